@@ -1,0 +1,113 @@
+//! What the binary builds once and every handler is given. Clock and randomness are parameters here, so that
+//! an answer depends on nothing ambient.
+
+use axum::extract::FromRef;
+use openhub_engine::Engine;
+use openhub_engine::secrets::Sealer;
+use openhub_model::Timestamp;
+use openhub_runtime::Runtime;
+use openhub_store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::auth::KeyCache;
+
+/// The hub as the API sees it.
+pub struct App {
+    pub store: Store,
+    pub runtime: Runtime,
+    pub engine: Arc<Engine>,
+    /// Seals the secrets of plugins before they are stored.
+    pub sealer: Arc<Sealer>,
+    /// The host's clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// 16 random bytes, for ids that the server fills in.
+    pub random: Arc<dyn Fn() -> [u8; 16] + Send + Sync>,
+    pub limits: Limits,
+    /// The metrics in Prometheus' text format.
+    pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl App {
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// A fresh random id (UUIDv4) as text.
+    pub(crate) fn fresh_id(&self) -> String {
+        uuid::Builder::from_random_bytes((self.random)()).into_uuid().hyphenated().to_string()
+    }
+}
+
+/// Where the API refuses before it accepts. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Event requests under way at once; more are answered 429.
+    pub ingest_in_flight: usize,
+    /// Other requests under way at once; more are answered 503.
+    pub api_in_flight: usize,
+    pub event_bytes: usize,
+    /// Also the most that a compressed body may grow to.
+    pub batch_bytes: usize,
+    pub batch_events: usize,
+    /// A JSON body under `/api/v1`.
+    pub json_bytes: usize,
+    pub component_bytes: usize,
+    /// How long a client may take to send its body.
+    pub body_time: Duration,
+    /// How long a write waits for the engine before it is answered 202.
+    pub write_wait: Duration,
+    /// The same for an advance of a replay clock.
+    pub clock_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            ingest_in_flight: 256,
+            api_in_flight: 256,
+            event_bytes: 32 * 1024,
+            batch_bytes: 500 * 1024,
+            batch_events: 10_000,
+            json_bytes: 1024 * 1024,
+            component_bytes: 32 * 1024 * 1024,
+            body_time: Duration::from_secs(30),
+            write_wait: Duration::from_secs(5),
+            clock_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The router's state: the app, and what the router keeps beside it.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub app: Arc<App>,
+    pub keys: Arc<KeyCache>,
+    pub ingest: Arc<Semaphore>,
+    pub api: Arc<Semaphore>,
+    pub catalog: Catalog,
+    pub openapi: Arc<str>,
+}
+
+/// Held while plugins or journeys change, so that what was checked is what is written.
+#[derive(Clone, Default)]
+pub(crate) struct Catalog(pub Arc<Mutex<()>>);
+
+impl FromRef<Shared> for Arc<App> {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.app.clone()
+    }
+}
+
+impl FromRef<Shared> for Arc<KeyCache> {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.keys.clone()
+    }
+}
+
+impl FromRef<Shared> for Catalog {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.catalog.clone()
+    }
+}

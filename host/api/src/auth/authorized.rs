@@ -1,0 +1,102 @@
+//! From a credential in the request to a store scope, or a refusal.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use openhub_model::TenantId;
+use openhub_store::Scope;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::cache::KeyCache;
+use super::key::KeyText;
+use super::permission::{EVERYTHING, EventsWrite, Permission};
+use crate::app::{App, Shared};
+use crate::problem::{MISSING_SCOPE, Problem, UNAUTHENTICATED};
+
+/// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
+pub(crate) struct Authorized<P> {
+    pub scope: Scope,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P> Authorized<P> {
+    pub fn tenant(&self) -> TenantId {
+        self.scope.tenant()
+    }
+}
+
+impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let token = credential(&parts.headers, "bearer")
+            .ok_or_else(|| Problem::new(UNAUTHENTICATED, "Send `Authorization: Bearer` with an API key."))?;
+        authorize(&shared.app, &shared.keys, token).await
+    }
+}
+
+/// The right to send events, as far as the headers tell: the key may still come in the body.
+pub(crate) struct WriteAccess(pub Option<Authorized<EventsWrite>>);
+
+impl<S> FromRequestParts<S> for WriteAccess
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    Arc<KeyCache>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    /// Basic auth with the write key as the user's name, as the Segment libraries do; Bearer works too.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(WriteAccess(None));
+        }
+        let (app, keys) = (Arc::<App>::from_ref(state), Arc::<KeyCache>::from_ref(state));
+        if let Some(token) = credential(&parts.headers, "bearer") {
+            return authorize(&app, &keys, token).await.map(Some).map(WriteAccess);
+        }
+        let pair = credential(&parts.headers, "basic").and_then(|text| STANDARD.decode(text).ok());
+        let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown_key)?;
+        let user = pair.split_once(':').map_or(pair.as_str(), |(user, _)| user);
+        authorize(&app, &keys, user).await.map(Some).map(WriteAccess)
+    }
+}
+
+/// Authorises a write key that came in a body.
+pub(crate) async fn authorize_write(
+    app: &App,
+    keys: &KeyCache,
+    key: Option<&str>,
+) -> Result<Authorized<EventsWrite>, Problem> {
+    let key = key.ok_or_else(|| {
+        Problem::new(UNAUTHENTICATED, "Send the write key as the user of Basic auth, or as `writeKey` in the body.")
+    })?;
+    authorize(app, keys, key).await
+}
+
+async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
+    let text = KeyText::parse(text).ok_or_else(unknown_key)?;
+    let now = app.now();
+    let key = keys.find(&app.store, text.id, now).await?.ok_or_else(unknown_key)?;
+    let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
+    if !text.matches(&key.hash) || !alive {
+        return Err(unknown_key());
+    }
+    if !key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING) {
+        return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
+    }
+    Ok(Authorized { scope: Scope::of(key.tenant), permission: PhantomData })
+}
+
+/// One answer for all that is wrong with a key, so that nothing can be learnt from it.
+fn unknown_key() -> Problem {
+    Problem::new(UNAUTHENTICATED, "The key is not known, has expired or was revoked.")
+}
+
+fn credential<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (name, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}

@@ -1,0 +1,13 @@
+//! Who is asking, and what it may do. Asking for an [`Authorized`] of a permission *is* the authorisation, and
+//! the only place where the API makes a store scope.
+
+mod authorized;
+mod cache;
+mod key;
+mod permission;
+
+pub(crate) use authorized::{Authorized, WriteAccess, authorize_write};
+pub(crate) use cache::KeyCache;
+pub use key::{MintedKey, mint_key};
+pub use permission::KeyScopes;
+pub(crate) use permission::*;

@@ -1,0 +1,50 @@
+//! The scopes that a key can carry, each with the type that a handler asks for.
+
+/// What a handler needs, as a type.
+pub(crate) trait Permission: Send + Sync + 'static {
+    const SCOPE: &'static str;
+}
+
+macro_rules! permissions {
+    ($($name:ident = $scope:literal),* $(,)?) => {
+        $(pub(crate) struct $name;
+        impl Permission for $name {
+            const SCOPE: &'static str = $scope;
+        })*
+        const ALL: &[&str] = &[$($scope),*];
+    };
+}
+
+permissions! {
+    EventsWrite = "events:write",
+    EventsRead = "events:read",
+    CustomersRead = "customers:read",
+    CustomersWrite = "customers:write",
+    PluginsRead = "plugins:read",
+    PluginsWrite = "plugins:write",
+    JourneysRead = "journeys:read",
+    JourneysWrite = "journeys:write",
+    MessagesRead = "messages:read",
+    ObjectsRead = "objects:read",
+    ObjectsWrite = "objects:write",
+    ClockWrite = "clock:write",
+    StatusRead = "status:read",
+}
+
+/// The scope that stands for all.
+pub(crate) const EVERYTHING: &str = "*";
+
+/// Sets of scopes for the keys that are usually made.
+pub struct KeyScopes;
+
+impl KeyScopes {
+    /// A write key: sends events, reads nothing.
+    pub const WRITE: &'static [&'static str] = &["events:write"];
+    /// An API key that may do everything.
+    pub const ALL: &'static [&'static str] = ALL;
+
+    /// Whether a key may be given this scope; `*` stands for all of them.
+    pub fn exists(scope: &str) -> bool {
+        scope == EVERYTHING || ALL.contains(&scope)
+    }
+}

@@ -1,0 +1,168 @@
+//! Request bodies: bounded in bytes and time, gzip undone under the same bound, JSON read with the pointer of
+//! whatever does not fit.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use openhub_model::Fault;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::Read;
+
+use crate::app::{Limits, Shared};
+use crate::problem::{
+    BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, Problem, TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+};
+use crate::text;
+
+/// The text of one or many events, as JSON or as a browser's beacon sends it.
+pub(crate) struct EventBody(pub String);
+
+impl FromRequest<Shared> for EventBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let limits = &shared.app.limits;
+        let (parts, body) = request.into_parts();
+        expect_media_type(&parts.headers, &["application/json", "text/plain"])?;
+        let bytes = read(body, &parts.headers, limits.batch_bytes, limits).await?;
+        let text = String::from_utf8(bytes.into());
+        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8."))
+    }
+}
+
+/// A JSON body of the hub's own API.
+pub(crate) struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        parse(&json_bytes(request, &shared.app.limits).await?).map(JsonBody)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, &shared.app.limits).await?;
+        if bytes.is_empty() { Ok(OptionalJsonBody(T::default())) } else { parse(&bytes).map(OptionalJsonBody) }
+    }
+}
+
+/// An uploaded component.
+pub(crate) struct ComponentBody(pub Bytes);
+
+impl FromRequest<Shared> for ComponentBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let limits = &shared.app.limits;
+        let (parts, body) = request.into_parts();
+        if !parts.headers.contains_key(header::CONTENT_TYPE) {
+            return Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "Send a component as `application/wasm`."));
+        }
+        expect_media_type(&parts.headers, &["application/wasm"])?;
+        read(body, &parts.headers, limits.component_bytes, limits).await.map(ComponentBody)
+    }
+}
+
+async fn json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Problem> {
+    let (parts, body) = request.into_parts();
+    expect_media_type(&parts.headers, &["application/json"])?;
+    read(body, &parts.headers, limits.json_bytes, limits).await
+}
+
+/// A body without a type is taken for the first of the `accepted`.
+fn expect_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Problem> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence)) {
+        return Ok(());
+    }
+    Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, format!("Send `{}`.", accepted.join("` or `"))))
+}
+
+async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(limits.body_time, Limited::new(body, cap).collect()).await;
+    let collected = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))?;
+    let bytes = match collected {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(cap)),
+        Err(_) => return Err(Problem::new(INCOMPLETE_BODY, "The connection broke off.")),
+    };
+    match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
+        None | Some(b"" | b"identity") => Ok(bytes),
+        Some(b"gzip" | b"x-gzip") => gunzip(&bytes, cap),
+        Some(_) => Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "The only content encoding is `gzip`.")),
+    }
+}
+
+/// Stops one byte past the cap, so that a bomb costs no more than an honest body.
+fn gunzip(bytes: &[u8], cap: usize) -> Result<Bytes, Problem> {
+    let mut plain = Vec::new();
+    let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(cap as u64 + 1);
+    decoder.read_to_end(&mut plain).map_err(|_| Problem::new(INVALID_ENCODING, "The body is not valid gzip."))?;
+    if plain.len() > cap { Err(too_large(cap)) } else { Ok(plain.into()) }
+}
+
+pub(crate) fn too_large(cap: usize) -> Problem {
+    Problem::new(TOO_LARGE, format!("At most {cap} bytes are accepted."))
+}
+
+/// Reads a small JSON text, refusing U+0000 and naming the field that does not fit.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
+    if let Some(fault) = text::find_nul(&value, "") {
+        return Err(Problem::fault(INVALID_BODY, fault));
+    }
+    from_value(value, "").map_err(|fault| Problem::fault(INVALID_BODY, fault))
+}
+
+/// Turns a JSON value into a `T`, or says below `pointer` where it does not fit.
+pub(crate) fn from_value<T: DeserializeOwned>(value: Value, pointer: &str) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = error.path().iter().fold(pointer.to_owned(), |pointer, segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => text::step(&pointer, &index.to_string()),
+            serde_path_to_error::Segment::Map { key } => text::step(&pointer, key),
+            serde_path_to_error::Segment::Enum { variant } => text::step(&pointer, variant),
+            serde_path_to_error::Segment::Unknown => pointer,
+        });
+        Fault::new(pointer, "wrong-form", format!("{}.", error.inner()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::Condition;
+    use serde_json::json;
+
+    #[test]
+    fn a_bomb_is_cut_at_the_cap() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, &vec![b' '; 10_000_000]).unwrap();
+        let bomb = encoder.finish().unwrap();
+        assert!(bomb.len() < 20_000);
+        assert!(gunzip(&bomb, 500 * 1024).unwrap_err().is(TOO_LARGE));
+        assert_eq!(gunzip(&bomb, 10_000_000).unwrap().len(), 10_000_000);
+        assert!(gunzip(&bomb[..bomb.len() / 2], 20_000_000).unwrap_err().is(INVALID_ENCODING));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_pointed_at() {
+        let value = json!({"all": [{"tag": "vip"}, {"attribute": {"name": "a", "is": "above", "value": 1}}]});
+        let fault = from_value::<Condition>(value, "/condition").unwrap_err();
+        assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/condition/all/1/attribute/is", "wrong-form"));
+    }
+}

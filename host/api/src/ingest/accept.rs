@@ -1,0 +1,169 @@
+//! From a request's text to the answer: 2xx only after the commit of the append.
+
+use axum::Json;
+use openhub_model::{EventKind, Fault, NewEvent};
+use openhub_store::Scope;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use utoipa::ToSchema;
+
+use super::check::{Delivery, instant_text};
+use crate::app::App;
+use crate::auth::{KeyCache, WriteAccess, authorize_write};
+use crate::body::too_large;
+use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, Problem, TOO_LARGE};
+
+/// Whether a batch tells of the present or of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchMode {
+    Live,
+    /// Changes state and triggers nothing.
+    Historical,
+}
+
+/// The answer of the Segment calls.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// Always true: what was accepted is stored for good.
+    success: bool,
+    /// The events of a batch that were not accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Refused>,
+}
+
+/// One event of a batch that was not accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Refused {
+    /// Its place in the batch, from 0.
+    index: usize,
+    /// Stable, kebab-case.
+    code: String,
+    /// JSON pointer (RFC 6901) into the body.
+    pointer: String,
+    message: String,
+}
+
+/// Accepts the single event of a call like `/v1/track`.
+pub(crate) async fn accept_one(
+    app: &App,
+    keys: &KeyCache,
+    access: WriteAccess,
+    kind: EventKind,
+    body: &str,
+) -> Result<Json<Receipt>, Problem> {
+    let scope = scope_of(app, keys, access, body).await?;
+    let limits = &app.limits;
+    if body.len() > limits.event_bytes {
+        return Err(too_large(limits.event_bytes));
+    }
+    let delivery = delivery(app, scope, BatchMode::Live);
+    let event = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
+        match serde_json::from_str::<&RawValue>(body) {
+            Ok(_) => refuse(INVALID_EVENT, fault),
+            Err(error) => Problem::new(INVALID_JSON, format!("{error}.")),
+        }
+    })?;
+    append(app, scope, vec![event], Vec::new()).await
+}
+
+/// Accepts what is acceptable of a batch; the others are listed in the answer.
+pub(crate) async fn accept_batch(
+    app: &App,
+    keys: &KeyCache,
+    access: WriteAccess,
+    mode: BatchMode,
+    body: &str,
+) -> Result<Json<Receipt>, Problem> {
+    let scope = scope_of(app, keys, access, body).await?;
+    let batch: Batch = serde_json::from_str(body).map_err(|error| not_a_batch(body, &error))?;
+    if batch.batch.len() > app.limits.batch_events {
+        return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
+    }
+    let mut delivery = delivery(app, scope, mode);
+    if let Some(Text(sent_at)) = &batch.sent_at {
+        let sent_at = instant_text(sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
+        delivery.sent_at = Some(sent_at);
+    }
+    let mut events = Vec::with_capacity(batch.batch.len());
+    let mut refused = Vec::new();
+    for (index, raw) in batch.batch.iter().enumerate() {
+        match delivery.read(raw.get(), None, "", || app.fresh_id()) {
+            Ok(event) => events.push(event),
+            Err(Fault { pointer, code, message }) => {
+                refused.push(Refused { index, code, pointer: format!("/batch/{index}{pointer}"), message });
+            }
+        }
+    }
+    append(app, scope, events, refused).await
+}
+
+async fn append(
+    app: &App,
+    scope: Scope,
+    events: Vec<NewEvent>,
+    refused: Vec<Refused>,
+) -> Result<Json<Receipt>, Problem> {
+    metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
+    if !events.is_empty() {
+        let appended = app.store.append(&scope, events).await?;
+        metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
+        metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
+    }
+    Ok(Json(Receipt { success: true, refused }))
+}
+
+fn delivery(app: &App, scope: Scope, mode: BatchMode) -> Delivery {
+    Delivery {
+        tenant: scope.tenant(),
+        received_at: app.now(),
+        sent_at: None,
+        historical: mode == BatchMode::Historical,
+        event_bytes: app.limits.event_bytes,
+    }
+}
+
+/// The key of the headers, else the one in the body.
+async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<Scope, Problem> {
+    if let Some(authorized) = access.0 {
+        return Ok(authorized.scope);
+    }
+    let key = serde_json::from_str::<KeyInBody>(body).ok().and_then(|body| body.write_key);
+    Ok(authorize_write(app, keys, key.as_deref()).await?.scope)
+}
+
+#[derive(Deserialize)]
+struct KeyInBody {
+    #[serde(rename = "writeKey")]
+    write_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The items stay raw, so that one that is faulty does not sink the others.
+#[derive(Deserialize)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    batch: Vec<&'a RawValue>,
+    #[serde(borrow, rename = "sentAt")]
+    sent_at: Option<Text<'a>>,
+}
+
+/// Off the hot path: where and why a body is no batch.
+fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
+    if error.is_syntax() || error.is_eof() {
+        return Problem::new(INVALID_JSON, format!("{error}."));
+    }
+    let pointer = match serde_json::from_str::<serde_json::Value>(body) {
+        Ok(body) if !body["batch"].is_array() => "/batch",
+        Ok(body) if !body["sentAt"].is_string() => "/sentAt",
+        _ => "",
+    };
+    refuse(INVALID_BODY, Fault::new(pointer, "wrong-form", format!("{error}.")))
+}
+
+fn refuse(kind: crate::problem::Kind, fault: Fault) -> Problem {
+    metrics::counter!("openhub_events_refused_total").increment(1);
+    Problem::fault(kind, fault)
+}

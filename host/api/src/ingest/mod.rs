@@ -1,0 +1,12 @@
+//! Segment calls on their way into the log: parse once, check, correct the time, append, then answer.
+//!
+//! This is the hot path. An event is walked once with borrowed texts; its raw JSON text is what is stored.
+
+mod accept;
+mod check;
+mod item;
+mod time;
+
+pub(crate) use accept::{BatchMode, Receipt, accept_batch, accept_one};
+pub(crate) use check::RESERVED;
+pub(crate) use time::is_writable;

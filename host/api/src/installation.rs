@@ -1,0 +1,228 @@
+//! Whether an installation's settings and grant fit its manifest, with pointers into the request.
+
+use openhub_engine::catalog::{ReadPath, WritePath};
+use openhub_model::manifest::{Field, Manifest, SecretShape, Type};
+use openhub_model::{Fault, Timestamp, decimal};
+use openhub_store::Installation;
+use serde_json::{Map, Value, json};
+
+use crate::text::step;
+
+/// The settings' name under which an admin points rules at other events and properties.
+const BINDINGS: &str = "bindings";
+
+/// What a manifest's paths and names must be before it is installed.
+pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, rule) in manifest.rules.iter().enumerate() {
+        for (index, read) in rule.reads.iter().enumerate() {
+            if ReadPath::parse(&read.path).is_none() {
+                let message = format!("`{}` is no path that a rule can read.", read.path);
+                faults.push(Fault::new(format!("/rules/{at}/reads/{index}/path"), "unknown-path", message));
+            }
+        }
+        for (index, write) in rule.writes.iter().enumerate() {
+            if WritePath::parse(&write.path).is_none() {
+                let message = format!("`{}` is no path that a rule can write.", write.path);
+                faults.push(Fault::new(format!("/rules/{at}/writes/{index}/path"), "unknown-path", message));
+            }
+        }
+    }
+    faults
+}
+
+/// Checks the settings and the secrets that are already set against the manifest.
+pub(crate) fn check_settings(installation: &Installation) -> Vec<Fault> {
+    let manifest = &installation.manifest;
+    let mut faults = Vec::new();
+    let Some(settings) = installation.settings.as_object() else {
+        return vec![Fault::new("/settings", "wrong-type", "The settings are an object.")];
+    };
+    check_fields(&manifest.settings, settings, "/settings", &mut faults);
+    for rule in &manifest.rules {
+        let pointer = step("/settings", &rule.name);
+        match settings.get(&rule.name) {
+            Some(Value::Object(params)) => {
+                check_fields(&rule.params, params, &pointer, &mut faults);
+                check_known(params, |name| has(&rule.params, name), &pointer, &mut faults);
+            }
+            Some(_) => faults.push(Fault::new(pointer, "wrong-type", "A rule's parameters are an object.")),
+            None => check_fields(&rule.params, &Map::new(), &pointer, &mut faults),
+        }
+    }
+    check_bindings(manifest, settings.get(BINDINGS), &mut faults);
+    let known = |name: &str| {
+        name == BINDINGS || has(&manifest.settings, name) || manifest.rules.iter().any(|rule| rule.name == name)
+    };
+    check_known(settings, known, "/settings", &mut faults);
+    let is_unset = |secret: &&SecretShape| secret.required && !installation.secrets.contains_key(&secret.name);
+    for secret in manifest.secrets.iter().filter(is_unset) {
+        let message = format!("Set the secret `{}` first.", secret.name);
+        faults.push(Fault::new(step("/secrets", &secret.name), "missing-secret", message));
+    }
+    faults
+}
+
+fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
+    for field in fields {
+        let pointer = step(pointer, &field.name);
+        match values.get(&field.name).filter(|value| !value.is_null()) {
+            None if field.required => faults.push(Fault::new(pointer, "missing", "This setting is required.")),
+            Some(value) if !fits(&field.of, value) => {
+                faults.push(Fault::new(pointer, "wrong-type", format!("This is to be {}.", describe(&field.of))));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_known(values: &Map<String, Value>, known: impl Fn(&str) -> bool, pointer: &str, faults: &mut Vec<Fault>) {
+    let unknown = values.keys().filter(|name| !known(name));
+    faults.extend(
+        unknown.map(|name| Fault::new(step(pointer, name), "unknown-field", "The plugin has no such setting.")),
+    );
+}
+
+/// `{"<rule>": {"on": ["Order Paid"], "reads": {"total": "event.properties.amount"}}}`
+fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Vec<Fault>) {
+    let Some(bindings) = bindings else { return };
+    let pointer = step("/settings", BINDINGS);
+    let Some(bindings) = bindings.as_object() else {
+        return faults.push(Fault::new(pointer, "wrong-type", "The bindings are an object."));
+    };
+    for (name, binding) in bindings {
+        let pointer = step(&pointer, name);
+        let Some(rule) = manifest.rules.iter().find(|rule| rule.name == *name) else {
+            faults.push(Fault::new(pointer, "unknown-rule", "The plugin has no such rule."));
+            continue;
+        };
+        let on = &binding["on"];
+        let is_list = on.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+        if !on.is_null() && !is_list {
+            faults.push(Fault::new(step(&pointer, "on"), "wrong-type", "This is to be a list of event names."));
+        }
+        for (read, path) in binding["reads"].as_object().into_iter().flatten() {
+            let pointer = step(&step(&pointer, "reads"), read);
+            if !rule.reads.iter().any(|shape| shape.name == *read && shape.bind) {
+                faults.push(Fault::new(pointer, "unknown-read", "The rule has no such read that can be bound."));
+            } else if path.as_str().and_then(ReadPath::parse).is_none() {
+                faults.push(Fault::new(pointer, "unknown-path", "This is no path that a rule can read."));
+            }
+        }
+    }
+}
+
+fn has(fields: &[Field], name: &str) -> bool {
+    fields.iter().any(|field| field.name == name)
+}
+
+fn fits(of: &Type, value: &Value) -> bool {
+    match of {
+        Type::Boolean => value.is_boolean(),
+        Type::Integer => value.is_i64(),
+        Type::Number => value.is_number(),
+        Type::Text | Type::Customer => value.is_string(),
+        Type::Timestamp => value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
+        Type::Decimal(scale) => decimal::from_json(value, *scale).is_some(),
+        Type::Enum(values) => value.as_str().is_some_and(|text| values.iter().any(|value| value == text)),
+    }
+}
+
+fn describe(of: &Type) -> String {
+    match of {
+        Type::Boolean => "true or false".to_owned(),
+        Type::Integer => "an integer".to_owned(),
+        Type::Number => "a number".to_owned(),
+        Type::Text => "a text".to_owned(),
+        Type::Customer => "a customer's id".to_owned(),
+        Type::Timestamp => "a time, as RFC 3339 writes it".to_owned(),
+        Type::Decimal(scale) => format!("a decimal with at most {scale} places"),
+        Type::Enum(values) => format!("one of {}", values.join(", ")),
+    }
+}
+
+/// All that the manifest asks for.
+pub(crate) fn whole_grant(manifest: &Manifest) -> Value {
+    json!({"hosts": manifest.hosts, "imports": manifest.imports})
+}
+
+/// A grant gives at most what the manifest asks, and at least what the component cannot live without.
+pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[String]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, granted, asked) in [("hosts", hosts, &manifest.hosts), ("imports", imports, &manifest.imports)] {
+        for (index, item) in granted.iter().enumerate().filter(|(_, item)| !asked.contains(item)) {
+            let message = format!("The manifest does not ask for `{item}`.");
+            faults.push(Fault::new(format!("/grant/{name}/{index}"), "not-asked-for", message));
+        }
+    }
+    for import in manifest.imports.iter().filter(|import| !imports.contains(import)) {
+        let message = format!("The component cannot run without `{import}`.");
+        faults.push(Fault::new("/grant/imports", "missing-import", message));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::manifest::{SecretEncoding, SecretPlace};
+    use openhub_store::PluginStatus;
+    use std::collections::BTreeMap;
+
+    fn installation(settings: Value) -> Installation {
+        let field = |name: &str, of: Type, required: bool| Field { name: name.into(), of, required, unique: false };
+        let manifest = Manifest {
+            name: "webhook".into(),
+            settings: vec![field("url", Type::Text, true), field("rate", Type::Decimal(2), false)],
+            secrets: vec![SecretShape {
+                name: "signing".into(),
+                encoding: SecretEncoding::Whsec,
+                places: vec![SecretPlace::Hmac],
+                required: true,
+            }],
+            hosts: vec!["setting:url".into()],
+            imports: vec!["openhub:http/http".into()],
+            ..Manifest::default()
+        };
+        Installation {
+            name: "webhook".into(),
+            digest: "0".into(),
+            version: "1.0.0".into(),
+            manifest,
+            status: PluginStatus::Installed,
+            settings,
+            grant: json!({}),
+            secrets: BTreeMap::from([("signing".to_owned(), "sealed".to_owned())]),
+            installed_at: Timestamp::default(),
+        }
+    }
+
+    fn faults(settings: Value) -> Vec<(String, String)> {
+        let faults = check_settings(&installation(settings));
+        faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+    }
+
+    #[test]
+    fn settings_are_typed_by_the_manifest() {
+        assert_eq!(faults(json!({"url": "https://example.com", "rate": "1.25"})), []);
+        let fault = |pointer: &str, code: &str| vec![(pointer.to_owned(), code.to_owned())];
+        assert_eq!(faults(json!({})), fault("/settings/url", "missing"));
+        assert_eq!(faults(json!({"url": 7})), fault("/settings/url", "wrong-type"));
+        assert_eq!(faults(json!({"url": "x", "rate": "1.255"})), fault("/settings/rate", "wrong-type"));
+        assert_eq!(faults(json!({"url": "x", "uri": "y"})), fault("/settings/uri", "unknown-field"));
+        assert_eq!(faults(json!([])), fault("/settings", "wrong-type"));
+        let mut unset = installation(json!({"url": "x"}));
+        unset.secrets.clear();
+        assert_eq!(check_settings(&unset)[0].pointer, "/secrets/signing");
+    }
+
+    #[test]
+    fn a_grant_is_neither_wider_nor_too_narrow() {
+        let manifest = installation(json!({})).manifest;
+        let imports = manifest.imports.clone();
+        assert_eq!(check_grant(&manifest, &manifest.hosts, &imports), []);
+        assert_eq!(check_grant(&manifest, &[], &imports), []);
+        assert_eq!(check_grant(&manifest, &["example.com".to_owned()], &imports)[0].pointer, "/grant/hosts/0");
+        assert_eq!(check_grant(&manifest, &[], &[])[0].code, "missing-import");
+    }
+}

@@ -1,0 +1,42 @@
+//! Drafts of journeys, checked as publishing would.
+
+use openhub_journey::{Journey, Surroundings};
+use openhub_model::Fault;
+use openhub_store::{PluginStatus, Scope};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// What stands in the way of publishing a definition.
+pub(crate) async fn faults(app: &App, scope: &Scope, name: &str, definition: &Value) -> Result<Vec<Fault>, Problem> {
+    let surroundings = surroundings(app, scope).await?;
+    Ok(check(name, definition, &surroundings))
+}
+
+fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {
+    let definition = match openhub_journey::parse(definition) {
+        Ok(definition) => definition,
+        Err(faults) => return faults,
+    };
+    let faults = openhub_journey::check(&definition, surroundings);
+    if faults.is_empty() {
+        Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default()
+    } else {
+        faults
+    }
+}
+
+/// What a journey's nodes may use: the channels and object types of the plugins that are enabled.
+async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem> {
+    let plugins = app.store.plugins(scope).await?;
+    let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
+    let mut surroundings = Surroundings::default();
+    for plugin in enabled {
+        let named = plugin.manifest.channels.into_iter().map(|channel| (channel.name.clone(), channel));
+        surroundings.channels.extend(named);
+        let named = plugin.manifest.objects.into_iter().map(|object| (object.name.clone(), object));
+        surroundings.objects.extend(named);
+    }
+    Ok(surroundings)
+}

@@ -1,0 +1,29 @@
+//! The HTTP door of the hub: the Segment calls under `/v1`, and the hub's own API under `/api/v1`.
+//!
+//! Handlers extract, authorise by type, call, commit, answer. They hold no rules of the product: those live in
+//! the engine, the journeys and the plugins. One endpoint is one file below `routes/<noun>/`.
+
+mod app;
+mod auth;
+mod body;
+mod condition;
+mod cursor;
+mod ingest;
+mod installation;
+mod journeys;
+mod objects;
+mod observe;
+mod openapi;
+mod overload;
+mod parameters;
+mod problem;
+mod router;
+mod routes;
+mod text;
+mod views;
+mod writes;
+
+pub use app::{App, Limits};
+pub use auth::{KeyScopes, MintedKey, mint_key};
+pub use problem::Problem;
+pub use router::router;

@@ -1,0 +1,59 @@
+//! What the writes of objects share: their moment, and the version that the caller saw.
+
+use axum::http::{HeaderMap, header};
+use openhub_engine::objects::Moment;
+use openhub_model::Fault;
+use openhub_store::Scope;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::problem::{INVALID_BODY, Problem, VERSION_MISMATCH};
+use crate::writes::tenant_now;
+
+/// Typed by the plugin that declares the object type.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ObjectFields)]
+pub(crate) struct Fields {
+    #[schema(value_type = Object)]
+    pub fields: Map<String, Value>,
+}
+
+impl Fields {
+    /// A write of an object is an event, and bound like one.
+    pub fn bounded(self, app: &App) -> Result<Map<String, Value>, Problem> {
+        let most = app.limits.event_bytes;
+        if Value::from(self.fields.clone()).to_string().len() <= most {
+            return Ok(self.fields);
+        }
+        let fault = Fault::new("/fields", "too-large", format!("The fields have at most {most} bytes."));
+        Err(Problem::fault(INVALID_BODY, fault))
+    }
+}
+
+/// The tenant's present, and randomness for the write's ids.
+pub(crate) async fn moment(app: &App, scope: &Scope) -> Result<Moment, Problem> {
+    let mut random = [0; 8];
+    random.copy_from_slice(&(app.random)()[..8]);
+    Ok(Moment { now: tenant_now(app, scope).await?, random: u64::from_le_bytes(random) })
+}
+
+/// The version of `If-Match`; absent, whatever version is stored is changed.
+pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let Some(given) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = given.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version = text.trim_matches('"').parse().map(Some);
+    version.map_err(|_| Problem::new(VERSION_MISMATCH, "`If-Match` carries a version, as in `\"3\"`."))
+}
+
+/// An object's entity tag: its version.
+pub(crate) fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}

@@ -1,0 +1,223 @@
+//! Every error of the API as problem details (RFC 9457). The only place that knows HTTP errors.
+//!
+//! `type` is stable: clients may compare it. A 5xx says nothing about the inside; its cause is logged here, once.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use openhub_engine::objects::ObjectError;
+use openhub_model::Fault;
+use openhub_runtime::Refusal;
+use openhub_store::StoreError;
+use serde::Serialize;
+use std::borrow::Cow;
+use utoipa::ToSchema;
+
+const BASE: &str = "https://openhub.dev/problems/";
+
+/// A kind of problem: status, code (the end of `type`) and title.
+pub(crate) type Kind = (StatusCode, &'static str, &'static str);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: Kind = (StatusCode::$status, $code, $title);)*
+    };
+}
+
+kinds! {
+    INVALID_JSON = BAD_REQUEST, "invalid-json", "The body is not valid JSON";
+    INVALID_BODY = BAD_REQUEST, "invalid-body", "The body does not have the expected form";
+    INVALID_EVENT = BAD_REQUEST, "invalid-event", "The event is refused";
+    INVALID_QUERY = BAD_REQUEST, "invalid-query", "A query parameter is not valid";
+    INVALID_PATH = BAD_REQUEST, "invalid-path", "The path is not valid";
+    INVALID_ENCODING = BAD_REQUEST, "invalid-encoding", "The body cannot be decompressed";
+    INCOMPLETE_BODY = BAD_REQUEST, "incomplete-body", "The body ended before it was complete";
+    UNAUTHENTICATED = UNAUTHORIZED, "unauthenticated", "A valid key is needed";
+    MISSING_SCOPE = FORBIDDEN, "missing-scope", "The key does not allow this";
+    NOT_FOUND = NOT_FOUND, "not-found", "There is nothing here";
+    UNKNOWN_ROUTE = NOT_FOUND, "unknown-route", "There is no such route";
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method-not-allowed", "The route does not know this method";
+    BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
+    CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
+    ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
+    LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
+    VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";
+    TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
+    UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not supported";
+    REFUSED_FIELDS = UNPROCESSABLE_ENTITY, "refused-fields", "The object's plugin refuses the fields";
+    INVALID_JOURNEY = UNPROCESSABLE_ENTITY, "invalid-journey", "The journey cannot be published";
+    INVALID_INSTALLATION = UNPROCESSABLE_ENTITY, "invalid-installation", "The plugin cannot be enabled like this";
+    INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
+    PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";
+    TOO_MANY_REQUESTS = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are under way";
+    OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too many requests are under way";
+    UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The hub cannot do this now";
+    INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong in the hub";
+}
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    title: &'static str,
+    detail: String,
+    faults: Vec<Fault>,
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    pub(crate) fn new((status, code, title): Kind, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        Problem { status, code: code.into(), title, detail, faults: Vec::new(), retry_after_s: None }
+    }
+
+    pub(crate) fn with_faults(mut self, faults: Vec<Fault>) -> Problem {
+        self.faults = faults;
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// A problem with one fault in the input.
+    pub(crate) fn fault(kind: Kind, fault: Fault) -> Problem {
+        Problem::new(kind, fault.message.clone()).with_faults(vec![fault])
+    }
+
+    pub(crate) fn not_found(what: &str) -> Problem {
+        Problem::new(NOT_FOUND, format!("There is no such {what}."))
+    }
+
+    /// Logs the cause and tells the client nothing of it.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Problem {
+        tracing::error!(error = %cause, "A request failed inside the hub.");
+        Problem::new(INTERNAL, "The failure was logged. Trying again later may help.")
+    }
+
+    /// Logs the cause; the client may try again.
+    pub(crate) fn unavailable(cause: &dyn std::fmt::Display) -> Problem {
+        tracing::warn!(error = %cause, "A request could not be served for now.");
+        Problem::new(UNAVAILABLE, "Nothing was accepted. Try again later.").retry_after(1)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is(&self, kind: Kind) -> bool {
+        self.code == kind.1
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Problem::not_found("thing"),
+            StoreError::AlreadyExists(what) => Problem::new(ALREADY_EXISTS, format!("{what} exists already.")),
+            StoreError::UniqueConflict(..) => {
+                Problem::new(ALREADY_EXISTS, "An object with this key or unique value exists already.")
+            }
+            StoreError::VersionConflict(..) => Problem::new(VERSION_MISMATCH, "Read it again and repeat the change."),
+            StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost => {
+                Problem::unavailable(&error)
+            }
+            StoreError::Database(_) => Problem::unavailable(&error),
+            StoreError::Newer { .. } | StoreError::Corrupt(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::UnknownType(kind) => {
+                Problem::new(NOT_FOUND, format!("No enabled plugin declares the object type `{kind}`."))
+            }
+            ObjectError::NotFound => Problem::not_found("object"),
+            ObjectError::Refused(faults) => {
+                let below = |fault: Fault| Fault { pointer: format!("/fields{}", fault.pointer), ..fault };
+                Problem::new(REFUSED_FIELDS, "Nothing was changed.")
+                    .with_faults(faults.into_iter().map(below).collect())
+            }
+            ObjectError::VersionMoved => Problem::new(VERSION_MISMATCH, "Read it again and repeat the change."),
+            ObjectError::Plugin(fault) => {
+                tracing::warn!(error = %fault, "A plugin failed to check an object.");
+                Problem::new(PLUGIN_FAILED, "The plugin that checks these objects failed. Nothing was changed.")
+            }
+            ObjectError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    /// A component that cannot be installed: the refusal's code is the problem's.
+    fn from(refusal: Refusal) -> Self {
+        Problem {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: refusal.code.into(),
+            title: "The component is refused",
+            detail: refusal.message,
+            faults: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+}
+
+/// Problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Stable; `https://openhub.dev/problems/` and the code.
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// What is wrong with the input, and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<crate::views::FaultView>)]
+    faults: Vec<Fault>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = ProblemBody {
+            r#type: format!("{BASE}{}", self.code),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            faults: self.faults,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"openhub\""));
+        }
+        response
+    }
+}
+
+/// What a panic in a handler becomes.
+pub(crate) fn from_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    Problem::internal(&text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn a_panic_shows_nothing_of_the_inside() {
+        let response = from_panic(Box::new("the password is swordfish"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.expect("a body in memory").to_bytes();
+        let text = String::from_utf8(body.into()).expect("JSON is UTF-8");
+        assert!(text.contains("/problems/internal") && !text.contains("swordfish"), "{text}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Puts the routes together with what surrounds them.
+
+use axum::Router;
+use axum::extract::OriginalUri;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::{App, Catalog, Shared};
+use crate::auth::KeyCache;
+use crate::observe::count_request;
+use crate::openapi;
+use crate::overload::{shed_api, shed_ingest};
+use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
+use crate::routes;
+use crate::text::refuse_nul_in_target;
+
+/// The hub's HTTP service.
+pub fn router(app: impl Into<Arc<App>>) -> Router {
+    let app = app.into();
+    let document = describe();
+    let shared = Shared {
+        keys: Arc::new(KeyCache::default()),
+        ingest: Arc::new(Semaphore::new(app.limits.ingest_in_flight)),
+        api: Arc::new(Semaphore::new(app.limits.api_in_flight)),
+        catalog: Catalog::default(),
+        openapi: document.into(),
+        app,
+    };
+    let (ingest, _) = routes::ingest().split_for_parts();
+    let (api, _) = routes::api().split_for_parts();
+    let (hub, _) = routes::hub().split_for_parts();
+    Router::new()
+        .merge(ingest.route_layer(from_fn_with_state(shared.clone(), shed_ingest)))
+        .merge(api.route_layer(from_fn_with_state(shared.clone(), shed_api)))
+        .merge(hub)
+        .route_layer(from_fn(count_request))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn(refuse_nul_in_target))
+        .layer(CatchPanicLayer::custom(from_panic))
+        .with_state(shared)
+}
+
+/// The OpenAPI document as JSON text.
+fn describe() -> String {
+    let routes = OpenApiRouter::with_openapi(openapi::document());
+    let mut document = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::hub()).into_openapi();
+    openapi::secure(&mut document);
+    document.to_json().expect("a document of texts, numbers and lists is always JSON")
+}
+
+async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
+    Problem::new(UNKNOWN_ROUTE, format!("`{}` is no route of this hub.", uri.path()))
+}
+
+async fn unknown_method(method: Method) -> Problem {
+    Problem::new(METHOD_NOT_ALLOWED, format!("`{method}` is not for this route."))
+}

@@ -1,0 +1,4 @@
+//! The tenant's clock.
+
+pub(crate) mod advance;
+pub(crate) mod get;

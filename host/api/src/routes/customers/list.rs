@@ -1,0 +1,62 @@
+//! `GET /api/v1/customers`
+
+use axum::Json;
+use axum::extract::State;
+use openhub_model::{Fault, Identity, PartId};
+use openhub_store::CustomerFilter;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersRead};
+use crate::openapi::Problems;
+use crate::parameters::Query;
+use crate::problem::{INVALID_QUERY, Problem};
+use crate::views::{CustomerList, CustomerView};
+use crate::{condition, cursor};
+
+const LIST: &str = "customers";
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// A condition as JSON: `{"attribute": {"name": "tier", "is": "eq", "value": "gold"}}`.
+    condition: Option<String>,
+    /// Kind and value: `user_id:42`.
+    identity: Option<String>,
+    /// Cursor of the page before.
+    after: Option<String>,
+    /// From 1 to 1000; 50 unless told.
+    limit: Option<usize>,
+}
+
+/// Customers that satisfy a condition, by id.
+#[utoipa::path(get, path = "/api/v1/customers", tag = "customers", params(Parameters),
+    responses((status = 200, body = CustomerList), Problems))]
+pub(crate) async fn list_customers(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersRead>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<CustomerList>, Problem> {
+    let limit = cursor::limit(parameters.limit)?;
+    let filter = CustomerFilter {
+        condition: condition::in_query(parameters.condition.as_deref())?,
+        identity: parameters.identity.as_deref().map(identity).transpose()?,
+        after: cursor::read(LIST, "after", parameters.after.as_deref())?,
+        limit: limit + 1,
+    };
+    let customers = app.store.customers(&access.scope, &filter).await?;
+    let (customers, next) = cursor::page(LIST, customers, limit, |customer| customer.part);
+    let parts: Vec<PartId> = customers.iter().map(|customer| customer.part).collect();
+    let claims = app.store.claims_by_part(&access.scope, &parts).await?;
+    let customers = customers.into_iter().map(|customer| CustomerView::new(customer, &claims)).collect();
+    Ok(Json(CustomerList { customers, next }))
+}
+
+fn identity(text: &str) -> Result<Identity, Problem> {
+    let pair = text.split_once(':').filter(|(kind, value)| !kind.is_empty() && !value.is_empty());
+    let fault = || Fault::new("/identity", "invalid-identity", "An identity is written `user_id:42`.");
+    pair.map(|(kind, value)| Identity::new(kind, value)).ok_or_else(|| Problem::fault(INVALID_QUERY, fault()))
+}

@@ -1,0 +1,7 @@
+//! Customers: found, read, and changed through the log.
+
+pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod timeline;
+pub(crate) mod update;

@@ -1,0 +1,91 @@
+//! `PATCH /api/v1/customers/{id}`: attributes and tags, through the log.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_model::{EventKind, Fault, Identity};
+use openhub_store::Op;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use super::get::show;
+use crate::app::App;
+use crate::auth::{Authorized, CustomersWrite};
+use crate::body::{JsonBody, too_large};
+use crate::openapi::Problems;
+use crate::parameters::{Path, id_in_path};
+use crate::problem::{INVALID_BODY, Problem};
+use crate::text::step;
+use crate::views::{CustomerView, PendingView};
+use crate::writes::{Progress, accepted, event, tenant_now, write};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CustomerChange)]
+pub(crate) struct Change {
+    /// `null` takes an attribute away.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
+    /// `true` sets a tag, `false` takes it away.
+    #[serde(default)]
+    tags: BTreeMap<String, bool>,
+}
+
+/// Changes a customer's attributes and tags.
+///
+/// Waits up to five seconds until the change shows; after that it is answered 202, with its position in the log.
+#[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = Change,
+    params(("id" = String, Path, description = "The customer's id.")),
+    responses((status = 200, body = CustomerView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn update_customer(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersWrite>,
+    Path(id): Path<String>,
+    JsonBody(change): JsonBody<Change>,
+) -> Result<Response, Problem> {
+    let id = id_in_path(&id, "customer")?;
+    check_attributes(&change.attributes)?;
+    check_tags(&change.tags)?;
+    let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let mut body = json!({"attributes": change.attributes, "tags": change.tags});
+    match customer.identity.kind.as_str() {
+        Identity::USER_ID => body["userId"] = customer.identity.value.into(),
+        Identity::ANONYMOUS_ID => body["anonymousId"] = customer.identity.value.into(),
+        _ => {}
+    }
+    check_size(&app, &body)?;
+    let at = tenant_now(&app, &access.scope).await?;
+    let event = event(&app, EventKind::Update, Some(customer.part), at, &body);
+    match write(&app, &access.scope, vec![Op::Append(event)]).await? {
+        Progress::Done => Ok(Json(show(&app, &access.scope, id).await?).into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Problem> {
+    check_names("/attributes", attributes.keys())
+}
+
+pub(super) fn check_tags(tags: &BTreeMap<String, bool>) -> Result<(), Problem> {
+    check_names("/tags", tags.keys())
+}
+
+fn check_names<'a>(pointer: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
+    match names.find(|name| !(1..=255).contains(&name.len())) {
+        None => Ok(()),
+        Some(name) => {
+            let fault = Fault::new(step(pointer, name), "invalid-name", "A name has from 1 to 255 bytes.");
+            Err(Problem::fault(INVALID_BODY, fault))
+        }
+    }
+}
+
+/// A change is an event, and bound like one.
+pub(super) fn check_size(app: &App, body: &Value) -> Result<(), Problem> {
+    let most = app.limits.event_bytes;
+    if body.to_string().len() > most { Err(too_large(most)) } else { Ok(()) }
+}

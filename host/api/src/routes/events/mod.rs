@@ -1,0 +1,3 @@
+//! The log, to read.
+
+pub(crate) mod list;

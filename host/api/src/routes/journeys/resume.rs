@@ -1,0 +1,40 @@
+//! `POST /api/v1/journeys/{name}/resume`
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_store::{JourneyStatus, Op};
+use serde_json::json;
+use std::sync::Arc;
+
+use super::get::find;
+use crate::app::{App, Catalog};
+use crate::auth::{Authorized, JourneysWrite};
+use crate::openapi::Problems;
+use crate::parameters::Path;
+use crate::problem::{CONFLICT, Problem};
+use crate::views::{PendingView, PublishedView};
+use crate::writes::{Progress, accepted, control, tenant_now, write};
+
+/// Resumes a paused journey.
+#[utoipa::path(post, path = "/api/v1/journeys/{name}/resume", tag = "journeys",
+    params(("name" = String, Path, description = "The journey's name.")),
+    responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn resume_journey(
+    State(app): State<Arc<App>>,
+    State(catalog): State<Catalog>,
+    access: Authorized<JourneysWrite>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let _changes = catalog.0.lock().await;
+    let scope = &access.scope;
+    if find(&app, scope, &name).await?.status != JourneyStatus::Paused {
+        return Err(Problem::new(CONFLICT, "Only a paused journey can be resumed."));
+    }
+    let at = tenant_now(&app, scope).await?;
+    let event = control(&app, "journey.resumed", at, &json!({"journey": name}));
+    match write(&app, scope, vec![Op::Append(event)]).await? {
+        Progress::Done => Ok(Json(PublishedView::from(find(&app, scope, &name).await?)).into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}

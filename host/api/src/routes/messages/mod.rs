@@ -1,0 +1,4 @@
+//! Messages, to read.
+
+pub(crate) mod get;
+pub(crate) mod list;

@@ -1,0 +1,66 @@
+//! The route table. One endpoint is one file, `<noun>/<verb>.rs`: its description, its handler, its errors.
+
+mod clock;
+mod customers;
+mod events;
+mod journeys;
+mod messages;
+mod objects;
+mod plugins;
+mod segment;
+mod status;
+mod system;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::Shared;
+
+/// Events in.
+pub(crate) fn ingest() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(segment::identify::identify))
+        .routes(routes!(segment::track::track))
+        .routes(routes!(segment::page::page))
+        .routes(routes!(segment::screen::screen))
+        .routes(routes!(segment::group::group))
+        .routes(routes!(segment::alias::alias))
+        .routes(routes!(segment::batch::batch))
+        .routes(routes!(segment::import::import))
+}
+
+/// The hub's own API.
+pub(crate) fn api() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(customers::list::list_customers, customers::create::create_customer))
+        .routes(routes!(customers::get::get_customer, customers::update::update_customer))
+        .routes(routes!(customers::timeline::customer_timeline))
+        .routes(routes!(events::list::list_events))
+        .routes(routes!(plugins::list::list_plugins, plugins::install::install_plugin))
+        .routes(routes!(plugins::get::get_plugin, plugins::remove::remove_plugin))
+        .routes(routes!(plugins::set_secret::set_plugin_secret))
+        .routes(routes!(plugins::enable::enable_plugin))
+        .routes(routes!(plugins::disable::disable_plugin))
+        .routes(routes!(journeys::list::list_journeys))
+        .routes(routes!(journeys::get::get_journey, journeys::save::save_journey))
+        .routes(routes!(journeys::check::check_journey))
+        .routes(routes!(journeys::publish::publish_journey))
+        .routes(routes!(journeys::pause::pause_journey))
+        .routes(routes!(journeys::resume::resume_journey))
+        .routes(routes!(journeys::counts::journey_counts))
+        .routes(routes!(messages::list::list_messages))
+        .routes(routes!(messages::get::get_message))
+        .routes(routes!(objects::list::list_objects, objects::create::create_object))
+        .routes(routes!(objects::get::get_object, objects::update::update_object, objects::remove::remove_object))
+        .routes(routes!(clock::get::get_clock, clock::advance::advance_clock))
+        .routes(routes!(status::get::get_status))
+}
+
+/// For the operator; open to whoever reaches the port.
+pub(crate) fn hub() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(system::health::health))
+        .routes(routes!(system::ready::ready))
+        .routes(routes!(system::metrics::metrics))
+        .routes(routes!(system::openapi::openapi))
+}

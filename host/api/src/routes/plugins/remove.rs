@@ -1,0 +1,38 @@
+//! `DELETE /api/v1/plugins/{name}`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use openhub_store::Op;
+use serde_json::json;
+use std::sync::Arc;
+
+use super::get::find;
+use crate::app::{App, Catalog};
+use crate::auth::{Authorized, PluginsWrite};
+use crate::openapi::Problems;
+use crate::parameters::Path;
+use crate::problem::Problem;
+use crate::views::PendingView;
+use crate::writes::{Progress, accepted, control, tenant_now, write};
+
+/// Removes a plugin with its settings and secrets, at the present end of the log. What it made stays.
+#[utoipa::path(delete, path = "/api/v1/plugins/{name}", tag = "plugins",
+    params(("name" = String, Path, description = "The plugin's name.")),
+    responses((status = 204, description = "It is gone."), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn remove_plugin(
+    State(app): State<Arc<App>>,
+    State(catalog): State<Catalog>,
+    access: Authorized<PluginsWrite>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let _changes = catalog.0.lock().await;
+    let scope = &access.scope;
+    let plugin = find(&app, scope, &name).await?;
+    let at = tenant_now(&app, scope).await?;
+    let event = control(&app, "plugin.removed", at, &json!({"plugin": plugin.name}));
+    match write(&app, scope, vec![Op::Append(event)]).await? {
+        Progress::Done => Ok(StatusCode::NO_CONTENT.into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}

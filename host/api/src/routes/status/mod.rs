@@ -1,0 +1,3 @@
+//! Where a tenant's work stands.
+
+pub(crate) mod get;

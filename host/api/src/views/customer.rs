@@ -1,0 +1,127 @@
+//! Customers as the API shows them.
+
+use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
+use openhub_store::{Claim, TimelineItem, TimelineKind};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A customer, with what is known and who said so.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Customer)]
+pub(crate) struct CustomerView {
+    #[schema(value_type = String, format = "uuid")]
+    id: PartId,
+    identities: Vec<IdentityView>,
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
+    tags: Vec<String>,
+    /// Of each attribute: the event that set it and, if a rule did, which.
+    causes: BTreeMap<String, CauseView>,
+    #[schema(value_type = String, format = DateTime)]
+    first_seen_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    last_seen_at: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Identity)]
+pub(crate) struct IdentityView {
+    kind: String,
+    value: String,
+}
+
+/// Who set an attribute.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cause)]
+pub(crate) struct CauseView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The event's `message_id`.
+    event: String,
+    /// Digest of the plugin's component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CustomerList {
+    pub customers: Vec<CustomerView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl CustomerView {
+    pub fn new(customer: Customer, claims: &[Claim]) -> CustomerView {
+        let mut identities = vec![IdentityView::from(customer.identity)];
+        for claim in claims.iter().filter(|claim| claim.part == customer.part) {
+            let identity = IdentityView { kind: claim.kind.clone(), value: claim.value.clone() };
+            if !identities.contains(&identity) {
+                identities.push(identity);
+            }
+        }
+        let tags = customer.tags.iter().filter(|(_, tag)| tag.value == Value::Bool(true));
+        let tags = tags.map(|(name, _)| name.clone()).collect();
+        let mut attributes = Map::new();
+        let mut causes = BTreeMap::new();
+        for (name, attribute) in customer.attributes {
+            if !attribute.value.is_null() {
+                causes.insert(name.clone(), attribute.cause.into());
+                attributes.insert(name, attribute.value);
+            }
+        }
+        CustomerView {
+            id: customer.customer,
+            identities,
+            attributes,
+            tags,
+            causes,
+            first_seen_at: customer.first_seen_at,
+            last_seen_at: customer.last_seen_at,
+        }
+    }
+}
+
+impl From<Identity> for IdentityView {
+    fn from(Identity { kind, value }: Identity) -> Self {
+        IdentityView { kind, value }
+    }
+}
+
+impl From<Cause> for CauseView {
+    fn from(Cause { at, event, plugin, rule }: Cause) -> Self {
+        CauseView { at, event, plugin, rule }
+    }
+}
+
+/// Something that happened to a customer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimelineItem)]
+pub(crate) struct TimelineItemView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `event`, `message`, `run` or `object`.
+    #[schema(value_type = String)]
+    kind: TimelineKind,
+    id: String,
+    title: String,
+    #[schema(value_type = Object)]
+    detail: Value,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TimelinePage {
+    pub items: Vec<TimelineItemView>,
+    /// Cursor of the next, older page.
+    pub next: Option<String>,
+}
+
+impl From<TimelineItem> for TimelineItemView {
+    fn from(item: TimelineItem) -> Self {
+        let TimelineItem { at, kind, id, title, detail } = item;
+        TimelineItemView { at, kind, id, title, detail }
+    }
+}

@@ -1,0 +1,11 @@
+//! The JSON that the API answers with, one file a noun. Made from the model's types, never stored.
+
+mod catalog;
+mod customer;
+mod record;
+
+pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
+pub(crate) use customer::{CustomerList, CustomerView, TimelinePage};
+pub(crate) use record::{
+    ClockView, EventList, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView, StatusView,
+};

@@ -1,0 +1,226 @@
+//! Events, messages, objects, the clock and the tenant's standing as the API shows them.
+
+use openhub_model::message::MessageStatus;
+use openhub_model::object::Object;
+use openhub_model::{ClockKind, Event, EventKind, Id, Origin, PartId, TenantId, Timestamp};
+use openhub_store::{MessageRow, Standing};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// One fault of an input.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(crate) struct FaultView {
+    /// JSON pointer (RFC 6901) into the input.
+    pointer: String,
+    /// Stable, kebab-case.
+    code: String,
+    message: String,
+}
+
+/// A write that is stored and that the engine has yet to pass.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Pending)]
+pub(crate) struct PendingView {
+    /// The write shows once the checkpoint of `/api/v1/status` has reached this.
+    pub position: i64,
+}
+
+/// An accepted event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(crate) struct EventView {
+    position: i64,
+    message_id: String,
+    #[schema(value_type = String)]
+    r#type: EventKind,
+    name: String,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    customer: Option<PartId>,
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// `arrived` by a door, or `caused` by a rule or a journey.
+    #[schema(value_type = String)]
+    origin: Origin,
+    historical: bool,
+    /// `message_id` of the event that caused it.
+    cause: Option<String>,
+    /// As it came.
+    #[schema(value_type = Object)]
+    body: Box<RawValue>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventList {
+    pub events: Vec<EventView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        // The door let in nothing but JSON; were something else stored, it would show as nothing.
+        let body = RawValue::from_string(event.body).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        EventView {
+            position: event.position,
+            message_id: event.message_id,
+            r#type: event.kind,
+            name: event.name,
+            customer: event.part,
+            occurred_at: event.occurred_at,
+            received_at: event.received_at,
+            origin: event.origin,
+            historical: event.historical,
+            cause: event.cause,
+            body,
+        }
+    }
+}
+
+/// A message on its way, or how it ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(crate) struct MessageView {
+    /// Also the idempotency key of its sends.
+    #[schema(value_type = String, format = "uuid")]
+    id: Id,
+    #[schema(value_type = String, format = "uuid")]
+    customer: PartId,
+    channel: String,
+    address: String,
+    /// `pending`, `accepted`, `failed`, `parked` or `dropped`.
+    #[schema(value_type = String)]
+    status: MessageStatus,
+    attempts: i64,
+    journey: String,
+    #[schema(value_type = String, format = "uuid")]
+    run: Id,
+    node: String,
+    #[schema(value_type = Object)]
+    content: Value,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    provider_id: Option<String>,
+    fault: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessageList {
+    pub messages: Vec<MessageView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl From<MessageRow> for MessageView {
+    fn from(row: MessageRow) -> Self {
+        let message = row.message;
+        MessageView {
+            id: message.id,
+            customer: message.part,
+            channel: message.channel,
+            address: message.address,
+            status: row.status,
+            attempts: row.attempts,
+            journey: message.journey,
+            run: message.run,
+            node: message.node,
+            content: serde_json::from_str(&message.content).unwrap_or(Value::Null),
+            created_at: message.created_at,
+            next_attempt_at: row.next_attempt_at,
+            provider_id: row.provider_id,
+            fault: row.fault,
+        }
+    }
+}
+
+/// A record of a custom type.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Object)]
+pub(crate) struct ObjectView {
+    kind: String,
+    key: String,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    customer: Option<PartId>,
+    /// For `If-Match`.
+    version: i64,
+    #[schema(value_type = Object)]
+    fields: Value,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ObjectList {
+    pub objects: Vec<ObjectView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl From<Object> for ObjectView {
+    fn from(object: Object) -> Self {
+        ObjectView {
+            kind: object.kind,
+            key: object.key,
+            customer: object.part,
+            version: object.version,
+            fields: object.fields,
+            created_at: object.created_at,
+            updated_at: object.updated_at,
+        }
+    }
+}
+
+/// A tenant's clock.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Clock)]
+pub(crate) struct ClockView {
+    /// `live` or `replay`.
+    #[schema(value_type = String)]
+    pub kind: ClockKind,
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
+}
+
+/// Where a tenant's work stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(crate) struct StatusView {
+    #[schema(value_type = i64)]
+    tenant: TenantId,
+    /// The log's last position.
+    head: i64,
+    /// The position up to which the engine is done.
+    checkpoint: i64,
+    /// Events that wait for the engine.
+    behind: i64,
+    /// Messages that wait to be sent.
+    unsent: i64,
+    /// Events that the engine passed although they failed.
+    set_aside: i64,
+    waiting_runs: i64,
+    #[schema(value_type = String, format = DateTime)]
+    clock: Timestamp,
+}
+
+impl StatusView {
+    pub fn new(tenant: TenantId, standing: Standing, clock: Timestamp) -> StatusView {
+        StatusView {
+            tenant,
+            head: standing.head,
+            checkpoint: standing.checkpoint,
+            behind: standing.arrived_behind,
+            unsent: standing.unsent,
+            set_aside: standing.set_aside,
+            waiting_runs: standing.waiting_runs,
+            clock,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Writes through the log: what an API call appends, and the wait until the engine has passed it.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use openhub_model::{ClockKind, EventKind, NewEvent, PartId, TenantId, Timestamp};
+use openhub_store::{Op, Scope, Tenant};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::views::PendingView;
+
+/// The tenant of a credential.
+pub(crate) async fn tenant(app: &App, scope: &Scope) -> Result<Tenant, Problem> {
+    app.store.tenant(scope.tenant()).await?.ok_or_else(|| Problem::not_found("tenant"))
+}
+
+/// The present of a tenant: the host's clock, or where its replay has come to.
+pub(crate) async fn tenant_now(app: &App, scope: &Scope) -> Result<Timestamp, Problem> {
+    match tenant(app, scope).await?.clock {
+        ClockKind::Live => Ok(app.now()),
+        ClockKind::Replay => Ok(app.store.standing(scope).await?.clock.max(Timestamp::default())),
+    }
+}
+
+/// An event of the hub's own API.
+pub(crate) fn event(app: &App, kind: EventKind, part: Option<PartId>, at: Timestamp, body: &Value) -> NewEvent {
+    NewEvent {
+        message_id: app.fresh_id(),
+        kind,
+        name: String::new(),
+        part,
+        occurred_at: at,
+        received_at: app.now(),
+        historical: false,
+        cause: None,
+        body: body.to_string(),
+    }
+}
+
+/// A change of what the engine runs.
+pub(crate) fn control(app: &App, name: &str, at: Timestamp, body: &Value) -> NewEvent {
+    NewEvent { name: name.to_owned(), ..event(app, EventKind::Control, None, at, body) }
+}
+
+/// How far a write has come when its wait ends.
+#[must_use]
+pub(crate) enum Progress {
+    /// The engine has passed it: reads see it.
+    Done,
+    /// It is stored, and the engine has yet to reach this position.
+    Pending(i64),
+}
+
+/// Writes, and waits a little for the engine.
+pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Progress, Problem> {
+    let appended = app.store.transact(scope, ops).await?;
+    Ok(wait(app, scope.tenant(), appended.position, app.limits.write_wait).await)
+}
+
+pub(crate) async fn wait(app: &App, tenant: TenantId, position: i64, most: std::time::Duration) -> Progress {
+    if app.engine.reached(tenant, position, most).await { Progress::Done } else { Progress::Pending(position) }
+}
+
+/// The 202 for a write that the engine has not passed yet.
+pub(crate) fn accepted(position: i64) -> Response {
+    (StatusCode::ACCEPTED, Json(PendingView { position })).into_response()
+}

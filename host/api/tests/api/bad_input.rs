@@ -1,0 +1,151 @@
+//! Whatever comes in, the answer is a problem with a stable type, and never a 5xx.
+
+use crate::hub::{Hub, Tenant, encode, request};
+use axum::body::Body;
+use axum::http::header;
+use insta::assert_json_snapshot;
+use serde_json::json;
+
+/// Every route that takes a body, with its method.
+const WRITES: [(&str, &str); 21] = [
+    ("POST", "/v1/identify"),
+    ("POST", "/v1/track"),
+    ("POST", "/v1/page"),
+    ("POST", "/v1/screen"),
+    ("POST", "/v1/group"),
+    ("POST", "/v1/alias"),
+    ("POST", "/v1/batch"),
+    ("POST", "/v1/import"),
+    ("POST", "/api/v1/customers"),
+    ("PATCH", "/api/v1/customers/00000000-0000-0000-0000-000000000000"),
+    ("POST", "/api/v1/plugins"),
+    ("PUT", "/api/v1/plugins/none/secrets/none"),
+    ("POST", "/api/v1/plugins/none/enable"),
+    ("PUT", "/api/v1/journeys/Bad_Name"),
+    ("POST", "/api/v1/journeys/none/publish"),
+    ("POST", "/api/v1/journeys/none/pause"),
+    ("POST", "/api/v1/objects/none"),
+    ("PATCH", "/api/v1/objects/none/none"),
+    ("DELETE", "/api/v1/objects/none/none"),
+    ("DELETE", "/api/v1/plugins/none"),
+    ("POST", "/api/v1/clock"),
+];
+
+async fn send(hub: &Hub, tenant: &Tenant, method: &str, path: &str, media: &str, body: &[u8]) -> u16 {
+    let request = request(method, path)
+        .header(header::AUTHORIZATION, format!("Bearer {}", tenant.api_key))
+        .header(header::CONTENT_TYPE, media);
+    let answer = hub.send(request.body(Body::from(body.to_vec())).unwrap()).await;
+    if answer.status >= 400 {
+        let what =
+            format!("{method} {path} {media} {:?}: {answer:?}", String::from_utf8_lossy(&body[..body.len().min(80)]));
+        assert!(answer.status < 500, "{what}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json", "{what}");
+        let problem_type = answer.body["type"].as_str().unwrap_or_default();
+        assert!(problem_type.starts_with("https://openhub.dev/problems/"), "{what}");
+        assert_eq!(answer.body["status"], answer.status, "{what}");
+        assert!(answer.body["title"].is_string() && answer.body["detail"].is_string(), "{what}");
+    }
+    answer.status
+}
+
+#[tokio::test]
+async fn no_body_makes_a_5xx() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let deep_event = format!(r#"{{"userId":"1","event":"e","type":"track","p":{deep}}}"#);
+    let bodies: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"null".to_vec(),
+        b"7".to_vec(),
+        b"[]".to_vec(),
+        b"{}".to_vec(),
+        b"\xff\xfe".to_vec(),
+        b"\0".to_vec(),
+        br#"{"batch":7}"#.to_vec(),
+        br#"{"batch":[],"sentAt":7}"#.to_vec(),
+        br#"{"batch":[{}],"sentAt":"x"}"#.to_vec(),
+        br#"{"userId":"1","event":"e","type":"track","p":"\u0000"}"#.to_vec(),
+        br#"{"userId":"1","event":"e","type":"track","p":"\ud800"}"#.to_vec(),
+        br#"{"userId":"1","event":"e","type":"track","p":1e999}"#.to_vec(),
+        br#"{"identities":[{"kind":"user_id","value":"\u0000"}]}"#.to_vec(),
+        br#"{"identities":[{"kind":"shoe_size","value":"42"}]}"#.to_vec(),
+        br#"{"attributes":[],"tags":7}"#.to_vec(),
+        br#"{"tags":{"vip":"yes"}}"#.to_vec(),
+        br#"{"to":"tomorrow"}"#.to_vec(),
+        br#"{"value":7}"#.to_vec(),
+        br#"{"fields":7}"#.to_vec(),
+        br#"{"settings":7,"grant":7}"#.to_vec(),
+        deep.clone().into_bytes(),
+        deep_event.into_bytes(),
+        vec![b'x'; 2_000_000],
+    ];
+    let mut refused = 0;
+    for (method, path) in WRITES {
+        for body in &bodies {
+            for media in ["application/json", "application/wasm", "text/html"] {
+                refused += usize::from(send(&hub, &tenant, method, path, media, body).await >= 400);
+            }
+        }
+    }
+    assert!(refused > 1_000, "only {refused} were refused");
+    let left = hub.store.standing(&openhub_store::Scope::of(tenant.id)).await.unwrap();
+    assert_eq!(left.set_aside, 0);
+}
+
+#[tokio::test]
+async fn no_target_makes_a_5xx() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let condition = encode(r#"{"attribute":{"name":"a","is":"above","value":1}}"#);
+    for (path, status) in [
+        ("/nowhere".to_owned(), 404),
+        ("/api/v1/customers/not-an-id".to_owned(), 404),
+        ("/api/v1/customers/%00".to_owned(), 400),
+        ("/api/v1/customers/%FF".to_owned(), 400),
+        ("/api/v1/customers?limit=0".to_owned(), 400),
+        ("/api/v1/customers?limit=x".to_owned(), 400),
+        ("/api/v1/customers?limit=1001".to_owned(), 400),
+        ("/api/v1/customers?after=xyz".to_owned(), 400),
+        ("/api/v1/customers?identity=ada".to_owned(), 400),
+        ("/api/v1/customers?identity=user_id:%00".to_owned(), 400),
+        ("/api/v1/customers?condition=7".to_owned(), 400),
+        (format!("/api/v1/customers?condition={condition}"), 400),
+        ("/api/v1/customers?colour=red".to_owned(), 400),
+        ("/api/v1/customers/00000000-0000-0000-0000-000000000000/timeline".to_owned(), 404),
+        ("/api/v1/events?customer=ada".to_owned(), 400),
+        ("/api/v1/messages?status=lost".to_owned(), 400),
+        ("/api/v1/messages/7".to_owned(), 404),
+        ("/api/v1/plugins/none".to_owned(), 404),
+        ("/api/v1/plugins/Bad_Name".to_owned(), 400),
+        ("/api/v1/journeys/none".to_owned(), 404),
+        ("/api/v1/journeys/none/counts".to_owned(), 404),
+        ("/api/v1/objects/none/none".to_owned(), 404),
+    ] {
+        assert_eq!(send(&hub, &tenant, "GET", &path, "application/json", b"").await, status, "{path}");
+    }
+    assert_eq!(send(&hub, &tenant, "DELETE", "/v1/track", "application/json", b"").await, 405);
+    assert_eq!(send(&hub, &tenant, "PUT", "/api/v1/customers", "application/json", b"{}").await, 405);
+}
+
+#[tokio::test]
+async fn problems_have_a_stable_form() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let mut answers = Vec::new();
+    for (method, path, body) in [
+        ("GET", "/nowhere", None),
+        ("DELETE", "/api/v1/customers", None),
+        ("GET", "/api/v1/customers?condition=%7B%22all%22:%5B%7B%22tags%22:1%7D%5D%7D", None),
+        ("POST", "/api/v1/customers", Some(json!({"identities": [], "color": "red"}))),
+        ("POST", "/api/v1/customers", Some(json!({"identities": []}))),
+        ("POST", "/api/v1/customers", Some(json!({"identities": [{"kind": "user_id", "value": "a\0"}]}))),
+        ("POST", "/api/v1/clock", Some(json!({"to": "2026-02-01T00:00:00Z"}))),
+        ("POST", "/api/v1/objects/none", Some(json!({"fields": {}}))),
+    ] {
+        answers.push(hub.call(method, path, &tenant.api_key, body).await);
+    }
+    assert_json_snapshot!("problems", answers);
+}

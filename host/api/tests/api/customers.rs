@@ -1,0 +1,93 @@
+//! Customers, found, read and changed.
+
+use crate::hub::{Hub, encode};
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_customer_is_made_changed_and_read() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let new = json!({
+        "identities": [{"kind": "user_id", "value": "ada"}, {"kind": "anonymous_id", "value": "x"}],
+        "attributes": {"name": "Ada", "city": "London"}, "tags": {"vip": true},
+    });
+    let made = hub.post("/api/v1/customers", &tenant.api_key, new.clone()).await;
+    assert_json_snapshot!("customer_made", made);
+    let again = hub.post("/api/v1/customers", &tenant.api_key, new).await;
+    assert_eq!(again.status, 200);
+    let path = format!("/api/v1/customers/{}", made.body["id"].as_str().unwrap());
+    let change = json!({"attributes": {"city": null, "age": 36}, "tags": {"vip": false, "early": true}});
+    let changed = hub.call("PATCH", &path, &tenant.api_key, Some(change)).await;
+    assert_json_snapshot!("customer_changed", changed);
+    let read = hub.get(&path, &tenant.api_key).await;
+    assert_eq!((read.status, read.body), (200, changed.body));
+}
+
+#[tokio::test]
+async fn customers_are_found_by_identity_and_condition() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let people = [("ada", "gold", 300), ("bob", "silver", 200), ("eve", "gold", 100)];
+    let identify = people
+        .map(|(id, tier, spent)| json!({"type": "identify", "userId": id, "traits": {"tier": tier, "spent": spent}}));
+    hub.send_events(&tenant, json!(identify)).await;
+    let find = async |query: &str| {
+        let answer = hub.get(&format!("/api/v1/customers?{query}"), &tenant.api_key).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let mut found: Vec<String> = answer.body["customers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|customer| customer["identities"][0]["value"].as_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        found
+    };
+    assert_eq!(find("identity=user_id:bob").await, ["bob"]);
+    assert_eq!(find("identity=user_id:nobody").await, Vec::<String>::new());
+    let gold = json!({"attribute": {"name": "tier", "is": "eq", "value": "gold"}});
+    assert_eq!(find(&format!("condition={}", encode(&gold.to_string()))).await, ["ada", "eve"]);
+    let both = json!({"all": [gold, {"attribute": {"name": "spent", "is": "ge", "value": 200}}]});
+    assert_eq!(find(&format!("condition={}", encode(&both.to_string()))).await, ["ada"]);
+}
+
+#[tokio::test]
+async fn pages_follow_each_other() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let pages: Vec<Value> = (0..7).map(|n| json!({"type": "page", "userId": n.to_string()})).collect();
+    hub.send_events(&tenant, json!(pages)).await;
+    for (path, list) in [("customers", "customers"), ("events", "events")] {
+        let mut seen = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = hub.get(&format!("/api/v1/{path}?limit=3{after}"), &tenant.api_key).await.body;
+            seen.extend(page[list].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        let whole = hub.get(&format!("/api/v1/{path}"), &tenant.api_key).await.body;
+        assert_eq!(json!(seen), whole[list], "{path}");
+        assert_eq!(seen.len(), 7, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_timeline_is_newest_first() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let events = ["10", "11", "09"].map(|hour| {
+        json!({"type": "track", "event": format!("At {hour}"), "userId": "ada", "messageId": hour,
+            "timestamp": format!("2026-01-31T{hour}:00:00Z")})
+    });
+    hub.send_events(&tenant, json!(events)).await;
+    let found = hub.get("/api/v1/customers?identity=user_id:ada", &tenant.api_key).await;
+    let path = format!("/api/v1/customers/{}/timeline?limit=2", found.body["customers"][0]["id"].as_str().unwrap());
+    let first = hub.get(&path, &tenant.api_key).await;
+    let next = first.body["next"].as_str().expect("a next page").to_owned();
+    let second = hub.get(&format!("{path}&before={next}"), &tenant.api_key).await;
+    assert_json_snapshot!("timeline", [first, second]);
+}

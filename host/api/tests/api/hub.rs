@@ -1,0 +1,200 @@
+//! A hub in a temporary directory, and requests to it.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, header};
+use http_body_util::BodyExt;
+use openhub_api::{App, KeyScopes, Limits, mint_key, router};
+use openhub_engine::{Config as EngineConfig, Engine, Sealer};
+use openhub_model::{ClockKind, TenantId, Timestamp};
+use openhub_runtime::{Config as RuntimeConfig, Runtime};
+use openhub_store::{Config as StoreConfig, Key, Scope, Store};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub struct Hub {
+    pub store: Store,
+    pub engine: Arc<Engine>,
+    router: Router,
+    clock: Arc<AtomicI64>,
+    keys: AtomicU64,
+    _directory: TempDir,
+}
+
+/// A tenant with its keys.
+pub struct Tenant {
+    pub id: TenantId,
+    pub write_key: String,
+    pub api_key: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+    #[serde(skip)]
+    pub headers: axum::http::HeaderMap,
+}
+
+impl Hub {
+    pub async fn start() -> Hub {
+        Hub::with_limits(Limits::default()).await
+    }
+
+    pub async fn with_limits(limits: Limits) -> Hub {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("hub.db").display());
+        let config = StoreConfig { url, node: "test".to_owned(), read_connections: 4 };
+        let store = Store::open(&config).await.expect("the store opens");
+        let runtime = Runtime::new(RuntimeConfig::default()).expect("the runtime starts");
+        let start: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
+        let now = Arc::new(AtomicI64::new(start.micros()));
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = {
+            let now = now.clone();
+            Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
+        };
+        let sealer = Arc::new(Sealer::from_key([7; 32]));
+        let config = EngineConfig { poll: Duration::from_millis(5), ..EngineConfig::default() };
+        let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
+        let drawn = AtomicU64::new(0);
+        let app = App {
+            store: store.clone(),
+            runtime,
+            engine: engine.clone(),
+            sealer,
+            clock,
+            random: Arc::new(move || {
+                let drawn = drawn.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+                let mut random = [0; 16];
+                random[..8].copy_from_slice(&drawn);
+                random[8..].copy_from_slice(&drawn);
+                random
+            }),
+            limits,
+            render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
+        };
+        Hub { store, engine, router: router(app), clock: now, keys: AtomicU64::new(0), _directory: directory }
+    }
+
+    /// A live tenant with a write key and a key for everything.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        self.tenant_on(name, ClockKind::Live).await
+    }
+
+    pub async fn tenant_on(&self, name: &str, clock: ClockKind) -> Tenant {
+        let id = self.store.create_tenant(name, clock, self.now()).await.expect("a tenant").id;
+        let write_key = self.key(id, KeyScopes::WRITE).await;
+        let api_key = self.key(id, KeyScopes::ALL).await;
+        Tenant { id, write_key, api_key }
+    }
+
+    pub async fn key(&self, tenant: TenantId, scopes: &[&str]) -> String {
+        let number = self.keys.fetch_add(1, Ordering::SeqCst);
+        let mut random = [1; 40];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        let minted = mint_key("test", scopes, random);
+        let key = Key {
+            id: minted.id,
+            tenant,
+            name: "test".to_owned(),
+            scopes: minted.scopes,
+            hash: minted.hash,
+            created_at: self.now(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        self.store.create_key(&key).await.expect("a key");
+        minted.shown
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.load(Ordering::SeqCst))
+    }
+
+    pub fn advance(&self, span: Duration) {
+        self.clock.fetch_add(span.as_micros() as i64, Ordering::SeqCst);
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router is infallible");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        Answer { status: parts.status.as_u16(), body, headers: parts.headers }
+    }
+
+    pub async fn call(&self, method: &str, path: &str, key: &str, body: Option<Value>) -> Answer {
+        let request = request(method, path).header(header::AUTHORIZATION, format!("Bearer {key}"));
+        let request = match body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        self.send(request.expect("a request")).await
+    }
+
+    pub async fn get(&self, path: &str, key: &str) -> Answer {
+        self.call("GET", path, key, None).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.call("POST", path, key, Some(body)).await
+    }
+
+    pub async fn upload(&self, key: &str, component: Vec<u8>) -> Answer {
+        let request = request("POST", "/api/v1/plugins")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/wasm")
+            .body(Body::from(component));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Waits until the engine is done with all that is in the tenant's log.
+    pub async fn settle(&self, tenant: &Tenant) {
+        let standing = self.store.standing(&Scope::of(tenant.id)).await.expect("a standing");
+        assert!(self.engine.reached(tenant.id, standing.head, Duration::from_secs(20)).await, "the engine is stuck");
+    }
+
+    /// Sends events as a batch and waits for the engine.
+    pub async fn send_events(&self, tenant: &Tenant, events: Value) {
+        let answer = self.post("/v1/batch", &tenant.write_key, json!({"batch": events})).await;
+        assert_eq!((answer.status, &answer.body), (200, &json!({"success": true})));
+        self.settle(tenant).await;
+    }
+}
+
+pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path)
+}
+
+/// A query parameter's value, percent-encoded.
+pub fn encode(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// A component without code: its header and a manifest.
+pub fn component(manifest: Option<Value>) -> Vec<u8> {
+    let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+    if let Some(manifest) = manifest {
+        let name = b"openhub:manifest";
+        let content = manifest.to_string();
+        let mut section = vec![name.len() as u8];
+        section.extend_from_slice(name);
+        section.extend_from_slice(content.as_bytes());
+        bytes.push(0);
+        let mut length = section.len();
+        while length >= 0x80 {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend(section);
+    }
+    bytes
+}

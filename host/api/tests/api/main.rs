@@ -1,0 +1,16 @@
+//! The API over a real store, runtime and engine. A test is three beats: a hub with keys, one request, a snapshot of
+//! status and body. Clock and randomness are the tests' own, so answers repeat.
+
+mod bad_input;
+mod clock;
+mod customers;
+mod events;
+mod hub;
+mod journeys;
+mod keys;
+mod objects;
+mod overload;
+mod plugins;
+mod segment;
+mod system;
+mod tenants;

@@ -1,0 +1,7 @@
+//! The commands beside `serve`, one file each.
+
+pub mod doctor;
+pub mod import;
+pub mod key;
+pub mod plugin;
+pub mod tenant;

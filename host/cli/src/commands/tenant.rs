@@ -1,0 +1,114 @@
+//! `openhub tenant`: works on the database, so that a hub can be set up before it serves.
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use openhub_api::KeyScopes;
+use openhub_model::ClockKind;
+use openhub_store::{Store, StoreError};
+use serde_json::json;
+
+use crate::config::{Config, Flags};
+use crate::mint::mint;
+use crate::{data, refusal, serve};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a tenant and its first two keys, which are shown once.
+    Create {
+        name: String,
+        /// What its time follows, for good: the machine's clock, or the events replayed into it.
+        #[arg(long, value_enum, default_value = "live")]
+        clock: Clock,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// List the tenants.
+    List {
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Clock {
+    Live,
+    Replay,
+}
+
+impl From<Clock> for ClockKind {
+    fn from(clock: Clock) -> ClockKind {
+        match clock {
+            Clock::Live => ClockKind::Live,
+            Clock::Replay => ClockKind::Replay,
+        }
+    }
+}
+
+pub async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Create { name, clock, json, flags } => {
+            let config = Config::load(&flags)?;
+            let store = open(&config).await?;
+            let created = create(&store, &config, &name, clock.into()).await;
+            store.close().await;
+            let (tenant, write_key, api_key) = created?;
+            if json {
+                println!("{}", json!({"tenant": tenant, "name": name, "write_key": write_key, "api_key": api_key}));
+            } else {
+                println!(
+                    "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys are not shown again."
+                );
+            }
+        }
+        Command::List { json, flags } => {
+            let store = open(&Config::load(&flags)?).await?;
+            let tenants = store.tenants().await;
+            store.close().await;
+            for tenant in tenants? {
+                if json {
+                    let line = json!({"tenant": tenant.id, "name": tenant.name, "clock": tenant.clock, "created_at": tenant.created_at});
+                    println!("{line}");
+                } else {
+                    println!("{:>6}  {:<32}  {}", tenant.id.0, tenant.name, clock_word(tenant.clock));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn create(store: &Store, config: &Config, name: &str, clock: ClockKind) -> Result<(i64, String, String)> {
+    let now = serve::wall_clock();
+    let tenant = store.create_tenant(name, clock, now).await.map_err(|error| match error {
+        StoreError::AlreadyExists(_) => anyhow::anyhow!("there is a tenant `{name}` already"),
+        other => other.into(),
+    })?;
+    let (_, write) = mint(store, tenant.id, &config.environment, "write", KeyScopes::WRITE, now).await?;
+    let (_, api) = mint(store, tenant.id, &config.environment, "api", KeyScopes::ALL, now).await?;
+    Ok((tenant.id.0, write, api))
+}
+
+fn clock_word(clock: ClockKind) -> &'static str {
+    match clock {
+        ClockKind::Live => "live",
+        ClockKind::Replay => "replay",
+    }
+}
+
+/// The database of a command that works beside a hub.
+pub async fn open(config: &Config) -> Result<Store> {
+    let data = data::DataDir::open(&config.data)?;
+    let settings =
+        openhub_store::Config { url: config.database_url(data.path()), node: data.node()?, read_connections: 1 };
+    Store::open(&settings).await.map_err(refusal::of_store)
+}

@@ -1,0 +1,113 @@
+//! The data directory: the database file, the key that seals secrets, the node's name, compiled plugins.
+//!
+//! Compiled code is trusted input, and the key opens every stored secret, so the directory is its owner's alone.
+
+use anyhow::{Context, Result};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::refusal::Refusal;
+
+/// Overrides the key file: 64 hexadecimal digits.
+pub const SECRET_KEY_VARIABLE: &str = "OPENHUB_SECRET_KEY";
+
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the directory if it is missing.
+    pub fn open(path: &Path) -> Result<DataDir> {
+        let refused = |error: std::io::Error| {
+            Refusal::new(format!("the data directory {} cannot be used: {error}", path.display()))
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+        Ok(DataDir(path.canonicalize().map_err(refused)?))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    /// The key that seals secrets: from the environment, else from `secret.key`, which the first start writes.
+    pub fn secret_key(&self) -> Result<[u8; 32]> {
+        if let Ok(text) = std::env::var(SECRET_KEY_VARIABLE) {
+            return parse_key(&text)
+                .ok_or_else(|| Refusal::new(format!("{SECRET_KEY_VARIABLE} is not 64 hexadecimal digits")).into());
+        }
+        let file = self.0.join("secret.key");
+        let text = self.written_once("secret.key", || hex::encode(rand::random::<[u8; 32]>()))?;
+        let mode = fs::metadata(&file).with_context(|| file.display().to_string())?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(
+                Refusal::new(format!("{} can be read by others than its owner: chmod 600 it", file.display())).into()
+            );
+        }
+        parse_key(&text).ok_or_else(|| Refusal::new(format!("{} is not 64 hexadecimal digits", file.display())).into())
+    }
+
+    /// This node's name in leases: stays over restarts, so that a hub takes its own partitions back at once.
+    pub fn node(&self) -> Result<String> {
+        self.written_once("node", || hex::encode(rand::random::<[u8; 8]>()))
+    }
+
+    /// The text of a file that the first reader makes, for its owner's eyes only.
+    ///
+    /// It is written beside its place, synced and linked into it, so that a crash leaves no half of it and two
+    /// processes that start together agree on one.
+    fn written_once(&self, name: &str, make: impl FnOnce() -> String) -> Result<String> {
+        let file = self.0.join(name);
+        match fs::read_to_string(&file) {
+            Ok(text) => return Ok(text.trim().to_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Refusal::new(format!("{} cannot be read: {error}", file.display())).into()),
+        }
+        let draft = self.0.join(format!(".{name}.{}", std::process::id()));
+        let written = || -> std::io::Result<()> {
+            let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            out.write_all(make().as_bytes())?;
+            out.sync_all()?;
+            match fs::hard_link(&draft, &file) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+                _ => fs::remove_file(&draft),
+            }
+        };
+        written().with_context(|| format!("{} could not be written", file.display()))?;
+        Ok(fs::read_to_string(&file).with_context(|| file.display().to_string())?.trim().to_owned())
+    }
+}
+
+fn parse_key(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key).ok()?;
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&place.path().join("hub")).unwrap();
+        let key = data.secret_key().unwrap();
+        assert_eq!(data.secret_key().unwrap(), key);
+        let file = data.path().join("secret.key");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(data.secret_key().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_node_keeps_its_name() {
+        let place = tempfile::tempdir().unwrap();
+        let data = DataDir::open(place.path()).unwrap();
+        let name = data.node().unwrap();
+        assert_eq!(DataDir::open(place.path()).unwrap().node().unwrap(), name);
+    }
+}

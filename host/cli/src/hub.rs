@@ -1,0 +1,87 @@
+//! A running hub as the commands see it: its public HTTP API and nothing else.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Which hub, and as whom.
+#[derive(Clone, Debug, Args)]
+pub struct HubFlags {
+    /// Address of the hub.
+    #[arg(long, value_name = "URL", env = "OPENHUB_URL", default_value = "http://127.0.0.1:7300")]
+    pub hub: String,
+    /// A key of the tenant (`oh_…`).
+    #[arg(long, value_name = "KEY", env = "OPENHUB_KEY", hide_env_values = true)]
+    pub key: String,
+}
+
+pub struct Hub {
+    client: Client,
+    base: String,
+    key: String,
+}
+
+impl Hub {
+    pub fn new(flags: &HubFlags) -> Result<Hub> {
+        let client = Client::builder().timeout(Duration::from_secs(120)).no_proxy().build()?;
+        Ok(Hub { client, base: flags.hub.trim_end_matches('/').to_owned(), key: flags.key.clone() })
+    }
+
+    /// A call with a JSON body.
+    pub async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);
+        self.answer(request, path).await
+    }
+
+    /// Uploads a component.
+    pub async fn upload(&self, path: &str, component: Vec<u8>) -> Result<Value> {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        self.answer(request.header("content-type", "application/wasm").body(component), path).await
+    }
+
+    /// Sends a JSON text to a Segment call, again while the hub asks for patience.
+    pub async fn ingest(&self, path: &str, body: String) -> Result<Value> {
+        loop {
+            let request = self.client.post(format!("{}{path}", self.base)).basic_auth(&self.key, Some(""));
+            let request = request.header("content-type", "application/json").body(body.clone());
+            let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+            match answer.status() {
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    tokio::time::sleep(retry_after(&answer)).await;
+                }
+                _ => return read(answer, path).await,
+            }
+        }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value> {
+        let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+        read(answer, path).await
+    }
+}
+
+fn retry_after(answer: &reqwest::Response) -> Duration {
+    let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1).min(60))
+}
+
+/// The JSON of a success; a problem becomes an error in its own words.
+async fn read(answer: reqwest::Response, path: &str) -> Result<Value> {
+    let status = answer.status();
+    let text = answer.text().await.with_context(|| format!("the answer to {path} broke off"))?;
+    let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    if status.is_success() {
+        return Ok(body);
+    }
+    let said = |key: &str| body.get(key).and_then(Value::as_str);
+    let reason = said("detail").or_else(|| said("title")).unwrap_or(text.trim());
+    let faults: Vec<String> = body["faults"].as_array().into_iter().flatten().map(fault_line).collect();
+    bail!("the hub answered {status} to {path}: {reason}{}", faults.concat())
+}
+
+fn fault_line(fault: &Value) -> String {
+    let word = |key: &str| fault[key].as_str().unwrap_or_default();
+    format!("\n  {} {} {}", word("pointer"), word("code"), word("message"))
+}

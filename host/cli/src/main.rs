@@ -1,0 +1,88 @@
+//! The binary `openhub`: where store, runtime, engine and API are wired together, and the commands around them.
+//!
+//! It parses, wires and reports. What the hub does lives in the crates below.
+
+mod commands;
+mod config;
+mod data;
+mod hub;
+mod logs;
+mod metrics;
+mod mint;
+mod refusal;
+mod serve;
+mod shutdown;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::Flags;
+use crate::refusal::Refusal;
+
+/// A marketing hub of customers, events and journeys, extended by WebAssembly plugins.
+#[derive(Parser)]
+#[command(name = "openhub", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub.
+    Serve(serve::Arguments),
+    /// Create and list tenants, in the database.
+    Tenant(commands::tenant::Arguments),
+    /// Create, list and revoke keys, in the database.
+    Key(commands::key::Arguments),
+    /// Write, build, test and install a plugin.
+    Plugin(commands::plugin::Arguments),
+    /// Send a file of past events to a hub.
+    Import(commands::import::Arguments),
+    /// Look whether this machine can run a hub.
+    Doctor(Flags),
+    /// Compile a component for a hub that serves, in a process under limits.
+    #[command(hide = true)]
+    CompileComponent { input: PathBuf, output: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::CompileComponent { input, output } = &cli.command {
+        // Before there is an async runtime, whose threads would count against the limits.
+        return match openhub_runtime::compile_worker(input, output) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&error.into()),
+        };
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&anyhow::Error::new(error).context("the async runtime did not start")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments).await?,
+        Command::Tenant(arguments) => commands::tenant::run(arguments).await?,
+        Command::Key(arguments) => commands::key::run(arguments).await?,
+        Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
+        Command::Import(arguments) => commands::import::run(arguments).await?,
+        Command::Doctor(flags) => return commands::doctor::run(flags).await,
+        Command::CompileComponent { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("openhub: {error:#}");
+    match error.downcast_ref::<Refusal>() {
+        Some(_) => ExitCode::from(2),
+        None => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,131 @@
+//! `openhub serve`: builds the one `App`, serves it, and takes it down in order.
+//!
+//! Nothing is logged before the port and the database are ours, so that a refusal to start is one line.
+
+use anyhow::{Context, Result};
+use axum::serve::ListenerExt;
+use clap::Args;
+use openhub_api::App;
+use openhub_engine::{Engine, Sealer};
+use openhub_model::Timestamp;
+use openhub_runtime::Runtime;
+use openhub_store::Store;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+
+use crate::config::{Config, Flags};
+use crate::data::DataDir;
+use crate::refusal::{self, Refusal};
+use crate::{logs, metrics, shutdown};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+    /// Print the effective configuration as TOML and end.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// The host's clock: read here, a parameter everywhere below.
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let config = Config::load(&arguments.flags)?;
+    if arguments.print_config {
+        print!("{}", config.print()?);
+        return Ok(());
+    }
+    let listener = bind(&config).await?;
+    let address = listener.local_addr()?;
+    let data = DataDir::open(&config.data)?;
+    let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
+    let store = open(&config, &data).await?;
+    logs::start(&config);
+    let stopping = shutdown::on_signal()?;
+    let metrics = metrics::install()?;
+    let runtime = Runtime::new(runtime_config(&config, &data)?).context("the plugin runtime did not start")?;
+    let engine = Arc::new(Engine::start(
+        store.clone(),
+        runtime.clone(),
+        sealer.clone(),
+        Arc::new(wall_clock),
+        engine_config(&config),
+    ));
+    let app = App {
+        store: store.clone(),
+        runtime,
+        engine: engine.clone(),
+        sealer,
+        clock: Arc::new(wall_clock),
+        random: Arc::new(rand::random),
+        limits: openhub_api::Limits::default(),
+        render_metrics: Arc::new(move || metrics.render()),
+    };
+    announce(address)?;
+    tracing::info!(%address, data = %data.path().display(), "the hub serves");
+
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's delay");
+        }
+    });
+    let server = axum::serve(listener, openhub_api::router(Arc::new(app)))
+        .with_graceful_shutdown(stopping.clone().cancelled_owned());
+    match shutdown::within(server.into_future(), &stopping, Duration::from_secs(config.drain_seconds)).await {
+        Some(served) => served.context("the server failed")?,
+        None => tracing::warn!("requests that did not end in time are cut off"),
+    }
+    engine.stop().await;
+    store.close().await;
+    tracing::info!("the hub has stopped");
+    Ok(())
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, Refusal> {
+    let listen = config.listen;
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Refusal::new(format!("the port of {listen} is in use by another program")),
+        _ => Refusal::new(format!("{listen} cannot be listened on: {error}")),
+    })
+}
+
+async fn open(config: &Config, data: &DataDir) -> Result<Store> {
+    let url = config.database_url(data.path());
+    let settings = openhub_store::Config { url, node: data.node()?, read_connections: config.read_connections };
+    Store::open(&settings).await.map_err(refusal::of_store)
+}
+
+fn runtime_config(config: &Config, data: &DataDir) -> Result<openhub_runtime::Config> {
+    let allow_private = config.allow_private.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
+    Ok(openhub_runtime::Config {
+        cache: Some(data.cache()),
+        allow_private: allow_private
+            .map_err(|error| Refusal::new(format!("bad configuration: `allow_private`: {error}")))?,
+        instances: config.instances,
+        // Compiling is done by this very binary, in a process under limits of its own.
+        compiler: std::env::current_exe().ok(),
+        ..openhub_runtime::Config::default()
+    })
+}
+
+fn engine_config(config: &Config) -> openhub_engine::Config {
+    openhub_engine::Config {
+        batch: config.batch,
+        workers: config.workers,
+        poll: Duration::from_millis(config.poll_ms),
+        delivery_concurrency: config.deliveries,
+    }
+}
+
+/// The one line on stdout that a program waits for.
+fn announce(address: std::net::SocketAddr) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,75 @@
+//! A rule of an enabled plugin, with its reads and writes resolved and its tenant's bindings applied.
+
+use std::sync::Arc;
+
+use openhub_model::manifest::{RuleShape, Type};
+use serde_json::Value;
+
+use super::{Enabled, ReadPath, WritePath};
+use crate::enable;
+
+pub struct Reading {
+    pub path: ReadPath,
+    pub of: Type,
+    pub required: bool,
+}
+
+pub struct Writing {
+    pub path: WritePath,
+    pub of: Type,
+}
+
+pub struct Rule {
+    pub name: String,
+    pub on: Vec<String>,
+    pub reads: Vec<Reading>,
+    pub writes: Vec<Writing>,
+    /// Its parameters as JSON text: the settings under the rule's name.
+    pub params: String,
+    pub owner: Arc<Enabled>,
+    /// Whether a read touches state, so that each event must see the effects of the customer's earlier ones.
+    pub reads_state: bool,
+}
+
+impl Rule {
+    /// A manifest's paths were checked when the plugin was installed; a path that does not parse reads as absent.
+    pub fn of(shape: &RuleShape, owner: &Arc<Enabled>) -> Rule {
+        let settings = &owner.installation.settings;
+        let binding = &settings["bindings"][&shape.name];
+        let reads: Vec<Reading> = shape
+            .reads
+            .iter()
+            .filter_map(|read| {
+                let bound = binding["reads"][&read.name].as_str().filter(|_| read.bind);
+                let path = bound.and_then(ReadPath::parse).or_else(|| ReadPath::parse(&read.path))?;
+                Some(Reading { path, of: read.of.clone(), required: read.required })
+            })
+            .collect();
+        let writes = shape
+            .writes
+            .iter()
+            .filter_map(|write| Some(Writing { path: WritePath::parse(&write.path)?, of: write.of.clone() }))
+            .collect();
+        let params = match &settings[&shape.name] {
+            Value::Object(params) => Value::Object(params.clone()).to_string(),
+            _ => "{}".to_owned(),
+        };
+        let reads_state =
+            reads.iter().any(|read| matches!(read.path, ReadPath::Attribute(_) | ReadPath::Tag(_)));
+        let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
+        Rule { name: shape.name.clone(), on, reads, writes, params, owner: owner.clone(), reads_state }
+    }
+
+    pub fn node(&self) -> enable::Node {
+        enable::Node {
+            id: (self.owner.installation.name.clone(), self.name.clone()),
+            reads: self.reads.iter().filter_map(|read| enable::state_read(&read.path)).collect(),
+            writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
+        }
+    }
+}
+
+fn names(value: &Value) -> Option<Vec<String>> {
+    let names = value.as_array()?.iter().filter_map(|name| name.as_str().map(str::to_owned));
+    Some(names.collect())
+}

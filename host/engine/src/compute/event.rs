@@ -1,0 +1,35 @@
+//! An event as COMPUTE handles it: arrived from the log, or caused in this batch.
+
+use openhub_model::{EventKind, Identity, Timestamp};
+use serde_json::Value;
+
+use crate::body::Body;
+
+/// Events that cause events that cause events … end here.
+pub const MAX_DEPTH: u8 = 8;
+
+pub struct Happening {
+    pub message_id: String,
+    pub kind: EventKind,
+    pub name: String,
+    /// Event time.
+    pub at: Timestamp,
+    /// The tenant's clock when it is handled.
+    pub now: Timestamp,
+    pub bound: Timestamp,
+    pub historical: bool,
+    /// 0 for an event that arrived.
+    pub depth: u8,
+    pub position: i64,
+    /// What it says of the customer; taken when it is absorbed.
+    pub body: Body,
+    pub properties: Value,
+    pub subject: Option<Identity>,
+}
+
+impl Happening {
+    /// Journeys and rules are triggered by what customers do; an update of attributes triggers neither.
+    pub fn triggers(&self) -> bool {
+        matches!(self.kind, EventKind::Track | EventKind::Page | EventKind::Screen)
+    }
+}

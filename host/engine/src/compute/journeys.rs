@@ -1,0 +1,214 @@
+//! Journeys: an event first moves the runs that wait for it, then starts new ones; a timer moves its run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use openhub_journey::{Facts, Input, Journey, Moment, Next};
+use openhub_model::condition::Truth;
+use openhub_model::message::NewMessage;
+use openhub_model::run::RunStatus;
+use openhub_model::{Cause, Timestamp};
+use openhub_store::{Entry, NodeCount};
+use serde_json::Value;
+
+use super::customer::{Lane, Tracked};
+use super::event::Happening;
+use super::objects::{Answer, Asker, Operation, Request};
+use super::wave::Batch;
+
+/// What journeys leave behind besides the runs themselves.
+#[derive(Default)]
+pub struct Traces {
+    pub messages: Vec<NewMessage>,
+    counts: HashMap<(String, i64), HashMap<String, i64>>,
+}
+
+impl Traces {
+    fn entered(&mut self, journey: &Journey, nodes: Vec<String>) {
+        if nodes.is_empty() {
+            return;
+        }
+        let counts = self.counts.entry((journey.name().to_owned(), journey.version())).or_default();
+        for node in nodes {
+            *counts.entry(node).or_default() += 1;
+        }
+    }
+
+    pub fn counts(self) -> (Vec<NewMessage>, Vec<NodeCount>) {
+        let counts = self.counts.into_iter().flat_map(|((journey, version), nodes)| {
+            nodes.into_iter().map(move |(node, entered)| NodeCount { journey: journey.clone(), version, node, entered })
+        });
+        let mut counts: Vec<NodeCount> = counts.collect();
+        counts.sort_by(|a, b| (&a.journey, a.version, &a.node).cmp(&(&b.journey, b.version, &b.node)));
+        (self.messages, counts)
+    }
+}
+
+impl Batch<'_> {
+    pub(super) fn meet_event(&mut self, lane: usize, event: &Happening) {
+        // History changes state and triggers nothing.
+        if event.historical || !event.triggers() {
+            return;
+        }
+        let moment =
+            Moment { message_id: &event.message_id, name: &event.name, at: event.at, properties: &event.properties };
+        for run in 0..self.lanes[lane].runs.len() {
+            let tracked = &self.lanes[lane].runs[run];
+            if tracked.waits() && tracked.run.awaits.as_deref() == Some(&event.name) {
+                self.drive(lane, run, Input::Event(&moment), event.now, &event.message_id);
+            }
+        }
+        let catalog = self.catalog;
+        for journey in catalog.starts.get(&event.name).into_iter().flatten() {
+            if let Some(run) = self.start(lane, journey, &moment, event.now) {
+                self.drive(lane, run, Input::Enter(&moment), event.now, &event.message_id);
+            }
+        }
+    }
+
+    pub(super) fn meet_timer(&mut self, lane: usize, run: usize) {
+        let tracked = &self.lanes[lane].runs[run];
+        let Some(due) = tracked.due() else { return };
+        let cause = tracked.run.id.to_string();
+        self.drive(lane, run, Input::Timer, due, &cause);
+    }
+
+    pub(super) fn meet_answer(&mut self, answer: Answer) {
+        let Asker::Run(run) = answer.asker else { return };
+        let cause = self.lanes[answer.lane].runs[run].run.id.to_string();
+        match &answer.result {
+            Ok((key, fields)) => {
+                self.drive(answer.lane, run, Input::ObjectAccepted { key, fields }, answer.now, &cause);
+            }
+            Err(faults) => self.drive(answer.lane, run, Input::ObjectRefused(faults), answer.now, &cause),
+        }
+    }
+
+    fn start(&mut self, lane: usize, journey: &Arc<Journey>, moment: &Moment<'_>, now: Timestamp) -> Option<usize> {
+        let tenant = self.tenant;
+        let lane = &mut self.lanes[lane];
+        let customer = lane.customer.as_ref()?;
+        let condition = journey.trigger().condition.as_ref();
+        if condition.is_some_and(|condition| condition.holds(customer) != Truth::True) || !lane.may_enter(journey) {
+            return None;
+        }
+        let run = journey.start(tenant, customer, moment);
+        if lane.runs.iter().any(|tracked| tracked.run.id == run.id) {
+            return None;
+        }
+        lane.entered(journey, now);
+        lane.runs.push(Tracked::started(run));
+        Some(lane.runs.len() - 1)
+    }
+
+    /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
+    fn drive(&mut self, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str) {
+        let catalog = self.catalog;
+        let tracked = &self.lanes[lane].runs[run];
+        let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
+        let mut input = input;
+        loop {
+            let step = {
+                let lane = &mut self.lanes[lane];
+                let Some(customer) = &lane.customer else { return };
+                let facts = Facts { tenant: self.tenant, customer, now };
+                let tracked = &mut lane.runs[run];
+                let step = journey.advance(&mut tracked.run, input, &facts);
+                tracked.changed |= step.next != Next::Ignored;
+                step
+            };
+            self.traces.entered(journey, step.entered);
+            self.traces.messages.extend(step.messages);
+            match step.next {
+                Next::Update { attributes, tags } => {
+                    self.lanes[lane].update(journey, attributes, tags, now, cause);
+                    input = Input::Continue;
+                }
+                Next::Object { kind, fields } => {
+                    let asks = &self.lanes[lane].runs[run].run;
+                    self.requests.push(Request {
+                        lane,
+                        asker: Asker::Run(run),
+                        key: (asks.id, asks.step as u32),
+                        kind,
+                        operation: Operation::Create { key: None, fields },
+                        now,
+                        cause: cause.to_owned(),
+                    });
+                    return;
+                }
+                Next::Rest | Next::Ignored => break,
+            }
+        }
+        self.lanes[lane].ended(run, journey, now);
+    }
+}
+
+impl Lane {
+    fn update(
+        &mut self,
+        journey: &Journey,
+        attributes: Vec<(String, Value)>,
+        tags: Vec<(String, bool)>,
+        now: Timestamp,
+        event: &str,
+    ) {
+        let Some(customer) = &mut self.customer else { return };
+        let rule = Some(format!("journey {} v{}", journey.name(), journey.version()));
+        let cause = Cause { at: now, event: event.to_owned(), plugin: None, rule };
+        for (name, value) in attributes {
+            customer.set(&name, value, cause.clone());
+        }
+        for (tag, present) in tags {
+            customer.set_tag(&tag, present.into(), cause.clone());
+        }
+        self.changed = true;
+    }
+
+    fn entry(&mut self, journey: &Journey) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.journey == journey.name())
+    }
+
+    fn may_enter(&self, journey: &Journey) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.journey == journey.name());
+        match journey.reentry() {
+            openhub_journey::Reentry::Always => true,
+            openhub_journey::Reentry::Never => entry.is_none_or(|entry| entry.runs == 0),
+            openhub_journey::Reentry::AfterExit => entry.is_none_or(|entry| entry.active == 0),
+        }
+    }
+
+    /// Entries are kept only where re-entry asks for them.
+    fn entered(&mut self, journey: &Journey, now: Timestamp) {
+        if journey.reentry() == openhub_journey::Reentry::Always {
+            return;
+        }
+        let part = self.part;
+        if self.entry(journey).is_none() {
+            let journey = journey.name().to_owned();
+            self.entries.push(Entry { journey, part, runs: 0, active: 0, last_entered_at: now });
+        }
+        if let Some(entry) = self.entry(journey) {
+            entry.runs += 1;
+            entry.active += 1;
+            entry.last_entered_at = now;
+        }
+        self.entries_changed = true;
+    }
+
+    fn ended(&mut self, run: usize, journey: &Journey, now: Timestamp) {
+        let tracked = &mut self.runs[run];
+        if tracked.waits() || !tracked.changed {
+            return;
+        }
+        if tracked.run.status == RunStatus::Failed {
+            tracing::warn!(journey = journey.name(), run.id = %tracked.run.id, node = tracked.run.node, "A run failed.");
+        }
+        tracked.run.ended_at.get_or_insert(now);
+        if let Some(entry) = self.entry(journey) {
+            entry.active -= 1;
+            self.entries_changed = true;
+        }
+    }
+}
+

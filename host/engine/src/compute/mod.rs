@@ -1,0 +1,90 @@
+//! COMPUTE: what a loaded batch changes. A pure function of its input: no clock, no randomness, no database.
+//! The plugins it calls are pure too, so the same batch gives the same changes on every rerun.
+//!
+//! A batch is cut into waves, at most one event or timer of a customer in each, in the customer's order. A
+//! plugin is called once a wave with the rows of all customers.
+
+mod absorb;
+mod customer;
+mod event;
+mod journeys;
+mod objects;
+mod plan;
+mod project;
+mod retry;
+mod rules;
+mod values;
+mod wave;
+
+use std::collections::HashMap;
+
+use openhub_model::object::Object;
+use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
+use openhub_model::run::Run;
+use openhub_store::{Changes, Entry};
+
+use crate::catalog::Catalog;
+
+pub use plan::{Fire, Plan};
+pub use retry::{Made, RequestKey, Retries};
+pub use wave::Stop;
+
+/// What LOAD read for one attempt.
+pub struct Input {
+    pub tenant: TenantId,
+    pub plan: Plan,
+    pub events: Vec<Event>,
+    pub timer_parts: Vec<PartId>,
+    pub customers: Vec<Customer>,
+    pub runs: Vec<Run>,
+    pub entries: Vec<Entry>,
+    /// Stored objects that an earlier attempt asked for; none where there is no such object.
+    pub objects: HashMap<(String, String), Option<Object>>,
+}
+
+/// What COMMIT writes, and what the lane needs to know of it.
+#[derive(Debug)]
+pub struct Output {
+    pub changes: Changes,
+    /// Who made each object, so that a unique conflict can be asked again with another seed.
+    pub made: Made,
+    pub tally: Tally,
+}
+
+/// Counts for the metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub events: u64,
+    pub timers: u64,
+    pub waves: u64,
+    pub calls: u64,
+    pub rows: u64,
+    pub fuel: u64,
+    pub row_faults: u64,
+    pub too_deep: u64,
+}
+
+/// COMPUTE could not finish because a plugin failed as a whole; the lane bisects the batch.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("plugin `{plugin}` failed at `{what}`: {message}")]
+pub struct ComputeFault {
+    pub plugin: String,
+    pub what: String,
+    pub message: String,
+}
+
+pub fn compute(input: Input, catalog: &Catalog, retries: &Retries) -> Result<Output, Stop> {
+    let clock = input.plan.clock;
+    let checkpoint = input.plan.checkpoint;
+    let mut batch = wave::Batch::new(input, catalog, retries);
+    while batch.wave()? {}
+    let (mut changes, made, tally) = batch.finish();
+    changes.clock = clock;
+    changes.checkpoint = checkpoint;
+    Ok(Output { changes, made, tally })
+}
+
+type Lanes = HashMap<PartId, usize>;
+
+/// The instant that a batch's item happens at, by the tenant's clock.
+type Now = Timestamp;

@@ -1,0 +1,218 @@
+//! Rules: one call a wave and rule, with the rows of all customers; effects are applied as they come back.
+
+use std::collections::BTreeMap;
+
+use openhub_model::{Cause, Id, Identity, NewEvent};
+use openhub_runtime::{Action, CallContext, Outcome};
+use serde_json::Value;
+
+use super::customer::{Item, Lane};
+use super::event::{Happening, MAX_DEPTH};
+use super::objects::{Asker, Operation, Request};
+use super::project::{Row, project};
+use super::values::to_json;
+use super::wave::{Batch, Stop, Turn};
+use crate::body;
+use crate::catalog::{Rule, WritePath};
+
+/// Rows of one call at most.
+const ROWS: usize = 1_000;
+
+impl Batch<'_> {
+    /// Calls the rules that this wave's events trigger, in their order, and applies what they answer.
+    pub(super) fn run_rules(&mut self, wave: &[Turn]) -> Result<(), Stop> {
+        let mut triggered: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (turn, (_, item)) in wave.iter().enumerate() {
+            let Item::Event(event) = item else { continue };
+            let rules = self.catalog.rules_on.get(&event.name).filter(|_| event.triggers());
+            for rule in rules.into_iter().flatten() {
+                triggered.entry(*rule).or_default().push(turn);
+            }
+        }
+        for (rule, turns) in triggered {
+            for turns in turns.chunks(ROWS) {
+                self.run_rule(rule, turns, wave)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_rule(&mut self, rule: usize, turns: &[usize], wave: &[Turn]) -> Result<(), Stop> {
+        let catalog = self.catalog;
+        let rule = &catalog.rules[rule];
+        let mut sent: Vec<&Turn> = Vec::with_capacity(turns.len());
+        let mut rows = Vec::with_capacity(turns.len());
+        for turn in turns {
+            let (lane, Item::Event(event)) = &wave[*turn] else { continue };
+            let Some(customer) = &self.lanes[*lane].customer else { continue };
+            let row = Row { event, customer };
+            if row.is_complete(rule) {
+                rows.push(row);
+                sent.push(&wave[*turn]);
+            }
+        }
+        let Some(first) = rows.first() else { return Ok(()) };
+        let call = CallContext {
+            id: format!("{}/{}/{}", self.tenant.0, first.event.message_id, rule.name),
+            settings: rule.owner.settings.clone(),
+            dry_run: false,
+        };
+        let batch = project(self.tenant, rule, &rows);
+        let evaluated = rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch);
+        let evaluated = evaluated.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
+        self.tally.calls += 1;
+        self.tally.rows += u64::from(batch.rows);
+        self.tally.fuel += evaluated.receipt.fuel;
+        self.apply(rule, &sent, evaluated.outcome);
+        Ok(())
+    }
+
+    fn apply(&mut self, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
+        let mut failed = vec![false; sent.len()];
+        for fault in &outcome.faults {
+            failed[fault.row as usize] = true;
+            self.tally.row_faults += 1;
+            tracing::warn!(
+                tenant.id = self.tenant.0,
+                plugin.name = rule.owner.installation.name,
+                rule = rule.name,
+                code = fault.reason.code,
+                "A rule refused a row."
+            );
+        }
+        for write in outcome.writes {
+            let target = &rule.writes[write.target as usize];
+            for (row, value) in write.rows.iter().zip(to_json(&target.of, &write.values)) {
+                if !failed[*row as usize] {
+                    self.write(rule, sent[*row as usize], &target.path, value);
+                }
+            }
+            for row in write.unset.iter().filter(|row| !failed[**row as usize]) {
+                self.write(rule, sent[*row as usize], &target.path, Value::Null);
+            }
+        }
+        let mut ordinals = vec![0u32; sent.len()];
+        let mut ordinal = |row: u32| {
+            ordinals[row as usize] += 1;
+            ordinals[row as usize]
+        };
+        for caused in outcome.events {
+            let number = ordinal(caused.row);
+            if failed[caused.row as usize] {
+                continue;
+            }
+            let (lane, Item::Event(cause)) = sent[caused.row as usize] else { continue };
+            let by = (rule.owner.installation.name.as_str(), rule.name.as_str());
+            let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
+            self.cause(*lane, cause, by, number, caused.name, properties, caused.to);
+        }
+        for object in outcome.objects {
+            let number = ordinal(object.row);
+            if failed[object.row as usize] {
+                continue;
+            }
+            let (lane, Item::Event(cause)) = sent[object.row as usize] else { continue };
+            let fields = serde_json::from_str(&object.fields).unwrap_or_default();
+            let plugin = rule.owner.installation.name.as_bytes();
+            let asks = Id::named(&[b"rule-object", cause.message_id.as_bytes(), plugin, rule.name.as_bytes()]);
+            self.requests.push(Request {
+                lane: *lane,
+                asker: Asker::Rule,
+                key: (asks, number),
+                kind: object.kind,
+                operation: match object.action {
+                    Action::Create => Operation::Create { key: Some(object.key), fields },
+                    Action::Merge => Operation::Merge { key: object.key, fields },
+                    Action::Delete => Operation::Delete { key: object.key },
+                },
+                now: cause.now,
+                cause: cause.message_id.clone(),
+            });
+        }
+    }
+
+    fn write(&mut self, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
+        let (lane, Item::Event(event)) = turn else { return };
+        let lane: &mut Lane = &mut self.lanes[*lane];
+        let Some(customer) = &mut lane.customer else { return };
+        // Rules run once, in arrival order: what they write is as new as the tenant's clock.
+        let cause = Cause {
+            at: event.now,
+            event: event.message_id.clone(),
+            plugin: Some(rule.owner.installation.digest.clone()),
+            rule: Some(rule.name.clone()),
+        };
+        match path {
+            WritePath::Attribute(name) => {
+                customer.set(name, value, cause);
+            }
+            WritePath::Counter(name) => customer.add(name, value.as_i64().unwrap_or(0), cause),
+            WritePath::Tag(name) => {
+                customer.set_tag(name, value, cause);
+            }
+            WritePath::Decision => return,
+        }
+        lane.changed = true;
+    }
+
+    /// An event that a rule or an object's check causes: handled before the customer's next event or timer. One
+    /// that names another customer goes through the log, so that its place there does not depend on the batch.
+    #[expect(clippy::too_many_arguments, reason = "an event, its cause, and who caused it: each is a plain value")]
+    pub(super) fn cause(
+        &mut self,
+        lane: usize,
+        cause: &Happening,
+        by: (&str, &str),
+        ordinal: u32,
+        name: String,
+        properties: Value,
+        to: Option<Identity>,
+    ) {
+        if cause.depth >= MAX_DEPTH {
+            self.tally.too_deep += 1;
+            tracing::warn!(tenant.id = self.tenant.0, event.name = name, "An event at depth 8 would cause another.");
+            return;
+        }
+        let own = self.lanes[lane].customer.as_ref().map(|customer| customer.identity.clone());
+        let to = to.filter(|to| Some(to) != own.as_ref());
+        let subject = to.clone().or(own);
+        let id = Id::named(&[
+            b"caused",
+            cause.message_id.as_bytes(),
+            by.0.as_bytes(),
+            by.1.as_bytes(),
+            &ordinal.to_le_bytes(),
+        ]);
+        let mut event = NewEvent {
+            message_id: id.to_string(),
+            kind: openhub_model::EventKind::Track,
+            name,
+            part: subject.as_ref().map(|subject| subject.part(self.tenant)),
+            occurred_at: cause.at,
+            received_at: cause.now,
+            historical: cause.historical,
+            cause: Some(cause.message_id.clone()),
+            body: String::new(),
+        };
+        event.body = body::track(&event, subject.as_ref(), &properties);
+        if to.is_some() {
+            self.arrivals.push(event);
+            return;
+        }
+        self.lanes[lane].caused.push_back(Happening {
+            message_id: event.message_id.clone(),
+            kind: event.kind,
+            name: event.name.clone(),
+            at: event.occurred_at,
+            now: cause.now,
+            bound: cause.bound,
+            historical: event.historical,
+            depth: cause.depth + 1,
+            position: cause.position,
+            body: body::Body::default(),
+            properties,
+            subject,
+        });
+        self.events.push(event);
+    }
+}

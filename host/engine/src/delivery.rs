@@ -1,0 +1,448 @@
+//! From the outbox through channel plugins to the world: at least once, under a stable idempotency key.
+//!
+//! A message leaves the outbox when its verdict is committed. What was in flight when a process died is sent
+//! again, with the same key.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openhub_model::manifest::{Manifest, UnknownOutcome};
+use openhub_model::message::MessageStatus;
+use openhub_model::{Id, Span, TenantId, Timestamp};
+use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict};
+use openhub_store::{Outgoing, Scope, Settled, StoreError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::EngineError;
+use crate::breaker::Breaker;
+use crate::catalog::{Catalog, Channel, Enabled};
+use crate::engine::Shared;
+
+/// Messages of one call at most.
+const MESSAGES: usize = 20;
+/// Attempts before a message fails for good.
+const ATTEMPTS: i64 = 20;
+const FIRST_RETRY: i64 = 1_000_000;
+const LONGEST_RETRY: i64 = 3_600_000_000;
+/// How long messages wait whose channel is not there or needs an admin.
+const HOLD: Span = Span::from_micros(60_000_000);
+const BACKOFF: Duration = Duration::from_millis(500);
+
+pub struct Delivery {
+    shared: Arc<Shared>,
+    tenant: TenantId,
+    scope: Scope,
+    stop: CancellationToken,
+    in_flight: HashSet<Id>,
+    breakers: HashMap<String, Breaker>,
+    calls: JoinSet<Call>,
+}
+
+/// A call that has come back.
+struct Call {
+    channel: String,
+    settled: Vec<Settled>,
+    accepted: bool,
+}
+
+impl Delivery {
+    pub fn new(shared: Arc<Shared>, tenant: TenantId, stop: CancellationToken) -> Delivery {
+        Delivery {
+            shared,
+            tenant,
+            scope: Scope::of(tenant),
+            stop,
+            in_flight: HashSet::new(),
+            breakers: HashMap::new(),
+            calls: JoinSet::new(),
+        }
+    }
+
+    /// Runs until it is stopped, then waits for the calls under way and commits their verdicts.
+    pub async fn run(mut self) {
+        let mut appended = self.shared.store.appended();
+        while !self.stop.is_cancelled() {
+            appended.mark_unchanged();
+            let began = match self.begin().await {
+                Ok(began) => began,
+                Err(error) => {
+                    tracing::error!(tenant.id = self.tenant.0, %error, "Messages could not be read from the outbox.");
+                    tokio::time::sleep(BACKOFF).await;
+                    false
+                }
+            };
+            let full = self.calls.len() >= self.shared.config.delivery_concurrency.max(1);
+            tokio::select! {
+                Some(call) = self.calls.join_next() => self.settle(call).await,
+                _ = appended.changed(), if !full => {}
+                () = tokio::time::sleep(self.shared.config.poll), if !full && !began => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        while let Some(call) = self.calls.join_next().await {
+            self.settle(call).await;
+        }
+    }
+
+    /// Starts as many calls as there is room for. Says whether it started one.
+    async fn begin(&mut self) -> Result<bool, StoreError> {
+        let room = self.shared.config.delivery_concurrency.max(1).saturating_sub(self.calls.len());
+        let Some(catalog) = self.shared.catalogs.get(self.tenant).filter(|_| room > 0) else { return Ok(false) };
+        let now = (self.shared.clock)();
+        let limit = self.in_flight.len() + room * MESSAGES;
+        let pending = self.shared.store.pending_messages(&self.scope, now, limit).await?;
+        let mut by_channel: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
+        for outgoing in pending {
+            if !self.in_flight.contains(&outgoing.message.id) {
+                by_channel.entry(outgoing.message.channel.clone()).or_default().push(outgoing);
+            }
+        }
+        let mut held = Vec::new();
+        let mut began = false;
+        for (name, messages) in by_channel {
+            let open = self.breakers.get(&name).and_then(|breaker| breaker.opens_at(now));
+            match (catalog.channels.get(&name), open) {
+                (Some(channel), None) => {
+                    for messages in messages.chunks(MESSAGES) {
+                        began |= self.call(&catalog, channel, messages.to_vec()).await?;
+                    }
+                }
+                (None, _) => held.extend(messages.iter().map(|out| hold(out, now + HOLD, now, "its channel is not enabled"))),
+                (_, Some(until)) => held.extend(messages.iter().map(|out| hold(out, until, now, "its channel fails"))),
+            }
+        }
+        if !held.is_empty() {
+            self.shared.store.settle_messages(&self.scope, held).await?;
+        }
+        Ok(began)
+    }
+
+    async fn call(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        channel: &Channel,
+        messages: Vec<Outgoing>,
+    ) -> Result<bool, StoreError> {
+        let messages = self.gate(messages).await?;
+        if messages.is_empty() {
+            return Ok(false);
+        }
+        let io = match self.context(&channel.owner, &messages) {
+            Ok(io) => io,
+            Err(error) => {
+                tracing::error!(tenant.id = self.tenant.0, %error, "A channel cannot be called.");
+                let now = (self.shared.clock)();
+                let held = messages.iter().map(|out| hold(out, now + HOLD, now, "a secret cannot be opened")).collect();
+                self.shared.store.settle_messages(&self.scope, held).await?;
+                return Ok(false);
+            }
+        };
+        self.in_flight.extend(messages.iter().map(|outgoing| outgoing.message.id));
+        let name = channel.shape.name.clone();
+        let (catalog, clock) = (catalog.clone(), self.shared.clock.clone());
+        self.calls.spawn(async move {
+            let Some(channel) = catalog.channels.get(&name) else {
+                return Call { channel: name, settled: Vec::new(), accepted: false };
+            };
+            let out = messages.iter().map(out_message).collect();
+            let sent = channel.owner.plugin.send(io, &name, out).await;
+            let (settled, accepted) = settlements(channel, &messages, sent, clock());
+            Call { channel: name, settled, accepted }
+        });
+        Ok(true)
+    }
+
+    /// The gate that no plugin can pass around: a message under a purpose needs the customer's consent to it
+    /// (attribute `consent_<purpose>` is true), and one that has expired is not sent.
+    async fn gate(&self, messages: Vec<Outgoing>) -> Result<Vec<Outgoing>, StoreError> {
+        let asks: Vec<Id> = messages
+            .iter()
+            .filter(|outgoing| !outgoing.message.purpose.is_empty())
+            .map(|outgoing| outgoing.message.part)
+            .collect();
+        let customers =
+            if asks.is_empty() { Vec::new() } else { self.shared.store.customers_by_part(&self.scope, &asks).await? };
+        let now = (self.shared.clock)();
+        let mut dropped = Vec::new();
+        let mut passed = Vec::with_capacity(messages.len());
+        for outgoing in messages {
+            let message = &outgoing.message;
+            let consent = format!("consent_{}", message.purpose);
+            let customer = customers.iter().find(|customer| customer.part == message.part);
+            let agreed = customer.and_then(|customer| customer.attribute(&consent)) == Some(&true.into());
+            let refusal = if message.expires_at.is_some_and(|at| at <= now) {
+                Some("expired")
+            } else if !message.purpose.is_empty() && !agreed {
+                Some("no consent to its purpose")
+            } else {
+                None
+            };
+            match refusal {
+                Some(fault) => dropped.push(Settled {
+                    status: MessageStatus::Dropped,
+                    next_attempt_at: None,
+                    ..hold(&outgoing, now, now, fault)
+                }),
+                None => passed.push(outgoing),
+            }
+        }
+        if !dropped.is_empty() {
+            self.shared.store.settle_messages(&self.scope, dropped).await?;
+        }
+        Ok(passed)
+    }
+
+    fn context(&self, enabled: &Enabled, messages: &[Outgoing]) -> Result<IoContext, EngineError> {
+        let installation = &enabled.installation;
+        let first = messages.first().map(|outgoing| outgoing.message.id.to_string()).unwrap_or_default();
+        let mut secrets = BTreeMap::new();
+        for (name, sealed) in &installation.secrets {
+            let unopened = || EngineError::Sealed { plugin: installation.name.clone() };
+            secrets.insert(name.clone(), self.shared.sealer.open(sealed).map_err(|_| unopened())?);
+        }
+        Ok(IoContext {
+            call: CallContext {
+                id: format!("{}/{first}", self.tenant.0),
+                settings: enabled.settings.clone(),
+                dry_run: false,
+            },
+            hosts: granted_hosts(&installation.manifest, &installation.settings, &installation.grant),
+            secrets: Arc::new(secrets),
+            clock: self.shared.clock.clone(),
+        })
+    }
+
+    async fn settle(&mut self, call: Result<Call, tokio::task::JoinError>) {
+        let mut calls = vec![call];
+        while let Some(call) = self.calls.try_join_next() {
+            calls.push(call);
+        }
+        let mut settled = Vec::new();
+        let now = (self.shared.clock)();
+        for call in calls {
+            match call {
+                Ok(call) => {
+                    let breaker = self.breakers.entry(call.channel).or_default();
+                    if call.accepted { breaker.succeeded() } else { breaker.failed(now) }
+                    settled.extend(call.settled);
+                }
+                Err(error) => tracing::error!(tenant.id = self.tenant.0, %error, "A channel call panicked."),
+            }
+        }
+        let ids: Vec<Id> = settled.iter().map(|settled| settled.id).collect();
+        count(&settled);
+        while let Err(error) = self.shared.store.settle_messages(&self.scope, settled.clone()).await {
+            tracing::error!(tenant.id = self.tenant.0, %error, "Verdicts could not be committed.");
+            if self.stop.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(BACKOFF).await;
+        }
+        for id in ids {
+            self.in_flight.remove(&id);
+        }
+        if self.calls.is_empty() {
+            // A call that panicked settled nothing; its messages are read again.
+            self.in_flight.clear();
+        }
+    }
+}
+
+/// Hosts of the manifest that the admin granted, with settings resolved.
+pub fn granted_hosts(manifest: &Manifest, settings: &serde_json::Value, grant: &serde_json::Value) -> Vec<String> {
+    let granted = |host: &String| {
+        grant["hosts"].as_array().is_none_or(|hosts| hosts.iter().any(|granted| granted.as_str() == Some(host)))
+    };
+    let hosts = manifest.hosts.iter().filter(|host| granted(host)).filter_map(|host| match host.strip_prefix("setting:") {
+        Some(setting) => host_of(settings[setting].as_str()?),
+        None => Some(host.clone()),
+    });
+    hosts.collect()
+}
+
+/// The host of a URL, without user and port.
+fn host_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+fn out_message(outgoing: &Outgoing) -> OutMessage {
+    let message = &outgoing.message;
+    OutMessage {
+        idempotency_key: message.id.to_string(),
+        attempt: outgoing.attempt as u32 + 1,
+        address: message.address.clone(),
+        customer: message.part.to_string(),
+        purpose: message.purpose.clone(),
+        locale: "en".to_owned(),
+        time_zone: "UTC".to_owned(),
+        expires_at: message.expires_at,
+        unsubscribe_url: None,
+        content: message.content.clone(),
+    }
+}
+
+fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) -> Settled {
+    Settled {
+        id: outgoing.message.id,
+        status: MessageStatus::Pending,
+        attempt: outgoing.attempt,
+        next_attempt_at: Some(until),
+        provider_id: None,
+        units: 0,
+        fault: Some(fault.to_owned()),
+        digest: None,
+        at: now,
+    }
+}
+
+/// One settlement a message, and whether any was accepted.
+fn settlements(channel: &Channel, messages: &[Outgoing], sent: Sent, now: Timestamp) -> (Vec<Settled>, bool) {
+    if let Some(fault) = &sent.fault {
+        tracing::warn!(channel = channel.shape.name, %fault, "A channel call failed.");
+    }
+    let digest = &channel.owner.installation.digest;
+    let mut accepted = false;
+    let settled = messages.iter().zip(sent.verdicts).map(|(outgoing, verdict)| {
+        accepted |= matches!(verdict, Verdict::Accepted { .. } | Verdict::Rejected(_) | Verdict::BadAddress(_));
+        let mut settled = Settled { digest: Some(digest.clone()), ..hold(outgoing, now, now, "") };
+        settled.attempt += 1;
+        settle(&mut settled, verdict, channel.shape.unknown, now);
+        settled
+    });
+    let settled = settled.collect();
+    (settled, accepted)
+}
+
+fn settle(settled: &mut Settled, verdict: Verdict, unknown: UnknownOutcome, now: Timestamp) {
+    let end = |settled: &mut Settled, status, reason: Option<Reason>| {
+        settled.status = status;
+        settled.next_attempt_at = None;
+        settled.fault = reason.map(told);
+    };
+    match verdict {
+        Verdict::Accepted { provider_id, units } => {
+            end(settled, MessageStatus::Accepted, None);
+            settled.provider_id = Some(provider_id);
+            settled.units = i64::from(units);
+        }
+        Verdict::Rejected(reason) | Verdict::BadAddress(reason) | Verdict::OptedOut(reason) => {
+            end(settled, MessageStatus::Failed, Some(reason));
+        }
+        Verdict::Unknown(reason) if unknown == UnknownOutcome::Park => {
+            end(settled, MessageStatus::Parked, Some(reason));
+        }
+        Verdict::Misconfigured(reason) => {
+            settled.attempt -= 1;
+            settled.next_attempt_at = Some(now + HOLD);
+            settled.fault = Some(told(reason));
+        }
+        Verdict::Retry { reason, .. } | Verdict::Unknown(reason) if settled.attempt >= ATTEMPTS => {
+            end(settled, MessageStatus::Failed, Some(reason));
+        }
+        Verdict::Retry { after_ms, reason } => {
+            let after = (i64::from(after_ms) * 1_000).max(if after_ms == 0 { backoff(settled) } else { 0 });
+            settled.next_attempt_at = Some(now + Span::from_micros(after));
+            settled.fault = Some(told(reason));
+        }
+        Verdict::Unknown(reason) => {
+            settled.next_attempt_at = Some(now + Span::from_micros(backoff(settled)));
+            settled.fault = Some(told(reason));
+        }
+    }
+}
+
+/// Exponential, capped, with a jitter of up to half of it that is drawn from the message and the attempt.
+fn backoff(settled: &Settled) -> i64 {
+    let doublings = (settled.attempt - 1).clamp(0, 20);
+    let full = (FIRST_RETRY << doublings).min(LONGEST_RETRY);
+    let draw = openhub_model::Seed::of(&[settled.id.as_bytes()], settled.attempt as u32, 0).0;
+    full - (draw % (full as u64 / 2 + 1)) as i64
+}
+
+fn told(reason: Reason) -> String {
+    if reason.message.is_empty() { reason.code } else { format!("{}: {}", reason.code, reason.message) }
+}
+
+fn count(settled: &[Settled]) {
+    for settled in settled {
+        let status = match settled.status {
+            MessageStatus::Pending => "retried",
+            MessageStatus::Accepted => "accepted",
+            MessageStatus::Failed => "failed",
+            MessageStatus::Parked => "parked",
+            MessageStatus::Dropped => "dropped",
+        };
+        metrics::counter!("openhub_messages_total", "status" => status).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(attempt: i64) -> Settled {
+        let id = Id::named(&[b"message"]);
+        let now = Timestamp::from_micros(0);
+        Settled {
+            id,
+            status: MessageStatus::Pending,
+            attempt,
+            next_attempt_at: Some(now),
+            provider_id: None,
+            units: 0,
+            fault: None,
+            digest: None,
+            at: now,
+        }
+    }
+
+    fn reason() -> Reason {
+        Reason { code: "code".into(), message: String::new(), args: vec![] }
+    }
+
+    #[test]
+    fn the_verdict_decides() {
+        let now = Timestamp::from_micros(0);
+        let after = |verdict, unknown, attempt| {
+            let mut settled = settled(attempt);
+            settle(&mut settled, verdict, unknown, now);
+            (settled.status, settled.next_attempt_at.is_some())
+        };
+        let retry = UnknownOutcome::Retry;
+        let accepted = Verdict::Accepted { provider_id: "p".into(), units: 1 };
+        assert_eq!(after(accepted, retry, 1), (MessageStatus::Accepted, false));
+        assert_eq!(after(Verdict::Rejected(reason()), retry, 1), (MessageStatus::Failed, false));
+        let again = || Verdict::Retry { after_ms: 0, reason: reason() };
+        assert_eq!(after(again(), retry, 1), (MessageStatus::Pending, true));
+        assert_eq!(after(again(), retry, ATTEMPTS), (MessageStatus::Failed, false));
+        assert_eq!(after(Verdict::Unknown(reason()), retry, 1), (MessageStatus::Pending, true));
+        assert_eq!(after(Verdict::Unknown(reason()), UnknownOutcome::Park, 1), (MessageStatus::Parked, false));
+        assert_eq!(after(Verdict::Misconfigured(reason()), retry, 1), (MessageStatus::Pending, true));
+    }
+
+    #[test]
+    fn retries_back_off_within_bounds() {
+        for attempt in 1..40 {
+            let full = (FIRST_RETRY << (attempt - 1).min(20)).min(LONGEST_RETRY);
+            let backoff = backoff(&settled(attempt));
+            assert!(backoff <= full && backoff >= full / 2 - 1, "{attempt}: {backoff}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_setting() {
+        assert_eq!(host_of("https://Hooks.example.com:8443/x?y").as_deref(), Some("hooks.example.com"));
+        assert_eq!(host_of("http://user:pass@10.0.0.1/").as_deref(), Some("10.0.0.1"));
+        assert_eq!(host_of("http://[::1]:80/").as_deref(), Some("::1"));
+        assert_eq!(host_of("no url"), None);
+    }
+}

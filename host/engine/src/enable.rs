@@ -1,0 +1,179 @@
+//! May this plugin be enabled beside the others? One owner for each attribute and tag, each object type and
+//! channel; no cycles between rules. And the order in which rules run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openhub_model::Fault;
+use openhub_model::manifest::Manifest;
+
+use crate::catalog::{ReadPath, WritePath};
+
+/// A rule as the order sees it: what state it reads and writes (`attributes.tier`, `tags.vip`).
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Plugin and rule.
+    pub id: (String, String),
+    pub reads: BTreeSet<String>,
+    pub writes: BTreeSet<String>,
+}
+
+/// Rules that wait for each other.
+#[derive(Debug)]
+pub struct Cycle {
+    pub between: Vec<(String, String)>,
+    /// All rules, those of the cycle last.
+    pub best_effort: Vec<usize>,
+}
+
+pub fn state_read(path: &ReadPath) -> Option<String> {
+    match path {
+        ReadPath::Attribute(name) => Some(format!("attributes.{name}")),
+        ReadPath::Tag(name) => Some(format!("tags.{name}")),
+        _ => None,
+    }
+}
+
+pub fn state_written(path: &WritePath) -> Option<String> {
+    match path {
+        WritePath::Attribute(name) | WritePath::Counter(name) => Some(format!("attributes.{name}")),
+        WritePath::Tag(name) => Some(format!("tags.{name}")),
+        WritePath::Decision => None,
+    }
+}
+
+/// Indexes in the order of evaluation: a writer before its readers, ties by plugin and rule. Reading one's own
+/// write means the customer's previous row, and is no edge.
+pub fn order(nodes: &[Node]) -> Result<Vec<usize>, Cycle> {
+    let mut left: BTreeMap<&(String, String), usize> =
+        nodes.iter().enumerate().map(|(index, node)| (&node.id, index)).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while !left.is_empty() {
+        let free = left.iter().find(|(id, index)| {
+            let reader = &nodes[**index];
+            left.iter().all(|(other, writer)| other == *id || nodes[*writer].writes.is_disjoint(&reader.reads))
+        });
+        match free.map(|(id, index)| (*id, *index)) {
+            Some((id, index)) => {
+                left.remove(id);
+                order.push(index);
+            }
+            None => {
+                let between = left.keys().map(|id| (*id).clone()).collect();
+                order.extend(left.into_values());
+                return Err(Cycle { between, best_effort: order });
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// Checks the candidate against the plugins that are enabled (the candidate's own older version left out).
+pub fn check(enabled: &[&Manifest], candidate: &Manifest) -> Vec<Fault> {
+    let others: Vec<&Manifest> = enabled.iter().copied().filter(|other| other.name != candidate.name).collect();
+    let mut faults = Vec::new();
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    for other in &others {
+        owners.extend(owned(other).map(|(what, _)| (what, other.name.clone())));
+    }
+    for (what, pointer) in owned(candidate) {
+        match owners.get(&what) {
+            Some(owner) => faults.push(Fault::new(
+                pointer,
+                "already-owned",
+                format!("{what} belongs to the enabled plugin `{owner}`"),
+            )),
+            None => {
+                owners.insert(what, candidate.name.clone());
+            }
+        }
+    }
+    let nodes: Vec<Node> = others.iter().copied().chain([candidate]).flat_map(nodes).collect();
+    if let Err(cycle) = order(&nodes) {
+        let between: Vec<String> = cycle.between.iter().map(|(plugin, rule)| format!("{plugin}/{rule}")).collect();
+        faults.push(Fault::new(
+            "/rules",
+            "rule-cycle",
+            format!("these rules read what each other writes: {}", between.join(", ")),
+        ));
+    }
+    faults
+}
+
+/// What only one enabled plugin may have, with the pointer into the manifest. Counters may have many writers.
+fn owned(manifest: &Manifest) -> impl Iterator<Item = (String, String)> {
+    let writes = manifest.rules.iter().enumerate().flat_map(|(at, rule)| {
+        rule.writes.iter().enumerate().filter_map(move |(index, write)| {
+            let path = WritePath::parse(&write.path)?;
+            let exclusive = matches!(path, WritePath::Attribute(_) | WritePath::Tag(_));
+            let what = state_written(&path).filter(|_| exclusive)?;
+            Some((format!("customer.{what}"), format!("/rules/{at}/writes/{index}")))
+        })
+    });
+    let objects = manifest.objects.iter().enumerate();
+    let objects = objects.map(|(at, object)| (format!("object type {}", object.name), format!("/objects/{at}")));
+    let channels = manifest.channels.iter().enumerate();
+    let channels = channels.map(|(at, channel)| (format!("channel {}", channel.name), format!("/channels/{at}")));
+    writes.chain(objects).chain(channels)
+}
+
+fn nodes(manifest: &Manifest) -> Vec<Node> {
+    let nodes = manifest.rules.iter().map(|rule| Node {
+        id: (manifest.name.clone(), rule.name.clone()),
+        reads: rule.reads.iter().filter_map(|read| state_read(&ReadPath::parse(&read.path)?)).collect(),
+        writes: rule.writes.iter().filter_map(|write| state_written(&WritePath::parse(&write.path)?)).collect(),
+    });
+    nodes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::manifest::{Read, RuleShape, Type, Write};
+
+    fn plugin(name: &str, reads: &[&str], writes: &[&str]) -> Manifest {
+        let rule = RuleShape {
+            name: "rule".into(),
+            on: vec!["Order Completed".into()],
+            reads: reads
+                .iter()
+                .map(|path| Read {
+                    name: "read".into(),
+                    path: path.to_string(),
+                    of: Type::Integer,
+                    required: false,
+                    bind: false,
+                })
+                .collect(),
+            writes: writes
+                .iter()
+                .map(|path| Write { name: "write".into(), path: path.to_string(), of: Type::Integer })
+                .collect(),
+            events: vec![],
+            objects: vec![],
+            params: vec![],
+        };
+        Manifest { name: name.into(), rules: vec![rule], ..Manifest::default() }
+    }
+
+    #[test]
+    fn a_writer_runs_before_its_reader() {
+        let reader = plugin("a", &["customer.attributes.x"], &["customer.attributes.y"]);
+        let writer = plugin("b", &["customer.attributes.x"], &["customer.attributes.x"]);
+        let nodes: Vec<Node> = [&reader, &writer].into_iter().flat_map(nodes).collect();
+        assert_eq!(order(&nodes).unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn two_owners_and_cycles_are_refused() {
+        let one = plugin("one", &["customer.attributes.b"], &["customer.attributes.a"]);
+        let two = plugin("two", &["customer.attributes.a"], &["customer.attributes.b"]);
+        let faults = check(&[&one], &two);
+        assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["rule-cycle"]);
+        let same = plugin("same", &[], &["customer.attributes.a"]);
+        assert_eq!(check(&[&one], &same)[0].code, "already-owned");
+        assert_eq!(check(&[&one], &one), [], "a plugin does not stand in its own way");
+        let counter = plugin("counter", &[], &["customer.counters.n"]);
+        let other = plugin("other", &[], &["customer.counters.n"]);
+        assert_eq!(check(&[&counter], &other), [], "counters may have many");
+    }
+}

@@ -1,0 +1,203 @@
+//! Starts and stops what moves: claims partitions, runs a lane and a delivery for each, renews their leases.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openhub_model::{TenantId, Timestamp};
+use openhub_runtime::Runtime;
+use openhub_store::{Lease, Store, StoreError};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::delivery::Delivery;
+use crate::lane::Lane;
+use crate::{Catalog, Prepared, Sealer};
+
+/// The host's clock. A parameter, so that tests set it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Events, and timers, of one attempt at most.
+    pub batch: usize,
+    /// Attempts that compute at the same time.
+    pub workers: usize,
+    /// How long a lane without work waits before it looks at the clock again.
+    pub poll: Duration,
+    /// Channel calls at the same time, per tenant.
+    pub delivery_concurrency: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { batch: 2_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(15);
+/// How often leases are renewed and new tenants looked for.
+const ROUND: Duration = Duration::from_millis(1_000);
+const PARTITIONS: usize = 10_000;
+
+/// What lanes, deliveries and the API share.
+pub struct Shared {
+    pub store: Store,
+    pub prepared: Prepared,
+    pub sealer: Arc<Sealer>,
+    pub clock: Clock,
+    pub config: Config,
+    pub workers: Arc<Semaphore>,
+    pub catalogs: Catalogs,
+    pub positions: Positions,
+}
+
+/// The catalog in force of each tenant that this node moves.
+#[derive(Default)]
+pub struct Catalogs(Mutex<HashMap<TenantId, Arc<Catalog>>>);
+
+impl Catalogs {
+    pub fn put(&self, tenant: TenantId, catalog: Arc<Catalog>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, catalog);
+    }
+
+    pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+    }
+}
+
+/// How far each tenant's log is computed, with the catalog of that position in force.
+#[derive(Default)]
+pub struct Positions(Mutex<HashMap<TenantId, watch::Sender<i64>>>);
+
+impl Positions {
+    pub fn reach(&self, tenant: TenantId, position: i64) {
+        self.sender(tenant, |sender| sender.send_replace(position));
+    }
+
+    pub fn watch(&self, tenant: TenantId) -> watch::Receiver<i64> {
+        self.sender(tenant, watch::Sender::subscribe)
+    }
+
+    fn sender<T>(&self, tenant: TenantId, act: impl FnOnce(&watch::Sender<i64>) -> T) -> T {
+        let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        act(senders.entry(tenant).or_insert_with(|| watch::channel(-1).0))
+    }
+}
+
+pub struct Engine {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    supervisor: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Must be called within a tokio runtime.
+    pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
+        let shared = Arc::new(Shared {
+            prepared: Prepared::new(store.clone(), runtime),
+            workers: Arc::new(Semaphore::new(config.workers.max(1))),
+            store,
+            sealer,
+            clock,
+            config,
+            catalogs: Catalogs::default(),
+            positions: Positions::default(),
+        });
+        let stop = CancellationToken::new();
+        let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));
+        Engine { shared, stop, supervisor: tokio::sync::Mutex::new(Some(supervisor)) }
+    }
+
+    /// Finishes the attempts and calls under way, and releases the leases.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        if let Some(supervisor) = self.supervisor.lock().await.take()
+            && let Err(error) = supervisor.await
+        {
+            tracing::error!(%error, "The engine did not stop cleanly.");
+        }
+    }
+
+    pub fn prepared(&self) -> &Prepared {
+        &self.shared.prepared
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Waits until everything up to `position` is computed and committed. False if that takes longer.
+    pub async fn reached(&self, tenant: TenantId, position: i64, timeout: Duration) -> bool {
+        let mut positions = self.shared.positions.watch(tenant);
+        let reached = positions.wait_for(|reached| *reached >= position);
+        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+    }
+
+    /// What a tenant runs. None while no lane of this node has loaded it.
+    pub fn catalog(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
+        self.shared.catalogs.get(tenant)
+    }
+}
+
+struct Held {
+    lease: Lease,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut held: Vec<Held> = Vec::new();
+    while !stop.is_cancelled() {
+        if let Err(error) = round(&shared, &mut held, &stop).await {
+            tracing::error!(%error, "Leases could not be renewed.");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    for held in &mut held {
+        for task in held.tasks.drain(..) {
+            finished(task).await;
+        }
+    }
+    let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
+    if let Err(error) = shared.store.release_leases(&leases).await {
+        tracing::warn!(%error, "Leases were not released; they run out by themselves.");
+    }
+}
+
+async fn round(shared: &Arc<Shared>, held: &mut Vec<Held>, stop: &CancellationToken) -> Result<(), StoreError> {
+    let now = (shared.clock)();
+    let until = Timestamp::from_micros(now.micros() + LEASE.as_micros() as i64);
+    let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
+    let lost = shared.store.renew_leases(&leases, until).await?;
+    // A lane that ended by itself has lost its fence; its partition may be claimed again.
+    let (gone, kept): (Vec<Held>, Vec<Held>) = std::mem::take(held).into_iter().partition(|held| {
+        lost.contains(&held.lease.tenant) || held.tasks.iter().any(JoinHandle::is_finished)
+    });
+    *held = kept;
+    for mut gone in gone {
+        gone.stop.cancel();
+        for task in gone.tasks.drain(..) {
+            finished(task).await;
+        }
+        shared.store.release_leases(&[gone.lease]).await?;
+    }
+    for lease in shared.store.claim_partitions(now, until, PARTITIONS).await? {
+        let stop = stop.child_token();
+        let lane = Lane::new(shared.clone(), lease, stop.clone());
+        let delivery = Delivery::new(shared.clone(), lease.tenant, stop.clone());
+        let tasks = vec![tokio::spawn(lane.run()), tokio::spawn(delivery.run())];
+        held.push(Held { lease, stop, tasks });
+    }
+    Ok(())
+}
+
+async fn finished(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "A task of the engine panicked.");
+    }
+}

@@ -1,0 +1,25 @@
+//! What moves: the lanes that take events from the log through LOAD, COMPUTE and COMMIT, the delivery
+//! of messages through channels, and the objects that the API writes.
+//!
+//! The engine is the one writer of customers, runs and timers. COMPUTE (`compute/`) is a pure function of
+//! what LOAD read; everything it changes leaves in one transaction.
+
+mod body;
+mod breaker;
+pub mod catalog;
+mod compute;
+mod delivery;
+pub mod enable;
+mod engine;
+mod error;
+mod lane;
+mod load;
+pub mod objects;
+mod prepared;
+pub mod secrets;
+
+pub use catalog::Catalog;
+pub use engine::{Clock, Config, Engine};
+pub use error::EngineError;
+pub use prepared::Prepared;
+pub use secrets::Sealer;

@@ -1,0 +1,1 @@
+//! Nothing but a place in the dependency graph: see Cargo.toml.

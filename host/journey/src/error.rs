@@ -1,0 +1,43 @@
+//! What can go wrong while a run moves. It ends the run as failed; it never stops the engine.
+
+use openhub_model::Fault;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error("the customer has no `{0}` to send to")]
+    NoAddress(String),
+    #[error("{0}")]
+    Template(#[from] minijinja::Error),
+    #[error("`{text}` is no {expected}")]
+    WrongType { text: String, expected: String },
+    #[error("the object was refused: {}", said(.0))]
+    Refused(Vec<Fault>),
+    #[error("the run's state cannot be read: {0}")]
+    State(#[from] serde_json::Error),
+    #[error("version {version} has no such node")]
+    NoSuchNode { version: i64 },
+    #[error("the run passed every node without resting")]
+    Endless,
+}
+
+impl StepError {
+    /// As the run's fault shows it: where, and what.
+    pub(crate) fn at(self, pointer: impl Into<String>) -> Failure {
+        Failure { pointer: pointer.into(), error: self }
+    }
+}
+
+/// An error at its node and field.
+#[derive(Debug, thiserror::Error)]
+#[error("{pointer}: {error}")]
+pub(crate) struct Failure {
+    pointer: String,
+    #[source]
+    error: StepError,
+}
+
+fn said(faults: &[Fault]) -> String {
+    let texts: Vec<String> =
+        faults.iter().map(|fault| format!("{} {} ({})", fault.pointer, fault.message, fault.code)).collect();
+    texts.join("; ")
+}

@@ -1,0 +1,160 @@
+//! A compiled journey version, and how a run moves through it. Pure: the same run, input and facts give the
+//! same step, on every machine and replay.
+
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::{Customer, Fault, Id, TenantId};
+use std::fmt;
+
+use crate::check::{Surroundings, check};
+use crate::definition::{Definition, Reentry, Trigger};
+use crate::error::{Failure, StepError};
+use crate::parse::node_pointer;
+use crate::plan::{Graph, plan};
+use crate::state::{EMPTY, Kept};
+use crate::step::{Facts, Flow, Input, Moment, Next, Step, Walk};
+
+/// One version of a journey, ready to run. Never changes.
+pub struct Journey {
+    name: String,
+    version: i64,
+    trigger: Trigger,
+    reentry: Reentry,
+    start: String,
+    graph: Graph,
+}
+
+impl fmt::Debug for Journey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journey").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl Journey {
+    /// Checks a definition and compiles it: templates once, names to indexes, the channels' address kinds baked in.
+    pub fn compile(
+        name: &str,
+        version: i64,
+        definition: &Definition,
+        surroundings: &Surroundings,
+    ) -> Result<Journey, Vec<Fault>> {
+        let faults = check(definition, surroundings);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Journey {
+            name: name.to_owned(),
+            version,
+            trigger: definition.trigger.clone(),
+            reentry: definition.reentry,
+            start: definition.start.clone(),
+            graph: plan(definition, surroundings).map_err(|fault| vec![fault])?,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    pub fn trigger(&self) -> &Trigger {
+        &self.trigger
+    }
+
+    pub fn reentry(&self) -> Reentry {
+        self.reentry
+    }
+
+    /// A new run before its first node: advance it with [`Input::Enter`]. Its id comes from its cause.
+    pub fn start(&self, tenant: TenantId, customer: &Customer, trigger: &Moment<'_>) -> Run {
+        let cause = [
+            &tenant.0.to_le_bytes()[..],
+            self.name.as_bytes(),
+            &self.version.to_le_bytes(),
+            customer.part.as_bytes(),
+            trigger.message_id.as_bytes(),
+        ];
+        let state = if self.graph.uses.keeps_trigger() {
+            // A map of JSON values under text keys always has a text.
+            Kept::of(trigger, &self.graph.uses).write().unwrap_or_else(|_| EMPTY.to_owned())
+        } else {
+            EMPTY.to_owned()
+        };
+        Run {
+            id: Id::at(trigger.at, &cause),
+            part: customer.part,
+            journey: self.name.clone(),
+            version: self.version,
+            node: self.start.clone(),
+            step: 0,
+            status: RunStatus::Waiting,
+            awaits: None,
+            due: None,
+            state,
+            started_at: trigger.at,
+            ended_at: None,
+            fault: None,
+        }
+    }
+
+    /// Moves a run by one input, through as many nodes as it can pass at once. `run.step` counts the nodes that it
+    /// entered, so that (run, step) names a transition. A run that has ended ignores everything.
+    pub fn advance(&self, run: &mut Run, input: Input<'_>, facts: &Facts<'_>) -> Step {
+        let mut entered = Vec::new();
+        if run.status != RunStatus::Waiting {
+            return Step { entered, messages: Vec::new(), next: Next::Ignored };
+        }
+        let mut walk = Walk { run, facts, templates: &self.graph.templates, messages: Vec::new() };
+        let next = self.walk(&mut walk, &input, &mut entered).unwrap_or_else(|failure| {
+            end(walk.run, RunStatus::Failed, facts);
+            walk.run.fault = Some(failure.to_string());
+            Next::Rest
+        });
+        Step { entered, messages: walk.messages, next }
+    }
+
+    fn walk(&self, walk: &mut Walk<'_>, input: &Input<'_>, entered: &mut Vec<String>) -> Result<Next, Failure> {
+        let Some(&here) = self.graph.index.get(&walk.run.node) else {
+            return Err(StepError::NoSuchNode { version: self.version }.at(node_pointer(&walk.run.node)));
+        };
+        let mut flow = match (input, walk.run.step) {
+            (Input::Enter(_), 0) => Flow::Go(here),
+            (Input::Enter(_), _) | (_, 0) => Flow::Ignore,
+            _ => self.graph.nodes[here].1.resume(walk, input)?,
+        };
+        loop {
+            match flow {
+                Flow::Go(next) => {
+                    if entered.len() > self.graph.nodes.len() {
+                        return Err(StepError::Endless.at(node_pointer(&walk.run.node)));
+                    }
+                    let (id, node) = &self.graph.nodes[next];
+                    entered.push(id.clone());
+                    walk.run.node.clone_from(id);
+                    walk.run.step += 1;
+                    walk.run.awaits = None;
+                    walk.run.due = None;
+                    flow = node.enter(walk)?;
+                }
+                Flow::Rest => return Ok(Next::Rest),
+                Flow::Ask(request) => return Ok(request),
+                Flow::End => {
+                    end(walk.run, RunStatus::Done, walk.facts);
+                    return Ok(Next::Rest);
+                }
+                Flow::Ignore => return Ok(Next::Ignored),
+            }
+        }
+    }
+}
+
+/// What a run kept is of no use once it has ended.
+fn end(run: &mut Run, status: RunStatus, facts: &Facts<'_>) {
+    run.status = status;
+    run.awaits = None;
+    run.due = None;
+    run.state = EMPTY.to_owned();
+    run.ended_at = Some(facts.now);
+}

@@ -1,0 +1,35 @@
+//! The end of a run.
+
+use openhub_model::Fault;
+use serde::{Deserialize, Serialize};
+
+use super::{Edge, NodeType};
+use crate::error::Failure;
+use crate::plan::NodePlan;
+use crate::step::{Act, Flow, Walk};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// For readers; a run names the node where it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl NodeType for Exit {
+    fn edges(&self) -> Vec<Edge<'_>> {
+        Vec::new()
+    }
+
+    fn plan(&self, _plan: &mut NodePlan<'_>) -> Result<Box<dyn Act>, Fault> {
+        Ok(Box::new(End))
+    }
+}
+
+struct End;
+
+impl Act for End {
+    fn enter(&self, _walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+        Ok(Flow::End)
+    }
+}

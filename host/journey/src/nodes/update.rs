@@ -1,0 +1,73 @@
+//! A change of the customer: attributes (a `null` removes one) and tags.
+//!
+//! The change itself is the engine's: it applies it under the run's cause and advances the run.
+
+use openhub_model::Fault;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Edge, NodeType};
+use crate::check::NodeCheck;
+use crate::error::Failure;
+use crate::plan::NodePlan;
+use crate::step::{Act, Flow, Input, Next, Walk};
+use crate::template::{self, Fields};
+use crate::uses::Uses;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+    /// `true` adds a tag, `false` removes it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, bool>,
+    pub next: String,
+}
+
+impl NodeType for Update {
+    fn edges(&self) -> Vec<Edge<'_>> {
+        vec![Edge::new("next", &self.next)]
+    }
+
+    fn uses(&self, objects: &BTreeSet<String>) -> Uses {
+        template::uses(&self.attributes, objects)
+    }
+
+    fn check(&self, check: &mut NodeCheck<'_, '_>) {
+        if self.attributes.is_empty() && self.tags.is_empty() {
+            check.fault("attributes", "empty", "an update sets at least one attribute or tag");
+        }
+        let attributes = self.attributes.keys().map(|name| ("attributes", name));
+        for (field, name) in attributes.chain(self.tags.keys().map(|name| ("tags", name))) {
+            if name.is_empty() {
+                check.fault(&format!("{field}/"), "empty", "a name is not empty");
+            }
+        }
+        check.templates("attributes", &self.attributes);
+    }
+
+    fn plan(&self, plan: &mut NodePlan<'_>) -> Result<Box<dyn Act>, Fault> {
+        let tags = self.tags.iter().map(|(tag, present)| (tag.clone(), *present)).collect();
+        let attributes = plan.fields("attributes", &self.attributes, &[])?;
+        Ok(Box::new(Apply { attributes, tags, next: plan.node(&self.next)? }))
+    }
+}
+
+struct Apply {
+    attributes: Fields,
+    tags: Vec<(String, bool)>,
+    next: usize,
+}
+
+impl Act for Apply {
+    fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+        let attributes = self.attributes.render(walk)?.into_iter().collect();
+        Ok(Flow::Ask(Next::Update { attributes, tags: self.tags.clone() }))
+    }
+
+    fn resume(&self, _walk: &mut Walk<'_>, input: &Input<'_>) -> Result<Flow, Failure> {
+        Ok(if matches!(input, Input::Continue) { Flow::Go(self.next) } else { Flow::Ignore })
+    }
+}

@@ -1,0 +1,174 @@
+//! Rest for some time, or until an event happens, if need be with a time-out.
+//!
+//! An event at the very instant of the time-out goes first; that order is the engine's, which hands in one
+//! input after the other.
+
+use openhub_model::condition::same;
+use openhub_model::{Fault, Span};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+use super::{Edge, NodeType};
+use crate::check::NodeCheck;
+use crate::error::Failure;
+use crate::parse::read;
+use crate::plan::NodePlan;
+use crate::step::{Act, Flow, Input, Moment, Walk};
+use crate::uses::Uses;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wait {
+    Pause(Pause),
+    Until(Until),
+}
+
+/// `{"duration": "1h", "next": …}`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    pub duration: Span,
+    pub next: String,
+}
+
+/// `{"for": {"event": …}, "timeout": "60d", "on_event": …, "on_timeout": …}`; without `timeout` it waits for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    #[serde(rename = "for")]
+    pub awaited: Awaited,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    pub on_event: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_timeout: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awaited {
+    pub event: String,
+    /// All must hold.
+    #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<Match>,
+}
+
+/// The event's `property` equals the trigger's property `equals`; two absent ones are not equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    pub property: String,
+    pub equals: String,
+}
+
+impl NodeType for Wait {
+    fn read(pointer: &str, value: Value) -> Result<Wait, Fault> {
+        if value.get("for").is_some() {
+            read(pointer, value).map(Wait::Until)
+        } else {
+            read(pointer, value).map(Wait::Pause)
+        }
+    }
+
+    fn edges(&self) -> Vec<Edge<'_>> {
+        match self {
+            Wait::Pause(pause) => vec![Edge::new("next", &pause.next)],
+            Wait::Until(until) => {
+                let timeout = until.on_timeout.as_deref().map(|next| Edge::new("on_timeout", next));
+                [Edge::new("on_event", &until.on_event)].into_iter().chain(timeout).collect()
+            }
+        }
+    }
+
+    fn rests(&self) -> bool {
+        true
+    }
+
+    fn uses(&self, _objects: &BTreeSet<String>) -> Uses {
+        let mut uses = Uses::default();
+        if let Wait::Until(until) = self {
+            until.awaited.matches.iter().for_each(|pair| uses.property(&pair.equals));
+        }
+        uses
+    }
+
+    fn check(&self, check: &mut NodeCheck<'_, '_>) {
+        match self {
+            Wait::Pause(pause) => check.span("duration", pause.duration),
+            Wait::Until(until) => {
+                if until.awaited.event.is_empty() {
+                    check.fault("for/event", "empty", "the awaited event has a name");
+                }
+                for (index, pair) in until.awaited.matches.iter().enumerate() {
+                    for (field, name) in [("property", &pair.property), ("equals", &pair.equals)] {
+                        if name.is_empty() {
+                            check.fault(&format!("for/match/{index}/{field}"), "empty", "a property has a name");
+                        }
+                    }
+                }
+                match (until.timeout, &until.on_timeout) {
+                    (Some(timeout), Some(_)) => check.span("timeout", timeout),
+                    (Some(_), None) => check.fault("on_timeout", "missing-field", "a time-out leads to a node"),
+                    (None, Some(_)) => check.fault("timeout", "missing-field", "`on_timeout` needs a time-out"),
+                    (None, None) => {}
+                }
+            }
+        }
+    }
+
+    fn plan(&self, plan: &mut NodePlan<'_>) -> Result<Box<dyn Act>, Fault> {
+        Ok(match self {
+            Wait::Pause(pause) => {
+                Box::new(Rest { awaited: None, timeout: Some((pause.duration, plan.node(&pause.next)?)) })
+            }
+            Wait::Until(until) => {
+                let timeout = match (until.timeout, &until.on_timeout) {
+                    (Some(span), Some(next)) => Some((span, plan.node(next)?)),
+                    _ => None,
+                };
+                Box::new(Rest { awaited: Some((until.awaited.clone(), plan.node(&until.on_event)?)), timeout })
+            }
+        })
+    }
+}
+
+struct Rest {
+    awaited: Option<(Awaited, usize)>,
+    timeout: Option<(Span, usize)>,
+}
+
+impl Act for Rest {
+    fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+        walk.run.awaits = self.awaited.as_ref().map(|(awaited, _)| awaited.event.clone());
+        walk.run.due = self.timeout.map(|(span, _)| walk.facts.now + span);
+        Ok(Flow::Rest)
+    }
+
+    fn resume(&self, walk: &mut Walk<'_>, input: &Input<'_>) -> Result<Flow, Failure> {
+        match (input, &self.awaited, self.timeout) {
+            (Input::Event(event), Some((awaited, next)), _) => {
+                Ok(if matches(awaited, event, walk)? { Flow::Go(*next) } else { Flow::Ignore })
+            }
+            // Never early.
+            (Input::Timer, _, Some((_, next))) if walk.run.due.is_some_and(|due| due <= walk.facts.now) => {
+                Ok(Flow::Go(next))
+            }
+            _ => Ok(Flow::Ignore),
+        }
+    }
+}
+
+fn matches(awaited: &Awaited, event: &Moment<'_>, walk: &Walk<'_>) -> Result<bool, Failure> {
+    if awaited.event != event.name {
+        return Ok(false);
+    }
+    if awaited.matches.is_empty() {
+        return Ok(true);
+    }
+    let kept = walk.kept().map_err(|error| error.at(walk.field("for/match")))?;
+    Ok(awaited.matches.iter().all(|pair| {
+        let found = event.properties.get(&pair.property);
+        found.zip(kept.trigger.properties.get(&pair.equals)).is_some_and(|(left, right)| same(left, right))
+    }))
+}

@@ -1,0 +1,85 @@
+//! What a run keeps between its steps: the trigger's and the objects' data that its graph uses, nothing else.
+//!
+//! Stored as the JSON text in `Run::state`; `{}` for a graph that uses nothing.
+
+use openhub_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use crate::step::Moment;
+use crate::uses::{Uses, Wanted};
+
+pub(crate) const EMPTY: &str = "{}";
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    #[serde(default, skip_serializing_if = "KeptTrigger::is_empty")]
+    pub(crate) trigger: KeptTrigger,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) objects: BTreeMap<String, Map<String, Value>>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptTrigger {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) properties: Map<String, Value>,
+}
+
+impl KeptTrigger {
+    fn is_empty(&self) -> bool {
+        *self == KeptTrigger::default()
+    }
+}
+
+impl Kept {
+    /// What is kept of a trigger.
+    pub(crate) fn of(trigger: &Moment<'_>, uses: &Uses) -> Kept {
+        let mut properties = Map::new();
+        if let Value::Object(all) = trigger.properties {
+            keep(all, &uses.properties, &mut properties);
+        }
+        let name = uses.trigger.wants("name").then(|| trigger.name.to_owned());
+        let at = uses.trigger.wants("at").then_some(trigger.at);
+        Kept { trigger: KeptTrigger { name, at, properties }, objects: BTreeMap::new() }
+    }
+
+    pub(crate) fn read(state: &str) -> Result<Kept, serde_json::Error> {
+        if state == EMPTY { Ok(Kept::default()) } else { serde_json::from_str(state) }
+    }
+
+    pub(crate) fn write(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Keeps what is wanted of an object that was made, its key among its fields.
+    pub(crate) fn object(&mut self, name: &str, wanted: &Wanted, key: &str, fields: &Value) {
+        let mut kept = Map::new();
+        if let Value::Object(all) = fields {
+            keep(all, wanted, &mut kept);
+        }
+        if wanted.wants("key") {
+            kept.insert("key".to_owned(), key.into());
+        }
+        self.objects.insert(name.to_owned(), kept);
+    }
+}
+
+/// A `null` is as good as absent.
+fn keep(all: &Map<String, Value>, wanted: &Wanted, into: &mut Map<String, Value>) {
+    match wanted {
+        Wanted::Nothing => {}
+        Wanted::Only(names) => {
+            let found = names.iter().filter_map(|name| all.get_key_value(name));
+            into.extend(found.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Wanted::All => {
+            let found = all.iter().filter(|(_, value)| !value.is_null());
+            into.extend(found.map(|(name, value)| (name.clone(), value.clone())));
+        }
+    }
+}

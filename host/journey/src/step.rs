@@ -1,0 +1,113 @@
+//! What goes into a step and what comes out of it, and the walk from node to node in between.
+
+use minijinja::Environment;
+use openhub_model::message::NewMessage;
+use openhub_model::run::Run;
+use openhub_model::{Customer, Fault, TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::error::{Failure, StepError};
+use crate::parse::node_pointer;
+use crate::state::Kept;
+
+/// An event, as a run sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    pub message_id: &'a str,
+    pub name: &'a str,
+    pub at: Timestamp,
+    pub properties: &'a Value,
+}
+
+/// What moves a run.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The run was just started by this event.
+    Enter(&'a Moment<'a>),
+    /// An event of the customer, with the name that the run awaits.
+    Event(&'a Moment<'a>),
+    /// The run's `due` has come.
+    Timer,
+    /// What [`Next::Update`] asked for is applied.
+    Continue,
+    /// The object of [`Next::Object`] is made, with these fields.
+    ObjectAccepted { key: &'a str, fields: &'a Value },
+    /// The object of [`Next::Object`] was refused by its plugin.
+    ObjectRefused(&'a [Fault]),
+}
+
+/// What a step may know beside the run. `now` is the tenant's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub tenant: TenantId,
+    pub customer: &'a Customer,
+    pub now: Timestamp,
+}
+
+/// What came of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Ids of the nodes that the run entered, in order, for the counts.
+    pub entered: Vec<String>,
+    pub messages: Vec<NewMessage>,
+    pub next: Next,
+}
+
+/// What the run does now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// It waits or has ended: see its `status`, `awaits` and `due`.
+    Rest,
+    /// The input does not concern it; it is unchanged.
+    Ignored,
+    /// Apply this to the customer, then advance with [`Input::Continue`].
+    Update { attributes: Vec<(String, Value)>, tags: Vec<(String, bool)> },
+    /// Let the type's plugin check this object, then advance with [`Input::ObjectAccepted`] or
+    /// [`Input::ObjectRefused`].
+    Object { kind: String, fields: Value },
+}
+
+/// What a node says to an input.
+#[derive(Debug)]
+pub(crate) enum Flow {
+    /// On to the node with this index.
+    Go(usize),
+    /// The run waits here.
+    Rest,
+    /// The run needs something before it goes on from here.
+    Ask(Next),
+    /// The run is done.
+    End,
+    /// The input is not for this node.
+    Ignore,
+}
+
+/// A compiled node.
+pub(crate) trait Act: Send + Sync {
+    /// The run arrives here.
+    fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure>;
+
+    /// The run was here already, and something came.
+    fn resume(&self, _walk: &mut Walk<'_>, _input: &Input<'_>) -> Result<Flow, Failure> {
+        Ok(Flow::Ignore)
+    }
+}
+
+/// A run on its way through the nodes of one step.
+pub(crate) struct Walk<'a> {
+    pub(crate) run: &'a mut Run,
+    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) templates: &'a Environment<'static>,
+    pub(crate) messages: Vec<NewMessage>,
+}
+
+impl Walk<'_> {
+    /// A field of the node where the run is, for a failure.
+    pub(crate) fn field(&self, field: &str) -> String {
+        format!("{}/{field}", node_pointer(&self.run.node))
+    }
+
+    pub(crate) fn kept(&self) -> Result<Kept, StepError> {
+        Ok(Kept::read(&self.run.state)?)
+    }
+}

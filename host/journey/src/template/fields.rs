@@ -1,0 +1,161 @@
+//! The fields of a content, an object or an update: compiled once, rendered to JSON with the types of their shape.
+
+use minijinja::Environment;
+use openhub_model::manifest::{Field, Type};
+use openhub_model::{Fault, Timestamp, decimal};
+use serde_json::{Map, Number, Value};
+use std::io;
+
+use super::data::data;
+use super::each_template;
+use crate::error::{Failure, StepError};
+use crate::parse::escape;
+use crate::step::Walk;
+use crate::uses::Uses;
+
+/// Bytes that one text may render to.
+const MAX_TEXT: usize = 256 * 1024;
+
+/// The compiled fields of a content, of an object or of an update.
+pub(crate) struct Fields {
+    pointer: String,
+    fields: Vec<(String, Form, Option<Type>)>,
+    uses: Uses,
+    fixed: bool,
+}
+
+enum Form {
+    Fixed(Value),
+    /// By the template's name in the environment.
+    Text(String),
+    List(Vec<Form>),
+    Map(Vec<(String, Form)>),
+}
+
+impl Fields {
+    /// Adds the templates among `fields` to `environment`. `shape` gives the types that rendered texts become.
+    pub(crate) fn compile(
+        environment: &mut Environment<'static>,
+        pointer: String,
+        fields: &Map<String, Value>,
+        shape: &[Field],
+        uses: Uses,
+    ) -> Result<Fields, Fault> {
+        let mut fixed = true;
+        let mut compiled = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            let form = form(environment, &format!("{pointer}/{}", escape(name)), value)?;
+            fixed &= matches!(form, Form::Fixed(_));
+            let of = shape.iter().find(|field| field.name == *name).map(|field| field.of.clone());
+            compiled.push((name.clone(), form, of));
+        }
+        Ok(Fields { pointer, fields: compiled, uses, fixed })
+    }
+
+    pub(crate) fn render(&self, walk: &Walk<'_>) -> Result<Map<String, Value>, Failure> {
+        let data = match self.fixed {
+            true => minijinja::Value::UNDEFINED,
+            false => data(&self.uses, walk).map_err(|error| error.at(&self.pointer))?,
+        };
+        let mut rendered = Map::with_capacity(self.fields.len());
+        for (name, form, of) in &self.fields {
+            let value = form
+                .render(walk.templates, &data)
+                .and_then(|value| match (form, of) {
+                    (Form::Text(_), Some(of)) => typed(value, of),
+                    _ => Ok(value),
+                })
+                .map_err(|error| error.at(format!("{}/{}", self.pointer, escape(name))))?;
+            rendered.insert(name.clone(), value);
+        }
+        Ok(rendered)
+    }
+}
+
+fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) -> Result<Form, Fault> {
+    let mut found = false;
+    each_template(pointer, value, &mut |_, _| found = true);
+    if !found {
+        return Ok(Form::Fixed(value.clone()));
+    }
+    Ok(match value {
+        Value::String(text) => {
+            environment
+                .add_template_owned(pointer.to_owned(), text.clone())
+                .map_err(|error| Fault::new(pointer, "bad-template", error.to_string()))?;
+            Form::Text(pointer.to_owned())
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            let forms: Result<_, Fault> =
+                items.map(|(index, item)| form(environment, &format!("{pointer}/{index}"), item)).collect();
+            Form::List(forms?)
+        }
+        Value::Object(fields) => {
+            let mut forms = Vec::with_capacity(fields.len());
+            for (name, value) in fields {
+                forms.push((name.clone(), form(environment, &format!("{pointer}/{}", escape(name)), value)?));
+            }
+            Form::Map(forms)
+        }
+        other => Form::Fixed(other.clone()),
+    })
+}
+
+impl Form {
+    fn render(&self, templates: &Environment<'_>, data: &minijinja::Value) -> Result<Value, StepError> {
+        Ok(match self {
+            Form::Fixed(value) => value.clone(),
+            Form::Text(name) => {
+                let mut text = Bounded(Vec::new());
+                templates.get_template(name)?.render_captured_to(data, &mut text)?;
+                Value::String(String::from_utf8_lossy(&text.0).into_owned())
+            }
+            Form::List(items) => {
+                Value::Array(items.iter().map(|item| item.render(templates, data)).collect::<Result<_, _>>()?)
+            }
+            Form::Map(fields) => {
+                let mut rendered = Map::with_capacity(fields.len());
+                for (name, form) in fields {
+                    rendered.insert(name.clone(), form.render(templates, data)?);
+                }
+                Value::Object(rendered)
+            }
+        })
+    }
+}
+
+/// A rendered text as the JSON value of the field's type.
+fn typed(value: Value, of: &Type) -> Result<Value, StepError> {
+    let Value::String(text) = value else { return Ok(value) };
+    let trimmed = text.trim();
+    let (typed, expected) = match of {
+        Type::Boolean => (trimmed.parse::<bool>().ok().map(Value::Bool), "boolean"),
+        Type::Integer => (trimmed.parse::<i64>().ok().map(Value::from), "integer"),
+        Type::Number => (trimmed.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number), "number"),
+        Type::Decimal(scale) => {
+            (decimal::parse(trimmed, *scale).map(|units| decimal::format(units, *scale).into()), "decimal")
+        }
+        Type::Timestamp => (trimmed.parse::<Timestamp>().ok().map(|at| at.to_string().into()), "timestamp"),
+        Type::Enum(values) => (values.iter().find(|value| *value == trimmed).cloned().map(Value::String), "enum value"),
+        Type::Text | Type::Customer => return Ok(Value::String(text)),
+    };
+    typed.ok_or_else(|| StepError::WrongType { text, expected: expected.to_owned() })
+}
+
+/// A text under construction that refuses to grow beyond its bound.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_TEXT {
+            return Err(io::Error::other("the text is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

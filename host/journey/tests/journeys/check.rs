@@ -1,0 +1,202 @@
+//! Each fault of a graph, with its exact pointer.
+
+use openhub_journey::{Journey, check, parse};
+use serde_json::{Value, json};
+
+use crate::{definition, pointers, surroundings};
+
+/// A start that is followed by `end`.
+fn node(node: Value) -> Value {
+    json!({ "start": node, "end": { "type": "exit" } })
+}
+
+fn send(content: Value) -> Value {
+    node(json!({ "type": "send", "channel": "webhook", "content": content, "next": "end" }))
+}
+
+fn coupon(fields: Value) -> Value {
+    node(json!({ "type": "object", "action": "create", "kind": "coupon", "fields": fields, "next": "end" }))
+}
+
+fn then_send(name: &str, text: &str) -> Value {
+    json!({
+        "start": {
+            "type": "object", "action": "create", "kind": "coupon", "fields": { "percent": 1 }, "as": name, "next": "send"
+        },
+        "send": { "type": "send", "channel": "open", "content": { "text": text }, "next": "end" },
+        "end": { "type": "exit" }
+    })
+}
+
+#[test]
+fn each_fault_names_node_and_field() {
+    let vip = json!({ "tag": "vip" });
+    for (nodes, expected) in [
+        // the graph
+        (json!({}), vec![("/start", "dangling-edge")]),
+        (json!({ "begin": { "type": "exit" } }), vec![("/start", "dangling-edge")]),
+        (json!({ "start": { "type": "exit" }, "a/b": { "type": "exit" } }), vec![("/nodes/a~1b", "unreachable")]),
+        (
+            json!({ "start": { "type": "wait", "duration": "1h", "next": "gone" } }),
+            vec![("/nodes/start/next", "dangling-edge")],
+        ),
+        (
+            node(json!({ "type": "branch", "branches": [{ "if": vip, "next": "gone" }], "else": "end" })),
+            vec![("/nodes/start/branches/0/next", "dangling-edge")],
+        ),
+        (
+            node(json!({ "type": "branch", "branches": [{ "if": vip, "next": "end" }], "else": "gone" })),
+            vec![("/nodes/start/else", "dangling-edge")],
+        ),
+        (
+            node(json!({
+                "type": "wait", "for": { "event": "e" }, "timeout": "1h", "on_event": "end", "on_timeout": "gone"
+            })),
+            vec![("/nodes/start/on_timeout", "dangling-edge")],
+        ),
+        (
+            json!({
+                "start": { "type": "branch", "branches": [{ "if": vip, "next": "again" }], "else": "end" },
+                "again": { "type": "update", "tags": { "vip": false }, "next": "start" },
+                "end": { "type": "exit" }
+            }),
+            vec![("/nodes/start/branches/0/next", "endless-cycle")],
+        ),
+        (
+            json!({ "start": { "type": "update", "tags": { "vip": true }, "next": "start" } }),
+            vec![("/nodes/start/next", "endless-cycle")],
+        ),
+        // waits
+        (node(json!({ "type": "wait", "duration": "0s", "next": "end" })), vec![("/nodes/start/duration", "bad-span")]),
+        (
+            node(json!({
+                "type": "wait", "for": { "event": "e" }, "timeout": "0d", "on_event": "end", "on_timeout": "end"
+            })),
+            vec![("/nodes/start/timeout", "bad-span")],
+        ),
+        (
+            node(json!({ "type": "wait", "for": { "event": "" }, "on_event": "end" })),
+            vec![("/nodes/start/for/event", "empty")],
+        ),
+        (
+            node(json!({ "type": "wait", "for": { "event": "e" }, "timeout": "1d", "on_event": "end" })),
+            vec![("/nodes/start/on_timeout", "missing-field")],
+        ),
+        (
+            node(json!({ "type": "wait", "for": { "event": "e" }, "on_event": "end", "on_timeout": "end" })),
+            vec![("/nodes/start/timeout", "missing-field")],
+        ),
+        (
+            node(json!({
+                "type": "wait", "for": { "event": "e", "match": [{ "property": "", "equals": "x" }] }, "on_event": "end"
+            })),
+            vec![("/nodes/start/for/match/0/property", "empty")],
+        ),
+        // branches
+        (node(json!({ "type": "branch", "branches": [], "else": "end" })), vec![("/nodes/start/branches", "empty")]),
+        (
+            node(json!({
+                "type": "branch", "else": "end",
+                "branches": [{ "if": { "all": [{ "tag": "" }] }, "next": "end" }]
+            })),
+            vec![("/nodes/start/branches/0/if/all/0/tag", "empty-name")],
+        ),
+        (
+            node(json!({
+                "type": "branch", "else": "end",
+                "branches": [{ "if": { "attribute": { "name": "a", "is": "gt", "value": true } }, "next": "end" }]
+            })),
+            vec![("/nodes/start/branches/0/if/attribute/value", "wrong-type")],
+        ),
+        // updates
+        (node(json!({ "type": "update", "next": "end" })), vec![("/nodes/start/attributes", "empty")]),
+        (
+            node(json!({ "type": "update", "attributes": { "": 1 }, "next": "end" })),
+            vec![("/nodes/start/attributes/", "empty")],
+        ),
+        (
+            node(json!({ "type": "update", "attributes": { "a": ["{{ nobody }}"] }, "next": "end" })),
+            vec![("/nodes/start/attributes/a/0", "unknown-variable")],
+        ),
+        // sends
+        (
+            node(json!({ "type": "send", "channel": "pigeon", "next": "end" })),
+            vec![("/nodes/start/channel", "unknown-channel")],
+        ),
+        (send(json!({})), vec![("/nodes/start/content/template", "missing-field")]),
+        (send(json!({ "template": null })), vec![("/nodes/start/content/template", "missing-field")]),
+        (send(json!({ "template": "t", "cod": "x" })), vec![("/nodes/start/content/cod", "unknown-field")]),
+        (send(json!({ "template": 1 })), vec![("/nodes/start/content/template", "wrong-type")]),
+        (send(json!({ "template": "t", "percent": 1.5 })), vec![("/nodes/start/content/percent", "wrong-type")]),
+        (send(json!({ "template": "t", "total": 1.234 })), vec![("/nodes/start/content/total", "wrong-type")]),
+        (send(json!({ "template": "t", "tier": "tin" })), vec![("/nodes/start/content/tier", "wrong-type")]),
+        (send(json!({ "template": "t", "urgent": "yes" })), vec![("/nodes/start/content/urgent", "wrong-type")]),
+        (send(json!({ "template": "t", "until": "soon" })), vec![("/nodes/start/content/until", "wrong-type")]),
+        (send(json!({ "template": "{{ open" })), vec![("/nodes/start/content/template", "bad-template")]),
+        (send(json!({ "template": "{% if x %}" })), vec![("/nodes/start/content/template", "bad-template")]),
+        (
+            send(json!({ "template": "{{ trigger.props.x }} {{ customer.mood }}" })),
+            vec![
+                ("/nodes/start/content/template", "unknown-variable"),
+                ("/nodes/start/content/template", "unknown-variable"),
+            ],
+        ),
+        // objects
+        (
+            node(json!({ "type": "object", "action": "create", "kind": "car", "next": "end" })),
+            vec![("/nodes/start/kind", "unknown-object")],
+        ),
+        (coupon(json!({})), vec![("/nodes/start/fields/percent", "missing-field")]),
+        (coupon(json!({ "percent": "15" })), vec![("/nodes/start/fields/percent", "wrong-type")]),
+        (coupon(json!({ "percent": 15, "colour": 1 })), vec![("/nodes/start/fields/colour", "unknown-field")]),
+        (coupon(json!({ "percent": 15, "owner": "me" })), vec![("/nodes/start/fields/owner", "reserved-field")]),
+        (
+            coupon(json!({ "percent": 15, "code": "{{ coupon.code }}" })),
+            vec![("/nodes/start/fields/code", "unknown-variable")],
+        ),
+        (then_send("gift", "{{ gift.colour }}"), vec![("/nodes/send/content/text", "unknown-variable")]),
+        (then_send("gift", "{{ present.code }}"), vec![("/nodes/send/content/text", "unknown-variable")]),
+        (then_send("trigger", "-"), vec![("/nodes/start/as", "bad-name")]),
+        (then_send("1st", "-"), vec![("/nodes/start/as", "bad-name")]),
+        (then_send("", "-"), vec![("/nodes/start/as", "bad-name")]),
+    ] {
+        let definition = definition(nodes.clone());
+        let faults = check(&definition, &surroundings());
+        assert_eq!(pointers(&faults), expected, "{nodes}: {faults:?}");
+        assert_eq!(Journey::compile("test", 1, &definition, &surroundings()).expect_err("faults"), faults);
+    }
+}
+
+#[test]
+fn what_is_sound_has_no_fault() {
+    for nodes in [
+        json!({ "start": { "type": "exit" } }),
+        send(json!({ "template": "t", "percent": "{{ customer.attributes.points }}", "total": 1.2, "tier": "gold" })),
+        send(
+            json!({ "template": "{% for i in range(3) %}{{ loop.index }}{% endfor %}", "until": "2026-01-01T00:00:00Z" }),
+        ),
+        node(json!({ "type": "send", "channel": "open", "content": { "anything": { "goes": [1] } }, "next": "end" })),
+        then_send("gift", "{{ gift.code }} {{ gift.key }} {{ gift['percent'] }}"),
+        json!({ "start": { "type": "wait", "duration": "1d", "next": "tag" }, "tag": { "type": "update", "tags": { "a": true }, "next": "start" } }),
+    ] {
+        assert_eq!(check(&definition(nodes), &surroundings()), []);
+    }
+}
+
+#[test]
+fn the_trigger_is_checked() {
+    let document = json!({
+        "trigger": { "event": "", "condition": { "not": { "tag": "" } } }, "start": "end", "nodes": { "end": { "type": "exit" } }
+    });
+    let faults = check(&parse(&document).unwrap(), &surroundings());
+    assert_eq!(pointers(&faults), [("/trigger/event", "empty"), ("/trigger/condition/not/tag", "empty-name")]);
+}
+
+#[test]
+fn an_endless_number_of_nodes_is_refused() {
+    let mut nodes = serde_json::Map::new();
+    for index in 0..1001 {
+        nodes.insert(format!("n{index}"), json!({ "type": "exit" }));
+    }
+    assert_eq!(pointers(&check(&definition(Value::Object(nodes)), &surroundings())), [("/nodes", "too-many-nodes")]);
+}

@@ -1,0 +1,8 @@
+//! One table a node type.
+
+mod branch;
+mod exit;
+mod object;
+mod send;
+mod update;
+mod wait;

@@ -1,0 +1,128 @@
+//! Sends: the message, its address, its id, its content.
+
+use openhub_journey::Next;
+use openhub_model::Identity;
+use openhub_model::run::RunStatus;
+use serde_json::{Value, json};
+
+use crate::{Trip, customer};
+
+fn send(channel: &str, content: Value) -> Value {
+    json!({
+        "start": { "type": "send", "channel": channel, "content": content, "next": "end" },
+        "end": { "type": "exit" }
+    })
+}
+
+#[test]
+fn it_leaves_a_message_and_moves_on() {
+    let mut trip = Trip::of(send("sms", json!({ "text": "Dear {{ customer.attributes.tier }} customer", "n": 1 })));
+    let step = trip.enter();
+    assert_eq!((step.entered.clone(), step.next.clone()), (vec!["start".to_owned(), "end".to_owned()], Next::Rest));
+    let [message] = step.messages.as_slice() else { panic!("one message") };
+    assert_eq!(message.address, "+4930123");
+    assert_eq!((message.channel.as_str(), message.purpose.as_str()), ("sms", "marketing"));
+    assert_eq!(message.content, r#"{"text":"Dear gold customer","n":1}"#);
+    assert_eq!((message.journey.as_str(), message.node.as_str()), ("test", "start"));
+    assert_eq!((message.run, message.part), (trip.run.id, trip.customer.part));
+    assert_eq!((message.created_at, message.expires_at), (trip.now, None));
+    assert_eq!(trip.run.status, RunStatus::Done);
+}
+
+#[test]
+fn the_same_transition_makes_the_same_message() {
+    let nodes = send("open", json!({}));
+    let ids = |trip: &mut Trip| trip.enter().messages.iter().map(|message| message.id).collect::<Vec<_>>();
+    let (mut one, mut again) = (Trip::of(nodes.clone()), Trip::of(nodes.clone()));
+    again.now = again.now + openhub_model::Span::from_micros(5);
+    assert_eq!(ids(&mut one), ids(&mut again), "whatever the clock says at the second attempt");
+
+    let twice = json!({
+        "start": { "type": "send", "channel": "open", "next": "second" },
+        "second": { "type": "send", "channel": "open", "next": "end" },
+        "end": { "type": "exit" }
+    });
+    let twice = ids(&mut Trip::of(twice));
+    assert_ne!(twice[0], twice[1]);
+}
+
+#[test]
+fn the_address_is_the_identity_else_the_attribute_of_the_channels_kind() {
+    let cause = customer().attributes["phone"].cause.clone();
+    let mut numeric = customer();
+    numeric.set("phone", 4930123.into(), cause.clone());
+    let mut none = customer();
+    none.set("phone", Value::Null, cause.clone());
+    let mut empty = customer();
+    empty.set("phone", "".into(), cause);
+    let mut anonymous = customer();
+    anonymous.identity = Identity::new("phone", "+1");
+    for (channel, customer, address) in [
+        ("open", customer(), Some("42")),
+        ("sms", customer(), Some("+4930123")),
+        ("sms", numeric, Some("4930123")),
+        ("sms", anonymous.clone(), Some("+1")),
+        ("open", anonymous, None),
+        ("sms", none, None),
+        ("sms", empty, None),
+    ] {
+        let mut trip = Trip::with(send(channel, json!({})), Value::Null, customer);
+        let step = trip.enter();
+        assert_eq!(step.messages.first().map(|message| message.address.as_str()), address);
+        if address.is_none() {
+            let kind = if channel == "sms" { "phone" } else { "user_id" };
+            assert_eq!(trip.run.status, RunStatus::Failed);
+            assert_eq!(trip.fault(), format!("/nodes/start/channel: the customer has no `{kind}` to send to"));
+        }
+    }
+}
+
+#[test]
+fn a_rendered_text_takes_the_type_of_its_field() {
+    let total = "{{ trigger.properties.total }}";
+    for (field, text, value) in [
+        ("code", "{{ customer.attributes.points }}", Some(json!("700"))),
+        ("percent", "{{ customer.attributes.points }}", Some(json!(700))),
+        ("percent", total, None),
+        ("weight", total, Some(json!(29.33))),
+        ("total", total, Some(json!("29.33"))),
+        ("total", "{{ trigger.properties.total }}1", None),
+        ("tier", "{{ customer.attributes.tier }}", Some(json!("gold"))),
+        ("tier", total, None),
+        ("urgent", "{{ 'vip' in customer.tags }}", Some(json!(true))),
+        ("until", "{{ trigger.at }}", Some(json!("2026-02-01T12:00:00Z"))),
+        ("until", total, None),
+    ] {
+        let mut trip = Trip::of(send("webhook", json!({ "template": "t", field: text })));
+        let step = trip.enter();
+        let sent = step.messages.first().map(|message| serde_json::from_str::<Value>(&message.content).unwrap());
+        assert_eq!(sent.map(|content| content[field].clone()), value, "{field} {text}: {}", trip.fault());
+        if value.is_none() {
+            assert!(trip.fault().starts_with(&format!("/nodes/start/content/{field}: ")), "{}", trip.fault());
+        }
+    }
+}
+
+#[test]
+fn templates_see_the_customer_and_the_trigger() {
+    let id = customer().customer.to_string();
+    for (text, rendered) in [
+        ("{{ customer.id }}", id.as_str()),
+        ("{{ customer.identity.kind }}={{ customer.identity.value }}", "user_id=42"),
+        ("{{ customer.attributes.tier | upper }}", "GOLD"),
+        ("{{ customer['attributes']['points'] + 1 }}", "701"),
+        ("{{ customer.attributes.country | default('??') }}", "??"),
+        ("{{ customer.tags | join(',') }}", "vip"),
+        ("{{ trigger.name }} at {{ trigger.at }}", "Order Completed at 2026-02-01T12:00:00Z"),
+        ("{% if trigger.properties.total == '29.33' %}yes{% else %}no{% endif %}", "yes"),
+        ("{% set trigger = trigger.properties %}{{ trigger.order_id }}", "o-1"),
+        ("{% for name in customer.attributes %}{{ name }};{% endfor %}", "phone;points;tier;"),
+        ("{{ customer.attributes.tier == 'gold' }}", "true"),
+        ("{# nothing #}<b>&</b>\n", "<b>&</b>\n"),
+    ] {
+        let mut trip = Trip::of(send("open", json!({ "page.html": text })));
+        let step = trip.enter();
+        assert_eq!(trip.fault(), "", "{text}");
+        assert_eq!(step.messages[0].content, json!({ "page.html": rendered }).to_string(), "{text}");
+    }
+}

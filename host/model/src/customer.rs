@@ -1,0 +1,112 @@
+//! One person or company that a tenant knows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+use crate::id::PartId;
+use crate::identity::Identity;
+use crate::time::Timestamp;
+
+/// Who set a value: the event, and if it was a rule, the plugin's digest and the rule's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Event time; a value that was set at an older event time never replaces a newer one.
+    pub at: Timestamp,
+    /// `message_id` of the event.
+    pub event: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// A value with its cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribute {
+    pub value: Value,
+    pub cause: Cause,
+}
+
+/// The stored state of one part (a customer as first seen).
+///
+/// Attributes and counters share one namespace: a counter is an integer attribute that is added to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Customer {
+    pub part: PartId,
+    /// The canonical customer; the part itself until a merge.
+    pub customer: PartId,
+    /// The identity under which the part was first seen.
+    pub identity: Identity,
+    pub attributes: BTreeMap<String, Attribute>,
+    pub tags: BTreeMap<String, Attribute>,
+    pub first_seen_at: Timestamp,
+    pub last_seen_at: Timestamp,
+}
+
+impl Customer {
+    pub fn new(part: PartId, identity: Identity, at: Timestamp) -> Customer {
+        Customer {
+            part,
+            customer: part,
+            identity,
+            attributes: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            first_seen_at: at,
+            last_seen_at: at,
+        }
+    }
+
+    pub fn saw(&mut self, at: Timestamp) {
+        self.first_seen_at = self.first_seen_at.min(at);
+        self.last_seen_at = self.last_seen_at.max(at);
+    }
+
+    /// Sets an attribute unless a newer event already did; `null` removes it. Says whether it was taken.
+    pub fn set(&mut self, name: &str, value: Value, cause: Cause) -> bool {
+        put(&mut self.attributes, name, value, cause)
+    }
+
+    pub fn set_tag(&mut self, name: &str, present: Value, cause: Cause) -> bool {
+        put(&mut self.tags, name, present, cause)
+    }
+
+    /// Adds to a counter. Addition commutes, so late events need no order; the cause is the newest by event time.
+    pub fn add(&mut self, name: &str, amount: i64, cause: Cause) {
+        match self.attributes.get_mut(name) {
+            Some(counter) => {
+                let sum = counter.value.as_i64().unwrap_or(0).saturating_add(amount);
+                counter.value = sum.into();
+                if cause.at >= counter.cause.at {
+                    counter.cause = cause;
+                }
+            }
+            None => {
+                self.attributes.insert(name.to_owned(), Attribute { value: amount.into(), cause });
+            }
+        }
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<&Value> {
+        self.attributes.get(name).map(|attribute| &attribute.value).filter(|value| !value.is_null())
+    }
+
+    pub fn has_tag(&self, name: &str) -> bool {
+        self.tags.get(name).is_some_and(|tag| tag.value == Value::Bool(true))
+    }
+}
+
+/// A removal is kept as `null` with its cause, so that an older event cannot bring the value back.
+fn put(values: &mut BTreeMap<String, Attribute>, name: &str, value: Value, cause: Cause) -> bool {
+    match values.get_mut(name) {
+        Some(attribute) if attribute.cause.at > cause.at => false,
+        Some(attribute) => {
+            *attribute = Attribute { value, cause };
+            true
+        }
+        None => {
+            values.insert(name.to_owned(), Attribute { value, cause });
+            true
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Something that happened, at a time, usually to a customer. Never changed once accepted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::PartId;
+use crate::time::Timestamp;
+
+/// The call that an event came by. The number is what the database stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum EventKind {
+    Identify = 1,
+    Track = 2,
+    Page = 3,
+    Screen = 4,
+    Group = 5,
+    Alias = 6,
+    /// A change of a customer that came by the hub's own API: body `{"attributes": {…}, "tags": {…}}`.
+    Update = 7,
+    /// An object that was created, updated or deleted by the hub's own API.
+    Object = 8,
+    /// A change of what the engine runs (clock, plugins, journeys). Takes effect at its position, in a batch of its own.
+    Control = 9,
+}
+
+impl EventKind {
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    pub fn from_code(code: i64) -> Option<EventKind> {
+        use EventKind::*;
+        [Identify, Track, Page, Screen, Group, Alias, Update, Object, Control]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// Whether an event came in by a door, and so waits for the engine, or was caused in COMPUTE, and so is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum Origin {
+    Arrived = 0,
+    Caused = 1,
+}
+
+/// An event on its way into the log.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Dedupe key, per tenant.
+    pub message_id: String,
+    pub kind: EventKind,
+    /// The name of a `track`, `page` or `screen`, or of a control event; else empty.
+    pub name: String,
+    /// Whose it is: derived from the body's `userId`, else its `anonymousId`. Control events have none.
+    pub part: Option<PartId>,
+    pub occurred_at: Timestamp,
+    pub received_at: Timestamp,
+    /// History changes state and triggers nothing.
+    pub historical: bool,
+    /// For a caused event, the `message_id` that it descends from directly.
+    pub cause: Option<String>,
+    /// The JSON object as it came, once, as text.
+    pub body: String,
+}
+
+/// An accepted event at its place in the tenant's log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Ascending per tenant in commit order; gaps are possible.
+    pub position: i64,
+    pub origin: Origin,
+    pub message_id: String,
+    pub kind: EventKind,
+    pub name: String,
+    pub part: Option<PartId>,
+    pub occurred_at: Timestamp,
+    pub received_at: Timestamp,
+    pub historical: bool,
+    pub cause: Option<String>,
+    pub body: String,
+}

@@ -1,0 +1,30 @@
+//! The words of OpenHub as types: ids, time, tenants, identities, customers, events, objects,
+//! conditions, plugin manifests, runs, timers and messages.
+//!
+//! Everything here is pure: no IO, no async, no ambient clock or randomness. Time and randomness are
+//! parameters, so that whatever is computed from these types replays.
+
+pub mod columns;
+pub mod condition;
+pub mod customer;
+pub mod decimal;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod identity;
+pub mod manifest;
+pub mod message;
+pub mod object;
+pub mod run;
+pub mod tenant;
+pub mod time;
+
+pub use condition::Condition;
+pub use customer::{Attribute, Cause, Customer};
+pub use event::{Event, EventKind, NewEvent, Origin};
+pub use fault::Fault;
+pub use id::{Id, PartId, Seed};
+pub use identity::Identity;
+pub use object::Object;
+pub use tenant::{ClockKind, TenantId};
+pub use time::{Span, Timestamp};

@@ -1,0 +1,222 @@
+//! What a plugin is made of and what it asks for: the JSON in its custom section `openhub:manifest`.
+//!
+//! Shapes (rules, objects, channels, events) come from the plugin's code, policy (name, texts, hosts,
+//! secrets, limits) from its `plugin.toml`; the build merges both. Read without executing anything.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name of the custom section of a component that holds the manifest.
+pub const MANIFEST_SECTION: &str = "openhub:manifest";
+/// Name of the custom section of a core module into which the SDK's macros write shape fragments,
+/// one JSON object a line. The build consumes it.
+pub const SHAPES_SECTION: &str = "openhub:shapes";
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format: 1.
+    pub format: u32,
+    /// Kebab-case; unique within a tenant.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    pub publisher: String,
+    /// By language: `en`, `zh`.
+    #[serde(default)]
+    pub title: BTreeMap<String, String>,
+    #[serde(default)]
+    pub description: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Field>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretShape>,
+    /// Hosts that `http` may reach: a host name, `*.example.com`, or `setting:<name>` (the host of the URL in that setting).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// The interfaces that the component imports, `openhub:http/http`, sorted: its true capability set.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// A rule type: what it reads and what it may write is its data-protection statement and its grant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleShape {
+    pub name: String,
+    /// The events that trigger it.
+    pub on: Vec<String>,
+    pub reads: Vec<Read>,
+    pub writes: Vec<Write>,
+    /// Events that it may cause, by name.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Object types that it may write.
+    #[serde(default)]
+    pub objects: Vec<String>,
+    /// Parameters, from the installation's settings under the rule's name.
+    #[serde(default)]
+    pub params: Vec<Field>,
+}
+
+/// `path` is one of `event.properties.<name>…`, `event.properties.<list>[].<name>`, `event.name`,
+/// `customer.attributes.<name>`, `customer.tags.<name>`, `row.at`, `row.seed`, `row.customer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    pub name: String,
+    pub path: String,
+    #[serde(rename = "type")]
+    pub of: Type,
+    /// A row that lacks a required read is not sent.
+    pub required: bool,
+    /// An admin may point it at another path, per tenant.
+    #[serde(default)]
+    pub bind: bool,
+}
+
+/// `path` is one of `customer.attributes.<name>`, `customer.counters.<name>`, `customer.tags.<name>`, `decision`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    pub name: String,
+    pub path: String,
+    #[serde(rename = "type")]
+    pub of: Type,
+}
+
+/// Logical types. Timestamps travel as microseconds, decimals as integers of the smallest unit, enums and
+/// customers (an id) as texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    Boolean,
+    Integer,
+    Number,
+    Text,
+    Timestamp,
+    Decimal(u32),
+    Enum(Vec<String>),
+    /// A relation to a customer, by id.
+    Customer,
+}
+
+/// A typed field of an object, an event, a content or the settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub of: Type,
+    #[serde(default)]
+    pub required: bool,
+    /// No two objects of the type share a value.
+    #[serde(default)]
+    pub unique: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectShape {
+    pub name: String,
+    pub version: u32,
+    pub fields: Vec<Field>,
+    /// The field of type `customer` that tells whose it is, if it is a customer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelShape {
+    pub name: String,
+    /// The identity kind that it sends to.
+    pub address: String,
+    /// The consent purpose that a message needs; none for channels that reach systems, not people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// What to do with a message that may have arrived.
+    #[serde(default)]
+    pub unknown: UnknownOutcome,
+    /// The content's fields; empty accepts any JSON object.
+    #[serde(default)]
+    pub content: Vec<Field>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownOutcome {
+    #[default]
+    Retry,
+    Park,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventShape {
+    pub name: String,
+    #[serde(default)]
+    pub fields: Vec<Field>,
+}
+
+/// A secret that an admin sets and the guest never sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretShape {
+    pub name: String,
+    /// How the admin's text becomes the key's bytes.
+    #[serde(default)]
+    pub encoding: SecretEncoding,
+    /// Where the host may use it.
+    pub places: Vec<SecretPlace>,
+    #[serde(default)]
+    pub required: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretEncoding {
+    /// The text's UTF-8 bytes.
+    #[default]
+    Text,
+    Base64,
+    /// `whsec_` and base64, as Standard Webhooks writes its keys.
+    Whsec,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretPlace {
+    /// As a key of `secrets.hmac` and `verify-hmac`.
+    Hmac,
+    /// In a header of this name, of a request to a granted host.
+    Header(String),
+    /// In the URL's query, of a request to a granted host.
+    Query,
+    /// In the body, of a request to a granted host.
+    Body,
+}
+
+/// Upper bounds that a manifest asks for; absent ones take the hub's defaults. A hub may lower them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// CPU milliseconds of a pure call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pure_ms: Option<u32>,
+    /// CPU milliseconds of an I/O call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u32>,
+}

@@ -1,0 +1,152 @@
+//! Instants and spans, in microseconds UTC. Never read from the machine here: always a parameter.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+
+/// Microseconds since 1970-01-01T00:00:00Z. In JSON an RFC 3339 text, in the database a BIGINT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
+
+    pub const fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros)
+    }
+
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    /// RFC 3339, as the Segment libraries send it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTime(text.to_owned()))?;
+        Ok(Timestamp(instant.as_microsecond()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => instant.fmt(f),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A length of time of at least zero, in microseconds. Written `90s`, `15m`, `36h`, `60d` or `2w`; a day is 24 hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span(i64);
+
+impl Span {
+    pub const fn from_micros(micros: i64) -> Span {
+        Span(if micros < 0 { 0 } else { micros })
+    }
+
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+const UNITS: [(&str, i64); 6] = [
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
+    ("w", 604_800_000_000),
+];
+
+impl FromStr for Span {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidTime(text.to_owned());
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let count: i64 = text[..digits].parse().map_err(|_| invalid())?;
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &text[digits..]).ok_or_else(invalid)?;
+        count.checked_mul(*unit).map(Span).ok_or_else(invalid)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, unit) =
+            UNITS.iter().rev().find(|(_, unit)| self.0 % unit == 0 && self.0 >= *unit).unwrap_or(&UNITS[0]);
+        write!(f, "{}{name}", self.0 / unit)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Add<Span> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, span: Span) -> Timestamp {
+        Timestamp(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Timestamp {
+    type Output = Timestamp;
+    fn sub(self, span: Span) -> Timestamp {
+        Timestamp(self.0.saturating_sub(span.0))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no time: instants are RFC 3339 (2026-01-31T12:00:00Z), spans are 90s, 15m, 36h, 60d, 2w")]
+pub struct InvalidTime(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_and_written() {
+        for text in ["90s", "15m", "36h", "60d", "2w", "250ms"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+        for text in ["", "d", "1y", "-1d", "1.5h", "99999999999999999d"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_offset_is_taken_into_account() {
+        let utc: Timestamp = "1998-06-30T12:00:00Z".parse().unwrap();
+        let local: Timestamp = "1998-06-30T20:00:00+08:00".parse().unwrap();
+        assert_eq!(utc, local);
+        assert_eq!(utc.to_string(), "1998-06-30T12:00:00Z");
+    }
+}

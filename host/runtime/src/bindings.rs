@@ -1,0 +1,50 @@
+//! The host's side of the interfaces in `wit/`, one world at a time, sharing their types.
+//!
+//! Generated; adapting them to the host's own words is left to the modules that call them.
+
+/// The I/O lane's imports and the `channel` extension point: calls are asynchronous.
+pub mod channel {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/channel-plugin",
+        imports: { "openhub:http/http": async | trappable, default: trappable },
+        exports: { default: async },
+    });
+}
+
+/// The `rule` extension point. Its input borrows the host's columns, so that numbers are copied once.
+pub mod rule {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/rule-plugin",
+        ownership: Borrowing { duplicate_if_necessary: true },
+        with: {
+            "openhub:types/types": super::owned,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+        },
+    });
+}
+
+/// The `data-object` extension point.
+pub mod object {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/data-object-plugin",
+        with: {
+            "openhub:types": super::channel::openhub::types,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+        },
+    });
+}
+
+/// The shared types under the names that borrowing bindings ask for.
+pub mod owned {
+    pub use super::channel::openhub::types::types::*;
+
+    pub type JsonParam<'a> = &'a str;
+    pub type JsonResult = String;
+}
+
+pub use channel::openhub::{call, clock, http, log, secrets, types};

@@ -1,0 +1,30 @@
+//! `openhub:clock/clock`: the host's time, and when the call ends. I/O lane only: a pure call reads time from its rows.
+
+use openhub_model::manifest::Manifest;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::clock::clock;
+use crate::error::Refusal;
+use crate::host::Host;
+
+pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    clock::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+}
+
+/// Every plugin of the I/O lane may have it.
+pub fn check(_: &Manifest) -> Result<(), Refusal> {
+    Ok(())
+}
+
+impl clock::Host for Host {
+    fn now(&mut self) -> wasmtime::Result<i64> {
+        self.meter.host_call()?;
+        let io = self.io()?;
+        Ok((io.clock)().micros())
+    }
+
+    fn deadline(&mut self) -> wasmtime::Result<i64> {
+        self.meter.host_call()?;
+        Ok(self.io()?.deadline.micros())
+    }
+}

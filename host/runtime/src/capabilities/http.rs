@@ -1,0 +1,104 @@
+//! `openhub:http/http`: requests to the hosts that were granted, many at once. I/O lane only.
+
+use futures::StreamExt;
+use openhub_model::manifest::{Manifest, SecretPlace};
+use reqwest::header::HeaderName;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::http::http::{self, Fault, Request};
+use crate::bindings::types::types::Response;
+use crate::config::Defaults;
+use crate::egress::hosts::{self, Pattern};
+use crate::egress::{Egress, request};
+use crate::error::Refusal;
+use crate::host::Host;
+
+/// Requests of one call that are under way at the same time.
+const AT_ONCE: usize = 32;
+
+pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    http::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+}
+
+/// Hosts must be named, and secrets be wanted in headers that exist.
+pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
+    let refuse = |message: String| Err(Refusal::new(Refusal::BAD_MANIFEST, message));
+    if manifest.hosts.is_empty() {
+        return refuse("openhub:http/http needs hosts, and the manifest names none".to_owned());
+    }
+    if let Some(host) = manifest.hosts.iter().find(|host| !hosts::is_valid(host)) {
+        return refuse(format!("`{host}` is no host, no `*.` pattern over at least two labels and no `setting:`"));
+    }
+    for place in manifest.secrets.iter().flat_map(|secret| &secret.places) {
+        if let SecretPlace::Header(name) = place
+            && HeaderName::from_bytes(name.as_bytes()).is_err()
+        {
+            return refuse(format!("`{name}` is no header name"));
+        }
+    }
+    Ok(())
+}
+
+/// What the requests of one call are held to.
+pub struct Requests {
+    egress: Arc<Egress>,
+    hosts: Vec<Pattern>,
+    left: u32,
+    at_most: Duration,
+    response_bytes: u64,
+}
+
+impl Requests {
+    pub fn prepare(egress: &Arc<Egress>, granted: &[String], limits: &Defaults, items: usize) -> Requests {
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        Requests {
+            egress: Arc::clone(egress),
+            hosts: granted.iter().filter_map(|host| Pattern::parse(host)).collect(),
+            left: limits.fetches_per_item.saturating_mul(items),
+            at_most: Duration::from_millis(u64::from(limits.fetch_ms)),
+            response_bytes: limits.response_bytes,
+        }
+    }
+
+    fn take_one(&mut self) -> Result<(), String> {
+        self.left = self.left.checked_sub(1).ok_or("this call may not fetch any more")?;
+        Ok(())
+    }
+}
+
+impl http::Host for Host {
+    async fn fetch(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, Fault>>> {
+        self.meter.host_call()?;
+        let io = self.io()?;
+        let secrets = Arc::clone(&io.secrets);
+        let egress = Arc::clone(&io.requests.egress);
+        let (mut began, mut bytes) = (0, 0);
+        let mut checked = Vec::with_capacity(requests.len());
+        for request in requests {
+            let grant = request::Grant { hosts: &io.requests.hosts, secrets: &secrets, egress: &egress };
+            let result = request::check(request, &grant, io.requests.at_most);
+            let result = result.and_then(|request| io.requests.take_one().map(|()| request));
+            if let Ok(request) = &result {
+                began += 1;
+                bytes += request.bytes;
+            }
+            checked.push(result);
+        }
+        let response_bytes = io.requests.response_bytes;
+        if began > 0 {
+            io.settlement.fetch_began(began as usize);
+        }
+        self.meter.fetches += began;
+        self.meter.bytes_out += bytes;
+        let (egress, secrets) = (&egress, &secrets);
+        let sent = checked.into_iter().map(|checked| async move {
+            match checked {
+                Ok(request) => request::send(request, egress, secrets, response_bytes).await,
+                Err(reason) => Err(Fault::Denied(reason)),
+            }
+        });
+        Ok(futures::stream::iter(sent).buffered(AT_ONCE).collect().await)
+    }
+}

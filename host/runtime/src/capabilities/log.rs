@@ -1,0 +1,126 @@
+//! `openhub:log/log`: lines for the author and the admin. Both lanes; capped, escaped, and secrets masked.
+
+use openhub_model::manifest::Manifest;
+use std::fmt::Write;
+use std::sync::Arc;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::log::log::{self, Level};
+use crate::error::Refusal;
+use crate::host::Host;
+
+/// The longest error line that is kept for a fault's message, in bytes.
+const KEPT: usize = 1_000;
+
+pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    log::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+}
+
+/// Every plugin may have it.
+pub fn check(_: &Manifest) -> Result<(), Refusal> {
+    Ok(())
+}
+
+/// What a call has logged so far.
+pub struct Log {
+    plugin: Arc<str>,
+    left: u64,
+    last_error: Option<String>,
+}
+
+impl Log {
+    pub fn new(plugin: Arc<str>, at_most: u64) -> Log {
+        Log { plugin, left: at_most, last_error: None }
+    }
+
+    /// The last line of level error: what the SDK's panic hook says before the trap.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    fn write(&mut self, level: Level, message: &str, fields: &str) {
+        let size = (message.len() + fields.len()) as u64;
+        if size > self.left {
+            if self.left > 0 {
+                tracing::warn!(plugin.digest = %self.plugin, "a plugin logged more than it may, the rest of its call is dropped");
+            }
+            self.left = 0;
+            // The reason of a panic is worth more than the cap.
+            if level == Level::Error {
+                self.last_error = Some(escape(message, KEPT));
+            }
+            return;
+        }
+        self.left -= size;
+        let (message, fields) = (escape(message, usize::MAX), escape(fields, usize::MAX));
+        let digest = &*self.plugin;
+        match level {
+            Level::Debug => {
+                tracing::debug!(target: "plugin", { plugin.digest = %digest, plugin.fields = %fields }, "{message}")
+            }
+            Level::Info => {
+                tracing::info!(target: "plugin", { plugin.digest = %digest, plugin.fields = %fields }, "{message}")
+            }
+            Level::Warn => {
+                tracing::warn!(target: "plugin", { plugin.digest = %digest, plugin.fields = %fields }, "{message}")
+            }
+            Level::Error => {
+                tracing::error!(target: "plugin", { plugin.digest = %digest, plugin.fields = %fields }, "{message}");
+                self.last_error = Some(escape(&message, KEPT));
+            }
+        }
+    }
+}
+
+/// Control characters (and with them terminal sequences and line breaks) as escapes; cut at about `at_most` bytes.
+pub fn escape(text: &str, at_most: usize) -> String {
+    let mut escaped = String::with_capacity(text.len().min(at_most));
+    for character in text.chars() {
+        if escaped.len() >= at_most {
+            escaped.push('…');
+            break;
+        }
+        let turns_text =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || turns_text {
+            write!(escaped, "\\u{{{:x}}}", u32::from(character)).expect("writing to a string does not fail");
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+impl log::Host for Host {
+    fn write(&mut self, level: Level, message: String, fields: String) -> wasmtime::Result<()> {
+        self.meter.host_call()?;
+        match &self.io {
+            Some(io) => self.log.write(level, &io.secrets.mask_text(message), &io.secrets.mask_text(fields)),
+            None => self.log.write(level, &message, &fields),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(escape("a\u{1b}[31m\r\nb", 100), "a\\u{1b}[31m\\u{d}\\u{a}b");
+        assert_eq!(escape("\u{202e}x", 100), "\\u{202e}x");
+        assert_eq!(escape("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn lines_within_the_cap_are_kept_and_the_rest_is_dropped() {
+        let mut log = Log::new("digest".into(), 10);
+        log.write(Level::Error, "first", "{}");
+        assert_eq!(log.last_error(), Some("first"));
+        log.write(Level::Info, "much too long", "{}");
+        assert_eq!(log.left, 0);
+        log.write(Level::Error, "panicked at 'x'", "{}");
+        assert_eq!(log.last_error(), Some("panicked at 'x'"));
+    }
+}

@@ -1,0 +1,318 @@
+//! `openhub:secrets/secrets`: computing with secrets that never enter the guest. I/O lane only.
+//!
+//! Also keeps what every use of a secret needs: which places the manifest names, and how a secret is masked.
+
+use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace, SecretShape};
+use sha1::Digest as _;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::secrets::secrets::{self, Digest, Key};
+use crate::bindings::types::types::{Failure, Reason};
+use crate::error::Refusal;
+use crate::host::Host;
+
+const MASK: &[u8] = b"***";
+/// Shorter secrets are not masked: they would mask half of every answer.
+const MASKED_FROM: usize = 4;
+
+pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    secrets::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+}
+
+/// Who computes with secrets must declare one for it.
+pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
+    let computes = |secret: &SecretShape| secret.places.contains(&SecretPlace::Hmac);
+    if !manifest.secrets.iter().any(computes) {
+        let message = "openhub:secrets/secrets needs a secret with the place `hmac`, and the manifest declares none";
+        return Err(Refusal::new(Refusal::BAD_MANIFEST, message));
+    }
+    Ok(())
+}
+
+/// The key's bytes behind what an admin typed, or why it cannot be read.
+pub fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
+    let base64 = |text: &str| STANDARD.decode(text.trim()).map_err(|error| format!("not base64: {error}"));
+    match encoding {
+        SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
+        SecretEncoding::Base64 => base64(text),
+        SecretEncoding::Whsec => base64(text.trim().strip_prefix("whsec_").ok_or("does not begin with whsec_")?),
+    }
+}
+
+/// The secrets of one installation, their places, and the forms under which they are masked.
+pub struct Secrets {
+    values: Arc<BTreeMap<String, Vec<u8>>>,
+    shapes: Vec<SecretShape>,
+    masked: Vec<Vec<u8>>,
+}
+
+impl Secrets {
+    pub fn prepare(manifest: &Manifest, values: Arc<BTreeMap<String, Vec<u8>>>) -> Secrets {
+        let mut masked: Vec<Vec<u8>> =
+            values.values().filter(|value| value.len() >= MASKED_FROM).flat_map(|value| forms(value)).collect();
+        // A longer form first: one may hold another.
+        masked.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        masked.dedup();
+        Secrets { values, shapes: manifest.secrets.clone(), masked }
+    }
+
+    /// The bytes of a secret for use at a place that satisfies `fits`.
+    pub fn at(&self, name: &str, fits: impl Fn(&SecretPlace) -> bool) -> Result<&[u8], Missing> {
+        let shape = self.shapes.iter().find(|shape| shape.name == name).ok_or(Missing::Undeclared)?;
+        if !shape.places.iter().any(fits) {
+            return Err(Missing::Place);
+        }
+        self.values.get(name).map(Vec::as_slice).ok_or(Missing::Unset)
+    }
+
+    pub fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.masked.iter().fold(bytes, |bytes, secret| replace(bytes, secret))
+    }
+
+    pub fn mask_text(&self, text: String) -> String {
+        if self.masked.is_empty() {
+            return text;
+        }
+        String::from_utf8_lossy(&self.mask(text.into_bytes())).into_owned()
+    }
+}
+
+/// Why a secret may not, or cannot, be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Undeclared,
+    Place,
+    Unset,
+}
+
+impl Missing {
+    pub fn explain(self, name: &str) -> String {
+        match self {
+            Missing::Undeclared => format!("the manifest declares no secret `{name}`"),
+            Missing::Place => format!("the manifest does not allow the secret `{name}` at this place"),
+            Missing::Unset => format!("the secret `{name}` is not set"),
+        }
+    }
+
+    fn failure(self, name: &str) -> Failure {
+        let reason = |code: &str| Reason { code: code.to_owned(), message: self.explain(name), args: Vec::new() };
+        match self {
+            Missing::Undeclared | Missing::Place => Failure::Rejected(reason("secret-denied")),
+            Missing::Unset => Failure::Misconfigured(reason("secret-unset")),
+        }
+    }
+}
+
+/// How a secret may come back: as it is, in base64, in hexadecimal, percent-encoded, escaped in JSON.
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![
+        secret.to_vec(),
+        STANDARD.encode(secret).into_bytes(),
+        STANDARD_NO_PAD.encode(secret).into_bytes(),
+        URL_SAFE_NO_PAD.encode(secret).into_bytes(),
+        hex::encode(secret).into_bytes(),
+        hex::encode_upper(secret).into_bytes(),
+        percent_encode(secret).into_bytes(),
+    ];
+    if let Ok(text) = std::str::from_utf8(secret) {
+        let json = serde_json::Value::from(text).to_string();
+        forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
+    }
+    forms
+}
+
+/// Every byte that is not unreserved in a URL (RFC 3986, 2.3).
+pub fn percent_encode(bytes: &[u8]) -> String {
+    let mut encoded = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let first = secret[0];
+    let mut masked = Vec::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = bytes[at..].iter().position(|byte| *byte == first) {
+        at += found;
+        if bytes[at..].starts_with(secret) {
+            masked.extend_from_slice(&bytes[copied..at]);
+            masked.extend_from_slice(MASK);
+            at += secret.len();
+            copied = at;
+        } else {
+            at += 1;
+        }
+    }
+    if copied == 0 {
+        return bytes;
+    }
+    masked.extend_from_slice(&bytes[copied..]);
+    masked
+}
+
+fn mac(digest: Digest, key: &[u8], data: &[u8]) -> Vec<u8> {
+    macro_rules! with {
+        ($hash:ty) => {{
+            let mut mac = Hmac::<$hash>::new_from_slice(key).expect("an HMAC key may have any length");
+            mac.update(data);
+            mac.finalize().into_bytes().to_vec()
+        }};
+    }
+    match digest {
+        Digest::Md5 => with!(md5::Md5),
+        Digest::Sha1 => with!(sha1::Sha1),
+        Digest::Sha256 => with!(sha2::Sha256),
+        Digest::Sha512 => with!(sha2::Sha512),
+    }
+}
+
+fn hash(digest: Digest, data: &[u8]) -> Vec<u8> {
+    match digest {
+        Digest::Md5 => md5::Md5::digest(data).to_vec(),
+        Digest::Sha1 => sha1::Sha1::digest(data).to_vec(),
+        Digest::Sha256 => sha2::Sha256::digest(data).to_vec(),
+        Digest::Sha512 => sha2::Sha512::digest(data).to_vec(),
+    }
+}
+
+fn decrypt(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+    let cipher = cbc::Decryptor::<aes::Aes256>::new_from_slices(key, iv).ok()?;
+    let mut data = data.to_vec();
+    cipher.decrypt_padded_mut::<NoPadding>(&mut data).ok()?;
+    Some(data)
+}
+
+impl Host {
+    /// A secret as a key, for the place `hmac`.
+    fn key(&mut self, name: &str) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.meter.host_call()?;
+        let found = self.io()?.secrets.at(name, |place| *place == SecretPlace::Hmac);
+        Ok(found.map(<[u8]>::to_vec).map_err(|missing| missing.failure(name)))
+    }
+
+    fn mac_of(&mut self, key: Key, digest: Digest, data: &[u8]) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        let secret = self.key(&key.secret)?;
+        Ok(secret.map(|secret| mac(digest, &[key.prefix, secret, key.suffix].concat(), data)))
+    }
+}
+
+impl secrets::Host for Host {
+    fn hmac(&mut self, key: Key, digest: Digest, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.mac_of(key, digest, &data)
+    }
+
+    fn verify_hmac(
+        &mut self,
+        key: Key,
+        digest: Digest,
+        data: Vec<u8>,
+        mac: Vec<u8>,
+    ) -> wasmtime::Result<Result<bool, Failure>> {
+        let computed = self.mac_of(key, digest, &data)?;
+        Ok(computed.map(|computed| computed.ct_eq(&mac).into()))
+    }
+
+    fn verify_sorted(
+        &mut self,
+        secret: String,
+        digest: Digest,
+        mut others: Vec<String>,
+        mac: String,
+    ) -> wasmtime::Result<Result<bool, Failure>> {
+        let key = self.key(&secret)?;
+        Ok(key.map(|key| {
+            others.push(String::from_utf8_lossy(&key).into_owned());
+            others.sort();
+            let computed = hex::encode(hash(digest, others.concat().as_bytes()));
+            computed.as_bytes().ct_eq(mac.to_ascii_lowercase().as_bytes()).into()
+        }))
+    }
+
+    fn aes_cbc_decrypt(
+        &mut self,
+        secret: String,
+        iv: Vec<u8>,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        let key = self.key(&secret)?;
+        Ok(key.and_then(|key| {
+            decrypt(&key, &iv, &data).ok_or_else(|| {
+                let message = "the key has 32 bytes, the vector 16, and the data a multiple of 16".to_owned();
+                Failure::Rejected(Reason { code: "not-decryptable".to_owned(), message, args: Vec::new() })
+            })
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(places: Vec<SecretPlace>) -> Secrets {
+        let shape = SecretShape { name: "key".to_owned(), encoding: SecretEncoding::Text, places, required: true };
+        let manifest = Manifest { secrets: vec![shape], ..Manifest::default() };
+        let values = BTreeMap::from([("key".to_owned(), b"p@ss word\"1".to_vec())]);
+        Secrets::prepare(&manifest, Arc::new(values))
+    }
+
+    #[test]
+    fn a_secret_is_given_for_its_place_only() {
+        let secrets = secrets(vec![SecretPlace::Hmac]);
+        assert!(secrets.at("key", |place| *place == SecretPlace::Hmac).is_ok());
+        assert_eq!(secrets.at("key", |place| *place == SecretPlace::Body), Err(Missing::Place));
+        assert_eq!(secrets.at("other", |_| true), Err(Missing::Undeclared));
+        let unset = Secrets { values: Arc::default(), ..secrets };
+        assert_eq!(unset.at("key", |_| true), Err(Missing::Unset));
+    }
+
+    #[test]
+    fn every_form_is_masked() {
+        let secrets = secrets(vec![]);
+        for form in forms(b"p@ss word\"1") {
+            let answer = [b"<", form.as_slice(), b"> and again ", form.as_slice()].concat();
+            assert_eq!(secrets.mask(answer), b"<***> and again ***");
+        }
+        assert_eq!(secrets.mask(b"p@ss wor".to_vec()), b"p@ss wor");
+    }
+
+    #[test]
+    fn secrets_are_decoded_as_declared() {
+        assert_eq!(decode(SecretEncoding::Text, "abc").unwrap(), b"abc");
+        assert_eq!(decode(SecretEncoding::Base64, "YWJj").unwrap(), b"abc");
+        assert_eq!(decode(SecretEncoding::Whsec, "whsec_YWJj").unwrap(), b"abc");
+        assert!(decode(SecretEncoding::Whsec, "YWJj").is_err());
+    }
+
+    /// RFC 4231, test case 2; RFC 2202, test case 2; NIST SP 800-38A, F.2.6 (first block).
+    #[test]
+    fn published_vectors_hold() {
+        let (key, data) = (b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(
+            hex::encode(mac(Digest::Sha256, key, data)),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(hex::encode(mac(Digest::Md5, key, data)), "750c783e6ab0b503eaa86e310a5db738");
+        let key = hex::decode("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4").unwrap();
+        let iv = hex::decode("000102030405060708090a0b0c0d0e0f").unwrap();
+        let data = hex::decode("f58c4c04d6e5f1ba779eabfb5f7bfbd6").unwrap();
+        assert_eq!(hex::encode(decrypt(&key, &iv, &data).unwrap()), "6bc1bee22e409f96e93d7e117393172a");
+    }
+
+    #[test]
+    fn a_plugin_that_computes_declares_a_key() {
+        assert!(check(&Manifest::default()).is_err());
+    }
+}

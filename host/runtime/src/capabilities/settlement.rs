@@ -1,0 +1,167 @@
+//! `openhub:channel/settlement`: a message's fate, told as soon as it is known. Channels only.
+
+use openhub_model::manifest::Manifest;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::answer::Reason;
+use crate::bindings::channel::openhub::channel::settlement;
+use crate::bindings::channel::openhub::channel::types;
+use crate::bindings::types::types::{Failure, Reason as PluginReason};
+use crate::error::Refusal;
+use crate::fault::{CallFault, FaultKind, Raised};
+use crate::host::Host;
+use crate::send::Verdict;
+
+pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    settlement::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+}
+
+/// Only a channel has messages to settle.
+pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
+    if manifest.channels.is_empty() {
+        let message = "openhub:channel/settlement is for channels, and the manifest declares none";
+        return Err(Refusal::new(Refusal::BAD_MANIFEST, message));
+    }
+    Ok(())
+}
+
+/// The fates of a call's messages so far.
+pub struct Settlement {
+    verdicts: Vec<Option<Verdict>>,
+    /// Requests that began in the last fetch, less the messages settled since: how many messages may have gone out
+    /// without anyone knowing.
+    in_doubt: usize,
+}
+
+impl Settlement {
+    pub fn prepare(messages: usize) -> Settlement {
+        Settlement { verdicts: vec![None; messages], in_doubt: 0 }
+    }
+
+    pub fn fetch_began(&mut self, requests: usize) {
+        self.in_doubt = requests;
+    }
+
+    fn settle(&mut self, message: u32, verdict: Verdict) -> Result<(), String> {
+        match self.verdicts.get_mut(message as usize) {
+            None => Err(format!("message {message} was settled, there are {}", self.verdicts.len())),
+            Some(Some(_)) => Err(format!("message {message} was settled twice")),
+            Some(slot) => {
+                *slot = Some(verdict);
+                self.in_doubt = self.in_doubt.saturating_sub(1);
+                Ok(())
+            }
+        }
+    }
+
+    /// One verdict a message. What was settled stands. What is left counts as unknown if a fetch began since the last
+    /// settling, else as what the plugin answered for the rest, else as retry.
+    pub fn finish(self, answer: Result<Option<Failure>, &CallFault>) -> Vec<Verdict> {
+        let rest = rest(answer, self.in_doubt > 0);
+        self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+    }
+}
+
+fn rest(answer: Result<Option<Failure>, &CallFault>, in_doubt: bool) -> Verdict {
+    let told = match answer {
+        Ok(Some(Failure::Retry(retry))) => Verdict::Retry { after_ms: retry.after_ms, reason: retry.reason.into() },
+        Ok(Some(Failure::Rejected(reason))) => Verdict::Rejected(reason.into()),
+        Ok(Some(Failure::Misconfigured(reason))) => Verdict::Misconfigured(reason.into()),
+        Ok(None) => Verdict::Retry { after_ms: 0, reason: unsettled("the plugin ended without settling this message") },
+        Err(fault) => Verdict::Retry { after_ms: 0, reason: unsettled(&fault.to_string()) },
+    };
+    match told {
+        Verdict::Retry { reason, .. } | Verdict::Rejected(reason) | Verdict::Misconfigured(reason) if in_doubt => {
+            Verdict::Unknown(reason)
+        }
+        told => told,
+    }
+}
+
+fn unsettled(message: &str) -> Reason {
+    Reason { code: "unsettled".to_owned(), message: message.to_owned(), args: Vec::new() }
+}
+
+impl From<PluginReason> for Reason {
+    fn from(reason: PluginReason) -> Reason {
+        Reason { code: reason.code, message: reason.message, args: reason.args }
+    }
+}
+
+impl From<types::Verdict> for Verdict {
+    fn from(verdict: types::Verdict) -> Verdict {
+        match verdict {
+            types::Verdict::Accepted(receipt) => {
+                Verdict::Accepted { provider_id: receipt.provider_id, units: receipt.units }
+            }
+            types::Verdict::Retry(retry) => Verdict::Retry { after_ms: retry.after_ms, reason: retry.reason.into() },
+            types::Verdict::Rejected(reason) => Verdict::Rejected(reason.into()),
+            types::Verdict::BadAddress(reason) => Verdict::BadAddress(reason.into()),
+            types::Verdict::OptedOut(reason) => Verdict::OptedOut(reason.into()),
+            types::Verdict::Unknown(reason) => Verdict::Unknown(reason.into()),
+            types::Verdict::Misconfigured(reason) => Verdict::Misconfigured(reason.into()),
+        }
+    }
+}
+
+impl settlement::Host for Host {
+    fn settle(&mut self, message: u32, verdict: types::Verdict) -> wasmtime::Result<()> {
+        self.meter.host_call()?;
+        let settled = self.io()?.settlement.settle(message, verdict.into());
+        settled.map_err(|message| Raised::error(FaultKind::Malformed, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted() -> Verdict {
+        Verdict::Accepted { provider_id: "p".to_owned(), units: 1 }
+    }
+
+    fn trap() -> CallFault {
+        CallFault::new(FaultKind::Trap, "unreachable")
+    }
+
+    #[test]
+    fn what_was_settled_stands_and_the_rest_is_tried_again() {
+        let mut settlement = Settlement::prepare(3);
+        settlement.fetch_began(1);
+        settlement.settle(1, accepted()).unwrap();
+        let verdicts = settlement.finish(Err(&trap()));
+        assert_eq!(verdicts[1], accepted());
+        assert!(matches!(verdicts[0], Verdict::Retry { .. }) && matches!(verdicts[2], Verdict::Retry { .. }));
+    }
+
+    #[test]
+    fn after_a_fetch_the_rest_is_unknown() {
+        let mut settlement = Settlement::prepare(3);
+        settlement.fetch_began(3);
+        settlement.settle(0, accepted()).unwrap();
+        let verdicts = settlement.finish(Err(&trap()));
+        assert_eq!(verdicts[0], accepted());
+        assert!(matches!(verdicts[1], Verdict::Unknown(_)) && matches!(verdicts[2], Verdict::Unknown(_)));
+    }
+
+    #[test]
+    fn a_message_is_settled_once_and_only_if_it_exists() {
+        let mut settlement = Settlement::prepare(1);
+        settlement.settle(0, accepted()).unwrap();
+        assert!(settlement.settle(0, Verdict::BadAddress(unsettled(""))).is_err());
+        assert!(settlement.settle(1, accepted()).is_err());
+        assert_eq!(settlement.finish(Ok(None)), [accepted()]);
+    }
+
+    #[test]
+    fn a_failure_speaks_for_what_is_left() {
+        let reason = PluginReason { code: "no-key".to_owned(), message: String::new(), args: Vec::new() };
+        let verdicts = Settlement::prepare(1).finish(Ok(Some(Failure::Misconfigured(reason))));
+        assert!(matches!(&verdicts[0], Verdict::Misconfigured(reason) if reason.code == "no-key"));
+    }
+
+    #[test]
+    fn a_plugin_without_a_channel_may_not_settle() {
+        assert!(check(&Manifest::default()).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! What leaves the hub on behalf of a plugin: which hosts, which addresses, which requests.
+//!
+//! A request goes out only if its host was granted, to an address that was checked after name resolution; the checked
+//! address is the one that is connected to. No redirect is followed, no proxy is used.
+
+mod address;
+mod client;
+pub mod hosts;
+pub mod request;
+
+pub use client::{Egress, NoOpenAddress};

@@ -1,0 +1,46 @@
+//! Why a runtime cannot start, and why a component is not let in.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("`{0}` is no host with a port: write 127.0.0.1:8080, [::1]:8080 or name:8080")]
+    InvalidHostPort(String),
+    #[error("the directory {path} for compiled plugins cannot be used")]
+    Cache { path: PathBuf, source: std::io::Error },
+    #[error("the thread that counts time could not be started")]
+    Ticker(#[source] std::io::Error),
+    #[error("the WebAssembly engine refused its configuration: {0:#}")]
+    Engine(wasmtime::Error),
+    #[error("the HTTP client could not be built")]
+    Client(#[source] reqwest::Error),
+    #[error("the component {path} cannot be read or its code not be written")]
+    Worker { path: PathBuf, source: std::io::Error },
+    #[error("the component does not compile: {0}")]
+    Compile(String),
+}
+
+/// Why a component is not installed. `code` is stable and kebab-case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Refusal {
+    pub const NOT_A_COMPONENT: &'static str = "not-a-component";
+    pub const NO_MANIFEST: &'static str = "no-manifest";
+    pub const BAD_MANIFEST: &'static str = "bad-manifest";
+    pub const UNDECLARED_IMPORT: &'static str = "undeclared-import";
+    pub const UNSUPPORTED_IMPORT: &'static str = "unsupported-import";
+    pub const MISSING_EXPORT: &'static str = "missing-export";
+    pub const BAD_EXPORT: &'static str = "bad-export";
+    pub const TOO_LARGE: &'static str = "too-large";
+    pub const COMPILE_FAILED: &'static str = "compile-failed";
+    pub const COMPILE_TOO_LONG: &'static str = "compile-too-long";
+
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into() }
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a call failed as a whole, told from how wasmtime reports it.
+
+use std::fmt;
+
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+/// A call that gave no answer, or none that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct CallFault {
+    pub kind: FaultKind,
+    /// For a panic, with the guest's last log line.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// It used up its budget.
+    Fuel,
+    /// The safety net by the clock stopped it, or its time-out: run it again, or hold its rows.
+    Epoch,
+    /// It asked for more memory than it may have.
+    Memory,
+    /// Its calls nested too deep.
+    Stack,
+    /// It broke off: a panic, an access out of bounds.
+    Trap,
+    /// Its answer is not what it declared.
+    Malformed,
+    /// It answered that it cannot serve this call.
+    Refused,
+    /// The hub's own doing.
+    Host,
+}
+
+impl FaultKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FaultKind::Fuel => "fuel",
+            FaultKind::Epoch => "epoch",
+            FaultKind::Memory => "memory",
+            FaultKind::Stack => "stack",
+            FaultKind::Trap => "trap",
+            FaultKind::Malformed => "malformed",
+            FaultKind::Refused => "refused",
+            FaultKind::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl CallFault {
+    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> CallFault {
+        CallFault { kind, message: message.into() }
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> CallFault {
+        CallFault::new(FaultKind::Malformed, message)
+    }
+
+    pub(crate) fn host(error: &wasmtime::Error) -> CallFault {
+        CallFault::new(FaultKind::Host, format!("{error:#}"))
+    }
+
+    /// `last_line` is what the guest logged last as an error: its panic's message and place.
+    pub(crate) fn from_error(error: &wasmtime::Error, last_line: Option<&str>) -> CallFault {
+        let kind = kind_of(error);
+        let cause = error.root_cause().to_string();
+        let message = match last_line {
+            Some(line) if kind == FaultKind::Trap => format!("{cause}; last error logged: {line}"),
+            _ => cause,
+        };
+        CallFault { kind, message }
+    }
+}
+
+fn kind_of(error: &wasmtime::Error) -> FaultKind {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => FaultKind::Fuel,
+        Some(Trap::Interrupt) => FaultKind::Epoch,
+        Some(Trap::StackOverflow) => FaultKind::Stack,
+        Some(_) => FaultKind::Trap,
+        None if error.is::<PoolConcurrencyLimitError>() => FaultKind::Host,
+        None => error.downcast_ref::<Raised>().map_or(FaultKind::Malformed, |raised| raised.kind),
+    }
+}
+
+/// What the host itself raises inside a call: a limit that the guest ran into.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Raised {
+    pub kind: FaultKind,
+    pub message: String,
+}
+
+impl Raised {
+    pub fn error(kind: FaultKind, message: impl Into<String>) -> wasmtime::Error {
+        wasmtime::Error::new(Raised { kind, message: message.into() })
+    }
+}

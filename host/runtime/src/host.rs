@@ -1,0 +1,129 @@
+//! What the host keeps during one call: its surroundings, its meters and limits.
+
+use std::sync::Arc;
+
+use wasmtime::ResourceLimiter;
+
+use crate::answer::{CallContext, Receipt};
+use crate::capabilities::http::Requests;
+use crate::capabilities::log::Log;
+use crate::capabilities::secrets::Secrets;
+use crate::capabilities::settlement::Settlement;
+use crate::config::Defaults;
+use crate::fault::{FaultKind, Raised};
+use crate::send::HostClock;
+use openhub_model::Timestamp;
+
+/// The data of a store.
+pub struct Host {
+    pub call: CallContext,
+    pub meter: Meter,
+    pub log: Log,
+    pub memory: MemoryLimit,
+    /// The I/O lane's; a pure call has none.
+    pub io: Option<Io>,
+}
+
+/// What only the I/O lane has.
+pub struct Io {
+    pub clock: HostClock,
+    pub deadline: Timestamp,
+    pub secrets: Arc<Secrets>,
+    pub requests: Requests,
+    pub settlement: Settlement,
+}
+
+impl Host {
+    pub fn new(plugin: &Arc<str>, call: &CallContext, limits: &Defaults, memory_bytes: usize, items: usize) -> Host {
+        let items = u32::try_from(items).unwrap_or(u32::MAX).max(1);
+        Host {
+            call: call.clone(),
+            meter: Meter::new(limits.host_calls_per_item.saturating_mul(items)),
+            log: Log::new(Arc::clone(plugin), limits.log_bytes),
+            memory: MemoryLimit::new(memory_bytes),
+            io: None,
+        }
+    }
+
+    /// What the I/O lane has; in the pure lane a capability that needs it is never linked.
+    pub fn io(&mut self) -> wasmtime::Result<&mut Io> {
+        self.io.as_mut().ok_or_else(|| Raised::error(FaultKind::Refused, "not in the pure lane"))
+    }
+
+    pub fn receipt(&self, fuel: u64) -> Receipt {
+        Receipt {
+            fuel,
+            peak_memory: self.memory.peak as u64,
+            host_calls: self.meter.host_calls,
+            bytes_out: self.meter.bytes_out,
+            fetches: self.meter.fetches,
+        }
+    }
+}
+
+/// Counts what a call asks of the host.
+pub struct Meter {
+    pub host_calls: u32,
+    pub bytes_out: u64,
+    pub fetches: u32,
+    host_calls_at_most: u32,
+}
+
+impl Meter {
+    fn new(host_calls_at_most: u32) -> Meter {
+        Meter { host_calls: 0, bytes_out: 0, fetches: 0, host_calls_at_most }
+    }
+
+    pub fn host_call(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if self.host_calls > self.host_calls_at_most {
+            let message = format!("more than {} calls of the host", self.host_calls_at_most);
+            return Err(Raised::error(FaultKind::Fuel, message));
+        }
+        Ok(())
+    }
+}
+
+/// Bounds the linear memories of a call together, and its tables one by one.
+pub struct MemoryLimit {
+    now: usize,
+    peak: usize,
+    at_most: usize,
+}
+
+const TABLE_ELEMENTS: usize = 20_000;
+
+impl MemoryLimit {
+    fn new(at_most: usize) -> MemoryLimit {
+        MemoryLimit { now: 0, peak: 0, at_most }
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.now.saturating_sub(current).saturating_add(desired);
+        if total > self.at_most {
+            let message = format!("{total} bytes of memory, {} are allowed", self.at_most);
+            return Err(Raised::error(FaultKind::Memory, message));
+        }
+        self.now = total;
+        self.peak = self.peak.max(total);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Raised::error(FaultKind::Memory, error.to_string()))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            let message = format!("a table of {desired} elements, {TABLE_ELEMENTS} are allowed");
+            return Err(Raised::error(FaultKind::Memory, message));
+        }
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Raised::error(FaultKind::Memory, error.to_string()))
+    }
+}

@@ -1,0 +1,198 @@
+//! Reads a component without executing or compiling it: its manifest, what it imports and what it exports.
+
+use openhub_model::manifest::{MANIFEST_SECTION, Manifest};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::types::TypesRef;
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use crate::capabilities;
+use crate::error::Refusal;
+
+/// The manifest format that this hub reads.
+const FORMAT: u32 = 1;
+
+/// What a component says of itself, and what it truly imports and exports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspected {
+    /// Lowercase hexadecimal SHA-256 of the bytes.
+    pub digest: String,
+    pub manifest: Manifest,
+    /// Interfaces with functions, without versions, sorted: `openhub:log/log`.
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
+    if bytes.len() as u64 > at_most {
+        let message = format!("the component has {} bytes, {at_most} are allowed", bytes.len());
+        return Err(Refusal::new(Refusal::TOO_LARGE, message));
+    }
+    let section = manifest_section(bytes)?;
+    let types = Validator::new_with_features(WasmFeatures::default()).validate_all(bytes);
+    let types = types.map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it is not valid: {error}")))?;
+    let names = names(bytes)?;
+    let imports = with_functions(types.as_ref(), names.imports, |types, name| {
+        types.component_item_for_import(name).map(|item| item.ty)
+    });
+    let exports = with_functions(types.as_ref(), names.exports, |types, name| {
+        types.component_item_for_export(name).map(|item| item.ty)
+    });
+    let section = section.ok_or_else(|| {
+        Refusal::new(Refusal::NO_MANIFEST, format!("the component has no custom section `{MANIFEST_SECTION}`"))
+    })?;
+    let manifest = manifest(section)?;
+    check_imports(&manifest, &imports)?;
+    check_exports(&manifest, &exports)?;
+    Ok(Inspected { digest: hex::encode(Sha256::digest(bytes)), manifest, imports, exports })
+}
+
+/// The outermost component's payloads; what is nested within it is skipped.
+fn outer(bytes: &[u8]) -> impl Iterator<Item = Result<Payload<'_>, Refusal>> {
+    let mut depth = 0u32;
+    Parser::new(0).parse_all(bytes).filter_map(move |payload| {
+        let payload =
+            payload.map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it cannot be read: {error}")));
+        match &payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(_) if depth > 0 => {}
+            _ => return Some(payload),
+        }
+        None
+    })
+}
+
+fn manifest_section(bytes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    let mut found = None;
+    for payload in outer(bytes) {
+        match payload? {
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                return Err(Refusal::new(Refusal::NOT_A_COMPONENT, "it is a core module, not a component"));
+            }
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                if found.replace(section.data()).is_some() {
+                    return Err(Refusal::new(Refusal::BAD_MANIFEST, "the component has two manifests"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+struct Names<'a> {
+    imports: Vec<&'a str>,
+    exports: Vec<&'a str>,
+}
+
+fn names(bytes: &[u8]) -> Result<Names<'_>, Refusal> {
+    let unreadable = |error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it cannot be read: {error}"));
+    let mut names = Names { imports: Vec::new(), exports: Vec::new() };
+    for payload in outer(bytes) {
+        match payload? {
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    names.imports.push(import.map_err(unreadable)?.name.name);
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    names.exports.push(export.map_err(unreadable)?.name.name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+/// An instance of types alone grants nothing; whatever else is imported counts.
+fn with_functions(
+    types: TypesRef<'_>,
+    names: Vec<&str>,
+    entity: impl Fn(TypesRef<'_>, &str) -> Option<ComponentEntityType>,
+) -> Vec<String> {
+    let counts = |name: &&str| match entity(types, name) {
+        Some(ComponentEntityType::Instance(instance)) => {
+            types[instance].exports.values().any(|item| !matches!(item.ty, ComponentEntityType::Type { .. }))
+        }
+        Some(ComponentEntityType::Type { .. }) => false,
+        _ => true,
+    };
+    let interfaces: BTreeSet<&str> = names.into_iter().filter(counts).map(without_version).collect();
+    interfaces.into_iter().map(str::to_owned).collect()
+}
+
+/// `openhub:log/log` of `openhub:log/log@1.0.0`.
+pub fn without_version(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(interface, _)| interface)
+}
+
+fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
+    let bad = |message: String| Refusal::new(Refusal::BAD_MANIFEST, message);
+    let manifest: Manifest =
+        serde_json::from_slice(section).map_err(|error| bad(format!("the manifest cannot be read: {error}")))?;
+    if manifest.format != FORMAT {
+        return Err(bad(format!("the manifest has format {}, this hub reads {FORMAT}", manifest.format)));
+    }
+    let kebab = |name: &str| {
+        let words = name.split('-').all(|word| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+        words && name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase())
+    };
+    if !kebab(&manifest.name) {
+        return Err(bad(format!("the plugin's name {:?} is not kebab-case of at most 64 characters", manifest.name)));
+    }
+    unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
+    unique("object", manifest.objects.iter().map(|object| &object.name))?;
+    unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
+    unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
+    Ok(manifest)
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Refusal::new(Refusal::BAD_MANIFEST, format!("the {what} `{name}` is declared twice")));
+        }
+    }
+    Ok(())
+}
+
+fn check_imports(manifest: &Manifest, imports: &[String]) -> Result<(), Refusal> {
+    for import in imports {
+        if !manifest.imports.iter().any(|declared| without_version(declared) == import) {
+            let message = format!("the component imports `{import}`, which its manifest does not declare");
+            return Err(Refusal::new(Refusal::UNDECLARED_IMPORT, message));
+        }
+        let Some(capability) = capabilities::find(import) else {
+            let message = format!("the component imports `{import}`, which this hub does not offer");
+            return Err(Refusal::new(Refusal::UNSUPPORTED_IMPORT, message));
+        };
+        (capability.check)(manifest)?;
+    }
+    Ok(())
+}
+
+pub const RULE: &str = "openhub:rule/rule";
+pub const OBJECTS: &str = "openhub:data-object/data-object";
+pub const CHANNEL: &str = "openhub:channel/channel";
+
+fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal> {
+    let declared = [
+        ("rules", !manifest.rules.is_empty(), RULE),
+        ("objects", !manifest.objects.is_empty(), OBJECTS),
+        ("channels", !manifest.channels.is_empty(), CHANNEL),
+    ];
+    for (what, is_declared, interface) in declared {
+        if is_declared && !exports.iter().any(|export| export == interface) {
+            let message = format!("the manifest declares {what}, and the component does not export `{interface}`");
+            return Err(Refusal::new(Refusal::MISSING_EXPORT, message));
+        }
+    }
+    Ok(())
+}

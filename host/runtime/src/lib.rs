@@ -1,0 +1,40 @@
+//! Runs plugins: WebAssembly components, in two lanes.
+//!
+//! The pure lane (rules, object checks) is synchronous, gets a fresh instance for every call and can reach nothing
+//! but its input, so that it replays. The I/O lane (channels) is asynchronous and gets the capabilities that it was
+//! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
+//! and no journey, and it decides nothing about what becomes of a plugin's answer.
+
+mod answer;
+mod bindings;
+mod cache;
+mod capabilities;
+mod config;
+mod egress;
+mod engine;
+mod error;
+mod fault;
+mod host;
+mod inspect;
+mod objects;
+mod outcome;
+mod plugin;
+mod rules;
+mod runtime;
+mod send;
+mod worker;
+
+pub use answer::{
+    Accepted, Action, CallContext, CausedEvent, CausedObject, Change, Checked, Evaluated, Operation, Outcome, Reason,
+    Receipt, RowFault, RuleWrite,
+};
+pub use capabilities::secrets::decode as decode_secret;
+pub use config::{Config, Defaults, HostPort};
+pub use egress::hosts;
+pub use error::{Refusal, RuntimeError};
+pub use fault::{CallFault, FaultKind};
+pub use inspect::Inspected;
+pub use plugin::Plugin;
+pub use runtime::Runtime;
+pub use send::{HostClock, IoContext, OutMessage, Sent, Verdict};
+pub use worker::compile as compile_worker;

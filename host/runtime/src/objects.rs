@@ -1,0 +1,145 @@
+//! Calls of object checks: changes in, records as they shall be stored out, in a fresh instance each time.
+
+use openhub_model::manifest::{Manifest, ObjectShape, Type};
+use openhub_model::{Fault, Timestamp, decimal};
+use serde_json::{Map, Value};
+
+use crate::answer::{Accepted, CallContext, Change, Checked, Operation};
+use crate::bindings::object::exports::openhub::data_object::data_object as bound;
+use crate::bindings::types::types::Fault as PluginFault;
+use crate::fault::{CallFault, FaultKind};
+use crate::outcome::{is_key, is_object};
+use crate::plugin::Plugin;
+
+const EVENTS_A_CHANGE: usize = 16;
+
+impl Plugin {
+    /// Has the plugin check changes of objects of one type. Blocks the thread.
+    pub fn check(&self, call: &CallContext, kind: &str, changes: Vec<Change>) -> Result<Checked, CallFault> {
+        let shape = self.manifest().objects.iter().find(|shape| shape.name == kind);
+        let (Some(shape), Some(extension)) = (shape, &self.objects) else {
+            return Err(CallFault::new(FaultKind::Host, format!("the plugin has no object type `{kind}`")));
+        };
+        let at_most = self.machine.limits.rows_per_call as usize;
+        if changes.len() > at_most {
+            let message = format!("{} changes, a call has at most {at_most}", changes.len());
+            return Err(CallFault::new(FaultKind::Host, message));
+        }
+        let asked = changes.len();
+        let deletes: Vec<bool> =
+            changes.iter().map(|change| matches!(change.operation, Operation::Delete(_))).collect();
+        let changes: Vec<bound::Change> = changes.into_iter().map(bound::Change::from).collect();
+        let (answer, receipt) = self.pure(call, asked, |store| {
+            let instance = extension.instantiate(&mut *store)?;
+            instance.openhub_data_object_data_object().call_check(store, kind, &changes)
+        })?;
+        let answers = answer
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
+        if answers.len() != asked {
+            return Err(CallFault::malformed(format!("{} answers to {asked} changes", answers.len())));
+        }
+        let answers = answers.into_iter().zip(deletes).map(|(answer, is_delete)| match answer {
+            Ok(accepted) => self::accepted(self.manifest(), shape, is_delete, accepted),
+            Err(faults) => Err(refused(faults)),
+        });
+        Ok(Checked { answers: answers.collect(), receipt })
+    }
+}
+
+impl From<Change> for bound::Change {
+    fn from(change: Change) -> bound::Change {
+        bound::Change {
+            key: change.key,
+            customer: change.customer,
+            at: change.at.micros(),
+            seed: change.seed,
+            operation: match change.operation {
+                Operation::Create(fields) => bound::Operation::Create(fields),
+                Operation::Update(old, new) => bound::Operation::Update((old, new)),
+                Operation::Delete(fields) => bound::Operation::Delete(fields),
+            },
+        }
+    }
+}
+
+/// A refusal without a fault would refuse without saying why.
+fn refused(faults: Vec<PluginFault>) -> Vec<Fault> {
+    if faults.is_empty() {
+        return vec![Fault::new("", "refused", "the plugin refused this change and did not say why")];
+    }
+    faults.into_iter().map(|fault| Fault::new(fault.pointer, fault.reason.code, fault.reason.message)).collect()
+}
+
+/// Holds the plugin to its own declaration: what it accepts must fit the type's fields.
+fn accepted(
+    manifest: &Manifest,
+    shape: &ObjectShape,
+    is_delete: bool,
+    accepted: bound::Accepted,
+) -> Result<Accepted, Vec<Fault>> {
+    let mut faults = Vec::new();
+    if !is_key(&accepted.key) {
+        faults.push(Fault::new("", "bad-key", "the plugin gave the object a key that cannot be"));
+    }
+    if !is_delete {
+        match serde_json::from_str::<Map<String, Value>>(&accepted.fields) {
+            Ok(fields) if is_object(&accepted.fields) => check_fields(shape, &fields, &mut faults),
+            _ => faults.push(Fault::new(
+                "",
+                "not-an-object",
+                "the plugin gave the object fields that are no JSON object",
+            )),
+        }
+    }
+    if accepted.events.len() > EVENTS_A_CHANGE {
+        faults.push(Fault::new("", "too-many-events", format!("more than {EVENTS_A_CHANGE} events of one change")));
+    }
+    for event in &accepted.events {
+        if !manifest.events.iter().any(|declared| declared.name == event.name) {
+            let message = format!("the plugin causes an event of the undeclared name {:?}", event.name);
+            faults.push(Fault::new("", "undeclared-event", message));
+        } else if !is_object(&event.properties) {
+            let message = format!("the properties of the event {:?} are no JSON object", event.name);
+            faults.push(Fault::new("", "not-an-object", message));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let events = accepted.events.into_iter().map(|event| (event.name, event.properties)).collect();
+    Ok(Accepted { key: accepted.key, fields: accepted.fields, events })
+}
+
+fn check_fields(shape: &ObjectShape, fields: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    for name in fields.keys().filter(|name| !shape.fields.iter().any(|field| field.name == **name)) {
+        faults.push(Fault::new(pointer(name), "unknown-field", "the type has no such field"));
+    }
+    for field in &shape.fields {
+        match fields.get(&field.name).filter(|value| !value.is_null()) {
+            None if field.required => {
+                faults.push(Fault::new(pointer(&field.name), "required", "this field is required"))
+            }
+            Some(value) if !fits(&field.of, value) => {
+                let message = format!("the field's type is {:?}", field.of);
+                faults.push(Fault::new(pointer(&field.name), "wrong-type", message));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn fits(of: &Type, value: &Value) -> bool {
+    match of {
+        Type::Boolean => value.is_boolean(),
+        Type::Integer => value.is_i64(),
+        Type::Number => value.is_number(),
+        Type::Text | Type::Customer => value.is_string(),
+        Type::Timestamp => value.is_i64() || value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
+        Type::Decimal(scale) => decimal::from_json(value, *scale).is_some(),
+        Type::Enum(allowed) => value.as_str().is_some_and(|text| allowed.iter().any(|value| value == text)),
+    }
+}

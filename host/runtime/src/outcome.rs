@@ -1,0 +1,207 @@
+//! Checks what a rule answered against what its manifest declares.
+//!
+//! An answer whose structure is wrong (an undeclared target, a row that does not exist, columns of the wrong length)
+//! is malformed as a whole. A value that is wrong (not finite, no JSON, outside of its enum, too many effects) is a
+//! fault of its row: that row's effects are dropped, the others stand.
+
+use openhub_model::Identity;
+use openhub_model::columns::Values;
+use openhub_model::manifest::{Manifest, RuleShape, Type};
+use std::collections::BTreeMap;
+
+use crate::answer::{Action, CausedEvent, CausedObject, Outcome, Reason, RowFault, RuleWrite};
+use crate::bindings::rule::exports::openhub::rule::rule as answered;
+use crate::bindings::rule::openhub::types::columns::ValuesResult;
+
+const EVENTS_A_ROW: usize = 16;
+const OBJECTS_A_ROW: usize = 4;
+const KEY_BYTES: usize = 256;
+
+/// The outcome, or why it is malformed.
+pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered::Outcome) -> Result<Outcome, String> {
+    let mut faults: BTreeMap<u32, Reason> = BTreeMap::new();
+    for answered::RowFault { row, reason } in answer.faults {
+        within(row, rows)?;
+        faults.entry(row).or_insert(Reason { code: reason.code, message: reason.message, args: reason.args });
+    }
+    let mut targets = vec![false; shape.writes.len()];
+    let mut writes = Vec::with_capacity(answer.writes.len());
+    for write in answer.writes {
+        let target = write.target as usize;
+        let declared = shape.writes.get(target).ok_or_else(|| format!("write to the undeclared target {target}"))?;
+        if std::mem::replace(&mut targets[target], true) {
+            return Err(format!("two writes to the target {target}"));
+        }
+        writes.push(check_write(&declared.of, rows, write, &mut faults)?);
+    }
+    let events = check_events(shape, rows, answer.events, &mut faults)?;
+    let objects = check_objects(manifest, shape, rows, answer.objects, &mut faults)?;
+    let mut outcome = Outcome { writes, events, objects, faults: Vec::new() };
+    if !faults.is_empty() {
+        drop_rows(&mut outcome, &faults);
+        outcome.faults = faults.into_iter().map(|(row, reason)| RowFault { row, reason }).collect();
+    }
+    Ok(outcome)
+}
+
+fn within(row: u32, rows: u32) -> Result<(), String> {
+    if row < rows { Ok(()) } else { Err(format!("row {row} of {rows}")) }
+}
+
+fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
+    if let Some(last) = listed.last() {
+        within(*last, rows)?;
+    }
+    if listed.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("rows that are not ascending".to_owned()) }
+}
+
+type Faults = BTreeMap<u32, Reason>;
+
+fn fault(faults: &mut Faults, row: u32, code: &str, message: impl Into<String>) {
+    faults.entry(row).or_insert_with(|| Reason { code: code.to_owned(), message: message.into(), args: Vec::new() });
+}
+
+fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults) -> Result<RuleWrite, String> {
+    ascending(&write.rows, rows)?;
+    ascending(&write.unset, rows)?;
+    if write.unset.iter().any(|row| write.rows.binary_search(row).is_ok()) {
+        return Err("a row that is both written and unset".to_owned());
+    }
+    let values = match write.values {
+        ValuesResult::Booleans(values) => Values::Booleans(values),
+        ValuesResult::Integers(values) => Values::Integers(values),
+        ValuesResult::Numbers(values) => Values::Numbers(values),
+        ValuesResult::Texts(values) => Values::Texts(values),
+    };
+    let length = match (of, &values) {
+        (Type::Boolean, Values::Booleans(values)) => {
+            if values.iter().any(|value| *value > 1) {
+                return Err("a boolean that is neither 0 nor 1".to_owned());
+            }
+            values.len()
+        }
+        (Type::Integer | Type::Timestamp | Type::Decimal(_), Values::Integers(values)) => values.len(),
+        (Type::Number, Values::Numbers(values)) => {
+            for (row, _) in write.rows.iter().zip(values).filter(|(_, value)| !value.is_finite()) {
+                fault(faults, *row, "not-finite", "a number that is not finite");
+            }
+            values.len()
+        }
+        (Type::Text | Type::Enum(_) | Type::Customer, Values::Texts(texts)) => {
+            if !texts.is_empty() && !texts.ends_with('\0') {
+                return Err("a text without its end".to_owned());
+            }
+            if let Type::Enum(allowed) = of {
+                for (row, text) in write.rows.iter().zip(texts.split_terminator('\0')) {
+                    if !allowed.iter().any(|value| value == text) {
+                        fault(faults, *row, "not-in-enum", format!("{text:?} is not one of the declared values"));
+                    }
+                }
+            }
+            texts.bytes().filter(|byte| *byte == 0).count()
+        }
+        _ => return Err(format!("values of another type than the declared {of:?}")),
+    };
+    if length != write.rows.len() {
+        return Err(format!("{length} values for {} rows", write.rows.len()));
+    }
+    Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
+}
+
+fn check_events(
+    shape: &RuleShape,
+    rows: u32,
+    events: Vec<answered::CausedEvent>,
+    faults: &mut Faults,
+) -> Result<Vec<CausedEvent>, String> {
+    let mut checked = Vec::with_capacity(events.len());
+    for answered::CausedEvent { row, to, name, properties } in events {
+        within(row, rows)?;
+        if !shape.events.contains(&name) {
+            return Err(format!("an event of the undeclared name {name:?}"));
+        }
+        if !is_object(&properties) {
+            fault(faults, row, "not-an-object", format!("the properties of {name:?} are no JSON object"));
+        }
+        let to = to.map(|to| Identity::new(to.kind, to.value));
+        if to.as_ref().is_some_and(|to| !is_key(&to.kind) || !is_key(&to.value)) {
+            fault(faults, row, "bad-identity", format!("an event {name:?} to an identity that cannot be"));
+        }
+        checked.push(CausedEvent { row, to, name, properties });
+    }
+    checked.sort_by_key(|event| event.row);
+    for many in checked.chunk_by(|a, b| a.row == b.row).filter(|events| events.len() > EVENTS_A_ROW) {
+        fault(faults, many[0].row, "too-many-events", format!("more than {EVENTS_A_ROW} events of one row"));
+    }
+    Ok(checked)
+}
+
+fn check_objects(
+    manifest: &Manifest,
+    shape: &RuleShape,
+    rows: u32,
+    objects: Vec<answered::CausedObject>,
+    faults: &mut Faults,
+) -> Result<Vec<CausedObject>, String> {
+    let mut checked = Vec::with_capacity(objects.len());
+    for answered::CausedObject { row, action, kind, key, fields } in objects {
+        within(row, rows)?;
+        if !shape.objects.contains(&kind) || !manifest.objects.iter().any(|object| object.name == kind) {
+            return Err(format!("an object of the undeclared type {kind:?}"));
+        }
+        let action = match action {
+            answered::Action::Create => Action::Create,
+            answered::Action::Merge => Action::Merge,
+            answered::Action::Delete => Action::Delete,
+        };
+        // Whoever creates may leave the key to the type's check.
+        if !is_key(&key) && !(key.is_empty() && action == Action::Create) {
+            fault(faults, row, "bad-key", format!("an object {kind:?} with a key that cannot be"));
+        }
+        if !is_object(&fields) && !(fields.is_empty() && action == Action::Delete) {
+            fault(faults, row, "not-an-object", format!("the fields of an object {kind:?} are no JSON object"));
+        }
+        checked.push(CausedObject { row, action, kind, key, fields });
+    }
+    checked.sort_by_key(|object| object.row);
+    for many in checked.chunk_by(|a, b| a.row == b.row).filter(|objects| objects.len() > OBJECTS_A_ROW) {
+        fault(faults, many[0].row, "too-many-objects", format!("more than {OBJECTS_A_ROW} objects of one row"));
+    }
+    Ok(checked)
+}
+
+/// Whether a text can name something: not empty, not long, without U+0000.
+pub fn is_key(text: &str) -> bool {
+    (1..=KEY_BYTES).contains(&text.len()) && !text.contains('\0')
+}
+
+/// Whether a text is one JSON object without U+0000, which the hub refuses everywhere.
+pub fn is_object(text: &str) -> bool {
+    let starts = text.trim_start().starts_with('{');
+    starts && !holds_nul(text) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// `\u0000` as an escape; after an odd number of backslashes it is none.
+fn holds_nul(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let before = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        before % 2 == 0
+    })
+}
+
+fn drop_rows(outcome: &mut Outcome, faults: &Faults) {
+    outcome.events.retain(|event| !faults.contains_key(&event.row));
+    outcome.objects.retain(|object| !faults.contains_key(&object.row));
+    for write in &mut outcome.writes {
+        write.unset.retain(|row| !faults.contains_key(row));
+        let mut keep = write.rows.iter().map(|row| !faults.contains_key(row));
+        let mut kept = || keep.next().unwrap_or(false);
+        match &mut write.values {
+            Values::Booleans(values) => values.retain(|_| kept()),
+            Values::Integers(values) => values.retain(|_| kept()),
+            Values::Numbers(values) => values.retain(|_| kept()),
+            Values::Texts(texts) => *texts = texts.split_inclusive('\0').filter(|_| kept()).collect(),
+        }
+        write.rows.retain(|row| !faults.contains_key(row));
+    }
+}

@@ -1,0 +1,163 @@
+//! A plugin that is ready to be called: compiled, linked once for each lane, its exports bound.
+
+use openhub_model::manifest::Manifest;
+use std::fmt;
+use std::sync::Arc;
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::answer::{CallContext, Receipt};
+use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
+use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
+use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
+use crate::capabilities::{self, Lane};
+use crate::egress::Egress;
+use crate::engine::{MEMORY_CEILING, Machine};
+use crate::error::Refusal;
+use crate::fault::{CallFault, FaultKind, Raised};
+use crate::host::Host;
+use crate::inspect::{Inspected, without_version};
+
+/// The safety net by the clock lies this many times above the budget.
+const NET: u64 = 10;
+
+pub struct Plugin {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) digest: Arc<str>,
+    manifest: Manifest,
+    pub(crate) rule: Option<RulePluginPre<Host>>,
+    pub(crate) objects: Option<DataObjectPluginPre<Host>>,
+    pub(crate) channel: Option<ChannelPluginPre<Host>>,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.manifest.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// Lowercase hexadecimal SHA-256 of the component.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Links a compiled component and tries its exports once, in a sandbox of the pure lane.
+    pub(crate) fn link(
+        machine: Arc<Machine>,
+        egress: Arc<Egress>,
+        inspected: Inspected,
+        component: &Component,
+    ) -> Result<Plugin, Refusal> {
+        let pure = linked(&machine.engine, component, Lane::Pure)?;
+        let manifest = inspected.manifest;
+        let mut plugin = Plugin {
+            machine,
+            egress,
+            digest: inspected.digest.into(),
+            rule: None,
+            objects: None,
+            channel: None,
+            manifest,
+        };
+        let bad = |error| Refusal::new(Refusal::BAD_EXPORT, format!("{error:#}"));
+        plugin.try_exports(&pure)?;
+        if !plugin.manifest.rules.is_empty() {
+            plugin.rule = Some(RulePluginPre::new(pure.clone()).map_err(bad)?);
+        }
+        if !plugin.manifest.objects.is_empty() {
+            plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
+        }
+        if !plugin.manifest.channels.is_empty() {
+            let io = linked(&plugin.machine.engine, component, Lane::Io)?;
+            plugin.channel = Some(ChannelPluginPre::new(io).map_err(bad)?);
+        }
+        Ok(plugin)
+    }
+
+    /// Types are compared when an export is bound to an instance; so one instance is made here, and a component that
+    /// cannot even start, or whose exports have other types, is refused at install.
+    fn try_exports(&self, pure: &InstancePre<Host>) -> Result<(), Refusal> {
+        let call = CallContext { id: "install".to_owned(), settings: "{}".into(), dry_run: true };
+        let bound = self.pure(&call, 1, |store| {
+            let instance = pure.instantiate(&mut *store)?;
+            let manifest = &self.manifest;
+            if !manifest.rules.is_empty() {
+                RulePluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.objects.is_empty() {
+                DataObjectPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.channels.is_empty() {
+                ChannelPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            Ok(())
+        });
+        bound.map(drop).map_err(|fault| Refusal::new(Refusal::BAD_EXPORT, format!("it cannot be bound: {fault}")))
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let (asked, at_most) = (self.manifest.limits.memory_mib, self.machine.limits.memory_mib);
+        (asked.map_or(at_most, |asked| asked.min(at_most)) as usize * 1024 * 1024).min(MEMORY_CEILING)
+    }
+
+    /// One call of the pure lane, in an instance that nothing was done with before.
+    pub(crate) fn pure<T>(
+        &self,
+        call: &CallContext,
+        items: usize,
+        run: impl FnOnce(&mut Store<Host>) -> wasmtime::Result<T>,
+    ) -> Result<(T, Receipt), CallFault> {
+        let limits = &self.machine.limits;
+        let millis = self.manifest.limits.pure_ms.map_or(limits.pure_ms, |asked| asked.min(limits.pure_ms));
+        let fuel = u64::from(millis) * limits.fuel_per_ms;
+        let _slot = self.machine.slot_blocking();
+        let host = Host::new(&self.digest, call, limits, self.memory_bytes(), items);
+        let mut store = self.machine.store(host, fuel).map_err(|error| CallFault::host(&error))?;
+        store.set_epoch_deadline(u64::from(millis) * NET);
+        let answer = run(&mut store);
+        let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
+        match answer {
+            Ok(answer) => Ok((answer, store.data().receipt(used))),
+            Err(error) => Err(CallFault::from_error(&error, store.data().log.last_error())),
+        }
+    }
+}
+
+/// Gives a component what its lane offers. What only the other lane offers is there, and breaks the call off.
+fn linked(engine: &Engine, component: &Component, lane: Lane) -> Result<InstancePre<Host>, Refusal> {
+    let unsupported = |error: wasmtime::Error| Refusal::new(Refusal::UNSUPPORTED_IMPORT, format!("{error:#}"));
+    let mut linker = Linker::new(engine);
+    for (name, import) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(interface) = import.ty else {
+            continue;
+        };
+        match capabilities::find(without_version(name)) {
+            Some(capability) if capability.is_in(lane) => (capability.link)(&mut linker).map_err(unsupported)?,
+            Some(_) => deny(&mut linker, engine, name, &interface).map_err(unsupported)?,
+            // Types alone; functions were refused by the inspection, and would not link.
+            None => {}
+        }
+    }
+    linker.instantiate_pre(component).map_err(unsupported)
+}
+
+fn deny(linker: &mut Linker<Host>, engine: &Engine, name: &str, interface: &ComponentInstance) -> wasmtime::Result<()> {
+    let mut denied = linker.instance(name)?;
+    for (function, export) in interface.exports(engine) {
+        if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
+            let message = format!("`{name}` is not in the pure lane");
+            denied.func_new(function, move |_, _, _, _| Err(Raised::error(FaultKind::Refused, message.clone())))?;
+        }
+    }
+    Ok(())
+}

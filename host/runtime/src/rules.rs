@@ -1,0 +1,80 @@
+//! Calls of rules: columns in, effects out, in a fresh instance each time.
+
+use openhub_model::columns::{Batch, Column, Values};
+use openhub_model::manifest::RuleShape;
+
+use crate::answer::{CallContext, Evaluated};
+use crate::bindings::rule::exports::openhub::rule::rule as rules;
+use crate::bindings::rule::openhub::types::columns;
+use crate::config::Defaults;
+use crate::fault::{CallFault, FaultKind};
+use crate::outcome;
+use crate::plugin::Plugin;
+
+impl Plugin {
+    /// Runs a rule over a batch. Blocks the thread; `params` is a JSON object as text.
+    pub fn evaluate(
+        &self,
+        call: &CallContext,
+        rule: &str,
+        params: &str,
+        batch: &Batch,
+    ) -> Result<Evaluated, CallFault> {
+        let shape = self.manifest().rules.iter().find(|shape| shape.name == rule);
+        let (Some(shape), Some(extension)) = (shape, &self.rule) else {
+            return Err(CallFault::new(FaultKind::Host, format!("the plugin has no rule `{rule}`")));
+        };
+        check(shape, batch, &self.machine.limits)?;
+        let columns: Vec<_> = batch.columns.iter().map(borrow).collect();
+        let lists: Vec<Vec<_>> = batch.lists.iter().map(|list| list.columns.iter().map(borrow).collect()).collect();
+        let tables = batch.lists.iter().zip(&lists);
+        let tables: Vec<_> = tables.map(|(list, columns)| columns::Table { ends: &list.ends, columns }).collect();
+        let input = rules::Batch { rows: batch.rows, columns: &columns, lists: &tables };
+        let (answer, receipt) = self.pure(call, batch.rows as usize, |store| {
+            let instance = extension.instantiate(&mut *store)?;
+            instance.openhub_rule_rule().call_evaluate(store, rule, params, input)
+        })?;
+        let answer = answer
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
+        let outcome = outcome::check(self.manifest(), shape, batch.rows, answer).map_err(CallFault::malformed)?;
+        Ok(Evaluated { outcome, receipt })
+    }
+}
+
+/// What the hub sends is its own doing: a mismatch here is no fault of the plugin.
+fn check(shape: &RuleShape, batch: &Batch, limits: &Defaults) -> Result<(), CallFault> {
+    let host = |message: String| Err(CallFault::new(FaultKind::Host, message));
+    let scalars = shape.reads.iter().filter(|read| !read.path.contains("[]")).count();
+    if batch.columns.len() != scalars {
+        return host(format!("{} columns for the {scalars} scalar reads of `{}`", batch.columns.len(), shape.name));
+    }
+    if batch.rows > limits.rows_per_call {
+        return host(format!("{} rows, a call has at most {}", batch.rows, limits.rows_per_call));
+    }
+    let size: usize = batch.columns.iter().chain(batch.lists.iter().flat_map(|list| &list.columns)).map(bytes).sum();
+    if size as u64 > limits.call_bytes {
+        return host(format!("{size} bytes, a call is given at most {}", limits.call_bytes));
+    }
+    Ok(())
+}
+
+fn bytes(column: &Column) -> usize {
+    let values = match &column.values {
+        Values::Booleans(values) => values.len(),
+        Values::Integers(values) => values.len() * 8,
+        Values::Numbers(values) => values.len() * 8,
+        Values::Texts(values) => values.len(),
+    };
+    values + column.absent.len() * 4
+}
+
+/// As the bindings want it: borrowed, so that values are copied once, into the guest.
+fn borrow(column: &Column) -> columns::Column<'_> {
+    let values = match &column.values {
+        Values::Booleans(values) => columns::ValuesParam::Booleans(values),
+        Values::Integers(values) => columns::ValuesParam::Integers(values),
+        Values::Numbers(values) => columns::ValuesParam::Numbers(values),
+        Values::Texts(values) => columns::ValuesParam::Texts(values),
+    };
+    columns::Column { values, absent: &column.absent }
+}

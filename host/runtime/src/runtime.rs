@@ -1,0 +1,130 @@
+//! The door: inspects components, compiles them once, and makes plugins of them.
+
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use wasmtime::component::Component;
+
+use crate::cache::Cache;
+use crate::config::{Config, Defaults};
+use crate::egress::Egress;
+use crate::engine::Machine;
+use crate::error::{Refusal, RuntimeError};
+use crate::inspect::{self, Inspected};
+use crate::plugin::Plugin;
+use crate::worker;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    machine: Arc<Machine>,
+    egress: Arc<Egress>,
+    cache: Option<Cache>,
+    /// One compilation at a time: it takes every core.
+    compiling: Semaphore,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    pub fn new(config: Config) -> Result<Runtime, RuntimeError> {
+        let machine = Arc::new(Machine::new(config.limits.clone(), config.instances)?);
+        let cache = config.cache.as_ref().map(|directory| Cache::open(directory, &machine.engine)).transpose()?;
+        let egress = Arc::new(Egress::new(&config.allow_private)?);
+        Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Semaphore::new(1) }) })
+    }
+
+    /// Reads what a component is, without executing or compiling it.
+    pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
+        inspect::inspect(bytes, Defaults::default().component_bytes)
+    }
+
+    /// Makes a component ready to be called: from the cache of compiled code, or compiled now, within bounds.
+    pub async fn prepare(&self, bytes: &[u8]) -> Result<Arc<Plugin>, Refusal> {
+        let bytes: Arc<[u8]> = bytes.into();
+        let (inspected, loaded) = self
+            .blocking({
+                let bytes = Arc::clone(&bytes);
+                move |inner| {
+                    let inspected = inspect::inspect(&bytes, inner.config.limits.component_bytes)?;
+                    let loaded =
+                        inner.cache.as_ref().and_then(|cache| cache.load(&inner.machine.engine, &inspected.digest));
+                    Ok((inspected, loaded))
+                }
+            })
+            .await?;
+        let component = match loaded {
+            Some(component) => component,
+            None => self.compile(bytes, &inspected.digest).await?,
+        };
+        self.blocking(move |inner| {
+            Plugin::link(Arc::clone(&inner.machine), Arc::clone(&inner.egress), inspected, &component).map(Arc::new)
+        })
+        .await
+    }
+
+    async fn compile(&self, bytes: Arc<[u8]>, digest: &str) -> Result<Component, Refusal> {
+        let _turn = self.inner.compiling.acquire().await.expect("the semaphore is never closed");
+        let Inner { config, machine, cache, .. } = &*self.inner;
+        let digest = digest.to_owned();
+        match &config.compiler {
+            None => {
+                let component = worker::on_thread(machine, bytes).await?;
+                let serialized = component.clone();
+                self.blocking(move |inner| {
+                    if let Some(cache) = &inner.cache {
+                        match serialized.serialize() {
+                            Ok(code) => keep(cache, &digest, &code),
+                            Err(error) => {
+                                tracing::warn!(plugin.digest = digest, error = %error, "compiled code was not kept")
+                            }
+                        }
+                    }
+                    Ok(component)
+                })
+                .await
+            }
+            Some(program) => {
+                let temporary = std::env::temp_dir();
+                let scratch = cache.as_ref().map_or(temporary.as_path(), Cache::directory);
+                let code = worker::in_process(program, scratch, &bytes, &config.limits).await?;
+                self.blocking(move |inner| {
+                    if let Some(cache) = &inner.cache {
+                        keep(cache, &digest, &code);
+                    }
+                    // SAFETY: the bytes were just written by this hub's own compiler, run by us, into a directory
+                    // that only this user can read.
+                    let component = unsafe { Component::deserialize(&inner.machine.engine, &code) };
+                    component.map_err(|error| Refusal::new(Refusal::COMPILE_FAILED, format!("{error:#}")))
+                })
+                .await
+            }
+        }
+    }
+
+    /// Work that holds a thread for longer than an asynchronous one should be held.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let inner = Arc::clone(&self.inner);
+        let done = spawn_blocking(move || work(&inner)).await;
+        done.unwrap_or_else(|_| Err(Refusal::new(Refusal::COMPILE_FAILED, "preparing it broke off")))
+    }
+}
+
+/// A cache that cannot be written costs time, not the plugin.
+fn keep(cache: &Cache, digest: &str, code: &[u8]) {
+    if let Err(error) = cache.store(digest, code) {
+        tracing::warn!(plugin.digest = digest, error = %error, "compiled code was not kept");
+    }
+}

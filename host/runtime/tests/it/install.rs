@@ -1,0 +1,124 @@
+//! What is refused at install, each with its reason, and the cache of compiled code.
+
+use openhub_model::manifest::Manifest;
+use openhub_runtime::{Config, Runtime};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::guest::{self, CHANNEL_IMPORTS, ECHO, POSTING, component, rule_manifest, rule_wat};
+
+const RULE: &str = "openhub:plugin/rule-plugin@1.0.0";
+const CHANNEL: &str = "openhub:plugin/channel-plugin@1.0.0";
+
+fn code(bytes: &[u8]) -> &'static str {
+    Runtime::inspect(bytes).unwrap_err().code
+}
+
+#[test]
+fn what_is_no_component_is_refused() {
+    assert_eq!(code(b"not wasm at all"), "not-a-component");
+    assert_eq!(code(b""), "not-a-component");
+    assert_eq!(code(&wat::parse_str("(module)").unwrap()), "not-a-component");
+    let mut cut = component(RULE, &rule_wat(ECHO, ""), Some(&rule_manifest(&[])));
+    cut.truncate(cut.len() / 2);
+    assert_eq!(code(&cut), "not-a-component");
+}
+
+#[test]
+fn a_component_needs_one_manifest_that_can_be_read() {
+    let bare = || component(RULE, &rule_wat(ECHO, ""), None);
+    assert_eq!(code(&bare()), "no-manifest");
+    let with = |manifest: &[u8]| {
+        let mut bytes = bare();
+        guest::add_manifest(&mut bytes, manifest);
+        bytes
+    };
+    assert_eq!(code(&with(b"{}")), "bad-manifest");
+    let newer = Manifest { format: 2, ..rule_manifest(&[]) };
+    assert_eq!(code(&with(&serde_json::to_vec(&newer).unwrap())), "bad-manifest");
+    let good = serde_json::to_vec(&rule_manifest(&[])).unwrap();
+    let mut two = with(&good);
+    guest::add_manifest(&mut two, &good);
+    assert_eq!(code(&two), "bad-manifest");
+    let inspected = Runtime::inspect(&with(&good)).unwrap();
+    assert_eq!(inspected.exports, ["openhub:rule/rule"]);
+    assert_eq!(inspected.manifest, rule_manifest(&[]));
+    assert!(inspected.imports.is_empty());
+}
+
+#[test]
+fn an_import_that_is_not_declared_is_refused_by_name() {
+    let declared = guest::channel_manifest(&CHANNEL_IMPORTS);
+    let inspected = Runtime::inspect(&component(CHANNEL, POSTING, Some(&declared))).unwrap();
+    assert_eq!(inspected.imports, CHANNEL_IMPORTS);
+    let undeclared = guest::channel_manifest(&CHANNEL_IMPORTS[..1]);
+    let refusal = Runtime::inspect(&component(CHANNEL, POSTING, Some(&undeclared))).unwrap_err();
+    assert_eq!(refusal.code, "undeclared-import");
+    assert!(refusal.message.contains("openhub:http/http"), "{refusal}");
+}
+
+#[test]
+fn an_import_that_is_not_offered_is_refused() {
+    let import = r#"(import "openhub:kv/kv@1.0.0" "delete" (func $delete (param i32 i32 i32)))"#;
+    let wat = rule_wat("(call $delete (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 1024)", import);
+    let manifest = rule_manifest(&["openhub:kv/kv"]);
+    assert_eq!(code(&component("test:guest/reaching-rule", &wat, Some(&manifest))), "unsupported-import");
+}
+
+#[test]
+fn wishes_that_make_no_sense_are_refused() {
+    let without_hosts = Manifest { hosts: Vec::new(), ..guest::channel_manifest(&CHANNEL_IMPORTS) };
+    assert_eq!(code(&component(CHANNEL, POSTING, Some(&without_hosts))), "bad-manifest");
+    let every_host = Manifest { hosts: vec!["*".to_owned()], ..guest::channel_manifest(&CHANNEL_IMPORTS) };
+    assert_eq!(code(&component(CHANNEL, POSTING, Some(&every_host))), "bad-manifest");
+}
+
+#[test]
+fn what_is_declared_must_be_exported() {
+    let manifest = Manifest { channels: guest::channel_manifest(&[]).channels, ..rule_manifest(&[]) };
+    assert_eq!(code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest))), "missing-export");
+}
+
+#[tokio::test]
+async fn a_component_over_the_size_limit_is_refused() {
+    let mut config = Config { instances: 1, ..Config::default() };
+    config.limits.component_bytes = 100;
+    let bytes = component(RULE, &rule_wat(ECHO, ""), Some(&rule_manifest(&[])));
+    assert_eq!(Runtime::new(config).unwrap().prepare(&bytes).await.unwrap_err().code, "too-large");
+}
+
+#[tokio::test]
+async fn a_component_that_cannot_start_is_refused() {
+    let endless = "(func $endless (loop $again (br $again))) (start $endless)";
+    let wat = rule_wat(ECHO, "").replacen("(global", &format!("{endless} (global"), 1);
+    let bytes = component(RULE, &wat, Some(&rule_manifest(&[])));
+    let refusal = guest::runtime().prepare(&bytes).await.unwrap_err();
+    assert_eq!(refusal.code, "bad-export");
+    assert!(refusal.message.contains("fuel"), "{refusal}");
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_for_this_user_only_and_used_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("code");
+    let runtime =
+        || Runtime::new(Config { cache: Some(directory.clone()), instances: 1, ..Config::default() }).unwrap();
+    let bytes = component(RULE, &rule_wat(ECHO, ""), Some(&rule_manifest(&[])));
+    let plugin = runtime().prepare(&bytes).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with(plugin.digest()) && name.ends_with(".cwasm"), "{name}");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&directory), mode(&files[0])), (0o700, 0o600));
+
+    // A second start loads that file; one that others can write, or that is damaged, is compiled anew.
+    let written = std::fs::metadata(&files[0]).unwrap().modified().unwrap();
+    runtime().prepare(&bytes).await.unwrap();
+    assert_eq!(std::fs::metadata(&files[0]).unwrap().modified().unwrap(), written);
+    std::fs::set_permissions(&files[0], std::fs::Permissions::from_mode(0o666)).unwrap();
+    runtime().prepare(&bytes).await.unwrap();
+    assert_eq!(mode(&files[0]), 0o600);
+    std::fs::write(&files[0], b"damaged").unwrap();
+    runtime().prepare(&bytes).await.unwrap();
+    assert!(std::fs::metadata(&files[0]).unwrap().len() > 1000);
+}

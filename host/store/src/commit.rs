@@ -1,0 +1,236 @@
+//! The engine's COMMIT: all changes of a batch in one savepoint, behind the fence. One bulk statement a noun, so their
+//! number does not depend on the batch's size.
+
+use openhub_model::{NewEvent, TenantId, Timestamp};
+
+use crate::bulk::{Bulk, Rows};
+use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
+use crate::connection::{execute, fetch_optional, select};
+use crate::customers::{add_claims, claim_rows, customer_rows, put_customers};
+use crate::decode::{limit, time};
+use crate::error::StoreError;
+use crate::messages::{add_messages, message_rows};
+use crate::object_writes::{ObjectWrites, object_writes, write_objects};
+use crate::partitions::Lease;
+use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+/// The changes as the statements take them, written out by the caller so that the writer only passes them on.
+struct Prepared {
+    checkpoint: i64,
+    clock: Timestamp,
+    wall: Timestamp,
+    customers: Option<Bulk>,
+    claims: Option<Bulk>,
+    runs: Option<Bulk>,
+    disarmed: Option<Bulk>,
+    armed: Option<Bulk>,
+    entries: Option<Bulk>,
+    objects: ObjectWrites,
+    messages: Option<Bulk>,
+    events: Option<Bulk>,
+    counts: Option<Bulk>,
+    set_aside: Option<Bulk>,
+    catalog: Vec<CatalogChange>,
+}
+
+impl Store {
+    /// Commits a batch: everything, or nothing and why.
+    ///
+    /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
+    /// [`StoreError::VersionConflict`] name the objects that are in the way.
+    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: Changes) -> Result<(), StoreError> {
+        let (tenant, lease) = (scope.tenant(), *lease);
+        let prepared = prepare(changes);
+        self.writer
+            .write(Some(tenant), move |tx| Box::pin(async move { write(tx, tenant, &lease, &prepared).await }))
+            .await
+    }
+
+    /// Events that were set aside, by position.
+    pub async fn set_aside(&self, scope: &Scope, rows: usize) -> Result<Vec<SetAside>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, String, String, i64),
+            "SELECT position, message_id, fault, at FROM set_aside WHERE tenant_id = $1 ORDER BY position LIMIT $2",
+            scope.tenant().0,
+            limit(rows),
+        );
+        Ok(rows
+            .into_iter()
+            .map(|(position, message_id, fault, at)| SetAside { position, message_id, fault, at: time(at) })
+            .collect())
+    }
+}
+
+fn prepare(changes: Changes) -> Prepared {
+    Prepared {
+        checkpoint: changes.checkpoint,
+        clock: changes.clock,
+        wall: changes.wall,
+        customers: customer_rows(&changes.customers),
+        claims: claim_rows(&changes.claims),
+        runs: run_rows(&changes.runs),
+        disarmed: timer_rows(&changes.disarmed),
+        armed: timer_rows(&changes.armed),
+        entries: entry_rows(&changes.entries),
+        objects: object_writes(&changes.objects),
+        messages: message_rows(&changes.messages),
+        events: event_rows(&changes.events),
+        counts: count_rows(&changes.counts),
+        set_aside: set_aside_rows(&changes.set_aside),
+        catalog: changes.catalog,
+    }
+}
+
+async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<(), StoreError> {
+    let caused = changes.events.as_ref().map_or(0, |events| events.count);
+    let moved = fetch_optional!(
+        tx.conn(),
+        (i64,),
+        "UPDATE partitions SET checkpoint = $4, clock = $5, head = head + $6 \
+         WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head",
+        tenant.0,
+        lease.bucket,
+        lease.fence,
+        changes.checkpoint,
+        changes.clock.micros(),
+        caused.cast_signed(),
+    )?;
+    let (head,) = moved.ok_or(StoreError::FenceLost)?;
+    write_objects(tx, tenant, &changes.objects).await?;
+    if let Some(rows) = &changes.customers {
+        put_customers(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.claims {
+        add_claims(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.runs {
+        put_runs(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.disarmed {
+        disarm(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.armed {
+        arm(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.entries {
+        put_entries(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.messages {
+        add_messages(tx, tenant, changes.wall, rows).await?;
+        tx.signal_appended();
+    }
+    if let Some(rows) = &changes.events {
+        add_events(tx, tenant, head - caused.cast_signed() + 1, rows).await?;
+    }
+    if let Some(rows) = &changes.counts {
+        add_counts(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.set_aside {
+        put_aside(tx, tenant, rows).await?;
+    }
+    for change in &changes.catalog {
+        change_catalog(tx, tenant, change).await?;
+    }
+    tx.signal_checkpoint(tenant, changes.checkpoint);
+    Ok(())
+}
+
+fn event_rows(events: &[NewEvent]) -> Option<Bulk> {
+    Rows::of(events, |row, event| {
+        row.text(&event.message_id).int(event.kind.code()).text(&event.name).maybe_id(event.part);
+        row.time(event.occurred_at).time(event.received_at).int(i64::from(event.historical));
+        row.maybe_text(event.cause.as_deref()).text(&event.body);
+    })
+}
+
+/// Caused events are done when they are stored, and a rerun causes the same ones: those that exist are left out.
+async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
+         historical, cause) SELECT $1, CAST($2 AS BIGINT) + key, 1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), \
+         CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT) FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
+        tenant.0,
+        first,
+        &rows.json,
+    )?;
+    execute!(
+        tx.conn(),
+        "INSERT INTO event_bodies (tenant_id, position, body) SELECT $1, events.position, CAST(caused.value ->> 8 AS TEXT) \
+         FROM json_each($3) AS caused JOIN events ON events.tenant_id = $1 \
+         AND events.position = CAST($2 AS BIGINT) + caused.key WHERE true",
+        tenant.0,
+        first,
+        &rows.json,
+    )
+    .map(drop)
+}
+
+fn count_rows(counts: &[NodeCount]) -> Option<Bulk> {
+    Rows::of(counts, |row, count| {
+        row.text(&count.journey).int(count.version).text(&count.node).int(count.entered);
+    })
+}
+
+async fn add_counts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO node_counts (tenant_id, journey, version, node, entered) SELECT $1, CAST(value ->> 0 AS TEXT), \
+         CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM json_each($2) WHERE true \
+         ON CONFLICT (tenant_id, journey, version, node) DO UPDATE SET entered = node_counts.entered + excluded.entered",
+        tenant.0,
+        &rows.json,
+    )
+    .map(drop)
+}
+
+fn set_aside_rows(set_aside: &[SetAside]) -> Option<Bulk> {
+    Rows::of(set_aside, |row, aside| {
+        row.int(aside.position).text(&aside.message_id).text(&aside.fault).time(aside.at);
+    })
+}
+
+async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO set_aside (tenant_id, position, message_id, fault, at) SELECT $1, CAST(value ->> 0 AS BIGINT), \
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM json_each($2) WHERE true \
+         ON CONFLICT DO NOTHING",
+        tenant.0,
+        &rows.json,
+    )
+    .map(drop)
+}
+
+async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
+    match change {
+        CatalogChange::Plugin { name, status, position } => execute!(
+            tx.conn(),
+            "UPDATE plugins SET status = $3, position = $4 WHERE tenant_id = $1 AND name = $2",
+            tenant.0,
+            name,
+            status.code(),
+            *position,
+        ),
+        CatalogChange::RemovePlugin { name } => {
+            execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)
+        }
+        CatalogChange::Journey { name, status, version, position } => execute!(
+            tx.conn(),
+            "UPDATE journeys SET status = $3, version = COALESCE($4, version), position = $5 \
+             WHERE tenant_id = $1 AND name = $2",
+            tenant.0,
+            name,
+            status.code(),
+            *version,
+            *position,
+        ),
+    }
+    .map(drop)
+}

@@ -1,0 +1,129 @@
+//! One statement text, two drivers: a borrowed connection to either database, and the macros that run a
+//! statement on it by expanding the same expression in each arm.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::error::StoreError;
+use crate::scope::Scope;
+
+pub(crate) enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs a statement and answers how many rows it affected.
+macro_rules! execute {
+    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::connection::Conn::Sqlite(conn) =>
+                sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn).await.map(|done| done.rows_affected()),
+            $crate::connection::Conn::Postgres(conn) =>
+                sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn).await.map(|done| done.rows_affected()),
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// All rows of a statement, as `$row`.
+macro_rules! fetch_all {
+    ($conn:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::connection::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn).await,
+            $crate::connection::Conn::Postgres(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn).await,
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// The first row of a statement, as `$row`, if there is one.
+macro_rules! fetch_optional {
+    ($conn:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::connection::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn).await,
+            $crate::connection::Conn::Postgres(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn).await,
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// All rows of one statement on a read connection of the store.
+macro_rules! select {
+    ($store:expr, $scope:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let mut reading = $store.reading($scope).await?;
+        let rows = $crate::connection::fetch_all!(reading.conn(), $row, $sql $(, $arg)*)?;
+        reading.done().await?;
+        rows
+    }};
+}
+
+pub(crate) use {execute, fetch_all, fetch_optional, select};
+
+/// The read connections.
+#[derive(Clone)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// Borrows a read connection; on PostgreSQL in a transaction that sees the rows of `scope` only.
+    pub(crate) async fn read(&self, scope: Option<&Scope>) -> Result<Reading, StoreError> {
+        match self {
+            Pool::Sqlite(pool) => Ok(Reading::Sqlite(pool.acquire().await?)),
+            Pool::Postgres(pool) => {
+                let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true };
+                if let Reading::Postgres { conn, .. } = &mut reading {
+                    let begin = crate::dialect::begin_read(scope.map(Scope::tenant));
+                    sqlx::raw_sql(begin).execute(&mut **conn).await?;
+                }
+                Ok(reading)
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A borrowed read connection.
+///
+/// A future that is cancelled between begin and [`Reading::done`] drops this with the transaction open: the
+/// connection is then closed instead of going back to the pool.
+pub(crate) enum Reading {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres { conn: PoolConnection<Postgres>, open: bool },
+}
+
+impl Reading {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Reading::Sqlite(conn) => Conn::Sqlite(conn),
+            Reading::Postgres { conn, .. } => Conn::Postgres(conn),
+        }
+    }
+
+    pub(crate) async fn done(mut self) -> Result<(), StoreError> {
+        if let Reading::Postgres { conn, open } = &mut self {
+            sqlx::raw_sql("COMMIT").execute(&mut **conn).await?;
+            *open = false;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Reading::Postgres { conn, open: true } = self {
+            conn.close_on_drop();
+        }
+    }
+}

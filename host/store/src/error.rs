@@ -1,0 +1,84 @@
+//! What can go wrong in the store, named for what happened.
+
+use std::fmt;
+
+/// An object by its type and key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    pub kind: String,
+    pub key: String,
+}
+
+impl ObjectKey {
+    pub fn new(kind: impl Into<String>, key: impl Into<String>) -> ObjectKey {
+        ObjectKey { kind: kind.into(), key: key.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.key)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database was written by a newer version of the hub.
+    #[error("the database has schema version {found}, this binary knows versions up to {known}: use a newer binary")]
+    Newer { found: i64, known: i64 },
+    /// The database could not be opened or reached at start.
+    #[error("the database cannot be reached: {reason}")]
+    Unreachable { reason: String },
+    /// The connection was lost, or the store is closing. Whether the write was committed is unknown; try again.
+    #[error("the database is not available at the moment")]
+    Unavailable,
+    /// Another node holds the partition now; nothing was written.
+    #[error("the partition's lease was lost to another node")]
+    FenceLost,
+    /// These incoming objects have a key or a unique value that exists already; nothing was written.
+    #[error("{} objects have a key or a unique value that exists already", .0.len())]
+    UniqueConflict(Vec<ObjectKey>),
+    /// These objects are not at the version before the one that was to be written; nothing was written.
+    #[error("{} objects have been changed by someone else meanwhile", .0.len())]
+    VersionConflict(Vec<ObjectKey>),
+    #[error("there is no such row")]
+    NotFound,
+    #[error("`{0}` exists already")]
+    AlreadyExists(String),
+    /// A row holds what this version cannot have written.
+    #[error("the database holds a value that cannot be read: {0}")]
+    Corrupt(String),
+    #[error("the database refused a statement")]
+    Database(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether the connection is lost, so that nothing more can be done on it.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self, StoreError::Database(error) if connection_lost(error)) || matches!(self, StoreError::Unavailable)
+    }
+}
+
+fn connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => true,
+        // Class 57: the server is shutting down or terminated this connection. 08: connection exceptions.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08")))
+        }
+        _ => false,
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => {
+                tracing::warn!(error = %error, "the database is not available");
+                StoreError::Unavailable
+            }
+            _ if connection_lost(&error) => StoreError::Unavailable,
+            _ => StoreError::Database(error),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Journeys: drafts, published versions, and how many runs entered each node.
+
+use openhub_model::{TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::bulk::json_text;
+use crate::connection::{execute, select};
+use crate::decode::{corrupt, json, time};
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+/// The number is what the database stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum JourneyStatus {
+    Draft = 0,
+    Published = 1,
+    Paused = 2,
+}
+
+impl JourneyStatus {
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    pub fn from_code(code: i64) -> Option<JourneyStatus> {
+        use JourneyStatus::*;
+        [Draft, Published, Paused].into_iter().find(|status| status.code() == code)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct JourneyRow {
+    pub name: String,
+    pub status: JourneyStatus,
+    pub draft: Option<Value>,
+    /// The active version, if one was published.
+    pub version: Option<i64>,
+    /// The greatest version written; 0 for none.
+    pub latest: i64,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct JourneyVersion {
+    pub journey: String,
+    pub version: i64,
+    pub definition: Value,
+    pub created_at: Timestamp,
+}
+
+/// What a node has seen: runs that ever entered it and runs that wait there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStanding {
+    pub journey: String,
+    pub version: i64,
+    pub node: String,
+    pub entered: i64,
+    pub waiting: i64,
+}
+
+type Row = (String, i64, Option<String>, Option<i64>, i64, i64);
+type VersionRow = (String, i64, String, i64);
+
+impl Store {
+    pub async fn journeys(&self, scope: &Scope) -> Result<Vec<JourneyRow>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT name, status, draft, version, latest, updated_at FROM journeys WHERE tenant_id = $1 ORDER BY name",
+            scope.tenant().0,
+        );
+        rows.into_iter().map(journey).collect()
+    }
+
+    pub async fn journey(&self, scope: &Scope, name: &str) -> Result<Option<JourneyRow>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT name, status, draft, version, latest, updated_at FROM journeys WHERE tenant_id = $1 AND name = $2",
+            scope.tenant().0,
+            name.to_owned(),
+        );
+        rows.into_iter().next().map(journey).transpose()
+    }
+
+    pub async fn journey_versions(&self, scope: &Scope, name: &str) -> Result<Vec<JourneyVersion>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            VersionRow,
+            "SELECT journey, version, definition, created_at FROM journey_versions \
+             WHERE tenant_id = $1 AND journey = $2 ORDER BY version",
+            scope.tenant().0,
+            name.to_owned(),
+        );
+        rows.into_iter().map(journey_version).collect()
+    }
+
+    pub async fn journey_version(
+        &self,
+        scope: &Scope,
+        name: &str,
+        version: i64,
+    ) -> Result<Option<JourneyVersion>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            VersionRow,
+            "SELECT journey, version, definition, created_at FROM journey_versions \
+             WHERE tenant_id = $1 AND journey = $2 AND version = $3",
+            scope.tenant().0,
+            name.to_owned(),
+            version,
+        );
+        rows.into_iter().next().map(journey_version).transpose()
+    }
+
+    /// What the engine must have loaded: versions that are active or that runs still wait in.
+    pub async fn published_versions(&self, scope: &Scope) -> Result<Vec<JourneyVersion>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            VersionRow,
+            "SELECT v.journey, v.version, v.definition, v.created_at FROM journey_versions v WHERE v.tenant_id = $1 AND ( \
+             EXISTS (SELECT 1 FROM journeys j WHERE j.tenant_id = $1 AND j.name = v.journey AND j.version = v.version) \
+             OR EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.journey = v.journey AND r.version = v.version \
+             AND r.status = 0)) ORDER BY v.journey, v.version",
+            scope.tenant().0,
+        );
+        rows.into_iter().map(journey_version).collect()
+    }
+
+    /// Every node that a run ever entered, by version and node.
+    pub async fn node_counts(&self, scope: &Scope, journey: &str) -> Result<Vec<NodeStanding>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String, i64, String, i64, i64),
+            "SELECT c.journey, c.version, c.node, c.entered, (SELECT COUNT(*) FROM runs r WHERE r.tenant_id = $1 \
+             AND r.journey = c.journey AND r.version = c.version AND r.node = c.node AND r.status = 0) \
+             FROM node_counts c WHERE c.tenant_id = $1 AND c.journey = $2 ORDER BY c.version, c.node",
+            scope.tenant().0,
+            journey.to_owned(),
+        );
+        Ok(rows
+            .into_iter()
+            .map(|(journey, version, node, entered, waiting)| NodeStanding { journey, version, node, entered, waiting })
+            .collect())
+    }
+}
+
+pub(crate) async fn put_draft(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    definition: &Value,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO journeys (tenant_id, name, status, draft, latest, updated_at) VALUES ($1, $2, 0, $3, 0, $4) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET draft = excluded.draft, updated_at = excluded.updated_at",
+        tenant.0,
+        name,
+        json_text(definition),
+        at.micros(),
+    )
+    .map(drop)
+}
+
+/// The version must be the one after the latest; else somebody else published meanwhile.
+pub(crate) async fn put_version(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    version: i64,
+    definition: &Value,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let definition = json_text(definition);
+    let put = execute!(
+        tx.conn(),
+        "INSERT INTO journeys (tenant_id, name, status, draft, latest, updated_at) VALUES ($1, $2, 0, $3, $4, $5) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET latest = excluded.latest, updated_at = excluded.updated_at \
+         WHERE journeys.latest = excluded.latest - 1",
+        tenant.0,
+        name,
+        &definition,
+        version,
+        at.micros(),
+    )?;
+    if put == 0 {
+        return Err(StoreError::AlreadyExists(format!("{name} {version}")));
+    }
+    execute!(
+        tx.conn(),
+        "INSERT INTO journey_versions (tenant_id, journey, version, definition, created_at) VALUES ($1, $2, $3, $4, $5)",
+        tenant.0,
+        name,
+        version,
+        &definition,
+        at.micros(),
+    )
+    .map(drop)
+}
+
+pub(crate) async fn delete_journey(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
+    let deleted = execute!(tx.conn(), "DELETE FROM journeys WHERE tenant_id = $1 AND name = $2", tenant.0, name)?;
+    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+fn journey((name, status, draft, version, latest, updated_at): Row) -> Result<JourneyRow, StoreError> {
+    Ok(JourneyRow {
+        name,
+        status: JourneyStatus::from_code(status).ok_or_else(|| corrupt("status of a journey"))?,
+        draft: draft.map(|draft| json(&draft, "draft of a journey")).transpose()?,
+        version,
+        latest,
+        updated_at: time(updated_at),
+    })
+}
+
+fn journey_version((journey, version, definition, created_at): VersionRow) -> Result<JourneyVersion, StoreError> {
+    let definition = json(&definition, "definition of a journey")?;
+    Ok(JourneyVersion { journey, version, definition, created_at: time(created_at) })
+}

@@ -1,0 +1,50 @@
+//! The database: tenants, the log, customers, runs, timers, objects, the outbox, one file per noun.
+//!
+//! One SQL text serves SQLite (the default) and PostgreSQL; the few true differences lie in `dialect`. All
+//! writes pass one writer task, which makes what waits SAVEPOINTs of one transaction and answers after its
+//! COMMIT: one fsync for all. Reads go to a pool. Nothing here decides anything about a customer: the engine
+//! does, and commits its changes in one call.
+
+mod bulk;
+mod commit;
+mod connection;
+mod decode;
+mod dialect;
+mod error;
+mod filters;
+mod object_writes;
+mod open;
+mod scope;
+mod store;
+mod writer;
+
+pub mod changes;
+pub mod customers;
+pub mod journeys;
+pub mod keys;
+pub mod log;
+pub mod messages;
+pub mod objects;
+pub mod partitions;
+pub mod plugins;
+pub mod runs;
+pub mod tenants;
+pub mod timeline;
+pub mod transact;
+
+pub use changes::{CatalogChange, Changes, NodeCount, SetAside};
+pub use customers::{Claim, CustomerFilter};
+pub use error::{ObjectKey, StoreError};
+pub use journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
+pub use keys::Key;
+pub use log::{Appended, EventFilter};
+pub use messages::{MessageFilter, MessageRow, Outgoing, Settled};
+pub use objects::{ObjectChange, ObjectFilter};
+pub use partitions::{Lease, Standing};
+pub use plugins::{Installation, PluginStatus};
+pub use runs::{Entry, RunFilter};
+pub use scope::Scope;
+pub use store::{Config, Store};
+pub use tenants::Tenant;
+pub use timeline::{InvalidCursor, TimelineCursor, TimelineItem, TimelineKind};
+pub use transact::Op;

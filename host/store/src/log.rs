@@ -1,0 +1,220 @@
+//! The log: events appended in a group commit, deduplicated by `messageId`, read in order of position.
+
+use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
+use std::collections::HashMap;
+
+use crate::bulk;
+use crate::connection::{fetch_all, fetch_optional, select};
+use crate::decode::{corrupt, limit, maybe_id, time};
+use crate::dialect::{insert_bodies, insert_events};
+use crate::error::StoreError;
+use crate::filters::Sql;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// The greatest position of the events that wait for the engine, also when all were duplicates: once the
+    /// checkpoint has reached it, all of them are done. 0 if none had to wait.
+    pub position: i64,
+    pub accepted: usize,
+    pub duplicates: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub name: Option<String>,
+    pub part: Option<PartId>,
+    pub after: Option<i64>,
+    pub limit: usize,
+}
+
+/// One caller's events on their way to the writer.
+pub(crate) struct Append {
+    pub(crate) tenant: TenantId,
+    pub(crate) events: Vec<NewEvent>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    position: i64,
+    origin: i64,
+    message_id: String,
+    kind: i64,
+    name: String,
+    part_id: Option<String>,
+    occurred_at: i64,
+    received_at: i64,
+    historical: i64,
+    cause: Option<String>,
+    body: String,
+}
+
+const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
+     e.received_at, e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+     LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ";
+
+impl Store {
+    /// Appends events in order. Answers after the commit, which many callers share.
+    pub async fn append(&self, scope: &Scope, events: Vec<NewEvent>) -> Result<Appended, StoreError> {
+        if events.is_empty() {
+            return Ok(Appended::default());
+        }
+        self.writer.append(Append { tenant: scope.tenant(), events }).await
+    }
+
+    /// What the engine has not seen yet: arrived events past `after`, in order.
+    pub async fn load_events(&self, scope: &Scope, after: i64, rows: usize) -> Result<Vec<Event>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.position > $2 AND e.origin = 0 ORDER BY e.position LIMIT $3",
+            scope.tenant().0,
+            after,
+            limit(rows),
+        );
+        rows.into_iter().map(event).collect()
+    }
+
+    /// Events by position, ascending.
+    pub async fn events(&self, scope: &Scope, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(&reading.conn(), COLUMNS);
+        sql.int(scope.tenant().0);
+        sql.push(" AND e.position > ").int(filter.after.unwrap_or(i64::MIN));
+        if let Some(name) = &filter.name {
+            sql.push(" AND e.name = ").text(name);
+        }
+        if let Some(part) = filter.part {
+            sql.push(" AND e.part_id = ").text(&part.to_string());
+        }
+        sql.push(" ORDER BY e.position LIMIT ").int(limit(filter.limit));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(event).collect()
+    }
+
+    pub async fn event(&self, scope: &Scope, message_id: &str) -> Result<Option<Event>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.message_id = $2",
+            scope.tenant().0,
+            message_id.to_owned(),
+        );
+        rows.into_iter().next().map(event).transpose()
+    }
+}
+
+/// Appends the events of several callers of one tenant, in order, and answers each caller.
+///
+/// The update of the partition's head locks it, so that the order of commits is the order of positions; a
+/// duplicate leaves a gap.
+pub(crate) async fn append_all(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    callers: &[&[NewEvent]],
+) -> Result<Vec<Appended>, StoreError> {
+    let events: Vec<&NewEvent> = callers.iter().copied().flatten().collect();
+    let count = limit(events.len());
+    let head = fetch_optional!(
+        tx.conn(),
+        (i64,),
+        "UPDATE partitions SET head = head + $2 WHERE tenant_id = $1 AND bucket = 0 RETURNING head",
+        tenant.0,
+        count,
+    )?;
+    let (head,) = head.ok_or(StoreError::NotFound)?;
+    let first = head - count + 1;
+    let inserted = insert_events(tx.conn(), tenant, first, &events).await?;
+    let numbered = events.iter().zip(first..).map(|(event, position)| (position, event.body.as_str()));
+    if inserted == events.len() as u64 {
+        insert_bodies(tx.conn(), tenant, &numbered.collect::<Vec<_>>()).await?;
+        tx.signal_appended();
+        let mut position = first - 1;
+        return Ok(callers
+            .iter()
+            .map(|events| {
+                position += limit(events.len());
+                Appended { position, accepted: events.len(), duplicates: 0 }
+            })
+            .collect());
+    }
+    let stored = stored_positions(tx, tenant, &events).await?;
+    let is_new =
+        |event: &NewEvent, position: i64| stored.get(event.message_id.as_str()).is_some_and(|(at, _)| *at == position);
+    let bodies: Vec<(i64, &str)> =
+        numbered.zip(&events).filter(|((position, _), event)| is_new(event, *position)).map(|(body, _)| body).collect();
+    if !bodies.is_empty() {
+        insert_bodies(tx.conn(), tenant, &bodies).await?;
+        tx.signal_appended();
+    }
+    let mut position = first;
+    let mut appended = Vec::with_capacity(callers.len());
+    for events in callers {
+        let mut answer = Appended::default();
+        for event in *events {
+            match is_new(event, position) {
+                true => answer.accepted += 1,
+                false => answer.duplicates += 1,
+            }
+            // A caused event was done when it was stored, whatever its position.
+            if let Some((at, Origin::Arrived)) = stored.get(event.message_id.as_str()) {
+                answer.position = answer.position.max(*at);
+            }
+            position += 1;
+        }
+        appended.push(answer);
+    }
+    Ok(appended)
+}
+
+async fn stored_positions(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    events: &[&NewEvent],
+) -> Result<HashMap<String, (i64, Origin)>, StoreError> {
+    let ids = bulk::list(events.iter().map(|event| &event.message_id));
+    let rows = fetch_all!(
+        tx.conn(),
+        (String, i64, i64),
+        "SELECT message_id, position, origin FROM events \
+         WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        &ids,
+    )?;
+    rows.into_iter().map(|(id, position, code)| Ok((id, (position, origin(code)?)))).collect()
+}
+
+fn origin(code: i64) -> Result<Origin, StoreError> {
+    match code {
+        0 => Ok(Origin::Arrived),
+        1 => Ok(Origin::Caused),
+        other => Err(StoreError::Corrupt(format!("origin {other} of an event"))),
+    }
+}
+
+fn event(row: Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        position: row.position,
+        origin: origin(row.origin)?,
+        message_id: row.message_id,
+        kind: EventKind::from_code(row.kind).ok_or_else(|| corrupt("kind of an event"))?,
+        name: row.name,
+        part: maybe_id(row.part_id.as_deref())?,
+        occurred_at: time(row.occurred_at),
+        received_at: time(row.received_at),
+        historical: row.historical != 0,
+        cause: row.cause,
+        body: row.body,
+    })
+}

@@ -1,0 +1,256 @@
+//! The outbox: messages that COMPUTE made, their attempts and how they ended.
+
+use openhub_model::message::{MessageStatus, NewMessage};
+use openhub_model::{Id, PartId, TenantId, Timestamp};
+
+use crate::bulk::{Bulk, Rows};
+use crate::connection::{execute, select};
+use crate::decode::{corrupt, id, limit, maybe_time, time};
+use crate::error::StoreError;
+use crate::filters::Sql;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+/// A message that is due for an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    pub message: NewMessage,
+    /// Attempts made so far.
+    pub attempt: i64,
+    pub next_attempt_at: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub id: Id,
+    pub status: MessageStatus,
+    /// Attempts made so far, this one counted.
+    pub attempt: i64,
+    /// For `Pending`: when to try again.
+    pub next_attempt_at: Option<Timestamp>,
+    pub provider_id: Option<String>,
+    pub units: i64,
+    pub fault: Option<String>,
+    /// Of the component that sent it.
+    pub digest: Option<String>,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageRow {
+    pub message: NewMessage,
+    pub status: MessageStatus,
+    pub attempts: i64,
+    pub next_attempt_at: Option<Timestamp>,
+    pub provider_id: Option<String>,
+    pub units: i64,
+    pub fault: Option<String>,
+    pub digest: Option<String>,
+    /// When the last attempt ended.
+    pub settled_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    pub status: Option<MessageStatus>,
+    pub part: Option<PartId>,
+    pub journey: Option<String>,
+    pub after: Option<Id>,
+    pub limit: usize,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    part_id: String,
+    channel: String,
+    address: String,
+    purpose: String,
+    content: String,
+    journey: String,
+    run_id: String,
+    node: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    status: i64,
+    attempts: i64,
+    next_attempt_at: Option<i64>,
+    provider_id: Option<String>,
+    units: i64,
+    fault: Option<String>,
+    digest: Option<String>,
+    settled_at: Option<i64>,
+}
+
+impl Store {
+    /// Messages whose next attempt is due by the host's clock, by time and id.
+    pub async fn pending_messages(
+        &self,
+        scope: &Scope,
+        now: Timestamp,
+        rows: usize,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             WHERE tenant_id = $1 AND status = 0 AND next_attempt_at <= $2 ORDER BY next_attempt_at, id LIMIT $3",
+            scope.tenant().0,
+            now.micros(),
+            limit(rows),
+        );
+        rows.into_iter()
+            .map(|row| {
+                let MessageRow { message, attempts, next_attempt_at, .. } = message(row)?;
+                let next_attempt_at = next_attempt_at.ok_or_else(|| corrupt("a pending message without a time"))?;
+                Ok(Outgoing { message, attempt: attempts, next_attempt_at })
+            })
+            .collect()
+    }
+
+    /// When the next pending message is due, by the host's clock.
+    pub async fn next_attempt(&self, scope: &Scope) -> Result<Option<Timestamp>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT next_attempt_at FROM messages WHERE tenant_id = $1 AND status = 0 AND next_attempt_at IS NOT NULL \
+             ORDER BY next_attempt_at LIMIT 1",
+            scope.tenant().0,
+        );
+        Ok(rows.first().map(|(at,)| time(*at)))
+    }
+
+    /// Records how attempts ended, in one statement.
+    pub async fn settle_messages(&self, scope: &Scope, settled: Vec<Settled>) -> Result<(), StoreError> {
+        let Some(rows) = Rows::of(&settled, |row, settled| {
+            row.id(settled.id).int(settled.status.code()).int(settled.attempt).maybe_time(settled.next_attempt_at);
+            row.maybe_text(settled.provider_id.as_deref()).int(settled.units).maybe_text(settled.fault.as_deref());
+            row.maybe_text(settled.digest.as_deref()).time(settled.at);
+        }) else {
+            return Ok(());
+        };
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    execute!(
+                        tx.conn(),
+                        "UPDATE messages SET status = CAST(settled.value ->> 1 AS BIGINT), \
+                         attempts = CAST(settled.value ->> 2 AS BIGINT), \
+                         next_attempt_at = CAST(settled.value ->> 3 AS BIGINT), \
+                         provider_id = COALESCE(CAST(settled.value ->> 4 AS TEXT), messages.provider_id), \
+                         units = CAST(settled.value ->> 5 AS BIGINT), fault = CAST(settled.value ->> 6 AS TEXT), \
+                         digest = COALESCE(CAST(settled.value ->> 7 AS TEXT), messages.digest), \
+                         settled_at = CAST(settled.value ->> 8 AS BIGINT) FROM json_each($2) AS settled \
+                         WHERE messages.tenant_id = $1 AND messages.id = CAST(settled.value ->> 0 AS TEXT)",
+                        tenant.0,
+                        &rows.json,
+                    )
+                    .map(drop)
+                })
+            })
+            .await
+    }
+
+    /// A page of messages, by id.
+    pub async fn messages(&self, scope: &Scope, filter: &MessageFilter) -> Result<Vec<MessageRow>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages WHERE tenant_id = ",
+        );
+        sql.int(scope.tenant().0);
+        if let Some(status) = filter.status {
+            sql.push(" AND status = ").int(status.code());
+        }
+        if let Some(part) = filter.part {
+            sql.push(" AND part_id = ").text(&part.to_string());
+        }
+        if let Some(journey) = &filter.journey {
+            sql.push(" AND journey = ").text(journey);
+        }
+        if let Some(after) = filter.after {
+            sql.push(" AND id > ").text(&after.to_string());
+        }
+        sql.push(" ORDER BY id LIMIT ").int(limit(filter.limit));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(message).collect()
+    }
+
+    pub async fn message(&self, scope: &Scope, id: Id) -> Result<Option<MessageRow>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             WHERE tenant_id = $1 AND id = $2",
+            scope.tenant().0,
+            id.to_string(),
+        );
+        rows.into_iter().next().map(message).transpose()
+    }
+}
+
+pub(crate) fn message_rows(messages: &[NewMessage]) -> Option<Bulk> {
+    Rows::of(messages, |row, message| {
+        row.id(message.id).id(message.part).text(&message.channel).text(&message.address).text(&message.purpose);
+        row.text(&message.content).text(&message.journey).id(message.run).text(&message.node);
+        row.time(message.created_at).maybe_time(message.expires_at);
+    })
+}
+
+/// New messages, due at once by the host's clock. One that exists stays as it is: its id is its idempotency key.
+pub(crate) async fn add_messages(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    wall: Timestamp,
+    rows: &Bulk,
+) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO messages (tenant_id, id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, \
+         expires_at, status, attempts, next_attempt_at, units) SELECT $1, CAST(value ->> 0 AS TEXT), \
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS TEXT), \
+         CAST(value ->> 5 AS TEXT), CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT), \
+         CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), 0, 0, CAST($3 AS BIGINT), 0 \
+         FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+        tenant.0,
+        &rows.json,
+        wall.micros(),
+    )
+    .map(drop)
+}
+
+fn message(row: Row) -> Result<MessageRow, StoreError> {
+    Ok(MessageRow {
+        message: NewMessage {
+            id: id(&row.id)?,
+            part: id(&row.part_id)?,
+            channel: row.channel,
+            address: row.address,
+            purpose: row.purpose,
+            content: row.content,
+            journey: row.journey,
+            run: id(&row.run_id)?,
+            node: row.node,
+            created_at: time(row.created_at),
+            expires_at: maybe_time(row.expires_at),
+        },
+        status: MessageStatus::from_code(row.status).ok_or_else(|| corrupt("status of a message"))?,
+        attempts: row.attempts,
+        next_attempt_at: maybe_time(row.next_attempt_at),
+        provider_id: row.provider_id,
+        units: row.units,
+        fault: row.fault,
+        digest: row.digest,
+        settled_at: maybe_time(row.settled_at),
+    })
+}

@@ -1,0 +1,216 @@
+//! Changes of objects in bulk: all of them, or none and who is in conflict.
+
+use openhub_model::TenantId;
+use std::collections::HashSet;
+
+use crate::bulk::{Bulk, Rows};
+use crate::connection::{execute, fetch_all};
+use crate::error::{ObjectKey, StoreError};
+use crate::objects::ObjectChange;
+use crate::writer::Tx;
+
+/// Changes of objects as bulk rows, one statement each.
+#[derive(Default)]
+pub(crate) struct ObjectWrites {
+    creates: Option<Bulk>,
+    replaces: Option<Bulk>,
+    deletes: Option<Bulk>,
+    /// `(kind, key)` of what had uniques before.
+    cleared: Option<Bulk>,
+    uniques: Option<Bulk>,
+    /// Objects of this batch that share a key or a unique value with an earlier one of it.
+    doubled: Vec<ObjectKey>,
+    /// All that are created or replaced.
+    keys: Vec<ObjectKey>,
+}
+
+pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
+    let (mut creates, mut replaces, mut deletes) = (Rows::new(), Rows::new(), Rows::new());
+    let (mut cleared, mut uniques) = (Rows::new(), Rows::new());
+    let (mut doubled, mut all) = (Vec::new(), Vec::new());
+    let (mut keys, mut values) = (HashSet::new(), HashSet::new());
+    for change in changes {
+        match change {
+            ObjectChange::Create(object, unique) | ObjectChange::Replace(object, unique) => {
+                all.push(ObjectKey::new(&object.kind, &object.key));
+                let is_new = matches!(change, ObjectChange::Create(..));
+                if is_new && !keys.insert((&object.kind, &object.key)) {
+                    doubled.push(ObjectKey::new(&object.kind, &object.key));
+                }
+                let rows = if is_new { &mut creates } else { &mut replaces };
+                rows.add(|row| {
+                    row.text(&object.kind).text(&object.key).maybe_id(object.part).int(object.version);
+                    row.value(&object.fields).time(object.created_at).time(object.updated_at).text(&object.cause);
+                });
+                if !is_new {
+                    cleared.add(|row| {
+                        row.text(&object.kind).text(&object.key);
+                    });
+                }
+                for (field, value) in unique {
+                    if !values.insert((&object.kind, field, value)) {
+                        doubled.push(ObjectKey::new(&object.kind, &object.key));
+                    }
+                    uniques.add(|row| {
+                        row.text(&object.kind).text(field).text(value).text(&object.key);
+                    });
+                }
+            }
+            ObjectChange::Delete { kind, key, version } => {
+                deletes.add(|row| {
+                    row.text(kind).text(key).int(*version);
+                });
+                cleared.add(|row| {
+                    row.text(kind).text(key);
+                });
+            }
+        }
+    }
+    ObjectWrites {
+        creates: creates.finish(),
+        replaces: replaces.finish(),
+        deletes: deletes.finish(),
+        cleared: cleared.finish(),
+        uniques: uniques.finish(),
+        doubled,
+        keys: all,
+    }
+}
+
+/// Writes all changes or answers who is in conflict; the caller's savepoint undoes what was written by then.
+pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> Result<(), StoreError> {
+    if !writes.doubled.is_empty() {
+        return Err(StoreError::UniqueConflict(writes.doubled.clone()));
+    }
+    if let Some(rows) = &writes.deletes {
+        let deleted = execute!(
+            tx.conn(),
+            "DELETE FROM objects WHERE tenant_id = $1 AND (kind, key, version) IN (SELECT CAST(value ->> 0 AS TEXT), \
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT) FROM json_each($2))",
+            tenant.0,
+            &rows.json,
+        )?;
+        if deleted != rows.count {
+            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2) WHERE NOT EXISTS (SELECT 1 \
+                 FROM objects WHERE objects.tenant_id = $1 AND objects.kind = CAST(value ->> 0 AS TEXT) \
+                 AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 2 AS BIGINT))").await);
+        }
+    }
+    if let Some(rows) = &writes.cleared {
+        execute!(
+            tx.conn(),
+            "DELETE FROM object_uniques WHERE tenant_id = $1 AND (kind, object_key) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+            tenant.0,
+            &rows.json,
+        )?;
+    }
+    if let Some(rows) = &writes.replaces {
+        let replaced = execute!(
+            tx.conn(),
+            "UPDATE objects SET version = CAST(change.value ->> 3 AS BIGINT), part_id = CAST(change.value ->> 2 AS TEXT), \
+             fields = CAST(change.value -> 4 AS TEXT), updated_at = CAST(change.value ->> 6 AS BIGINT), \
+             cause = CAST(change.value ->> 7 AS TEXT) FROM json_each($2) AS change WHERE objects.tenant_id = $1 \
+             AND objects.kind = CAST(change.value ->> 0 AS TEXT) AND objects.key = CAST(change.value ->> 1 AS TEXT) \
+             AND objects.version = CAST(change.value ->> 3 AS BIGINT) - 1",
+            tenant.0,
+            &rows.json,
+        )?;
+        if replaced != rows.count {
+            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2) WHERE NOT EXISTS (SELECT 1 \
+                 FROM objects WHERE objects.tenant_id = $1 AND objects.kind = CAST(value ->> 0 AS TEXT) \
+                 AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 3 AS BIGINT) - 1)").await);
+        }
+    }
+    if let Some(rows) = &writes.creates {
+        let created = execute!(
+            tx.conn(),
+            "INSERT INTO objects (tenant_id, kind, key, part_id, version, fields, created_at, updated_at, cause) SELECT $1, \
+             CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), \
+             CAST(value -> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), \
+             CAST(value ->> 7 AS TEXT) FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+            tenant.0,
+            &rows.json,
+        )?;
+        if created != rows.count {
+            return Err(taken(tx, tenant, writes).await);
+        }
+    }
+    if let Some(rows) = &writes.uniques {
+        let added = execute!(
+            tx.conn(),
+            "INSERT INTO object_uniques (tenant_id, kind, field, content, object_key) SELECT $1, CAST(value ->> 0 AS TEXT), \
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT) FROM json_each($2) WHERE true \
+             ON CONFLICT DO NOTHING",
+            tenant.0,
+            &rows.json,
+        )?;
+        if added != rows.count {
+            return Err(taken(tx, tenant, writes).await);
+        }
+    }
+    Ok(())
+}
+
+type Keys = Vec<(String, String)>;
+
+/// Which objects are not at the version that the change expects, by a statement that finds them.
+async fn stale(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk, find: &'static str) -> StoreError {
+    let found = async {
+        tx.rewind(tenant).await?;
+        fetch_all!(tx.conn(), (String, String), find, tenant.0, &rows.json)
+    };
+    match found.await {
+        Ok(keys) => StoreError::VersionConflict(object_keys(keys)),
+        Err(error) => error,
+    }
+}
+
+/// Which objects have a key or a unique value that another object has.
+async fn taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> StoreError {
+    match find_taken(tx, tenant, writes).await {
+        // Nothing was in the way before this piece of work: an earlier part of it is.
+        Ok(keys) if keys.is_empty() => StoreError::UniqueConflict(writes.keys.clone()),
+        Ok(keys) => StoreError::UniqueConflict(object_keys(keys)),
+        Err(error) => error,
+    }
+}
+
+async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> Result<Keys, StoreError> {
+    tx.rewind(tenant).await?;
+    let mut keys = Keys::new();
+    if let Some(rows) = &writes.creates {
+        keys.extend(fetch_all!(
+            tx.conn(),
+            (String, String),
+            "SELECT kind, key FROM objects WHERE tenant_id = $1 \
+             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+            tenant.0,
+            &rows.json,
+        )?);
+    }
+    if let Some(rows) = &writes.uniques {
+        let cleared = writes.cleared.as_ref().map_or("[]", |rows| &rows.json);
+        keys.extend(fetch_all!(
+            tx.conn(),
+            (String, String),
+            "SELECT CAST(wanted.value ->> 0 AS TEXT), CAST(wanted.value ->> 3 AS TEXT) FROM json_each($2) AS wanted \
+             JOIN object_uniques ON object_uniques.tenant_id = $1 \
+             AND object_uniques.kind = CAST(wanted.value ->> 0 AS TEXT) \
+             AND object_uniques.field = CAST(wanted.value ->> 1 AS TEXT) \
+             AND object_uniques.content = CAST(wanted.value ->> 2 AS TEXT) \
+             WHERE (object_uniques.kind, object_uniques.object_key) NOT IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($3))",
+            tenant.0,
+            &rows.json,
+            cleared,
+        )?);
+    }
+    Ok(keys)
+}
+
+fn object_keys(mut keys: Keys) -> Vec<ObjectKey> {
+    keys.sort();
+    keys.dedup();
+    keys.into_iter().map(|(kind, key)| ObjectKey { kind, key }).collect()
+}

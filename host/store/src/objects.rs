@@ -1,0 +1,104 @@
+//! Records of custom types, with a version test on each change and unique values.
+
+use openhub_model::PartId;
+use openhub_model::object::Object;
+
+use crate::bulk::Rows;
+use crate::connection::select;
+use crate::decode::{json, limit, maybe_id, time};
+use crate::error::StoreError;
+use crate::filters::Sql;
+use crate::scope::Scope;
+use crate::store::Store;
+
+/// `uniques` are the object's unique fields and their values, as texts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectChange {
+    Create(Object, Vec<(String, String)>),
+    /// `version` of the object is the new one: the stored one must be the one before.
+    Replace(Object, Vec<(String, String)>),
+    /// `version` is the stored one.
+    Delete {
+        kind: String,
+        key: String,
+        version: i64,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ObjectFilter {
+    pub kind: String,
+    pub part: Option<PartId>,
+    pub after: Option<String>,
+    pub limit: usize,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    kind: String,
+    key: String,
+    part_id: Option<String>,
+    version: i64,
+    fields: String,
+    created_at: i64,
+    updated_at: i64,
+    cause: String,
+}
+
+impl Store {
+    /// Objects by `(kind, key)`.
+    pub async fn objects_by_key(&self, scope: &Scope, keys: &[(String, String)]) -> Result<Vec<Object>, StoreError> {
+        let Some(keys) = Rows::of(keys, |row, (kind, key)| {
+            row.text(kind).text(key);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = $1 \
+             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+            scope.tenant().0,
+            &keys.json,
+        );
+        rows.into_iter().map(object).collect()
+    }
+
+    pub async fn object(&self, scope: &Scope, kind: &str, key: &str) -> Result<Option<Object>, StoreError> {
+        Ok(self.objects_by_key(scope, &[(kind.to_owned(), key.to_owned())]).await?.pop())
+    }
+
+    /// A page of objects of a type, by key.
+    pub async fn objects(&self, scope: &Scope, filter: &ObjectFilter) -> Result<Vec<Object>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = ",
+        );
+        sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
+        if let Some(part) = filter.part {
+            sql.push(" AND part_id = ").text(&part.to_string());
+        }
+        if let Some(after) = &filter.after {
+            sql.push(" AND key > ").text(after);
+        }
+        sql.push(" ORDER BY key LIMIT ").int(limit(filter.limit));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(object).collect()
+    }
+}
+
+fn object(row: Row) -> Result<Object, StoreError> {
+    Ok(Object {
+        kind: row.kind,
+        key: row.key,
+        part: maybe_id(row.part_id.as_deref())?,
+        version: row.version,
+        fields: json(&row.fields, "fields of an object")?,
+        created_at: time(row.created_at),
+        updated_at: time(row.updated_at),
+        cause: row.cause,
+    })
+}

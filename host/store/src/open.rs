@@ -1,0 +1,171 @@
+//! Opening a database: connections and their settings, the version checks, the migrations.
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::connection::{Conn, Pool};
+use crate::error::StoreError;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The first SQLite without the fault that can lose committed pages when a WAL is reset.
+const SQLITE_MIN: [u32; 3] = [3, 51, 3];
+/// Another process (the command line) may hold SQLite's write lock for a moment.
+const BUSY: Duration = Duration::from_secs(10);
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// How to connect; knows which database it is.
+#[derive(Clone)]
+pub(crate) enum Opener {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
+/// The write connection.
+pub(crate) enum Link {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Opener {
+    pub(crate) fn parse(url: &str) -> Result<Opener, StoreError> {
+        let unreachable = |error: sqlx::Error| StoreError::Unreachable { reason: error.to_string() };
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(unreachable)?;
+            return Ok(Opener::Sqlite(
+                options
+                    .page_size(8192)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(BUSY)
+                    .row_buffer_size(1024)
+                    .pragma("cache_size", "-32768")
+                    .pragma("temp_store", "MEMORY")
+                    .pragma("wal_autocheckpoint", "4000")
+                    .pragma("journal_size_limit", "67108864"),
+            ));
+        }
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+            return Ok(Opener::Postgres(options.application_name("openhub")));
+        }
+        Err(StoreError::Unreachable { reason: "the URL of a database starts with `sqlite:` or `postgres:`".to_owned() })
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Link, StoreError> {
+        Ok(match self {
+            Opener::Sqlite(options) => Link::Sqlite(options.clone().create_if_missing(true).connect().await?),
+            Opener::Postgres(options) => Link::Postgres(options.connect().await?),
+        })
+    }
+
+    /// The write connection of a database that this version knows, migrated.
+    pub(crate) async fn open(&self) -> Result<Link, StoreError> {
+        let unreachable = |error: &dyn std::fmt::Display| StoreError::Unreachable { reason: error.to_string() };
+        if let Opener::Sqlite(options) = self
+            && let Some(folder) = options.get_filename().parent()
+        {
+            tokio::fs::create_dir_all(folder).await.map_err(|error| unreachable(&error))?;
+        }
+        let mut link = match self {
+            Opener::Sqlite(options) => Link::Sqlite(
+                options.clone().create_if_missing(true).connect().await.map_err(|error| unreachable(&error))?,
+            ),
+            Opener::Postgres(options) => {
+                let connecting = tokio::time::timeout(ACQUIRE, options.connect()).await;
+                let connected = connecting.map_err(|_| unreachable(&"it does not answer"))?;
+                Link::Postgres(connected.map_err(|error| unreachable(&error))?)
+            }
+        };
+        match &mut link {
+            Link::Sqlite(conn) => {
+                check_sqlite(conn).await?;
+                // The migrator takes no lock on SQLite: this is it.
+                let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+                migrated(&SQLITE, SQLITE.run(&mut *tx).await)?;
+                tx.commit().await?;
+            }
+            Link::Postgres(conn) => migrated(&POSTGRES, POSTGRES.run(&mut *conn).await)?,
+        }
+        Ok(link)
+    }
+
+    pub(crate) async fn pool(&self, connections: u32) -> Result<Pool, StoreError> {
+        let connections = connections.max(1);
+        Ok(match self {
+            Opener::Sqlite(options) => {
+                let options = options.clone().pragma("query_only", "ON");
+                let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+                Pool::Sqlite(pool.connect_lazy_with(options))
+            }
+            Opener::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+                Pool::Postgres(pool.connect_lazy_with(options.clone()))
+            }
+        })
+    }
+}
+
+async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await?;
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let found = [(); 3].map(|()| numbers.next().unwrap_or(0));
+    if found < SQLITE_MIN {
+        return Err(StoreError::Unreachable { reason: format!("SQLite {version} is older than 3.51.3") });
+    }
+    Ok(())
+}
+
+fn migrated(migrator: &Migrator, result: Result<(), MigrateError>) -> Result<(), StoreError> {
+    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    match result {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) if found > known => Err(StoreError::Newer { found, known }),
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(error.into()),
+        Err(error) => Err(StoreError::Corrupt(error.to_string())),
+    }
+}
+
+impl Link {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Link::Sqlite(conn) => Conn::Sqlite(conn),
+            Link::Postgres(conn) => Conn::Postgres(conn),
+        }
+    }
+
+    /// Statements of transaction control: prepared on SQLite, in one round trip on PostgreSQL.
+    pub(crate) async fn raw(&mut self, sql: impl SqlSafeStr) -> Result<(), StoreError> {
+        match self {
+            Link::Sqlite(conn) => {
+                sqlx::query(sql).execute(conn).await?;
+            }
+            Link::Postgres(conn) => {
+                sqlx::raw_sql(sql).execute(conn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes the savepoint of one piece of work.
+    pub(crate) async fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.raw("ROLLBACK TO work").await?;
+        self.raw("RELEASE work").await
+    }
+
+    pub(crate) async fn close(self) {
+        let closed = match self {
+            Link::Sqlite(conn) => conn.close().await,
+            Link::Postgres(conn) => conn.close().await,
+        };
+        if let Err(error) = closed {
+            tracing::warn!(error = %error, "the write connection did not close cleanly");
+        }
+    }
+}

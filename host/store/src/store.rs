@@ -1,0 +1,73 @@
+//! The store itself: the writer, the read connections and the signals, opened and closed together.
+
+use openhub_model::TenantId;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+use crate::connection::{Pool, Reading};
+use crate::error::StoreError;
+use crate::open::Opener;
+use crate::scope::Scope;
+use crate::writer::{Signals, Writer};
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `sqlite:///absolute/path.db` or `postgres://user@host/database`.
+    pub url: String,
+    /// The node's name: a restart under the same name takes its own leases over at once.
+    pub node: String,
+    pub read_connections: u32,
+}
+
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) writer: Writer,
+    pool: Pool,
+    signals: Arc<Signals>,
+    pub(crate) holder: Arc<Holder>,
+}
+
+/// Who holds this store's leases: a node by its name, and this opening of it.
+pub(crate) struct Holder {
+    pub(crate) node: String,
+    pub(crate) session: String,
+}
+
+impl Store {
+    /// Opens the database, making and migrating it as needed.
+    pub async fn open(config: &Config) -> Result<Store, StoreError> {
+        let opener = Opener::parse(&config.url)?;
+        let link = opener.open().await?;
+        let pool = opener.pool(config.read_connections).await?;
+        let signals = Arc::new(Signals::default());
+        // The standard library's hash keys are random per process and differ per state.
+        let session = format!("{:016x}", RandomState::new().build_hasher().finish());
+        Ok(Store {
+            writer: Writer::start(opener, link, Arc::clone(&signals)),
+            pool,
+            signals,
+            holder: Arc::new(Holder { node: config.node.clone(), session }),
+        })
+    }
+
+    /// Finishes what waits and closes all connections. Later calls answer [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.pool.close().await;
+    }
+
+    /// Bumped after commits that appended events, made messages or let them wait.
+    pub fn appended(&self) -> watch::Receiver<u64> {
+        self.signals.appended()
+    }
+
+    /// Moves after commits of the engine in this process; 0 until the first claim of the tenant's partition.
+    pub fn checkpoint(&self, tenant: TenantId) -> watch::Receiver<i64> {
+        self.signals.checkpoint(tenant)
+    }
+
+    pub(crate) async fn reading(&self, scope: impl Into<Option<&Scope>>) -> Result<Reading, StoreError> {
+        self.pool.read(scope.into()).await
+    }
+}

@@ -1,0 +1,154 @@
+//! All that happened to one customer, newest first.
+
+use openhub_model::{EventKind, PartId, Timestamp};
+use serde_json::{Value, json};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::decode::{corrupt, limit, time};
+use crate::error::StoreError;
+use crate::filters::Sql;
+use crate::scope::Scope;
+use crate::store::Store;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum TimelineKind {
+    Event = 1,
+    Message = 2,
+    Run = 3,
+    Object = 4,
+}
+
+impl TimelineKind {
+    fn from_code(code: i64) -> Option<TimelineKind> {
+        use TimelineKind::*;
+        [Event, Message, Run, Object].into_iter().find(|kind| *kind as i64 == code)
+    }
+}
+
+/// The place of an item; a page goes on before it. As text: `<microseconds>.<kind>.<id>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelineCursor {
+    pub at: Timestamp,
+    pub kind: TimelineKind,
+    pub id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this is no cursor of a timeline")]
+pub struct InvalidCursor;
+
+impl fmt::Display for TimelineCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.at.micros(), self.kind as i64, self.id)
+    }
+}
+
+impl FromStr for TimelineCursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '.');
+        let mut next = || parts.next().ok_or(InvalidCursor);
+        let at = Timestamp::from_micros(next()?.parse().map_err(|_| InvalidCursor)?);
+        let kind = next()?.parse().ok().and_then(TimelineKind::from_code).ok_or(InvalidCursor)?;
+        Ok(TimelineCursor { at, kind, id: next()?.to_owned() })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineItem {
+    pub at: Timestamp,
+    pub kind: TimelineKind,
+    /// `message_id`, message id, run id, or `<kind>/<key>` of an object.
+    pub id: String,
+    pub title: String,
+    /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`. Run: `journey`, `version`,
+    /// `node`, `status`. Object: `kind`, `version`, `fields`.
+    pub detail: Value,
+}
+
+impl TimelineItem {
+    /// Where the next page starts, if this is the last item of one.
+    pub fn cursor(&self) -> TimelineCursor {
+        TimelineCursor { at: self.at, kind: self.kind, id: self.id.clone() }
+    }
+}
+
+/// One form for all kinds; what `number`, `note` and `body` mean depends on the kind.
+#[derive(sqlx::FromRow)]
+struct Row {
+    happened_at: i64,
+    kind: i64,
+    id: String,
+    title: String,
+    number: i64,
+    note: Option<String>,
+    body: String,
+}
+
+/// Each kind's part of the list, up to its tenant's id.
+const PARTS: [&str; 4] = [
+    "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, e.kind AS number, e.cause AS note, \
+     COALESCE(b.body, '{}') AS body FROM events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id \
+     AND b.position = e.position WHERE e.tenant_id = ",
+    "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, status AS number, journey AS note, content AS body \
+     FROM messages WHERE tenant_id = ",
+    "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, version AS number, node AS note, \
+     CAST(status AS TEXT) AS body FROM runs WHERE tenant_id = ",
+    "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, kind AS title, version AS number, key AS note, \
+     fields AS body FROM objects WHERE tenant_id = ",
+];
+
+impl Store {
+    /// A page of the timeline: the newest items before a cursor.
+    pub async fn timeline(
+        &self,
+        scope: &Scope,
+        part: PartId,
+        before: Option<&TimelineCursor>,
+        items: usize,
+    ) -> Result<Vec<TimelineItem>, StoreError> {
+        let part = part.to_string();
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(&reading.conn(), "SELECT * FROM (");
+        for (index, select) in PARTS.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { " UNION ALL " }).push(select).int(scope.tenant().0);
+            sql.push(" AND part_id = ").text(&part);
+        }
+        sql.push(") AS items");
+        if let Some(TimelineCursor { at, kind, id }) = before {
+            sql.push(" WHERE (happened_at, kind, id) < (").int(at.micros());
+            sql.push(", ").int(*kind as i64).push(", ").text(id).push(")");
+        }
+        sql.push(" ORDER BY happened_at DESC, kind DESC, id DESC LIMIT ").int(limit(items));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(item).collect()
+    }
+}
+
+fn item(row: Row) -> Result<TimelineItem, StoreError> {
+    let kind = TimelineKind::from_code(row.kind).ok_or_else(|| corrupt("kind of a timeline's item"))?;
+    let body: Value = crate::decode::json(&row.body, "body of a timeline's item")?;
+    let (number, note) = (row.number, row.note);
+    let detail = match kind {
+        TimelineKind::Event => json!({"type": EventKind::from_code(number), "cause": note, "body": body}),
+        TimelineKind::Message => json!({
+            "channel": row.title,
+            "status": openhub_model::message::MessageStatus::from_code(number),
+            "journey": note,
+            "content": body,
+        }),
+        TimelineKind::Run => json!({
+            "journey": row.title,
+            "version": number,
+            "node": note,
+            "status": body.as_i64().and_then(openhub_model::run::RunStatus::from_code),
+        }),
+        TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
+    };
+    Ok(TimelineItem { at: time(row.happened_at), kind, id: row.id, title: row.title, detail })
+}

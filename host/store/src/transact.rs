@@ -1,0 +1,89 @@
+//! Writes of the API: several in order, all or nothing.
+
+use openhub_model::{NewEvent, TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::error::StoreError;
+use crate::journeys::{delete_journey, put_draft, put_version};
+use crate::log::{Appended, append_all};
+use crate::object_writes::{object_writes, write_objects};
+use crate::objects::ObjectChange;
+use crate::plugins::{Installation, put_component, put_plugin, put_secret};
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a transaction has a handful of them")]
+pub enum Op {
+    Append(NewEvent),
+    /// Makes the journey if it is new.
+    PutJourneyDraft {
+        name: String,
+        definition: Value,
+        at: Timestamp,
+    },
+    /// The next version of a journey (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine makes it active
+    /// at its position in the log.
+    PutJourneyVersion {
+        name: String,
+        version: i64,
+        definition: Value,
+        at: Timestamp,
+    },
+    /// With its versions.
+    DeleteJourney {
+        name: String,
+    },
+    PutComponent {
+        digest: String,
+        bytes: Vec<u8>,
+    },
+    /// Secrets that it names are written too; others stay as they are.
+    PutPlugin(Installation),
+    PutPluginSecret {
+        plugin: String,
+        name: String,
+        sealed: String,
+    },
+    Object(ObjectChange),
+}
+
+impl Store {
+    /// Does all of `ops`, in order, or none of them.
+    pub async fn transact(&self, scope: &Scope, ops: Vec<Op>) -> Result<Appended, StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    let mut appended = Appended::default();
+                    for op in ops {
+                        let done = perform(tx, tenant, op).await?;
+                        appended.position = appended.position.max(done.position);
+                        appended.accepted += done.accepted;
+                        appended.duplicates += done.duplicates;
+                    }
+                    Ok(appended)
+                })
+            })
+            .await
+    }
+}
+
+async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, StoreError> {
+    match op {
+        Op::Append(event) => {
+            return Ok(append_all(tx, tenant, &[&[event]]).await?.pop().unwrap_or_default());
+        }
+        Op::PutJourneyDraft { name, definition, at } => put_draft(tx, tenant, &name, &definition, at).await?,
+        Op::PutJourneyVersion { name, version, definition, at } => {
+            put_version(tx, tenant, &name, version, &definition, at).await?;
+        }
+        Op::DeleteJourney { name } => delete_journey(tx, tenant, &name).await?,
+        Op::PutComponent { digest, bytes } => put_component(tx, &digest, &bytes).await?,
+        Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
+        Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
+        Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
+    }
+    Ok(Appended::default())
+}

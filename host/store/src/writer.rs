@@ -1,0 +1,359 @@
+//! The one task that writes. What waits (appends, commits, settled messages, API writes) becomes SAVEPOINTs of one
+//! transaction and is answered after its COMMIT: one fsync for all, and batches that size themselves.
+//!
+//! The task owns its connection and is never cancelled: a caller that goes away leaves its work to finish unheard,
+//! so no transaction is ever left begun. When the connection dies, everyone in the transaction is told so, and the
+//! next turn connects anew.
+
+use futures::future::BoxFuture;
+use openhub_model::{NewEvent, TenantId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::connection::{Conn, execute};
+use crate::error::StoreError;
+use crate::log::{Append, Appended, append_all};
+use crate::open::{Link, Opener};
+
+/// How many pieces of work wait before callers do.
+const QUEUE: usize = 4096;
+/// How many pieces of work share a transaction.
+const TURN: usize = 512;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Work in its savepoint.
+type Run = Box<dyn for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Ran> + Send>;
+/// Tells the caller once the fate of the transaction is known.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+enum Ran {
+    Done(Answer),
+    /// It failed alone, and the caller knows.
+    Refused,
+    /// The connection is lost, and so is the transaction.
+    Lost(StoreError),
+}
+
+enum Work {
+    /// Appends of a tenant that wait together become one insert.
+    Append {
+        append: Append,
+        reply: oneshot::Sender<Result<Appended, StoreError>>,
+    },
+    Run {
+        tenant: Option<TenantId>,
+        run: Run,
+    },
+    Close,
+}
+
+impl Work {
+    /// By tenant, so that two nodes lock partitions in the same order, and appends before the rest.
+    fn order(&self) -> (i64, u8) {
+        match self {
+            Work::Append { append, .. } => (append.tenant.0, 0),
+            Work::Run { tenant, .. } => (tenant.map_or(i64::MIN, |tenant| tenant.0), 1),
+            Work::Close => (i64::MAX, 2),
+        }
+    }
+}
+
+/// The transaction as a piece of work sees it.
+pub(crate) struct Tx<'t> {
+    conn: Conn<'t>,
+    signals: Vec<Signal>,
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Appended,
+    Checkpoint(TenantId, i64),
+}
+
+impl Tx<'_> {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => Conn::Sqlite(conn),
+            Conn::Postgres(conn) => Conn::Postgres(conn),
+        }
+    }
+
+    /// Undoes what this piece of work has written so far, so that it can look at what was there before.
+    pub(crate) async fn rewind(&mut self, tenant: TenantId) -> Result<(), StoreError> {
+        let sql = crate::dialect::rewind(&self.conn, tenant);
+        match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                sqlx::query(sql).execute(&mut **conn).await?;
+            }
+            Conn::Postgres(conn) => {
+                sqlx::raw_sql(sql).execute(&mut **conn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Once this is committed, there is something new to do for the engine or for delivery.
+    pub(crate) fn signal_appended(&mut self) {
+        self.signals.push(Signal::Appended);
+    }
+
+    pub(crate) fn signal_checkpoint(&mut self, tenant: TenantId, position: i64) {
+        self.signals.push(Signal::Checkpoint(tenant, position));
+    }
+}
+
+/// What is told to this process after a commit.
+#[derive(Default)]
+pub(crate) struct Signals {
+    appended: watch::Sender<u64>,
+    checkpoints: Mutex<HashMap<TenantId, watch::Sender<i64>>>,
+}
+
+impl Signals {
+    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    pub(crate) fn checkpoint(&self, tenant: TenantId) -> watch::Receiver<i64> {
+        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        checkpoints.entry(tenant).or_default().subscribe()
+    }
+
+    fn send(&self, signal: Signal) {
+        match signal {
+            Signal::Appended => self.appended.send_modify(|count| *count += 1),
+            Signal::Checkpoint(tenant, position) => {
+                let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+                checkpoints.entry(tenant).or_default().send_if_modified(|reached| {
+                    let moved = position > *reached;
+                    *reached = position.max(*reached);
+                    moved
+                });
+            }
+        }
+    }
+}
+
+/// The callers' side.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Work>,
+}
+
+impl Writer {
+    pub(crate) fn start(opener: Opener, link: Link, signals: Arc<Signals>) -> Writer {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(Task { waiting, opener, link: Some(link), signals }.run());
+        Writer { queue }
+    }
+
+    pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Work::Append { append, reply }).await.map_err(|_| StoreError::Unavailable)?;
+        answer.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Runs `work` in a savepoint of its own and answers after the COMMIT.
+    pub(crate) async fn write<T, F>(&self, tenant: Option<TenantId>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel::<Result<T, StoreError>>();
+        let run: Run = Box::new(move |tx| {
+            let work = work(tx);
+            Box::pin(async move {
+                match work.await {
+                    Ok(value) => {
+                        let answer: Answer = Box::new(move |fate| {
+                            // A caller that went away needs no answer.
+                            let _ = reply.send(fate.map(|()| value));
+                        });
+                        Ran::Done(answer)
+                    }
+                    Err(error) if error.is_fatal() => {
+                        let _ = reply.send(Err(StoreError::Unavailable));
+                        Ran::Lost(error)
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        Ran::Refused
+                    }
+                }
+            })
+        });
+        self.queue.send(Work::Run { tenant, run }).await.map_err(|_| StoreError::Unavailable)?;
+        answer.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Finishes what waits, then ends the task.
+    pub(crate) async fn close(&self) {
+        if self.queue.send(Work::Close).await.is_ok() {
+            self.queue.closed().await;
+        }
+    }
+}
+
+struct Task {
+    waiting: mpsc::Receiver<Work>,
+    opener: Opener,
+    link: Option<Link>,
+    signals: Arc<Signals>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut works = Vec::new();
+        let mut closing = false;
+        while self.waiting.recv_many(&mut works, TURN).await > 0 {
+            works.sort_by_key(Work::order);
+            if matches!(works.last(), Some(Work::Close)) {
+                closing = true;
+                works.retain(|work| !matches!(work, Work::Close));
+            }
+            while !works.is_empty() {
+                self.turn(&mut works).await;
+            }
+            if closing && self.waiting.is_empty() {
+                break;
+            }
+        }
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+    }
+
+    /// One transaction with as much of `works` as it can take: all, unless the connection dies in it.
+    async fn turn(&mut self, works: &mut Vec<Work>) {
+        let link = match self.link.take() {
+            Some(link) => Ok(link),
+            None => match tokio::time::timeout(CONNECT_TIMEOUT, self.opener.connect()).await {
+                Ok(link) => link,
+                Err(_) => Err(StoreError::Unavailable),
+            },
+        };
+        let mut link = match link {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(error = %error, "the writer cannot connect to the database");
+                // Whoever waits is told; dropping the work does that.
+                works.clear();
+                return;
+            }
+        };
+        let mut answers = Answers::default();
+        match transaction(&mut link, works, &mut answers).await {
+            Ok(()) => {
+                answers.signals.drain(..).for_each(|signal| self.signals.send(signal));
+                answers.pending.drain(..).for_each(|answer| answer(Ok(())));
+                self.link = Some(link);
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "a transaction of the writer failed as a whole; connecting anew");
+                answers.pending.drain(..).for_each(|answer| answer(Err(StoreError::Unavailable)));
+            }
+        }
+    }
+}
+
+/// Who is to be told what once the transaction's fate is known.
+#[derive(Default)]
+struct Answers {
+    pending: Vec<Answer>,
+    signals: Vec<Signal>,
+}
+
+async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answers) -> Result<(), StoreError> {
+    let begin = crate::dialect::begin_write(&link.conn());
+    if let Err(error) = execute!(link.conn(), begin) {
+        works.clear();
+        return Err(error);
+    }
+    let mut queue = std::mem::take(works).into_iter().peekable();
+    while let Some(work) = queue.next() {
+        let result = match work {
+            Work::Append { append, reply } => {
+                let mut group = vec![(append, reply)];
+                while let Some(Work::Append { append, reply }) = queue
+                    .next_if(|next| matches!(next, Work::Append { append, .. } if append.tenant == group[0].0.tenant))
+                {
+                    group.push((append, reply));
+                }
+                append_group(link, group, answers).await
+            }
+            Work::Run { tenant, run } => savepoint(link, tenant, run, answers).await,
+            Work::Close => Ok(()),
+        };
+        if let Err(error) = result {
+            // What has not run yet goes on with the next connection.
+            works.extend(queue);
+            return Err(error);
+        }
+    }
+    execute!(link.conn(), "COMMIT").map(drop)
+}
+
+/// Runs one piece of work between SAVEPOINT and RELEASE. An error means that the connection is lost.
+async fn savepoint(
+    link: &mut Link,
+    tenant: Option<TenantId>,
+    run: Run,
+    answers: &mut Answers,
+) -> Result<(), StoreError> {
+    let savepoint = crate::dialect::savepoint(&link.conn(), tenant);
+    link.raw(savepoint).await?;
+    let mut tx = Tx { conn: link.conn(), signals: Vec::new() };
+    let ran = run(&mut tx).await;
+    let signals = tx.signals;
+    match ran {
+        Ran::Done(answer) => {
+            link.raw("RELEASE work").await?;
+            answers.signals.extend(signals);
+            answers.pending.push(answer);
+            Ok(())
+        }
+        Ran::Refused => link.roll_back().await,
+        Ran::Lost(error) => Err(error),
+    }
+}
+
+type Waiting = (Append, oneshot::Sender<Result<Appended, StoreError>>);
+
+/// All appends of a tenant in one savepoint; if that fails, each in its own, so that one bad event fails only its own.
+async fn append_group(link: &mut Link, mut group: Vec<Waiting>, answers: &mut Answers) -> Result<(), StoreError> {
+    let tenant = group[0].0.tenant;
+    let savepoint = crate::dialect::savepoint(&link.conn(), Some(tenant));
+    link.raw(savepoint).await?;
+    let mut tx = Tx { conn: link.conn(), signals: Vec::new() };
+    let events: Vec<&[NewEvent]> = group.iter().map(|(append, _)| &append.events[..]).collect();
+    let result = append_all(&mut tx, tenant, &events).await;
+    let signals = tx.signals;
+    match result {
+        Ok(appended) => {
+            link.raw("RELEASE work").await?;
+            answers.signals.extend(signals);
+            for ((_, reply), appended) in group.into_iter().zip(appended) {
+                answers.pending.push(Box::new(move |fate: Result<(), StoreError>| {
+                    let _ = reply.send(fate.map(|()| appended));
+                }));
+            }
+            Ok(())
+        }
+        Err(error) if error.is_fatal() => Err(error),
+        Err(error) => {
+            link.roll_back().await?;
+            if group.len() == 1 {
+                if let Some((_, reply)) = group.pop() {
+                    let _ = reply.send(Err(error));
+                }
+                return Ok(());
+            }
+            for waiting in group {
+                Box::pin(append_group(link, vec![waiting], answers)).await?;
+            }
+            Ok(())
+        }
+    }
+}

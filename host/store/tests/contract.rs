@@ -1,0 +1,41 @@
+//! The store's contract, on both databases: each case is one function; they share a database, in order.
+
+mod support;
+
+#[path = "contract/lists.rs"]
+mod lists;
+#[path = "contract/writes.rs"]
+mod writes;
+
+use openhub_test_postgres::Server;
+use support::Database;
+
+macro_rules! each_case {
+    ($database:expr) => {{
+        let database = $database;
+        writes::duplicates_are_left_out(&database).await?;
+        writes::appends_share_commits_and_keep_order(&database).await?;
+        writes::a_stale_lease_writes_nothing(&database).await?;
+        writes::a_unique_conflict_leaves_nothing(&database).await?;
+        writes::a_commit_reads_back(&database).await?;
+        writes::ops_are_all_or_nothing(&database).await?;
+        writes::a_cancelled_write_does_not_stop_the_writer(&database).await?;
+        writes::a_newer_database_is_refused(&database).await?;
+        writes::a_restart_takes_over(&database).await?;
+        lists::conditions_are_three_valued(&database).await?;
+        lists::pages_follow_keys(&database).await?;
+    }};
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite() -> anyhow::Result<()> {
+    each_case!(Database::sqlite()?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    each_case!(Database::postgres(&server).await?);
+    Ok(())
+}

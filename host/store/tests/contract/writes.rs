@@ -1,0 +1,311 @@
+//! Appends, commits, transactions and leases.
+
+use futures::future::join_all;
+use openhub_model::message::{MessageStatus, NewMessage};
+use openhub_model::object::Object;
+use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::{Cause, Customer, Id, Origin};
+use openhub_store::{
+    Claim, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Settled, Store, StoreError,
+};
+use serde_json::json;
+
+use crate::support::{Database, at, changes, event, identity, lease, part, tenant};
+
+pub async fn duplicates_are_left_out(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    let part = part(&tenant, 1);
+    let first = store.append(&scope, vec![event("1", part), event("1", part), event("2", part)]).await?;
+    assert_eq!((first.accepted, first.duplicates), (2, 1));
+    let second = store.append(&scope, vec![event("2", part), event("3", part)]).await?;
+    assert_eq!((second.accepted, second.duplicates), (1, 1));
+    let again = store.append(&scope, vec![event("1", part)]).await?;
+    assert_eq!((again.accepted, again.duplicates), (0, 1));
+    let events = store.load_events(&scope, 0, 10).await?;
+    let ids: Vec<&str> = events.iter().map(|event| event.message_id.as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    assert_eq!(again.position, events[0].position);
+    assert_eq!(second.position, events[2].position);
+    assert_eq!(events[0].body, event("1", part).body);
+    assert_eq!(store.standing(&scope).await?.arrived_behind, 3);
+    store.close().await;
+    Ok(())
+}
+
+pub async fn appends_share_commits_and_keep_order(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = match store.tenant_by_name("acme").await? {
+        Some(tenant) => (tenant.clone(), openhub_store::Scope::of(tenant.id)),
+        None => tenant(&store).await?,
+    };
+    let part = part(&tenant, 2);
+    let before = store.standing(&scope).await?.head;
+    let appends = (0..300).map(|caller| {
+        let events = (0..1 + caller % 3).map(|index| event(format!("many-{caller}-{index}"), part)).collect();
+        store.append(&scope, events)
+    });
+    let mut positions = Vec::new();
+    for appended in join_all(appends).await {
+        let appended = appended?;
+        assert_eq!(appended.duplicates, 0);
+        positions.push(appended.position);
+    }
+    let events = store.load_events(&scope, before, 10_000).await?;
+    assert_eq!(events.len(), 600);
+    assert!(events.windows(2).all(|pair| pair[0].position < pair[1].position));
+    positions.sort_unstable();
+    positions.dedup();
+    assert_eq!(positions.len(), 300, "each caller has a position of its own");
+    store.close().await;
+    assert!(matches!(store.append(&scope, vec![event("late", part)]).await, Err(StoreError::Unavailable)));
+    Ok(())
+}
+
+pub async fn a_stale_lease_writes_nothing(database: &Database) -> anyhow::Result<()> {
+    let (old, new) = (database.open("old").await?, database.open("new").await?);
+    let (tenant, scope) = existing(&old).await?;
+    let stale = lease(&old).await?;
+    let leases = new.claim_partitions(at(5_000), at(6_000), 10).await?;
+    assert_eq!(leases.len(), 1, "the lease had run out");
+    assert_eq!(old.renew_leases(&[stale], at(9_000)).await?, [tenant.id]);
+    let mut refused = changes(1);
+    refused.customers.push(Customer::new(part(&tenant, 77), identity(77), at(1)));
+    assert!(matches!(old.commit(&scope, &stale, refused).await, Err(StoreError::FenceLost)));
+    assert_eq!(new.customer(&scope, part(&tenant, 77)).await?, None);
+    new.release_leases(&leases).await?;
+    old.close().await;
+    new.close().await;
+    Ok(())
+}
+
+pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = existing(&store).await?;
+    let lease = lease(&store).await?;
+    let mut first = changes(1);
+    first.objects = vec![create("c1", "CODE-1"), create("c2", "CODE-2")];
+    store.commit(&scope, &lease, first).await?;
+    let mut second = changes(2);
+    second.objects = vec![create("c3", "CODE-1"), create("c2", "CODE-9"), create("c4", "CODE-4")];
+    second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)));
+    let Err(StoreError::UniqueConflict(keys)) = store.commit(&scope, &lease, second).await else {
+        panic!("the conflict was not seen");
+    };
+    assert!(keys.contains(&ObjectKey::new("coupon", "c2")), "{keys:?}");
+    assert!(!keys.contains(&ObjectKey::new("coupon", "c4")), "{keys:?}");
+    assert_eq!(store.object(&scope, "coupon", "c4").await?, None);
+    assert_eq!(store.customer(&scope, part(&tenant, 78)).await?, None);
+    assert_eq!(store.standing(&scope).await?.checkpoint, 1);
+    let mut stored = object("c1");
+    stored.version = 3;
+    let mut stale = changes(2);
+    stale.objects.push(ObjectChange::Replace(stored.clone(), Vec::new()));
+    assert!(matches!(store.commit(&scope, &lease, stale).await, Err(StoreError::VersionConflict(_))));
+    stored.version = 2;
+    // The old code is free again, within the same commit.
+    let mut moved = changes(2);
+    moved.objects = vec![ObjectChange::Replace(stored, vec![("code".into(), "CODE-5".into())]), create("c5", "CODE-1")];
+    store.commit(&scope, &lease, moved).await?;
+    assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(2));
+    store.release_leases(&[lease]).await?;
+    store.close().await;
+    Ok(())
+}
+
+pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = existing(&store).await?;
+    let lease = lease(&store).await?;
+    let part = part(&tenant, 5);
+    let cause = Cause { at: at(3), event: "m".into(), plugin: Some("digest".into()), rule: None };
+    let mut customer = Customer::new(part, identity(5), at(3));
+    customer.set("tier", json!("gö\"ld"), cause.clone());
+    customer.set("gone", json!(null), cause.clone());
+    customer.set("spent", json!(20_000), cause.clone());
+    customer.set_tag("vip", json!(true), cause);
+    let run = Run {
+        id: Id::named(&[b"run"]),
+        part,
+        journey: "win-back".into(),
+        version: 1,
+        node: "quiet".into(),
+        step: 1,
+        status: RunStatus::Waiting,
+        awaits: Some("Order Completed".into()),
+        due: Some(at(50)),
+        state: r#"{"trigger":"m"}"#.into(),
+        started_at: at(3),
+        ended_at: None,
+        fault: None,
+    };
+    let timer = Timer { due: at(50), id: run.id, part };
+    let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };
+    let claim = Claim { part, kind: "user_id".into(), value: "5".into(), position: 1, source: "m".into() };
+    let message = message(part, run.id);
+    let mut all = changes(7);
+    all.customers.push(customer.clone());
+    all.claims.push(claim.clone());
+    all.runs.push(run.clone());
+    all.armed.push(timer);
+    all.entries.push(entry.clone());
+    all.messages.push(message.clone());
+    all.events = vec![event("caused", part)];
+    all.counts = vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2 }];
+    store.commit(&scope, &lease, all.clone()).await?;
+    assert_eq!(store.customers_by_part(&scope, &[part]).await?, [customer]);
+    assert_eq!(store.claims(&scope, part).await?, [claim]);
+    assert_eq!(store.waiting_runs(&scope, &[part]).await?, [run.clone()]);
+    assert_eq!(store.due_timers(&scope, at(50), 9).await?, []);
+    assert_eq!(store.due_timers(&scope, at(51), 9).await?, [timer]);
+    assert_eq!(store.entries(&scope, &["win-back".into()], &[part]).await?, [entry]);
+    let caused = store.event(&scope, "caused").await?.expect("it was committed");
+    assert_eq!((caused.origin, caused.body), (Origin::Caused, event("", part).body));
+    assert_eq!(*store.checkpoint(tenant.id).borrow(), 7);
+    let due = store.pending_messages(&scope, at(100), 9).await?;
+    assert_eq!(due.iter().map(|due| &due.message).collect::<Vec<_>>(), [&message]);
+    let settled = Settled {
+        id: message.id,
+        status: MessageStatus::Accepted,
+        attempt: 1,
+        next_attempt_at: None,
+        provider_id: Some("p".into()),
+        units: 1,
+        fault: None,
+        digest: None,
+        at: at(101),
+    };
+    store.settle_messages(&scope, vec![settled]).await?;
+    assert_eq!(store.next_attempt(&scope).await?, None);
+    let row = store.message(&scope, message.id).await?.expect("it was committed");
+    assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 1));
+    assert_eq!(store.messages(&scope, &MessageFilter { limit: 9, ..Default::default() }).await?, [row]);
+    // The run ends, and its timer with it; what exists is not made twice.
+    let ended = Run { status: RunStatus::Done, ended_at: Some(at(60)), due: None, ..run };
+    all.checkpoint = 8;
+    all.runs = vec![ended.clone()];
+    all.armed.clear();
+    all.disarmed = vec![timer];
+    store.commit(&scope, &lease, all).await?;
+    assert_eq!(store.run(&scope, ended.id).await?, Some(ended));
+    let standing = store.standing(&scope).await?;
+    assert_eq!((standing.timers, standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, 0, 8));
+    assert_eq!(store.node_counts(&scope, "win-back").await?[0].entered, 4);
+    let timeline = store.timeline(&scope, part, None, 2).await?;
+    let rest = store.timeline(&scope, part, Some(&timeline[1].cursor()), 9).await?;
+    assert_eq!(timeline.len() + rest.len(), 3, "an event, a message, a run");
+    store.release_leases(&[lease]).await?;
+    store.close().await;
+    Ok(())
+}
+
+pub async fn ops_are_all_or_nothing(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = existing(&store).await?;
+    let part = part(&tenant, 1);
+    let ops = vec![Op::Append(event("op", part)), Op::Object(create("o1", "O-1")), Op::Object(create("o1", "O-2"))];
+    assert!(matches!(store.transact(&scope, ops).await, Err(StoreError::UniqueConflict(_))));
+    assert!(store.event(&scope, "op").await?.is_none());
+    assert_eq!(store.object(&scope, "coupon", "o1").await?, None);
+    let draft = Op::PutJourneyDraft { name: "j".into(), definition: json!({"start": "a"}), at: at(1) };
+    let version = |version| Op::PutJourneyVersion { name: "j".into(), version, definition: json!({}), at: at(2) };
+    store.transact(&scope, vec![draft, version(1), Op::Append(event("op", part))]).await?;
+    assert!(matches!(store.transact(&scope, vec![version(1)]).await, Err(StoreError::AlreadyExists(_))));
+    assert_eq!(store.journey(&scope, "j").await?.map(|journey| journey.latest), Some(1));
+    let found = store.events(&scope, &EventFilter { part: Some(part), limit: 100, ..Default::default() }).await?;
+    assert!(found.iter().any(|event| event.message_id == "op"));
+    store.close().await;
+    Ok(())
+}
+
+pub async fn a_cancelled_write_does_not_stop_the_writer(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = existing(&store).await?;
+    let part = part(&tenant, 1);
+    for index in 0..50 {
+        let write = store.append(&scope, vec![event(format!("cancelled-{index}"), part)]);
+        // Polled once, so that it may have reached the writer, then dropped.
+        futures::future::select(Box::pin(write), Box::pin(futures::future::ready(()))).await;
+        let read = store.load_events(&scope, 0, 100);
+        futures::future::select(Box::pin(read), Box::pin(tokio::task::yield_now())).await;
+    }
+    assert_eq!(store.append(&scope, vec![event("after", part)]).await?.accepted, 1);
+    assert!(store.event(&scope, "after").await?.is_some());
+    store.close().await;
+    Ok(())
+}
+
+pub async fn a_newer_database_is_refused(database: &Database) -> anyhow::Result<()> {
+    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+               VALUES (9999, 'from the future', TRUE, '', 0)";
+    let undo = "DELETE FROM _sqlx_migrations WHERE version = 9999";
+    execute(database, sql).await?;
+    let refused = database.open("a").await;
+    execute(database, undo).await?;
+    let error = refused.err().and_then(|error| error.downcast::<StoreError>().ok());
+    assert!(matches!(error, Some(StoreError::Newer { found: 9999, .. })), "{error:?}");
+    Ok(())
+}
+
+async fn execute(database: &Database, sql: &'static str) -> anyhow::Result<()> {
+    use sqlx::{Connection, PgConnection, SqliteConnection};
+    if database.url.starts_with("sqlite") {
+        sqlx::query(sql).execute(&mut SqliteConnection::connect(&database.url).await?).await?;
+    } else {
+        sqlx::query(sql).execute(&mut PgConnection::connect(&database.url).await?).await?;
+    }
+    Ok(())
+}
+
+pub async fn a_restart_takes_over(database: &Database) -> anyhow::Result<()> {
+    let (first, other) = (database.open("a").await?, database.open("b").await?);
+    let held = lease(&first).await?;
+    assert_eq!(first.claim_partitions(at(11), at(1_000), 9).await?, [], "what this process holds is not claimed again");
+    assert_eq!(other.claim_partitions(at(11), at(1_000), 9).await?, [], "another node waits for the lease to run out");
+    let restarted = database.open("a").await?;
+    let taken = lease(&restarted).await?;
+    assert!(taken.fence > held.fence);
+    for store in [first, other, restarted] {
+        store.close().await;
+    }
+    Ok(())
+}
+
+async fn existing(store: &Store) -> anyhow::Result<(openhub_store::Tenant, openhub_store::Scope)> {
+    let tenant = store.tenant_by_name("acme").await?.ok_or_else(|| anyhow::anyhow!("an earlier case makes it"))?;
+    let scope = openhub_store::Scope::of(tenant.id);
+    Ok((tenant, scope))
+}
+
+fn object(key: &str) -> Object {
+    Object {
+        kind: "coupon".into(),
+        key: key.into(),
+        part: None,
+        version: 1,
+        fields: json!({"percent": 15}),
+        created_at: at(1),
+        updated_at: at(1),
+        cause: "m".into(),
+    }
+}
+
+fn create(key: &str, code: &str) -> ObjectChange {
+    ObjectChange::Create(object(key), vec![("code".into(), code.into())])
+}
+
+fn message(part: Id, run: Id) -> NewMessage {
+    NewMessage {
+        id: Id::named(&[b"message"]),
+        part,
+        channel: "webhook".into(),
+        address: "5".into(),
+        purpose: String::new(),
+        content: r#"{"template":"win-back"}"#.into(),
+        journey: "win-back".into(),
+        run,
+        node: "send".into(),
+        created_at: at(3),
+        expires_at: None,
+    }
+}

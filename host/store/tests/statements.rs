@@ -1,0 +1,55 @@
+//! How many SQL statements a commit takes, counted at the driver: as many at any size of batch.
+
+mod support;
+
+use openhub_model::{Customer, Id};
+use openhub_test_postgres::Server;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{Database, changes, event, identity, lease, part, tenant};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The driver logs each statement as one event.
+struct Count;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            STATEMENTS.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
+    tracing_subscriber::registry().with(Count).init();
+    let server = Server::start().await?;
+    for database in [Database::sqlite()?, Database::postgres(&server).await?] {
+        let store = database.open("a").await?;
+        let mut counts = Vec::new();
+        let (tenant, scope) = tenant(&store).await?;
+        let lease = lease(&store).await?;
+        for size in [1, 37, 5_000] {
+            let mut batch = changes(size as i64);
+            for user in 0..size {
+                let part = part(&tenant, user);
+                batch.customers.push(Customer::new(part, identity(user), support::at(1)));
+                batch.events.push(event(format!("{size}-{user}"), part));
+                batch.armed.push(openhub_model::run::Timer {
+                    due: support::at(9),
+                    id: Id::named(&[&size.to_le_bytes(), &user.to_le_bytes()]),
+                    part,
+                });
+            }
+            batch.disarmed = batch.armed.clone();
+            let before = STATEMENTS.load(Ordering::SeqCst);
+            store.commit(&scope, &lease, batch).await?;
+            counts.push(STATEMENTS.load(Ordering::SeqCst) - before);
+        }
+        assert!(counts[0] <= 18 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+        store.close().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! P8: the same rule native and in a plugin whose sandbox is fresh for every batch, at 1, 100 and 1,000 rows.
+//!
+//! The rule is our plugin `points`: two reads of numbers, one of a text, two writes, sometimes an event. Both sides
+//! get the same columns and answer with the same writes, which is checked before anything is timed.
+
+use anyhow::{Context, Result, ensure};
+use openhub_model::columns::{Batch, Column, Values};
+use openhub_model::manifest::RuleShape;
+use openhub_runtime::{CallContext, Plugin, Runtime};
+use serde_json::json;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::statistics::{digits, median};
+use xtask::demo::Usage;
+
+const SIZES: [usize; 3] = [1, 100, 1000];
+/// How long one side runs in a round.
+const SLICE: Duration = Duration::from_millis(300);
+
+pub fn run(component: &Path, rounds: u64) -> Result<()> {
+    let component = std::fs::read(component).with_context(|| component.display().to_string())?;
+    let runtime = Runtime::new(openhub_runtime::Config::default())?;
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let plugin = executor.block_on(runtime.prepare(&component))?;
+    let rule = plugin.manifest().rules.first().context("points has a rule")?.clone();
+    let measured: Vec<Measured> =
+        SIZES.into_iter().map(|rows| measure(&plugin, &rule, rows, rounds)).collect::<Result<_>>()?;
+    report(&measured, rounds);
+    Ok(())
+}
+
+struct Measured {
+    rows: usize,
+    native_micros_a_row: f64,
+    plugin_micros_a_row: f64,
+    plugin_cpu_micros_a_row: f64,
+    plugin_micros_a_call: f64,
+    fuel_a_row: u64,
+}
+
+fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, rows: usize, rounds: u64) -> Result<Measured> {
+    let orders = orders(rows);
+    let batch = columns(rule, &orders)?;
+    let context = CallContext { id: "bench".to_owned(), settings: "{}".into(), dry_run: true };
+    let call = || plugin.evaluate(&context, &rule.name, "{}", &batch).map_err(|fault| anyhow::anyhow!("{fault:?}"));
+    let evaluated = call()?;
+    let target =
+        rule.writes.iter().position(|write| write.path.ends_with(".points")).context("points writes points")?;
+    let written = evaluated.outcome.writes.iter().find(|write| write.target as usize == target);
+    ensure!(written.is_some_and(|write| write.values == Values::Integers(native(&orders).points)), "the sides differ");
+
+    let (mut native_times, mut plugin_times, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        native_times.push(timed(|| drop(black_box(native(black_box(&orders))))));
+        let before = Usage::of(std::process::id() as i32)?;
+        let mut outcome = Ok(());
+        let (micros, calls) = counted(|| {
+            if let Err(error) = call() {
+                outcome = Err(error);
+            }
+        });
+        outcome?;
+        plugin_times.push(micros);
+        cpu.push((Usage::of(std::process::id() as i32)?.cpu_seconds() - before.cpu_seconds()) * 1e6 / calls as f64);
+    }
+    let a_row = |times: &[f64]| digits(median(times) / rows as f64);
+    Ok(Measured {
+        rows,
+        native_micros_a_row: a_row(&native_times),
+        plugin_micros_a_row: a_row(&plugin_times),
+        plugin_cpu_micros_a_row: a_row(&cpu),
+        plugin_micros_a_call: digits(median(&plugin_times)),
+        fuel_a_row: evaluated.receipt.fuel / rows as u64,
+    })
+}
+
+/// Microseconds a run.
+fn timed(work: impl FnMut()) -> f64 {
+    counted(work).0
+}
+
+/// Microseconds a run, and how many runs there were; the clock is read once for many.
+fn counted(mut work: impl FnMut()) -> (f64, u64) {
+    let (start, mut runs) = (Instant::now(), 0);
+    while start.elapsed() < SLICE {
+        for _ in 0..64 {
+            work();
+        }
+        runs += 64;
+    }
+    (start.elapsed().as_secs_f64() * 1e6 / runs as f64, runs)
+}
+
+/// What the rule reads of a row.
+struct Order {
+    cents: i64,
+    points: i64,
+    tier: &'static str,
+}
+
+fn orders(rows: usize) -> Vec<Order> {
+    let order = |row: i64| {
+        let points = row * 7 % 600;
+        Order { cents: 100 + row * 1_117 % 25_000, points, tier: tier(points) }
+    };
+    (0..rows as i64).map(order).collect()
+}
+
+/// The orders in the columns that the rule declares.
+fn columns(rule: &RuleShape, orders: &[Order]) -> Result<Batch> {
+    let column = |path: &str| -> Result<Values> {
+        Ok(match path.rsplit('.').next() {
+            Some("total") => Values::Integers(orders.iter().map(|order| order.cents).collect()),
+            Some("points") => Values::Integers(orders.iter().map(|order| order.points).collect()),
+            Some("tier") => Values::Texts(orders.iter().map(|order| format!("{}\0", order.tier)).collect()),
+            _ => anyhow::bail!("the benchmark knows no column {path}"),
+        })
+    };
+    let columns = rule.reads.iter().map(|read| Ok(Column { values: column(&read.path)?, absent: Vec::new() }));
+    Ok(Batch { rows: orders.len() as u32, columns: columns.collect::<Result<_>>()?, lists: Vec::new() })
+}
+
+/// The rule's answer: points for all, and who moved to which tier.
+struct Effects {
+    points: Vec<i64>,
+    moved: Vec<(u32, &'static str)>,
+}
+
+fn native(orders: &[Order]) -> Effects {
+    let mut effects = Effects { points: Vec::with_capacity(orders.len()), moved: Vec::new() };
+    for (row, order) in (0..).zip(orders) {
+        let points = order.points.saturating_add(order.cents / 100);
+        let tier = tier(points);
+        effects.points.push(points);
+        if tier != order.tier {
+            effects.moved.push((row, tier));
+        }
+    }
+    black_box(&effects.moved);
+    effects
+}
+
+fn tier(points: i64) -> &'static str {
+    match points {
+        500.. => "gold",
+        200.. => "silver",
+        _ => "bronze",
+    }
+}
+
+fn report(measured: &[Measured], rounds: u64) {
+    println!("P8 plugins: the rule `points`, a fresh sandbox a batch, fuel and epoch on; medians of {rounds} rounds");
+    println!(
+        "{:>8} {:>16} {:>16} {:>18} {:>18} {:>12}",
+        "rows", "native, µs/row", "plugin, µs/row", "plugin, CPU µs/row", "plugin, µs/call", "fuel/row"
+    );
+    for Measured {
+        rows,
+        native_micros_a_row,
+        plugin_micros_a_row,
+        plugin_cpu_micros_a_row,
+        plugin_micros_a_call,
+        fuel_a_row,
+    } in measured
+    {
+        println!(
+            "{rows:>8} {native_micros_a_row:>16} {plugin_micros_a_row:>16} {plugin_cpu_micros_a_row:>18} {plugin_micros_a_call:>18} {fuel_a_row:>12}"
+        );
+    }
+    let sizes: Vec<_> = measured
+        .iter()
+        .map(|size| {
+            json!({"rows": size.rows, "native_micros_a_row": size.native_micros_a_row, "plugin_micros_a_row": size.plugin_micros_a_row,
+                "plugin_cpu_micros_a_row": size.plugin_cpu_micros_a_row, "plugin_micros_a_call": size.plugin_micros_a_call,
+                "fuel_a_row": size.fuel_a_row})
+        })
+        .collect();
+    println!("{}", json!({"scenario": "p8", "rounds": rounds, "sizes": sizes}));
+}

@@ -1,0 +1,77 @@
+//! Builds what the commands run: the guests and the binary `openhub`, always with the same features.
+
+use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::MetadataCommand;
+use openhub_sdk_build::Built;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const WASM: &str = "wasm32-unknown-unknown";
+/// The plugins of ours, in the order in which they are installed.
+pub const PLUGINS: [&str; 4] = ["rfm", "points", "coupon", "webhook"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Dev,
+    Release,
+}
+
+/// Runs a program and fails if it does.
+pub fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} could not be started"))?;
+    ensure!(status.success(), "{name} failed ({status})");
+    Ok(())
+}
+
+/// Adds the guests' compilation target if the toolchain lacks it.
+pub fn wasm_target(root: &Path) -> Result<()> {
+    let listed = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root).output();
+    match listed {
+        Ok(output) if output.status.success() => {
+            let installed = String::from_utf8_lossy(&output.stdout).lines().any(|line| line.trim() == WASM);
+            if installed { Ok(()) } else { run(Command::new("rustup").args(["target", "add", WASM]).current_dir(root)) }
+        }
+        _ => {
+            let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root).output()?;
+            let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+            if sysroot.join("lib/rustlib").join(WASM).is_dir() {
+                return Ok(());
+            }
+            bail!("the Rust target {WASM} is missing, and there is no rustup to add it with")
+        }
+    }
+}
+
+/// Builds the plugins of ours into components.
+pub fn guests(root: &Path) -> Result<Vec<Built>> {
+    wasm_target(root)?;
+    let folders: Vec<PathBuf> = PLUGINS.iter().map(|name| root.join("plugins").join(name)).collect();
+    openhub_sdk_build::build_all(&folders).context("the plugins could not be built")
+}
+
+/// Builds the binary `openhub` and says where it is.
+pub fn hub(root: &Path, profile: Profile) -> Result<PathBuf> {
+    let mut cargo = Command::new(cargo());
+    cargo.args(["build", "--quiet", "--package", "openhub"]).current_dir(root);
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            cargo.arg("--release");
+            "release"
+        }
+    };
+    run(&mut cargo).context("the hub could not be built")?;
+    Ok(target(root)?.join(folder).join("openhub"))
+}
+
+/// Cargo's target folder.
+pub fn target(root: &Path) -> Result<PathBuf> {
+    let metadata = MetadataCommand::new().current_dir(root).no_deps().exec()?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
+/// The cargo that runs us.
+pub fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}

@@ -1,0 +1,56 @@
+//! A tenant's plugins and its journey, through the public API, as an admin and a marketer would.
+
+use anyhow::{Context, Result};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+use super::api::Api;
+
+/// The key that the webhook plugin signs with; the receiver knows it too.
+pub const SIGNING_SECRET: &str = "whsec_b3Blbmh1YiBkZW1vOiBvbmx5IGZvciB0aGlzIG1hY2hpbmUu";
+const JOURNEY: &str = "win-back";
+
+/// As `openhub tenant create --json` answers.
+#[derive(Deserialize)]
+pub struct Tenant {
+    pub name: String,
+    pub write_key: String,
+    pub api_key: String,
+}
+
+pub async fn install(
+    hub: &str,
+    tenant: &Tenant,
+    components: &[(String, Vec<u8>)],
+    receiver: &str,
+    root: &Path,
+) -> Result<()> {
+    let api = Api::new(hub, &tenant.api_key)?;
+    for (name, component) in components {
+        enable(&api, name, component.clone(), receiver).await.with_context(|| format!("the plugin {name}"))?;
+    }
+    publish(&api, &root.join("examples/cdnow/win-back.journey.json")).await.context("the journey")
+}
+
+async fn enable(api: &Api, name: &str, component: Vec<u8>, receiver: &str) -> Result<()> {
+    api.upload("/api/v1/plugins", component).await?;
+    let mut settings = json!({});
+    if name == "webhook" {
+        settings = json!({"url": format!("{receiver}/messages")});
+        let secret = json!({"value": SIGNING_SECRET});
+        api.call(Method::PUT, "/api/v1/plugins/webhook/secrets/signing", Some(&secret)).await?;
+    }
+    let body = json!({"settings": settings});
+    api.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), Some(&body)).await?;
+    Ok(())
+}
+
+async fn publish(api: &Api, file: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let definition: Value = serde_json::from_str(&text)?;
+    api.call(Method::PUT, &format!("/api/v1/journeys/{JOURNEY}"), Some(&definition)).await?;
+    api.call(Method::POST, &format!("/api/v1/journeys/{JOURNEY}/publish"), None).await?;
+    Ok(())
+}

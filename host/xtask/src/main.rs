@@ -1,0 +1,60 @@
+//! The command line of the developer's own commands.
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use xtask::{bench, check, demo, receiver, test};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The developer's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Replay 69,659 real purchases through a fresh hub and print its figures beside the truths.
+    Demo(demo::Options),
+    /// Format, lints, docs, and the house rules that cargo does not know.
+    Check,
+    /// `check`, then every test; sets up what the tests need.
+    Test,
+    /// Measure: prints a line of JSON and a table.
+    Bench(bench::Options),
+    /// The demo's receiver of webhooks, a process of its own.
+    #[command(hide = true)]
+    Receiver(receiver::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(options) => return demo::run(&root()?, options),
+        Command::Check => check::check(&root()?)?,
+        Command::Test => test::test(&root()?)?,
+        Command::Bench(options) => bench::run(&root()?, &options)?,
+        Command::Receiver(options) => receiver::run(&options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The workspace's folder: two above this package, which cargo names when it runs a program.
+fn root() -> Result<PathBuf> {
+    let start = match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(package) => PathBuf::from(package),
+        None => std::env::current_dir()?,
+    };
+    let is_root = |folder: &&Path| folder.join("Cargo.lock").is_file() && folder.join("host").is_dir();
+    start.ancestors().find(is_root).map(Path::to_path_buf).context("not inside a checkout of OpenHub")
+}

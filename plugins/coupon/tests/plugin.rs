@@ -1,0 +1,37 @@
+//! The built component, in the hub's own runtime.
+
+use openhub_sdk_testing::{Hub, Timestamp, json};
+
+#[openhub_sdk_testing::test]
+fn codes_come_from_the_seed(hub: Hub) {
+    let coupons = |seed| hub.object("coupon").customer("ann").at(Timestamp::from_micros(0)).seed(seed);
+    let issued = |seed| coupons(seed).create(json!({"percent": 15})).expect("a coupon");
+    let coupon = issued(7);
+    assert_eq!(coupon, issued(7));
+    assert_ne!(coupon.key, issued(8).key);
+    assert_eq!(coupon.fields["code"], coupon.key.as_str());
+    assert_eq!(coupon.fields["owner"], "ann");
+    assert_eq!(coupon.fields["status"], "issued");
+    assert_eq!(coupon.fields["issued_at"], "1970-01-01T00:00:00Z");
+}
+
+#[openhub_sdk_testing::test]
+fn redeemed_once(hub: Hub) {
+    let coupons = hub.object("coupon").customer("ann");
+    let issued = coupons.create(json!({"percent": 15})).expect("a coupon").fields;
+    let mut wanted = issued.clone();
+    wanted["status"] = json!("redeemed");
+    let redeemed = coupons.update(&issued, &wanted).expect("redeemed");
+    assert_eq!(redeemed.events[0].name, "Coupon Redeemed");
+    let faults = coupons.update(&redeemed.fields, &wanted).expect_err("a second time");
+    assert_eq!((faults[0].pointer.as_str(), faults[0].code.as_str()), ("/status", "redeemed"));
+}
+
+#[openhub_sdk_testing::test]
+fn one_bad_coupon_leaves_the_others(hub: Hub) {
+    let asked = [json!({"percent": 15}), json!({"percent": 101}), json!({"percent": 1, "code": "no"})];
+    let answers = hub.object("coupon").customer("ann").create_all(&asked);
+    let told: Vec<_> =
+        answers.iter().map(|answer| answer.as_ref().err().map(|faults| faults[0].pointer.as_str())).collect();
+    assert_eq!(told, [None, Some("/percent"), Some("/code")]);
+}

@@ -1,0 +1,219 @@
+//! What a manifest must hold before it leaves the developer's machine; the hub checks again at install.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::semver::Version;
+use openhub_model::manifest::{Field, Manifest, RuleShape, Type};
+
+/// Checks names, paths and types; the error names the rule, object or channel and the field.
+pub fn check(manifest: &Manifest) -> Result<()> {
+    kebab(&manifest.name).context("plugin.toml, name")?;
+    Version::parse(&manifest.version)
+        .with_context(|| format!("plugin.toml, version: `{}` is no semantic version", manifest.version))?;
+    ensure!(!manifest.publisher.is_empty(), "plugin.toml, publisher: it is empty");
+    distinct(manifest.rules.iter().map(|rule| rule.name.as_str()), "rule")?;
+    distinct(manifest.objects.iter().map(|object| object.name.as_str()), "object")?;
+    distinct(manifest.channels.iter().map(|channel| channel.name.as_str()), "channel")?;
+    distinct(manifest.events.iter().map(|event| event.name.as_str()), "event")?;
+    for rule in &manifest.rules {
+        check_rule(rule).with_context(|| format!("rule `{}`", rule.name))?;
+    }
+    for object in &manifest.objects {
+        let place = || format!("object `{}`", object.name);
+        kebab(&object.name).with_context(place)?;
+        check_fields(&object.fields).with_context(place)?;
+        if let Some(owner) = &object.owner {
+            let found = object.fields.iter().find(|field| field.name == *owner);
+            let found = found.with_context(|| format!("{}: its owner `{owner}` is no field", place()))?;
+            ensure!(found.of == Type::Customer, "{}, field `{owner}`: an owner is of type CustomerRef", place());
+        }
+    }
+    for channel in &manifest.channels {
+        let place = || format!("channel `{}`", channel.name);
+        kebab(&channel.name).with_context(place)?;
+        ensure!(!channel.address.is_empty(), "{}: it names no address kind", place());
+        check_fields(&channel.content).with_context(place)?;
+    }
+    for event in &manifest.events {
+        check_fields(&event.fields).with_context(|| format!("event `{}`", event.name))?;
+    }
+    check_fields(&manifest.settings).context("the settings")?;
+    check_policy(manifest)
+}
+
+/// A component exports the interface of each kind of shape that it declares, and no other.
+pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
+    let kinds = [
+        ("openhub:rule/rule", manifest.rules.is_empty(), "rules"),
+        ("openhub:data-object/data-object", manifest.objects.is_empty(), "objects"),
+        ("openhub:channel/channel", manifest.channels.is_empty(), "channels"),
+    ];
+    for (interface, empty, what) in kinds {
+        let exported = exports.iter().any(|export| export == interface);
+        ensure!(exported || empty, "{what} are declared, but the component does not export {interface}");
+        ensure!(!exported || !empty, "the component exports {interface}, but no {what} are declared");
+    }
+    Ok(())
+}
+
+fn check_rule(rule: &RuleShape) -> Result<()> {
+    kebab(&rule.name)?;
+    ensure!(!rule.on.is_empty(), "no event triggers it: write #[rule(on = \"…\")]");
+    distinct(rule.reads.iter().map(|read| read.name.as_str()), "read")?;
+    distinct(rule.writes.iter().map(|write| write.name.as_str()), "write")?;
+    distinct(rule.writes.iter().map(|write| write.path.as_str()), "written path")?;
+    for read in &rule.reads {
+        let typed = match read.path.as_str() {
+            "row.at" => read.of == Type::Timestamp,
+            "row.seed" => read.of == Type::Integer,
+            "row.customer" => matches!(read.of, Type::Customer | Type::Text),
+            "event.name" => read.of == Type::Text,
+            path if is_tag(path) => read.of == Type::Boolean,
+            path if is_event_property(path) || is_below(path, "customer.attributes.") => true,
+            path => bail!("field `{}`: `{path}` is no path that a rule can read", read.name),
+        };
+        ensure!(typed, "field `{}`: `{}` is not of type {:?}", read.name, read.path, read.of);
+    }
+    for write in &rule.writes {
+        let typed = match write.path.as_str() {
+            "decision" => matches!(write.of, Type::Text | Type::Boolean | Type::Enum(_)),
+            path if is_tag(path) => write.of == Type::Boolean,
+            path if is_below(path, "customer.counters.") => write.of == Type::Integer,
+            path if is_below(path, "customer.attributes.") => true,
+            path => bail!("field `{}`: `{path}` is no path that a rule can write", write.name),
+        };
+        ensure!(typed, "field `{}`: `{}` cannot be of type {:?}", write.name, write.path, write.of);
+    }
+    check_fields(&rule.params).context("its parameters")
+}
+
+fn is_tag(path: &str) -> bool {
+    is_below(path, "customer.tags.")
+}
+
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|name| !name.is_empty() && !name.contains("[]"))
+}
+
+/// `event.properties.a.b` or, with one list on the way, `event.properties.a[].b`.
+fn is_event_property(path: &str) -> bool {
+    let Some(names) = path.strip_prefix("event.properties.") else { return false };
+    let mut names = names.split('.').peekable();
+    let mut lists = 0;
+    while let Some(name) = names.next() {
+        let plain = name.strip_suffix("[]").inspect(|_| lists += 1).unwrap_or(name);
+        if plain.is_empty() || plain.contains(['[', ']']) || (plain != name && names.peek().is_none()) {
+            return false;
+        }
+    }
+    lists <= 1
+}
+
+fn check_fields(fields: &[Field]) -> Result<()> {
+    distinct(fields.iter().map(|field| field.name.as_str()), "field")?;
+    for field in fields {
+        let unique = matches!(field.of, Type::Text | Type::Integer | Type::Enum(_) | Type::Customer);
+        ensure!(!field.unique || unique, "field `{}`: only a text or an integer can be unique", field.name);
+        if let Type::Enum(values) = &field.of {
+            ensure!(!values.is_empty(), "field `{}`: its enum has no values", field.name);
+        }
+    }
+    Ok(())
+}
+
+fn check_policy(manifest: &Manifest) -> Result<()> {
+    for host in &manifest.hosts {
+        let place = || format!("plugin.toml, hosts: `{host}`");
+        if let Some(setting) = host.strip_prefix("setting:") {
+            let found = manifest.settings.iter().find(|field| field.name == setting);
+            let found = found.with_context(|| format!("{} names no field of #[derive(Settings)]", place()))?;
+            ensure!(found.of == Type::Text, "{}: the setting is no text", place());
+            continue;
+        }
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+        ensure!(plain && !name.is_empty(), "{} is no host name, `*.` and a name, or `setting:` and a setting", place());
+    }
+    distinct(manifest.secrets.iter().map(|secret| secret.name.as_str()), "secret")?;
+    for secret in &manifest.secrets {
+        ensure!(!secret.places.is_empty(), "plugin.toml, secret `{}`: it names no place to be used in", secret.name);
+    }
+    Ok(())
+}
+
+/// `a-name-2`.
+fn kebab(name: &str) -> Result<()> {
+    let word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let first = name.starts_with(|first: char| first.is_ascii_lowercase());
+    ensure!(
+        first && name.split('-').all(word) && name.len() <= 64,
+        "`{name}` is no name: lower-case letters, digits and single hyphens, a letter first, at most 64"
+    );
+    Ok(())
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        ensure!(!name.is_empty(), "a {what} has no name");
+        ensure!(seen.insert(name), "the {what} `{name}` is declared twice");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::manifest::{ObjectShape, Read, Write};
+
+    fn manifest(read: (&str, Type), write: (&str, Type)) -> Manifest {
+        let rule = RuleShape {
+            name: "points".into(),
+            on: vec!["Order Completed".into()],
+            reads: vec![Read { name: "a".into(), path: read.0.into(), of: read.1, required: true, bind: false }],
+            writes: vec![Write { name: "b".into(), path: write.0.into(), of: write.1 }],
+            events: vec![],
+            objects: vec![],
+            params: vec![],
+        };
+        let named = Manifest { name: "points".into(), version: "1.0.0".into(), ..Manifest::default() };
+        Manifest { publisher: "openhub".into(), rules: vec![rule], ..named }
+    }
+
+    #[test]
+    fn paths_and_their_types() {
+        let fine = ("customer.attributes.tier", Type::Text);
+        for path in
+            ["event.properties.total", "event.properties.a.b", "event.properties.items[].sku", "customer.tags.vip"]
+        {
+            let of = if is_tag(path) { Type::Boolean } else { Type::Text };
+            check(&manifest((path, of), fine.clone())).unwrap();
+        }
+        for path in
+            ["event.total", "event.properties.", "event.properties.items[]", "event.properties.a[].b[].c", "row.when"]
+        {
+            let error = format!("{:#}", check(&manifest((path, Type::Text), fine.clone())).unwrap_err());
+            assert!(error.contains("rule `points`: field `a`") && error.contains(path), "{error}");
+        }
+        let counter = manifest(("row.at", Type::Timestamp), ("customer.counters.spent", Type::Text));
+        assert!(format!("{:#}", check(&counter).unwrap_err()).contains("field `b`"));
+        assert!(check(&manifest(("row.seed", Type::Text), fine)).is_err());
+    }
+
+    #[test]
+    fn hosts_owners_and_exports() {
+        let base = manifest(("row.at", Type::Timestamp), ("customer.attributes.a", Type::Text));
+        for host in ["setting:url", "https://example.com", "*.", "a b"] {
+            assert!(check(&Manifest { hosts: vec![host.into()], ..base.clone() }).is_err(), "{host}");
+        }
+        check(&Manifest { hosts: vec!["*.example.com".into()], ..base.clone() }).unwrap();
+        let coupon = ObjectShape { name: "coupon".into(), version: 1, fields: vec![], owner: Some("owner".into()) };
+        let error = check(&Manifest { objects: vec![coupon], ..base.clone() }).unwrap_err();
+        assert!(error.to_string().contains("owner"), "{error}");
+        exports(&base, &["openhub:rule/rule".into()]).unwrap();
+        assert!(exports(&base, &[]).is_err());
+        assert!(exports(&base, &["openhub:rule/rule".into(), "openhub:channel/channel".into()]).is_err());
+    }
+}

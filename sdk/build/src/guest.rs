@@ -1,0 +1,118 @@
+//! Runs cargo for the guests: all that are asked for of one workspace at once, for `wasm32-unknown-unknown`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::{Message, MetadataCommand, PackageId, TargetKind};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "guest";
+
+/// A compiled plugin crate.
+pub struct Guest {
+    /// Where its `Cargo.toml` and `plugin.toml` stand.
+    pub dir: PathBuf,
+    /// The core module.
+    pub module: PathBuf,
+    pub target_dir: PathBuf,
+}
+
+/// A plugin crate before it is compiled.
+struct Crate {
+    dir: PathBuf,
+    package: PackageId,
+    name: String,
+    workspace: PathBuf,
+    target_dir: PathBuf,
+}
+
+/// Compiles the plugin crates in `dirs`; the answer has their order.
+pub fn compile(dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Guest>> {
+    let crates = dirs.iter().map(|dir| locate(dir, target_dir)).collect::<Result<Vec<_>>>()?;
+    let mut modules = Vec::new();
+    let mut workspaces: Vec<&Path> = crates.iter().map(|found| found.workspace.as_path()).collect();
+    workspaces.sort_unstable();
+    workspaces.dedup();
+    for workspace in workspaces {
+        let asked: Vec<&Crate> = crates.iter().filter(|found| found.workspace == workspace).collect();
+        modules.extend(run(workspace, &asked)?);
+    }
+    crates
+        .into_iter()
+        .map(|found| {
+            let module = modules.iter().find(|(package, _)| *package == found.package);
+            let (_, module) = module.with_context(|| {
+                format!(
+                    "{} makes no WebAssembly module: its [lib] needs crate-type = [\"cdylib\", \"rlib\"]",
+                    found.name
+                )
+            })?;
+            Ok(Guest { dir: found.dir, module: module.clone(), target_dir: found.target_dir })
+        })
+        .collect()
+}
+
+fn locate(dir: &Path, target_dir: Option<&Path>) -> Result<Crate> {
+    let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
+    let manifest = dir.join("Cargo.toml");
+    ensure!(manifest.is_file(), "{} has no Cargo.toml: it is no plugin crate", dir.display());
+    let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec()?;
+    let package = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
+    let package = package.with_context(|| format!("{} names no package", manifest.display()))?;
+    Ok(Crate {
+        package: package.id.clone(),
+        name: package.name.to_string(),
+        workspace: metadata.workspace_root.clone().into_std_path_buf(),
+        target_dir: target_dir.map_or_else(|| metadata.target_directory.clone().into_std_path_buf(), Path::to_path_buf),
+        dir,
+    })
+}
+
+fn run(workspace: &Path, crates: &[&Crate]) -> Result<Vec<(PackageId, PathBuf)>> {
+    let mut command = cargo();
+    command.current_dir(workspace).args(["build", "--lib", "--target", TARGET, "--profile", PROFILE]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    if let Some(first) = crates.first() {
+        command.arg("--target-dir").arg(&first.target_dir);
+    }
+    for one in crates {
+        command.arg("--package").arg(&one.package.repr);
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let mut modules = Vec::new();
+    for message in Message::parse_stream(std::io::BufReader::new(stdout)) {
+        let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")? else { continue };
+        let wanted = crates.iter().any(|one| one.package == artifact.package_id);
+        if wanted && artifact.target.is_kind(TargetKind::CDyLib) {
+            let files = artifact.filenames.into_iter().filter(|file| file.extension() == Some("wasm"));
+            modules.extend(files.map(|file| (artifact.package_id.clone(), file.into_std_path_buf())));
+        }
+    }
+    if !child.wait().context("cannot wait for cargo")?.success() {
+        require_target(workspace)?;
+        let names: Vec<&str> = crates.iter().map(|one| one.name.as_str()).collect();
+        bail!("cargo could not build {} for {TARGET}; its messages stand above", names.join(", "));
+    }
+    Ok(modules)
+}
+
+/// Cargo, free of the flags that were meant for the host (coverage, sanitizers, target CPUs).
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
+    command
+}
+
+/// Says how to add the target, if its absence is why a build failed.
+fn require_target(workspace: &Path) -> Result<()> {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let answer = rustc.current_dir(workspace).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let Ok(answer) = answer else { return Ok(()) };
+    let folder = String::from_utf8_lossy(&answer.stdout);
+    if answer.status.success() && !Path::new(folder.trim()).is_dir() {
+        bail!("the Rust target {TARGET} is not installed; add it with `rustup target add {TARGET}`");
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Builds plugins: from a crate to one WebAssembly component with its manifest inside.
+//!
+//! What a plugin is made of comes from its code (the SDK's macros leave shape fragments in the core module),
+//! what it asks for from its `plugin.toml`; here both become the manifest. Nothing of a plugin is executed.
+//! Installing it is the hub's part, running it in a test that of `openhub-sdk-testing`.
+
+mod check;
+mod component;
+mod fragments;
+mod guest;
+mod lock;
+mod merge;
+mod new;
+mod policy;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use openhub_model::manifest::Manifest;
+
+pub use check::check;
+pub use lock::{LOCK_FILE, canonical};
+pub use new::{Kind, new_plugin};
+pub use policy::{POLICY_FILE, Policy};
+
+/// How to build; the default builds into the workspace's own target folder and writes the lock file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Fail if `manifest.lock.json` differs from what was built, instead of writing it.
+    pub locked: bool,
+    /// Cargo's target folder, if not the workspace's own.
+    pub target_dir: Option<PathBuf>,
+    /// The component's file (`….wasm`) or its folder, if not `<target>/plugins`.
+    pub out: Option<PathBuf>,
+}
+
+/// A component as it was written.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub path: PathBuf,
+    pub manifest: Manifest,
+    pub bytes: Vec<u8>,
+}
+
+/// A component in memory: nothing was written but cargo's own output.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    pub manifest: Manifest,
+    pub bytes: Vec<u8>,
+}
+
+/// Builds the plugin in `plugin_dir` and writes its component and its lock file.
+pub fn build(plugin_dir: &Path, options: Options) -> Result<Built> {
+    let mut built = build_each(&[plugin_dir.to_path_buf()], &options)?;
+    built.pop().context("nothing was built")
+}
+
+/// Builds several plugins, those of one workspace by one run of cargo, with the default options.
+pub fn build_all(plugin_dirs: &[PathBuf]) -> Result<Vec<Built>> {
+    build_each(plugin_dirs, &Options::default())
+}
+
+/// Builds several plugins with the same options; the answer has their order.
+pub fn build_each(plugin_dirs: &[PathBuf], options: &Options) -> Result<Vec<Built>> {
+    let guests = guest::compile(plugin_dirs, options.target_dir.as_deref())?;
+    let mut built = Vec::with_capacity(guests.len());
+    for guest in guests {
+        let Assembled { manifest, bytes } = assemble_guest(&guest)?;
+        lock::settle(&guest.dir, &manifest, options.locked)?;
+        let folder = options.out.clone().unwrap_or_else(|| guest.target_dir.join("plugins"));
+        let path = match folder.extension() {
+            Some(extension) if extension == "wasm" => folder,
+            _ => folder.join(format!("{}.wasm", manifest.name)),
+        };
+        lock::write_whole(&path, &bytes)?;
+        built.push(Built { path, manifest, bytes });
+    }
+    Ok(built)
+}
+
+/// Builds the plugin in `plugin_dir` and leaves its lock file and `target/plugins` alone: what tests run.
+pub fn assemble(plugin_dir: &Path) -> Result<Assembled> {
+    let guests = guest::compile(&[plugin_dir.to_path_buf()], None)?;
+    assemble_guest(guests.first().context("nothing was built")?)
+}
+
+fn assemble_guest(guest: &guest::Guest) -> Result<Assembled> {
+    let policy = Policy::read(&guest.dir)?;
+    let module = std::fs::read(&guest.module).with_context(|| format!("cannot read {}", guest.module.display()))?;
+    assemble_module(&module, policy).with_context(|| format!("the plugin in {}", guest.dir.display()))
+}
+
+/// Makes the component of a compiled core module and its policy.
+pub fn assemble_module(module: &[u8], policy: Policy) -> Result<Assembled> {
+    let fragments = fragments::read(module)?;
+    let mut manifest = merge::merge(fragments, policy)?;
+    check::check(&manifest)?;
+    let encoded = component::encode(&fragments::strip(module)?)?;
+    let surface = component::surface(&encoded)?;
+    check::exports(&manifest, &surface.exports)?;
+    manifest.imports = surface.imports;
+    let bytes = component::append_manifest(encoded, &canonical(&manifest)?);
+    Ok(Assembled { manifest, bytes })
+}

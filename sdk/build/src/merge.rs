@@ -1,0 +1,222 @@
+//! Fragments and policy become the manifest: names of types are resolved, everything gets its order.
+//!
+//! Fragments come in the linker's order, so shapes are sorted by name; reads, writes and fields keep the order of
+//! the code, because columns cross the boundary in it. Whether the result makes sense is `check`'s question.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use openhub_model::manifest::{ChannelShape, EventShape, Field, Manifest, ObjectShape, Read, RuleShape, Type, Write};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::fragments::{Fields, Fragment};
+use crate::policy::Policy;
+
+/// The fragments by kind and by the name of their Rust type.
+#[derive(Default)]
+struct Types {
+    reads: BTreeMap<String, Vec<Value>>,
+    writes: BTreeMap<String, (Vec<Value>, Vec<String>, Vec<String>)>,
+    enums: BTreeMap<String, Vec<String>>,
+    /// Rust type → name and fields.
+    events: BTreeMap<String, (String, Vec<Value>)>,
+    params: BTreeMap<String, Vec<Value>>,
+    /// Rust type → name of the object type.
+    objects: BTreeMap<String, String>,
+    content: BTreeMap<String, Vec<Value>>,
+    settings: BTreeMap<String, Vec<Value>>,
+}
+
+/// Makes the manifest; its `imports` stay empty until the component is there to be asked.
+pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
+    let types = collect(&fragments)?;
+    let mut manifest = Manifest {
+        format: 1,
+        name: policy.name,
+        version: policy.version,
+        publisher: policy.publisher,
+        title: policy.title,
+        description: policy.description,
+        secrets: policy.secrets,
+        hosts: policy.hosts,
+        limits: policy.limits,
+        ..Manifest::default()
+    };
+    for fragment in fragments {
+        match fragment {
+            Fragment::Rule { name, on, reads, writes, params } => {
+                manifest.rules.push(types.rule(name, on, &reads, &writes, params.as_deref())?);
+            }
+            Fragment::Object { name, version, fields, owner, .. } => {
+                let place = format!("object `{name}`");
+                let fields = types.fields::<Field>(&fields, &place)?;
+                manifest.objects.push(ObjectShape { name, version, fields, owner });
+            }
+            Fragment::Channel { name, address, purpose, unknown, content } => {
+                let place = format!("channel `{name}`");
+                let content = match content {
+                    Some(of) => {
+                        types.fields::<Field>(named(&types.content, &of, &place, "content", "Content")?, &place)?
+                    }
+                    None => Vec::new(),
+                };
+                manifest.channels.push(ChannelShape { name, address, purpose, unknown, content });
+            }
+            Fragment::Event { name, fields, .. } => {
+                let place = format!("event `{name}`");
+                let fields = types.fields::<Field>(&fields, &place)?;
+                manifest.events.push(EventShape { name, fields });
+            }
+            _ => {}
+        }
+    }
+    manifest.settings = types.settings()?;
+    manifest.rules.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.objects.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.channels.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.events.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(manifest)
+}
+
+fn collect(fragments: &[Fragment]) -> Result<Types> {
+    let mut types = Types::default();
+    for fragment in fragments.iter().cloned() {
+        match fragment {
+            Fragment::Reads(Fields { of, fields }) => put(&mut types.reads, of, fields, "Reads")?,
+            Fragment::Writes { of, fields, events, objects } => {
+                put(&mut types.writes, of, (fields, events, objects), "Writes")?;
+            }
+            Fragment::Enum { of, values } => put(&mut types.enums, of, values, "enum")?,
+            Fragment::Event { of, name, fields } => put(&mut types.events, of, (name, fields), "Event")?,
+            Fragment::Params(Fields { of, fields }) => put(&mut types.params, of, fields, "Params")?,
+            Fragment::Object { of, name, .. } => put(&mut types.objects, of, name, "DataObject")?,
+            Fragment::Content(Fields { of, fields }) => put(&mut types.content, of, fields, "Content")?,
+            Fragment::Settings(Fields { of, fields }) => put(&mut types.settings, of, fields, "Settings")?,
+            Fragment::Rule { .. } | Fragment::Channel { .. } => {}
+        }
+    }
+    Ok(types)
+}
+
+fn put<T>(kind: &mut BTreeMap<String, T>, of: String, value: T, word: &str) -> Result<()> {
+    if kind.contains_key(&of) {
+        bail!("two {word} types are called `{of}`; type names are unique within a plugin");
+    }
+    kind.insert(of, value);
+    Ok(())
+}
+
+fn named<'a, T>(kind: &'a BTreeMap<String, T>, of: &str, place: &str, role: &str, derive: &str) -> Result<&'a T> {
+    kind.get(of).with_context(|| format!("{place}: its {role} type `{of}` has no #[derive({derive})]"))
+}
+
+impl Types {
+    fn rule(
+        &self,
+        name: String,
+        on: Vec<String>,
+        reads: &str,
+        writes: &str,
+        params: Option<&str>,
+    ) -> Result<RuleShape> {
+        let place = format!("rule `{name}`");
+        let reads = named(&self.reads, reads, &place, "reads", "Reads")?;
+        let (fields, events, objects) = named(&self.writes, writes, &place, "writes", "Writes")?;
+        let events = events.iter().map(|of| Ok(named(&self.events, of, &place, "event", "Event")?.0.clone()));
+        let objects = objects.iter().map(|of| named(&self.objects, of, &place, "object", "DataObject").cloned());
+        let params = match params {
+            Some(of) => self.fields::<Field>(named(&self.params, of, &place, "parameter", "Params")?, &place)?,
+            None => Vec::new(),
+        };
+        Ok(RuleShape {
+            on,
+            reads: self.fields::<Read>(reads, &place)?,
+            writes: self.fields::<Write>(fields, &place)?,
+            events: events.collect::<Result<_>>()?,
+            objects: objects.collect::<Result<_>>()?,
+            params,
+            name,
+        })
+    }
+
+    fn settings(&self) -> Result<Vec<Field>> {
+        if self.settings.len() > 1 {
+            let names: Vec<&str> = self.settings.keys().map(String::as_str).collect();
+            bail!("a plugin has one #[derive(Settings)], here are {}", names.join(", "));
+        }
+        let fields = self.settings.values().next();
+        fields.map_or_else(|| Ok(Vec::new()), |fields| self.fields(fields, "the settings"))
+    }
+
+    /// Fields with the names of enums resolved.
+    fn fields<T: DeserializeOwned>(&self, fields: &[Value], place: &str) -> Result<Vec<T>> {
+        fields.iter().map(|field| self.field(field.clone(), place)).collect()
+    }
+
+    fn field<T: DeserializeOwned>(&self, mut field: Value, place: &str) -> Result<T> {
+        let name = field.get("name").and_then(Value::as_str).unwrap_or("?").to_owned();
+        if let Some(of) = field.pointer("/type/named").and_then(Value::as_str) {
+            let values = self.enums.get(of).with_context(|| {
+                format!("{place}, field `{name}`: its type `{of}` is neither a type of openhub-sdk nor an enum with #[derive(Enum)]")
+            })?;
+            field["type"] = serde_json::to_value(Type::Enum(values.clone()))?;
+        }
+        serde_json::from_value(field).with_context(|| format!("{place}, field `{name}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fragments(values: Value) -> Vec<Fragment> {
+        serde_json::from_value(values).unwrap()
+    }
+
+    fn points() -> Value {
+        json!([
+            {"rule": {"name": "points", "on": ["Order Completed"], "reads": "Purchase", "writes": "Effects", "params": "Params"}},
+            {"writes": {"type": "Effects", "events": ["TierChanged"], "objects": [], "fields": [
+                {"name": "tier", "path": "customer.attributes.tier", "type": {"named": "Tier"}}]}},
+            {"reads": {"type": "Purchase", "fields": [
+                {"name": "total", "path": "event.properties.total", "type": {"decimal": 2}, "required": true, "bind": true}]}},
+            {"params": {"type": "Params", "fields": [{"name": "gold", "type": "integer"}]}},
+            {"enum": {"type": "Tier", "values": ["bronze", "gold"]}},
+            {"event": {"type": "TierChanged", "name": "Tier Changed", "fields": [
+                {"name": "tier", "type": {"named": "Tier"}, "required": true}]}},
+        ])
+    }
+
+    #[test]
+    fn names_become_what_they_stand_for() {
+        let manifest = merge(fragments(points()), Policy { name: "points".into(), ..Policy::default() }).unwrap();
+        let rule = &manifest.rules[0];
+        assert_eq!(rule.events, ["Tier Changed"]);
+        assert_eq!(rule.reads[0].of, Type::Decimal(2));
+        assert_eq!(rule.writes[0].of, Type::Enum(vec!["bronze".into(), "gold".into()]));
+        assert_eq!(rule.params[0].name, "gold");
+        assert_eq!(manifest.events[0].fields[0].of, rule.writes[0].of);
+    }
+
+    #[test]
+    fn a_missing_type_is_told_with_rule_and_field() {
+        let without = |index: usize| {
+            let mut values = points();
+            values.as_array_mut().unwrap().remove(index);
+            format!("{:#}", merge(fragments(values), Policy::default()).unwrap_err())
+        };
+        assert!(without(1).contains("rule `points`: its writes type `Effects`"));
+        assert!(without(2).contains("rule `points`: its reads type `Purchase`"));
+        assert!(without(4).contains("field `tier`: its type `Tier`"), "{}", without(4));
+        assert!(without(5).contains("rule `points`: its event type `TierChanged`"));
+    }
+
+    #[test]
+    fn one_name_one_type() {
+        let mut values = points();
+        values.as_array_mut().unwrap().push(json!({"enum": {"type": "Tier", "values": ["other"]}}));
+        assert!(merge(fragments(values), Policy::default()).unwrap_err().to_string().contains("two enum types"));
+    }
+}

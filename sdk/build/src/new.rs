@@ -1,0 +1,162 @@
+//! A new plugin from a template: a crate that builds, with a test that passes.
+//!
+//! The templates stand in `sdk/templates` and are part of this crate. A plugin made inside a checkout (or by a
+//! binary that was built in one) depends on that checkout's SDK by path, any other on the released one.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What the new plugin starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Rule,
+    Object,
+    Channel,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Rule, Kind::Object, Kind::Channel];
+}
+
+impl FromStr for Kind {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Kind> {
+        let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
+        found.with_context(|| format!("`{text}` is no kind of plugin: rule, object or channel"))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Kind::Rule => "rule",
+            Kind::Object => "object",
+            Kind::Channel => "channel",
+        })
+    }
+}
+
+const CARGO: &str = include_str!("../../templates/Cargo.toml.in");
+const IGNORE: &str = include_str!("../../templates/gitignore.in");
+
+/// Policy, code and test of a kind.
+fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
+    let [policy, code, test] = match kind {
+        Kind::Rule => [
+            include_str!("../../templates/rule/plugin.toml.in"),
+            include_str!("../../templates/rule/lib.rs.in"),
+            include_str!("../../templates/rule/test.rs.in"),
+        ],
+        Kind::Object => [
+            include_str!("../../templates/object/plugin.toml.in"),
+            include_str!("../../templates/object/lib.rs.in"),
+            include_str!("../../templates/object/test.rs.in"),
+        ],
+        Kind::Channel => [
+            include_str!("../../templates/channel/plugin.toml.in"),
+            include_str!("../../templates/channel/lib.rs.in"),
+            include_str!("../../templates/channel/test.rs.in"),
+        ],
+    };
+    [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]
+}
+
+/// Writes a new plugin crate into `dir`, which must be empty or not exist yet.
+pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let clean = letters && name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
+    ensure!(
+        clean && name.len() <= 64,
+        "`{name}` is no plugin name: lower-case letters, digits and hyphens, a letter first"
+    );
+    if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is not empty", dir.display());
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let dir = dir.canonicalize()?;
+    let filled = |text: &str| {
+        text.replace("{{name}}", name)
+            .replace("{{crate}}", &name.replace('-', "_"))
+            .replace("{{type}}", &pascal(name))
+            .replace("{{sdk}}", &dependency(&dir, "rust"))
+            .replace("{{sdk-testing}}", &dependency(&dir, "testing"))
+    };
+    let shared = [("Cargo.toml", CARGO), (".gitignore", IGNORE)];
+    for (path, text) in shared.into_iter().chain(texts(kind)) {
+        crate::lock::write_whole(&dir.join(path), filled(text).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn pascal(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    });
+    words.collect()
+}
+
+/// The right side of a dependency in `Cargo.toml`.
+fn dependency(dir: &Path, folder: &str) -> String {
+    match checkout(dir) {
+        Some(root) => {
+            let path = relative(dir, &root.join("sdk").join(folder)).to_string_lossy().replace('\\', "/");
+            format!("{{ path = \"{path}\" }}")
+        }
+        None => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// The checkout of OpenHub that `dir`, or else the running binary, lies in.
+fn checkout(dir: &Path) -> Option<PathBuf> {
+    let binary = std::env::current_exe().ok()?;
+    let mut folders = dir.ancestors().chain(binary.ancestors());
+    folders.find(|folder| folder.join("sdk/rust/Cargo.toml").is_file()).map(Path::to_path_buf)
+}
+
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let from: Vec<Component<'_>> = from.components().collect();
+    let to: Vec<Component<'_>> = to.components().collect();
+    let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let up = from[shared..].iter().map(|_| Component::ParentDir);
+    up.chain(to[shared..].iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_filled_completely() {
+        for kind in Kind::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("my-plugin");
+            new_plugin(&dir, "my-plugin", kind).unwrap();
+            for file in ["Cargo.toml", ".gitignore", "plugin.toml", "src/lib.rs", "tests/plugin.rs"] {
+                let text = std::fs::read_to_string(dir.join(file)).unwrap();
+                assert!(
+                    !text.contains("{{") || !text.contains("{{name") && !text.contains("{{sdk"),
+                    "{kind} {file}: {text}"
+                );
+            }
+            let policy = crate::Policy::read(&dir).unwrap();
+            assert_eq!(policy.name, "my-plugin");
+            assert!(new_plugin(&dir, "my-plugin", kind).unwrap_err().to_string().contains("not empty"));
+        }
+    }
+
+    #[test]
+    fn names_and_ways() {
+        assert_eq!(pascal("win-back-2"), "WinBack2");
+        assert_eq!(relative(Path::new("/a/b/c"), Path::new("/a/d")), Path::new("../../d"));
+        for name in ["", "A", "a b", "1a", "a-", "../a"] {
+            assert!(new_plugin(Path::new("unused"), name, Kind::Rule).is_err(), "{name}");
+        }
+        assert_eq!("object".parse::<Kind>().unwrap(), Kind::Object);
+        assert!("widget".parse::<Kind>().is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! `plugin.toml`: what a plugin asks for. Its shapes come from the code, never from here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use openhub_model::manifest::{Limits, SecretShape};
+use serde::Deserialize;
+
+/// The file's name, beside the plugin's `Cargo.toml`.
+pub const POLICY_FILE: &str = "plugin.toml";
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    pub name: String,
+    pub version: String,
+    pub publisher: String,
+    /// By language: `en`, `zh`.
+    #[serde(default)]
+    pub title: BTreeMap<String, String>,
+    #[serde(default)]
+    pub description: BTreeMap<String, String>,
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    #[serde(default)]
+    pub secrets: Vec<SecretShape>,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// Reads the `plugin.toml` of the plugin in `dir`.
+    pub fn read(dir: &Path) -> Result<Policy> {
+        let path = dir.join(POLICY_FILE);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is at fault", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::manifest::{SecretEncoding, SecretPlace};
+
+    #[test]
+    fn all_that_can_be_asked() {
+        let policy: Policy = toml::from_str(
+            r#"
+            name = "webhook"
+            version = "1.0.0"
+            publisher = "openhub"
+            hosts = ["setting:url"]
+            [title]
+            en = "Webhook"
+            zh = "网络钩子"
+            [[secrets]]
+            name = "signing"
+            encoding = "whsec"
+            places = ["hmac", { header = "authorization" }]
+            required = true
+            [limits]
+            io_ms = 2000
+            "#,
+        )
+        .unwrap();
+        assert_eq!(policy.secrets[0].encoding, SecretEncoding::Whsec);
+        assert_eq!(policy.secrets[0].places, [SecretPlace::Hmac, SecretPlace::Header("authorization".into())]);
+        assert_eq!(policy.limits.io_ms, Some(2000));
+        assert!(toml::from_str::<Policy>("name = 'a'\nversion = '1'\npublisher = 'o'\nrules = []").is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! Every template makes a plugin that builds, outside of the workspace.
+
+use std::path::Path;
+
+use openhub_sdk_build::{Kind, LOCK_FILE, Options, build, new_plugin};
+
+#[test]
+fn a_new_plugin_builds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let binary = std::env::current_exe().unwrap();
+    let target_dir = binary.ancestors().nth(3).unwrap().to_path_buf();
+    let folder = tempfile::tempdir().unwrap();
+    for kind in Kind::ALL {
+        let name = format!("template-{kind}");
+        let dir = folder.path().join(&name);
+        new_plugin(&dir, &name, kind).unwrap();
+        // The same versions of dependencies as here, so that nothing is fetched.
+        std::fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+        let out = Some(folder.path().join("out"));
+        let options = Options { target_dir: Some(target_dir.clone()), out, ..Options::default() };
+        let built = build(&dir, options).unwrap_or_else(|error| panic!("{error:#}"));
+        assert_eq!(built.path, folder.path().join("out").join(format!("{name}.wasm")));
+        assert!(dir.join(LOCK_FILE).is_file());
+        let manifest = built.manifest;
+        assert_eq!(manifest.rules.len(), usize::from(kind == Kind::Rule));
+        assert_eq!(manifest.objects.len(), usize::from(kind == Kind::Object));
+        assert_eq!(manifest.channels.len(), usize::from(kind == Kind::Channel));
+    }
+}

@@ -1,0 +1,86 @@
+//! The macros of `openhub-sdk`: they make codecs and dispatch from types, and write the types' shapes into the
+//! custom section `openhub:shapes`, from which the build makes the manifest. So code and manifest cannot differ.
+//!
+//! Use them through `openhub_sdk::prelude`.
+
+mod attributes;
+mod channel;
+mod enumeration;
+mod reads;
+mod records;
+mod rule;
+mod shapes;
+mod writes;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, ItemFn, parse_macro_input};
+
+/// One row of what a rule reads: `#[read("event.properties.total", bind)] total: Decimal<2>`.
+///
+/// An `Option` may be absent, anything else is required; `bind` lets an admin point the read at another path.
+#[proc_macro_derive(Reads, attributes(read))]
+pub fn derive_reads(input: TokenStream) -> TokenStream {
+    finish(reads::derive(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// What a rule does to one row: `#[write("customer.attributes.points")] points: Set<i64>`, `Add` for counters; fields
+/// without `write` are events (`Vec` or `Option` of an `Event`), those with `#[object]` objects.
+#[proc_macro_derive(Writes, attributes(write, object))]
+pub fn derive_writes(input: TokenStream) -> TokenStream {
+    finish(writes::derive(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// A closed set of names: an enum without data.
+#[proc_macro_derive(Enum)]
+pub fn derive_enum(input: TokenStream) -> TokenStream {
+    finish(enumeration::derive(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// An event that the plugin causes. `#[event(name = "Tier Changed")]` names it otherwise than its type.
+#[proc_macro_derive(Event, attributes(event, field))]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    finish(records::event(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// Parameters of a rule. `#[field(default = 500)]` gives one that may be absent.
+#[proc_macro_derive(Params, attributes(field))]
+pub fn derive_params(input: TokenStream) -> TokenStream {
+    finish(records::params(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// Settings of the plugin's installation.
+#[proc_macro_derive(Settings, attributes(field))]
+pub fn derive_settings(input: TokenStream) -> TokenStream {
+    finish(records::settings(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// What a message of a channel says.
+#[proc_macro_derive(Content, attributes(field))]
+pub fn derive_content(input: TokenStream) -> TokenStream {
+    finish(records::content(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// An object type: `#[object(name = "coupon", version = 1)]`; fields are `#[field(unique)]`, `#[field(relation)]`,
+/// `#[field(owner)]` (the relation that tells whose it is), `#[field(default = …)]`.
+#[proc_macro_derive(DataObject, attributes(object, field))]
+pub fn derive_data_object(input: TokenStream) -> TokenStream {
+    finish(records::data_object(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// A rule: `#[rule(on = "Order Completed")] pub fn points(row: Purchase, params: &Params) -> Result<Effects, Reason>`.
+/// Parameters and the `Result` may be left out; `on` takes several as `["A", "B"]`.
+#[proc_macro_attribute]
+pub fn rule(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(rule::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// A channel: `#[channel(name = "sms", address = "phone")] pub fn sms(batch: Messages<Sms>) -> Result<(), Failure>`;
+/// also `purpose = "marketing"` and `unknown = "park"`.
+#[proc_macro_attribute]
+pub fn channel(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(channel::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
+}

@@ -1,0 +1,150 @@
+//! The derives of records: events, parameters, settings, contents, object types. They share one codec.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use serde_json::{Value, json};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Error, Result};
+
+use crate::attributes::{self, Absent};
+use crate::shapes;
+
+pub fn event(input: &DeriveInput) -> Result<TokenStream> {
+    let record = Record::of(input)?;
+    let of = &input.ident;
+    let name = attributes::type_options(&input.attrs, "event")?.name;
+    let name = name.unwrap_or_else(|| shapes::words(&of.to_string(), ' '));
+    let fragment = json!({"type": of.to_string(), "name": name, "fields": record.shapes});
+    Ok(record.with(
+        &json!({"event": fragment}),
+        quote! {
+            impl ::openhub_sdk::event::Event for #of {
+                const NAME: &'static str = #name;
+            }
+        },
+    ))
+}
+
+pub fn params(input: &DeriveInput) -> Result<TokenStream> {
+    marked(input, "params", &quote!(record::Params))
+}
+
+pub fn settings(input: &DeriveInput) -> Result<TokenStream> {
+    marked(input, "settings", &quote!(record::Settings))
+}
+
+fn marked(input: &DeriveInput, kind: &str, marker: &TokenStream) -> Result<TokenStream> {
+    let record = Record::of(input)?;
+    let of = &input.ident;
+    let fragment = json!({"type": of.to_string(), "fields": record.shapes});
+    Ok(record.with(&json!({kind: fragment}), quote!(impl ::openhub_sdk::#marker for #of {})))
+}
+
+pub fn content(input: &DeriveInput) -> Result<TokenStream> {
+    let record = Record::of(input)?;
+    let of = &input.ident;
+    let fragment = json!({"content": {"type": of.to_string(), "fields": record.shapes}});
+    Ok(record.with(
+        &fragment,
+        quote! {
+            impl ::openhub_sdk::channel::Content for #of {
+                fn read(json: &str) -> ::std::result::Result<Self, ::openhub_sdk::reason::Reason> {
+                    ::openhub_sdk::channel::read_record(json)
+                }
+            }
+        },
+    ))
+}
+
+pub fn data_object(input: &DeriveInput) -> Result<TokenStream> {
+    let record = Record::of(input)?;
+    let of = &input.ident;
+    let options = attributes::type_options(&input.attrs, "object")?;
+    let name = options.name.unwrap_or_else(|| shapes::kebab(&of.to_string()));
+    let version = options.version.unwrap_or(1);
+    let mut fragment = json!({"type": of.to_string(), "name": name, "version": version, "fields": record.shapes});
+    if let Some(owner) = &record.owner {
+        fragment["owner"] = json!(owner);
+    }
+    Ok(record.with(
+        &json!({"object": fragment}),
+        quote! {
+            impl ::openhub_sdk::data_object::DataObject for #of {
+                const NAME: &'static str = #name;
+                const VERSION: u32 = #version;
+            }
+        },
+    ))
+}
+
+/// A struct's fields as the manifest words them, and its codec.
+struct Record {
+    shapes: Vec<Value>,
+    owner: Option<String>,
+    codec: TokenStream,
+}
+
+impl Record {
+    fn of(input: &DeriveInput) -> Result<Record> {
+        if !input.generics.params.is_empty() {
+            return Err(Error::new(input.generics.span(), "a record has no parameters"));
+        }
+        let (mut shapes, mut owner) = (Vec::new(), None);
+        let (mut idents, mut names, mut values, mut takes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for field in attributes::fields(input)? {
+            let ident = attributes::ident(field)?;
+            let name = attributes::name(ident);
+            let options = attributes::field_options(field)?;
+            let shape = shapes::shape(&field.ty)?;
+            let required = shape.required && options.default.is_none();
+            shapes.push(json!({"name": name, "type": shape.of, "required": required, "unique": options.unique}));
+            if options.owner && owner.replace(name.clone()).is_some() {
+                return Err(Error::new(field.span(), "an object has one owner"));
+            }
+            let of = &field.ty;
+            takes.push(match options.default {
+                None => quote!(reader.take::<#of>(#name)),
+                Some(Absent::OfType) => quote! {
+                    reader.take_or::<#of>(#name, || ::std::option::Option::Some(::std::default::Default::default()))
+                },
+                Some(Absent::Value(value)) => quote! {
+                    reader.take_or::<#of>(#name, || ::std::option::Option::Some(::std::convert::Into::into(#value)))
+                },
+            });
+            values.push(format_ident!("value_{}", idents.len()));
+            idents.push(ident);
+            names.push(name);
+        }
+        let of = &input.ident;
+        let codec = quote! {
+            impl ::openhub_sdk::record::Record for #of {
+                fn from_fields(
+                    fields: &::openhub_sdk::field::Map<::std::string::String, ::openhub_sdk::field::Value>,
+                ) -> ::std::result::Result<Self, ::std::vec::Vec<::openhub_sdk::reason::Fault>> {
+                    let mut reader = ::openhub_sdk::record::Reader::new(fields);
+                    #(let #values = #takes;)*
+                    match (#(#values,)*) {
+                        (#(::std::option::Option::Some(#values),)*) => {
+                            ::std::result::Result::Ok(Self { #(#idents: #values),* })
+                        }
+                        _ => ::std::result::Result::Err(reader.faults()),
+                    }
+                }
+
+                fn to_fields(
+                    &self,
+                ) -> ::openhub_sdk::field::Map<::std::string::String, ::openhub_sdk::field::Value> {
+                    let mut fields = ::openhub_sdk::field::Map::new();
+                    #(::openhub_sdk::record::put(&mut fields, #names, &self.#idents);)*
+                    fields
+                }
+            }
+        };
+        Ok(Record { shapes, owner, codec })
+    }
+
+    fn with(&self, fragment: &Value, marker: TokenStream) -> TokenStream {
+        let (fragment, codec) = (shapes::emit(fragment), &self.codec);
+        quote!(#fragment #codec #marker)
+    }
+}

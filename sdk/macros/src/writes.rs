@@ -1,0 +1,67 @@
+//! `#[derive(Writes)]`: the struct's fields are a rule's targets, in order, its events and its objects.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use serde_json::json;
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Error, Field, Result, Type};
+
+use crate::{attributes, shapes};
+
+pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    let of = &input.ident;
+    let (mut shapes, mut events, mut objects) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut types, mut collect) = (Vec::new(), Vec::new());
+    for field in attributes::fields(input)? {
+        let ident = attributes::ident(field)?;
+        if let Some(attribute) = attributes::find(&field.attrs, "write") {
+            let path = attributes::path(attribute)?;
+            let name = attributes::name(ident);
+            shapes.push(json!({"name": name, "path": path.path, "type": shapes::written(&field.ty)?}));
+            let place = syn::Index::from(types.len());
+            collect.push(quote!(::openhub_sdk::writes::Writable::put(self.#ident, row, &mut sinks.#place);));
+            types.push(&field.ty);
+        } else if attributes::find(&field.attrs, "object").is_some() {
+            let effect = elements(field)?;
+            let kind = shapes::inner(effect, "ObjectEffect")
+                .ok_or_else(|| Error::new(effect.span(), "objects are `Vec<ObjectEffect<…>>`"))?;
+            objects.push(shapes::name(kind)?);
+            collect.push(quote!(for effect in ::std::iter::IntoIterator::into_iter(self.#ident) {
+                ::openhub_sdk::writes::write_object(row, effect, outcome);
+            }));
+        } else {
+            events.push(shapes::name(elements(field)?)?);
+            collect.push(quote!(for event in ::std::iter::IntoIterator::into_iter(&self.#ident) {
+                ::openhub_sdk::writes::cause(row, event, outcome);
+            }));
+        }
+    }
+    let fragment = json!({"type": of.to_string(), "fields": shapes, "events": events, "objects": objects});
+    let fragment = shapes::emit(&json!({"writes": fragment}));
+    let places: Vec<_> = (0..types.len()).map(syn::Index::from).collect();
+    let targets = 0..types.len() as u32;
+    Ok(quote! {
+        #fragment
+
+        impl ::openhub_sdk::writes::Writes for #of {
+            type Sinks = (#(<#types as ::openhub_sdk::writes::Writable>::Sink,)*);
+
+            #[inline]
+            fn collect(self, row: u32, sinks: &mut Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
+                #(#collect)*
+            }
+
+            fn finish(sinks: Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
+                #(<#types as ::openhub_sdk::writes::Writable>::finish(sinks.#places, #targets, outcome);)*
+            }
+        }
+    })
+}
+
+/// The `T` of a field that is `Vec<T>` or `Option<T>`.
+fn elements(field: &Field) -> Result<&Type> {
+    let inner = shapes::inner(&field.ty, "Vec").or_else(|| shapes::inner(&field.ty, "Option"));
+    inner.ok_or_else(|| {
+        Error::new(field.span(), "this is neither `#[write(\"…\")]` nor a `Vec` or `Option` of events or `#[object]`s")
+    })
+}

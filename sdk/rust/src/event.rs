@@ -1,0 +1,13 @@
+//! Events that a plugin causes.
+
+use crate::record::Record;
+
+/// Made by `#[derive(Event)]`; the name is the type's, in words (`TierChanged` is `Tier Changed`), or `#[event(name)]`.
+pub trait Event: Record {
+    const NAME: &'static str;
+
+    /// The properties, as JSON text.
+    fn to_json(&self) -> String {
+        serde_json::Value::Object(self.to_fields()).to_string()
+    }
+}

@@ -1,0 +1,75 @@
+//! `plugin!`: names what a plugin exports.
+//!
+//! A component exports each interface once, whatever the number of rules behind it, and nothing at link time on
+//! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
+
+/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook] }`.
+#[macro_export]
+macro_rules! plugin {
+    (@rules $($rule:path),*) => {
+        const _: &[&str] = &[$(<$rule as $crate::rule::Rule>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::rule::Guest for Exported {
+                fn evaluate(
+                    rule: ::std::string::String,
+                    params: ::std::string::String,
+                    input: $crate::rule::Batch,
+                ) -> ::std::result::Result<$crate::rule::Outcome, $crate::reason::Reason> {
+                    $crate::panic::announce();
+                    $(if rule == <$rule as $crate::rule::Rule>::NAME {
+                        return $crate::rule::run::<$rule>(&params, &input);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Reason::unknown("rule", &rule))
+                }
+            }
+            $crate::bindings::rule::export_rule!(Exported with_types_in $crate::bindings::rule);
+        };
+    };
+    (@objects $($object:path),*) => {
+        const _: &[&str] = &[$(<$object as $crate::data_object::DataObject>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::data_object::Guest for Exported {
+                fn check(
+                    kind: ::std::string::String,
+                    changes: ::std::vec::Vec<$crate::data_object::RawChange>,
+                ) -> ::std::result::Result<$crate::data_object::Answers, $crate::reason::Reason> {
+                    $crate::panic::announce();
+                    $(if kind == <$object as $crate::data_object::DataObject>::NAME {
+                        return ::std::result::Result::Ok($crate::data_object::run::<$object>(changes));
+                    })*
+                    ::std::result::Result::Err($crate::reason::Reason::unknown("object type", &kind))
+                }
+            }
+            $crate::bindings::data_object::export_data_object!(Exported with_types_in $crate::bindings::data_object);
+        };
+    };
+    (@channels $($channel:path),*) => {
+        const _: &[&str] = &[$(<$channel as $crate::channel::Channel>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::channel::Guest for Exported {
+                fn send(
+                    channel: ::std::string::String,
+                    messages: ::std::vec::Vec<$crate::channel::RawMessage>,
+                ) -> ::std::result::Result<(), $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    $(if channel == <$channel as $crate::channel::Channel>::NAME {
+                        return $crate::channel::run::<$channel>(messages);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Failure::Misconfigured(
+                        $crate::reason::Reason::unknown("channel", &channel),
+                    ))
+                }
+            }
+            $crate::bindings::channel::export_channel!(Exported with_types_in $crate::bindings::channel);
+        };
+    };
+    ($($section:ident: [$($item:path),* $(,)?]),+ $(,)?) => {
+        $($crate::plugin!(@$section $($item),*);)+
+    };
+}

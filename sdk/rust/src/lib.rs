@@ -1,0 +1,55 @@
+//! What a plugin of OpenHub is written with: typed rules, object types and channels over the contract in `wit/`.
+//!
+//! A plugin declares its shapes as types (`Reads`, `Writes`, `Event`, `DataObject`, `Content`, …), writes plain
+//! functions over them, and names what it exports once, with [`plugin!`]. The generated code moves whole columns, the
+//! author sees one row. Only what is named there is linked. Nothing here does IO of its own: each capability is an
+//! import that the host grants or refuses.
+
+extern crate self as openhub_sdk;
+
+pub mod bindings;
+mod export;
+
+// What a plugin is made of.
+pub mod channel;
+pub mod data_object;
+pub mod event;
+pub mod rule;
+
+// What it may call: one file a capability.
+pub mod call;
+pub mod clock;
+pub mod http;
+pub mod log;
+pub mod secrets;
+
+// The words they share.
+pub mod decimal;
+pub mod enumeration;
+pub mod field;
+pub mod panic;
+pub mod reads;
+pub mod reason;
+pub mod record;
+pub mod time;
+pub mod writes;
+
+/// All that a plugin usually needs: `use openhub_sdk::prelude::*`.
+pub mod prelude {
+    pub use crate::channel::{Content, Json, Message, Messages, Receipt, Verdict};
+    pub use crate::data_object::{Accepted, Change, Check, DataObject, ObjectEffect, Operation};
+    pub use crate::decimal::Decimal;
+    pub use crate::enumeration::Enum;
+    pub use crate::event::Event;
+    pub use crate::field::CustomerRef;
+    pub use crate::reads::Reads;
+    pub use crate::reason::{Failure, Fault, Reason, Retry};
+    pub use crate::record::{Params, Settings};
+    pub use crate::time::Timestamp;
+    pub use crate::writes::{
+        Add,
+        Set::{self, Keep, To, Unset},
+        Writes,
+    };
+    pub use openhub_sdk_macros::{Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, rule};
+}

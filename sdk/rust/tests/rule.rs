@@ -1,0 +1,142 @@
+//! A rule as its author writes it, run over columns as the host sends them.
+
+use openhub_sdk::prelude::*;
+use openhub_sdk::rule::{self, Batch, Column, Table, Values};
+
+#[derive(Reads)]
+struct Order<'a> {
+    #[read("event.properties.total", bind)]
+    total: Decimal<2>,
+    #[read("event.properties.coupon")]
+    coupon: Option<&'a str>,
+    #[read("customer.attributes.tier")]
+    tier: Option<Tier>,
+    #[read("event.properties.items[].sku")]
+    skus: Vec<&'a str>,
+    #[read("event.properties.items[].count")]
+    counts: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Enum)]
+enum Tier {
+    Bronze,
+    SolidGold,
+}
+
+#[derive(Event)]
+struct TierChanged {
+    from: Option<Tier>,
+    saved: Decimal<2>,
+}
+
+#[derive(DataObject)]
+#[object(name = "note")]
+struct Note {
+    text: String,
+}
+
+#[derive(Default, Writes)]
+struct Effects {
+    #[write("customer.counters.items")]
+    items: Add,
+    #[write("customer.attributes.tier")]
+    tier: Set<Tier>,
+    #[write("customer.tags.saver")]
+    saver: Set<bool>,
+    events: Vec<TierChanged>,
+    #[object]
+    notes: Vec<ObjectEffect<Note>>,
+}
+
+#[derive(Params)]
+struct Params {
+    #[field(default = 100)]
+    gold: i64,
+    refuse: Option<String>,
+}
+
+#[rule(on = ["Order Completed", "Order Updated"])]
+fn order_tier(order: Order<'_>, params: &Params) -> Result<Effects, Reason> {
+    if params.refuse.as_deref().is_some_and(|sku| order.skus.contains(&sku)) {
+        return Err(Reason::new("refused", "this is not sold"));
+    }
+    let gold = order.total.whole() >= params.gold;
+    let text = order.coupon.unwrap_or("none").to_owned();
+    Ok(Effects {
+        items: Add(order.counts.iter().sum()),
+        tier: if gold { To(Tier::SolidGold) } else { Unset },
+        saver: if order.coupon.is_some() { To(true) } else { Keep },
+        events: gold.then_some(TierChanged { from: order.tier, saved: order.total }).into_iter().collect(),
+        notes: vec![ObjectEffect::Create(Note { text })],
+    })
+}
+
+openhub_sdk::plugin! { rules: [order_tier] }
+
+fn texts(texts: &[&str], absent: &[u32]) -> Column {
+    Column { values: Values::Texts(texts.iter().map(|text| format!("{text}\0")).collect()), absent: absent.to_vec() }
+}
+
+fn integers(values: &[i64]) -> Column {
+    Column { values: Values::Integers(values.to_vec()), absent: Vec::new() }
+}
+
+/// Four orders: gold with a coupon, small, one whose tier is none we know, and one of an article.
+fn batch() -> Batch {
+    Batch {
+        rows: 4,
+        columns: vec![
+            integers(&[12_345, 999, 10_000, 50]),
+            texts(&["spring", "", "", "été"], &[1, 2]),
+            texts(&["bronze", "", "iron", ""], &[1, 3]),
+        ],
+        lists: vec![Table {
+            ends: vec![2, 2, 3, 4],
+            columns: vec![texts(&["a", "b", "c", "bomb"], &[]), integers(&[1, 2, 4, 8])],
+        }],
+    }
+}
+
+#[test]
+fn rows_become_effects_and_effects_columns() {
+    let outcome = rule::run::<order_tier>("{}", &batch()).expect("an outcome");
+    let told: Vec<String> = outcome.writes.iter().map(|write| format!("{write:?}")).collect();
+    assert_eq!(
+        told,
+        [
+            "Write { target: 0, rows: [0, 3], values: Values::Integers([3, 8]), unset: [] }",
+            "Write { target: 1, rows: [0], values: Values::Texts(\"solid-gold\\0\"), unset: [1, 3] }",
+            "Write { target: 2, rows: [0, 3], values: Values::Booleans([1, 1]), unset: [] }",
+        ]
+    );
+    let [event] = outcome.events.as_slice() else { panic!("one event, not {:?}", outcome.events) };
+    assert_eq!((event.row, event.name.as_str()), (0, "Tier Changed"));
+    assert_eq!(event.properties, r#"{"from":"bronze","saved":"123.45"}"#);
+    let notes: Vec<_> = outcome.objects.iter().map(|object| (object.row, object.fields.as_str())).collect();
+    assert_eq!(notes, [(0, r#"{"text":"spring"}"#), (1, r#"{"text":"none"}"#), (3, r#"{"text":"été"}"#)]);
+}
+
+#[test]
+fn a_row_that_fails_fails_alone() {
+    let faults = |params| {
+        let outcome = rule::run::<order_tier>(params, &batch()).expect("an outcome");
+        outcome.faults.into_iter().map(|fault| (fault.row, fault.reason.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(""), [(2, "malformed-read".to_owned())]);
+    let refused = [(2, "malformed-read".to_owned()), (3, "refused".to_owned())];
+    assert_eq!(faults(r#"{"refuse": "bomb"}"#), refused);
+}
+
+#[test]
+fn parameters_and_columns_are_checked() {
+    let refused = |params: &str, batch: &Batch| rule::run::<order_tier>(params, batch).expect_err("a refusal").code;
+    assert_eq!(refused(r#"{"gold": "much"}"#, &batch()), "malformed-params");
+    assert_eq!(refused("[]", &batch()), "malformed-params");
+    assert_eq!(refused("{}", &Batch { columns: vec![texts(&[""], &[])], ..batch() }), "malformed-column");
+    assert_eq!(refused("{}", &Batch { lists: Vec::new(), ..batch() }), "malformed-column");
+}
+
+#[test]
+fn a_rule_is_named_like_its_function() {
+    assert_eq!(<order_tier as rule::Rule>::NAME, "order-tier");
+}

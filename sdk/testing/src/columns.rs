@@ -1,0 +1,188 @@
+//! Between JSON and columns: a test's rows go in by the names of a rule's reads, effects come out as JSON.
+
+use openhub_model::columns::{Batch, Column, Table, Values};
+use openhub_model::decimal;
+use openhub_model::manifest::{Read, Type};
+use openhub_model::{Id, Timestamp};
+use serde_json::{Map, Value};
+
+/// The batch of some rows, each a JSON object by the names of the reads.
+///
+/// # Panics
+/// If a row names no read, lacks a required one, or has a value of another type.
+#[track_caller]
+pub fn batch(reads: &[Read], rows: &[Value]) -> Batch {
+    let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| object(reads, row)).collect();
+    let mut batch = Batch { rows: rows.len() as u32, ..Batch::default() };
+    let mut lists: Vec<&str> = Vec::new();
+    for read in reads {
+        match list(&read.path) {
+            None => batch.columns.push(column(&read.of, rows.iter().map(|row| single(read, row)))),
+            Some(path) => {
+                let place = lists.iter().position(|known| *known == path).unwrap_or_else(|| {
+                    lists.push(path);
+                    batch.lists.push(Table { ends: ends(read, &rows), columns: Vec::new() });
+                    lists.len() - 1
+                });
+                assert_eq!(batch.lists[place].ends, ends(read, &rows), "the lists of `{path}` differ in length");
+                let elements = rows.iter().flat_map(|row| elements(read, row)).map(Some);
+                batch.lists[place].columns.push(column(&read.of, elements));
+            }
+        }
+    }
+    batch
+}
+
+#[track_caller]
+fn object<'r>(reads: &[Read], row: &'r Value) -> &'r Map<String, Value> {
+    let Value::Object(fields) = row else { panic!("a row is a JSON object, not {row}") };
+    for name in fields.keys() {
+        if !reads.iter().any(|read| read.name == *name) {
+            let names: Vec<&str> = reads.iter().map(|read| read.name.as_str()).collect();
+            panic!("the rule reads no `{name}`; it reads {}", names.join(", "));
+        }
+    }
+    fields
+}
+
+/// The list that a read lies in: `event.properties.items`, of `event.properties.items[].sku`.
+fn list(path: &str) -> Option<&str> {
+    path.split_once("[]").map(|(list, _)| list)
+}
+
+#[track_caller]
+fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
+    let given = row.get(&read.name).filter(|value| !value.is_null()).cloned();
+    let value = given.or_else(|| match read.path.as_str() {
+        "row.at" => Some(Value::from("2026-01-01T00:00:00Z")),
+        "row.seed" => Some(Value::from(1)),
+        "row.customer" => Some(Value::from(Id::named(&[b"customer"]).to_string())),
+        _ => None,
+    });
+    assert!(value.is_some() || !read.required, "the rule requires `{}`; a hub would not send this row", read.name);
+    value
+}
+
+#[track_caller]
+fn elements(read: &Read, row: &Map<String, Value>) -> Vec<Value> {
+    match row.get(&read.name) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(elements)) => elements.clone(),
+        Some(value) => panic!("`{}` is read from a list, not from {value}", read.name),
+    }
+}
+
+#[track_caller]
+fn ends(read: &Read, rows: &[&Map<String, Value>]) -> Vec<u32> {
+    let lengths = rows.iter().map(|row| elements(read, row).len() as u32);
+    lengths
+        .scan(0, |end, length| {
+            *end += length;
+            Some(*end)
+        })
+        .collect()
+}
+
+#[track_caller]
+fn column(of: &Type, values: impl Iterator<Item = Option<Value>>) -> Column {
+    let values: Vec<Option<Value>> = values.collect();
+    let absent = values.iter().enumerate().filter(|(_, value)| value.is_none()).map(|(row, _)| row as u32);
+    let absent = absent.collect();
+    let given = values.iter().map(Option::as_ref);
+    let values = match of {
+        Type::Boolean => Values::Booleans(given.map(|value| value.map_or(0, |value| boolean(value).into())).collect()),
+        Type::Number => Values::Numbers(given.map(|value| value.map_or(0.0, number)).collect()),
+        Type::Integer | Type::Timestamp | Type::Decimal(_) => {
+            Values::Integers(given.map(|value| value.map_or(0, |value| integer(of, value))).collect())
+        }
+        Type::Text | Type::Enum(_) | Type::Customer => {
+            Values::Texts(given.map(|value| value.map_or("", text).to_owned() + "\0").collect())
+        }
+    };
+    Column { values, absent }
+}
+
+#[track_caller]
+fn boolean(value: &Value) -> bool {
+    value.as_bool().unwrap_or_else(|| panic!("{value} is no boolean"))
+}
+
+#[track_caller]
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[track_caller]
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+#[track_caller]
+fn integer(of: &Type, value: &Value) -> i64 {
+    let found = match of {
+        Type::Timestamp => match value {
+            Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::micros),
+            value => value.as_i64(),
+        },
+        Type::Decimal(scale) => decimal::from_json(value, *scale),
+        _ => value.as_i64(),
+    };
+    found.unwrap_or_else(|| panic!("{value} is no {of:?}"))
+}
+
+/// The values of a column as JSON: decimals and timestamps as texts, as a customer's attributes hold them.
+pub fn values(of: &Type, values: &Values) -> Vec<Value> {
+    match values {
+        Values::Booleans(values) => values.iter().map(|value| Value::from(*value != 0)).collect(),
+        Values::Numbers(values) => values.iter().map(|value| Value::from(*value)).collect(),
+        Values::Texts(texts) => texts.split_terminator('\0').map(Value::from).collect(),
+        Values::Integers(values) => values
+            .iter()
+            .map(|value| match of {
+                Type::Timestamp => Value::from(Timestamp::from_micros(*value).to_string()),
+                Type::Decimal(scale) => Value::from(decimal::format(*value, *scale)),
+                _ => Value::from(*value),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(name: &str, path: &str, of: Type) -> Read {
+        Read { name: name.into(), path: path.into(), of, required: false, bind: false }
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let reads = [
+            read("total", "event.properties.total", Type::Decimal(2)),
+            read("tier", "customer.attributes.tier", Type::Text),
+            read("sku", "event.properties.items[].sku", Type::Text),
+            read("at", "row.at", Type::Timestamp),
+        ];
+        let rows = [json!({"total": "12.50", "sku": ["a", "b"]}), json!({"tier": "gold", "at": 7})];
+        let batch = batch(&reads, &rows);
+        assert_eq!(batch.columns[0], Column { values: Values::Integers(vec![1250, 0]), absent: vec![1] });
+        assert_eq!(batch.columns[1], Column { values: Values::Texts("\0gold\0".into()), absent: vec![0] });
+        assert_eq!(batch.columns[2].values, Values::Integers(vec![1_767_225_600_000_000, 7]));
+        assert_eq!(batch.lists[0].ends, [2, 2]);
+        assert_eq!(batch.lists[0].columns[0].values, Values::Texts("a\0b\0".into()));
+    }
+
+    #[test]
+    fn values_come_out_as_attributes_hold_them() {
+        assert_eq!(values(&Type::Decimal(2), &Values::Integers(vec![5])), [json!("0.05")]);
+        assert_eq!(values(&Type::Text, &Values::Texts("a\0\0".into())), [json!("a"), json!("")]);
+        assert_eq!(values(&Type::Timestamp, &Values::Integers(vec![0])), [json!("1970-01-01T00:00:00Z")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "reads no `totl`")]
+    fn a_slip_of_the_pen_is_told() {
+        batch(&[read("total", "event.properties.total", Type::Integer)], &[json!({"totl": 1})]);
+    }
+}

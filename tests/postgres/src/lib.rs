@@ -1,0 +1,146 @@
+//! A PostgreSQL server for tests: the one that `OPENHUB_TEST_POSTGRES` names (a URL of a server on which databases can be
+//! created), else a private one that is started for the value's lifetime and stopped with it.
+//!
+//! A private server lives in a folder that goes away, trusts local connections and does not sync to disk.
+
+use anyhow::{Context, bail};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub struct Server {
+    /// The server's URL, up to the database's name.
+    base: String,
+    /// The same for the owner of the databases: on a private server a plain role, which row-level security binds.
+    owner: String,
+    databases: AtomicU32,
+    private: Option<Private>,
+}
+
+struct Private {
+    postmaster: Child,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub async fn start() -> anyhow::Result<Server> {
+        if let Ok(url) = std::env::var("OPENHUB_TEST_POSTGRES") {
+            let base = url.rsplit_once('/').map_or(url.as_str(), |(base, _)| base).to_owned();
+            return Ok(Server { owner: base.clone(), base, databases: AtomicU32::new(0), private: None });
+        }
+        let programs = programs()?;
+        let folder = tempfile::Builder::new().prefix("openhub-postgres-").tempdir()?;
+        let user = unprivileged()?;
+        if let Some(user) = &user {
+            nix::unistd::chown(folder.path(), Some(user.uid), Some(user.gid))?;
+        }
+        let data = folder.path().join("data");
+        let command = |program: &str| {
+            let mut command = Command::new(programs.join(program));
+            if let Some(user) = &user {
+                command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+            }
+            command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let made = command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(&data)
+            .status()?;
+        if !made.success() {
+            bail!("initdb failed: {made}");
+        }
+        let port = free_port()?;
+        let postmaster = command("postgres")
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
+            .arg("-k")
+            .arg(folder.path())
+            .spawn()?;
+        let server = Server {
+            base: format!("postgres://postgres@127.0.0.1:{port}"),
+            owner: format!("postgres://openhub@127.0.0.1:{port}"),
+            databases: AtomicU32::new(0),
+            private: Some(Private { postmaster, _folder: folder }),
+        };
+        server.ready().await?;
+        let mut conn = server.connect().await?;
+        sqlx::raw_sql("CREATE ROLE openhub LOGIN").execute(&mut conn).await?;
+        conn.close().await?;
+        Ok(server)
+    }
+
+    /// The URL of a fresh, empty database.
+    pub async fn database(&self) -> anyhow::Result<String> {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("openhub_test_{}_{number}", std::process::id());
+        let mut conn = self.connect().await?;
+        // Only letters and numbers: nothing to escape.
+        let owner = if self.private.is_some() { " OWNER openhub" } else { "" };
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}{owner}"))).execute(&mut conn).await?;
+        conn.close().await?;
+        Ok(format!("{}/{name}", self.owner))
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        PgConnection::connect(&format!("{}/postgres", self.base)).await
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            match self.connect().await {
+                Ok(conn) => return Ok(conn.close().await?),
+                Err(error) if Instant::now() > deadline => return Err(error).context("PostgreSQL did not start"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+impl Drop for Private {
+    /// Stops the server that this process started: SIGINT asks for a fast shutdown.
+    fn drop(&mut self) {
+        let id = nix::unistd::Pid::from_raw(self.postmaster.id().cast_signed());
+        if nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).is_ok() {
+            let _ = self.postmaster.wait();
+        }
+    }
+}
+
+/// The newest installed server's folder of programs.
+fn programs() -> anyhow::Result<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = Path::new("/usr/lib/postgresql")
+        .read_dir()
+        .context("PostgreSQL is not installed; name a server in OPENHUB_TEST_POSTGRES")?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            let programs = entry.path().join("bin");
+            programs.join("initdb").exists().then_some((version, programs))
+        })
+        .collect();
+    found.sort();
+    found.pop().map(|(_, programs)| programs).context("PostgreSQL has no `initdb` here")
+}
+
+/// PostgreSQL refuses to run as root: then it runs as the user that its package made.
+fn unprivileged() -> anyhow::Result<Option<nix::unistd::User>> {
+    if !nix::unistd::Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let user = nix::unistd::User::from_name("postgres")?;
+    Ok(Some(user.context("as root, PostgreSQL needs a user `postgres` to run as")?))
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

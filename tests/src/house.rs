@@ -1,0 +1,169 @@
+//! A hub in this process: store, runtime and engine on a database of the test's own, without HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openhub_engine::{Clock, Config, Engine, Sealer};
+use openhub_model::{ClockKind, EventKind, Identity, NewEvent, TenantId, Timestamp};
+use openhub_runtime::Runtime;
+use openhub_sdk_build::Assembled;
+use openhub_store::{
+    CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, PluginStatus, RunFilter, Scope, Store,
+};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAGE: usize = 100_000;
+/// The host's clock of every house stands still here.
+pub const HOST_NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+pub struct House {
+    pub store: Store,
+    pub runtime: Runtime,
+    pub tenant: TenantId,
+    pub scope: Scope,
+    _folder: tempfile::TempDir,
+}
+
+/// An order of the replay.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub row: u64,
+    pub customer: String,
+    pub at: Timestamp,
+    pub total: String,
+}
+
+impl House {
+    /// A fresh hub with one tenant on the replay clock; `url` is a PostgreSQL database, none is SQLite.
+    pub async fn open(url: Option<String>) -> House {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("openhub.db").display()));
+        let config = openhub_store::Config { url, node: "test".into(), read_connections: 4 };
+        let store = Store::open(&config).await.expect("the store opens");
+        let tenant = store.create_tenant("test", ClockKind::Replay, HOST_NOW).await.expect("a tenant");
+        let runtime = Runtime::new(openhub_runtime::Config::default()).expect("a runtime");
+        House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), _folder: folder }
+    }
+
+    /// Installs and enables a plugin; it takes effect when the engine reaches its event.
+    pub async fn install(&self, plugin: &Assembled, settings: Value) {
+        let digest = openhub_runtime::Runtime::inspect(&plugin.bytes).expect("a component").digest;
+        let name = plugin.manifest.name.clone();
+        let installation = Installation {
+            name: name.clone(),
+            digest: digest.clone(),
+            version: plugin.manifest.version.clone(),
+            manifest: plugin.manifest.clone(),
+            status: PluginStatus::Installed,
+            settings: settings.clone(),
+            grant: json!({}),
+            secrets: Default::default(),
+            installed_at: HOST_NOW,
+        };
+        let enabled = json!({ "plugin": name, "digest": digest, "settings": settings, "grant": {} });
+        let ops = vec![
+            Op::PutComponent { digest, bytes: plugin.bytes.clone() },
+            Op::PutPlugin(installation),
+            Op::Append(control("plugin.enabled", &name, enabled)),
+        ];
+        self.store.transact(&self.scope, ops).await.expect("a plugin is installed");
+    }
+
+    pub async fn publish(&self, name: &str, definition: Value) {
+        let published = json!({ "journey": name, "version": 1 });
+        let ops = vec![
+            Op::PutJourneyDraft { name: name.into(), definition: definition.clone(), at: HOST_NOW },
+            Op::PutJourneyVersion { name: name.into(), version: 1, definition, at: HOST_NOW },
+            Op::Append(control("journey.published", name, published)),
+        ];
+        self.store.transact(&self.scope, ops).await.expect("a journey is published");
+    }
+
+    /// Appends orders, in requests of 500. The position to wait for.
+    pub async fn append(&self, orders: &[Order]) -> i64 {
+        let mut position = 0;
+        for orders in orders.chunks(500) {
+            let events = orders.iter().map(|order| self.event(order)).collect();
+            position = self.store.append(&self.scope, events).await.expect("events are appended").position;
+        }
+        position
+    }
+
+    pub async fn advance(&self, to: &str) -> i64 {
+        let event = control("clock.advanced", to, json!({ "to": to }));
+        self.store.append(&self.scope, vec![event]).await.expect("the clock's event is appended").position
+    }
+
+    pub fn event(&self, order: &Order) -> NewEvent {
+        let identity = Identity::new(Identity::USER_ID, order.customer.clone());
+        NewEvent {
+            message_id: format!("order-{}", order.row),
+            kind: EventKind::Track,
+            name: "Order Completed".into(),
+            part: Some(identity.part(self.tenant)),
+            occurred_at: order.at,
+            received_at: HOST_NOW,
+            historical: false,
+            cause: None,
+            body: format!(
+                r#"{{"type":"track","event":"Order Completed","userId":"{}","properties":{{"total":{}}}}}"#,
+                order.customer, order.total
+            ),
+        }
+    }
+
+    pub fn start(&self, batch: usize, workers: usize) -> Engine {
+        let clock: Clock = Arc::new(|| HOST_NOW);
+        let config = Config { batch, workers, poll: Duration::from_millis(20), delivery_concurrency: 2 };
+        let sealer = Arc::new(Sealer::from_key([1; 32]));
+        Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, config)
+    }
+
+    /// Runs an engine until it has computed everything up to `position`.
+    pub async fn run(&self, batch: usize, workers: usize, position: i64) {
+        let engine = self.start(batch, workers);
+        assert!(engine.reached(self.tenant, position, PATIENCE).await, "the engine did not reach {position}");
+        engine.stop().await;
+    }
+
+    /// All state that the log leads to, in an order of its own; positions and attempts are left out.
+    pub async fn state(&self) -> Value {
+        let customers = CustomerFilter { limit: PAGE, ..CustomerFilter::default() };
+        let customers = self.store.customers(&self.scope, &customers).await.expect("customers");
+        let customers: Vec<String> = customers.iter().map(|customer| format!("{customer:?}")).collect();
+        let runs = RunFilter { limit: PAGE, ..RunFilter::default() };
+        let runs = self.store.runs(&self.scope, &runs).await.expect("runs");
+        let runs: Vec<String> = runs.iter().map(|run| format!("{run:?}")).collect();
+        let coupons = ObjectFilter { kind: "coupon".into(), limit: PAGE, ..ObjectFilter::default() };
+        let coupons = self.store.objects(&self.scope, &coupons).await.expect("objects");
+        let coupons: Vec<String> = coupons.iter().map(|object| format!("{object:?}")).collect();
+        let messages = MessageFilter { limit: PAGE, ..MessageFilter::default() };
+        let messages = self.store.messages(&self.scope, &messages).await.expect("messages");
+        let messages: Vec<String> = messages.iter().map(|row| format!("{:?}", row.message)).collect();
+        let filter = EventFilter { name: Some("Tier Changed".into()), limit: PAGE, ..EventFilter::default() };
+        let events = self.store.events(&self.scope, &filter).await.expect("events");
+        let mut events: Vec<String> = events.iter().map(|event| format!("{} {}", event.message_id, event.body)).collect();
+        events.sort();
+        let standing = self.store.standing(&self.scope).await.expect("a standing");
+        json!({
+            "customers": customers, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
+            "clock": standing.clock, "waiting": standing.waiting_runs, "timers": standing.timers,
+            "set_aside": standing.set_aside,
+        })
+    }
+}
+
+fn control(name: &str, key: &str, body: Value) -> NewEvent {
+    NewEvent {
+        message_id: format!("{name}:{key}"),
+        kind: EventKind::Control,
+        name: name.into(),
+        part: None,
+        occurred_at: HOST_NOW,
+        received_at: HOST_NOW,
+        historical: false,
+        cause: None,
+        body: body.to_string(),
+    }
+}

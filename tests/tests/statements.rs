@@ -1,0 +1,108 @@
+//! At most K SQL statements an attempt of the engine, whatever the batch's size, counted at the driver.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use openhub_tests::guests;
+use openhub_tests::house::{House, Order};
+use openhub_test_postgres::Server;
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// LOAD and COMMIT together, transaction control included.
+const MOST: u64 = 36;
+
+/// Counts what sqlx logs of each statement.
+#[derive(Clone, Default)]
+struct Statements {
+    all: Arc<AtomicU64>,
+    commits: Arc<AtomicU64>,
+    seen: Arc<Mutex<std::collections::BTreeMap<String, u64>>>,
+}
+
+struct Summary(String);
+
+impl Visit for Summary {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "summary" {
+            self.0 = value.to_owned();
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "summary" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() != "sqlx::query" {
+            return;
+        }
+        let mut summary = Summary(String::new());
+        event.record(&mut summary);
+        self.all.fetch_add(1, Ordering::Relaxed);
+        if summary.0.contains("checkpoint =") && summary.0.to_uppercase().starts_with("UPDATE PARTITIONS") {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        *self.seen.lock().expect("no panic while counting").entry(summary.0).or_default() += 1;
+    }
+}
+
+impl Statements {
+    fn take(&self) -> (u64, u64) {
+        (self.all.swap(0, Ordering::Relaxed), self.commits.swap(0, Ordering::Relaxed))
+    }
+}
+
+fn orders() -> Vec<Order> {
+    let orders = (0..600).map(|row: u64| Order {
+        row,
+        customer: (row % 211).to_string(),
+        at: format!("2025-0{}-{:02}T12:00:00Z", 1 + row / 300, 1 + row % 300 / 12).parse().expect("a time"),
+        total: "42.00".into(),
+    });
+    orders.collect()
+}
+
+async fn statements(url: Option<String>, batch: usize, counted: &Statements) -> f64 {
+    let house = House::open(url).await;
+    for plugin in guests::ours() {
+        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
+    }
+    let path = guests::root().join("examples/cdnow/win-back.journey.json");
+    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
+    house.publish("win-back", journey).await;
+    let engine = house.start(batch, 1);
+    let position = house.advance("2024-12-31T00:00:00Z").await;
+    assert!(engine.reached(house.tenant, position, std::time::Duration::from_secs(60)).await);
+    engine.stop().await;
+    let position = house.append(&orders()).await;
+    counted.take();
+    house.run(batch, 1, position).await;
+    let (all, commits) = counted.take();
+    assert!(commits >= 600_u64.div_ceil(batch as u64), "only {commits} commits at batches of {batch}");
+    all as f64 / commits as f64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_do_not_grow_with_the_batch() {
+    let counted = Statements::default();
+    let filter = tracing_subscriber::filter::Targets::new().with_target("sqlx::query", tracing::Level::TRACE);
+    tracing_subscriber::registry().with(counted.clone().with_filter(filter)).init();
+    let server = Server::start().await.expect("PostgreSQL starts");
+    for database in ["SQLite", "PostgreSQL"] {
+        for batch in [1, 37, 5_000] {
+            let url = if database == "SQLite" { None } else { Some(server.database().await.expect("a database")) };
+            let each = statements(url, batch, &counted).await;
+            println!("{database}, batches of {batch}: {each:.1} statements an attempt");
+            // A run of few attempts also counts the leases and the idle looks around it.
+            let around = if batch == 5_000 { 40.0 } else { 6.0 };
+            assert!(each <= MOST as f64 + around, "{database}, batches of {batch}: {each:.1} statements an attempt");
+        }
+    }
+}
