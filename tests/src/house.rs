@@ -137,7 +137,11 @@ impl House {
         let runs: Vec<String> = runs.iter().map(|run| format!("{run:?}")).collect();
         let coupons = ObjectFilter { kind: "coupon".into(), limit: PAGE, ..ObjectFilter::default() };
         let coupons = self.store.objects(&self.scope, &coupons).await.expect("objects");
-        let coupons: Vec<String> = coupons.iter().map(|object| format!("{object:?}")).collect();
+        let coupons = coupons.into_iter().map(|mut object| {
+            object.fields.sort_all_objects();
+            format!("{object:?}")
+        });
+        let coupons: Vec<String> = coupons.collect();
         let messages = MessageFilter { limit: PAGE, ..MessageFilter::default() };
         let messages = self.store.messages(&self.scope, &messages).await.expect("messages");
         let messages: Vec<String> = messages.iter().map(|row| format!("{:?}", row.message)).collect();

@@ -1,5 +1,9 @@
-//! What the end-to-end tests share: a hub in this process (`house`), a hub of its own process (`hub`), the
-//! receiver of its webhooks, and the plugins that they install.
+//! What the end-to-end tests share: a hub in this process (`house`), a hub of its own process (`hub`), one that ends
+//! under load (`load`), and the plugins that they install.
 
+pub mod component;
 pub mod guests;
 pub mod house;
+pub mod hub;
+pub mod load;
+pub mod patience;

@@ -1,7 +1,7 @@
 //! What COMPUTE reads of an event's raw body.
 
 use openhub_model::{Identity, NewEvent};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// The fields of a Segment call or of the hub's own update that the engine uses; the rest stays in the raw text.
@@ -13,9 +13,17 @@ pub struct Body {
     previous_id: Value,
     group_id: Value,
     pub properties: Value,
+    #[serde(deserialize_with = "null_is_empty")]
     traits: Map<String, Value>,
+    #[serde(deserialize_with = "null_is_empty")]
     attributes: Map<String, Value>,
+    #[serde(deserialize_with = "null_is_empty")]
     pub tags: Map<String, Value>,
+}
+
+/// Segment's libraries may send `"traits": null`.
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Body {
@@ -88,5 +96,7 @@ mod tests {
         assert_eq!(claims, [Identity::new("anonymous_id", "a"), Identity::new("email", "a@example.com")]);
         assert_eq!(Body::read(r#"{"anonymousId": "a"}"#).subject(), Some(Identity::new("anonymous_id", "a")));
         assert_eq!(Body::read("{}").subject(), None);
+        let null = Body::read(r#"{"userId": "u", "traits": null, "properties": null}"#);
+        assert_eq!(null.subject(), Some(Identity::new("user_id", "u")));
     }
 }

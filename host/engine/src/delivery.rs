@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openhub_model::manifest::{Manifest, UnknownOutcome};
+use openhub_model::manifest::UnknownOutcome;
 use openhub_model::message::MessageStatus;
 use openhub_model::{Id, Span, TenantId, Timestamp};
-use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict};
-use openhub_store::{Outgoing, Scope, Settled, StoreError};
+use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
+use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -134,7 +134,7 @@ impl Delivery {
             Err(error) => {
                 tracing::error!(tenant.id = self.tenant.0, %error, "A channel cannot be called.");
                 let now = (self.shared.clock)();
-                let held = messages.iter().map(|out| hold(out, now + HOLD, now, "a secret cannot be opened")).collect();
+                let held = messages.iter().map(|out| hold(out, now + HOLD, now, "its plugin cannot be called: see the log")).collect();
                 self.shared.store.settle_messages(&self.scope, held).await?;
                 return Ok(false);
             }
@@ -208,7 +208,7 @@ impl Delivery {
                 settings: enabled.settings.clone(),
                 dry_run: false,
             },
-            hosts: granted_hosts(&installation.manifest, &installation.settings, &installation.grant),
+            hosts: granted_hosts(installation)?,
             secrets: Arc::new(secrets),
             clock: self.shared.clock.clone(),
         })
@@ -251,27 +251,15 @@ impl Delivery {
 }
 
 /// Hosts of the manifest that the admin granted, with settings resolved.
-pub fn granted_hosts(manifest: &Manifest, settings: &serde_json::Value, grant: &serde_json::Value) -> Vec<String> {
-    let granted = |host: &String| {
-        grant["hosts"].as_array().is_none_or(|hosts| hosts.iter().any(|granted| granted.as_str() == Some(host)))
-    };
-    let hosts = manifest.hosts.iter().filter(|host| granted(host)).filter_map(|host| match host.strip_prefix("setting:") {
-        Some(setting) => host_of(settings[setting].as_str()?),
-        None => Some(host.clone()),
-    });
-    hosts.collect()
-}
-
-/// The host of a URL, without user and port.
-fn host_of(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => host.split(':').next()?,
-    };
-    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+fn granted_hosts(installation: &Installation) -> Result<Vec<String>, EngineError> {
+    let granted = installation.grant["hosts"].as_array();
+    let hosts = installation.manifest.hosts.iter();
+    let hosts = hosts.filter(|host| granted.is_none_or(|granted| granted.iter().any(|one| one.as_str() == Some(host))));
+    let hosts: Vec<String> = hosts.cloned().collect();
+    hosts::resolve(&hosts, &installation.settings).map_err(|faults| EngineError::Settings {
+        plugin: installation.name.clone(),
+        fault: faults.first().map(|fault| format!("{}: {}", fault.pointer, fault.message)).unwrap_or_default(),
+    })
 }
 
 fn out_message(outgoing: &Outgoing) -> OutMessage {
@@ -436,13 +424,5 @@ mod tests {
             let backoff = backoff(&settled(attempt));
             assert!(backoff <= full && backoff >= full / 2 - 1, "{attempt}: {backoff}");
         }
-    }
-
-    #[test]
-    fn the_host_of_a_setting() {
-        assert_eq!(host_of("https://Hooks.example.com:8443/x?y").as_deref(), Some("hooks.example.com"));
-        assert_eq!(host_of("http://user:pass@10.0.0.1/").as_deref(), Some("10.0.0.1"));
-        assert_eq!(host_of("http://[::1]:80/").as_deref(), Some("::1"));
-        assert_eq!(host_of("no url"), None);
     }
 }

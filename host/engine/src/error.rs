@@ -15,6 +15,8 @@ pub enum EngineError {
     Journey { journey: String, version: i64, fault: String },
     #[error("a sealed secret of plugin `{plugin}` cannot be opened with this hub's key")]
     Sealed { plugin: String },
+    #[error("a setting of plugin `{plugin}` names no host: {fault}")]
+    Settings { plugin: String, fault: String },
     #[error("COMPUTE panicked")]
     Panicked,
 }

@@ -282,7 +282,11 @@ impl Alone {
 fn catalog_change(event: &Event) -> Option<CatalogChange> {
     let body: Value = serde_json::from_str(&event.body).ok()?;
     let text = |field: &str| body[field].as_str().map(str::to_owned);
-    let plugin = |status| Some(CatalogChange::Plugin { name: text("plugin")?, status, position: event.position });
+    let plugin = |status| {
+        let agreed = |field: &str| Some(&body[field]).filter(|value| value.is_object()).cloned();
+        let (settings, grant) = (agreed("settings"), agreed("grant"));
+        Some(CatalogChange::Plugin { name: text("plugin")?, status, settings, grant, position: event.position })
+    };
     let journey = |status, version| {
         Some(CatalogChange::Journey { name: text("journey")?, status, version, position: event.position })
     };

@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, OsRng};
 use chacha20poly1305::{AeadCore, ChaCha20Poly1305, Key, Nonce};
-use openhub_model::manifest::SecretEncoding;
 
 const NONCE_BYTES: usize = 12;
 
@@ -41,15 +40,6 @@ impl Sealer {
     }
 }
 
-/// The key's bytes from the text that an admin entered.
-pub fn decode(text: &str, encoding: SecretEncoding) -> Option<Vec<u8>> {
-    match encoding {
-        SecretEncoding::Text => Some(text.as_bytes().to_vec()),
-        SecretEncoding::Base64 => STANDARD.decode(text.trim()).ok(),
-        SecretEncoding::Whsec => STANDARD.decode(text.trim().strip_prefix("whsec_")?).ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,13 +52,5 @@ mod tests {
         assert_ne!(sealed, sealer.seal(b"a secret"), "each sealing draws its own nonce");
         assert!(Sealer::from_key([8; 32]).open(&sealed).is_err());
         assert!(sealer.open("AAAA").is_err());
-    }
-
-    #[test]
-    fn encodings_of_keys() {
-        assert_eq!(decode("plain", SecretEncoding::Text).unwrap(), b"plain");
-        assert_eq!(decode("cGxhaW4=", SecretEncoding::Base64).unwrap(), b"plain");
-        assert_eq!(decode("whsec_cGxhaW4=", SecretEncoding::Whsec).unwrap(), b"plain");
-        assert_eq!(decode("cGxhaW4=", SecretEncoding::Whsec), None);
     }
 }

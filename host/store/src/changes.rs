@@ -3,6 +3,7 @@
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, NewEvent, Timestamp};
+use serde_json::Value;
 
 use crate::customers::Claim;
 use crate::journeys::JourneyStatus;
@@ -58,9 +59,12 @@ pub struct SetAside {
 /// A change of what the engine runs, taking effect at its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogChange {
+    /// Settings and grant are what an admin agreed to with the change; `None` keeps them.
     Plugin {
         name: String,
         status: PluginStatus,
+        settings: Option<Value>,
+        grant: Option<Value>,
         position: i64,
     },
     RemovePlugin {

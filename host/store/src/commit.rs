@@ -3,12 +3,13 @@
 
 use openhub_model::{NewEvent, TenantId, Timestamp};
 
-use crate::bulk::{Bulk, Rows};
+use crate::bulk::{Bulk, Rows, json_text};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
 use crate::connection::{execute, fetch_optional, select};
 use crate::customers::{add_claims, claim_rows, customer_rows, put_customers};
 use crate::decode::{limit, time};
 use crate::error::StoreError;
+use crate::log::append_all;
 use crate::messages::{add_messages, message_rows};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::Lease;
@@ -31,6 +32,7 @@ struct Prepared {
     objects: ObjectWrites,
     messages: Option<Bulk>,
     events: Option<Bulk>,
+    arrivals: Vec<NewEvent>,
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
     catalog: Vec<CatalogChange>,
@@ -80,6 +82,7 @@ fn prepare(changes: Changes) -> Prepared {
         objects: object_writes(&changes.objects),
         messages: message_rows(&changes.messages),
         events: event_rows(&changes.events),
+        arrivals: changes.arrivals,
         counts: count_rows(&changes.counts),
         set_aside: set_aside_rows(&changes.set_aside),
         catalog: changes.catalog,
@@ -126,6 +129,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     }
     if let Some(rows) = &changes.events {
         add_events(tx, tenant, head - caused.cast_signed() + 1, rows).await?;
+    }
+    if !changes.arrivals.is_empty() {
+        append_all(tx, tenant, &[&changes.arrivals]).await?;
     }
     if let Some(rows) = &changes.counts {
         add_counts(tx, tenant, rows).await?;
@@ -210,13 +216,16 @@ async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(),
 
 async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
     match change {
-        CatalogChange::Plugin { name, status, position } => execute!(
+        CatalogChange::Plugin { name, status, settings, grant, position } => execute!(
             tx.conn(),
-            "UPDATE plugins SET status = $3, position = $4 WHERE tenant_id = $1 AND name = $2",
+            "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
+             granted = COALESCE($6, granted) WHERE tenant_id = $1 AND name = $2",
             tenant.0,
             name,
             status.code(),
             *position,
+            settings.as_ref().map(json_text),
+            grant.as_ref().map(json_text),
         ),
         CatalogChange::RemovePlugin { name } => {
             execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)

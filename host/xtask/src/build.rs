@@ -50,10 +50,26 @@ pub fn guests(root: &Path) -> Result<Vec<Built>> {
     openhub_sdk_build::build_all(&folders).context("the plugins could not be built")
 }
 
+/// The plugins of ours as they were built last, by name.
+pub fn built(root: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let folder = target(root)?.join("plugins");
+    let read = |name: &str| {
+        let path = folder.join(format!("{name}.wasm"));
+        let component = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok((name.to_owned(), component))
+    };
+    PLUGINS.iter().map(|name| read(name)).collect()
+}
+
 /// Builds the binary `openhub` and says where it is.
 pub fn hub(root: &Path, profile: Profile) -> Result<PathBuf> {
+    binary(root, "openhub", profile).context("the hub could not be built")
+}
+
+/// Builds a package's binary, which has the package's name, and says where it is.
+pub fn binary(root: &Path, package: &str, profile: Profile) -> Result<PathBuf> {
     let mut cargo = Command::new(cargo());
-    cargo.args(["build", "--quiet", "--package", "openhub"]).current_dir(root);
+    cargo.args(["build", "--quiet", "--package", package]).current_dir(root);
     let folder = match profile {
         Profile::Dev => "debug",
         Profile::Release => {
@@ -61,8 +77,8 @@ pub fn hub(root: &Path, profile: Profile) -> Result<PathBuf> {
             "release"
         }
     };
-    run(&mut cargo).context("the hub could not be built")?;
-    Ok(target(root)?.join(folder).join("openhub"))
+    run(&mut cargo)?;
+    Ok(target(root)?.join(folder).join(package))
 }
 
 /// Cargo's target folder.

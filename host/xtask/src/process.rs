@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -25,7 +26,7 @@ impl Server {
     /// Starts a program that prints `listening on URL`; its stderr goes to `log`.
     pub async fn start(command: &mut Command, log: &Path) -> Result<Server> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
-        let stderr = std::fs::File::create(log).with_context(|| log.display().to_string())?;
+        let stderr = OpenOptions::new().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -62,15 +63,23 @@ impl Server {
     }
 
     /// Asks it to end, waits, and kills it if it does not.
-    pub async fn stop(mut self) -> Result<()> {
-        if self.child.try_wait()?.is_none() {
-            kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
-            if tokio::time::timeout(END, self.child.wait()).await.is_err() {
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        if let Some(ended) = self.child.try_wait()? {
+            return Ok(ended);
+        }
+        kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
+        match tokio::time::timeout(END, self.child.wait()).await {
+            Ok(ended) => Ok(ended?),
+            Err(_) => {
                 self.child.kill().await?;
                 bail!("process {} did not end in time and was killed: {}", self.pid, self.log_tail());
             }
         }
-        Ok(())
+    }
+
+    /// Ends it at once, without a chance to finish anything (SIGKILL).
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 }
 

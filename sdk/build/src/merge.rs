@@ -17,7 +17,7 @@ use crate::policy::Policy;
 #[derive(Default)]
 struct Types {
     reads: BTreeMap<String, Vec<Value>>,
-    writes: BTreeMap<String, (Vec<Value>, Vec<String>, Vec<String>)>,
+    writes: BTreeMap<String, Effects>,
     enums: BTreeMap<String, Vec<String>>,
     /// Rust type → name and fields.
     events: BTreeMap<String, (String, Vec<Value>)>,
@@ -26,6 +26,13 @@ struct Types {
     objects: BTreeMap<String, String>,
     content: BTreeMap<String, Vec<Value>>,
     settings: BTreeMap<String, Vec<Value>>,
+}
+
+/// What a rule may write; events and objects by their Rust types.
+struct Effects {
+    fields: Vec<Value>,
+    events: Vec<String>,
+    objects: Vec<String>,
 }
 
 /// Makes the manifest; its `imports` stay empty until the component is there to be asked.
@@ -85,7 +92,7 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
         match fragment {
             Fragment::Reads(Fields { of, fields }) => put(&mut types.reads, of, fields, "Reads")?,
             Fragment::Writes { of, fields, events, objects } => {
-                put(&mut types.writes, of, (fields, events, objects), "Writes")?;
+                put(&mut types.writes, of, Effects { fields, events, objects }, "Writes")?;
             }
             Fragment::Enum { of, values } => put(&mut types.enums, of, values, "enum")?,
             Fragment::Event { of, name, fields } => put(&mut types.events, of, (name, fields), "Event")?,
@@ -122,7 +129,7 @@ impl Types {
     ) -> Result<RuleShape> {
         let place = format!("rule `{name}`");
         let reads = named(&self.reads, reads, &place, "reads", "Reads")?;
-        let (fields, events, objects) = named(&self.writes, writes, &place, "writes", "Writes")?;
+        let Effects { fields, events, objects } = named(&self.writes, writes, &place, "writes", "Writes")?;
         let events = events.iter().map(|of| Ok(named(&self.events, of, &place, "event", "Event")?.0.clone()));
         let objects = objects.iter().map(|of| named(&self.objects, of, &place, "object", "DataObject").cloned());
         let params = match params {

@@ -135,9 +135,10 @@ impl Batch<'_> {
         let (lane, Item::Event(event)) = turn else { return };
         let lane: &mut Lane = &mut self.lanes[*lane];
         let Some(customer) = &mut lane.customer else { return };
-        // Rules run once, in arrival order: what they write is as new as the tenant's clock.
+        // What a rule derives from state is as new as the clock: rules run once, in arrival order. What it takes from
+        // the event alone is a fact of the event's time, and never replaces a newer one.
         let cause = Cause {
-            at: event.now,
+            at: if rule.reads_state { event.now } else { event.at },
             event: event.message_id.clone(),
             plugin: Some(rule.owner.installation.digest.clone()),
             rule: Some(rule.name.clone()),

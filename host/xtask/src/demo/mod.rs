@@ -5,26 +5,27 @@
 
 mod api;
 mod cost;
-mod figures;
-mod purchases;
-mod replay;
-mod setup;
+pub mod figures;
+pub mod purchases;
+pub mod replay;
+pub mod setup;
 mod show;
-mod truths;
+pub mod site;
+pub mod truths;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::process::Command;
 
 use crate::build::{self, Profile};
 use crate::process::Server;
 pub use api::Api;
 pub use cost::Usage;
 use figures::Figures;
-use setup::{SIGNING_SECRET, Tenant};
+use setup::Tenant;
+use site::Site;
 
 #[derive(Args)]
 pub struct Options {
@@ -46,18 +47,31 @@ pub struct Options {
     /// Only every Nth customer; the truths are then counted from the file.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
+    /// Run this binary instead of building one.
+    #[arg(long, value_name = "PATH", hide = true)]
+    hub: Option<PathBuf>,
     /// Leave out the Nth request, to see the figures and the exit code change.
     #[arg(long, value_name = "N", hide = true)]
     drop_request: Option<usize>,
+    /// Build nothing: take this hub, and the plugins that lie in `target/plugins`.
+    #[arg(long, value_name = "HUB", hide = true)]
+    prebuilt: Option<PathBuf>,
 }
 
 pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
-    eprintln!("building the plugins and the hub …");
-    let guests = build::guests(root)?;
-    let hub = build::hub(root, Profile::Release)?;
-    let components = guests.into_iter().map(|guest| (guest.manifest.name, guest.bytes)).collect();
+    let (hub, components) = match &options.prebuilt {
+        Some(hub) => (hub.clone(), build::built(root)?),
+        None => {
+            eprintln!("building the plugins and the hub …");
+            let guests = build::guests(root)?;
+            let components = guests.into_iter().map(|guest| (guest.manifest.name, guest.bytes)).collect();
+            (build::hub(root, Profile::Release)?, components)
+        }
+    };
     let place = tempfile::Builder::new().prefix("openhub-demo-").tempdir()?;
-    let demo = Demo { root: root.to_owned(), hub, components, place: place.path().to_owned(), options };
+    let database = database(options.database.as_deref(), place.path())?;
+    let site = Site { hub, receiver: std::env::current_exe()?, folder: place.path().to_owned(), database };
+    let demo = Demo { root: root.to_owned(), site, components, options };
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
         tokio::select! {
             code = demo.run() => code,
@@ -66,22 +80,31 @@ pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
     })
 }
 
+/// The database's URL: a given one, or a new file in the demo's own folder.
+fn database(given: Option<&str>, place: &Path) -> Result<String> {
+    let path = match given {
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => return Ok(url.to_owned()),
+        Some(path) => std::path::absolute(path.trim_start_matches("sqlite://"))?,
+        None => place.join("openhub.db"),
+    };
+    ensure!(!path.exists(), "{} exists: the demo starts with fresh data", path.display());
+    Ok(format!("sqlite://{}", path.display()))
+}
+
 struct Demo {
     root: PathBuf,
-    hub: PathBuf,
+    site: Site,
     components: Vec<(String, Vec<u8>)>,
-    place: PathBuf,
     options: Options,
 }
 
 impl Demo {
     async fn run(&self) -> Result<ExitCode> {
-        let database = self.database()?;
         let suffix = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-        let past = self.create_tenant(&database, &format!("cdnow-{suffix}"), "replay").await?;
-        let live = self.create_tenant(&database, &format!("live-{suffix}"), "live").await?;
-        let receiver = self.start_receiver().await?;
-        let hub = self.start_hub(&database, receiver.address()).await?;
+        let past = self.site.create_tenant(&format!("cdnow-{suffix}"), "replay").await?;
+        let live = self.site.create_tenant(&format!("live-{suffix}"), "live").await?;
+        let receiver = self.site.start_receiver().await?;
+        let hub = self.site.start_hub("127.0.0.1:0", &self.flags(receiver.address())).await?;
         let outcome = self.measure(&hub, &receiver, &past, &live).await;
         let code = match outcome {
             Ok(code) if !self.options.once => {
@@ -98,6 +121,14 @@ impl Demo {
         Ok(code)
     }
 
+    fn flags(&self, receiver: &str) -> Vec<String> {
+        let mut flags = vec!["--allow-private".to_owned(), receiver.to_owned()];
+        for (flag, value) in [("--batch", self.options.batch), ("--workers", self.options.workers)] {
+            flags.extend(value.map(|value| [flag.to_owned(), value.to_string()]).into_iter().flatten());
+        }
+        flags
+    }
+
     async fn measure(&self, hub: &Server, receiver: &Server, past: &Tenant, live: &Tenant) -> Result<ExitCode> {
         for tenant in [live, past] {
             setup::install(&hub.url, tenant, &self.components, &receiver.url, &self.root).await?;
@@ -110,51 +141,6 @@ impl Demo {
             println!("{}", show::json(&figures, &costs)?);
         }
         Ok(verdict(&figures, &truths))
-    }
-
-    /// The database's URL: a given one, or a new file in the demo's own folder.
-    fn database(&self) -> Result<String> {
-        let path = match self.options.database.as_deref() {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                return Ok(url.to_owned());
-            }
-            Some(path) => std::path::absolute(path.trim_start_matches("sqlite://"))?,
-            None => self.place.join("openhub.db"),
-        };
-        ensure!(!path.exists(), "{} exists: the demo starts with fresh data", path.display());
-        Ok(format!("sqlite://{}", path.display()))
-    }
-
-    async fn create_tenant(&self, database: &str, name: &str, clock: &str) -> Result<Tenant> {
-        let mut command = Command::new(&self.hub);
-        command
-            .args(["tenant", "create", name, "--clock", clock, "--json", "--database", database, "--data"])
-            .arg(&self.place);
-        let output = command.output().await?;
-        ensure!(
-            output.status.success(),
-            "the tenant could not be created: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).context("`openhub tenant create --json` answered something else")
-    }
-
-    async fn start_receiver(&self) -> Result<Server> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("receiver").env("RECEIVER_SECRET", SIGNING_SECRET);
-        Server::start(&mut command, &self.place.join("receiver.log")).await
-    }
-
-    async fn start_hub(&self, database: &str, receiver: &str) -> Result<Server> {
-        let mut command = Command::new(&self.hub);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--database", database, "--data"]).arg(&self.place);
-        command.args(["--allow-private", receiver, "--log", "warn"]);
-        for (flag, value) in [("--batch", self.options.batch), ("--workers", self.options.workers)] {
-            if let Some(value) = value {
-                command.args([flag, &value.to_string()]);
-            }
-        }
-        Server::start(&mut command, &self.place.join("hub.log")).await
     }
 }
 

@@ -13,7 +13,7 @@ pub const SIGNING_SECRET: &str = "whsec_b3Blbmh1YiBkZW1vOiBvbmx5IGZvciB0aGlzIG1h
 const JOURNEY: &str = "win-back";
 
 /// As `openhub tenant create --json` answers.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Tenant {
     pub name: String,
     pub write_key: String,

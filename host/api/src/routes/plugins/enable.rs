@@ -81,7 +81,7 @@ pub(crate) async fn enable_plugin(
         "plugin": plugin.name, "digest": plugin.digest, "settings": plugin.settings, "grant": plugin.grant,
     });
     let event = control(&app, "plugin.enabled", tenant_now(&app, scope).await?, &body);
-    match write(&app, scope, vec![Op::PutPlugin(plugin), Op::Append(event)]).await? {
+    match write(&app, scope, vec![Op::Append(event)]).await? {
         Progress::Done => Ok(Json(PluginView::from(find(&app, scope, &name).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

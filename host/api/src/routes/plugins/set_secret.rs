@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_engine::secrets::decode;
+use openhub_runtime::decode_secret;
 use openhub_model::Fault;
 use openhub_store::Op;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(crate) async fn set_plugin_secret(
     let plugin = find(&app, &access.scope, &name).await?;
     let shape = plugin.manifest.secrets.iter().find(|shape| shape.name == secret);
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
-    let Some(bytes) = decode(&value, shape.encoding).filter(|bytes| !bytes.is_empty()) else {
+    let Some(bytes) = decode_secret(shape.encoding, &value).ok().filter(|bytes| !bytes.is_empty()) else {
         let fault =
             Fault::new("/value", "invalid-encoding", "The text is not in the encoding that the manifest declares.");
         return Err(Problem::fault(INVALID_SECRET, fault));

@@ -1,0 +1,18 @@
+//! Waiting for a condition instead of for a time.
+
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(10);
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Looks again and again until there is something, and gives up with a panic that says what was waited for.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < DEADLINE, "waited {} s for this: {what}", DEADLINE.as_secs());
+        tokio::time::sleep(PAUSE).await;
+    }
+}

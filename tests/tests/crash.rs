@@ -1,0 +1,56 @@
+//! `kill -9` of the hub, again and again under load, and then every figure exact: nothing acknowledged is lost, nothing
+//! is doubled, and a message comes in more than once only if it was in flight at a kill.
+
+use openhub_test_postgres::Server as Postgres;
+use openhub_tests::load::Load;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const KILLS: usize = 10;
+/// So many kills have to hit the hub at work.
+const KILLS_AT_WORK: usize = 8;
+/// What the hub has in flight at most: calls of the channel at the same time, and messages of one call.
+const IN_FLIGHT: u64 = 8 * 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite() {
+    survives("SQLite", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    survives("PostgreSQL", Some(server.database().await.expect("a database"))).await;
+}
+
+async fn survives(name: &str, database: Option<String>) {
+    let seed = seed();
+    println!("{name}: OPENHUB_TEST_SEED={seed}");
+    let (load, mut hub) = Load::start(name, database).await;
+    let mut at_work = 0;
+    for point in points(seed) {
+        let address = hub.address().to_owned();
+        let progress = load.reach(point).await;
+        hub.kill().await.expect("the hub is killed");
+        at_work += usize::from(load.is_at_work(&progress));
+        hub = load.restart(&address, &progress).await;
+    }
+    let again = load.finish(hub).await;
+    assert!(at_work >= KILLS_AT_WORK, "only {at_work} of {KILLS} kills hit the hub at work");
+    assert!(again <= KILLS as u64 * IN_FLIGHT, "{again} messages came in again: more than were in flight");
+}
+
+fn seed() -> u64 {
+    match std::env::var("OPENHUB_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("the seed is a number"),
+        Err(_) => rand::random::<u32>().into(),
+    }
+}
+
+/// Fractions of the work, ascending.
+fn points(seed: u64) -> Vec<f64> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut points: Vec<f64> = (0..KILLS).map(|_| random.random_range(0.05..0.93)).collect();
+    points.sort_by(f64::total_cmp);
+    points
+}

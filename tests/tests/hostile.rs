@@ -1,0 +1,115 @@
+//! Plugins that mean harm, in the real binary: each can harm only itself.
+
+use openhub_tests::guests;
+use openhub_tests::hub::{Client, Place};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use xtask::demo::setup::Tenant;
+use xtask::process::Server;
+
+struct Fixture {
+    client: Client,
+    tenant: Tenant,
+    hub: Server,
+    place: Place,
+}
+
+impl Fixture {
+    /// A hub with one plugin of `tests/hostile`.
+    async fn with(plugin: &str) -> Fixture {
+        let component = guests::build(&format!("tests/hostile/{plugin}")).bytes;
+        let place = Place::new(None);
+        let tenant = place.tenant("live").await;
+        let hub = place.serve().await;
+        let client = Client::new(&hub.url);
+        client.enable(&tenant.api_key, component).await;
+        Fixture { client, tenant, hub, place }
+    }
+
+    /// Sends events in one request and waits until the engine has passed them. The status then.
+    async fn send(&self, events: Vec<Value>) -> Value {
+        let sent = self.client.ingest("/v1/batch", &self.tenant.write_key, &json!({"batch": events})).await;
+        assert_eq!((sent.status, &sent.body), (StatusCode::OK, &json!({"success": true})));
+        self.client.settled(&self.tenant.api_key).await
+    }
+
+    /// A customer's attribute; null if there is no such customer.
+    async fn attribute(&self, user: &str, name: &str) -> Value {
+        let path = format!("/api/v1/customers?identity=user_id:{user}");
+        let answer = self.client.get(&path, &self.tenant.api_key).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["customers"][0]["attributes"][name].clone()
+    }
+
+    /// What the hub noted of the events that it set aside.
+    async fn faults(&self) -> Vec<String> {
+        let mut connection = SqliteConnection::connect(&self.place.database).await.expect("the file opens");
+        let faults = sqlx::query_scalar("SELECT fault FROM set_aside ORDER BY position").fetch_all(&mut connection).await;
+        connection.close().await.expect("the file closes");
+        faults.expect("the faults are read")
+    }
+
+    async fn ends_well(self) {
+        let log = self.hub.log_tail();
+        let ended = self.hub.stop().await.expect("the hub ends");
+        assert!(ended.success(), "{ended}: {log}");
+    }
+}
+
+fn order(user: &str, properties: Value) -> Value {
+    json!({"type": "track", "event": "Order Completed", "userId": user, "properties": properties})
+}
+
+fn identify(user: &str) -> Value {
+    json!({"type": "identify", "userId": user, "traits": {"plan": "pro"}})
+}
+
+#[tokio::test]
+async fn an_instance_remembers_nothing() {
+    let hub = Fixture::with("counter").await;
+    for round in 0..20 {
+        let users: Vec<String> = (0..3).map(|user| format!("user-{user}")).collect();
+        let status = hub.send(users.iter().map(|user| order(user, json!({"round": round}))).collect()).await;
+        assert_eq!(status["set_aside"], 0);
+        for user in &users {
+            assert_eq!(hub.attribute(user, "calls").await, 1, "{user} in round {round}");
+        }
+    }
+    hub.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_loop_is_stopped_and_others_go_on() {
+    let hub = Fixture::with("spinner").await;
+    let others: Vec<String> = (0..40).map(|user| format!("other-{user}")).collect();
+    let mut events: Vec<Value> = others.iter().map(|user| identify(user)).collect();
+    events.insert(20, order("victim", json!({})));
+    let status = hub.send(events).await;
+    assert_eq!(status["set_aside"], 1, "{status}");
+    for user in &others {
+        assert_eq!(hub.attribute(user, "plan").await, "pro", "{user}");
+    }
+    assert_eq!(hub.attribute("victim", "turns").await, Value::Null);
+    let faults = hub.faults().await;
+    assert!(faults.len() == 1 && faults[0].contains("fuel"), "{faults:?}");
+    // The customer is not lost: what comes later, and runs through no loop, has its effects.
+    let status = hub.send(vec![identify("victim")]).await;
+    assert_eq!((hub.attribute("victim", "plan").await, &status["set_aside"]), (json!("pro"), &json!(1)));
+    hub.ends_well().await;
+}
+
+#[tokio::test]
+async fn only_the_poison_row_is_set_aside() {
+    let hub = Fixture::with("poison").await;
+    let orders = (0..50).map(|amount| order(&format!("user-{amount}"), json!({"amount": amount})));
+    let status = hub.send(orders.collect()).await;
+    assert_eq!(status["set_aside"], 1, "{status}");
+    for amount in 0..50 {
+        let expected = if amount == 13 { Value::Null } else { json!(amount) };
+        assert_eq!(hub.attribute(&format!("user-{amount}"), "amount").await, expected, "the row {amount}");
+    }
+    let faults = hub.faults().await;
+    assert!(faults.len() == 1 && faults[0].contains("this row is poison"), "{faults:?}");
+    hub.ends_well().await;
+}

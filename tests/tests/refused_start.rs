@@ -1,0 +1,87 @@
+//! What an operator has to put right before the hub can start: one clear line on stderr, and exit code 2.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use openhub_test_postgres::Server as Postgres;
+use openhub_tests::hub::Place;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::process::Command;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn is_refused(command: &mut Command, reasons: &[&str]) {
+    let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{command:?} serves")).expect("the binary runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {stderr}");
+    assert_eq!((stderr.lines().count(), stdout.as_ref()), (1, ""), "{command:?}: {stderr}");
+    assert!(stderr.starts_with("openhub: "), "{stderr}");
+    for reason in reasons {
+        assert!(stderr.contains(reason), "`{reason}` is missing: {stderr}");
+    }
+}
+
+/// As a later version would leave the database behind.
+const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+    SELECT 9999, 'of a later version', success, checksum, 0 FROM _sqlx_migrations LIMIT 1";
+
+#[tokio::test]
+async fn a_newer_sqlite_database() {
+    let place = Place::new(None);
+    place.tenant("live").await;
+    let mut connection = SqliteConnection::connect(&place.database).await.expect("the file opens");
+    sqlx::query(LATER).execute(&mut connection).await.expect("a row is written");
+    connection.close().await.expect("the file closes");
+    is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["9999", "newer"]).await;
+    is_refused(&mut place.command(&["tenant", "list"]), &["9999", "newer"]).await;
+}
+
+#[tokio::test]
+async fn a_newer_postgres_database() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let place = Place::new(Some(server.database().await.expect("a database")));
+    place.tenant("live").await;
+    let mut connection = PgConnection::connect(&place.database).await.expect("the database opens");
+    sqlx::query(LATER).execute(&mut connection).await.expect("a row is written");
+    connection.close().await.expect("the database closes");
+    is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["9999", "newer"]).await;
+}
+
+#[tokio::test]
+async fn a_port_in_use() {
+    let place = Place::new(None);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    is_refused(&mut place.command(&["serve", "--listen", &address]), &["in use", &address]).await;
+    assert!(!place.folder.join("openhub.db").exists(), "the database was touched");
+}
+
+#[tokio::test]
+async fn an_unreachable_postgres() {
+    // Nobody listens on a port that was just given back.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let place = Place::new(Some(format!("postgres://hub:hunter2@{address}/hub")));
+    for arguments in [["serve", "--listen", "127.0.0.1:0"].as_slice(), &["tenant", "list"]] {
+        is_refused(&mut place.command(arguments), &["database", "reach"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bad_configuration() {
+    let place = Place::new(None);
+    let file = place.folder.join("hub.toml");
+    for (text, key) in [("batch = 0", "batch"), ("bach = 7", "bach"), ("workers = \"many\"", "workers"), ("batch = [", "batch")] {
+        std::fs::write(&file, text).expect("the file is written");
+        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+        is_refused(command.arg("--config").arg(&file), &["configuration", key]).await;
+    }
+    is_refused(&mut place.command(&["serve", "--listen", "nowhere"]), &["configuration", "listen"]).await;
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    is_refused(command.env("OPENHUB_WORKERS", "0"), &["configuration", "workers"]).await;
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    is_refused(command.args(["--allow-private", "nowhere"]), &["configuration", "allow_private"]).await;
+}
