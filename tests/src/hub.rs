@@ -147,7 +147,7 @@ impl Client {
 
     /// Waits until the engine has passed everything that has come in.
     pub async fn settled(&self, key: &str) -> Value {
-        crate::patience::until("the checkpoint passes all events", async || {
+        crate::patience::until("the checkpoint passes all events", || async {
             let status = self.get("/api/v1/status", key).await.body;
             (status["behind"] == 0).then_some(status)
         })

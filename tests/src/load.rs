@@ -70,7 +70,7 @@ impl Load {
 
     /// Waits until the work has come to this point.
     pub async fn reach(&self, point: f64) -> Progress {
-        until("the work comes to the next point", async || {
+        until("the work comes to the next point", || async {
             let progress = self.progress().await;
             (progress.fraction >= point).then_some(progress)
         })
@@ -120,7 +120,7 @@ impl Load {
     /// Waits for the end of the work: every figure is exact. Says how many messages came in again.
     pub async fn finish(self, hub: Server) -> u64 {
         self.client.await.expect("the client ends");
-        until("nothing is left to do", async || {
+        until("nothing is left to do", || async {
             let status = self.api.get("/api/v1/status").await.expect("the hub answers");
             (status["behind"] == 0 && status["unsent"] == 0).then_some(())
         })
@@ -143,11 +143,11 @@ async fn send(url: String, tenant: Tenant, purchases: Vec<Purchase>, acknowledge
     for purchases in purchases.chunks(EVENTS) {
         let events: Vec<String> = purchases.iter().map(Purchase::event).collect();
         let body = format!("{{\"batch\":[{}]}}", events.join(","));
-        let answer = until("a request is answered", async || api.ingest("/v1/batch", body.clone()).await.ok()).await;
+        let answer = until("a request is answered", || async { api.ingest("/v1/batch", body.clone()).await.ok() }).await;
         assert!(answer["refused"].is_null(), "events were refused: {answer}");
         acknowledged.fetch_add(purchases.len() as u64, Ordering::Relaxed);
     }
     let api = Api::new(&url, &tenant.api_key).expect("an HTTP client");
     let end = json!({"to": END});
-    until("the clock is set", async || api.call(Method::POST, "/api/v1/clock", Some(&end)).await.ok()).await;
+    until("the clock is set", || async { api.call(Method::POST, "/api/v1/clock", Some(&end)).await.ok() }).await;
 }

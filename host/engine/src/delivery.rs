@@ -3,7 +3,7 @@
 //! A message leaves the outbox when its verdict is committed. What was in flight when a process died is sent
 //! again, with the same key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ const FIRST_RETRY: i64 = 1_000_000;
 const LONGEST_RETRY: i64 = 3_600_000_000;
 /// How long messages wait whose channel is not there or needs an admin.
 const HOLD: Span = Span::from_micros(60_000_000);
+/// Messages that are read from the outbox at a time.
+const READ_AHEAD: usize = 400;
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Delivery {
@@ -35,7 +37,10 @@ pub struct Delivery {
     tenant: TenantId,
     scope: Scope,
     stop: CancellationToken,
+    /// Read from the outbox and not settled yet: in a call, or about to be.
     in_flight: HashSet<Id>,
+    /// About to be, by channel.
+    ready: BTreeMap<String, VecDeque<Outgoing>>,
     breakers: HashMap<String, Breaker>,
     calls: JoinSet<Call>,
 }
@@ -55,6 +60,7 @@ impl Delivery {
             scope: Scope::of(tenant),
             stop,
             in_flight: HashSet::new(),
+            ready: BTreeMap::new(),
             breakers: HashMap::new(),
             calls: JoinSet::new(),
         }
@@ -65,6 +71,10 @@ impl Delivery {
         let mut appended = self.shared.store.appended();
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
+            if self.calls.is_empty() && self.ready.is_empty() {
+                // What a failed read, or a call that panicked, left behind is read again.
+                self.in_flight.clear();
+            }
             let began = match self.begin().await {
                 Ok(began) => began,
                 Err(error) => {
@@ -88,35 +98,69 @@ impl Delivery {
 
     /// Starts as many calls as there is room for. Says whether it started one.
     async fn begin(&mut self) -> Result<bool, StoreError> {
-        let room = self.shared.config.delivery_concurrency.max(1).saturating_sub(self.calls.len());
+        let mut room = self.shared.config.delivery_concurrency.max(1).saturating_sub(self.calls.len());
         let Some(catalog) = self.shared.catalogs.get(self.tenant).filter(|_| room > 0) else { return Ok(false) };
         let now = (self.shared.clock)();
-        let limit = self.in_flight.len() + room * MESSAGES;
-        let pending = self.shared.store.pending_messages(&self.scope, now, limit).await?;
-        let mut by_channel: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
-        for outgoing in pending {
-            if !self.in_flight.contains(&outgoing.message.id) {
-                by_channel.entry(outgoing.message.channel.clone()).or_default().push(outgoing);
-            }
+        if self.ready.values().map(VecDeque::len).sum::<usize>() < room * MESSAGES {
+            self.read(now).await?;
         }
         let mut held = Vec::new();
         let mut began = false;
-        for (name, messages) in by_channel {
+        let names: Vec<String> = self.ready.keys().cloned().collect();
+        for name in names {
             let open = self.breakers.get(&name).and_then(|breaker| breaker.opens_at(now));
-            match (catalog.channels.get(&name), open) {
+            let until = match (catalog.channels.get(&name), open) {
                 (Some(channel), None) => {
-                    for messages in messages.chunks(MESSAGES) {
-                        began |= self.call(&catalog, channel, messages.to_vec()).await?;
+                    while room > 0
+                        && let Some(messages) = self.take(&name, MESSAGES)
+                    {
+                        began |= self.call(&catalog, channel, messages).await?;
+                        room -= 1;
                     }
+                    continue;
                 }
-                (None, _) => held.extend(messages.iter().map(|out| hold(out, now + HOLD, now, "its channel is not enabled"))),
-                (_, Some(until)) => held.extend(messages.iter().map(|out| hold(out, until, now, "its channel fails"))),
+                (None, _) => (now + HOLD, "its channel is not enabled"),
+                (Some(_), Some(until)) => (until, "its channel fails"),
+            };
+            while let Some(messages) = self.take(&name, MESSAGES) {
+                held.extend(messages.iter().map(|outgoing| hold(outgoing, until.0, now, until.1)));
             }
         }
         if !held.is_empty() {
-            self.shared.store.settle_messages(&self.scope, held).await?;
+            self.settled(held).await?;
         }
         Ok(began)
+    }
+
+    /// Reads ahead: what is in flight comes first in the outbox, so it is read again and left out.
+    async fn read(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let limit = self.in_flight.len() + READ_AHEAD;
+        for outgoing in self.shared.store.pending_messages(&self.scope, now, limit).await? {
+            if self.in_flight.insert(outgoing.message.id) {
+                self.ready.entry(outgoing.message.channel.clone()).or_default().push_back(outgoing);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next messages of a channel; none if there are none.
+    fn take(&mut self, channel: &str, most: usize) -> Option<Vec<Outgoing>> {
+        let ready = self.ready.get_mut(channel)?;
+        let messages: Vec<Outgoing> = ready.drain(..most.min(ready.len())).collect();
+        if ready.is_empty() {
+            self.ready.remove(channel);
+        }
+        (!messages.is_empty()).then_some(messages)
+    }
+
+    /// Commits settlements; their messages are no longer in flight.
+    async fn settled(&mut self, settled: Vec<Settled>) -> Result<(), StoreError> {
+        let ids: Vec<Id> = settled.iter().map(|settled| settled.id).collect();
+        self.shared.store.settle_messages(&self.scope, settled).await?;
+        for id in ids {
+            self.in_flight.remove(&id);
+        }
+        Ok(())
     }
 
     async fn call(
@@ -135,11 +179,10 @@ impl Delivery {
                 tracing::error!(tenant.id = self.tenant.0, %error, "A channel cannot be called.");
                 let now = (self.shared.clock)();
                 let held = messages.iter().map(|out| hold(out, now + HOLD, now, "its plugin cannot be called: see the log")).collect();
-                self.shared.store.settle_messages(&self.scope, held).await?;
+                self.settled(held).await?;
                 return Ok(false);
             }
         };
-        self.in_flight.extend(messages.iter().map(|outgoing| outgoing.message.id));
         let name = channel.shape.name.clone();
         let (catalog, clock) = (catalog.clone(), self.shared.clock.clone());
         self.calls.spawn(async move {
@@ -156,7 +199,7 @@ impl Delivery {
 
     /// The gate that no plugin can pass around: a message under a purpose needs the customer's consent to it
     /// (attribute `consent_<purpose>` is true), and one that has expired is not sent.
-    async fn gate(&self, messages: Vec<Outgoing>) -> Result<Vec<Outgoing>, StoreError> {
+    async fn gate(&mut self, messages: Vec<Outgoing>) -> Result<Vec<Outgoing>, StoreError> {
         let asks: Vec<Id> = messages
             .iter()
             .filter(|outgoing| !outgoing.message.purpose.is_empty())
@@ -189,7 +232,7 @@ impl Delivery {
             }
         }
         if !dropped.is_empty() {
-            self.shared.store.settle_messages(&self.scope, dropped).await?;
+            self.settled(dropped).await?;
         }
         Ok(passed)
     }
@@ -231,21 +274,13 @@ impl Delivery {
                 Err(error) => tracing::error!(tenant.id = self.tenant.0, %error, "A channel call panicked."),
             }
         }
-        let ids: Vec<Id> = settled.iter().map(|settled| settled.id).collect();
         count(&settled);
-        while let Err(error) = self.shared.store.settle_messages(&self.scope, settled.clone()).await {
+        while let Err(error) = self.settled(settled.clone()).await {
             tracing::error!(tenant.id = self.tenant.0, %error, "Verdicts could not be committed.");
             if self.stop.is_cancelled() {
                 break;
             }
             tokio::time::sleep(BACKOFF).await;
-        }
-        for id in ids {
-            self.in_flight.remove(&id);
-        }
-        if self.calls.is_empty() {
-            // A call that panicked settled nothing; its messages are read again.
-            self.in_flight.clear();
         }
     }
 }

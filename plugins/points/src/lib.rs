@@ -27,7 +27,7 @@ pub enum Tier {
     Gold,
 }
 
-/// A customer moved from one tier to another. The first tier is none.
+/// A customer moved from one tier to another. Everybody starts at bronze, so the first bronze is no change.
 #[derive(Clone, Debug, PartialEq, Event)]
 pub struct TierChanged {
     pub from: Tier,
@@ -64,11 +64,11 @@ pub fn points(row: Purchase) -> Result<Effects, Reason> {
     }
     let points = row.points.unwrap_or(0).saturating_add(earned);
     let tier = Tier::of(points);
-    let moved = row.tier.filter(|from| *from != tier);
+    let from = row.tier.unwrap_or(Tier::Bronze);
     Ok(Effects {
         points: To(points),
         tier: if row.tier == Some(tier) { Keep } else { To(tier) },
-        events: moved.map(|from| TierChanged { from, to: tier, points }),
+        events: (from != tier).then_some(TierChanged { from, to: tier, points }),
     })
 }
 
@@ -91,9 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_tier_is_no_change() {
+    fn everybody_starts_at_bronze() {
+        let first = purchase("199.00", None);
+        assert_eq!((first.tier, first.events), (To(Tier::Bronze), None));
+        let changed = TierChanged { from: Tier::Bronze, to: Tier::Gold, points: 500 };
         let first = purchase("500.00", None);
-        assert_eq!((first.tier, first.events), (To(Tier::Gold), None));
+        assert_eq!((first.tier, first.events), (To(Tier::Gold), Some(changed)));
     }
 
     #[test]

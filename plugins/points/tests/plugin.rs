@@ -24,5 +24,7 @@ fn rows_keep_to_themselves(hub: Hub) {
     assert_eq!(effects[1].fault.as_ref().expect("a fault").code, "negative-total");
     assert_eq!(effects[2].attribute("points"), 200);
     assert_eq!(effects[3].attribute("points"), 7);
-    assert!(effects.iter().all(|effects| effects.events.is_empty()));
+    // Everybody starts at bronze: only the third moves.
+    assert_eq!(effects[2].event_names(), ["Tier Changed"]);
+    assert!([0, 1, 3].iter().all(|row| effects[*row].events.is_empty()));
 }
