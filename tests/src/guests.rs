@@ -13,10 +13,13 @@ pub fn root() -> PathBuf {
 /// Our own plugins, in the order in which they are installed.
 pub fn ours() -> &'static [Assembled] {
     static OURS: OnceLock<Vec<Assembled>> = OnceLock::new();
-    OURS.get_or_init(|| ["rfm", "points", "coupon", "webhook"].iter().map(|name| build(&format!("plugins/{name}"))).collect())
+    OURS.get_or_init(|| {
+        ["rfm", "points", "coupon", "webhook"].iter().map(|name| build(&format!("plugins/{name}"))).collect()
+    })
 }
 
 /// A plugin by its folder. Panics if it does not build: no test can go on without it.
 pub fn build(folder: &str) -> Assembled {
-    openhub_sdk_build::assemble(&root().join(folder)).unwrap_or_else(|error| panic!("{folder} does not build: {error:#}"))
+    openhub_sdk_build::assemble(&root().join(folder))
+        .unwrap_or_else(|error| panic!("{folder} does not build: {error:#}"))
 }

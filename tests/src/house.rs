@@ -147,7 +147,8 @@ impl House {
         let messages: Vec<String> = messages.iter().map(|row| format!("{:?}", row.message)).collect();
         let filter = EventFilter { name: Some("Tier Changed".into()), limit: PAGE, ..EventFilter::default() };
         let events = self.store.events(&self.scope, &filter).await.expect("events");
-        let mut events: Vec<String> = events.iter().map(|event| format!("{} {}", event.message_id, event.body)).collect();
+        let mut events: Vec<String> =
+            events.iter().map(|event| format!("{} {}", event.message_id, event.body)).collect();
         events.sort();
         let standing = self.store.standing(&self.scope).await.expect("a standing");
         json!({

@@ -61,8 +61,7 @@ impl Place {
     pub fn new(database: Option<String>) -> Place {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("openhub-test-").tempdir().expect("a temporary folder");
-        let database =
-            database.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("openhub.db").display()));
+        let database = database.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("openhub.db").display()));
         let (hub, receiver) = (programs.hub.clone(), programs.receiver.clone());
         Place { site: Site { hub, receiver, folder: folder.path().to_owned(), database }, _folder: folder }
     }

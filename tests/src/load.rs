@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +23,12 @@ use crate::patience::until;
 const EVERY: u64 = 10;
 /// Events a request: few enough that an acknowledgement is near any point of the work.
 const EVENTS: usize = 50;
+/// Events a transaction of the engine: few enough that the work goes on in small steps.
+const BATCH: &str = "200";
 const END: &str = "1998-06-30T12:00:00Z";
+
+/// How long the client waits for the clock before it asks again.
+const CALL: Duration = Duration::from_millis(500);
 
 /// Every tenth customer's purchases on their way through a hub.
 pub struct Load {
@@ -54,7 +60,7 @@ impl Load {
         let place = Place::new(database);
         let tenant = place.tenant("replay").await;
         let receiver = place.start_receiver().await.expect("the receiver starts");
-        let flags = vec!["--allow-private".to_owned(), receiver.address().to_owned()];
+        let flags = ["--batch", BATCH, "--allow-private", receiver.address()].map(str::to_owned).to_vec();
         let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
         let components = &programs().components;
         let installed = setup::install(&hub.url, &tenant, components, &receiver.url, &root()).await;
@@ -63,8 +69,7 @@ impl Load {
         let client = tokio::spawn(send(hub.url.clone(), tenant.clone(), purchases, acknowledged.clone()));
         let api = Api::new(&hub.url, &tenant.api_key).expect("an HTTP client");
         let counted = Api::new(&receiver.url, "").expect("an HTTP client");
-        let load =
-            Load { name: name.to_owned(), place, flags, api, receiver, counted, truths, acknowledged, client };
+        let load = Load { name: name.to_owned(), place, flags, api, receiver, counted, truths, acknowledged, client };
         (load, hub)
     }
 
@@ -143,11 +148,14 @@ async fn send(url: String, tenant: Tenant, purchases: Vec<Purchase>, acknowledge
     for purchases in purchases.chunks(EVENTS) {
         let events: Vec<String> = purchases.iter().map(Purchase::event).collect();
         let body = format!("{{\"batch\":[{}]}}", events.join(","));
-        let answer = until("a request is answered", || async { api.ingest("/v1/batch", body.clone()).await.ok() }).await;
+        let answer =
+            until("a request is answered", || async { api.ingest("/v1/batch", body.clone()).await.ok() }).await;
         assert!(answer["refused"].is_null(), "events were refused: {answer}");
         acknowledged.fetch_add(purchases.len() as u64, Ordering::Relaxed);
     }
     let api = Api::new(&url, &tenant.api_key).expect("an HTTP client");
     let end = json!({"to": END});
-    until("the clock is set", || async { api.call(Method::POST, "/api/v1/clock", Some(&end)).await.ok() }).await;
+    // A call that waits for the end of the work would hold up a hub that is asked to end.
+    let call = || tokio::time::timeout(CALL, api.call(Method::POST, "/api/v1/clock", Some(&end)));
+    until("the clock is set", || async { call().await.ok()?.ok() }).await;
 }

@@ -172,7 +172,10 @@ async fn keys_routes_and_queries() {
         ("customers?after=AAAA", "/after"),
         ("events?after=%21", "/after"),
         ("customers?limit=0", "/limit"),
-        ("customers?condition=%7B%22all%22%3A%5B%7B%22tag%22%3A%22a%22%7D%2C%7B%22tag%22%3A7%7D%5D%7D", "/condition/all/1/tag"),
+        (
+            "customers?condition=%7B%22all%22%3A%5B%7B%22tag%22%3A%22a%22%7D%2C%7B%22tag%22%3A7%7D%5D%7D",
+            "/condition/all/1/tag",
+        ),
         (
             "customers?condition=%7B%22attribute%22%3A%7B%22name%22%3A%22a%22%2C%22is%22%3A%22above%22%2C%22value%22%3A1%7D%7D",
             "/condition/attribute/is",
@@ -222,7 +225,11 @@ async fn components_are_refused_with_the_reason() {
         (component::with_manifest(bare.clone(), b"{}"), "bad-manifest", ""),
         (component::with_manifest(ours("webhook"), manifest.to_string().as_bytes()), "bad-manifest", "two manifests"),
         (without("openhub:http/http"), "undeclared-import", "openhub:http/http"),
-        (component::with_manifest(component::empty(), points.to_string().as_bytes()), "missing-export", "openhub:rule/rule"),
+        (
+            component::with_manifest(component::empty(), points.to_string().as_bytes()),
+            "missing-export",
+            "openhub:rule/rule",
+        ),
         (padded, "too-large", "bytes"),
     ];
     for (bytes, code, reason) in cases {

@@ -7,6 +7,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 const KILLS: usize = 10;
+/// The part of the work within which it is killed.
+const FIRST: f64 = 0.05;
+const LAST: f64 = 0.9;
 /// So many kills have to hit the hub at work.
 const KILLS_AT_WORK: usize = 8;
 /// What the hub has in flight at most: calls of the channel at the same time, and messages of one call.
@@ -47,10 +50,9 @@ fn seed() -> u64 {
     }
 }
 
-/// Fractions of the work, ascending.
+/// Fractions of the work, ascending: one drawn from each of as many equal parts of it.
 fn points(seed: u64) -> Vec<f64> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut points: Vec<f64> = (0..KILLS).map(|_| random.random_range(0.05..0.93)).collect();
-    points.sort_by(f64::total_cmp);
-    points
+    let part = (LAST - FIRST) / KILLS as f64;
+    (0..KILLS).map(|kill| FIRST + part * (kill as f64 + random.random::<f64>())).collect()
 }

@@ -1,9 +1,9 @@
 //! The same log gives the same state: whatever the batch size, the number of workers and the database.
 
 use openhub_model::Timestamp;
+use openhub_test_postgres::Server;
 use openhub_tests::guests;
 use openhub_tests::house::{House, Order};
-use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
 const DAY: i64 = 86_400_000_000;
@@ -61,7 +61,11 @@ async fn the_batch_size_changes_nothing() {
     }
     let server = Server::start().await.expect("PostgreSQL starts");
     for batch in [37, 5_000] {
-        assert_same(&one, &state(Some(server.database().await.expect("a database")), batch, 2).await, &format!("PostgreSQL, batches of {batch}"));
+        assert_same(
+            &one,
+            &state(Some(server.database().await.expect("a database")), batch, 2).await,
+            &format!("PostgreSQL, batches of {batch}"),
+        );
     }
 }
 

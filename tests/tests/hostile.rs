@@ -45,7 +45,8 @@ impl Fixture {
     /// What the hub noted of the events that it set aside.
     async fn faults(&self) -> Vec<String> {
         let mut connection = SqliteConnection::connect(&self.place.database).await.expect("the file opens");
-        let faults = sqlx::query_scalar("SELECT fault FROM set_aside ORDER BY position").fetch_all(&mut connection).await;
+        let faults =
+            sqlx::query_scalar("SELECT fault FROM set_aside ORDER BY position").fetch_all(&mut connection).await;
         connection.close().await.expect("the file closes");
         faults.expect("the faults are read")
     }

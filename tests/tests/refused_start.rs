@@ -74,7 +74,9 @@ async fn an_unreachable_postgres() {
 async fn a_bad_configuration() {
     let place = Place::new(None);
     let file = place.folder.join("hub.toml");
-    for (text, key) in [("batch = 0", "batch"), ("bach = 7", "bach"), ("workers = \"many\"", "workers"), ("batch = [", "batch")] {
+    for (text, key) in
+        [("batch = 0", "batch"), ("bach = 7", "bach"), ("workers = \"many\"", "workers"), ("batch = [", "batch")]
+    {
         std::fs::write(&file, text).expect("the file is written");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
         is_refused(command.arg("--config").arg(&file), &["configuration", key]).await;

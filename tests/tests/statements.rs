@@ -1,11 +1,11 @@
 //! At most K SQL statements an attempt of the engine, whatever the batch's size, counted at the driver.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use openhub_test_postgres::Server;
 use openhub_tests::guests;
 use openhub_tests::house::{House, Order};
-use openhub_test_postgres::Server;
 use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};

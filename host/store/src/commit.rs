@@ -168,9 +168,9 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
     )?;
     execute!(
         tx.conn(),
-        "INSERT INTO event_bodies (tenant_id, position, body) SELECT $1, events.position, CAST(caused.value ->> 8 AS TEXT) \
-         FROM json_each($3) AS caused JOIN events ON events.tenant_id = $1 \
-         AND events.position = CAST($2 AS BIGINT) + caused.key WHERE true",
+        "INSERT INTO event_bodies (tenant_id, position, body) SELECT $1, CAST($2 AS BIGINT) + key, \
+         CAST(value ->> 8 AS TEXT) FROM json_each($3) WHERE EXISTS (SELECT 1 FROM events \
+         WHERE events.tenant_id = $1 AND events.position = CAST($2 AS BIGINT) + key)",
         tenant.0,
         first,
         &rows.json,

@@ -140,14 +140,18 @@ impl Store {
                 Box::pin(async move {
                     execute!(
                         tx.conn(),
-                        "UPDATE messages SET status = CAST(settled.value ->> 1 AS BIGINT), \
-                         attempts = CAST(settled.value ->> 2 AS BIGINT), \
-                         next_attempt_at = CAST(settled.value ->> 3 AS BIGINT), \
-                         provider_id = COALESCE(CAST(settled.value ->> 4 AS TEXT), messages.provider_id), \
-                         units = CAST(settled.value ->> 5 AS BIGINT), fault = CAST(settled.value ->> 6 AS TEXT), \
-                         digest = COALESCE(CAST(settled.value ->> 7 AS TEXT), messages.digest), \
-                         settled_at = CAST(settled.value ->> 8 AS BIGINT) FROM json_each($2) AS settled \
-                         WHERE messages.tenant_id = $1 AND messages.id = CAST(settled.value ->> 0 AS TEXT)",
+                        // Materialized: SQLite would scan the messages and parse the list for each.
+                        "WITH settled AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, \
+                         CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
+                         CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
+                         CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
+                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM json_each($2)) \
+                         UPDATE messages SET status = settled.status, attempts = settled.attempts, \
+                         next_attempt_at = settled.next_attempt_at, \
+                         provider_id = COALESCE(settled.provider_id, messages.provider_id), units = settled.units, \
+                         fault = settled.fault, digest = COALESCE(settled.digest, messages.digest), \
+                         settled_at = settled.settled_at FROM settled \
+                         WHERE messages.tenant_id = $1 AND messages.id = settled.id",
                         tenant.0,
                         &rows.json,
                     )

@@ -108,11 +108,13 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
     if let Some(rows) = &writes.replaces {
         let replaced = execute!(
             tx.conn(),
-            "UPDATE objects SET version = CAST(change.value ->> 3 AS BIGINT), part_id = CAST(change.value ->> 2 AS TEXT), \
-             fields = CAST(change.value -> 4 AS TEXT), updated_at = CAST(change.value ->> 6 AS BIGINT), \
-             cause = CAST(change.value ->> 7 AS TEXT) FROM json_each($2) AS change WHERE objects.tenant_id = $1 \
-             AND objects.kind = CAST(change.value ->> 0 AS TEXT) AND objects.key = CAST(change.value ->> 1 AS TEXT) \
-             AND objects.version = CAST(change.value ->> 3 AS BIGINT) - 1",
+            "WITH change AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS kind, CAST(value ->> 1 AS TEXT) AS key, \
+             CAST(value ->> 2 AS TEXT) AS part_id, CAST(value ->> 3 AS BIGINT) AS version, \
+             CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 6 AS BIGINT) AS updated_at, \
+             CAST(value ->> 7 AS TEXT) AS cause FROM json_each($2)) \
+             UPDATE objects SET version = change.version, part_id = change.part_id, fields = change.fields, \
+             updated_at = change.updated_at, cause = change.cause FROM change WHERE objects.tenant_id = $1 \
+             AND objects.kind = change.kind AND objects.key = change.key AND objects.version = change.version - 1",
             tenant.0,
             &rows.json,
         )?;

@@ -185,8 +185,9 @@ pub(crate) fn timer_rows(timers: &[Timer]) -> Option<Bulk> {
 pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "DELETE FROM timers WHERE tenant_id = $1 AND (due, id) IN \
-         (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+        // In this order SQLite uses the whole primary key; as (due, id) it scans all timers of an instant.
+        "DELETE FROM timers WHERE tenant_id = $1 AND (id, due) IN \
+         (SELECT CAST(value ->> 1 AS TEXT), CAST(value ->> 0 AS BIGINT) FROM json_each($2))",
         tenant.0,
         &rows.json,
     )

@@ -26,7 +26,8 @@ impl Server {
     /// Starts a program that prints `listening on URL`; its stderr goes to `log`.
     pub async fn start(command: &mut Command, log: &Path) -> Result<Server> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
-        let stderr = OpenOptions::new().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        let stderr =
+            OpenOptions::new().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
