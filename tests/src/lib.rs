@@ -7,3 +7,4 @@ pub mod house;
 pub mod hub;
 pub mod load;
 pub mod patience;
+pub mod report;

@@ -19,6 +19,7 @@ use xtask::process::Server;
 use crate::guests::root;
 use crate::hub::{Place, programs};
 use crate::patience::until;
+use crate::report::say;
 
 const EVERY: u64 = 10;
 /// Events a request: few enough that an acknowledgement is near any point of the work.
@@ -26,7 +27,6 @@ const EVENTS: usize = 50;
 /// Events a transaction of the engine: few enough that the work goes on in small steps.
 const BATCH: &str = "200";
 const END: &str = "1998-06-30T12:00:00Z";
-
 /// How long the client waits for the clock before it asks again.
 const CALL: Duration = Duration::from_millis(500);
 
@@ -99,7 +99,7 @@ impl Load {
         let hub = self.place.start_hub(address, &self.flags).await.expect("the hub starts again");
         let after = self.api.get("/api/v1/status").await.expect("the hub answers");
         let Progress { acknowledged, status, fraction } = before;
-        println!(
+        say(format!(
             "{}: ended at {:4.1} % of the work: {acknowledged} events acknowledged; checkpoint {}, then {} of {}; unsent {}, then {}",
             self.name,
             fraction * 100.0,
@@ -108,7 +108,7 @@ impl Load {
             after["head"],
             status["unsent"],
             after["unsent"],
-        );
+        ));
         for kept in ["head", "checkpoint"] {
             assert!(after[kept].as_i64() >= status[kept].as_i64(), "{kept} went back: {status} {after}");
         }
@@ -132,7 +132,7 @@ impl Load {
         .await;
         let mut figures = figures::collect(&self.api, &self.counted).await.expect("the figures are read");
         let again = figures.win_back_sent - figures.win_back_distinct;
-        println!("{}: {} messages came in, {again} of them again", self.name, figures.win_back_sent);
+        say(format!("{}: {} messages came in, {again} of them again", self.name, figures.win_back_sent));
         figures.win_back_sent = figures.win_back_distinct;
         assert_eq!(figures, self.truths, "{}: {}", self.name, hub.log_tail());
         let ended = hub.stop().await.expect("the hub ends");

@@ -3,6 +3,7 @@
 
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::load::Load;
+use openhub_tests::report::say;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -28,7 +29,7 @@ async fn postgres() {
 
 async fn survives(name: &str, database: Option<String>) {
     let seed = seed();
-    println!("{name}: OPENHUB_TEST_SEED={seed}");
+    say(format!("{name}: OPENHUB_TEST_SEED={seed}"));
     let (load, mut hub) = Load::start(name, database).await;
     let mut at_work = 0;
     for point in points(seed) {
@@ -40,6 +41,7 @@ async fn survives(name: &str, database: Option<String>) {
     }
     let again = load.finish(hub).await;
     assert!(at_work >= KILLS_AT_WORK, "only {at_work} of {KILLS} kills hit the hub at work");
+    say(format!("{name}: {at_work} of {KILLS} kills hit the hub at work"));
     assert!(again <= KILLS as u64 * IN_FLIGHT, "{again} messages came in again: more than were in flight");
 }
 

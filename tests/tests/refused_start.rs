@@ -81,7 +81,7 @@ async fn a_bad_configuration() {
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
         is_refused(command.arg("--config").arg(&file), &["configuration", key]).await;
     }
-    is_refused(&mut place.command(&["serve", "--listen", "nowhere"]), &["configuration", "listen"]).await;
+    is_refused(&mut place.command(&["serve", "--listen", "nowhere"]), &["configuration", "`--listen`"]).await;
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     is_refused(command.env("OPENHUB_WORKERS", "0"), &["configuration", "workers"]).await;
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);

@@ -156,7 +156,7 @@ impl Config {
             .merge(Env::prefixed("OPENHUB_").only(&KEYS))
             .merge(Serialized::defaults(flags))
             .extract()
-            .map_err(|error| Refusal::new(format!("bad configuration: {error}")))?;
+            .map_err(|error| Refusal::new(format!("bad configuration: {}", told(error))))?;
         config.check()?;
         Ok(config)
     }
@@ -210,6 +210,16 @@ impl Config {
         shown.database = self.database.as_deref().map(mask_password);
         Ok(toml::to_string(&shown)?)
     }
+}
+
+/// What is wrong, without the place in our own source by which figment knows the flags.
+fn told(mut error: figment::Error) -> String {
+    let is_flag = |metadata: &figment::Metadata| matches!(metadata.source, Some(figment::Source::Code(_)));
+    if !error.metadata.as_ref().is_some_and(is_flag) {
+        return error.to_string();
+    }
+    error.metadata = None;
+    format!("{error} for the flag `--{}`", error.path.join("."))
 }
 
 /// `postgres://user:secret@host/db` → `postgres://user:***@host/db`.

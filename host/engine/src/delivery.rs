@@ -178,7 +178,10 @@ impl Delivery {
             Err(error) => {
                 tracing::error!(tenant.id = self.tenant.0, %error, "A channel cannot be called.");
                 let now = (self.shared.clock)();
-                let held = messages.iter().map(|out| hold(out, now + HOLD, now, "its plugin cannot be called: see the log")).collect();
+                let held = messages
+                    .iter()
+                    .map(|out| hold(out, now + HOLD, now, "its plugin cannot be called: see the log"))
+                    .collect();
                 self.settled(held).await?;
                 return Ok(false);
             }
@@ -268,7 +271,11 @@ impl Delivery {
             match call {
                 Ok(call) => {
                     let breaker = self.breakers.entry(call.channel).or_default();
-                    if call.accepted { breaker.succeeded() } else { breaker.failed(now) }
+                    if call.accepted {
+                        breaker.succeeded()
+                    } else {
+                        breaker.failed(now)
+                    }
                     settled.extend(call.settled);
                 }
                 Err(error) => tracing::error!(tenant.id = self.tenant.0, %error, "A channel call panicked."),

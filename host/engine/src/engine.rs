@@ -175,9 +175,9 @@ async fn round(shared: &Arc<Shared>, held: &mut Vec<Held>, stop: &CancellationTo
     let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
     let lost = shared.store.renew_leases(&leases, until).await?;
     // A lane that ended by itself has lost its fence; its partition may be claimed again.
-    let (gone, kept): (Vec<Held>, Vec<Held>) = std::mem::take(held).into_iter().partition(|held| {
-        lost.contains(&held.lease.tenant) || held.tasks.iter().any(JoinHandle::is_finished)
-    });
+    let (gone, kept): (Vec<Held>, Vec<Held>) = std::mem::take(held)
+        .into_iter()
+        .partition(|held| lost.contains(&held.lease.tenant) || held.tasks.iter().any(JoinHandle::is_finished));
     *held = kept;
     for mut gone in gone {
         gone.stop.cancel();

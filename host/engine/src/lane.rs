@@ -12,11 +12,11 @@ use openhub_store::{CatalogChange, Changes, JourneyStatus, Lease, PluginStatus, 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::EngineError;
 use crate::catalog::Catalog;
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::load::{Next, Reader};
-use crate::EngineError;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
@@ -207,12 +207,8 @@ impl Lane {
 
     /// The checkpoint passes an event that cannot be computed; a run whose timer cannot be computed fails.
     async fn set_aside(&mut self, alone: Alone, fault: &ComputeFault, now: Timestamp) -> Result<(), EngineError> {
-        let mut changes = Changes {
-            checkpoint: self.lease.checkpoint,
-            clock: self.lease.clock,
-            wall: now,
-            ..Changes::default()
-        };
+        let mut changes =
+            Changes { checkpoint: self.lease.checkpoint, clock: self.lease.clock, wall: now, ..Changes::default() };
         match alone {
             Alone::Event { position, message_id, clock } => {
                 changes.checkpoint = position;

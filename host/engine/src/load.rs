@@ -15,7 +15,10 @@ pub enum Next {
     Idle,
     /// A change of what the engine runs: an attempt of its own.
     Control(Box<Event>),
-    Batch { input: Box<Input>, timers: Vec<Timer> },
+    Batch {
+        input: Box<Input>,
+        timers: Vec<Timer>,
+    },
 }
 
 pub struct Reader<'a> {
@@ -87,8 +90,7 @@ impl Reader<'_> {
         &self,
     ) -> Result<std::collections::HashMap<(String, String), Option<openhub_model::Object>>, StoreError> {
         let stored = self.store.objects_by_key(self.scope, self.needs).await?;
-        let mut objects: std::collections::HashMap<_, _> =
-            self.needs.iter().map(|key| (key.clone(), None)).collect();
+        let mut objects: std::collections::HashMap<_, _> = self.needs.iter().map(|key| (key.clone(), None)).collect();
         for object in stored {
             objects.insert((object.kind.clone(), object.key.clone()), Some(object));
         }

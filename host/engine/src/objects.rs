@@ -277,7 +277,8 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     let Some(map) = fields.as_object() else {
         return vec![Fault::new("", "not-an-object", "the fields of an object are a JSON object")];
     };
-    let mut faults: Vec<Fault> = shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
+    let mut faults: Vec<Fault> =
+        shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
     for name in map.keys().filter(|name| shape.fields.iter().all(|field| field.name != **name)) {
         let message = format!("the type {} has no field {name}", shape.name);
         faults.push(Fault::new(format!("/{}", pointer(name)), "unknown-field", message));
@@ -331,7 +332,8 @@ mod tests {
     use super::*;
 
     fn shape() -> ObjectShape {
-        let field = |name: &str, of: Type, required: bool, unique: bool| Field { name: name.into(), of, required, unique };
+        let field =
+            |name: &str, of: Type, required: bool, unique: bool| Field { name: name.into(), of, required, unique };
         ObjectShape {
             name: "coupon".into(),
             version: 1,

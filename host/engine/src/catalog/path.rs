@@ -7,7 +7,10 @@ pub enum ReadPath {
     /// Below `event.properties`.
     Property(Vec<String>),
     /// A field of each element of a list below `event.properties`; an empty field is the element itself.
-    Element { list: Vec<String>, field: Vec<String> },
+    Element {
+        list: Vec<String>,
+        field: Vec<String>,
+    },
     Attribute(String),
     Tag(String),
     /// The event's time, in microseconds.

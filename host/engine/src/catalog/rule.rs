@@ -54,8 +54,7 @@ impl Rule {
             Value::Object(params) => Value::Object(params.clone()).to_string(),
             _ => "{}".to_owned(),
         };
-        let reads_state =
-            reads.iter().any(|read| matches!(read.path, ReadPath::Attribute(_) | ReadPath::Tag(_)));
+        let reads_state = reads.iter().any(|read| matches!(read.path, ReadPath::Attribute(_) | ReadPath::Tag(_)));
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
         Rule { name: shape.name.clone(), on, reads, writes, params, owner: owner.clone(), reads_state }
     }

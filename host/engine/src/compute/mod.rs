@@ -19,8 +19,8 @@ mod wave;
 use std::collections::HashMap;
 
 use openhub_model::object::Object;
-use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
 use openhub_model::run::Run;
+use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
 use openhub_store::{Changes, Entry};
 
 use crate::catalog::Catalog;

@@ -181,10 +181,17 @@ fn collect(lane: Lane, changes: &mut Changes) {
         changes.runs.push(tracked.run);
     }
     for (identity, source, position) in lane.claims {
-        let known = |claim: &Claim| claim.part == lane.part && claim.kind == identity.kind && claim.value == identity.value;
+        let known =
+            |claim: &Claim| claim.part == lane.part && claim.kind == identity.kind && claim.value == identity.value;
         // Claims of one lane lie together at the end of the list.
         if !changes.claims.iter().rev().take_while(|claim| claim.part == lane.part).any(known) {
-            changes.claims.push(Claim { part: lane.part, kind: identity.kind, value: identity.value, position, source });
+            changes.claims.push(Claim {
+                part: lane.part,
+                kind: identity.kind,
+                value: identity.value,
+                position,
+                source,
+            });
         }
     }
     if lane.entries_changed {

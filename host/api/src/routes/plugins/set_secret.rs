@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_runtime::decode_secret;
 use openhub_model::Fault;
+use openhub_runtime::decode_secret;
 use openhub_store::Op;
 use serde::Deserialize;
 use std::sync::Arc;
