@@ -71,10 +71,10 @@ fn manifest_section(bytes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
             Payload::Version { encoding: Encoding::Module, .. } => {
                 return Err(Refusal::new(Refusal::NOT_A_COMPONENT, "it is a core module, not a component"));
             }
-            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(Refusal::new(Refusal::BAD_MANIFEST, "the component has two manifests"));
-                }
+            Payload::CustomSection(section)
+                if section.name() == MANIFEST_SECTION && found.replace(section.data()).is_some() =>
+            {
+                return Err(Refusal::new(Refusal::BAD_MANIFEST, "the component has two manifests"));
             }
             _ => {}
         }

@@ -155,10 +155,12 @@ fn check_objects(
             answered::Action::Delete => Action::Delete,
         };
         // Whoever creates may leave the key to the type's check.
-        if !is_key(&key) && !(key.is_empty() && action == Action::Create) {
+        let may_lack_key = key.is_empty() && action == Action::Create;
+        if !may_lack_key && !is_key(&key) {
             fault(faults, row, "bad-key", format!("an object {kind:?} with a key that cannot be"));
         }
-        if !is_object(&fields) && !(fields.is_empty() && action == Action::Delete) {
+        let may_lack_fields = fields.is_empty() && action == Action::Delete;
+        if !may_lack_fields && !is_object(&fields) {
             fault(faults, row, "not-an-object", format!("the fields of an object {kind:?} are no JSON object"));
         }
         checked.push(CausedObject { row, action, kind, key, fields });

@@ -11,7 +11,7 @@ use super::event::Happening;
 
 /// What a customer meets next.
 pub enum Item {
-    Event(Happening),
+    Event(Box<Happening>),
     /// The run at this index of the lane has come due.
     Timer(usize),
 }
@@ -77,13 +77,13 @@ impl Lane {
 
     pub fn next(&mut self, fire: &Fire) -> Option<Item> {
         if let Some(caused) = self.caused.pop_front() {
-            return Some(Item::Event(caused));
+            return Some(Item::Event(Box::new(caused)));
         }
         let timer = self.first_timer();
         if let Some(event) = self.arrived.front() {
             return match timer {
                 Some((due, index)) if due < event.bound => Some(Item::Timer(index)),
-                _ => self.arrived.pop_front().map(Item::Event),
+                _ => self.arrived.pop_front().map(|event| Item::Event(Box::new(event))),
             };
         }
         let (due, index) = timer?;

@@ -17,7 +17,7 @@ fn evaluate(plugin: &Plugin, rows: u32) -> Result<Evaluated, CallFault> {
 }
 
 async fn fault(body: &str) -> CallFault {
-    evaluate(&*guest::rule(body).await.unwrap(), 1).unwrap_err()
+    evaluate(&guest::rule(body).await.unwrap(), 1).unwrap_err()
 }
 
 #[tokio::test]
@@ -130,13 +130,13 @@ async fn a_malformed_answer_is_refused() {
 async fn a_value_at_fault_costs_its_row_only() {
     let not_finite = "(f64.store (i32.const 1208) (f64.const inf))
         (call $answer (i32.const 1) (i32.const 1200) (i32.const 1) (i32.const 2) (i32.const 1208) (i32.const 1))";
-    let outcome = evaluate(&*guest::rule(not_finite).await.unwrap(), 1).unwrap().outcome;
+    let outcome = evaluate(&guest::rule(not_finite).await.unwrap(), 1).unwrap().outcome;
     assert_eq!((outcome.faults.len(), outcome.faults[0].reason.code.as_str()), (1, "not-finite"));
     assert!(outcome.writes[0].rows.is_empty() && outcome.writes[0].values == Values::Numbers(vec![]));
 
     let gold =
         "(call $answer (i32.const 2) (i32.const 1200) (i32.const 1) (i32.const 3) (i32.const 1300) (i32.const 5))";
-    let outcome = evaluate(&*guest::rule(gold).await.unwrap(), 1).unwrap().outcome;
+    let outcome = evaluate(&guest::rule(gold).await.unwrap(), 1).unwrap().outcome;
     assert!(outcome.faults.is_empty() && outcome.writes[0].values == Values::Texts("gold\0".to_owned()));
 }
 

@@ -155,7 +155,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     store.commit(&scope, &lease, all.clone()).await?;
     assert_eq!(store.customers_by_part(&scope, &[part]).await?, [customer]);
     assert_eq!(store.claims(&scope, part).await?, [claim]);
-    assert_eq!(store.waiting_runs(&scope, &[part]).await?, [run.clone()]);
+    assert_eq!(store.waiting_runs(&scope, &[part]).await?, std::slice::from_ref(&run));
     assert_eq!(store.due_timers(&scope, at(50), 9).await?, []);
     assert_eq!(store.due_timers(&scope, at(51), 9).await?, [timer]);
     assert_eq!(store.entries(&scope, &["win-back".into()], &[part]).await?, [entry]);
