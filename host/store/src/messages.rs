@@ -140,18 +140,16 @@ impl Store {
                 Box::pin(async move {
                     execute!(
                         tx.conn(),
-                        // Materialized: SQLite would scan the messages and parse the list for each.
+                        // In this form SQLite looks each message up by its key; joined, it scans all of the tenant's.
                         "WITH settled AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, \
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
                          CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
                          CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
                          CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM json_each($2)) \
-                         UPDATE messages SET status = settled.status, attempts = settled.attempts, \
-                         next_attempt_at = settled.next_attempt_at, \
-                         provider_id = COALESCE(settled.provider_id, messages.provider_id), units = settled.units, \
-                         fault = settled.fault, digest = COALESCE(settled.digest, messages.digest), \
-                         settled_at = settled.settled_at FROM settled \
-                         WHERE messages.tenant_id = $1 AND messages.id = settled.id",
+                         UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
+                         (SELECT settled.status, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
+                         settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
+                         WHERE settled.id = messages.id) WHERE tenant_id = $1 AND id IN (SELECT settled.id FROM settled)",
                         tenant.0,
                         &rows.json,
                     )

@@ -112,9 +112,10 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
              CAST(value ->> 2 AS TEXT) AS part_id, CAST(value ->> 3 AS BIGINT) AS version, \
              CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 6 AS BIGINT) AS updated_at, \
              CAST(value ->> 7 AS TEXT) AS cause FROM json_each($2)) \
-             UPDATE objects SET version = change.version, part_id = change.part_id, fields = change.fields, \
-             updated_at = change.updated_at, cause = change.cause FROM change WHERE objects.tenant_id = $1 \
-             AND objects.kind = change.kind AND objects.key = change.key AND objects.version = change.version - 1",
+             UPDATE objects SET (version, part_id, fields, updated_at, cause) = (SELECT change.version, change.part_id, \
+             change.fields, change.updated_at, change.cause FROM change WHERE change.kind = objects.kind \
+             AND change.key = objects.key) WHERE tenant_id = $1 AND (kind, key, version) IN \
+             (SELECT change.kind, change.key, change.version - 1 FROM change)",
             tenant.0,
             &rows.json,
         )?;

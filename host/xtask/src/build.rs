@@ -17,7 +17,15 @@ pub enum Profile {
 }
 
 /// Runs a program and fails if it does.
+///
+/// What cargo tells us of our own package is kept from it: there are build scripts (ring's) that cargo runs again, and
+/// all that depends on them, whenever these variables differ.
 pub fn run(command: &mut Command) -> Result<()> {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|own| name.starts_with(own))) {
+            command.env_remove(name);
+        }
+    }
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("{name} could not be started"))?;
     ensure!(status.success(), "{name} failed ({status})");
