@@ -14,7 +14,7 @@ const LAST: f64 = 0.9;
 /// So many kills have to hit the hub at work.
 const KILLS_AT_WORK: usize = 8;
 /// What the hub has in flight at most: calls of the channel at the same time, and messages of one call.
-const IN_FLIGHT: u64 = 8 * 20;
+const IN_FLIGHT: u64 = 2 * 8 * 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite() {

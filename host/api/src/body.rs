@@ -4,8 +4,8 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use openhub_model::Fault;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::problem::{
     UNSUPPORTED_MEDIA_TYPE,
 };
 use crate::text;
+
+/// Bytes past the cap that are read and dropped before the connection is given up.
+const DRAINED: usize = 32 * 1024 * 1024;
 
 /// The text of one or many events, as JSON or as a browser's beacon sends it.
 pub(crate) struct EventBody(pub String);
@@ -93,18 +96,31 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Probl
 }
 
 async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(limits.body_time, Limited::new(body, cap).collect()).await;
-    let collected = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))?;
-    let bytes = match collected {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(cap)),
-        Err(_) => return Err(Problem::new(INCOMPLETE_BODY, "The connection broke off.")),
-    };
+    let collected = tokio::time::timeout(limits.body_time, collect(body, cap)).await;
+    let bytes = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))??;
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") => gunzip(&bytes, cap),
         Some(_) => Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "The only content encoding is `gzip`.")),
     }
+}
+
+/// Keeps at most `cap` bytes. What is too large is still read for a while: a caller who is cut off while sending
+/// would see a broken connection instead of the answer.
+async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
+    let mut kept = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new(INCOMPLETE_BODY, "The connection broke off."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen <= cap {
+            kept.extend_from_slice(&data);
+        } else if seen > cap + DRAINED {
+            break;
+        }
+    }
+    if seen > cap { Err(too_large(cap)) } else { Ok(kept.freeze()) }
 }
 
 /// Stops one byte past the cap, so that a bomb costs no more than an honest body.

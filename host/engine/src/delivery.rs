@@ -12,7 +12,7 @@ use openhub_model::message::MessageStatus;
 use openhub_model::{Id, Span, TenantId, Timestamp};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
@@ -43,6 +43,11 @@ pub struct Delivery {
     ready: BTreeMap<String, VecDeque<Outgoing>>,
     breakers: HashMap<String, Breaker>,
     calls: JoinSet<Call>,
+    /// Came back and are not committed yet. One commit is under way at a time, so they gather while it lasts.
+    verdicts: Vec<Settled>,
+    saving: JoinSet<Vec<Id>>,
+    /// Verdicts that have come back and are not committed, those under way included.
+    unsaved: usize,
 }
 
 /// A call that has come back.
@@ -63,6 +68,9 @@ impl Delivery {
             ready: BTreeMap::new(),
             breakers: HashMap::new(),
             calls: JoinSet::new(),
+            verdicts: Vec::new(),
+            saving: JoinSet::new(),
+            unsaved: 0,
         }
     }
 
@@ -71,7 +79,7 @@ impl Delivery {
         let mut appended = self.shared.store.appended();
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
-            if self.calls.is_empty() && self.ready.is_empty() {
+            if self.calls.is_empty() && self.ready.is_empty() && self.unsaved == 0 {
                 // What a failed read, or a call that panicked, left behind is read again.
                 self.in_flight.clear();
             }
@@ -83,22 +91,35 @@ impl Delivery {
                     false
                 }
             };
-            let full = self.calls.len() >= self.shared.config.delivery_concurrency.max(1);
+            let full = self.room() == 0;
             tokio::select! {
-                Some(call) = self.calls.join_next() => self.settle(call).await,
+                Some(call) = self.calls.join_next() => self.came_back(call),
+                Some(saved) = self.saving.join_next() => self.saved(saved),
                 _ = appended.changed(), if !full => {}
                 () = tokio::time::sleep(self.shared.config.poll), if !full && !began => {}
                 () = self.stop.cancelled() => {}
             }
+            self.save();
         }
         while let Some(call) = self.calls.join_next().await {
-            self.settle(call).await;
+            self.came_back(call);
         }
+        while self.unsaved > 0 {
+            self.save();
+            let Some(saved) = self.saving.join_next().await else { break };
+            self.saved(saved);
+        }
+    }
+
+    /// Calls that may be started: so many at a time, and none while their verdicts wait to be committed.
+    fn room(&self) -> usize {
+        let most = self.shared.config.delivery_concurrency.max(1);
+        if self.unsaved >= most * MESSAGES { 0 } else { most.saturating_sub(self.calls.len()) }
     }
 
     /// Starts as many calls as there is room for. Says whether it started one.
     async fn begin(&mut self) -> Result<bool, StoreError> {
-        let mut room = self.shared.config.delivery_concurrency.max(1).saturating_sub(self.calls.len());
+        let mut room = self.room();
         let Some(catalog) = self.shared.catalogs.get(self.tenant).filter(|_| room > 0) else { return Ok(false) };
         let now = (self.shared.clock)();
         if self.ready.values().map(VecDeque::len).sum::<usize>() < room * MESSAGES {
@@ -260,14 +281,10 @@ impl Delivery {
         })
     }
 
-    async fn settle(&mut self, call: Result<Call, tokio::task::JoinError>) {
-        let mut calls = vec![call];
-        while let Some(call) = self.calls.try_join_next() {
-            calls.push(call);
-        }
-        let mut settled = Vec::new();
+    fn came_back(&mut self, call: Result<Call, JoinError>) {
         let now = (self.shared.clock)();
-        for call in calls {
+        let mut next = Some(call);
+        while let Some(call) = next {
             match call {
                 Ok(call) => {
                     let breaker = self.breakers.entry(call.channel).or_default();
@@ -276,18 +293,48 @@ impl Delivery {
                     } else {
                         breaker.failed(now)
                     }
-                    settled.extend(call.settled);
+                    count(&call.settled);
+                    self.unsaved += call.settled.len();
+                    self.verdicts.extend(call.settled);
                 }
                 Err(error) => tracing::error!(tenant.id = self.tenant.0, %error, "A channel call panicked."),
             }
+            next = self.calls.try_join_next();
         }
-        count(&settled);
-        while let Err(error) = self.settled(settled.clone()).await {
-            tracing::error!(tenant.id = self.tenant.0, %error, "Verdicts could not be committed.");
-            if self.stop.is_cancelled() {
-                break;
+    }
+
+    /// Begins to commit the verdicts that have gathered, unless a commit is under way.
+    fn save(&mut self) {
+        if self.verdicts.is_empty() || !self.saving.is_empty() {
+            return;
+        }
+        let verdicts = std::mem::take(&mut self.verdicts);
+        let (store, scope, stop) = (self.shared.store.clone(), self.scope.clone(), self.stop.clone());
+        self.saving.spawn(async move {
+            let ids = verdicts.iter().map(|settled| settled.id).collect();
+            while let Err(error) = store.settle_messages(&scope, verdicts.clone()).await {
+                tracing::error!(tenant.id = scope.tenant().0, %error, "Verdicts could not be committed.");
+                if stop.is_cancelled() {
+                    break;
+                }
+                tokio::time::sleep(BACKOFF).await;
             }
-            tokio::time::sleep(BACKOFF).await;
+            ids
+        });
+    }
+
+    fn saved(&mut self, saved: Result<Vec<Id>, JoinError>) {
+        match saved {
+            Ok(ids) => {
+                self.unsaved -= ids.len();
+                for id in ids {
+                    self.in_flight.remove(&id);
+                }
+            }
+            Err(error) => {
+                tracing::error!(tenant.id = self.tenant.0, %error, "A commit of verdicts panicked.");
+                self.unsaved = self.verdicts.len();
+            }
         }
     }
 }

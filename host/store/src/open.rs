@@ -39,15 +39,15 @@ impl Opener {
             let options = SqliteConnectOptions::from_str(url).map_err(unreachable)?;
             return Ok(Opener::Sqlite(
                 options
-                    .page_size(8192)
+                    .page_size(4096)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(BUSY)
                     .row_buffer_size(1024)
-                    .pragma("cache_size", "-32768")
+                    .pragma("cache_size", "-65536")
                     .pragma("temp_store", "MEMORY")
-                    .pragma("wal_autocheckpoint", "4000")
+                    .pragma("wal_autocheckpoint", "16000")
                     .pragma("journal_size_limit", "67108864"),
             ));
         }

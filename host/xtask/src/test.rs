@@ -26,7 +26,7 @@ pub fn test(root: &Path) -> Result<()> {
     let hub = build::hub(root, Profile::Dev)?;
     step("test");
     let mut cargo = Command::new(build::cargo());
-    cargo.args(["test", "--workspace"]).current_dir(root);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
     cargo.env(HUB, hub).env(RECEIVER, std::env::current_exe()?);
     run(&mut cargo)
 }
