@@ -309,7 +309,7 @@ impl Delivery {
             return;
         }
         let verdicts = std::mem::take(&mut self.verdicts);
-        let (store, scope, stop) = (self.shared.store.clone(), self.scope.clone(), self.stop.clone());
+        let (store, scope, stop) = (self.shared.store.clone(), self.scope, self.stop.clone());
         self.saving.spawn(async move {
             let ids = verdicts.iter().map(|settled| settled.id).collect();
             while let Err(error) = store.settle_messages(&scope, verdicts.clone()).await {

@@ -72,7 +72,8 @@ impl Act for Post {
         let (run, facts) = (&*walk.run, walk.facts);
         let (tenant, step) = (facts.tenant.0.to_le_bytes(), run.step.to_le_bytes());
         let message = NewMessage {
-            id: Id::named(&[b"message", &tenant, run.id.as_bytes(), &step, run.node.as_bytes()]),
+            // By the transition's time, which a rerun shares: what is sent together lies together in the outbox.
+            id: Id::at(facts.now, &[b"message", &tenant, run.id.as_bytes(), &step, run.node.as_bytes()]),
             part: run.part,
             channel: self.channel.clone(),
             address,
