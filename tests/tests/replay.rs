@@ -10,7 +10,7 @@ use xtask::demo::{purchases, truths};
 
 const EVERY: u64 = 10;
 /// Events of one of the demo's requests.
-const REQUEST: u64 = 500;
+const REQUEST: u64 = 2_000;
 
 /// The demo's last line and whether it was content.
 async fn demo(database: Option<&str>, flags: &[&str]) -> (Value, bool) {

@@ -62,7 +62,7 @@ impl Default for Config {
             data: PathBuf::from("openhub-data"),
             database: None,
             environment: "live".to_owned(),
-            batch: 2000,
+            batch: 3000,
             workers: cores,
             poll_ms: 200,
             deliveries: 8,

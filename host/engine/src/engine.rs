@@ -32,7 +32,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { batch: 2_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
+        Config { batch: 3_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
     }
 }
 

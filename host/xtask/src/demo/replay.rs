@@ -16,7 +16,7 @@ use crate::process::Server;
 
 const END: &str = "1998-06-30T12:00:00Z";
 /// A request holds this many events, or what the hub's limit of 500 KB lets in.
-const EVENTS: usize = 500;
+const EVENTS: usize = 2000;
 const BYTES: usize = 480_000;
 const POLL: Duration = Duration::from_millis(20);
 
@@ -115,9 +115,9 @@ mod tests {
             quantity: 1,
             amount_usd: "1.00".into(),
         };
-        let purchases: Vec<_> = (1..=1001).map(purchase).collect();
+        let purchases: Vec<_> = (1..=2 * EVENTS as u64 + 1).map(purchase).collect();
         let sizes: Vec<_> = requests(&purchases).iter().map(|request| request.events.len()).collect();
-        assert_eq!(sizes, [500, 500, 1]);
+        assert_eq!(sizes, [EVENTS, EVENTS, 1]);
         assert!(requests(&purchases).iter().all(|request| request.bytes <= BYTES + 1));
     }
 }
