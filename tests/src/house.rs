@@ -12,6 +12,8 @@ use openhub_store::{
 };
 use serde_json::{Value, json};
 
+/// An idle engine is woken by what is appended, not by looking again: its looks would be counted as statements.
+const IDLE: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAGE: usize = 100_000;
 /// The host's clock of every house stands still here.
@@ -115,7 +117,7 @@ impl House {
 
     pub fn start(&self, batch: usize, workers: usize) -> Engine {
         let clock: Clock = Arc::new(|| HOST_NOW);
-        let config = Config { batch, workers, poll: Duration::from_millis(20), delivery_concurrency: 2 };
+        let config = Config { batch, workers, poll: IDLE, delivery_concurrency: 2 };
         let sealer = Arc::new(Sealer::from_key([1; 32]));
         Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, config)
     }

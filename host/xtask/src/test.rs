@@ -27,7 +27,7 @@ pub fn test(root: &Path) -> Result<()> {
     step("test");
     let mut cargo = Command::new(build::cargo());
     cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
-    cargo.env(HUB, hub).env(RECEIVER, std::env::current_exe()?);
+    cargo.env(HUB, hub).env(RECEIVER, build::target(root)?.join("debug/xtask"));
     run(&mut cargo)
 }
 
