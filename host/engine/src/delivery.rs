@@ -13,6 +13,7 @@ use openhub_model::{Id, Span, TenantId, Timestamp};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
@@ -30,6 +31,8 @@ const LONGEST_RETRY: i64 = 3_600_000_000;
 const HOLD: Span = Span::from_micros(60_000_000);
 /// Messages that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
+/// How long verdicts gather before they are committed together.
+const GATHER: Duration = Duration::from_millis(25);
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Delivery {
@@ -45,6 +48,7 @@ pub struct Delivery {
     calls: JoinSet<Call>,
     /// Came back and are not committed yet. One commit is under way at a time, so they gather while it lasts.
     verdicts: Vec<Settled>,
+    gathering_since: Instant,
     saving: JoinSet<Vec<Id>>,
     /// Verdicts that have come back and are not committed, those under way included.
     unsaved: usize,
@@ -69,6 +73,7 @@ impl Delivery {
             breakers: HashMap::new(),
             calls: JoinSet::new(),
             verdicts: Vec::new(),
+            gathering_since: Instant::now(),
             saving: JoinSet::new(),
             unsaved: 0,
         }
@@ -92,14 +97,18 @@ impl Delivery {
                 }
             };
             let full = self.room() == 0;
+            let (gathers, gathered_at) = (self.gathers(), self.gathered_at());
             tokio::select! {
                 Some(call) = self.calls.join_next() => self.came_back(call),
                 Some(saved) = self.saving.join_next() => self.saved(saved),
                 _ = appended.changed(), if !full => {}
                 () = tokio::time::sleep(self.shared.config.poll), if !full && !began => {}
+                () = tokio::time::sleep_until(gathered_at), if gathers => {}
                 () = self.stop.cancelled() => {}
             }
-            self.save();
+            if full || self.calls.is_empty() || self.gathered_at() <= Instant::now() {
+                self.save();
+            }
         }
         while let Some(call) = self.calls.join_next().await {
             self.came_back(call);
@@ -111,10 +120,22 @@ impl Delivery {
         }
     }
 
-    /// Calls that may be started: so many at a time, and none while their verdicts wait to be committed.
+    /// Calls that may be started: so many at a time, and none while their verdicts wait to be committed. One at a
+    /// time while the log is far ahead of the engine: what waits in it may take back a consent.
     fn room(&self) -> usize {
         let most = self.shared.config.delivery_concurrency.max(1);
-        if self.unsaved >= most * MESSAGES { 0 } else { most.saturating_sub(self.calls.len()) }
+        let calls = if self.shared.backlogs.behind(self.tenant) { 1 } else { most };
+        if self.unsaved >= most * MESSAGES { 0 } else { calls.saturating_sub(self.calls.len()) }
+    }
+
+    /// Whether verdicts gather for the next commit of them.
+    fn gathers(&self) -> bool {
+        !self.verdicts.is_empty() && self.saving.is_empty()
+    }
+
+    /// When the verdicts that gather are committed at the latest.
+    fn gathered_at(&self) -> Instant {
+        self.gathering_since + GATHER
     }
 
     /// Starts as many calls as there is room for. Says whether it started one.
@@ -294,6 +315,9 @@ impl Delivery {
                         breaker.failed(now)
                     }
                     count(&call.settled);
+                    if self.verdicts.is_empty() {
+                        self.gathering_since = Instant::now();
+                    }
                     self.unsaved += call.settled.len();
                     self.verdicts.extend(call.settled);
                 }

@@ -1,6 +1,6 @@
 //! Starts and stops what moves: claims partitions, runs a lane and a delivery for each, renews their leases.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ pub struct Shared {
     pub workers: Arc<Semaphore>,
     pub catalogs: Catalogs,
     pub positions: Positions,
+    pub backlogs: Backlogs,
 }
 
 /// The catalog in force of each tenant that this node moves.
@@ -64,6 +65,26 @@ impl Catalogs {
 
     pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+    }
+}
+
+/// The tenants whose lanes are behind their logs by more than an attempt takes.
+#[derive(Default)]
+pub struct Backlogs(Mutex<HashSet<TenantId>>);
+
+impl Backlogs {
+    /// An attempt took `events` of at most `limit`.
+    pub fn note(&self, tenant: TenantId, events: usize, limit: usize) {
+        let mut behind = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if events >= limit && limit > 1 {
+            behind.insert(tenant)
+        } else {
+            behind.remove(&tenant)
+        };
+    }
+
+    pub fn behind(&self, tenant: TenantId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant)
     }
 }
 
@@ -104,6 +125,7 @@ impl Engine {
             config,
             catalogs: Catalogs::default(),
             positions: Positions::default(),
+            backlogs: Backlogs::default(),
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));

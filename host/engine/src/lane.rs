@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
+use crate::ahead::Ahead;
 use crate::catalog::Catalog;
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
@@ -93,69 +94,107 @@ impl Lane {
         Ok(())
     }
 
+    /// One attempt, and as long as they succeed those that were read ahead of its commit.
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
-        let began = Instant::now();
         let now = (self.shared.clock)();
-        let reader = Reader {
-            store: &self.shared.store,
-            scope: &self.scope,
-            lease: &self.lease,
-            catalog: &self.catalog,
-            needs: &self.needs,
-        };
-        match reader.next(self.limit, now).await? {
-            Next::Idle => Ok(Progress::Idle),
-            Next::Control(event) => {
+        let mut computed = match self.load(&self.lease, None, self.limit, now).await? {
+            Loaded::Idle => return Ok(Progress::Idle),
+            Loaded::Control(event) => {
                 self.control(*event).await?;
-                Ok(Progress::Moved)
+                return Ok(Progress::Moved);
             }
-            Next::Batch { input, timers } => {
-                let loaded = began.elapsed();
-                let alone = Alone::of(&input, &timers);
-                let batch = input.events.len() + timers.len();
-                match self.compute(input).await? {
-                    Ok(output) => self.commit(output, now, began, loaded).await?,
-                    Err(stop) => self.stopped(stop, batch, alone, now).await?,
+            Loaded::Batch(batch) => self.compute(batch).await?,
+        };
+        loop {
+            let Computed { batch, alone, outcome, loading, computing } = computed;
+            let Output { mut changes, made, tally } = match outcome {
+                Ok(output) => output,
+                Err(stop) => {
+                    self.stopped(stop, batch, alone, now).await?;
+                    return Ok(Progress::Moved);
                 }
-                Ok(Progress::Moved)
+            };
+            changes.wall = (self.shared.clock)();
+            let began = Instant::now();
+            let (committed, ahead) = tokio::join!(
+                async {
+                    let committed = self.shared.store.commit(&self.scope, &self.lease, &changes).await;
+                    (committed, began.elapsed())
+                },
+                self.ahead(&changes),
+            );
+            let (committed, committing) = committed;
+            match committed {
+                Ok(()) => {}
+                Err(StoreError::UniqueConflict(keys)) => {
+                    self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
+                    return Ok(Progress::Moved);
+                }
+                // Loaded objects moved meanwhile: the next attempt loads them again.
+                Err(StoreError::VersionConflict(_)) => return Ok(Progress::Moved),
+                Err(error) => return Err(error.into()),
+            }
+            self.reached(changes.checkpoint, changes.clock);
+            record(tally, loading, computing, committing);
+            match ahead? {
+                Some(next) if !self.stop.is_cancelled() => computed = next,
+                _ => return Ok(Progress::Moved),
             }
         }
     }
 
-    async fn compute(&self, input: Box<Input>) -> Result<Result<Output, Stop>, EngineError> {
+    /// LOAD and COMPUTE of the batch behind `changes`, while those commit. None if there is none, or if it is not
+    /// plain: then it is read once more when the commit is known.
+    async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
+        let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
+        let ahead = Ahead::of(changes);
+        let limit = self.widened();
+        match self.load(&lease, Some(&ahead), limit, (self.shared.clock)()).await? {
+            Loaded::Batch(batch) => {
+                let computed = self.compute(batch).await?;
+                Ok(computed.outcome.is_ok().then_some(computed))
+            }
+            Loaded::Idle | Loaded::Control(_) => Ok(None),
+        }
+    }
+
+    async fn load(
+        &self,
+        lease: &Lease,
+        ahead: Option<&Ahead<'_>>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Loaded, EngineError> {
+        let began = Instant::now();
+        let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
+        let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
+        let next = Reader { store, scope, lease, catalog, needs, ahead }.next(limit, now).await?;
+        Ok(match next {
+            Next::Idle => {
+                self.shared.backlogs.note(lease.tenant, 0, limit);
+                Loaded::Idle
+            }
+            Next::Control(event) => Loaded::Control(event),
+            Next::Batch { input, timers } => {
+                self.shared.backlogs.note(lease.tenant, input.events.len(), limit);
+                Loaded::Batch(Batch { input, timers, loading: began.elapsed() })
+            }
+        })
+    }
+
+    async fn compute(&self, batch: Batch) -> Result<Computed, EngineError> {
+        let began = Instant::now();
+        let Batch { input, timers, loading } = batch;
+        let alone = Alone::of(&input, &timers);
+        let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Panicked)?;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             compute(*input, &catalog, &retries)
         });
-        computed.await.map_err(|_| EngineError::Panicked)
-    }
-
-    async fn commit(
-        &mut self,
-        output: Output,
-        now: Timestamp,
-        began: Instant,
-        loaded: Duration,
-    ) -> Result<(), EngineError> {
-        let computed = began.elapsed();
-        let Output { mut changes, made, tally } = output;
-        changes.wall = now;
-        let (checkpoint, clock) = (changes.checkpoint, changes.clock);
-        match self.shared.store.commit(&self.scope, &self.lease, changes).await {
-            Ok(()) => {}
-            Err(StoreError::UniqueConflict(keys)) => {
-                self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
-                return Ok(());
-            }
-            // Loaded objects moved meanwhile: the next attempt loads them again.
-            Err(StoreError::VersionConflict(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        self.reached(checkpoint, clock);
-        record(tally, loaded, computed - loaded, began.elapsed() - computed);
-        Ok(())
+        let outcome = computed.await.map_err(|_| EngineError::Panicked)?;
+        Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
     }
 
     fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
@@ -167,7 +206,12 @@ impl Lane {
         if !self.retries.is_empty() {
             self.retries = Retries::default();
         }
-        self.limit = (self.limit * 2).min(self.shared.config.batch.max(1));
+        self.limit = self.widened();
+    }
+
+    /// The size of the attempt after one that succeeded.
+    fn widened(&self) -> usize {
+        (self.limit * 2).min(self.shared.config.batch.max(1))
     }
 
     fn conflict(&mut self, made: &Made, keys: impl Iterator<Item = (String, String)>) {
@@ -229,7 +273,7 @@ impl Lane {
             }
         }
         let (checkpoint, clock) = (changes.checkpoint, changes.clock);
-        self.shared.store.commit(&self.scope, &self.lease, changes).await?;
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         metrics::counter!("openhub_set_aside_total").increment(1);
         self.reached(checkpoint, clock);
         Ok(())
@@ -248,11 +292,33 @@ impl Lane {
             catalog: change.into_iter().collect(),
             ..Changes::default()
         };
-        self.shared.store.commit(&self.scope, &self.lease, changes).await?;
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.lease.checkpoint = event.position;
         // Who waits for the position is answered once the new catalog is in force.
         self.reload().await
     }
+}
+
+enum Loaded {
+    Idle,
+    Control(Box<Event>),
+    Batch(Batch),
+}
+
+struct Batch {
+    input: Box<Input>,
+    timers: Vec<Timer>,
+    loading: Duration,
+}
+
+/// A batch on which nothing remains to be done but to commit it.
+struct Computed {
+    /// How many items it has.
+    batch: usize,
+    alone: Option<Alone>,
+    outcome: Result<Output, Stop>,
+    loading: Duration,
+    computing: Duration,
 }
 
 /// The one item of an attempt, if it is one.

@@ -4,6 +4,7 @@
 //! The engine is the one writer of customers, runs and timers. COMPUTE (`compute/`) is a pure function of
 //! what LOAD read; everything it changes leaves in one transaction.
 
+mod ahead;
 mod body;
 mod breaker;
 pub mod catalog;

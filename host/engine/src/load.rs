@@ -6,6 +6,7 @@ use openhub_model::run::Timer;
 use openhub_model::{ClockKind, Event, EventKind, PartId, Timestamp};
 use openhub_store::{Lease, Scope, Store, StoreError};
 
+use crate::ahead::Ahead;
 use crate::catalog::Catalog;
 use crate::compute::{Input, Plan};
 
@@ -28,6 +29,8 @@ pub struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
+    /// What the batch before this one changes, if its commit is still under way.
+    pub ahead: Option<&'a Ahead<'a>>,
 }
 
 impl Reader<'_> {
@@ -52,11 +55,14 @@ impl Reader<'_> {
             },
         };
         let mut timers = self.store.due_timers(self.scope, until, limit).await?;
+        let upto = timers.last().copied().filter(|_| timers.len() >= limit);
+        if let Some(ahead) = self.ahead {
+            ahead.timers(&mut timers, until, upto);
+        }
+        let mut plan = Plan::cut(clock, checkpoint, until, &mut events, bounds, upto);
         if events.is_empty() && timers.is_empty() {
             return Ok(Next::Idle);
         }
-        let cut = timers.len() >= limit;
-        let mut plan = Plan::cut(clock, checkpoint, until, &mut events, bounds, &timers, cut);
         if limit == 1 && !events.is_empty() {
             // One item alone: the event was not cut, so no timer is due before it.
             timers.clear();
@@ -64,11 +70,16 @@ impl Reader<'_> {
         }
         let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
         let parts = parts(&events, &timer_parts);
-        let (customers, runs, entries) = tokio::try_join!(
+        let (mut customers, mut runs, mut entries) = tokio::try_join!(
             self.store.customers_by_part(self.scope, &parts),
             self.store.waiting_runs(self.scope, &parts),
             self.entries(&parts),
         )?;
+        if let Some(ahead) = self.ahead {
+            ahead.customers(&mut customers, &parts);
+            ahead.runs(&mut runs, &parts);
+            ahead.entries(&mut entries, &parts);
+        }
         let mut objects = Default::default();
         if !self.needs.is_empty() {
             objects = self.objects().await?;

@@ -43,7 +43,7 @@ impl Store {
     ///
     /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
     /// [`StoreError::VersionConflict`] name the objects that are in the way.
-    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: Changes) -> Result<(), StoreError> {
+    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         let prepared = prepare(changes);
         self.writer
@@ -68,7 +68,7 @@ impl Store {
     }
 }
 
-fn prepare(changes: Changes) -> Prepared {
+fn prepare(changes: &Changes) -> Prepared {
     Prepared {
         checkpoint: changes.checkpoint,
         clock: changes.clock,
@@ -82,10 +82,10 @@ fn prepare(changes: Changes) -> Prepared {
         objects: object_writes(&changes.objects),
         messages: message_rows(&changes.messages),
         events: event_rows(&changes.events),
-        arrivals: changes.arrivals,
+        arrivals: changes.arrivals.clone(),
         counts: count_rows(&changes.counts),
         set_aside: set_aside_rows(&changes.set_aside),
-        catalog: changes.catalog,
+        catalog: changes.catalog.clone(),
     }
 }
 

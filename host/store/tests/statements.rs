@@ -45,7 +45,7 @@ async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
             }
             batch.disarmed = batch.armed.clone();
             let before = STATEMENTS.load(Ordering::SeqCst);
-            store.commit(&scope, &lease, batch).await?;
+            store.commit(&scope, &lease, &batch).await?;
             counts.push(STATEMENTS.load(Ordering::SeqCst) - before);
         }
         assert!(counts[0] <= 18 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");

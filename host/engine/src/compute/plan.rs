@@ -67,18 +67,16 @@ impl Plan {
         running.collect()
     }
 
-    /// Cuts `events` where the loaded timers end. `timers` are all that are due before the last bound, or, if
-    /// `cut`, the first of them.
+    /// Cuts `events` where the loaded timers end: at `upto` if there are more than were loaded, else after all that
+    /// are due before the last bound.
     pub fn cut(
         clock: Timestamp,
         checkpoint: i64,
         until: Timestamp,
         events: &mut Vec<Event>,
         bounds: Vec<(Timestamp, Timestamp)>,
-        timers: &[Timer],
-        cut: bool,
+        upto: Option<Timer>,
     ) -> Plan {
-        let upto = timers.last().copied().filter(|_| cut);
         let taken = match upto {
             Some(last) => bounds.iter().take_while(|(_, bound)| *bound <= last.due).count(),
             None => events.len(),
@@ -157,7 +155,7 @@ mod tests {
         let bounds = Plan::bounds(ClockKind::Replay, start, &events);
         let timers = [timer(5, 1), timer(12, 2)];
         let until = Timestamp::from_micros(30);
-        let plan = Plan::cut(start, 0, until, &mut events, bounds, &timers, true);
+        let plan = Plan::cut(start, 0, until, &mut events, bounds, Some(timers[1]));
         assert_eq!((events.len(), plan.checkpoint, plan.clock.micros()), (1, 1, 10));
         assert!(plan.fire.reaches(&timers[1]));
         assert!(!plan.fire.reaches(&timer(13, 3)));

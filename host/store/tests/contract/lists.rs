@@ -27,7 +27,7 @@ pub async fn conditions_are_three_valued(database: &Database) -> anyhow::Result<
         batch.customers.push(customer);
     }
     batch.customers.push(Customer::new(part(&tenant, 5), identity(5), at(1)));
-    store.commit(&scope, lease, batch).await?;
+    store.commit(&scope, lease, &batch).await?;
     let test = |name: &str, is: &str, value: Value| json!({"attribute": {"name": name, "is": is, "value": value}});
     let gold = || test("tier", "eq", json!("gold"));
     let cases: Vec<(Value, &[usize])> = vec![

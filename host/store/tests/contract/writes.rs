@@ -71,7 +71,7 @@ pub async fn a_stale_lease_writes_nothing(database: &Database) -> anyhow::Result
     assert_eq!(old.renew_leases(&[stale], at(9_000)).await?, [tenant.id]);
     let mut refused = changes(1);
     refused.customers.push(Customer::new(part(&tenant, 77), identity(77), at(1)));
-    assert!(matches!(old.commit(&scope, &stale, refused).await, Err(StoreError::FenceLost)));
+    assert!(matches!(old.commit(&scope, &stale, &refused).await, Err(StoreError::FenceLost)));
     assert_eq!(new.customer(&scope, part(&tenant, 77)).await?, None);
     new.release_leases(&leases).await?;
     old.close().await;
@@ -85,11 +85,11 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     let lease = lease(&store).await?;
     let mut first = changes(1);
     first.objects = vec![create("c1", "CODE-1"), create("c2", "CODE-2")];
-    store.commit(&scope, &lease, first).await?;
+    store.commit(&scope, &lease, &first).await?;
     let mut second = changes(2);
     second.objects = vec![create("c3", "CODE-1"), create("c2", "CODE-9"), create("c4", "CODE-4")];
     second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)));
-    let Err(StoreError::UniqueConflict(keys)) = store.commit(&scope, &lease, second).await else {
+    let Err(StoreError::UniqueConflict(keys)) = store.commit(&scope, &lease, &second).await else {
         panic!("the conflict was not seen");
     };
     assert!(keys.contains(&ObjectKey::new("coupon", "c2")), "{keys:?}");
@@ -101,12 +101,12 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     stored.version = 3;
     let mut stale = changes(2);
     stale.objects.push(ObjectChange::Replace(stored.clone(), Vec::new()));
-    assert!(matches!(store.commit(&scope, &lease, stale).await, Err(StoreError::VersionConflict(_))));
+    assert!(matches!(store.commit(&scope, &lease, &stale).await, Err(StoreError::VersionConflict(_))));
     stored.version = 2;
     // The old code is free again, within the same commit.
     let mut moved = changes(2);
     moved.objects = vec![ObjectChange::Replace(stored, vec![("code".into(), "CODE-5".into())]), create("c5", "CODE-1")];
-    store.commit(&scope, &lease, moved).await?;
+    store.commit(&scope, &lease, &moved).await?;
     assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(2));
     store.release_leases(&[lease]).await?;
     store.close().await;
@@ -152,7 +152,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.messages.push(message.clone());
     all.events = vec![event("caused", part)];
     all.counts = vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2 }];
-    store.commit(&scope, &lease, all.clone()).await?;
+    store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.customers_by_part(&scope, &[part]).await?, [customer]);
     assert_eq!(store.claims(&scope, part).await?, [claim]);
     assert_eq!(store.waiting_runs(&scope, &[part]).await?, std::slice::from_ref(&run));
@@ -186,7 +186,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.runs = vec![ended.clone()];
     all.armed.clear();
     all.disarmed = vec![timer];
-    store.commit(&scope, &lease, all).await?;
+    store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.run(&scope, ended.id).await?, Some(ended));
     let standing = store.standing(&scope).await?;
     assert_eq!((standing.timers, standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, 0, 8));

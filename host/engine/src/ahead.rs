@@ -1,0 +1,126 @@
+//! Reading ahead: the next batch is loaded and computed while the last one commits. A read then sees the database
+//! before or after that commit, and nobody knows which; what the last batch changed is laid over it, so that
+//! both look the same.
+//!
+//! Only what COMPUTE reads is laid over. Objects are not: a batch that turns out to need one is not read ahead.
+
+use std::collections::HashMap;
+
+use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::{Customer, Id, PartId, Timestamp};
+use openhub_store::{Changes, Entry};
+
+/// The changes of the batch that commits, by what they change.
+pub struct Ahead<'a> {
+    customers: HashMap<PartId, &'a Customer>,
+    runs: HashMap<Id, &'a Run>,
+    entries: HashMap<(PartId, &'a str), &'a Entry>,
+}
+
+impl<'a> Ahead<'a> {
+    pub fn of(changes: &'a Changes) -> Ahead<'a> {
+        Ahead {
+            customers: changes.customers.iter().map(|customer| (customer.part, customer)).collect(),
+            runs: changes.runs.iter().map(|run| (run.id, run)).collect(),
+            entries: changes.entries.iter().map(|entry| ((entry.part, entry.journey.as_str()), entry)).collect(),
+        }
+    }
+
+    /// The timers due before `until`, and not behind `upto` if the read ended there.
+    pub fn timers(&self, read: &mut Vec<Timer>, until: Timestamp, upto: Option<Timer>) {
+        read.retain(|timer| !self.runs.contains_key(&timer.id));
+        let armed = self.runs.values().filter(|run| run.status == RunStatus::Waiting);
+        let armed = armed.filter_map(|run| Some(Timer { due: run.due?, id: run.id, part: run.part }));
+        read.extend(armed.filter(|timer| timer.due < until && upto.is_none_or(|upto| *timer <= upto)));
+        read.sort_unstable();
+    }
+
+    pub fn customers(&self, read: &mut Vec<Customer>, parts: &[PartId]) {
+        read.retain(|customer| !self.customers.contains_key(&customer.part));
+        read.extend(parts.iter().filter_map(|part| self.customers.get(part)).map(|customer| (*customer).clone()));
+    }
+
+    pub fn runs(&self, read: &mut Vec<Run>, parts: &[PartId]) {
+        read.retain(|run| !self.runs.contains_key(&run.id));
+        let parts: std::collections::HashSet<&PartId> = parts.iter().collect();
+        let waiting = self.runs.values().filter(|run| run.status == RunStatus::Waiting && parts.contains(&run.part));
+        read.extend(waiting.map(|run| (*run).clone()));
+    }
+
+    pub fn entries(&self, read: &mut Vec<Entry>, parts: &[PartId]) {
+        read.retain(|entry| !self.entries.contains_key(&(entry.part, entry.journey.as_str())));
+        let parts: std::collections::HashSet<&PartId> = parts.iter().collect();
+        read.extend(self.entries.values().filter(|entry| parts.contains(&entry.part)).map(|entry| (*entry).clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: u8, status: RunStatus, due: Option<i64>) -> Run {
+        let id = Id::named(&[&[id]]);
+        Run {
+            id,
+            part: id,
+            journey: "win-back".into(),
+            version: 1,
+            node: "quiet".into(),
+            step: 1,
+            status,
+            awaits: None,
+            due: due.map(Timestamp::from_micros),
+            state: "{}".into(),
+            started_at: Timestamp::from_micros(0),
+            ended_at: None,
+            fault: None,
+        }
+    }
+
+    fn timer(id: u8, due: i64) -> Timer {
+        let id = Id::named(&[&[id]]);
+        Timer { due: Timestamp::from_micros(due), id, part: id }
+    }
+
+    /// Whether the commit is seen by the read or not, the timers are the same.
+    #[test]
+    fn timers_are_those_after_the_commit() {
+        let changes = Changes {
+            runs: vec![
+                run(1, RunStatus::Done, None),
+                run(2, RunStatus::Waiting, Some(30)),
+                run(3, RunStatus::Waiting, Some(90)),
+            ],
+            ..Changes::default()
+        };
+        let ahead = Ahead::of(&changes);
+        let until = Timestamp::from_micros(80);
+        let (mut before, mut after) =
+            (vec![timer(1, 10), timer(2, 20), timer(4, 40)], vec![timer(2, 30), timer(4, 40)]);
+        ahead.timers(&mut before, until, None);
+        ahead.timers(&mut after, until, None);
+        assert_eq!(before, [timer(2, 30), timer(4, 40)]);
+        assert_eq!(before, after);
+    }
+
+    /// A read that was cut says nothing of what lies behind its end.
+    #[test]
+    fn nothing_is_armed_behind_the_end_of_the_read() {
+        let changes = Changes { runs: vec![run(2, RunStatus::Waiting, Some(60))], ..Changes::default() };
+        let mut read = vec![timer(4, 40)];
+        Ahead::of(&changes).timers(&mut read, Timestamp::from_micros(80), Some(timer(4, 40)));
+        assert_eq!(read, [timer(4, 40)]);
+    }
+
+    #[test]
+    fn a_run_that_ended_does_not_wait() {
+        let changes = Changes {
+            runs: vec![run(1, RunStatus::Done, None), run(2, RunStatus::Waiting, None)],
+            ..Changes::default()
+        };
+        let mut read = vec![run(1, RunStatus::Waiting, Some(10)), run(3, RunStatus::Waiting, None)];
+        let parts: Vec<PartId> = [1, 2, 3].map(|id: u8| Id::named(&[&[id]])).into();
+        Ahead::of(&changes).runs(&mut read, &parts);
+        assert_eq!(read.iter().map(|run| run.id).collect::<Vec<_>>(), [parts[2], parts[1]]);
+    }
+}
