@@ -18,6 +18,7 @@ const CATALOG: f64 = 10.0;
 /// What is not an attempt's own: transaction control, which attempts share, and the leases' renewal by the clock.
 const AROUND: [&str; 7] = [
     "BEGIN",
+    "PRAGMA",
     "COMMIT",
     "SAVEPOINT",
     "RELEASE",

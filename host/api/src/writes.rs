@@ -20,7 +20,7 @@ pub(crate) async fn tenant(app: &App, scope: &Scope) -> Result<Tenant, Problem> 
 pub(crate) async fn tenant_now(app: &App, scope: &Scope) -> Result<Timestamp, Problem> {
     match tenant(app, scope).await?.clock {
         ClockKind::Live => Ok(app.now()),
-        ClockKind::Replay => Ok(app.store.standing(scope).await?.clock.max(Timestamp::default())),
+        ClockKind::Replay => Ok(app.store.clock(scope).await?.max(Timestamp::default())),
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Event, Timestamp};
-use openhub_store::{CatalogChange, Changes, JourneyStatus, Lease, PluginStatus, Scope, SetAside, StoreError};
+use openhub_store::{
+    CatalogChange, Changes, JourneyStatus, Lease, NodeCount, PluginStatus, Scope, SetAside, StoreError,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -261,13 +263,21 @@ impl Lane {
             }
             Alone::Timer(timer) => {
                 let runs = self.shared.store.waiting_runs(&self.scope, &[timer.part]).await?;
-                changes.runs.extend(runs.into_iter().filter(|run| run.id == timer.id).map(|mut run| {
+                let failed = runs.into_iter().filter(|run| run.id == timer.id);
+                changes.runs.extend(failed.map(|mut run| {
                     run.status = RunStatus::Failed;
                     run.fault = Some(fault.to_string());
                     run.ended_at = Some(timer.due);
                     run.due = None;
                     run.awaits = None;
                     run
+                }));
+                changes.counts.extend(changes.runs.iter().map(|run| NodeCount {
+                    journey: run.journey.clone(),
+                    version: run.version,
+                    node: run.node.clone(),
+                    entered: 0,
+                    waiting: -1,
                 }));
                 changes.disarmed.push(timer);
             }

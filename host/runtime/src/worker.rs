@@ -43,6 +43,9 @@ pub async fn in_process(program: &Path, scratch: &Path, bytes: &[u8], limits: &D
     let child = Command::new(program)
         .arg("compile-component")
         .args([&input, &output])
+        // Address space is what the compiler is limited in: an allocator that takes a gigabyte at once, as the hub's
+        // own does by itself, would leave none.
+        .env("MIMALLOC_ARENA_RESERVE", "16MiB")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

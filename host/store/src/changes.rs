@@ -38,13 +38,14 @@ pub struct Changes {
     pub catalog: Vec<CatalogChange>,
 }
 
-/// How often runs entered a node since the last commit.
+/// How often runs entered a node since the last commit, and by how much the number of those that wait at it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeCount {
     pub journey: String,
     pub version: i64,
     pub node: String,
     pub entered: i64,
+    pub waiting: i64,
 }
 
 /// An event that the checkpoint passed although its COMPUTE failed.

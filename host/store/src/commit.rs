@@ -180,16 +180,17 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
 
 fn count_rows(counts: &[NodeCount]) -> Option<Bulk> {
     Rows::of(counts, |row, count| {
-        row.text(&count.journey).int(count.version).text(&count.node).int(count.entered);
+        row.text(&count.journey).int(count.version).text(&count.node).int(count.entered).int(count.waiting);
     })
 }
 
 async fn add_counts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO node_counts (tenant_id, journey, version, node, entered) SELECT $1, CAST(value ->> 0 AS TEXT), \
-         CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM json_each($2) WHERE true \
-         ON CONFLICT (tenant_id, journey, version, node) DO UPDATE SET entered = node_counts.entered + excluded.entered",
+        "INSERT INTO node_counts (tenant_id, journey, version, node, entered, waiting) SELECT $1, CAST(value ->> 0 AS TEXT), \
+         CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT) \
+         FROM json_each($2) WHERE true ON CONFLICT (tenant_id, journey, version, node) \
+         DO UPDATE SET entered = node_counts.entered + excluded.entered, waiting = node_counts.waiting + excluded.waiting",
         tenant.0,
         &rows.json,
     )

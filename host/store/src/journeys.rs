@@ -129,8 +129,8 @@ impl Store {
             VersionRow,
             "SELECT v.journey, v.version, v.definition, v.created_at FROM journey_versions v WHERE v.tenant_id = $1 AND ( \
              EXISTS (SELECT 1 FROM journeys j WHERE j.tenant_id = $1 AND j.name = v.journey AND j.version = v.version) \
-             OR EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.journey = v.journey AND r.version = v.version \
-             AND r.status = 0)) ORDER BY v.journey, v.version",
+             OR EXISTS (SELECT 1 FROM node_counts c WHERE c.tenant_id = $1 AND c.journey = v.journey AND c.version = v.version \
+             AND c.waiting > 0)) ORDER BY v.journey, v.version",
             scope.tenant().0,
         );
         rows.into_iter().map(journey_version).collect()
@@ -142,9 +142,8 @@ impl Store {
             self,
             scope,
             (String, i64, String, i64, i64),
-            "SELECT c.journey, c.version, c.node, c.entered, (SELECT COUNT(*) FROM runs r WHERE r.tenant_id = $1 \
-             AND r.journey = c.journey AND r.version = c.version AND r.node = c.node AND r.status = 0) \
-             FROM node_counts c WHERE c.tenant_id = $1 AND c.journey = $2 ORDER BY c.version, c.node",
+            "SELECT journey, version, node, entered, waiting FROM node_counts \
+             WHERE tenant_id = $1 AND journey = $2 ORDER BY version, node",
             scope.tenant().0,
             journey.to_owned(),
         );

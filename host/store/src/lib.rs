@@ -6,6 +6,7 @@
 //! does, and commits its changes in one call.
 
 mod bulk;
+mod checkpoints;
 mod commit;
 mod connection;
 mod decode;

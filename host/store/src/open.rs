@@ -47,7 +47,8 @@ impl Opener {
                     .row_buffer_size(1024)
                     .pragma("cache_size", "-65536")
                     .pragma("temp_store", "MEMORY")
-                    .pragma("wal_autocheckpoint", "16000")
+                    // The writer's own checkpoint is the last resort: see `checkpoints`.
+                    .pragma("wal_autocheckpoint", "64000")
                     .pragma("journal_size_limit", "67108864"),
             ));
         }

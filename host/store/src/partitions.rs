@@ -38,7 +38,6 @@ pub struct Standing {
     pub arrived_behind: i64,
     pub set_aside: i64,
     pub waiting_runs: i64,
-    pub timers: i64,
 }
 
 impl Store {
@@ -124,24 +123,35 @@ impl Store {
     }
 
     /// How far the tenant is, in one statement.
+    /// Where a tenant's clock stands: what its events have come to.
+    pub async fn clock(&self, scope: &Scope) -> Result<Timestamp, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT clock FROM partitions WHERE tenant_id = $1 AND bucket = 0",
+            scope.tenant().0,
+        );
+        rows.first().map(|(clock,)| time(*clock)).ok_or(StoreError::NotFound)
+    }
+
     pub async fn standing(&self, scope: &Scope) -> Result<Standing, StoreError> {
         let rows = select!(
             self,
             scope,
-            (i64, i64, i64, i64, i64, i64, i64, i64),
+            (i64, i64, i64, i64, i64, i64, i64),
             "SELECT head, checkpoint, clock, \
              (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 0), \
              (SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND position > partitions.checkpoint AND origin = 0), \
              (SELECT COUNT(*) FROM set_aside WHERE tenant_id = $1), \
-             (SELECT COUNT(*) FROM runs WHERE tenant_id = $1 AND status = 0), \
-             (SELECT COUNT(*) FROM timers WHERE tenant_id = $1) \
+             (SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM node_counts WHERE tenant_id = $1) \
              FROM partitions WHERE tenant_id = $1 AND bucket = 0",
             scope.tenant().0,
         );
-        let (head, checkpoint, clock, unsent, arrived_behind, set_aside, waiting_runs, timers) =
+        let (head, checkpoint, clock, unsent, arrived_behind, set_aside, waiting_runs) =
             rows.into_iter().next().ok_or(StoreError::NotFound)?;
         let clock = time(clock);
-        Ok(Standing { head, checkpoint, clock, unsent, arrived_behind, set_aside, waiting_runs, timers })
+        Ok(Standing { head, checkpoint, clock, unsent, arrived_behind, set_aside, waiting_runs })
     }
 }
 

@@ -3,8 +3,10 @@
 use openhub_model::TenantId;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 
+use crate::checkpoints;
 use crate::connection::{Pool, Reading};
 use crate::error::StoreError;
 use crate::open::Opener;
@@ -25,6 +27,7 @@ pub struct Store {
     pub(crate) writer: Writer,
     pool: Pool,
     signals: Arc<Signals>,
+    checkpoints: Arc<Mutex<Option<JoinHandle<()>>>>,
     pub(crate) holder: Arc<Holder>,
 }
 
@@ -41,12 +44,18 @@ impl Store {
         let link = opener.open().await?;
         let pool = opener.pool(config.read_connections).await?;
         let signals = Arc::new(Signals::default());
+        let commits = watch::Sender::default();
+        let checkpoints = match &opener {
+            Opener::Sqlite(options) => Some(tokio::spawn(checkpoints::run(options.clone(), commits.subscribe()))),
+            Opener::Postgres(_) => None,
+        };
         // The standard library's hash keys are random per process and differ per state.
         let session = format!("{:016x}", RandomState::new().build_hasher().finish());
         Ok(Store {
-            writer: Writer::start(opener, link, Arc::clone(&signals)),
+            writer: Writer::start(opener, link, Arc::clone(&signals), commits),
             pool,
             signals,
+            checkpoints: Arc::new(Mutex::new(checkpoints)),
             holder: Arc::new(Holder { node: config.node.clone(), session }),
         })
     }
@@ -54,6 +63,11 @@ impl Store {
     /// Finishes what waits and closes all connections. Later calls answer [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.writer.close().await;
+        if let Some(checkpoints) = self.checkpoints.lock().await.take()
+            && let Err(error) = checkpoints.await
+        {
+            tracing::warn!(%error, "The task of checkpoints panicked.");
+        }
         self.pool.close().await;
     }
 

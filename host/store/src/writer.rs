@@ -63,7 +63,26 @@ impl Work {
 /// The transaction as a piece of work sees it.
 pub(crate) struct Tx<'t> {
     conn: Conn<'t>,
+    bounds: Bounds,
     signals: Vec<Signal>,
+}
+
+/// What undoes one piece of work and no other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bounds {
+    Savepoint,
+    /// The work is alone in its transaction, which needs no savepoint in it: SQLite copies each page that a savepoint
+    /// changes.
+    Transaction,
+}
+
+impl Bounds {
+    fn of(link: &mut Link, works: usize) -> Bounds {
+        match link.conn() {
+            Conn::Sqlite(_) if works == 1 => Bounds::Transaction,
+            _ => Bounds::Savepoint,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +101,11 @@ impl Tx<'_> {
 
     /// Undoes what this piece of work has written so far, so that it can look at what was there before.
     pub(crate) async fn rewind(&mut self, tenant: TenantId) -> Result<(), StoreError> {
+        if self.bounds == Bounds::Transaction {
+            execute!(self.conn(), "ROLLBACK")?;
+            let begin = crate::dialect::begin_write(&self.conn);
+            return execute!(self.conn(), begin).map(drop);
+        }
         let sql = crate::dialect::rewind(&self.conn, tenant);
         match &mut self.conn {
             Conn::Sqlite(conn) => {
@@ -143,9 +167,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(opener: Opener, link: Link, signals: Arc<Signals>) -> Writer {
+    pub(crate) fn start(opener: Opener, link: Link, signals: Arc<Signals>, commits: watch::Sender<u64>) -> Writer {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { waiting, opener, link: Some(link), signals }.run());
+        tokio::spawn(Task { waiting, opener, link: Some(link), signals, commits }.run());
         Writer { queue }
     }
 
@@ -201,6 +225,8 @@ struct Task {
     opener: Opener,
     link: Option<Link>,
     signals: Arc<Signals>,
+    /// Counts the transactions, for who looks after the write-ahead log.
+    commits: watch::Sender<u64>,
 }
 
 impl Task {
@@ -246,6 +272,7 @@ impl Task {
         let mut answers = Answers::default();
         match transaction(&mut link, works, &mut answers).await {
             Ok(()) => {
+                self.commits.send_modify(|count| *count += 1);
                 answers.signals.drain(..).for_each(|signal| self.signals.send(signal));
                 answers.pending.drain(..).for_each(|answer| answer(Ok(())));
                 self.link = Some(link);
@@ -271,6 +298,7 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
         works.clear();
         return Err(error);
     }
+    let bounds = Bounds::of(link, works.len());
     let mut queue = std::mem::take(works).into_iter().peekable();
     while let Some(work) = queue.next() {
         let result = match work {
@@ -281,9 +309,9 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
                 {
                     group.push((append, reply));
                 }
-                append_group(link, group, answers).await
+                append_group(link, bounds, group, answers).await
             }
-            Work::Run { tenant, run } => savepoint(link, tenant, run, answers).await,
+            Work::Run { tenant, run } => savepoint(link, bounds, tenant, run, answers).await,
             Work::Close => Ok(()),
         };
         if let Err(error) = result {
@@ -298,41 +326,74 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
 /// Runs one piece of work between SAVEPOINT and RELEASE. An error means that the connection is lost.
 async fn savepoint(
     link: &mut Link,
+    bounds: Bounds,
     tenant: Option<TenantId>,
     run: Run,
     answers: &mut Answers,
 ) -> Result<(), StoreError> {
-    let savepoint = crate::dialect::savepoint(&link.conn(), tenant);
-    link.raw(savepoint).await?;
-    let mut tx = Tx { conn: link.conn(), signals: Vec::new() };
+    begin(link, bounds, tenant).await?;
+    let mut tx = Tx { conn: link.conn(), bounds, signals: Vec::new() };
     let ran = run(&mut tx).await;
     let signals = tx.signals;
     match ran {
         Ran::Done(answer) => {
-            link.raw("RELEASE work").await?;
+            keep(link, bounds).await?;
             answers.signals.extend(signals);
             answers.pending.push(answer);
             Ok(())
         }
-        Ran::Refused => link.roll_back().await,
+        Ran::Refused => undo(link, bounds).await,
         Ran::Lost(error) => Err(error),
+    }
+}
+
+async fn begin(link: &mut Link, bounds: Bounds, tenant: Option<TenantId>) -> Result<(), StoreError> {
+    match bounds {
+        Bounds::Savepoint => {
+            let savepoint = crate::dialect::savepoint(&link.conn(), tenant);
+            link.raw(savepoint).await
+        }
+        Bounds::Transaction => Ok(()),
+    }
+}
+
+async fn keep(link: &mut Link, bounds: Bounds) -> Result<(), StoreError> {
+    match bounds {
+        Bounds::Savepoint => link.raw("RELEASE work").await,
+        Bounds::Transaction => Ok(()),
+    }
+}
+
+/// Undoes a piece of work; the transaction goes on.
+async fn undo(link: &mut Link, bounds: Bounds) -> Result<(), StoreError> {
+    match bounds {
+        Bounds::Savepoint => link.roll_back().await,
+        Bounds::Transaction => {
+            link.raw("ROLLBACK").await?;
+            let begin = crate::dialect::begin_write(&link.conn());
+            link.raw(begin).await
+        }
     }
 }
 
 type Waiting = (Append, oneshot::Sender<Result<Appended, StoreError>>);
 
 /// All appends of a tenant in one savepoint; if that fails, each in its own, so that one bad event fails only its own.
-async fn append_group(link: &mut Link, mut group: Vec<Waiting>, answers: &mut Answers) -> Result<(), StoreError> {
+async fn append_group(
+    link: &mut Link,
+    bounds: Bounds,
+    mut group: Vec<Waiting>,
+    answers: &mut Answers,
+) -> Result<(), StoreError> {
     let tenant = group[0].0.tenant;
-    let savepoint = crate::dialect::savepoint(&link.conn(), Some(tenant));
-    link.raw(savepoint).await?;
-    let mut tx = Tx { conn: link.conn(), signals: Vec::new() };
+    begin(link, bounds, Some(tenant)).await?;
+    let mut tx = Tx { conn: link.conn(), bounds, signals: Vec::new() };
     let events: Vec<&[NewEvent]> = group.iter().map(|(append, _)| &append.events[..]).collect();
     let result = append_all(&mut tx, tenant, &events).await;
     let signals = tx.signals;
     match result {
         Ok(appended) => {
-            link.raw("RELEASE work").await?;
+            keep(link, bounds).await?;
             answers.signals.extend(signals);
             for ((_, reply), appended) in group.into_iter().zip(appended) {
                 answers.pending.push(Box::new(move |fate: Result<(), StoreError>| {
@@ -343,7 +404,7 @@ async fn append_group(link: &mut Link, mut group: Vec<Waiting>, answers: &mut An
         }
         Err(error) if error.is_fatal() => Err(error),
         Err(error) => {
-            link.roll_back().await?;
+            undo(link, bounds).await?;
             if group.len() == 1 {
                 if let Some((_, reply)) = group.pop() {
                     let _ = reply.send(Err(error));
@@ -351,7 +412,7 @@ async fn append_group(link: &mut Link, mut group: Vec<Waiting>, answers: &mut An
                 return Ok(());
             }
             for waiting in group {
-                Box::pin(append_group(link, vec![waiting], answers)).await?;
+                Box::pin(append_group(link, bounds, vec![waiting], answers)).await?;
             }
             Ok(())
         }

@@ -11,12 +11,24 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// The driver logs each statement as one event.
+/// The driver logs each statement as one event. What looks after SQLite's write-ahead log is no part of a commit.
 struct Count;
+
+struct Checkpoint(bool);
+
+impl tracing::field::Visit for Checkpoint {
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.0 |= field.name() == "summary" && value.starts_with("PRAGMA");
+    }
+
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+}
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "sqlx::query" {
+        let mut checkpoint = Checkpoint(false);
+        event.record(&mut checkpoint);
+        if event.metadata().target() == "sqlx::query" && !checkpoint.0 {
             STATEMENTS.fetch_add(1, Ordering::SeqCst);
         }
     }

@@ -20,16 +20,18 @@ pub enum Item {
 pub struct Tracked {
     pub run: Run,
     pub stored_due: Option<Timestamp>,
+    /// Where the stored run waits.
+    pub stored_node: Option<String>,
     pub changed: bool,
 }
 
 impl Tracked {
     pub fn stored(run: Run) -> Tracked {
-        Tracked { stored_due: run.due, run, changed: false }
+        Tracked { stored_due: run.due, stored_node: Some(run.node.clone()), run, changed: false }
     }
 
     pub fn started(run: Run) -> Tracked {
-        Tracked { run, stored_due: None, changed: true }
+        Tracked { run, stored_due: None, stored_node: None, changed: true }
     }
 
     pub fn waits(&self) -> bool {

@@ -150,7 +150,10 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    pub fn finish(self) -> (Changes, Made, Tally) {
+    pub fn finish(mut self) -> (Changes, Made, Tally) {
+        for tracked in self.lanes.iter().flat_map(|lane| &lane.runs).filter(|tracked| tracked.changed) {
+            self.traces.moved(tracked);
+        }
         let (messages, counts) = self.traces.counts();
         let mut changes =
             Changes { messages, counts, events: self.events, arrivals: self.arrivals, ..Changes::default() };

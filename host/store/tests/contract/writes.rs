@@ -151,7 +151,8 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.entries.push(entry.clone());
     all.messages.push(message.clone());
     all.events = vec![event("caused", part)];
-    all.counts = vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2 }];
+    all.counts =
+        vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2, waiting: 1 }];
     store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.customers_by_part(&scope, &[part]).await?, [customer]);
     assert_eq!(store.claims(&scope, part).await?, [claim]);
@@ -183,13 +184,15 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     // The run ends, and its timer with it; what exists is not made twice.
     let ended = Run { status: RunStatus::Done, ended_at: Some(at(60)), due: None, ..run };
     all.checkpoint = 8;
+    all.counts[0].waiting = -1;
     all.runs = vec![ended.clone()];
     all.armed.clear();
     all.disarmed = vec![timer];
     store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.run(&scope, ended.id).await?, Some(ended));
     let standing = store.standing(&scope).await?;
-    assert_eq!((standing.timers, standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, 0, 8));
+    assert_eq!((standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, 8));
+    assert_eq!(store.due_timers(&scope, at(99), 9).await?, []);
     assert_eq!(store.node_counts(&scope, "win-back").await?[0].entered, 4);
     let timeline = store.timeline(&scope, part, None, 2).await?;
     let rest = store.timeline(&scope, part, Some(&timeline[1].cursor()), 9).await?;
