@@ -45,6 +45,7 @@ struct Row {
     attributes: String,
     tags: String,
     causes: String,
+    consents: String,
     first_seen_at: i64,
     last_seen_at: i64,
 }
@@ -59,7 +60,7 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, first_seen_at, last_seen_at FROM customers \
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers \
              WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
             bulk::list(parts),
@@ -78,7 +79,7 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, first_seen_at, last_seen_at FROM customers WHERE tenant_id = ",
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers WHERE tenant_id = ",
         );
         sql.int(tenant.0);
         if let Some(after) = filter.after {
@@ -212,6 +213,8 @@ type StoredCause = (i64, String, Option<String>, Option<String>);
 struct Causes {
     attributes: BTreeMap<String, StoredCause>,
     tags: BTreeMap<String, StoredCause>,
+    #[serde(default)]
+    consents: BTreeMap<String, StoredCause>,
 }
 
 fn customer(row: Row) -> Result<Customer, StoreError> {
@@ -222,6 +225,7 @@ fn customer(row: Row) -> Result<Customer, StoreError> {
         identity: Identity::new(row.identity_kind, row.identity_value),
         attributes: with_causes(json(&row.attributes, "attributes of a customer")?, causes.attributes)?,
         tags: with_causes(json(&row.tags, "tags of a customer")?, causes.tags)?,
+        consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents)?,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
     })
