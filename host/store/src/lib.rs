@@ -7,6 +7,7 @@
 
 mod bulk;
 mod commit;
+mod conditions;
 mod connection;
 mod decode;
 mod dialect;
@@ -20,6 +21,7 @@ mod writer;
 
 pub mod changes;
 pub mod customers;
+pub mod facts;
 pub mod journeys;
 pub mod keys;
 pub mod log;
@@ -33,8 +35,10 @@ pub mod timeline;
 pub mod transact;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside};
+pub use conditions::AsOf;
 pub use customers::{Claim, CustomerFilter};
 pub use error::{ObjectKey, StoreError};
+pub use facts::CustomerFacts;
 pub use journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
 pub use keys::Key;
 pub use log::{Appended, EventFilter};
