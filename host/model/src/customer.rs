@@ -40,6 +40,8 @@ pub struct Customer {
     pub identity: Identity,
     pub attributes: BTreeMap<String, Attribute>,
     pub tags: BTreeMap<String, Attribute>,
+    /// By purpose, or `purpose/channel`: `{"state": "granted" | "denied", "source"?, "text_version"?}`.
+    pub consents: BTreeMap<String, Attribute>,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
 }
@@ -52,6 +54,7 @@ impl Customer {
             identity,
             attributes: BTreeMap::new(),
             tags: BTreeMap::new(),
+            consents: BTreeMap::new(),
             first_seen_at: at,
             last_seen_at: at,
         }

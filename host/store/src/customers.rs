@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
+use crate::conditions::AsOf;
 use crate::connection::{execute, select};
 use crate::decode::{id, json, limit, time};
 use crate::error::StoreError;
@@ -31,6 +32,8 @@ pub struct Claim {
 #[derive(Clone, Debug, Default)]
 pub struct CustomerFilter {
     pub condition: Option<Condition>,
+    /// The moment that the condition is asked about; if not given, the engine's last commit.
+    pub as_of: Option<AsOf>,
     pub identity: Option<Identity>,
     pub after: Option<PartId>,
     pub limit: usize,
@@ -45,6 +48,7 @@ struct Row {
     attributes: String,
     tags: String,
     causes: String,
+    consents: String,
     first_seen_at: i64,
     last_seen_at: i64,
 }
@@ -59,7 +63,7 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, first_seen_at, last_seen_at FROM customers \
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers \
              WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
             bulk::list(parts),
@@ -74,11 +78,15 @@ impl Store {
     /// A page of customers, by id.
     pub async fn customers(&self, scope: &Scope, filter: &CustomerFilter) -> Result<Vec<Customer>, StoreError> {
         let tenant = scope.tenant();
+        let as_of = match (&filter.condition, filter.as_of) {
+            (Some(_), None) => Some(self.last_commit(scope).await?),
+            (_, as_of) => as_of,
+        };
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, first_seen_at, last_seen_at FROM customers WHERE tenant_id = ",
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers c WHERE tenant_id = ",
         );
         sql.int(tenant.0);
         if let Some(after) = filter.after {
@@ -89,8 +97,8 @@ impl Store {
             sql.push(" UNION SELECT part_id FROM claims WHERE tenant_id = ").int(tenant.0);
             sql.push(" AND kind = ").text(&identity.kind).push(" AND value = ").text(&identity.value).push(")");
         }
-        if let Some(condition) = &filter.condition {
-            sql.push(" AND ").condition(condition);
+        if let Some((condition, as_of)) = filter.condition.as_ref().zip(as_of) {
+            sql.push(" AND ").condition(condition, as_of);
         }
         sql.push(" ORDER BY part_id LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
@@ -212,6 +220,8 @@ type StoredCause = (i64, String, Option<String>, Option<String>);
 struct Causes {
     attributes: BTreeMap<String, StoredCause>,
     tags: BTreeMap<String, StoredCause>,
+    #[serde(default)]
+    consents: BTreeMap<String, StoredCause>,
 }
 
 fn customer(row: Row) -> Result<Customer, StoreError> {
@@ -222,6 +232,7 @@ fn customer(row: Row) -> Result<Customer, StoreError> {
         identity: Identity::new(row.identity_kind, row.identity_value),
         attributes: with_causes(json(&row.attributes, "attributes of a customer")?, causes.attributes)?,
         tags: with_causes(json(&row.tags, "tags of a customer")?, causes.tags)?,
+        consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents)?,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
     })

@@ -8,6 +8,7 @@
 mod bulk;
 mod checkpoints;
 mod commit;
+mod conditions;
 mod connection;
 mod decode;
 mod dialect;
@@ -21,6 +22,7 @@ mod writer;
 
 pub mod changes;
 pub mod customers;
+pub mod facts;
 pub mod journeys;
 pub mod keys;
 pub mod log;
@@ -34,8 +36,10 @@ pub mod timeline;
 pub mod transact;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside};
+pub use conditions::AsOf;
 pub use customers::{Claim, CustomerFilter};
 pub use error::{ObjectKey, StoreError};
+pub use facts::CustomerFacts;
 pub use journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
 pub use keys::Key;
 pub use log::{Appended, EventFilter};

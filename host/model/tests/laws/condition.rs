@@ -1,5 +1,9 @@
 //! The meaning of conditions: a table of the leaves, Kleene's laws for the rest, and the check's faults.
 
+mod faults;
+mod leaves;
+mod time;
+
 use openhub_model::condition::{MAX_DEPTH, MAX_LEAVES, MAX_VALUES, Truth};
 use openhub_model::{Condition, Customer};
 use proptest::prelude::*;
@@ -117,6 +121,14 @@ fn the_json_form_is_strict() {
         r#"{"attribute":{"name":"a","is":"eq","value":1,"more":1}}"#,
         r#"{"attribute":{"name":"a","is":"like","value":1}}"#,
         r#"{"event":"x"}"#,
+        r#"{"event":{"name":"x","is":"ge","value":1,"window":"1d"}}"#,
+        r#"{"event":{"name":"x","is":"ge","value":1,"within":"1 day"}}"#,
+        r#"{"event":{"name":"x","is":"ge","value":1,"aggregate":"median"}}"#,
+        r#"{"sequence":{"steps":[{"event":"x"}]}}"#,
+        r#"{"consent":{"purpose":"marketing","is":"yes"}}"#,
+        r#"{"bucket":{"seed":"a","from":-1,"to":5}}"#,
+        r#"{"object":{"kind":"coupon","quantifier":"some"}}"#,
+        r#"{"segment":["a"]}"#,
         "[]",
     ] {
         assert!(serde_json::from_str::<Condition>(text).is_err(), "{text}");

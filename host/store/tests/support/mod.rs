@@ -1,31 +1,11 @@
 //! What the contract tests share: a fresh store on each database, and small rows to put in it.
 
+mod database;
+
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, Timestamp};
-use openhub_store::{Changes, Config, Lease, Scope, Store, Tenant};
-use openhub_test_postgres::Server;
-use tempfile::TempDir;
+use openhub_store::{Changes, Lease, Scope, Store, Tenant};
 
-/// A database that outlives the stores opened on it.
-pub struct Database {
-    pub url: String,
-    _folder: Option<TempDir>,
-}
-
-impl Database {
-    pub fn sqlite() -> anyhow::Result<Database> {
-        let folder = tempfile::tempdir()?;
-        let url = format!("sqlite://{}", folder.path().join("hub.db").display());
-        Ok(Database { url, _folder: Some(folder) })
-    }
-
-    pub async fn postgres(server: &Server) -> anyhow::Result<Database> {
-        Ok(Database { url: server.database().await?, _folder: None })
-    }
-
-    pub async fn open(&self, node: &str) -> anyhow::Result<Store> {
-        Ok(Store::open(&Config { url: self.url.clone(), node: node.to_owned(), read_connections: 4 }).await?)
-    }
-}
+pub use database::Database;
 
 pub fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)

@@ -43,6 +43,7 @@ pub(crate) async fn list_customers(
     let limit = cursor::limit(parameters.limit)?;
     let filter = CustomerFilter {
         condition: condition::in_query(parameters.condition.as_deref())?,
+        as_of: None,
         identity: parameters.identity.as_deref().map(identity).transpose()?,
         after: cursor::read(LIST, "after", parameters.after.as_deref())?,
         limit: limit + 1,

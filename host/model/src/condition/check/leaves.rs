@@ -1,0 +1,234 @@
+//! The leaves, one by one.
+
+use serde_json::Value;
+
+use super::values::Subject;
+use super::{Check, MAX_STEPS};
+use crate::condition::{
+    Aggregate, AttributeTest, BUCKETS, BucketTest, ConsentTest, EventTest, IdentityTest, JourneyTest, MessageTest,
+    ObjectTest, PropertyTest, Quantifier, SequenceTest, Step,
+};
+use crate::manifest::Field;
+
+impl<'a> Check<'a> {
+    pub(super) fn attribute(&mut self, test: &AttributeTest, pointer: &str) {
+        self.leaf();
+        let at = format!("{pointer}/name");
+        self.name(&test.name, &at);
+        let subject = match self.declared.attributes {
+            None => Subject::Anything,
+            Some(attributes) => match attributes.get(&test.name) {
+                Some(of) => Subject::Declared(of),
+                None => return self.unknown("attribute", &test.name, &at),
+            },
+        };
+        self.comparison(test.is, &test.value, subject, pointer);
+    }
+
+    pub(super) fn tag(&mut self, name: &str, pointer: &str) {
+        self.leaf();
+        self.name(name, pointer);
+    }
+
+    pub(super) fn identity(&mut self, test: &IdentityTest, pointer: &str) {
+        self.leaf();
+        let at = format!("{pointer}/kind");
+        self.name(&test.kind, &at);
+        if self.declared.identities.is_some_and(|kinds| !kinds.contains(&test.kind)) {
+            self.unknown("identity", &test.kind, &at);
+        }
+        self.comparison(test.is, &test.value, Subject::Label, pointer);
+    }
+
+    pub(super) fn consent(&mut self, test: &ConsentTest, pointer: &str) {
+        self.leaf();
+        let at = format!("{pointer}/purpose");
+        self.name(&test.purpose, &at);
+        if test.purpose.contains('/') {
+            self.fault(&at, "bad-text", "a purpose holds no `/`");
+        } else if self.declared.purposes.is_some_and(|purposes| !purposes.contains(&test.purpose)) {
+            self.unknown("purpose", &test.purpose, &at);
+        }
+        self.channel(test.channel.as_deref(), pointer);
+    }
+
+    pub(super) fn segment(&mut self, name: &str, pointer: &str) {
+        self.leaf();
+        self.name(name, pointer);
+        if self.declared.segments.is_some_and(|segments| !segments.contains(name)) {
+            self.unknown("segment", name, pointer);
+        }
+    }
+
+    pub(super) fn bucket(&mut self, test: &BucketTest, pointer: &str) {
+        self.leaf();
+        self.name(&test.seed, &format!("{pointer}/seed"));
+        if test.to > BUCKETS {
+            self.fault(&format!("{pointer}/to"), "out-of-range", format!("there are {BUCKETS} buckets"));
+        } else if test.from >= test.to {
+            self.fault(&format!("{pointer}/from"), "out-of-range", "`from` lies below `to`");
+        }
+    }
+
+    pub(super) fn journey(&mut self, test: &JourneyTest, pointer: &str) {
+        self.leaf();
+        self.journey_name(&test.name, &format!("{pointer}/name"));
+    }
+
+    pub(super) fn message(&mut self, test: &MessageTest, pointer: &str) {
+        self.leaf();
+        self.channel(test.channel.as_deref(), pointer);
+        if let Some(journey) = &test.journey {
+            self.journey_name(journey, &format!("{pointer}/journey"));
+        }
+        if let Some(count) = &test.count {
+            self.comparison(count.is, &count.value, Subject::Number, &format!("{pointer}/count"));
+        }
+        self.span(test.within, &format!("{pointer}/within"));
+    }
+
+    pub(super) fn event(&mut self, test: &EventTest, pointer: &str) {
+        self.leaf();
+        let Some(fields) = self.event_name(&test.name, &format!("{pointer}/name")) else { return };
+        self.properties(&test.tests, fields, &format!("{pointer}/where"));
+        self.span(test.within, &format!("{pointer}/within"));
+        if test.within.is_some() && (test.from.is_some() || test.to.is_some()) {
+            self.fault(&format!("{pointer}/within"), "two-windows", "a window is relative or absolute, not both");
+        }
+        if test.from.zip(test.to).is_some_and(|(from, to)| from >= to) {
+            self.fault(&format!("{pointer}/from"), "empty-window", "`from` lies before `to`");
+        }
+        let at = format!("{pointer}/of");
+        let declared = (!fields.is_empty()).then_some(fields);
+        let of = match (test.aggregate, &test.of) {
+            (Aggregate::Count, Some(_)) => {
+                return self.fault(&at, "unexpected-value", "`count` counts events, it takes no property");
+            }
+            (Aggregate::Count, None) => Subject::Number,
+            (_, None) => return self.fault(&at, "missing-value", "this aggregate needs a property"),
+            (_, Some(of)) => {
+                self.name(of, &at);
+                match self.field("property", of, declared, &at) {
+                    Some(subject) => subject,
+                    None => return,
+                }
+            }
+        };
+        let subject = match test.aggregate {
+            Aggregate::First | Aggregate::Last => of,
+            _ => Subject::Number,
+        };
+        self.comparison(test.is, &test.value, subject, pointer);
+    }
+
+    pub(super) fn sequence(&mut self, test: &SequenceTest, pointer: &str) {
+        self.leaf();
+        let at = format!("{pointer}/steps");
+        if !(2..=MAX_STEPS).contains(&test.steps.len()) {
+            self.fault(&at, "out-of-range", format!("a sequence has 2 to {MAX_STEPS} steps"));
+            return;
+        }
+        for (index, step) in test.steps.iter().enumerate() {
+            self.step(step, &format!("{at}/{index}"));
+        }
+        if let Some(without) = &test.without {
+            self.step(without, &format!("{pointer}/without"));
+        }
+        self.span(test.within, &format!("{pointer}/within"));
+        self.span(test.during, &format!("{pointer}/during"));
+    }
+
+    fn step(&mut self, step: &Step, pointer: &str) {
+        if let Some(fields) = self.event_name(&step.name, &format!("{pointer}/name")) {
+            self.properties(&step.tests, fields, &format!("{pointer}/where"));
+        }
+    }
+
+    pub(super) fn object(&mut self, test: &ObjectTest, pointer: &str) {
+        self.leaf();
+        let at = format!("{pointer}/kind");
+        self.name(&test.kind, &at);
+        let fields = match self.declared.objects {
+            None => None,
+            Some(objects) => match objects.get(&test.kind) {
+                Some(fields) => Some(fields.as_slice()),
+                None => return self.unknown("object", &test.kind, &at),
+            },
+        };
+        for (index, each) in test.tests.iter().enumerate() {
+            self.leaf();
+            let pointer = format!("{pointer}/where/{index}");
+            let at = format!("{pointer}/field");
+            self.name(&each.field, &at);
+            if let Some(subject) = self.field("field", &each.field, fields, &at) {
+                self.comparison(each.is, &each.value, subject, &pointer);
+            }
+        }
+        match (test.quantifier, test.is) {
+            (Quantifier::Count, Some(is)) => self.comparison(is, &test.value, Subject::Number, pointer),
+            (Quantifier::Count, None) => {
+                self.fault(&format!("{pointer}/is"), "missing-value", "`count` needs a comparison");
+            }
+            (_, Some(_)) => self.fault(&format!("{pointer}/is"), "unexpected-value", "only `count` compares"),
+            (_, None) if test.value != Value::Null => {
+                self.fault(&format!("{pointer}/value"), "unexpected-value", "only `count` compares");
+            }
+            _ => {}
+        }
+    }
+
+    /// The declared fields of an event: none if it may have any property, and nothing to check further if it is unknown.
+    fn event_name(&mut self, name: &str, pointer: &str) -> Option<&'a [Field]> {
+        self.name(name, pointer);
+        let Some(events) = self.declared.events else { return Some(&[]) };
+        let fields = events.get(name);
+        if fields.is_none() {
+            self.unknown("event", name, pointer);
+        }
+        fields.map(Vec::as_slice)
+    }
+
+    fn properties(&mut self, tests: &[PropertyTest], fields: &'a [Field], pointer: &str) {
+        for (index, test) in tests.iter().enumerate() {
+            self.leaf();
+            let pointer = format!("{pointer}/{index}");
+            let at = format!("{pointer}/property");
+            self.name(&test.property, &at);
+            let declared = (!fields.is_empty()).then_some(fields);
+            let Some(subject) = self.field("property", &test.property, declared, &at) else { continue };
+            self.comparison(test.is, &test.value, subject, &pointer);
+        }
+    }
+
+    /// What a property or field is compared as; none if there is no such.
+    fn field(&mut self, what: &str, name: &str, fields: Option<&'a [Field]>, pointer: &str) -> Option<Subject<'a>> {
+        let Some(fields) = fields else { return Some(Subject::Anything) };
+        let field = fields.iter().find(|field| field.name == name);
+        if field.is_none() {
+            self.unknown(what, name, pointer);
+        }
+        field.map(|field| Subject::Declared(&field.of))
+    }
+
+    fn channel(&mut self, channel: Option<&str>, pointer: &str) {
+        let Some(channel) = channel else { return };
+        let at = format!("{pointer}/channel");
+        self.name(channel, &at);
+        if self.declared.channels.is_some_and(|channels| !channels.contains(channel)) {
+            self.unknown("channel", channel, &at);
+        }
+    }
+
+    fn journey_name(&mut self, name: &str, pointer: &str) {
+        self.name(name, pointer);
+        if self.declared.journeys.is_some_and(|journeys| !journeys.contains(name)) {
+            self.unknown("journey", name, pointer);
+        }
+    }
+
+    fn unknown(&mut self, what: &str, name: &str, pointer: &str) {
+        if !name.is_empty() {
+            self.fault(pointer, &format!("unknown-{what}"), format!("there is no {what} `{name}`"));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a tenant knows: what a condition may mention.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::{Field, Type};
+
+/// Each is `None` where anything may be mentioned.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Declarations<'a> {
+    pub attributes: Option<&'a BTreeMap<String, Type>>,
+    /// Identity kinds.
+    pub identities: Option<&'a BTreeSet<String>>,
+    /// Of consent.
+    pub purposes: Option<&'a BTreeSet<String>>,
+    pub channels: Option<&'a BTreeSet<String>>,
+    pub segments: Option<&'a BTreeSet<String>>,
+    pub journeys: Option<&'a BTreeSet<String>>,
+    /// By name; one without fields may have any property.
+    pub events: Option<&'a BTreeMap<String, Vec<Field>>>,
+    /// By object type.
+    pub objects: Option<&'a BTreeMap<String, Vec<Field>>>,
+}

@@ -1,0 +1,124 @@
+//! The event leaf: an aggregate over the matching events of a window.
+//!
+//! Allocates only for `distinct`.
+
+use serde_json::Value;
+
+use super::compare::{micros, properties_match, test, test_number};
+use super::window::{Window, earlier};
+use super::{Aggregate, Evaluation, EventFact, EventTest, Step, Truth};
+use crate::time::Timestamp;
+
+impl EventTest {
+    pub(super) fn matches(&self, event: &EventFact) -> bool {
+        *event.name == *self.name && properties_match(&self.tests, &event.properties)
+    }
+
+    pub(super) fn window(&self, now: Timestamp) -> Window {
+        Window { now, within: self.within, from: self.from, to: self.to }
+    }
+
+    pub(super) fn evaluate(&self, now: Timestamp, events: &[EventFact]) -> Evaluation {
+        let window = self.window(now);
+        let (present, coming) = window.split(events, |event| event.at);
+        let next = coming.iter().find(|event| self.matches(event)).map(|event| event.at);
+        let matching = present.iter().filter(|event| self.matches(event));
+        if self.aggregate == Aggregate::Count {
+            return window.count(matching.map(|event| event.at), next, self.is, &self.value);
+        }
+        // A part of them may leave without a change; that is then found out at that moment.
+        let leaving = match (self.within, self.aggregate) {
+            (None, _) => None,
+            (_, Aggregate::Last) => matching.clone().next_back(),
+            _ => matching.clone().next(),
+        };
+        let until = earlier(leaving.and_then(|event| window.leaves(event.at)), next);
+        Evaluation { truth: self.aggregated(matching), until }
+    }
+
+    fn aggregated<'a, I>(&self, mut matching: I) -> Truth
+    where
+        I: DoubleEndedIterator<Item = &'a EventFact> + Clone,
+    {
+        let of = self.of.as_deref().unwrap_or_default();
+        let number = |found: Option<f64>, scale: fn(f64) -> f64| match found {
+            Some(found) => test_number(found, self.is, &self.value, scale),
+            None => Truth::Unknown,
+        };
+        let value = |event: Option<&EventFact>| match event {
+            Some(event) => test(event.properties.get(of), self.is, &self.value),
+            None => Truth::Unknown,
+        };
+        match self.aggregate {
+            Aggregate::Count => number(Some(matching.count() as f64), plain),
+            Aggregate::Sum => number(Some(Sum::of(numbers(matching, of)).total()), scaled),
+            Aggregate::Avg => number(Sum::of(numbers(matching, of)).average(), scaled),
+            Aggregate::Min => number(numbers(matching, of).reduce(f64::min), plain),
+            Aggregate::Max => number(numbers(matching, of).reduce(f64::max), plain),
+            Aggregate::First => value(matching.next()),
+            Aggregate::Last => value(matching.next_back()),
+            Aggregate::Distinct => number(Some(distinct(matching, of) as f64), plain),
+        }
+    }
+}
+
+impl Step {
+    pub(super) fn matches(&self, event: &EventFact) -> bool {
+        *event.name == *self.name && properties_match(&self.tests, &event.properties)
+    }
+}
+
+fn plain(number: f64) -> f64 {
+    number
+}
+
+fn scaled(number: f64) -> f64 {
+    micros(number) as f64
+}
+
+fn numbers<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> impl Iterator<Item = f64> {
+    events.filter_map(move |event| event.properties.get(of).and_then(Value::as_f64))
+}
+
+/// A sum of millionths, apart in whole units and the rest, so that it does not overflow.
+#[derive(Default)]
+pub(super) struct Sum {
+    units: i64,
+    rest: i64,
+    terms: u32,
+}
+
+impl Sum {
+    fn of(numbers: impl Iterator<Item = f64>) -> Sum {
+        numbers.fold(Sum::default(), |sum, number| {
+            let micros = micros(number);
+            Sum { units: sum.units + micros / 1_000_000, rest: sum.rest + micros % 1_000_000, terms: sum.terms + 1 }
+        })
+    }
+
+    fn total(&self) -> f64 {
+        self.units as f64 * 1e6 + self.rest as f64
+    }
+
+    fn average(&self) -> Option<f64> {
+        (self.terms > 0).then(|| self.total() / f64::from(self.terms))
+    }
+}
+
+fn distinct<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> usize {
+    let (mut texts, mut numbers, mut booleans) = (Vec::new(), Vec::new(), [false; 2]);
+    for event in events {
+        match event.properties.get(of) {
+            Some(Value::String(text)) => texts.push(text.as_str()),
+            Some(Value::Number(number)) => numbers.extend(number.as_f64()),
+            Some(Value::Bool(truth)) => booleans[usize::from(*truth)] = true,
+            _ => {}
+        }
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    numbers.sort_unstable_by(f64::total_cmp);
+    // Also takes the two zeros for one.
+    numbers.dedup();
+    texts.len() + numbers.len() + booleans.into_iter().filter(|seen| *seen).count()
+}

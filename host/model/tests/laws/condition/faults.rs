@@ -1,0 +1,139 @@
+//! What is wrong with a condition: by form, and by what it mentions.
+
+use openhub_model::condition::{Declarations, MAX_STEPS, cycle};
+use openhub_model::manifest::{Field, Type};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::read;
+
+#[track_caller]
+fn found(condition: Value, declared: &Declarations<'_>) -> Vec<(String, String)> {
+    let faults = read(condition).faults_against("", declared);
+    faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+}
+
+fn each(declared: &Declarations<'_>, cases: Vec<(Value, &str, &str)>) {
+    for (condition, pointer, code) in cases {
+        assert_eq!(found(condition.clone(), declared), [(pointer.to_owned(), code.to_owned())], "{condition}");
+    }
+}
+
+#[test]
+fn of_form() {
+    let event = |more: Value| {
+        let mut test = json!({"name": "Order", "is": "ge", "value": 1});
+        test.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "event": test })
+    };
+    let steps = |count: usize| json!({"sequence": {"steps": vec![json!({"name": "A"}); count]}});
+    let cases = vec![
+        (json!({"identity": {"kind": "email", "is": "lt", "value": "a"}}), "/identity/is", "wrong-comparison"),
+        (json!({"identity": {"kind": "email", "is": "eq", "value": 1}}), "/identity/value", "wrong-type"),
+        (json!({"attribute": {"name": "a", "is": "prefix", "value": 1}}), "/attribute/value", "wrong-type"),
+        (json!({"consent": {"purpose": "a/b", "is": "granted"}}), "/consent/purpose", "bad-text"),
+        (json!({"consent": {"purpose": "a", "channel": "", "is": "granted"}}), "/consent/channel", "empty-name"),
+        (json!({"segment": ""}), "/segment", "empty-name"),
+        (json!({"bucket": {"seed": "a", "from": 5, "to": 5}}), "/bucket/from", "out-of-range"),
+        (json!({"bucket": {"seed": "a", "from": 5, "to": 10_001}}), "/bucket/to", "out-of-range"),
+        (json!({"message": {"is": "sent", "count": {"is": "ge", "value": "2"}}}), "/message/count/value", "wrong-type"),
+        (json!({"message": {"is": "sent", "within": "0d"}}), "/message/within", "empty-window"),
+        (event(json!({"name": ""})), "/event/name", "empty-name"),
+        (event(json!({"value": "1"})), "/event/value", "wrong-type"),
+        (event(json!({"value": null, "is": "exists"})), "/event/is", "wrong-comparison"),
+        (event(json!({"of": "total"})), "/event/of", "unexpected-value"),
+        (event(json!({"aggregate": "sum"})), "/event/of", "missing-value"),
+        (event(json!({"within": "1d", "from": "2026-01-01T00:00:00Z"})), "/event/within", "two-windows"),
+        (event(json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"})), "/event/from", "empty-window"),
+        (
+            event(json!({"where": [{"property": "a", "is": "in", "value": []}]})),
+            "/event/where/0/value",
+            "missing-value",
+        ),
+        (steps(1), "/sequence/steps", "out-of-range"),
+        (steps(MAX_STEPS + 1), "/sequence/steps", "out-of-range"),
+        (json!({"object": {"kind": "coupon", "quantifier": "count"}}), "/object/is", "missing-value"),
+        (
+            json!({"object": {"kind": "coupon", "quantifier": "any", "is": "ge", "value": 1}}),
+            "/object/is",
+            "unexpected-value",
+        ),
+        (
+            json!({"object": {"kind": "coupon", "quantifier": "any", "where": [{"field": "", "is": "exists"}]}}),
+            "/object/where/0/field",
+            "empty-name",
+        ),
+    ];
+    each(&Declarations::default(), cases);
+}
+
+#[test]
+fn of_what_does_not_exist_or_does_not_compare() {
+    let field = |name: &str, of: Type| Field { name: name.into(), of, required: false, unique: false };
+    let tiers = || Type::Enum(vec!["gold".into(), "silver".into()]);
+    let attributes = BTreeMap::from([("age".to_owned(), Type::Integer), ("tier".to_owned(), tiers())]);
+    let events = BTreeMap::from([
+        ("Order".to_owned(), vec![field("total", Type::Decimal(2)), field("gift", Type::Boolean)]),
+        ("Visit".to_owned(), Vec::new()),
+    ]);
+    let objects = BTreeMap::from([("coupon".to_owned(), vec![field("percent", Type::Integer)])]);
+    let names = |name: &str| BTreeSet::from([name.to_owned()]);
+    let (identities, purposes, channels) = (names("email"), names("marketing"), names("sms"));
+    let (segments, journeys) = (names("vip"), names("win-back"));
+    let declared = Declarations {
+        attributes: Some(&attributes),
+        identities: Some(&identities),
+        purposes: Some(&purposes),
+        channels: Some(&channels),
+        segments: Some(&segments),
+        journeys: Some(&journeys),
+        events: Some(&events),
+        objects: Some(&objects),
+    };
+    let attribute = |name: &str, is: &str, value: Value| json!({"attribute": {"name": name, "is": is, "value": value}});
+    let order = |aggregate: &str, of: &str, value: Value| json!({"event": {"name": "Order", "aggregate": aggregate, "of": of, "is": "ge", "value": value}});
+    let coupon = |field: &str, value: Value| json!({"object": {"kind": "coupon", "quantifier": "any", "where": [{"field": field, "is": "eq", "value": value}]}});
+    let cases = vec![
+        (attribute("size", "eq", json!(1)), "/attribute/name", "unknown-attribute"),
+        (attribute("age", "eq", json!("1")), "/attribute/value", "wrong-type"),
+        (attribute("age", "in", json!(["1"])), "/attribute/value/0", "wrong-type"),
+        (attribute("age", "prefix", json!("1")), "/attribute/is", "wrong-comparison"),
+        (attribute("tier", "eq", json!("bronze")), "/attribute/value", "unknown-value"),
+        (json!({"identity": {"kind": "fax", "is": "exists"}}), "/identity/kind", "unknown-identity"),
+        (json!({"consent": {"purpose": "x", "is": "granted"}}), "/consent/purpose", "unknown-purpose"),
+        (json!({"not": {"message": {"is": "sent", "channel": "fax"}}}), "/not/message/channel", "unknown-channel"),
+        (json!({"message": {"is": "sent", "journey": "x"}}), "/message/journey", "unknown-journey"),
+        (json!({"any": [{"segment": "vip"}, {"segment": "x"}]}), "/any/1/segment", "unknown-segment"),
+        (json!({"journey": {"name": "x", "is": "in"}}), "/journey/name", "unknown-journey"),
+        (json!({"event": {"name": "Ordr", "is": "ge", "value": 1}}), "/event/name", "unknown-event"),
+        (order("sum", "tax", json!(1)), "/event/of", "unknown-property"),
+        (order("last", "gift", json!(true)), "/event/is", "wrong-comparison"),
+        (
+            json!({"sequence": {"steps": [{"name": "Order"}, {"name": "Visit"}], "without": {"name": "X"}}}),
+            "/sequence/without/name",
+            "unknown-event",
+        ),
+        (json!({"object": {"kind": "ticket", "quantifier": "any"}}), "/object/kind", "unknown-object"),
+        (coupon("code", json!(1)), "/object/where/0/field", "unknown-field"),
+        (coupon("percent", json!("1")), "/object/where/0/value", "wrong-type"),
+    ];
+    each(&declared, cases);
+    for condition in [
+        attribute("tier", "in", json!(["gold"])),
+        attribute("tier", "prefix", json!("g")),
+        order("sum", "total", json!(1)),
+        order("last", "total", json!("1.50")),
+        coupon("percent", json!(5)),
+        json!({"event": {"name": "Visit", "is": "ge", "value": 1, "where": [{"property": "page", "is": "eq", "value": "/"}]}}),
+        json!({"bucket": {"seed": "a", "from": 0, "to": 500}}),
+    ] {
+        assert_eq!(found(condition.clone(), &declared), [], "{condition}");
+    }
+}
+
+#[test]
+fn of_segments_in_a_circle() {
+    let mentions = read(json!({"all": [{"segment": "b"}, {"not": {"segment": "c"}}]})).needs().segments;
+    let of = |name: &str| if name == "c" { BTreeSet::from(["a".to_owned()]) } else { BTreeSet::new() };
+    assert_eq!(cycle("a", &mentions, of), Some(["a", "c", "a"].map(str::to_owned).to_vec()));
+}

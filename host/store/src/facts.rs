@@ -1,0 +1,283 @@
+//! Facts in bulk: all that conditions ask about many customers, in at most seven statements.
+//!
+//! What is not needed is not read. Profiles are read by `customers_by_part`.
+
+use openhub_model::condition::{EventFact, Facts, MessageFact, Needs, ObjectFact, RunFact};
+use openhub_model::message::MessageStatus;
+use openhub_model::run::RunStatus;
+use openhub_model::{Customer, Identity, PartId, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::bulk::{self, Rows};
+use crate::conditions::AsOf;
+use crate::connection::{Reading, fetch_all};
+use crate::decode::{corrupt, json, time};
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+
+/// What was loaded of one customer; only what was needed is filled.
+#[derive(Clone, Debug, Default)]
+pub struct CustomerFacts {
+    pub identities: Vec<Identity>,
+    /// Ascending by `(at, position)`.
+    pub events: Vec<EventFact>,
+    pub segments: BTreeSet<String>,
+    pub runs: Vec<RunFact>,
+    /// Ascending by `at`.
+    pub messages: Vec<MessageFact>,
+    pub objects: Vec<ObjectFact>,
+}
+
+impl CustomerFacts {
+    pub fn facts<'a>(&'a self, customer: &'a Customer, now: Timestamp) -> Facts<'a> {
+        Facts {
+            now,
+            customer,
+            identities: &self.identities,
+            events: &self.events,
+            segments: &self.segments,
+            runs: &self.runs,
+            messages: &self.messages,
+            objects: &self.objects,
+        }
+    }
+}
+
+impl Store {
+    /// The facts of customers, each with its parts, in their order. Windows reach back from `as_of.now`; what lies after it
+    /// is loaded too.
+    pub async fn facts(
+        &self,
+        scope: &Scope,
+        customers: &[(PartId, Vec<PartId>)],
+        needs: &Needs,
+        as_of: AsOf,
+    ) -> Result<Vec<CustomerFacts>, StoreError> {
+        let parts = customers.iter().map(|(_, parts)| parts).flatten();
+        let owners = customers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, (_, parts))| parts.iter().map(move |part| (part.to_string(), index)));
+        let mut loading = Loading {
+            tenant: scope.tenant().0,
+            reading: self.reading(scope).await?,
+            parts: bulk::list(parts),
+            owners: owners.collect(),
+            names: Names::default(),
+            facts: vec![CustomerFacts::default(); customers.len()],
+        };
+        loading.identities(needs).await?;
+        loading.events(needs, as_of).await?;
+        loading.segments(customers, needs).await?;
+        loading.runs(needs).await?;
+        loading.messages(needs, as_of).await?;
+        loading.objects(needs).await?;
+        loading.reading.done().await?;
+        Ok(loading.facts)
+    }
+}
+
+struct Loading {
+    tenant: i64,
+    reading: Reading,
+    /// All parts, as a JSON list.
+    parts: String,
+    /// Which customer a part belongs to.
+    owners: HashMap<String, usize>,
+    names: Names,
+    facts: Vec<CustomerFacts>,
+}
+
+impl Loading {
+    async fn identities(&mut self, needs: &Needs) -> Result<(), StoreError> {
+        if !needs.identities {
+            return Ok(());
+        }
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, String, String),
+            "SELECT part_id, kind, value FROM parts WHERE tenant_id = $1 \
+             AND part_id IN (SELECT atom FROM json_each($2)) ORDER BY since, part_id",
+            self.tenant,
+            &self.parts,
+        )?;
+        for (part, kind, value) in rows {
+            self.of(&part)?.identities.push(Identity { kind, value });
+        }
+        Ok(())
+    }
+
+    async fn events(&mut self, needs: &Needs, as_of: AsOf) -> Result<(), StoreError> {
+        let Some(wanted) = Rows::of(&needs.events, |row, (name, need)| {
+            let since = need.window.map_or(i64::MIN, |window| (as_of.now - window).micros());
+            row.text(name).int(since).int(i64::from(need.properties));
+        }) else {
+            return Ok(());
+        };
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, String, i64, i64, Option<String>),
+            "WITH wanted AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS name, CAST(value ->> 1 AS BIGINT) AS since, \
+             CAST(value ->> 2 AS BIGINT) AS properties FROM json_each($3)) \
+             SELECT e.part_id, e.name, e.occurred_at, e.position, b.body FROM events e \
+             JOIN wanted w ON w.name = e.name AND e.occurred_at > w.since \
+             LEFT JOIN event_bodies b ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.part_id IN (SELECT atom FROM json_each($2)) \
+             AND (e.position <= $4 OR e.origin = 1) ORDER BY e.occurred_at, e.position",
+            self.tenant,
+            &self.parts,
+            &wanted.json,
+            as_of.checkpoint,
+        )?;
+        for (part, name, at, position, body) in rows {
+            let name = self.names.shared(&name);
+            let properties = body.map_or(Value::Null, |body| properties(&body));
+            self.of(&part)?.events.push(EventFact { name, at: time(at), position, properties });
+        }
+        Ok(())
+    }
+
+    async fn segments(&mut self, customers: &[(PartId, Vec<PartId>)], needs: &Needs) -> Result<(), StoreError> {
+        if needs.segments.is_empty() {
+            return Ok(());
+        }
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, String),
+            "SELECT customer_id, segment FROM memberships WHERE tenant_id = $1 \
+             AND customer_id IN (SELECT atom FROM json_each($2)) AND segment IN (SELECT atom FROM json_each($3))",
+            self.tenant,
+            bulk::list(customers.iter().map(|(customer, _)| customer)),
+            bulk::list(&needs.segments),
+        )?;
+        let places: HashMap<String, usize> =
+            customers.iter().enumerate().map(|(index, (customer, _))| (customer.to_string(), index)).collect();
+        for (customer, segment) in rows {
+            let place = places.get(&customer).ok_or_else(|| corrupt("a membership that was not asked for"))?;
+            self.facts[*place].segments.insert(segment);
+        }
+        Ok(())
+    }
+
+    async fn runs(&mut self, needs: &Needs) -> Result<(), StoreError> {
+        if needs.journeys.is_empty() {
+            return Ok(());
+        }
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, String, i64, i64, String),
+            "SELECT part_id, journey, version, status, node FROM runs WHERE tenant_id = $1 \
+             AND part_id IN (SELECT atom FROM json_each($2)) AND journey IN (SELECT atom FROM json_each($3))",
+            self.tenant,
+            &self.parts,
+            bulk::list(&needs.journeys),
+        )?;
+        let converting = if rows.is_empty() { HashSet::new() } else { self.converting(needs).await? };
+        for (part, journey, version, status, node) in rows {
+            let status = RunStatus::from_code(status).ok_or_else(|| corrupt("status of a run"))?;
+            let journey = self.names.shared(&journey);
+            let end = (Arc::clone(&journey), version, node);
+            let converted = status == RunStatus::Done && converting.contains(&end);
+            self.of(&part)?.runs.push(RunFact { journey, status, converted });
+        }
+        Ok(())
+    }
+
+    /// The exits of journeys whose reason is `converted`.
+    async fn converting(&mut self, needs: &Needs) -> Result<HashSet<(Arc<str>, i64, String)>, StoreError> {
+        let versions = fetch_all!(
+            self.reading.conn(),
+            (String, i64, String),
+            "SELECT journey, version, definition FROM journey_versions WHERE tenant_id = $1 \
+             AND journey IN (SELECT atom FROM json_each($2))",
+            self.tenant,
+            bulk::list(&needs.journeys),
+        )?;
+        let mut converting = HashSet::new();
+        for (journey, version, definition) in versions {
+            let journey = self.names.shared(&journey);
+            let definition: Value = json(&definition, "definition of a journey")?;
+            let nodes = definition.get("nodes").and_then(Value::as_object).into_iter().flatten();
+            for (node, _) in nodes.filter(|(_, node)| node.get("reason").is_some_and(|reason| reason == "converted")) {
+                converting.insert((Arc::clone(&journey), version, node.clone()));
+            }
+        }
+        Ok(converting)
+    }
+
+    async fn messages(&mut self, needs: &Needs, as_of: AsOf) -> Result<(), StoreError> {
+        let Some(need) = needs.messages else { return Ok(()) };
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, i64, String, String, i64, i64),
+            "SELECT part_id, created_at, channel, journey, status, attempts FROM messages WHERE tenant_id = $1 \
+             AND part_id IN (SELECT atom FROM json_each($2)) AND created_at > $3 ORDER BY created_at, id",
+            self.tenant,
+            &self.parts,
+            need.window.map_or(i64::MIN, |window| (as_of.now - window).micros()),
+        )?;
+        for (part, at, channel, journey, status, attempts) in rows {
+            let status = MessageStatus::from_code(status).ok_or_else(|| corrupt("status of a message"))?;
+            let (channel, journey) = (self.names.shared(&channel), self.names.shared(&journey));
+            self.of(&part)?.messages.push(MessageFact { at: time(at), channel, journey, status, attempts });
+        }
+        Ok(())
+    }
+
+    async fn objects(&mut self, needs: &Needs) -> Result<(), StoreError> {
+        if needs.objects.is_empty() {
+            return Ok(());
+        }
+        let rows = fetch_all!(
+            self.reading.conn(),
+            (String, String, String, String),
+            "SELECT part_id, kind, key, fields FROM objects WHERE tenant_id = $1 \
+             AND part_id IN (SELECT atom FROM json_each($2)) AND kind IN (SELECT atom FROM json_each($3)) \
+             ORDER BY kind, key",
+            self.tenant,
+            &self.parts,
+            bulk::list(&needs.objects),
+        )?;
+        for (part, kind, key, fields) in rows {
+            let (kind, fields) = (self.names.shared(&kind), json(&fields, "fields of an object")?);
+            self.of(&part)?.objects.push(ObjectFact { kind, key, fields });
+        }
+        Ok(())
+    }
+
+    fn of(&mut self, part: &str) -> Result<&mut CustomerFacts, StoreError> {
+        let owner = self.owners.get(part).ok_or_else(|| corrupt("a part that was not asked for"))?;
+        Ok(&mut self.facts[*owner])
+    }
+}
+
+/// The few names of events, channels and journeys, each once in memory.
+#[derive(Default)]
+struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        match self.0.get(name) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared: Arc<str> = name.into();
+                self.0.insert(Arc::clone(&shared));
+                shared
+            }
+        }
+    }
+}
+
+/// The properties in an event's body; `null` if it has none.
+fn properties(body: &str) -> Value {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        properties: Value,
+    }
+    serde_json::from_str::<Body>(body).map_or(Value::Null, |body| body.properties)
+}
