@@ -44,6 +44,8 @@ pub struct Customer {
     pub consents: BTreeMap<String, Attribute>,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
+    /// When a segment's answer about them may change by time alone.
+    pub wake_at: Option<Timestamp>,
 }
 
 impl Customer {
@@ -57,6 +59,7 @@ impl Customer {
             consents: BTreeMap::new(),
             first_seen_at: at,
             last_seen_at: at,
+            wake_at: None,
         }
     }
 

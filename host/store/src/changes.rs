@@ -10,6 +10,7 @@ use crate::journeys::JourneyStatus;
 use crate::objects::ObjectChange;
 use crate::plugins::PluginStatus;
 use crate::runs::Entry;
+use crate::segments::{Fill, Membership};
 
 /// The changes of one batch. No row occurs twice in a list: each is the row's final state.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,9 @@ pub struct Changes {
     pub counts: Vec<NodeCount>,
     pub set_aside: Vec<SetAside>,
     pub catalog: Vec<CatalogChange>,
+    /// Who entered or left a segment: one row a customer and segment at most.
+    pub memberships: Vec<Membership>,
+    pub fills: Vec<Fill>,
 }
 
 /// How often runs entered a node since the last commit, and by how much the number of those that wait at it changed.
@@ -77,5 +81,14 @@ pub enum CatalogChange {
         status: JourneyStatus,
         version: Option<i64>,
         position: i64,
+    },
+    /// The version in force from now on.
+    Segment {
+        name: String,
+        version: i64,
+        position: i64,
+    },
+    RemoveSegment {
+        name: String,
     },
 }

@@ -15,6 +15,7 @@ use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::Lease;
 use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::scope::Scope;
+use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
 use crate::store::Store;
 use crate::writer::Tx;
 
@@ -36,14 +37,16 @@ struct Prepared {
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
     catalog: Vec<CatalogChange>,
+    memberships: MembershipRows,
+    fills: Vec<Fill>,
 }
 
 impl Store {
-    /// Commits a batch: everything, or nothing and why.
+    /// Commits a batch: everything, or nothing and why. Answers the greatest position given out.
     ///
     /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
     /// [`StoreError::VersionConflict`] name the objects that are in the way.
-    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
+    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<i64, StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         let prepared = prepare(changes);
         self.writer
@@ -86,10 +89,12 @@ fn prepare(changes: &Changes) -> Prepared {
         counts: count_rows(&changes.counts),
         set_aside: set_aside_rows(&changes.set_aside),
         catalog: changes.catalog.clone(),
+        memberships: membership_rows(&changes.memberships),
+        fills: changes.fills.clone(),
     }
 }
 
-async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<(), StoreError> {
+async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<i64, StoreError> {
     let caused = changes.events.as_ref().map_or(0, |events| events.count);
     let moved = fetch_optional!(
         tx.conn(),
@@ -139,11 +144,15 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     if let Some(rows) = &changes.set_aside {
         put_aside(tx, tenant, rows).await?;
     }
+    put_memberships(tx, tenant, &changes.memberships).await?;
+    for fill in &changes.fills {
+        filled(tx, tenant, fill).await?;
+    }
     for change in &changes.catalog {
         change_catalog(tx, tenant, change).await?;
     }
     tx.signal_checkpoint(tenant, changes.checkpoint);
-    Ok(())
+    Ok(head)
 }
 
 fn event_rows(events: &[NewEvent]) -> Option<Bulk> {
@@ -228,6 +237,10 @@ async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChang
             settings.as_ref().map(json_text),
             grant.as_ref().map(json_text),
         ),
+        CatalogChange::Segment { name, version, position } => {
+            return put_in_force(tx, tenant, name, *version, *position).await;
+        }
+        CatalogChange::RemoveSegment { name } => return remove_segment(tx, tenant, name).await,
         CatalogChange::RemovePlugin { name } => {
             execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
 use crate::conditions::AsOf;
 use crate::connection::{execute, select};
-use crate::decode::{id, json, limit, time};
+use crate::decode::{id, json, limit, maybe_time, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
 use crate::scope::Scope;
@@ -51,6 +51,7 @@ struct Row {
     consents: String,
     first_seen_at: i64,
     last_seen_at: i64,
+    wake_at: Option<i64>,
 }
 
 impl Store {
@@ -63,7 +64,7 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers \
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at, wake_at FROM customers \
              WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
             bulk::list(parts),
@@ -86,7 +87,7 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at FROM customers c WHERE tenant_id = ",
+             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at, wake_at FROM customers c WHERE tenant_id = ",
         );
         sql.int(tenant.0);
         if let Some(after) = filter.after {
@@ -141,7 +142,7 @@ pub(crate) fn customer_rows(customers: &[Customer]) -> Option<Bulk> {
             write_causes(json, &customer.tags);
             json.push(b'}');
         });
-        row.time(customer.first_seen_at).time(customer.last_seen_at);
+        row.time(customer.first_seen_at).time(customer.last_seen_at).maybe_time(customer.wake_at);
     })
 }
 
@@ -149,12 +150,12 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
     execute!(
         tx.conn(),
         "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, causes, \
-         first_seen_at, last_seen_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
+         first_seen_at, last_seen_at, wake_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, CAST(value -> 6 AS TEXT), \
-         CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT) FROM json_each($2) WHERE true \
+         CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM json_each($2) WHERE true \
          ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
          attributes = excluded.attributes, tags = excluded.tags, causes = excluded.causes, \
-         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at",
+         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, wake_at = excluded.wake_at",
         tenant.0,
         &rows.json,
     )
@@ -235,6 +236,7 @@ fn customer(row: Row) -> Result<Customer, StoreError> {
         consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents)?,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
+        wake_at: maybe_time(row.wake_at),
     })
 }
 

@@ -127,11 +127,12 @@ impl Loading {
              JOIN wanted w ON w.name = e.name AND e.occurred_at > w.since \
              LEFT JOIN event_bodies b ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position \
              WHERE e.tenant_id = $1 AND e.part_id IN (SELECT atom FROM json_each($2)) \
-             AND (e.position <= $4 OR e.origin = 1) ORDER BY e.occurred_at, e.position",
+             AND (e.position <= $4 OR (e.origin = 1 AND e.position <= $5)) ORDER BY e.occurred_at, e.position",
             self.tenant,
             &self.parts,
             &wanted.json,
             as_of.checkpoint,
+            as_of.caused,
         )?;
         for (part, name, at, position, body) in rows {
             let name = self.names.shared(&name);

@@ -10,6 +10,7 @@ use crate::object_writes::{object_writes, write_objects};
 use crate::objects::ObjectChange;
 use crate::plugins::{Installation, put_component, put_plugin, put_secret};
 use crate::scope::Scope;
+use crate::segments::{SegmentVersion, put_segment_version};
 use crate::store::Store;
 use crate::writer::Tx;
 
@@ -47,6 +48,9 @@ pub enum Op {
         sealed: String,
     },
     Object(ObjectChange),
+    /// The next version of a segment (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine puts it in force at
+    /// its position in the log.
+    PutSegmentVersion(SegmentVersion),
 }
 
 impl Store {
@@ -83,6 +87,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutComponent { digest, bytes } => put_component(tx, &digest, &bytes).await?,
         Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
+        Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
     }
     Ok(Appended::default())
