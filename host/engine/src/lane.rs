@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::load::{Next, Reader};
@@ -26,15 +26,19 @@ const ATTEMPTS: u32 = 3;
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Lane {
-    shared: Arc<Shared>,
-    scope: Scope,
-    lease: Lease,
-    catalog: Arc<Catalog>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) scope: Scope,
+    pub(crate) lease: Lease,
+    pub(crate) catalog: Arc<Catalog>,
     stop: CancellationToken,
     limit: usize,
     failures: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
+    /// The greatest position given out by the last commit.
+    pub(crate) head: Option<i64>,
+    /// First fills that are not done.
+    pub(crate) unfilled: Vec<Unfilled>,
 }
 
 enum Progress {
@@ -55,6 +59,8 @@ impl Lane {
             failures: 0,
             retries: Retries::default(),
             needs: Vec::new(),
+            head: None,
+            unfilled: Vec::new(),
         }
     }
 
@@ -90,6 +96,7 @@ impl Lane {
 
     async fn reload(&mut self) -> Result<(), EngineError> {
         let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
+        self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
         self.shared.positions.reach(self.lease.tenant, self.lease.checkpoint);
@@ -100,7 +107,11 @@ impl Lane {
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
         let now = (self.shared.clock)();
         let mut computed = match self.load(&self.lease, None, self.limit, now).await? {
-            Loaded::Idle => return Ok(Progress::Idle),
+            Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
+            Loaded::Idle => {
+                self.fill(now).await?;
+                return Ok(Progress::Moved);
+            }
             Loaded::Control(event) => {
                 self.control(*event).await?;
                 return Ok(Progress::Moved);
@@ -127,7 +138,7 @@ impl Lane {
             );
             let (committed, committing) = committed;
             match committed {
-                Ok(()) => {}
+                Ok(head) => self.head = Some(head),
                 Err(StoreError::UniqueConflict(keys)) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
                     return Ok(Progress::Moved);
@@ -140,7 +151,10 @@ impl Lane {
             record(tally, loading, computing, committing);
             match ahead? {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
-                _ => return Ok(Progress::Moved),
+                _ => {
+                    self.fill(now).await?;
+                    return Ok(Progress::Moved);
+                }
             }
         }
     }
@@ -148,6 +162,10 @@ impl Lane {
     /// LOAD and COMPUTE of the batch behind `changes`, while those commit. None if there is none, or if it is not
     /// plain: then it is read once more when the commit is known.
     async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
+        // A first fill has its turn between two attempts.
+        if !self.unfilled.is_empty() || (self.head.is_none() && !self.catalog.segments.is_empty()) {
+            return Ok(None);
+        }
         let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
         let ahead = Ahead::of(changes);
         let limit = self.widened();
@@ -170,7 +188,8 @@ impl Lane {
         let began = Instant::now();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
-        let next = Reader { store, scope, lease, catalog, needs, ahead }.next(limit, now).await?;
+        let head = self.head.unwrap_or(i64::MAX);
+        let next = Reader { store, scope, lease, catalog, needs, head, ahead }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -199,7 +218,7 @@ impl Lane {
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
     }
 
-    fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
+    pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
         self.lease.checkpoint = checkpoint;
         self.lease.clock = clock;
         self.shared.positions.reach(self.lease.tenant, checkpoint);
@@ -291,6 +310,9 @@ impl Lane {
 
     /// Publishing, enabling and the like take effect at their position: nothing is computed across them.
     async fn control(&mut self, event: Event) -> Result<(), EngineError> {
+        if event.name == "segment.members" {
+            return self.members(&event).await;
+        }
         let change = catalog_change(&event);
         if change.is_none() {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
@@ -366,6 +388,12 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
         "plugin.enabled" => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
         "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
+        "segment.published" => Some(CatalogChange::Segment {
+            name: text("segment")?,
+            version: body["version"].as_i64()?,
+            position: event.position,
+        }),
+        "segment.removed" => Some(CatalogChange::RemoveSegment { name: text("segment")? }),
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),

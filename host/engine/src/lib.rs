@@ -13,6 +13,7 @@ mod delivery;
 pub mod enable;
 mod engine;
 mod error;
+mod fill;
 mod lane;
 mod load;
 pub mod objects;

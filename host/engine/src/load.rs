@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use openhub_model::run::Timer;
 use openhub_model::{ClockKind, Event, EventKind, PartId, Timestamp};
-use openhub_store::{Lease, Scope, Store, StoreError};
+use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
 
 use crate::ahead::Ahead;
 use crate::catalog::Catalog;
@@ -29,6 +29,8 @@ pub struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
+    /// The greatest position given out before the batch that is still under way.
+    pub head: i64,
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
 }
@@ -36,7 +38,7 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// At most `limit` events and `limit` timers. `now` is the host's clock, which moves live tenants.
     pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, StoreError> {
-        let Lease { clock, clock_kind, checkpoint, tenant, .. } = *self.lease;
+        let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.store.load_events(self.scope, checkpoint, limit).await?;
         if let Some(control) = events.iter().position(is_control) {
             if control == 0 {
@@ -69,23 +71,45 @@ impl Reader<'_> {
             plan.alone();
         }
         let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
+        let input = self.read(plan, events, timer_parts).await?;
+        Ok(Next::Batch { input: Box::new(input), timers })
+    }
+
+    /// What `plan` needs to know of the customers of these events, and of these.
+    pub async fn read(&self, plan: Plan, events: Vec<Event>, timer_parts: Vec<PartId>) -> Result<Input, StoreError> {
         let parts = parts(&events, &timer_parts);
-        let (mut customers, mut runs, mut entries) = tokio::try_join!(
+        let (mut customers, mut runs, mut entries, mut facts) = tokio::try_join!(
             self.store.customers_by_part(self.scope, &parts),
             self.store.waiting_runs(self.scope, &parts),
             self.entries(&parts),
+            self.facts(&parts),
         )?;
         if let Some(ahead) = self.ahead {
             ahead.customers(&mut customers, &parts);
             ahead.runs(&mut runs, &parts);
             ahead.entries(&mut entries, &parts);
+            ahead.facts(&mut facts, self.catalog);
         }
         let mut objects = Default::default();
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
-        let input = Input { tenant, plan, events, timer_parts, customers, runs, entries, objects };
-        Ok(Next::Batch { input: Box::new(input), timers })
+        let tenant = self.lease.tenant;
+        Ok(Input { tenant, plan, events, timer_parts, customers, runs, entries, facts, objects })
+    }
+
+    /// What segments and journeys may ask about these customers, as of the last commit that is known.
+    pub async fn facts(&self, customers: &[PartId]) -> Result<Vec<(PartId, CustomerFacts)>, StoreError> {
+        let segments = &self.catalog.segments;
+        if segments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Lease { clock, checkpoint, .. } = *self.lease;
+        let caused = if self.ahead.is_some() { self.head } else { i64::MAX };
+        let as_of = AsOf { now: clock, checkpoint, caused };
+        let asked: Vec<(PartId, Vec<PartId>)> = customers.iter().map(|customer| (*customer, vec![*customer])).collect();
+        let facts = self.store.facts(self.scope, &asked, segments.needs(), as_of).await?;
+        Ok(customers.iter().copied().zip(facts).collect())
     }
 
     async fn entries(&self, parts: &[PartId]) -> Result<Vec<openhub_store::Entry>, StoreError> {

@@ -3,7 +3,7 @@
 use minijinja::Environment;
 use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
-use openhub_model::{Customer, Fault, TenantId, Timestamp};
+use openhub_model::{Customer, Fault, TenantId, Timestamp, condition};
 use serde_json::Value;
 
 use crate::error::{Failure, StepError};
@@ -42,6 +42,14 @@ pub struct Facts<'a> {
     pub tenant: TenantId,
     pub customer: &'a Customer,
     pub now: Timestamp,
+    /// What the conditions of branches ask about.
+    pub known: condition::Facts<'a>,
+}
+
+impl<'a> Facts<'a> {
+    pub fn of(tenant: TenantId, known: condition::Facts<'a>) -> Facts<'a> {
+        Facts { tenant, customer: known.customer, now: known.now, known }
+    }
 }
 
 /// What came of an input.

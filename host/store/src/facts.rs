@@ -57,16 +57,17 @@ impl Store {
         needs: &Needs,
         as_of: AsOf,
     ) -> Result<Vec<CustomerFacts>, StoreError> {
-        let parts = customers.iter().map(|(_, parts)| parts).flatten();
-        let owners = customers
+        let parts = bulk::list(customers.iter().flat_map(|(_, parts)| parts));
+        let owners: HashMap<String, usize> = customers
             .iter()
             .enumerate()
-            .flat_map(|(index, (_, parts))| parts.iter().map(move |part| (part.to_string(), index)));
+            .flat_map(|(index, (_, parts))| parts.iter().map(move |part| (part.to_string(), index)))
+            .collect();
         let mut loading = Loading {
             tenant: scope.tenant().0,
             reading: self.reading(scope).await?,
-            parts: bulk::list(parts),
-            owners: owners.collect(),
+            parts,
+            owners,
             names: Names::default(),
             facts: vec![CustomerFacts::default(); customers.len()],
         };

@@ -3,6 +3,7 @@
 
 mod path;
 mod rule;
+mod segments;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use openhub_store::{Installation, JourneyStatus, PluginStatus, Scope, Store};
 
 pub use path::{ReadPath, WritePath};
 pub use rule::{Reading, Rule, Writing};
+pub use segments::{Place, Segments, Unfilled};
 
 use crate::{EngineError, Prepared, enable};
 
@@ -48,6 +50,7 @@ pub struct Catalog {
     pub journeys: HashMap<(String, i64), Arc<Journey>>,
     /// Active versions that start at an event, by its name.
     pub starts: HashMap<String, Vec<Arc<Journey>>>,
+    pub segments: Segments,
 }
 
 impl Catalog {
@@ -63,6 +66,7 @@ impl Catalog {
             }
         }
         catalog.order_rules();
+        catalog.segments = Segments::of(store.segments(scope).await?);
         let active = store.journeys(scope).await?;
         for version in store.published_versions(scope).await? {
             let journey = compile(&version.journey, version.version, &version.definition, &known)?;
@@ -75,6 +79,7 @@ impl Catalog {
             if starts {
                 catalog.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
             }
+            catalog.segments.also_needs(journey.needs());
             catalog.journeys.insert((version.journey, version.version), journey);
         }
         for starts in catalog.starts.values_mut() {

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::customer::Lane;
 use super::event::Happening;
+use crate::catalog::Segments;
 
-pub fn absorb(lane: &mut Lane, event: &mut Happening) {
+pub fn absorb(lane: &mut Lane, segments: &Segments, event: &mut Happening) {
     let body = std::mem::take(&mut event.body);
     if let Some(subject) = &event.subject {
         for identity in body.claims(subject) {
@@ -28,9 +29,11 @@ pub fn absorb(lane: &mut Lane, event: &mut Happening) {
     for (tag, present) in &body.tags {
         if let Value::Bool(_) | Value::Null = present {
             customer.set_tag(tag, present.clone(), cause.clone());
+            lane.standing.touch(segments.on_tag(tag));
         }
     }
     for (name, value) in body.attributes() {
         customer.set(&name, value, cause.clone());
+        lane.standing.touch(segments.on_attribute(&name));
     }
 }

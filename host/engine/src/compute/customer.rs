@@ -8,12 +8,15 @@ use openhub_store::Entry;
 
 use super::Fire;
 use super::event::Happening;
+use super::segments::{Standing, wake_timer};
 
 /// What a customer meets next.
 pub enum Item {
     Event(Box<Happening>),
-    /// The run at this index of the lane has come due.
-    Timer(usize),
+    /// The run at this index of the lane has come due, then.
+    Timer(usize, Timestamp),
+    /// Segments may answer otherwise by now.
+    Wake(Timestamp),
 }
 
 /// A run with what the database has of it.
@@ -60,6 +63,7 @@ pub struct Lane {
     /// Caused events go before the customer's next event or timer.
     pub caused: VecDeque<Happening>,
     pub claims: Vec<(Identity, String, i64)>,
+    pub standing: Standing,
 }
 
 impl Lane {
@@ -74,6 +78,7 @@ impl Lane {
             arrived: VecDeque::new(),
             caused: VecDeque::new(),
             claims: Vec::new(),
+            standing: Standing::default(),
         }
     }
 
@@ -84,17 +89,33 @@ impl Lane {
         let timer = self.first_timer();
         if let Some(event) = self.arrived.front() {
             return match timer {
-                Some((due, index)) if due < event.bound => Some(Item::Timer(index)),
+                Some((timer, item)) if timer.due < event.bound => Some(item),
                 _ => self.arrived.pop_front().map(|event| Item::Event(Box::new(event))),
             };
         }
-        let (due, index) = timer?;
-        fire.reaches(&self.runs[index].timer(due)).then_some(Item::Timer(index))
+        let (timer, item) = timer?;
+        fire.reaches(&timer).then_some(item)
     }
 
-    fn first_timer(&self) -> Option<(Timestamp, usize)> {
-        let timers = self.runs.iter().enumerate();
-        let timers = timers.filter_map(|(index, tracked)| Some((tracked.due()?, tracked.run.id, index)));
-        timers.min().map(|(due, _, index)| (due, index))
+    /// By `(due, id)`, runs and segments alike.
+    fn first_timer(&self) -> Option<(Timer, Item)> {
+        let runs = self.runs.iter().enumerate();
+        let runs = runs.filter_map(|(index, tracked)| {
+            let due = tracked.due()?;
+            Some((tracked.timer(due), Item::Timer(index, due)))
+        });
+        let wake = self.wake().map(|wake| (wake, Item::Wake(wake.due)));
+        runs.chain(wake).min_by_key(|(timer, _)| *timer)
+    }
+
+    fn wake(&self) -> Option<Timer> {
+        let due = self.customer.as_ref()?.wake_at?;
+        Some(wake_timer(self.part, due))
+    }
+
+    /// How the timer of the customer's segments has moved: what is disarmed, what is armed.
+    pub fn moved_wake(&self) -> (Option<Timer>, Option<Timer>) {
+        let (stored, now) = (self.standing.stored_wake.map(|due| wake_timer(self.part, due)), self.wake());
+        if stored == now { (None, None) } else { (stored, now) }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use openhub_journey::{Facts, Input, Journey, Moment, Next};
-use openhub_model::condition::Truth;
+use openhub_model::condition::{self, Truth, properties_match};
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
 use openhub_model::{Cause, Timestamp};
@@ -15,6 +15,7 @@ use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::{Answer, Asker, Operation, Request};
 use super::wave::Batch;
+use crate::catalog::Segments;
 
 /// What journeys leave behind besides the runs themselves.
 #[derive(Default)]
@@ -87,10 +88,8 @@ impl Batch<'_> {
         }
     }
 
-    pub(super) fn meet_timer(&mut self, lane: usize, run: usize) {
-        let tracked = &self.lanes[lane].runs[run];
-        let Some(due) = tracked.due() else { return };
-        let cause = tracked.run.id.to_string();
+    pub(super) fn meet_timer(&mut self, lane: usize, run: usize, due: Timestamp) {
+        let cause = self.lanes[lane].runs[run].run.id.to_string();
         self.drive(lane, run, Input::Timer, due, &cause);
     }
 
@@ -106,11 +105,19 @@ impl Batch<'_> {
     }
 
     fn start(&mut self, lane: usize, journey: &Arc<Journey>, moment: &Moment<'_>, now: Timestamp) -> Option<usize> {
-        let tenant = self.tenant;
+        let (tenant, catalog) = (self.tenant, self.catalog);
         let lane = &mut self.lanes[lane];
         let customer = lane.customer.as_ref()?;
-        let condition = journey.trigger().condition.as_ref();
-        if condition.is_some_and(|condition| condition.holds(customer) != Truth::True) || !lane.may_enter(journey) {
+        if !properties_match(&journey.trigger().tests, moment.properties) {
+            return None;
+        }
+        if let Some(condition) = &journey.trigger().condition {
+            let truth = lane.with_facts(catalog, now, |facts| condition.evaluate(facts).truth);
+            if truth != Some(Truth::True) {
+                return None;
+            }
+        }
+        if !lane.may_enter(journey) {
             return None;
         }
         let run = journey.start(tenant, customer, moment);
@@ -127,12 +134,15 @@ impl Batch<'_> {
         let catalog = self.catalog;
         let tracked = &self.lanes[lane].runs[run];
         let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
+        let asks = journey.needs();
         let mut input = input;
         loop {
             let step = {
                 let lane = &mut self.lanes[lane];
+                let runs = if asks.journeys.is_empty() { Vec::new() } else { lane.runs_known(catalog) };
                 let Some(customer) = &lane.customer else { return };
-                let facts = Facts { tenant: self.tenant, customer, now };
+                let known = condition::Facts { runs: &runs, ..lane.standing.facts.facts(customer, now) };
+                let facts = Facts::of(self.tenant, known);
                 let tracked = &mut lane.runs[run];
                 let step = journey.advance(&mut tracked.run, input, &facts);
                 tracked.changed |= step.next != Next::Ignored;
@@ -142,7 +152,7 @@ impl Batch<'_> {
             self.traces.messages.extend(step.messages);
             match step.next {
                 Next::Update { attributes, tags } => {
-                    self.lanes[lane].update(journey, attributes, tags, now, cause);
+                    self.lanes[lane].update(journey, &catalog.segments, attributes, tags, now, cause);
                     input = Input::Continue;
                 }
                 Next::Object { kind, fields } => {
@@ -161,6 +171,7 @@ impl Batch<'_> {
                 Next::Rest | Next::Ignored => break,
             }
         }
+        self.lanes[lane].standing.touch(catalog.segments.on_journey(journey.name()));
         self.lanes[lane].ended(run, journey, now);
     }
 }
@@ -169,6 +180,7 @@ impl Lane {
     fn update(
         &mut self,
         journey: &Journey,
+        segments: &Segments,
         attributes: Vec<(String, Value)>,
         tags: Vec<(String, bool)>,
         now: Timestamp,
@@ -179,9 +191,11 @@ impl Lane {
         let cause = Cause { at: now, event: event.to_owned(), plugin: None, rule };
         for (name, value) in attributes {
             customer.set(&name, value, cause.clone());
+            self.standing.touch(segments.on_attribute(&name));
         }
         for (tag, present) in tags {
             customer.set_tag(&tag, present.into(), cause.clone());
+            self.standing.touch(segments.on_tag(&tag));
         }
         self.changed = true;
     }

@@ -12,7 +12,9 @@ mod objects;
 mod plan;
 mod project;
 mod retry;
+mod review;
 mod rules;
+mod segments;
 mod values;
 mod wave;
 
@@ -21,12 +23,14 @@ use std::collections::HashMap;
 use openhub_model::object::Object;
 use openhub_model::run::Run;
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Entry};
+use openhub_store::{Changes, CustomerFacts, Entry};
 
 use crate::catalog::Catalog;
 
 pub use plan::{Fire, Plan};
 pub use retry::{Made, RequestKey, Retries};
+pub use review::{Review, review};
+pub use segments::{CAUSED, Member, wake_timer};
 pub use wave::Stop;
 
 /// What LOAD read for one attempt.
@@ -38,6 +42,8 @@ pub struct Input {
     pub customers: Vec<Customer>,
     pub runs: Vec<Run>,
     pub entries: Vec<Entry>,
+    /// What segments may ask about the customers of the batch; nothing if there are no segments.
+    pub facts: Vec<(PartId, CustomerFacts)>,
     /// Stored objects that an earlier attempt asked for; none where there is no such object.
     pub objects: HashMap<(String, String), Option<Object>>,
 }

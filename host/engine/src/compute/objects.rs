@@ -51,6 +51,8 @@ pub struct Answer {
     pub lane: usize,
     pub asker: Asker,
     pub now: Now,
+    /// The object's type, if it was changed.
+    pub kind: Option<String>,
     pub result: Answered,
 }
 
@@ -136,7 +138,8 @@ impl Batch<'_> {
                 Ok(accepted) => self.accept(&object.shape, request, accepted)?,
                 Err(faults) => Err(faults),
             };
-            answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, result });
+            let kind = result.is_ok().then(|| request.kind.clone());
+            answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, kind, result });
         }
         Ok(())
     }
@@ -238,5 +241,5 @@ fn owned_by(shape: &ObjectShape, fields: &Value, lane: PartId) -> Option<PartId>
 }
 
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {
-    Answer { lane: request.lane, asker: request.asker, now: request.now, result: Err(faults) }
+    Answer { lane: request.lane, asker: request.asker, now: request.now, kind: None, result: Err(faults) }
 }

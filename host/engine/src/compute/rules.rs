@@ -143,6 +143,12 @@ impl Batch<'_> {
             plugin: Some(rule.owner.installation.digest.clone()),
             rule: Some(rule.name.clone()),
         };
+        let segments = &self.catalog.segments;
+        lane.standing.touch(match path {
+            WritePath::Attribute(name) | WritePath::Counter(name) => segments.on_attribute(name),
+            WritePath::Tag(name) => segments.on_tag(name),
+            WritePath::Decision => &[],
+        });
         match path {
             WritePath::Attribute(name) => {
                 customer.set(name, value, cause);

@@ -13,6 +13,7 @@ use super::event::Happening;
 use super::journeys::Traces;
 use super::objects::{Request, Slot};
 use super::plan::body;
+use super::segments::{Moment, Standing, wake_timer};
 use super::{ComputeFault, Fire, Input, Lanes, Made, RequestKey, Retries, Tally};
 use crate::catalog::{Catalog, Enabled};
 
@@ -74,8 +75,13 @@ impl<'a> Batch<'a> {
         for part in input.timer_parts {
             lane(&mut lanes, part);
         }
+        for (part, facts) in input.facts {
+            let lane = lane(&mut lanes, part);
+            lanes[lane].standing = Standing::of(facts);
+        }
         for customer in input.customers {
             let lane = lane(&mut lanes, customer.part);
+            lanes[lane].standing.stored_wake = customer.wake_at;
             lanes[lane].customer = Some(customer);
         }
         let mut runs = input.runs;
@@ -124,9 +130,12 @@ impl<'a> Batch<'a> {
             return Ok(false);
         }
         self.tally.waves += 1;
+        let segments = &self.catalog.segments;
         for (lane, item) in &mut wave {
+            self.lanes[*lane].standing.begins();
             if let Item::Event(event) = item {
-                absorb(&mut self.lanes[*lane], event);
+                absorb(&mut self.lanes[*lane], segments, event);
+                self.lanes[*lane].learn(segments, event);
             }
         }
         self.run_rules(&wave)?;
@@ -134,17 +143,34 @@ impl<'a> Batch<'a> {
             match item {
                 Item::Event(event) => {
                     self.tally.events += 1;
+                    self.assess(*lane, Moment::of(event));
                     self.meet_event(*lane, event);
                 }
-                Item::Timer(run) => {
+                Item::Timer(run, due) => {
                     self.tally.timers += 1;
-                    self.meet_timer(*lane, *run);
+                    self.meet_timer(*lane, *run, *due);
                 }
+                Item::Wake(_) => self.tally.timers += 1,
             }
         }
         while !self.requests.is_empty() {
             for answer in self.check_objects()? {
+                self.learn_object(&answer);
                 self.meet_answer(answer);
+            }
+        }
+        for (lane, item) in &wave {
+            match item {
+                Item::Event(event) => self.assess(*lane, Moment::of(event)),
+                Item::Timer(run, due) => {
+                    let run = &self.lanes[*lane].runs[*run].run;
+                    let cause = format!("{}/{}", run.id, run.step);
+                    self.assess(*lane, Moment::timer(*due, &cause));
+                }
+                Item::Wake(due) => {
+                    let cause = format!("{}/{}", wake_timer(self.lanes[*lane].part, *due).id, due.micros());
+                    self.assess(*lane, Moment::timer(*due, &cause));
+                }
             }
         }
         Ok(true)
@@ -172,6 +198,10 @@ impl<'a> Batch<'a> {
 }
 
 fn collect(lane: Lane, changes: &mut Changes) {
+    let (disarmed, armed) = lane.moved_wake();
+    changes.disarmed.extend(disarmed);
+    changes.armed.extend(armed);
+    changes.memberships.extend(lane.standing.memberships(lane.part));
     for tracked in lane.runs {
         if !tracked.changed {
             continue;
