@@ -4,8 +4,8 @@
 //! A condition's meaning is that of the model: three-valued, an absent or `null` attribute or one of another type
 //! makes a comparison unknown, and unknown does not hold.
 
-use openhub_model::Condition;
 use openhub_model::condition::{AttributeTest, Comparison};
+use openhub_model::{Condition, PartId, TenantId};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -53,6 +53,14 @@ impl Sql {
             Sql::Postgres(builder) => drop(builder.push_bind(value)),
         }
         self
+    }
+
+    /// A list in brackets: the parts of the customer that a part belongs to, itself at least.
+    pub(crate) fn parts_of(&mut self, tenant: TenantId, part: PartId) -> &mut Self {
+        let part = part.to_string();
+        self.push("(SELECT ").text(&part).push(" UNION SELECT part_id FROM parts WHERE tenant_id = ").int(tenant.0);
+        self.push(" AND customer_id = (SELECT customer_id FROM parts WHERE tenant_id = ").int(tenant.0);
+        self.push(" AND part_id = ").text(&part).push("))")
     }
 
     pub(crate) async fn fetch_all<R>(mut self, conn: Conn<'_>) -> Result<Vec<R>, StoreError>

@@ -1,5 +1,6 @@
 //! What the contract tests share: a fresh store on each database, and small rows to put in it.
 
+use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, Timestamp};
 use openhub_store::{Changes, Config, Lease, Scope, Store, Tenant};
 use openhub_test_postgres::Server;
@@ -48,6 +49,7 @@ pub fn event(message_id: impl Into<String>, part: PartId) -> NewEvent {
         occurred_at: at(1),
         received_at: at(2),
         historical: false,
+        authority: Authority::Browser,
         cause: None,
         body: r#"{"properties":{"total":29.33}}"#.to_owned(),
     }
