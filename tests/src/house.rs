@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_engine::{Clock, Config, Engine, Sealer};
+use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
@@ -107,6 +108,7 @@ impl House {
             occurred_at: order.at,
             received_at: HOST_NOW,
             historical: false,
+            authority: Authority::Server,
             cause: None,
             body: format!(
                 r#"{{"type":"track","event":"Order Completed","userId":"{}","properties":{{"total":{}}}}}"#,
@@ -170,6 +172,7 @@ fn control(name: &str, key: &str, body: Value) -> NewEvent {
         occurred_at: HOST_NOW,
         received_at: HOST_NOW,
         historical: false,
+        authority: Authority::Server,
         cause: None,
         body: body.to_string(),
     }

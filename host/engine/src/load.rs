@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use openhub_model::identity::Part;
 use openhub_model::run::Timer;
-use openhub_model::{ClockKind, Event, EventKind, PartId, Timestamp};
+use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{Lease, Scope, Store, StoreError};
 
+use crate::EngineError;
+use crate::body::Body;
 use crate::catalog::Catalog;
-use crate::compute::{Input, Plan};
+use crate::compute::{Input, Plan, body, named};
 
 /// What the next attempt is about.
 pub enum Next {
@@ -32,7 +35,7 @@ pub struct Reader<'a> {
 
 impl Reader<'_> {
     /// At most `limit` events and `limit` timers. `now` is the host's clock, which moves live tenants.
-    pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, StoreError> {
+    pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
         let Lease { clock, clock_kind, checkpoint, tenant, .. } = *self.lease;
         let mut events = self.store.load_events(self.scope, checkpoint, limit).await?;
         if let Some(control) = events.iter().position(is_control) {
@@ -63,18 +66,38 @@ impl Reader<'_> {
             plan.alone();
         }
         let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
-        let parts = parts(&events, &timer_parts);
+        let (events, bodies) = read_bodies(events).await?;
+        let (touched, pairs) = self.touched(&events, &bodies, &timer_parts);
+        let (parts, claims) = tokio::try_join!(
+            self.store.parts_around(self.scope, &touched),
+            self.store.claims_of_pairs(self.scope, &pairs),
+        )?;
+        let ids = distinct(parts.iter().map(|part| part.customer));
+        let all: Vec<PartId> = parts.iter().map(Part::id).collect();
         let (customers, runs, entries) = tokio::try_join!(
-            self.store.customers_by_part(self.scope, &parts),
-            self.store.waiting_runs(self.scope, &parts),
-            self.entries(&parts),
+            self.store.customers_by_id(self.scope, &ids),
+            self.store.waiting_runs(self.scope, &all),
+            self.entries(&all),
         )?;
         let mut objects = Default::default();
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
-        let input = Input { tenant, plan, events, timer_parts, customers, runs, entries, objects };
+        let input =
+            Input { tenant, plan, events, bodies, timer_parts, parts, claims, customers, runs, entries, objects };
         Ok(Next::Batch { input: Box::new(input), timers })
+    }
+
+    /// The parts that the batch is about, and the pairs that its events claim.
+    fn touched(&self, events: &[Event], bodies: &[Body], timers: &[PartId]) -> (Vec<PartId>, Vec<(PartId, Identity)>) {
+        let mut pairs = HashSet::new();
+        for (event, body) in events.iter().zip(bodies) {
+            let (Some(part), Some(subject)) = (event.part, body.subject()) else { continue };
+            pairs.extend(named(body, event, &subject, self.catalog).into_iter().map(|named| (part, named)));
+        }
+        let subjects = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
+        let claimed = pairs.iter().map(|(_, identity)| identity.part(self.lease.tenant));
+        (distinct(subjects.chain(claimed)), pairs.into_iter().collect())
     }
 
     async fn entries(&self, parts: &[PartId]) -> Result<Vec<openhub_store::Entry>, StoreError> {
@@ -103,8 +126,16 @@ fn is_control(event: &Event) -> bool {
     event.kind == EventKind::Control && event.name != "clock.advanced"
 }
 
-fn parts(events: &[Event], timers: &[PartId]) -> Vec<PartId> {
-    let mut seen = HashSet::with_capacity(events.len() + timers.len());
-    let parts = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
+/// Parses what the events say, off the threads that serve others.
+async fn read_bodies(events: Vec<Event>) -> Result<(Vec<Event>, Vec<Body>), EngineError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let bodies = events.iter().map(body).collect();
+        (events, bodies)
+    });
+    read.await.map_err(|_| EngineError::Panicked)
+}
+
+fn distinct(parts: impl Iterator<Item = PartId>) -> Vec<PartId> {
+    let mut seen = HashSet::with_capacity(parts.size_hint().0);
     parts.filter(|part| seen.insert(*part)).collect()
 }

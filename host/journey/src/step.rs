@@ -3,7 +3,7 @@
 use minijinja::Environment;
 use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
-use openhub_model::{Customer, Fault, TenantId, Timestamp};
+use openhub_model::{Customer, Fault, Identity, TenantId, Timestamp};
 use serde_json::Value;
 
 use crate::error::{Failure, StepError};
@@ -41,6 +41,8 @@ pub enum Input<'a> {
 pub struct Facts<'a> {
     pub tenant: TenantId,
     pub customer: &'a Customer,
+    /// All that the customer is known by, the oldest first.
+    pub identities: &'a [&'a Identity],
     pub now: Timestamp,
 }
 

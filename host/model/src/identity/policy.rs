@@ -131,6 +131,13 @@ impl Policy {
         self.kinds.get(name).or_else(|| DEFAULT.kinds.get(name)).unwrap_or(&UNKNOWN)
     }
 
+    /// The kinds that a trait of an `identify` claims, with the trait's name.
+    pub fn traits(&self) -> impl Iterator<Item = (&str, &str)> {
+        let defaults = DEFAULT.kinds.iter().filter(|(name, _)| !self.kinds.contains_key(*name));
+        let kinds = self.kinds.iter().chain(defaults);
+        kinds.filter_map(|(name, kind)| Some((name.as_str(), kind.from_trait.as_deref()?)))
+    }
+
     /// The identity in the form of its kind, in which its part is looked for.
     pub fn normal(&self, identity: Identity) -> Identity {
         let Identity { kind, value } = identity;
