@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Timestamp};
-use openhub_store::{CatalogChange, Changes, JourneyStatus, Lease, PluginStatus, Scope, SetAside, StoreError};
+use openhub_model::{Event, Identity, PartId, Timestamp};
+use openhub_store::{
+    CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Lease, PluginStatus, Scope, SetAside, StoreError,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +19,12 @@ use crate::catalog::Catalog;
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::load::{Next, Reader};
+use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
+/// The control event that takes claims back.
+pub const UNDONE: &str = "identity.undone";
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Lane {
@@ -237,8 +242,9 @@ impl Lane {
 
     /// Publishing, enabling and the like take effect at their position: nothing is computed across them.
     async fn control(&mut self, event: Event) -> Result<(), EngineError> {
-        let change = catalog_change(&event);
-        if change.is_none() {
+        let undone = self.unmerged(&event).await?;
+        let change = if undone.is_some() { None } else { catalog_change(&event) };
+        if change.is_none() && undone.is_none() {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
         }
         let changes = Changes {
@@ -246,12 +252,31 @@ impl Lane {
             clock: self.lease.clock,
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
-            ..Changes::default()
+            ..undone.unwrap_or_default()
         };
         self.shared.store.commit(&self.scope, &self.lease, changes).await?;
         self.lease.checkpoint = event.position;
         // Who waits for the position is answered once the new catalog is in force.
         self.reload().await
+    }
+}
+
+impl Lane {
+    /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
+    async fn unmerged(&self, event: &Event) -> Result<Option<Changes>, EngineError> {
+        if event.name != UNDONE {
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
+        let named = identity.part(self.lease.tenant);
+        let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
+        let undone = |claim: &Claim| match part {
+            Some(part) => claim.part == part && claim.identity == identity,
+            None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
+        };
+        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
+        Ok(Some(around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges)))
     }
 }
 
@@ -290,6 +315,14 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
         "plugin.enabled" => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
         "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
+        "identity.kinds" => {
+            let policy = serde_json::from_value(body["policy"].clone()).ok()?;
+            Some(CatalogChange::IdentityKinds { policy, position: event.position })
+        }
+        "attribute.declared" => {
+            let declaration = serde_json::from_value(body["declaration"].clone()).ok();
+            Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
+        }
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),
