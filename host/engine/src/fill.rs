@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::EngineError;
 use crate::catalog::Place;
-use crate::compute::{Fire, Input, Member, Plan, Review, review};
+use crate::compute::{Fire, Plan, Review, Upload, review};
 use crate::lane::Lane;
 use crate::load::Reader;
 
@@ -27,7 +27,7 @@ impl Lane {
             self.unfilled.iter().filter(|unfilled| unfilled.from == from).map(|unfilled| unfilled.place).collect();
         // Who has come further waits there, to go on together.
         let next = self.unfilled.iter().map(|unfilled| unfilled.from).filter(|each| *each != from).flatten().min();
-        let mut customers = self.shared.store.customer_ids(&self.scope, from, STEP).await?;
+        let mut customers = self.shared.store.customer_ids_after(&self.scope, from, STEP).await?;
         let mut last = customers.last().copied().filter(|_| customers.len() == STEP);
         if let Some(next) = next
             && last.is_none_or(|last| last > next)
@@ -57,11 +57,11 @@ impl Lane {
     /// `{"segment": name, "add": [customer, …], "remove": [customer, …]}`.
     pub(crate) async fn members(&mut self, event: &Event) -> Result<(), EngineError> {
         let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-        let mut members: HashMap<PartId, Member> = HashMap::new();
-        for (field, member) in [("add", Member::Added), ("remove", Member::Removed)] {
+        let mut members: HashMap<PartId, Upload> = HashMap::new();
+        for (field, upload) in [("add", Upload::Added), ("remove", Upload::Removed)] {
             let ids = body[field].as_array().into_iter().flatten();
             let ids = ids.filter_map(|id| id.as_str()?.parse().ok());
-            members.extend(ids.map(|id: PartId| (id, member)));
+            members.extend(ids.map(|id: PartId| (id, upload)));
         }
         let mut changes = Changes::default();
         if let Some(place) = body["segment"].as_str().and_then(|name| self.catalog.segments.find(name)) {
@@ -89,7 +89,8 @@ impl Lane {
             clock: self.lease.clock,
             checkpoint: self.lease.checkpoint,
         };
-        let input: Input = reader.read(plan, Vec::new(), customers).await?;
+        let input = reader.read(plan, Vec::new(), customers).await?;
+        let Some(input) = input else { return Ok(Changes::default()) };
         let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
         let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
         reviewed.await.map_err(|_| EngineError::Panicked)

@@ -3,26 +3,32 @@
 //! An attempt that fails is made again: with half the batch if a plugin failed, with another seed if a key
 //! existed, with what it lacked if it lacked an object. Nothing is written by an attempt that fails.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Timestamp};
+use openhub_model::{Event, Id, Identity, PartId, Timestamp};
 use openhub_store::{
-    CatalogChange, Changes, JourneyStatus, Lease, NodeCount, PluginStatus, Scope, SetAside, StoreError,
+    CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Lease, Membership, NodeCount, PluginStatus, Scope,
+    SetAside, StoreError,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
+use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::load::{Next, Reader};
+use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
+/// The control event that takes claims back.
+pub const UNDONE: &str = "identity.undone";
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Lane {
@@ -167,7 +173,7 @@ impl Lane {
             return Ok(None);
         }
         let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
-        let ahead = Ahead::of(changes);
+        let ahead = Ahead::of(self.lease.tenant, changes);
         let limit = self.widened();
         match self.load(&lease, Some(&ahead), limit, (self.shared.clock)()).await? {
             Loaded::Batch(batch) => {
@@ -212,7 +218,13 @@ impl Lane {
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            compute(*input, &catalog, &retries)
+            let fire = input.plan.fire;
+            let mut output = compute(*input, &catalog, &retries)?;
+            let disarmed: HashSet<Id> = output.changes.disarmed.iter().map(|timer| timer.id).collect();
+            // What fired and belongs to nobody any more would be due for ever.
+            let orphans = timers.into_iter().filter(|timer| fire.reaches(timer) && !disarmed.contains(&timer.id));
+            output.changes.disarmed.extend(orphans);
+            Ok(output)
         });
         let outcome = computed.await.map_err(|_| EngineError::Panicked)?;
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
@@ -313,8 +325,9 @@ impl Lane {
         if event.name == "segment.members" {
             return self.members(&event).await;
         }
-        let change = catalog_change(&event);
-        if change.is_none() {
+        let undone = self.unmerged(&event).await?;
+        let change = if undone.is_some() { None } else { catalog_change(&event) };
+        if change.is_none() && undone.is_none() {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
         }
         let changes = Changes {
@@ -322,7 +335,7 @@ impl Lane {
             clock: self.lease.clock,
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
-            ..Changes::default()
+            ..undone.unwrap_or_default()
         };
         self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.lease.checkpoint = event.position;
@@ -351,6 +364,30 @@ struct Computed {
     outcome: Result<Output, Stop>,
     loading: Duration,
     computing: Duration,
+}
+
+impl Lane {
+    /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
+    async fn unmerged(&self, event: &Event) -> Result<Option<Changes>, EngineError> {
+        if event.name != UNDONE {
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
+        let named = identity.part(self.lease.tenant);
+        let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
+        let undone = |claim: &Claim| match part {
+            Some(part) => claim.part == part && claim.identity == identity,
+            None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
+        };
+        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
+        let mut changes = around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges);
+        let gone = self.shared.store.memberships(&self.scope, &changes.gone_customers).await?;
+        changes.memberships.extend(gone.into_iter().map(|gone| Membership { since: None, ..gone }));
+        changes.arrivals =
+            changes.parts.iter().filter(|part| part.seen).map(|part| body::review(event, part)).collect();
+        Ok(Some(changes))
+    }
 }
 
 /// The one item of an attempt, if it is one.
@@ -394,6 +431,14 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
             position: event.position,
         }),
         "segment.removed" => Some(CatalogChange::RemoveSegment { name: text("segment")? }),
+        "identity.kinds" => {
+            let policy = serde_json::from_value(body["policy"].clone()).ok()?;
+            Some(CatalogChange::IdentityKinds { policy, position: event.position })
+        }
+        "attribute.declared" => {
+            let declaration = serde_json::from_value(body["declaration"].clone()).ok();
+            Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
+        }
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),

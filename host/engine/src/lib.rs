@@ -19,6 +19,7 @@ mod load;
 pub mod objects;
 mod prepared;
 pub mod secrets;
+mod unmerge;
 
 pub use catalog::Catalog;
 pub use engine::{Clock, Config, Engine};

@@ -28,6 +28,7 @@ pub enum ObjectChange {
 #[derive(Clone, Debug, Default)]
 pub struct ObjectFilter {
     pub kind: String,
+    /// Of the customer that this part belongs to.
     pub part: Option<PartId>,
     pub after: Option<String>,
     pub limit: usize,
@@ -78,7 +79,7 @@ impl Store {
         );
         sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
         if let Some(part) = filter.part {
-            sql.push(" AND part_id = ").text(&part.to_string());
+            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
         }
         if let Some(after) = &filter.after {
             sql.push(" AND key > ").text(after);

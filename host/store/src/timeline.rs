@@ -111,12 +111,11 @@ impl Store {
         before: Option<&TimelineCursor>,
         items: usize,
     ) -> Result<Vec<TimelineItem>, StoreError> {
-        let part = part.to_string();
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "SELECT * FROM (");
         for (index, select) in PARTS.into_iter().enumerate() {
             sql.push(if index == 0 { "" } else { " UNION ALL " }).push(select).int(scope.tenant().0);
-            sql.push(" AND part_id = ").text(&part);
+            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
         }
         sql.push(") AS items");
         if let Some(TimelineCursor { at, kind, id }) = before {

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/identities.rs"]
+mod identities;
 #[path = "contract/lists.rs"]
 mod lists;
 #[path = "contract/writes.rs"]
@@ -24,6 +26,8 @@ macro_rules! each_case {
         writes::a_restart_takes_over(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
+        identities::a_merge_moves_parts_only(&database).await?;
+        identities::policies_attributes_and_matches(&database).await?;
     }};
 }
 

@@ -1,7 +1,8 @@
 //! Customers as the API shows them.
 
-use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
-use openhub_store::{Claim, TimelineItem, TimelineKind};
+use openhub_model::identity::Part;
+use openhub_model::{Attribute, Cause, Customer, Identity, PartId, Timestamp};
+use openhub_store::{TimelineItem, TimelineKind};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ pub(crate) struct CustomerView {
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
     tags: Vec<String>,
+    /// By purpose, or by `purpose/channel`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    consents: BTreeMap<String, ConsentView>,
     /// Of each attribute: the event that set it and, if a rule did, which.
     causes: BTreeMap<String, CauseView>,
     #[schema(value_type = String, format = DateTime)]
@@ -55,14 +59,16 @@ pub(crate) struct CustomerList {
 }
 
 impl CustomerView {
-    pub fn new(customer: Customer, claims: &[Claim]) -> CustomerView {
-        let mut identities = vec![IdentityView::from(customer.identity)];
-        for claim in claims.iter().filter(|claim| claim.part == customer.part) {
-            let identity = IdentityView { kind: claim.kind.clone(), value: claim.value.clone() };
-            if !identities.contains(&identity) {
-                identities.push(identity);
-            }
+    /// `parts` are those of this customer, and may be those of others too.
+    pub fn new(customer: Customer, parts: &[Part]) -> CustomerView {
+        let mut own: Vec<&Part> = parts.iter().filter(|part| part.customer == customer.customer).collect();
+        own.sort_by_key(|part| part.age);
+        let mut identities: Vec<IdentityView> = own.into_iter().map(|part| part.identity.clone().into()).collect();
+        if identities.is_empty() {
+            identities.push(customer.identity.into());
         }
+        let consents = customer.consents.into_iter().filter(|(_, record)| !record.value.is_null());
+        let consents = consents.map(|(key, record)| (key, record.into())).collect();
         let tags = customer.tags.iter().filter(|(_, tag)| tag.value == Value::Bool(true));
         let tags = tags.map(|(name, _)| name.clone()).collect();
         let mut attributes = Map::new();
@@ -78,9 +84,41 @@ impl CustomerView {
             identities,
             attributes,
             tags,
+            consents,
             causes,
             first_seen_at: customer.first_seen_at,
             last_seen_at: customer.last_seen_at,
+        }
+    }
+}
+
+/// What a customer agreed to or refused, and the event that recorded it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub(crate) struct ConsentView {
+    /// `granted` or `denied`.
+    state: String,
+    /// Where it was said: a form, a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// The version of the text that was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_version: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The event's `message_id`.
+    event: String,
+}
+
+impl From<Attribute> for ConsentView {
+    fn from(Attribute { value, cause }: Attribute) -> Self {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        ConsentView {
+            state: text("state").unwrap_or_default(),
+            source: text("source"),
+            text_version: text("text_version"),
+            at: cause.at,
+            event: cause.event,
         }
     }
 }

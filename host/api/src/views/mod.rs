@@ -5,7 +5,7 @@ mod customer;
 mod record;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
-pub(crate) use customer::{CustomerList, CustomerView, TimelinePage};
+pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
 pub(crate) use record::{
     ClockView, EventList, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView, StatusView,
 };

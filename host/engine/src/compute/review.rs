@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use openhub_model::{Id, PartId, Timestamp};
 use openhub_store::Changes;
 
-use super::segments::{Member, Moment};
+use super::segments::{Moment, Upload};
 use super::wave::Batch;
 use super::{Input, Retries};
 use crate::catalog::{Catalog, Place};
@@ -17,7 +17,7 @@ pub enum Review {
     /// These segments were published: nobody is triggered by what has been so before.
     Fill(Vec<Place>),
     /// A static segment was written.
-    Members { place: Place, members: HashMap<PartId, Member>, position: i64 },
+    Members { place: Place, members: HashMap<PartId, Upload>, position: i64 },
 }
 
 /// Asks about all customers of `input`, which has no events.
@@ -26,7 +26,7 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
     let retries = Retries::default();
     let mut batch = Batch::new(input, catalog, &retries);
     for lane in 0..batch.lanes.len() {
-        let part = batch.lanes[lane].part;
+        let Some(part) = batch.lanes[lane].customer.as_ref().map(|customer| customer.part) else { continue };
         match review {
             Review::Fill(places) => {
                 let first = catalog.segments.get(places[0]);
@@ -36,9 +36,10 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
                 batch.assess(lane, Moment { now, cause: &cause, depth: 0, historical: true });
             }
             Review::Members { place, members, position } => {
-                let Some(member) = members.get(&part) else { continue };
+                let uploads = batch.lanes[lane].members.iter().filter_map(|member| members.get(&member.part.id()));
+                let Some(upload) = uploads.last().copied() else { continue };
                 let cause = Id::named(&[b"members", &position.to_le_bytes(), part.as_bytes()]).to_string();
-                batch.admit(lane, *place, *member, Moment::timer(now, &cause));
+                batch.admit(lane, *place, upload, Moment::timer(now, &cause));
             }
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
+use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{EventKind, Id, Timestamp};
+use openhub_model::{Customer, EventKind, Id, Identity, PartId, Timestamp};
 use openhub_store::{CustomerFacts, Membership};
 use serde_json::{Value, json};
 
@@ -25,10 +26,12 @@ pub const LEFT: &str = "Segment Left";
 /// Facts of events that are caused come behind all that arrived: their places in the log are given out at COMMIT.
 pub const CAUSED: i64 = i64::MAX / 2;
 
-/// A crossing of a segment's border in this batch: whether the customer was in it before, and since when they are now.
-pub struct Crossing {
-    was_member: bool,
-    since: Option<Timestamp>,
+/// A customer's row as the database has it; several, if their customers are joined in the batch.
+struct Stored {
+    customer: PartId,
+    wake_at: Option<Timestamp>,
+    /// The segments that they were in; none while that is what the facts say.
+    segments: Option<BTreeSet<String>>,
 }
 
 /// What segments know of one customer in a batch.
@@ -37,32 +40,90 @@ pub struct Standing {
     pub facts: CustomerFacts,
     /// Segments to ask again: with repetitions, in no order.
     stale: Vec<Place>,
-    crossings: BTreeMap<String, Crossing>,
-    /// The timer as stored.
-    pub stored_wake: Option<Timestamp>,
+    stored: Vec<Stored>,
+    /// Since when the customer is in the segments that they entered in the batch.
+    since: BTreeMap<String, Timestamp>,
     /// Events that the item under way has caused here.
     told: u32,
 }
 
 impl Standing {
-    pub fn of(facts: CustomerFacts) -> Standing {
-        Standing { facts, ..Standing::default() }
+    pub fn stored(&mut self, customer: &Customer) {
+        self.stored.push(Stored { customer: customer.part, wake_at: customer.wake_at, segments: None });
     }
 
     pub fn touch(&mut self, places: &[Place]) {
         self.stale.extend_from_slice(places);
     }
 
-    /// Who is in what is known from before the item; it has told nothing yet.
+    /// The next item has told nothing yet.
     pub fn begins(&mut self) {
         self.told = 0;
     }
 
+    /// The facts of two customers who are one from now on: a member of a segment is who one of them was.
+    pub fn join(&mut self, mut other: Standing, segments: &Segments) {
+        self.keep();
+        other.keep();
+        self.stored.append(&mut other.stored);
+        let (mine, theirs) = (&mut self.facts, other.facts);
+        mine.identities.extend(theirs.identities);
+        mine.segments.extend(theirs.segments);
+        mine.runs.extend(theirs.runs);
+        mine.events.extend(theirs.events);
+        mine.events.sort_by_key(|event| (event.at, event.position));
+        mine.messages.extend(theirs.messages);
+        mine.messages.sort_by_key(|message| message.at);
+        mine.objects.extend(theirs.objects);
+        mine.objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
+        self.since.extend(other.since);
+        self.stale.clear();
+        self.touch(segments.all());
+    }
+
+    /// The timers that the database has.
+    pub fn wakes(&self) -> impl Iterator<Item = Timer> {
+        self.stored.iter().filter_map(|stored| Some(wake_timer(stored.customer, stored.wake_at?)))
+    }
+
     /// What changed in the batch, against what is stored.
-    pub fn memberships(self, customer: Id) -> impl Iterator<Item = Membership> {
-        let changed =
-            self.crossings.into_iter().filter(|(_, crossing)| crossing.was_member != crossing.since.is_some());
-        changed.map(move |(segment, Crossing { since, .. })| Membership { segment, customer, since })
+    pub fn memberships(mut self, customer: Option<&Customer>) -> Vec<Membership> {
+        let id = customer.map(|customer| customer.part);
+        let as_stored = match self.stored.as_slice() {
+            [] => self.facts.segments.is_empty(),
+            [one] => one.segments.is_none() && Some(one.customer) == id,
+            _ => false,
+        };
+        if as_stored {
+            return Vec::new();
+        }
+        self.keep();
+        let mut changes = Vec::new();
+        let mut kept = BTreeSet::new();
+        for Stored { customer, segments, .. } in self.stored {
+            for segment in segments.into_iter().flatten() {
+                if Some(customer) == id && self.facts.segments.contains(&segment) {
+                    kept.insert(segment);
+                } else {
+                    changes.push(Membership { segment, customer, since: None });
+                }
+            }
+        }
+        if let Some(customer) = customer {
+            let entered = self.facts.segments.into_iter().filter(|segment| !kept.contains(segment));
+            changes.extend(entered.map(|segment| {
+                let since = Some(self.since.get(&segment).copied().unwrap_or(customer.last_seen_at));
+                Membership { segment, customer: customer.part, since }
+            }));
+        }
+        changes
+    }
+
+    /// Notes what is stored before the facts say otherwise.
+    fn keep(&mut self) {
+        if let [stored] = self.stored.as_mut_slice() {
+            stored.segments.get_or_insert_with(|| self.facts.segments.clone());
+        }
     }
 
     fn remember(&mut self, fact: EventFact) {
@@ -73,18 +134,19 @@ impl Standing {
 
     /// Enters or leaves, whichever it is.
     fn cross(&mut self, segment: &str, now: Timestamp) -> &'static str {
-        let was_member = !self.facts.segments.insert(segment.to_owned());
-        if was_member {
-            self.facts.segments.remove(segment);
+        self.keep();
+        if self.facts.segments.remove(segment) {
+            self.since.remove(segment);
+            return LEFT;
         }
-        let since = (!was_member).then_some(now);
-        self.crossings.entry(segment.to_owned()).or_insert(Crossing { was_member, since }).since = since;
-        if was_member { LEFT } else { ENTERED }
+        self.facts.segments.insert(segment.to_owned());
+        self.since.insert(segment.to_owned(), now);
+        ENTERED
     }
 }
 
 /// The timer of a customer's segments.
-pub fn wake_timer(customer: Id, due: Timestamp) -> Timer {
+pub fn wake_timer(customer: PartId, due: Timestamp) -> Timer {
     Timer { due, id: Id::named(&[b"wake", customer.as_bytes()]), part: customer }
 }
 
@@ -110,6 +172,8 @@ impl<'a> Moment<'a> {
     fn happening(&self) -> Happening {
         Happening {
             message_id: self.cause.to_owned(),
+            part: None,
+            authority: Authority::Browser,
             kind: EventKind::Track,
             name: String::new(),
             at: self.now,
@@ -155,8 +219,12 @@ impl Lane {
     /// All that conditions may ask about the customer now.
     pub fn with_facts<T>(&self, catalog: &Catalog, now: Timestamp, ask: impl FnOnce(&Facts<'_>) -> T) -> Option<T> {
         let customer = self.customer.as_ref()?;
+        let identities: Vec<Identity> = match catalog.segments.needs().identities {
+            true => self.members.iter().map(|member| member.part.identity.clone()).collect(),
+            false => Vec::new(),
+        };
         let runs = if catalog.segments.needs().journeys.is_empty() { Vec::new() } else { self.runs_known(catalog) };
-        let facts = Facts { runs: &runs, ..self.standing.facts.facts(customer, now) };
+        let facts = Facts { runs: &runs, identities: &identities, ..self.standing.facts.facts(customer, now) };
         Some(ask(&facts))
     }
 }
@@ -205,11 +273,11 @@ impl Batch<'_> {
     }
 
     /// A static segment takes the customer in, or lets them go.
-    pub(super) fn admit(&mut self, lane: usize, place: Place, member: Member, moment: Moment<'_>) {
+    pub(super) fn admit(&mut self, lane: usize, place: Place, upload: Upload, moment: Moment<'_>) {
         let segments = &self.catalog.segments;
         let name = &segments.get(place).name;
         let standing = &mut self.lanes[lane].standing;
-        if standing.facts.segments.contains(name) == (member == Member::Added) {
+        if standing.facts.segments.contains(name) == (upload == Upload::Added) {
             return;
         }
         let crossing = standing.cross(name, moment.now);
@@ -236,11 +304,11 @@ impl Batch<'_> {
             return;
         }
         let Ok((key, _)) = &answer.result else { return };
-        let slot = self.objects.get(&(kind.clone(), key.clone()));
         let state = &mut self.lanes[answer.lane];
+        let slot = self.objects.get(&(kind.clone(), key.clone())).and_then(|slot| slot.current.as_ref());
+        let current = slot.filter(|object| object.part.is_some_and(|part| state.member(part).is_some()));
         let objects = &mut state.standing.facts.objects;
         objects.retain(|object| *object.kind != **kind || object.key != *key);
-        let current = slot.and_then(|slot| slot.current.as_ref()).filter(|object| object.part == Some(state.part));
         if let Some(object) = current {
             let fact = ObjectFact { kind: kind.as_str().into(), key: key.clone(), fields: object.fields.clone() };
             objects.push(fact);
@@ -251,7 +319,7 @@ impl Batch<'_> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Member {
+pub enum Upload {
     Added,
     Removed,
 }

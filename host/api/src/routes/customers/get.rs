@@ -13,7 +13,7 @@ use crate::parameters::{Path, id_in_path};
 use crate::problem::Problem;
 use crate::views::CustomerView;
 
-/// One customer.
+/// One customer, by its id or by that of one that was joined to it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
     params(("id" = String, Path, description = "The customer's id.")),
     responses((status = 200, body = CustomerView), Problems))]
@@ -28,6 +28,6 @@ pub(crate) async fn get_customer(
 /// A customer with its identities.
 pub(super) async fn show(app: &App, scope: &Scope, id: PartId) -> Result<CustomerView, Problem> {
     let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
-    let claims = app.store.claims(scope, id).await?;
-    Ok(CustomerView::new(customer, &claims))
+    let parts = app.store.parts_around(scope, &[id]).await?;
+    Ok(CustomerView::new(customer, &parts))
 }

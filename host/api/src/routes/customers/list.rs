@@ -50,9 +50,9 @@ pub(crate) async fn list_customers(
     };
     let customers = app.store.customers(&access.scope, &filter).await?;
     let (customers, next) = cursor::page(LIST, customers, limit, |customer| customer.part);
-    let parts: Vec<PartId> = customers.iter().map(|customer| customer.part).collect();
-    let claims = app.store.claims_by_part(&access.scope, &parts).await?;
-    let customers = customers.into_iter().map(|customer| CustomerView::new(customer, &claims)).collect();
+    let ids: Vec<PartId> = customers.iter().map(|customer| customer.part).collect();
+    let parts = app.store.parts_around(&access.scope, &ids).await?;
+    let customers = customers.into_iter().map(|customer| CustomerView::new(customer, &parts)).collect();
     Ok(Json(CustomerList { customers, next }))
 }
 

@@ -1,7 +1,9 @@
 //! Customers: found, read, and changed through the log.
 
+pub(crate) mod attribute_history;
 pub(crate) mod create;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod timeline;
+pub(crate) mod unmerge;
 pub(crate) mod update;
