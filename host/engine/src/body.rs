@@ -104,7 +104,7 @@ impl Body {
         }
         self.identities.iter().cloned().for_each(name);
         if named.len() > 1 {
-            named.sort_by_key(|identity| -i64::from(policy.kind(&identity.kind).priority));
+            policy.sort(&mut named);
         }
         named.truncate(MAX_CLAIMS);
         named

@@ -1,10 +1,12 @@
 //! What an event itself says of its customer: that they exist, their attributes, tags and consents, and their claims.
 
 use openhub_model::customer::consent_faults;
+use openhub_model::identity::Authority;
 use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
 use serde_json::Value;
 
+use super::claims::PROPOSED;
 use super::event::Happening;
 use super::wave::Batch;
 use crate::body::Body;
@@ -20,6 +22,10 @@ impl Batch<'_> {
             self.sight(lane, part, event);
             self.claim(lane, event, &body);
             self.decide(event, &body);
+            // A program on a server may propose as a rule does.
+            if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
+                self.propose(event, &event.properties);
+            }
         }
         let (merges, segments) = (&self.catalog.merges, &self.catalog.segments);
         let lane = &mut self.lanes[lane];

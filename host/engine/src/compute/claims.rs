@@ -89,6 +89,7 @@ impl Batch<'_> {
             let previous = if is_known(&visitor) && !is_known(&user) { visitor } else { user };
             if previous != subject && !named.contains(&previous) {
                 named.push(previous);
+                policy.sort(&mut named);
             }
         }
         for (ordinal, identity) in named.into_iter().enumerate() {
@@ -159,7 +160,6 @@ impl Batch<'_> {
             self.lanes[lane].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
             self.lanes[lane].standing.touch(self.catalog.segments.on_identity());
             self.lanes[lane].changed = true;
-            // Events of its own may still wait there.
         }
         let moved = std::mem::take(&mut self.lanes[other]);
         for member in &moved.members {

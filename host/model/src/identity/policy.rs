@@ -150,6 +150,14 @@ impl Policy {
         Identity { kind, value }
     }
 
+    /// Sorts what one event names as its claims are taken: by priority, highest first, then by kind and value.
+    pub fn sort(&self, named: &mut [Identity]) {
+        named.sort_by(|a, b| {
+            let (first, second) = (self.kind(&a.kind).priority, self.kind(&b.kind).priority);
+            second.cmp(&first).then_with(|| a.cmp(b))
+        });
+    }
+
     /// Whether a value may be joined to others at all.
     pub fn check(&self, identity: &Identity) -> Result<(), Refusal> {
         let kind = self.kind(&identity.kind);
