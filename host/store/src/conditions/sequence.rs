@@ -21,6 +21,10 @@ const WITHOUT: Alias = Alias { part: "p8", event: "e8", body: "b8" };
 /// Longer than the time that can be written, and short enough to be added to a time.
 const LONGEST: i64 = 400_000_000_000_000_000;
 
+/// PostgreSQL would make one join of all steps, and try every event of everyone for each; with an OFFSET it looks for one
+/// step after the other.
+const STEP_BY_STEP: &str = " OFFSET 0)";
+
 impl Sql {
     pub(super) fn sequence(&mut self, test: &SequenceTest, as_of: AsOf) -> &mut Self {
         if test.steps.is_empty() || test.steps.len() > MAX_STEPS {
@@ -43,9 +47,9 @@ impl Sql {
             self.push(" AND ").from_step(test, index + 1, as_of);
         } else if let Some(without) = &test.without {
             self.step(" AND NOT EXISTS (SELECT 1 FROM ", without, WITHOUT, test, as_of);
-            self.push(" AND ").after(WITHOUT, first).push(" AND ").after(here, WITHOUT).push(")");
+            self.push(" AND ").after(WITHOUT, first).push(" AND ").after(here, WITHOUT).either(")", STEP_BY_STEP);
         }
-        self.push(")")
+        self.either(")", STEP_BY_STEP)
     }
 
     fn step(&mut self, head: &'static str, step: &Step, alias: Alias, test: &SequenceTest, as_of: AsOf) -> &mut Self {
