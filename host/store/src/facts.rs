@@ -58,7 +58,7 @@ impl Store {
         needs: &Needs,
         as_of: AsOf,
     ) -> Result<Vec<CustomerFacts>, StoreError> {
-        let parts = customers.iter().map(|(_, parts)| parts).flatten();
+        let parts = customers.iter().flat_map(|(_, parts)| parts);
         let owners = customers
             .iter()
             .enumerate()
