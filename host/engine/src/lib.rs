@@ -17,6 +17,7 @@ mod load;
 pub mod objects;
 mod prepared;
 pub mod secrets;
+mod verdict;
 
 pub use catalog::Catalog;
 pub use engine::{Clock, Config, Engine};
