@@ -146,7 +146,7 @@ pub(crate) fn whole_grant(manifest: &Manifest) -> Value {
     json!({"hosts": manifest.hosts, "imports": manifest.imports})
 }
 
-/// A grant gives at most what the manifest asks, and at least what the component cannot live without.
+/// A grant gives at most what the manifest asks. What it leaves out breaks off the calls that use it.
 pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[String]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, granted, asked) in [("hosts", hosts, &manifest.hosts), ("imports", imports, &manifest.imports)] {
@@ -154,10 +154,6 @@ pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[Stri
             let message = format!("The manifest does not ask for `{item}`.");
             faults.push(Fault::new(format!("/grant/{name}/{index}"), "not-asked-for", message));
         }
-    }
-    for import in manifest.imports.iter().filter(|import| !imports.contains(import)) {
-        let message = format!("The component cannot run without `{import}`.");
-        faults.push(Fault::new("/grant/imports", "missing-import", message));
     }
     faults
 }
@@ -217,12 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_neither_wider_nor_too_narrow() {
+    fn a_grant_is_never_wider_than_the_manifest() {
         let manifest = installation(json!({})).manifest;
         let imports = manifest.imports.clone();
         assert_eq!(check_grant(&manifest, &manifest.hosts, &imports), []);
         assert_eq!(check_grant(&manifest, &[], &imports), []);
         assert_eq!(check_grant(&manifest, &["example.com".to_owned()], &imports)[0].pointer, "/grant/hosts/0");
-        assert_eq!(check_grant(&manifest, &[], &[])[0].code, "missing-import");
+        assert_eq!(check_grant(&manifest, &[], &[]), []);
+        assert_eq!(check_grant(&manifest, &[], &["openhub:kv/kv".to_owned()])[0].pointer, "/grant/imports/0");
     }
 }

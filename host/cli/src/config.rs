@@ -40,6 +40,9 @@ pub struct Config {
     /// `host:port` that plugins may reach although the address is private.
     #[serde(deserialize_with = "list")]
     pub allow_private: Vec<String>,
+    /// Interfaces that no plugin gets, whatever an admin grants, such as `openhub:http/http`.
+    #[serde(deserialize_with = "list")]
+    pub withhold: Vec<String>,
     /// A filter such as `info` or `warn,openhub_engine=debug`.
     pub log: String,
     pub log_format: LogFormat,
@@ -69,6 +72,7 @@ impl Default for Config {
             read_connections: 4,
             instances: 64,
             allow_private: Vec::new(),
+            withhold: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain_seconds: 20,
@@ -125,7 +129,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "listen",
     "data",
     "database",
@@ -137,6 +141,7 @@ const KEYS: [&str; 14] = [
     "read_connections",
     "instances",
     "allow_private",
+    "withhold",
     "log",
     "log_format",
     "drain_seconds",

@@ -34,7 +34,7 @@ pub use egress::hosts;
 pub use error::{Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use inspect::Inspected;
-pub use plugin::Plugin;
+pub use plugin::{Imports, Plugin};
 pub use runtime::Runtime;
 pub use send::{HostClock, IoContext, OutMessage, Sent, Verdict};
 pub use worker::compile as compile_worker;
