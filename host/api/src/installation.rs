@@ -103,10 +103,18 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
         }
         for (read, path) in binding["reads"].as_object().into_iter().flatten() {
             let pointer = step(&step(&pointer, "reads"), read);
-            if !rule.reads.iter().any(|shape| shape.name == *read && shape.bind) {
+            let Some(declared) = rule.reads.iter().find(|shape| shape.name == *read && shape.bind) else {
                 faults.push(Fault::new(pointer, "unknown-read", "The rule has no such read that can be bound."));
-            } else if path.as_str().and_then(ReadPath::parse).is_none() {
-                faults.push(Fault::new(pointer, "unknown-path", "This is no path that a rule can read."));
+                continue;
+            };
+            let is_element = |path: &str| path.contains("[]");
+            match path.as_str().filter(|path| ReadPath::parse(path).is_some()) {
+                None => faults.push(Fault::new(pointer, "unknown-path", "This is no path that a rule can read.")),
+                Some(path) if is_element(&declared.path) != is_element(path) => {
+                    let message = "A field of a list's elements can be bound to another such, and nothing else can.";
+                    faults.push(Fault::new(pointer, "unknown-path", message));
+                }
+                Some(_) => {}
             }
         }
     }

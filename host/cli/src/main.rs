@@ -14,6 +14,7 @@ mod serve;
 mod shutdown;
 
 use clap::{Parser, Subcommand};
+use openhub_runtime::CompileBounds;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,14 +45,15 @@ enum Command {
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
     #[command(hide = true)]
-    CompileComponent { input: PathBuf, output: PathBuf },
+    CompileComponent { input: PathBuf, output: PathBuf, memory_bytes: u64, cpu_seconds: u64 },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileComponent { input, output } = &cli.command {
+    if let Command::CompileComponent { input, output, memory_bytes, cpu_seconds } = &cli.command {
+        let bounds = CompileBounds { memory_bytes: *memory_bytes, cpu_seconds: *cpu_seconds };
         // Before there is an async runtime, whose threads would count against the limits.
-        return match openhub_runtime::compile_worker(input, output) {
+        return match openhub_runtime::compile_worker(input, output, bounds) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&error.into()),
         };

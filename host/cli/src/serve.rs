@@ -106,7 +106,13 @@ async fn open(config: &Config, data: &DataDir) -> Result<Store> {
 
 fn runtime_config(config: &Config, data: &DataDir, listen: IpAddr) -> Result<openhub_runtime::Config> {
     let allow_private = config.allow_private.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
+    let limits = openhub_runtime::Defaults {
+        compile_ms: config.compile_seconds * 1_000,
+        compile_memory_bytes: config.compile_mib * 1024 * 1024,
+        ..openhub_runtime::Defaults::default()
+    };
     Ok(openhub_runtime::Config {
+        limits,
         cache: Some(data.cache()),
         allow_private: allow_private
             .map_err(|error| Refusal::new(format!("bad configuration: `allow_private`: {error}")))?,

@@ -23,7 +23,8 @@ pub struct Config {
     pub withhold: Vec<String>,
     /// Calls at the same time; more wait in line.
     pub instances: u32,
-    /// A program that compiles in a process of its own, under limits: called with `compile-component <in> <out>`.
+    /// A program that compiles in a process of its own, under limits: called with
+    /// `compile-component <in> <out> <bytes> <seconds>`.
     /// None compiles on a thread of this process.
     pub compiler: Option<PathBuf>,
 }

@@ -37,4 +37,4 @@ pub use inspect::Inspected;
 pub use plugin::{Imports, Plugin};
 pub use runtime::Runtime;
 pub use send::{HostClock, IoContext, OutMessage, Sent, Verdict};
-pub use worker::compile as compile_worker;
+pub use worker::{Bounds as CompileBounds, compile as compile_worker};
