@@ -40,12 +40,11 @@ pub fn with_manifest(mut component: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
     component
 }
 
-/// The component with a core module more, which nothing uses: `functions` functions of 8,000 additions each.
-pub fn with_work(mut component: Vec<u8>, functions: usize) -> Vec<u8> {
+/// The component with a core module more, which nothing uses: functions of so many additions each.
+pub fn with_work(mut component: Vec<u8>, functions: usize, additions: usize) -> Vec<u8> {
     const CORE_MODULE: u8 = 1;
-    const ADDITIONS: usize = 8_000;
     let mut body = vec![0, 0x20, 0];
-    for _ in 0..ADDITIONS {
+    for _ in 0..additions {
         // local.get 0, i32.load offset=0, i32.add
         body.extend([0x20, 0, 0x28, 2, 0, 0x6a]);
     }

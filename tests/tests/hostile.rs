@@ -81,7 +81,10 @@ async fn an_instance_remembers_nothing() {
 }
 
 /// Installs what takes long to compile into a hub that grants so little; the answer's problem and its reason.
-async fn compiled_under(bounds: &[(&str, &str)], functions: usize) -> (StatusCode, String, String) {
+async fn compiled_under(
+    bounds: &[(&str, &str)],
+    (functions, additions): (usize, usize),
+) -> (StatusCode, String, String) {
     let place = Place::new(None);
     let tenant = place.tenant("live").await;
     let config = place.folder.join("hub.toml");
@@ -91,7 +94,7 @@ async fn compiled_under(bounds: &[(&str, &str)], functions: usize) -> (StatusCod
     let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
     let client = Client::new(&hub.url);
     let (_, rfm) = programs().components.iter().find(|(name, _)| name == "rfm").expect("rfm is ours");
-    let answer = client.upload(&tenant.api_key, component::with_work(rfm.clone(), functions)).await;
+    let answer = client.upload(&tenant.api_key, component::with_work(rfm.clone(), functions, additions)).await;
     // The hub lives, and a plugin that compiles in time is taken.
     assert_eq!(client.upload(&tenant.api_key, rfm.clone()).await.status, StatusCode::CREATED);
     assert!(hub.stop().await.expect("the hub ends").success());
@@ -100,16 +103,16 @@ async fn compiled_under(bounds: &[(&str, &str)], functions: usize) -> (StatusCod
 
 #[tokio::test]
 async fn what_compiles_too_long_or_too_large_is_refused() {
-    let (status, problem, detail) = compiled_under(&[], 1).await;
+    let (status, problem, detail) = compiled_under(&[], (1, 100)).await;
     assert_eq!(status, StatusCode::CREATED, "{problem}: {detail}");
-    let refused = compiled_under(&[("compile_seconds", "1")], 250).await;
+    let refused = compiled_under(&[("compile_seconds", "1")], (250, 8_000)).await;
     assert_eq!(
         (refused.0, refused.1.as_str()),
         (StatusCode::UNPROCESSABLE_ENTITY, "compile-too-long"),
         "{}",
         refused.2
     );
-    let refused = compiled_under(&[("compile_mib", "256")], 250).await;
+    let refused = compiled_under(&[("compile_mib", "256")], (1, 1_000_000)).await;
     assert_eq!((refused.0, refused.1.as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "compile-failed"), "{}", refused.2);
     println!("{}", refused.2);
 }
