@@ -39,8 +39,10 @@ enum Command {
     Key(commands::key::Arguments),
     /// Write, build, test and install a plugin.
     Plugin(commands::plugin::Arguments),
-    /// Send a file of past events to a hub.
+    /// Send a file of events, customers or objects to a hub.
     Import(commands::import::Arguments),
+    /// Write events, customers or objects of a hub to a file.
+    Export(commands::export::Arguments),
     /// Look whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
@@ -75,6 +77,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(arguments) => commands::key::run(arguments).await?,
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
+        Command::Export(arguments) => commands::export::run(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}
     }
