@@ -163,7 +163,8 @@ pub fn put(row: &mut Map<String, Value>, path: &[String], value: Value) -> Resul
         let below = place.entry(step.as_str()).or_insert_with(|| Value::Object(Map::new()));
         place = below.as_object_mut().with_context(|| format!("`{step}` has a value and members"))?;
     }
-    ensure!(!place.contains_key(last), "two columns say `{}`", path.join("."));
+    let agrees = place.get(last).is_none_or(|there| *there == value);
+    ensure!(agrees, "two columns say `{}`, and not the same", path.join("."));
     place.insert(last.clone(), value);
     Ok(())
 }
