@@ -220,13 +220,16 @@ async fn what_was_exported_is_imported() {
     assert_eq!(sent.body, json!({"success": true}));
     hub.client.settled(&hub.tenant.api_key).await;
 
-    let customers = ["--format", "csv", "--fields", "identity.user_id,identity.email,attribute.city,attribute.n,tag.vip"];
+    let customers =
+        ["--format", "csv", "--fields", "identity.user_id,identity.email,attribute.city,attribute.n,tag.vip"];
     let log = ["--format", "jsonl"];
     let (by_fields, by_log) = (hub.export("customers", &customers).await, hub.export("events", &log).await);
     let usual = hub.export("customers", &["--format", "jsonl"]).await;
-    for (name, text, into) in
-        [("log.jsonl", &by_log, "events"), ("fields.csv", &by_fields, "customers"), ("usual.jsonl", &usual, "customers")]
-    {
+    for (name, text, into) in [
+        ("log.jsonl", &by_log, "events"),
+        ("fields.csv", &by_fields, "customers"),
+        ("usual.jsonl", &usual, "customers"),
+    ] {
         let other = Fixture::new().await;
         let (ended_well, told) = other.import(&other.file(name, text), &["--into", into]).await;
         assert!(ended_well, "{name}: {told}");

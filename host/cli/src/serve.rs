@@ -121,7 +121,6 @@ fn runtime_config(config: &Config, data: &DataDir, listen: IpAddr) -> Result<ope
         instances: config.instances,
         // Compiling is done by this very binary, in a process under limits of its own.
         compiler: std::env::current_exe().ok(),
-        ..openhub_runtime::Config::default()
     })
 }
 
