@@ -282,3 +282,82 @@ fn complete(row: &mut Map<String, Value>, into: Into) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        mapping: Mapping,
+    }
+
+    fn plan(into: Into, arguments: &[&str]) -> Result<Plan> {
+        Plan::new(into, &Line::parse_from([&["import"], arguments].concat()).mapping)
+    }
+
+    fn row(into: Into, arguments: &[&str], cells: &[(&str, &str)]) -> Result<Value, RowFault> {
+        let mut mapper = Mapper::new(plan(into, arguments).unwrap(), Form::Csv);
+        mapper.row(cells.iter().map(|(column, text)| (*column, Cell::Text(text)))).map(Value::Object)
+    }
+
+    #[test]
+    fn columns_become_properties_unless_they_are_the_events_own() {
+        let arguments = ["--event", "Order Completed", "--user-column", "customer_id", "--time-column", "date"];
+        let cells = [("customer_id", "00001"), ("date", "1997-01-01"), ("quantity", "2"), ("sku", "007"), ("note", "")];
+        let expected = json!({"type": "track", "event": "Order Completed", "userId": "00001",
+            "timestamp": "1997-01-01T00:00:00Z", "properties": {"quantity": 2, "sku": "007"}});
+        assert_eq!(row(Into::Events, &arguments, &cells).unwrap(), expected);
+        let cells = [("type", "identify"), ("userId", "u1"), ("plan", "gold")];
+        let expected = json!({"type": "identify", "userId": "u1", "traits": {"plan": "gold"}});
+        assert_eq!(row(Into::Events, &[], &cells).unwrap(), expected);
+    }
+
+    #[test]
+    fn customers_and_objects_have_words_of_their_own() {
+        let arguments =
+            ["--map", "id=identity.user_id", "--map", "vip=tag.vip", "--map", "x=-", "--const", "attribute.src=crm"];
+        let cells = [("id", "7"), ("vip", "yes"), ("x", "1"), ("identity.email", "a@b.c"), ("city", "Rome")];
+        let expected = json!({"type": "identify", "userId": "7", "tags": {"vip": true},
+            "traits": {"email": "a@b.c", "city": "Rome", "src": "crm"}});
+        assert_eq!(row(Into::Customers, &arguments, &cells).unwrap(), expected);
+        let cells = [("field.percent", "5"), ("owner", "u1"), ("version", "3")];
+        let expected = json!({"fields": {"percent": 5, "owner": {"kind": "user_id", "value": "u1"}}});
+        assert_eq!(row(Into::Objects, &["--map", "owner=field.owner:customer:user_id"], &cells).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_contradicts_is_told_with_its_column() {
+        let cells = [("a", "1"), ("b", "2")];
+        let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x"], &cells).unwrap_err();
+        assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
+        let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();
+        assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
+        for bad in ["a=nowhere", "a=userId:colour", "a", "a=properties."] {
+            assert!(plan(Into::Events, &["--map", bad]).is_err(), "{bad}");
+        }
+        assert!(plan(Into::Customers, &["--map", "a=identity.passport"]).is_err());
+        let header = ["a", "b", "a"].map(str::to_owned);
+        assert!(plan(Into::Events, &[]).unwrap().check_header(&header).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn a_pointer_leads_back_to_its_column() {
+        let plan = plan(Into::Events, &["--map", "amount=properties.total", "--user-column", "who"]).unwrap();
+        let mut mapper = Mapper::new(plan, Form::Csv);
+        let cells = [("amount", "1"), ("who", "u"), ("a/b", "2"), ("context", "{}")];
+        mapper.row(cells.iter().map(|(column, text)| (*column, Cell::Text(text)))).unwrap();
+        let columns = mapper.columns();
+        for (pointer, column) in [
+            ("/properties/total", "amount"),
+            ("/userId", "who"),
+            ("/properties/a~1b", "a/b"),
+            ("/context/x", "context"),
+            ("/event", ""),
+        ] {
+            assert_eq!(columns.of(pointer), column, "{pointer}");
+        }
+    }
+}
