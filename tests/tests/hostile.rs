@@ -80,6 +80,30 @@ async fn an_instance_remembers_nothing() {
     hub.ends_well().await;
 }
 
+/// The panic of a poison row is logged first; without the grant of `log` that is where the call breaks off.
+#[tokio::test]
+async fn an_import_that_an_admin_did_not_grant_is_refused_when_it_is_used() {
+    let component = guests::build("tests/hostile/poison").bytes;
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let hub = place.serve().await;
+    let hub = Fixture { client: Client::new(&hub.url), tenant, hub, place };
+    let key = &hub.tenant.api_key;
+    let installed = hub.client.upload(key, component).await;
+    let path = format!("/api/v1/plugins/{}/enable", installed.body["name"].as_str().expect("a name"));
+    let wider = json!({"grant": {"imports": ["openhub:http/http"]}});
+    let refused = hub.client.json(reqwest::Method::POST, &path, key, &wider).await;
+    assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
+    let narrower = json!({"grant": {"imports": []}});
+    let enabled = hub.client.json(reqwest::Method::POST, &path, key, &narrower).await;
+    assert_eq!(enabled.body["status"], "enabled", "{enabled:?}");
+    let status = hub.send(vec![order("fine", json!({"amount": 7})), order("poisoned", json!({"amount": 13}))]).await;
+    assert_eq!((&status["set_aside"], hub.attribute("fine", "amount").await), (&json!(1), json!(7)), "{status}");
+    let faults = hub.faults().await;
+    assert!(faults.len() == 1 && faults[0].contains("was not granted"), "{faults:?}");
+    hub.ends_well().await;
+}
+
 /// Installs what takes long to compile into a hub that grants so little; the answer's problem and its reason.
 async fn compiled_under(
     bounds: &[(&str, &str)],
