@@ -124,8 +124,14 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
         println!("secret {secret} is set");
     }
     if enable {
-        hub.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), &json!({"settings": values})).await?;
-        println!("enabled {name}");
+        let path = format!("/api/v1/plugins/{name}/enable");
+        let enabled = hub.call(Method::POST, &path, &json!({"settings": values})).await?;
+        match enabled["position"].as_i64() {
+            None => println!("enabled {name}"),
+            Some(position) => {
+                println!("{name} is enabled as soon as the engine, which is behind, reaches position {position}")
+            }
+        }
     } else {
         println!("it does nothing yet: `--enable` grants what its manifest asks for, and starts it");
     }

@@ -169,8 +169,11 @@ impl Import {
         let outcome = self.all(read_ahead(batches)).await;
         self.bar.finish_and_clear();
         let state = &self.state.state;
-        let hint = || format!("{} rows are done; the same command goes on from there", state.rows);
-        outcome.with_context(hint)?;
+        if state.rows > 0 {
+            outcome.with_context(|| format!("{} rows are done; the same command goes on from there", state.rows))?;
+        } else {
+            outcome?;
+        }
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = self.now as f64 / seconds.max(1e-3);
         println!(

@@ -76,6 +76,7 @@ impl Into {
                 let path = match kind {
                     "user_id" => at(&["userId"]),
                     "anonymous_id" => at(&["anonymousId"]),
+                    "group_id" => at(&["groupId"]),
                     "email" | "phone" => at(&["traits", kind]),
                     _ => return None,
                 };
@@ -122,7 +123,9 @@ impl Into {
                 Into::Events => {
                     "userId, anonymousId, event, timestamp, messageId, properties.…, traits.…, context.…, -"
                 }
-                Into::Customers => "identity.user_id, .anonymous_id, .email, .phone, attribute.…, tag.…, timestamp, -",
+                Into::Customers => {
+                    "identity.user_id, .anonymous_id, .email, .phone, .group_id, attribute.…, tag.…, timestamp, -"
+                }
                 Into::Objects => "field.…, -",
             };
             format!("`{name}` is no target: {known}")
