@@ -1,6 +1,7 @@
 //! Import and export from the command line, with the real binary: what is refused and why, what happens when either side
 //! is killed, and that what was exported can be imported.
 
+use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::patience::until;
 use serde_json::{Value, json};
@@ -20,7 +21,12 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Fixture {
-        let place = Place::new(None);
+        Fixture::on(None).await
+    }
+
+    /// `database` is the URL of a PostgreSQL database; none is SQLite.
+    async fn on(database: Option<String>) -> Fixture {
+        let place = Place::new(database);
         let tenant = place.tenant("live").await;
         let hub = place.serve().await;
         Fixture { client: Client::new(&hub.url), tenant, hub, place }
@@ -165,8 +171,18 @@ async fn an_import_goes_on_after_a_kill_of_either_side_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn objects_are_made_once_each() {
-    let hub = Fixture::new().await;
+async fn objects_are_made_once_each_on_sqlite() {
+    objects_are_made_once_each(Fixture::new().await).await;
+}
+
+#[tokio::test]
+async fn objects_are_made_once_each_on_postgres() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    objects_are_made_once_each(Fixture::on(Some(database)).await).await;
+}
+
+async fn objects_are_made_once_each(hub: Fixture) {
     let coupon = programs().components.iter().find(|(name, _)| name == "coupon").expect("coupon is ours").1.clone();
     hub.client.enable(&hub.tenant.api_key, coupon).await;
     let mut text = String::from("person,percent\n");
@@ -179,8 +195,14 @@ async fn objects_are_made_once_each() {
     let (_, text) = hub.import(&file, &[&arguments[..], &["--dry-run"]].concat()).await;
     assert!(text.contains("2495 of 2500 rows would be imported, 5 refused"), "{text}");
     assert_eq!(hub.export("objects", &["--type", "coupon", "--format", "jsonl"]).await, "");
-    let (_, text) = hub.import(&file, &arguments).await;
-    assert!(text.contains("2495 of 2500 rows imported, 5 refused"), "{text}");
+    // Two at once: whatever the one has made is known to the other.
+    let other = hub.place.folder.join("other");
+    let (state, list) = (beside(&other, "state"), beside(&other, "refused"));
+    let paths = ["--state", state.to_str().expect("a path"), "--refused", list.to_str().expect("a path")];
+    let apart = [&arguments[..], &paths].concat();
+    for (_, text) in <[_; 2]>::from(tokio::join!(hub.import(&file, &arguments), hub.import(&file, &apart))) {
+        assert!(text.contains("2495 of 2500 rows imported, 5 refused"), "{text}");
+    }
     let refused = refused(&file);
     assert_eq!((refused.len(), refused[0].0.as_str(), refused[0].1.as_str()), (5, "8", "percent"), "{refused:?}");
     std::fs::remove_file(beside(&file, "import.json")).expect("there is a state");

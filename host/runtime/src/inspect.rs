@@ -49,7 +49,7 @@ pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
 }
 
 fn unreadable(error: wasmparser::BinaryReaderError) -> Refusal {
-    let message = error.message().lines().next().unwrap_or_default().trim_end_matches(['[', ' ']).to_owned();
+    let message = error.message().lines().next().unwrap_or_default().trim_end_matches(" - expected=[").to_owned();
     Refusal::new(
         Refusal::NOT_A_COMPONENT,
         format!("it is no WebAssembly component: {message} (at byte {})", error.offset()),
