@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod condition;
 mod cursor;
+mod export;
 mod ingest;
 mod installation;
 mod journeys;

@@ -85,11 +85,9 @@ impl Segments {
         }
         // An event may lie in the future of a live clock, so a mention of events is one of the time, too.
         let timed = needs.clock || !needs.events.is_empty() || needs.messages.is_some();
-        for (places, mentioned) in [
-            (&mut self.consents, needs.consents),
-            (&mut self.identities, needs.identities),
-            (&mut self.clock, timed),
-        ] {
+        for (places, mentioned) in
+            [(&mut self.consents, needs.consents), (&mut self.identities, needs.identities), (&mut self.clock, timed)]
+        {
             if mentioned {
                 places.push(place);
             }
