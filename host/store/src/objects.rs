@@ -75,11 +75,15 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = ",
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM ",
         );
-        sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
         if let Some(part) = filter.part {
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push("objects WHERE tenant_id = ");
+        sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
+        if filter.part.is_some() {
+            sql.push(" AND part_id = own");
         }
         if let Some(after) = &filter.after {
             sql.push(" AND key > ").text(after);

@@ -89,17 +89,28 @@ struct Row {
     body: String,
 }
 
-/// Each kind's part of the list, up to its tenant's id.
-const PARTS: [&str; 4] = [
-    "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, e.kind AS number, e.cause AS note, \
-     COALESCE(b.body, '{}') AS body FROM events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id \
-     AND b.position = e.position WHERE e.tenant_id = ",
-    "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, status AS number, journey AS note, content AS body \
-     FROM messages WHERE tenant_id = ",
-    "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, version AS number, node AS note, \
-     CAST(status AS TEXT) AS body FROM runs WHERE tenant_id = ",
-    "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, kind AS title, version AS number, key AS note, \
-     fields AS body FROM objects WHERE tenant_id = ",
+/// Each kind's part of the list: its columns, and what follows the parts in FROM, up to its tenant's id.
+const PARTS: [(&str, &str); 4] = [
+    (
+        "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, \
+         e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
+        "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ",
+    ),
+    (
+        "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, status AS number, \
+         journey AS note, content AS body FROM ",
+        "messages WHERE tenant_id = ",
+    ),
+    (
+        "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, version AS number, \
+         node AS note, CAST(status AS TEXT) AS body FROM ",
+        "runs WHERE tenant_id = ",
+    ),
+    (
+        "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, kind AS title, \
+         version AS number, key AS note, fields AS body FROM ",
+        "objects WHERE tenant_id = ",
+    ),
 ];
 
 impl Store {
@@ -113,9 +124,9 @@ impl Store {
     ) -> Result<Vec<TimelineItem>, StoreError> {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "SELECT * FROM (");
-        for (index, select) in PARTS.into_iter().enumerate() {
-            sql.push(if index == 0 { "" } else { " UNION ALL " }).push(select).int(scope.tenant().0);
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+        for (index, (select, table)) in PARTS.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { " UNION ALL " }).push(select);
+            sql.each_part_of(scope.tenant(), part).push(table).int(scope.tenant().0).push(" AND part_id = own");
         }
         sql.push(") AS items");
         if let Some(TimelineCursor { at, kind, id }) = before {
