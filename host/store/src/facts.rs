@@ -244,7 +244,8 @@ impl Loading {
         Ok(())
     }
 
-    /// The rows of the parts in `table`, looked up by its index: SQLite would rather walk all of the tenant's.
+    /// The rows of the parts in `table`: looked up part by part on SQLite, which would rather walk all of the tenant's;
+    /// by a hash of the parts on PostgreSQL, which without statistics would rather compare each with each.
     fn of_parts(
         &self,
         sql: &mut Sql,
@@ -253,9 +254,27 @@ impl Loading {
         joined: &'static str,
         alias: &'static str,
     ) {
-        sql.push(" FROM json_each(").text(&self.parts).push(") k CROSS JOIN ").push(table).either(index, "");
-        sql.push(joined).push(" WHERE ").push(alias).push(".tenant_id = ").int(self.tenant).push(" AND ");
-        sql.push(alias).push(".part_id = CAST(k.atom AS TEXT)");
+        let tenant = |sql: &mut Sql| {
+            sql.push(" WHERE ").push(alias).push(".tenant_id = ").int(self.tenant).push(" AND ");
+            sql.push(alias).push(".part_id ");
+        };
+        match sql {
+            Sql::Sqlite(_) => {
+                sql.push(" FROM json_each(")
+                    .text(&self.parts)
+                    .push(") k CROSS JOIN ")
+                    .push(table)
+                    .push(index)
+                    .push(joined);
+                tenant(sql);
+                sql.push("= CAST(k.atom AS TEXT)");
+            }
+            Sql::Postgres(_) => {
+                sql.push(" FROM ").push(table).push(joined);
+                tenant(sql);
+                sql.push("IN (SELECT CAST(atom AS TEXT) FROM json_each(").text(&self.parts).push("))");
+            }
+        }
     }
 
     fn of(&mut self, part: &str) -> Result<&mut CustomerFacts, StoreError> {
