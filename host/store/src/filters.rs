@@ -3,6 +3,7 @@
 //!
 //! Lists use it for their filters; `conditions` builds truths on it.
 
+use openhub_model::{PartId, TenantId};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
@@ -65,6 +66,14 @@ impl Sql {
             Sql::Postgres(builder) => drop(builder.push_bind(value)),
         }
         self
+    }
+
+    /// A list in brackets: the parts of the customer that a part belongs to, itself at least.
+    pub(crate) fn parts_of(&mut self, tenant: TenantId, part: PartId) -> &mut Self {
+        let part = part.to_string();
+        self.push("(SELECT ").text(&part).push(" UNION SELECT part_id FROM parts WHERE tenant_id = ").int(tenant.0);
+        self.push(" AND customer_id = (SELECT customer_id FROM parts WHERE tenant_id = ").int(tenant.0);
+        self.push(" AND part_id = ").text(&part).push("))")
     }
 
     pub(crate) async fn fetch_all<R>(mut self, conn: Conn<'_>) -> Result<Vec<R>, StoreError>

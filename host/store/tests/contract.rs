@@ -4,6 +4,8 @@ mod support;
 
 #[path = "contract/lists.rs"]
 mod lists;
+#[path = "contract/previews.rs"]
+mod previews;
 #[path = "contract/writes.rs"]
 mod writes;
 
@@ -24,6 +26,8 @@ macro_rules! each_case {
         writes::a_restart_takes_over(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
+        previews::consents_are_in_the_timeline(&database).await?;
+        previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
     }};
 }
 
