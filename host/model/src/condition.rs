@@ -78,6 +78,7 @@ mod cycle;
 mod declared;
 mod evaluate;
 mod events;
+mod explain;
 mod facts;
 mod needs;
 mod sequence;
@@ -91,6 +92,7 @@ pub use compare::{MICROS_LIMIT, micros, same};
 pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;
+pub use explain::Explanation;
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
 pub use needs::{EventNeed, MessageNeed, Needs};
 pub use tree::{

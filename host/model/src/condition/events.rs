@@ -36,6 +36,25 @@ impl EventTest {
         Evaluation { truth: self.aggregated(matching), until }
     }
 
+    /// The aggregate itself, for a reader; `null` if there is none.
+    pub(super) fn value_of<'a, I>(&self, mut matching: I) -> Value
+    where
+        I: DoubleEndedIterator<Item = &'a EventFact> + Clone,
+    {
+        let of = self.of.as_deref().unwrap_or_default();
+        let value = |event: Option<&EventFact>| event.and_then(|event| event.properties.get(of)).cloned();
+        match self.aggregate {
+            Aggregate::Count => matching.count().into(),
+            Aggregate::Sum => (Sum::of(numbers(matching, of)).total() / 1e6).into(),
+            Aggregate::Avg => Sum::of(numbers(matching, of)).average().map(|average| average / 1e6).into(),
+            Aggregate::Min => numbers(matching, of).reduce(f64::min).into(),
+            Aggregate::Max => numbers(matching, of).reduce(f64::max).into(),
+            Aggregate::First => value(matching.next()).into(),
+            Aggregate::Last => value(matching.next_back()).into(),
+            Aggregate::Distinct => distinct(matching, of).into(),
+        }
+    }
+
     fn aggregated<'a, I>(&self, mut matching: I) -> Truth
     where
         I: DoubleEndedIterator<Item = &'a EventFact> + Clone,

@@ -1,7 +1,9 @@
 //! The meaning of conditions: a table of the leaves, Kleene's laws for the rest, and the check's faults.
 
+mod explain;
 mod faults;
 mod leaves;
+mod schema;
 mod time;
 
 use openhub_model::condition::{MAX_DEPTH, MAX_LEAVES, MAX_VALUES, Truth};
