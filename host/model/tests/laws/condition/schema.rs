@@ -89,7 +89,7 @@ fn refuses_each_change(sample: &Value) {
     if let Some(fields) = more.as_object_mut() {
         for (name, value) in fields.clone().iter().filter(|(name, _)| *name != "value" && kind != "not") {
             let mut wrong = test.clone();
-            wrong[name] = if value.is_array() { json!("x") } else { json!(["x"]) };
+            wrong[name] = if value.is_array() || value.is_object() { json!("x") } else { json!(["x"]) };
             changed.push(json!({ kind: wrong }));
         }
         fields.insert("more".into(), json!(1));
