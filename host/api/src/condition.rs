@@ -1,5 +1,6 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
+use openhub_model::condition::Declarations;
 use openhub_model::{Condition, Fault};
 use serde_json::Value;
 
@@ -22,11 +23,16 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
         serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
+    checked(value, pointer, &Declarations::default())
+}
+
+/// The condition that lies at `pointer` of its document, or all that is wrong with it.
+pub(crate) fn checked(value: Value, pointer: &str, declared: &Declarations<'_>) -> Result<Condition, Vec<Fault>> {
     if let Some(fault) = text::find_nul(&value, pointer) {
         return Err(vec![fault]);
     }
     let condition: Condition = from_value(value, pointer).map_err(|fault| vec![fault])?;
-    let faults = condition.faults(pointer);
+    let faults = condition.faults_against(pointer, declared);
     if faults.is_empty() { Ok(condition) } else { Err(faults) }
 }
 

@@ -24,13 +24,8 @@ pub enum TimelineKind {
 }
 
 impl TimelineKind {
-    pub const ALL: [TimelineKind; 5] = [
-        TimelineKind::Event,
-        TimelineKind::Message,
-        TimelineKind::Run,
-        TimelineKind::Object,
-        TimelineKind::Consent,
-    ];
+    pub const ALL: [TimelineKind; 5] =
+        [TimelineKind::Event, TimelineKind::Message, TimelineKind::Run, TimelineKind::Object, TimelineKind::Consent];
 
     fn from_code(code: i64) -> Option<TimelineKind> {
         TimelineKind::ALL.into_iter().find(|kind| *kind as i64 == code)

@@ -19,6 +19,8 @@ use crate::problem::{MISSING_SCOPE, Problem, UNAUTHENTICATED};
 /// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
     pub scope: Scope,
+    /// The key's id: who did what is done under it.
+    pub key: String,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -88,7 +90,7 @@ async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Res
     if !key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING) {
         return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
     }
-    Ok(Authorized { scope: Scope::of(key.tenant), permission: PhantomData })
+    Ok(Authorized { scope: Scope::of(key.tenant), key: key.id.clone(), permission: PhantomData })
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

@@ -1,11 +1,13 @@
 //! Customers as the API shows them.
 
-use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
-use openhub_store::{Claim, TimelineItem, TimelineKind};
+use openhub_model::{Attribute, Cause, Identity, PartId, Timestamp};
+use openhub_store::{TimelineItem, TimelineKind};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+use crate::people::{Known, Person};
 
 /// A customer, with what is known and who said so.
 #[derive(Serialize, ToSchema)]
@@ -17,6 +19,9 @@ pub(crate) struct CustomerView {
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
     tags: Vec<String>,
+    /// By purpose, or by `purpose/channel`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    consents: BTreeMap<String, ConsentView>,
     /// Of each attribute: the event that set it and, if a rule did, which.
     causes: BTreeMap<String, CauseView>,
     #[schema(value_type = String, format = DateTime)]
@@ -30,6 +35,9 @@ pub(crate) struct CustomerView {
 pub(crate) struct IdentityView {
     kind: String,
     value: String,
+    /// `message_id` of the event that first claimed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 /// Who set an attribute.
@@ -55,14 +63,9 @@ pub(crate) struct CustomerList {
 }
 
 impl CustomerView {
-    pub fn new(customer: Customer, claims: &[Claim]) -> CustomerView {
-        let mut identities = vec![IdentityView::from(customer.identity)];
-        for claim in claims.iter().filter(|claim| claim.part == customer.part) {
-            let identity = IdentityView { kind: claim.kind.clone(), value: claim.value.clone() };
-            if !identities.contains(&identity) {
-                identities.push(identity);
-            }
-        }
+    pub fn new(Person { customer, identities }: Person) -> CustomerView {
+        let consents = customer.consents.into_iter().filter(|(_, record)| !record.value.is_null());
+        let consents = consents.map(|(key, record)| (key, record.into())).collect();
         let tags = customer.tags.iter().filter(|(_, tag)| tag.value == Value::Bool(true));
         let tags = tags.map(|(name, _)| name.clone()).collect();
         let mut attributes = Map::new();
@@ -75,9 +78,10 @@ impl CustomerView {
         }
         CustomerView {
             id: customer.customer,
-            identities,
+            identities: identities.into_iter().map(Into::into).collect(),
             attributes,
             tags,
+            consents,
             causes,
             first_seen_at: customer.first_seen_at,
             last_seen_at: customer.last_seen_at,
@@ -85,9 +89,46 @@ impl CustomerView {
     }
 }
 
+/// What a customer agreed to or refused, and the event that recorded it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub(crate) struct ConsentView {
+    /// `granted` or `denied`.
+    state: String,
+    /// Where it was said: a form, a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// The version of the text that was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_version: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The event's `message_id`.
+    event: String,
+}
+
+impl From<Attribute> for ConsentView {
+    fn from(Attribute { value, cause }: Attribute) -> Self {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        ConsentView {
+            state: text("state").unwrap_or_default(),
+            source: text("source"),
+            text_version: text("text_version"),
+            at: cause.at,
+            event: cause.event,
+        }
+    }
+}
+
 impl From<Identity> for IdentityView {
     fn from(Identity { kind, value }: Identity) -> Self {
-        IdentityView { kind, value }
+        IdentityView { kind, value, source: None }
+    }
+}
+
+impl From<Known> for IdentityView {
+    fn from(Known { identity, source }: Known) -> Self {
+        IdentityView { source, ..identity.into() }
     }
 }
 
@@ -103,7 +144,7 @@ impl From<Cause> for CauseView {
 pub(crate) struct TimelineItemView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `event`, `message`, `run` or `object`.
+    /// `event`, `message`, `run`, `object` or `consent`.
     #[schema(value_type = String)]
     kind: TimelineKind,
     id: String,

@@ -70,8 +70,14 @@ impl Store {
         rows: usize,
         time: Duration,
     ) -> Result<Preview, StoreError> {
-        let mut counting =
-            Counting { reading: self.reading(scope).await?, tenant: scope.tenant().0, condition, as_of, from: 0, to: 1 };
+        let mut counting = Counting {
+            reading: self.reading(scope).await?,
+            tenant: scope.tenant().0,
+            condition,
+            as_of,
+            from: 0,
+            to: 1,
+        };
         let began = Instant::now();
         let mut preview = Preview::default();
         while preview.slices < Preview::SLICES {
