@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_engine::{Clock, Config, Engine, Sealer};
-use openhub_model::{ClockKind, EventKind, Identity, NewEvent, TenantId, Timestamp};
+use openhub_model::identity::{Authority, Part};
+use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
-    CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, PluginStatus, RunFilter, Scope, Store,
+    Claim, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, PluginStatus, RunFilter, Scope,
+    Store,
 };
 use serde_json::{Value, json};
 
@@ -107,12 +109,41 @@ impl House {
             occurred_at: order.at,
             received_at: HOST_NOW,
             historical: false,
+            authority: Authority::Server,
             cause: None,
             body: format!(
                 r#"{{"type":"track","event":"Order Completed","userId":"{}","properties":{{"total":{}}}}}"#,
                 order.customer, order.total
             ),
         }
+    }
+
+    /// Any call, as its door would append it; its part is that of `subject`.
+    pub fn call(&self, kind: EventKind, id: &str, subject: &Identity, at: Timestamp, body: Value) -> NewEvent {
+        let name = body["event"].as_str().unwrap_or_default().to_owned();
+        NewEvent {
+            message_id: id.to_owned(),
+            kind,
+            name,
+            part: Some(subject.part(self.tenant)),
+            occurred_at: at,
+            received_at: HOST_NOW,
+            historical: false,
+            authority: Authority::Server,
+            cause: None,
+            body: body.to_string(),
+        }
+    }
+
+    /// All parts and claims, in an order of their own.
+    pub async fn identities(&self) -> (Vec<Part>, Vec<Claim>) {
+        let customers = CustomerFilter { limit: PAGE, ..CustomerFilter::default() };
+        let customers = self.store.customers(&self.scope, &customers).await.expect("customers");
+        let ids: Vec<PartId> = customers.iter().map(|customer| customer.customer).collect();
+        let mut parts = self.store.parts_around(&self.scope, &ids).await.expect("parts");
+        parts.sort_by_key(|part| part.age);
+        let ids: Vec<PartId> = parts.iter().map(Part::id).collect();
+        (parts, self.store.claims_by_part(&self.scope, &ids).await.expect("claims"))
     }
 
     pub fn start(&self, batch: usize, workers: usize) -> Engine {
@@ -152,16 +183,20 @@ impl House {
         let mut events: Vec<String> =
             events.iter().map(|event| format!("{} {}", event.message_id, event.body)).collect();
         events.sort();
+        let (parts, claims) = self.identities().await;
+        let parts: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
+        let claims: Vec<String> = claims.iter().map(|claim| format!("{claim:?}")).collect();
         let standing = self.store.standing(&self.scope).await.expect("a standing");
         json!({
-            "customers": customers, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
+            "customers": customers, "parts": parts, "claims": claims, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
             "clock": standing.clock, "waiting": standing.waiting_runs, "timers": standing.timers,
             "set_aside": standing.set_aside,
         })
     }
 }
 
-fn control(name: &str, key: &str, body: Value) -> NewEvent {
+/// A control event; `key` tells it from others of its name.
+pub fn control(name: &str, key: &str, body: Value) -> NewEvent {
     NewEvent {
         message_id: format!("{name}:{key}"),
         kind: EventKind::Control,
@@ -170,6 +205,7 @@ fn control(name: &str, key: &str, body: Value) -> NewEvent {
         occurred_at: HOST_NOW,
         received_at: HOST_NOW,
         historical: false,
+        authority: Authority::Server,
         cause: None,
         body: body.to_string(),
     }

@@ -59,7 +59,7 @@ impl Column {
         Ok(columns)
     }
 
-    fn value(&self, Person { customer, identities }: &Person, since: Option<Timestamp>) -> Value {
+    fn value(&self, Person { customer, parts }: &Person, since: Option<Timestamp>) -> Value {
         match &self.field {
             Field::Id => json!(customer.customer),
             Field::Since => json!(since),
@@ -72,8 +72,8 @@ impl Column {
                 None => Value::Null,
             },
             Field::Identity(kind) => {
-                let of_kind = identities.iter().filter(|known| known.identity.kind == *kind);
-                of_kind.map(|known| known.identity.value.as_str()).collect()
+                let of_kind = parts.iter().map(|part| &part.identity).filter(|identity| identity.kind == *kind);
+                of_kind.map(|identity| identity.value.as_str()).collect()
             }
         }
     }
@@ -160,7 +160,7 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::people::Known;
+    use openhub_model::identity::{Age, Part};
     use openhub_model::{Cause, Customer, Identity, TenantId};
 
     fn person() -> Person {
@@ -170,8 +170,12 @@ mod tests {
         customer.set("note", json!("says \"hi\", twice\r\n"), cause.clone());
         customer.set("spent", json!(12.5), cause.clone());
         customer.set_tag("vip", json!(true), cause);
-        let emails = ["a@x", "b@x"].map(|email| Known { identity: Identity::new("email", email), source: None });
-        Person { customer, identities: emails.into() }
+        let parts = ["a@x", "b@x"].map(|email| {
+            let identity = Identity::new("email", email);
+            let age = Age { position: 1, claimed: true, id: identity.part(TenantId(1)) };
+            Part { age, customer: customer.customer, identity, source: "m".into(), seen: false, state: None }
+        });
+        Person { customer, parts: parts.into() }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
-use openhub_model::condition::Declarations;
 use openhub_model::{Condition, Fault};
 use serde_json::Value;
 
@@ -23,17 +22,17 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
         serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
-    checked(value, pointer, &Declarations::default())
+    let condition = parse(value, pointer).map_err(|fault| vec![fault])?;
+    let faults = condition.faults(pointer);
+    if faults.is_empty() { Ok(condition) } else { Err(faults) }
 }
 
-/// The condition that lies at `pointer` of its document, or all that is wrong with it.
-pub(crate) fn checked(value: Value, pointer: &str, declared: &Declarations<'_>) -> Result<Condition, Vec<Fault>> {
-    if let Some(fault) = text::find_nul(&value, pointer) {
-        return Err(vec![fault]);
+/// The condition that lies at `pointer` of its document, or where it does not have the form of one.
+pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Fault> {
+    match text::find_nul(&value, pointer) {
+        Some(fault) => Err(fault),
+        None => from_value(value, pointer),
     }
-    let condition: Condition = from_value(value, pointer).map_err(|fault| vec![fault])?;
-    let faults = condition.faults_against(pointer, declared);
-    if faults.is_empty() { Ok(condition) } else { Err(faults) }
 }
 
 #[cfg(test)]

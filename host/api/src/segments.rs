@@ -1,7 +1,8 @@
 //! What a condition may mention, and who mentions a segment.
 
+use openhub_model::attribute::AttributeType;
 use openhub_model::condition::{Declarations, cycle};
-use openhub_model::manifest::Field;
+use openhub_model::manifest::{Field, Type};
 use openhub_model::{Condition, Fault};
 use openhub_store::{PluginStatus, Scope, Segment, SegmentVersion};
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
-use crate::condition::checked;
+use crate::condition::parse;
 use crate::parameters::name_in_path;
 use crate::problem::{INVALID_CONDITION, Problem};
 use crate::text::step;
@@ -28,6 +29,8 @@ pub(crate) struct Known {
     journeys: BTreeSet<String>,
     /// The types that enabled plugins declare.
     objects: BTreeMap<String, Vec<Field>>,
+    /// Those that were declared with a type; others may be named too.
+    attributes: BTreeMap<String, Type>,
 }
 
 impl Known {
@@ -38,31 +41,45 @@ impl Known {
         let plugins = app.store.plugins(scope).await?;
         let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
         let objects = enabled.flat_map(|plugin| plugin.manifest.objects).map(|shape| (shape.name, shape.fields));
-        Ok(Known { names: segments.keys().cloned().collect(), segments, journeys, objects: objects.collect() })
+        let attributes = app.store.declared_attributes(scope).await?.into_iter();
+        let attributes = attributes.filter_map(|(name, declared)| Some((name, scalar(declared.of?)?)));
+        Ok(Known {
+            names: segments.keys().cloned().collect(),
+            segments,
+            journeys,
+            objects: objects.collect(),
+            attributes: attributes.collect(),
+        })
     }
 
     /// The condition at `/condition` of a body, or every fault of it.
     pub fn condition(&self, value: Value) -> Result<Condition, Problem> {
+        self.check(value, &self.names)
+    }
+
+    fn check(&self, value: Value, segments: &BTreeSet<String>) -> Result<Condition, Problem> {
+        let condition = parse(value, POINTER).map_err(|fault| refused(vec![fault]))?;
         let declared = Declarations {
-            segments: Some(&self.names),
+            segments: Some(segments),
             journeys: Some(&self.journeys),
             objects: Some(&self.objects),
             ..Declarations::default()
         };
-        checked(value, POINTER, &declared).map_err(refused)
+        let mut faults = condition.faults_against(POINTER, &declared);
+        let declared = Declarations { attributes: Some(&self.attributes), ..Declarations::default() };
+        for fault in condition.faults_against(POINTER, &declared) {
+            if fault.code != "unknown-attribute" && !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        if faults.is_empty() { Ok(condition) } else { Err(refused(faults)) }
     }
 
     /// The same for the condition of the segment `name`, which must not lead back to it.
     pub fn condition_of(&self, name: &str, value: Value) -> Result<Condition, Problem> {
-        let mut known = self.names.clone();
-        known.insert(name.to_owned());
-        let declared = Declarations {
-            segments: Some(&known),
-            journeys: Some(&self.journeys),
-            objects: Some(&self.objects),
-            ..Declarations::default()
-        };
-        let condition = checked(value, POINTER, &declared).map_err(refused)?;
+        let mut segments = self.names.clone();
+        segments.insert(name.to_owned());
+        let condition = self.check(value, &segments)?;
         let of = |other: &str| match self.segments.get(other).and_then(|version| version.condition.as_ref()) {
             Some(condition) => condition.needs().segments,
             None => BTreeSet::new(),
@@ -76,6 +93,18 @@ impl Known {
                 Err(refused(faults.collect()))
             }
         }
+    }
+}
+
+/// As what a declared attribute is compared; a list or an object is not.
+fn scalar(of: AttributeType) -> Option<Type> {
+    match of {
+        AttributeType::Text => Some(Type::Text),
+        AttributeType::Number => Some(Type::Number),
+        AttributeType::Integer => Some(Type::Integer),
+        AttributeType::Boolean => Some(Type::Boolean),
+        AttributeType::Timestamp => Some(Type::Timestamp),
+        AttributeType::List | AttributeType::Object => None,
     }
 }
 

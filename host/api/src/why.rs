@@ -1,6 +1,7 @@
 //! Why a condition holds for one customer, or why not: what is stored is loaded, and the model explains.
 
 use openhub_model::condition::{Explanation, Needs};
+use openhub_model::identity::Part;
 use openhub_model::{Condition, Customer};
 use openhub_store::{AsOf, Scope};
 
@@ -25,7 +26,7 @@ pub(crate) async fn explain(
 ) -> Result<Vec<Explanation>, Problem> {
     let mut needs = Needs::default();
     conditions.iter().for_each(|condition| needs.add(condition));
-    let parts = app.store.parts_of(scope, customer.part).await?;
+    let parts = app.store.parts_around(scope, &[customer.customer]).await?.iter().map(Part::id).collect();
     let facts = app.store.facts(scope, &[(customer.customer, parts)], &needs, as_of).await?;
     let facts = facts.into_iter().next().unwrap_or_default();
     let facts = facts.facts(customer, as_of.now);

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, PartId, TenantId, Timestamp};
 use openhub_store::{Op, Scope, Tenant};
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub(crate) fn event(app: &App, kind: EventKind, part: Option<PartId>, at: Timest
         occurred_at: at,
         received_at: app.now(),
         historical: false,
+        // Who may write customers is known to the hub.
+        authority: Authority::Server,
         cause: None,
         body: body.to_string(),
     }

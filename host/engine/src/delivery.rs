@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use openhub_model::customer::Consent;
 use openhub_model::manifest::UnknownOutcome;
 use openhub_model::message::MessageStatus;
 use openhub_model::{Id, Span, TenantId, Timestamp};
@@ -242,24 +243,27 @@ impl Delivery {
         Ok(true)
     }
 
-    /// The gate that no plugin can pass around: a message under a purpose needs the customer's consent to it
-    /// (attribute `consent_<purpose>` is true), and one that has expired is not sent.
+    /// The gate that no plugin can pass around: a message under a purpose needs the customer's consent to it, by its
+    /// channel if that was asked for, and one that has expired is not sent.
     async fn gate(&mut self, messages: Vec<Outgoing>) -> Result<Vec<Outgoing>, StoreError> {
         let asks: Vec<Id> = messages
             .iter()
             .filter(|outgoing| !outgoing.message.purpose.is_empty())
             .map(|outgoing| outgoing.message.part)
             .collect();
-        let customers =
-            if asks.is_empty() { Vec::new() } else { self.shared.store.customers_by_part(&self.scope, &asks).await? };
+        let customers = if asks.is_empty() {
+            HashMap::new()
+        } else {
+            self.shared.store.customers_by_part(&self.scope, &asks).await?
+        };
         let now = (self.shared.clock)();
         let mut dropped = Vec::new();
         let mut passed = Vec::with_capacity(messages.len());
         for outgoing in messages {
             let message = &outgoing.message;
-            let consent = format!("consent_{}", message.purpose);
-            let customer = customers.iter().find(|customer| customer.part == message.part);
-            let agreed = customer.and_then(|customer| customer.attribute(&consent)) == Some(&true.into());
+            let customer = customers.get(&message.part);
+            let consent = customer.map(|customer| customer.consent(&message.purpose, Some(&message.channel)));
+            let agreed = consent == Some(Consent::Granted);
             let refusal = if message.expires_at.is_some_and(|at| at <= now) {
                 Some("expired")
             } else if !message.purpose.is_empty() && !agreed {

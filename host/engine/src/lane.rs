@@ -3,38 +3,48 @@
 //! An attempt that fails is made again: with half the batch if a plugin failed, with another seed if a key
 //! existed, with what it lacked if it lacked an object. Nothing is written by an attempt that fails.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Timestamp};
+use openhub_model::{Event, Id, Identity, PartId, Timestamp};
 use openhub_store::{
-    CatalogChange, Changes, JourneyStatus, Lease, NodeCount, PluginStatus, Scope, SetAside, StoreError,
+    CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Lease, Membership, NodeCount, PluginStatus, Scope,
+    SetAside, StoreError,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
-use crate::catalog::Catalog;
+use crate::body;
+use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::load::{Next, Reader};
+use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
+/// The control event that takes claims back.
+pub const UNDONE: &str = "identity.undone";
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Lane {
-    shared: Arc<Shared>,
-    scope: Scope,
-    lease: Lease,
-    catalog: Arc<Catalog>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) scope: Scope,
+    pub(crate) lease: Lease,
+    pub(crate) catalog: Arc<Catalog>,
     stop: CancellationToken,
     limit: usize,
     failures: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
+    /// The greatest position given out by the last commit.
+    pub(crate) head: Option<i64>,
+    /// First fills that are not done.
+    pub(crate) unfilled: Vec<Unfilled>,
 }
 
 enum Progress {
@@ -55,6 +65,8 @@ impl Lane {
             failures: 0,
             retries: Retries::default(),
             needs: Vec::new(),
+            head: None,
+            unfilled: Vec::new(),
         }
     }
 
@@ -90,6 +102,7 @@ impl Lane {
 
     async fn reload(&mut self) -> Result<(), EngineError> {
         let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
+        self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
         self.shared.positions.reach(self.lease.tenant, self.lease.checkpoint);
@@ -100,7 +113,11 @@ impl Lane {
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
         let now = (self.shared.clock)();
         let mut computed = match self.load(&self.lease, None, self.limit, now).await? {
-            Loaded::Idle => return Ok(Progress::Idle),
+            Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
+            Loaded::Idle => {
+                self.fill(now).await?;
+                return Ok(Progress::Moved);
+            }
             Loaded::Control(event) => {
                 self.control(*event).await?;
                 return Ok(Progress::Moved);
@@ -127,7 +144,7 @@ impl Lane {
             );
             let (committed, committing) = committed;
             match committed {
-                Ok(()) => {}
+                Ok(head) => self.head = Some(head),
                 Err(StoreError::UniqueConflict(keys)) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
                     return Ok(Progress::Moved);
@@ -140,7 +157,10 @@ impl Lane {
             record(tally, loading, computing, committing);
             match ahead? {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
-                _ => return Ok(Progress::Moved),
+                _ => {
+                    self.fill(now).await?;
+                    return Ok(Progress::Moved);
+                }
             }
         }
     }
@@ -148,8 +168,12 @@ impl Lane {
     /// LOAD and COMPUTE of the batch behind `changes`, while those commit. None if there is none, or if it is not
     /// plain: then it is read once more when the commit is known.
     async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
+        // A first fill has its turn between two attempts.
+        if !self.unfilled.is_empty() || (self.head.is_none() && !self.catalog.segments.is_empty()) {
+            return Ok(None);
+        }
         let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
-        let ahead = Ahead::of(changes);
+        let ahead = Ahead::of(self.lease.tenant, changes);
         let limit = self.widened();
         match self.load(&lease, Some(&ahead), limit, (self.shared.clock)()).await? {
             Loaded::Batch(batch) => {
@@ -170,7 +194,8 @@ impl Lane {
         let began = Instant::now();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
-        let next = Reader { store, scope, lease, catalog, needs, ahead }.next(limit, now).await?;
+        let head = self.head.unwrap_or(i64::MAX);
+        let next = Reader { store, scope, lease, catalog, needs, head, ahead }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -193,13 +218,19 @@ impl Lane {
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            compute(*input, &catalog, &retries)
+            let fire = input.plan.fire;
+            let mut output = compute(*input, &catalog, &retries)?;
+            let disarmed: HashSet<Id> = output.changes.disarmed.iter().map(|timer| timer.id).collect();
+            // What fired and belongs to nobody any more would be due for ever.
+            let orphans = timers.into_iter().filter(|timer| fire.reaches(timer) && !disarmed.contains(&timer.id));
+            output.changes.disarmed.extend(orphans);
+            Ok(output)
         });
         let outcome = computed.await.map_err(|_| EngineError::Panicked)?;
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
     }
 
-    fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
+    pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
         self.lease.checkpoint = checkpoint;
         self.lease.clock = clock;
         self.shared.positions.reach(self.lease.tenant, checkpoint);
@@ -291,8 +322,12 @@ impl Lane {
 
     /// Publishing, enabling and the like take effect at their position: nothing is computed across them.
     async fn control(&mut self, event: Event) -> Result<(), EngineError> {
-        let change = catalog_change(&event);
-        if change.is_none() {
+        if event.name == "segment.members" {
+            return self.members(&event).await;
+        }
+        let undone = self.unmerged(&event).await?;
+        let change = if undone.is_some() { None } else { catalog_change(&event) };
+        if change.is_none() && undone.is_none() {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
         }
         let changes = Changes {
@@ -300,7 +335,7 @@ impl Lane {
             clock: self.lease.clock,
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
-            ..Changes::default()
+            ..undone.unwrap_or_default()
         };
         self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.lease.checkpoint = event.position;
@@ -329,6 +364,30 @@ struct Computed {
     outcome: Result<Output, Stop>,
     loading: Duration,
     computing: Duration,
+}
+
+impl Lane {
+    /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
+    async fn unmerged(&self, event: &Event) -> Result<Option<Changes>, EngineError> {
+        if event.name != UNDONE {
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
+        let named = identity.part(self.lease.tenant);
+        let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
+        let undone = |claim: &Claim| match part {
+            Some(part) => claim.part == part && claim.identity == identity,
+            None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
+        };
+        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
+        let mut changes = around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges);
+        let gone = self.shared.store.memberships(&self.scope, &changes.gone_customers).await?;
+        changes.memberships.extend(gone.into_iter().map(|gone| Membership { since: None, ..gone }));
+        changes.arrivals =
+            changes.parts.iter().filter(|part| part.seen).map(|part| body::review(event, part)).collect();
+        Ok(Some(changes))
+    }
 }
 
 /// The one item of an attempt, if it is one.
@@ -366,6 +425,20 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
         "plugin.enabled" => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
         "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
+        "segment.published" => Some(CatalogChange::Segment {
+            name: text("segment")?,
+            version: body["version"].as_i64()?,
+            position: event.position,
+        }),
+        "segment.removed" => Some(CatalogChange::RemoveSegment { name: text("segment")? }),
+        "identity.kinds" => {
+            let policy = serde_json::from_value(body["policy"].clone()).ok()?;
+            Some(CatalogChange::IdentityKinds { policy, position: event.position })
+        }
+        "attribute.declared" => {
+            let declaration = serde_json::from_value(body["declaration"].clone()).ok();
+            Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
+        }
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),

@@ -13,11 +13,13 @@ mod delivery;
 pub mod enable;
 mod engine;
 mod error;
+mod fill;
 mod lane;
 mod load;
 pub mod objects;
 mod prepared;
 pub mod secrets;
+mod unmerge;
 
 pub use catalog::Catalog;
 pub use engine::{Clock, Config, Engine};

@@ -1,14 +1,17 @@
 //! LOAD: everything that an attempt needs, in bulk reads. As many statements for one event as for five thousand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use openhub_model::identity::Part;
 use openhub_model::run::Timer;
-use openhub_model::{ClockKind, Event, EventKind, PartId, Timestamp};
-use openhub_store::{Lease, Scope, Store, StoreError};
+use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
+use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
 
+use crate::EngineError;
 use crate::ahead::Ahead;
+use crate::body::Body;
 use crate::catalog::Catalog;
-use crate::compute::{Input, Plan};
+use crate::compute::{Input, Plan, body, named};
 
 /// What the next attempt is about.
 pub enum Next {
@@ -29,14 +32,16 @@ pub struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
+    /// The greatest position given out before the batch that is still under way.
+    pub head: i64,
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
 }
 
 impl Reader<'_> {
     /// At most `limit` events and `limit` timers. `now` is the host's clock, which moves live tenants.
-    pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, StoreError> {
-        let Lease { clock, clock_kind, checkpoint, tenant, .. } = *self.lease;
+    pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
+        let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.store.load_events(self.scope, checkpoint, limit).await?;
         if let Some(control) = events.iter().position(is_control) {
             if control == 0 {
@@ -69,23 +74,96 @@ impl Reader<'_> {
             plan.alone();
         }
         let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
-        let parts = parts(&events, &timer_parts);
-        let (mut customers, mut runs, mut entries) = tokio::try_join!(
-            self.store.customers_by_part(self.scope, &parts),
-            self.store.waiting_runs(self.scope, &parts),
-            self.entries(&parts),
+        Ok(match self.read(plan, events, timer_parts).await? {
+            Some(input) => Next::Batch { input: Box::new(input), timers },
+            None => Next::Idle,
+        })
+    }
+
+    /// What `plan` needs to know of the customers of these events, and of these. None if the batch under way joins or
+    /// parts one of them.
+    pub async fn read(
+        &self,
+        plan: Plan,
+        events: Vec<Event>,
+        timer_parts: Vec<PartId>,
+    ) -> Result<Option<Input>, EngineError> {
+        let (events, bodies) = read_bodies(events).await?;
+        let (touched, pairs) = self.touched(&events, &bodies, &timer_parts);
+        let (mut parts, claims) = tokio::try_join!(
+            self.store.parts_around(self.scope, &touched),
+            self.store.claims_of_pairs(self.scope, &pairs),
         )?;
         if let Some(ahead) = self.ahead {
-            ahead.customers(&mut customers, &parts);
-            ahead.runs(&mut runs, &parts);
-            ahead.entries(&mut entries, &parts);
+            ahead.parts(&mut parts, &touched);
+            if ahead.entangles(touched.iter().copied().chain(parts.iter().map(Part::id))) {
+                return Ok(None);
+            }
+        }
+        let ids = distinct(parts.iter().map(|part| part.customer));
+        let all: Vec<PartId> = parts.iter().map(Part::id).collect();
+        let (mut customers, mut runs, mut entries, mut facts) = tokio::try_join!(
+            self.store.customers_by_id(self.scope, &ids),
+            self.store.waiting_runs(self.scope, &all),
+            self.entries(&all),
+            self.facts(&ids, &parts),
+        )?;
+        if let Some(ahead) = self.ahead {
+            ahead.customers(&mut customers, &ids);
+            ahead.runs(&mut runs, &all);
+            ahead.entries(&mut entries, &all);
+            ahead.facts(&mut facts, &parts, self.catalog);
         }
         let mut objects = Default::default();
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
-        let input = Input { tenant, plan, events, timer_parts, customers, runs, entries, objects };
-        Ok(Next::Batch { input: Box::new(input), timers })
+        let tenant = self.lease.tenant;
+        Ok(Some(Input {
+            tenant,
+            plan,
+            events,
+            bodies,
+            timer_parts,
+            parts,
+            claims,
+            customers,
+            runs,
+            entries,
+            facts,
+            objects,
+        }))
+    }
+
+    /// What segments and journeys may ask about these customers, as of the last commit that is known.
+    async fn facts(&self, customers: &[PartId], parts: &[Part]) -> Result<Vec<(PartId, CustomerFacts)>, StoreError> {
+        let segments = &self.catalog.segments;
+        if segments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut asked: Vec<(PartId, Vec<PartId>)> = customers.iter().map(|customer| (*customer, Vec::new())).collect();
+        let places: HashMap<PartId, usize> =
+            customers.iter().enumerate().map(|(place, customer)| (*customer, place)).collect();
+        for part in parts {
+            asked[places[&part.customer]].1.push(part.id());
+        }
+        let Lease { clock, checkpoint, .. } = *self.lease;
+        let caused = if self.ahead.is_some() { self.head } else { i64::MAX };
+        let as_of = AsOf { now: clock, checkpoint, caused };
+        let facts = self.store.facts(self.scope, &asked, segments.needs(), as_of).await?;
+        Ok(customers.iter().copied().zip(facts).collect())
+    }
+
+    /// The parts that the batch is about, and the pairs that its events claim.
+    fn touched(&self, events: &[Event], bodies: &[Body], timers: &[PartId]) -> (Vec<PartId>, Vec<(PartId, Identity)>) {
+        let mut pairs = HashSet::new();
+        for (event, body) in events.iter().zip(bodies) {
+            let (Some(part), Some(subject)) = (event.part, body.subject()) else { continue };
+            pairs.extend(named(body, event, &subject, self.catalog).into_iter().map(|named| (part, named)));
+        }
+        let subjects = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
+        let claimed = pairs.iter().map(|(_, identity)| identity.part(self.lease.tenant));
+        (distinct(subjects.chain(claimed)), pairs.into_iter().collect())
     }
 
     async fn entries(&self, parts: &[PartId]) -> Result<Vec<openhub_store::Entry>, StoreError> {
@@ -114,8 +192,16 @@ fn is_control(event: &Event) -> bool {
     event.kind == EventKind::Control && event.name != "clock.advanced"
 }
 
-fn parts(events: &[Event], timers: &[PartId]) -> Vec<PartId> {
-    let mut seen = HashSet::with_capacity(events.len() + timers.len());
-    let parts = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
+/// Parses what the events say, off the threads that serve others.
+async fn read_bodies(events: Vec<Event>) -> Result<(Vec<Event>, Vec<Body>), EngineError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let bodies = events.iter().map(body).collect();
+        (events, bodies)
+    });
+    read.await.map_err(|_| EngineError::Panicked)
+}
+
+fn distinct(parts: impl Iterator<Item = PartId>) -> Vec<PartId> {
+    let mut seen = HashSet::with_capacity(parts.size_hint().0);
     parts.filter(|part| seen.insert(*part)).collect()
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use openhub_model::identity::Authority;
 use openhub_model::manifest::{Field, ObjectShape, Type};
 use openhub_model::object::Object;
 use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed, TenantId, Timestamp};
@@ -220,6 +221,7 @@ async fn write(
         occurred_at: moment.now,
         received_at: moment.now,
         historical: false,
+        authority: Authority::Server,
         cause,
         body: body.to_string(),
     };

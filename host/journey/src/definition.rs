@@ -3,6 +3,7 @@
 //! Only the shape; what it must fulfil to be published is in `check`, and how it moves in `journey`.
 
 use openhub_model::Condition;
+use openhub_model::condition::PropertyTest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,9 @@ pub struct Definition {
 pub struct Trigger {
     /// The event's name.
     pub event: String,
+    /// What the event's own properties must satisfy.
+    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PropertyTest>,
     /// What the customer must satisfy when it happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,

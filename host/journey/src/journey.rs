@@ -1,13 +1,16 @@
 //! A compiled journey version, and how a run moves through it. Pure: the same run, input and facts give the
 //! same step, on every machine and replay.
 
+use openhub_model::condition::Needs;
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::{Customer, Fault, Id, TenantId};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::check::{Surroundings, check};
 use crate::definition::{Definition, Reentry, Trigger};
 use crate::error::{Failure, StepError};
+use crate::nodes::Node;
 use crate::parse::node_pointer;
 use crate::plan::{Graph, plan};
 use crate::state::{EMPTY, Kept};
@@ -21,6 +24,9 @@ pub struct Journey {
     reentry: Reentry,
     start: String,
     graph: Graph,
+    needs: Needs,
+    /// Exits whose reason is `converted`.
+    converting: BTreeSet<String>,
 }
 
 impl fmt::Debug for Journey {
@@ -48,6 +54,8 @@ impl Journey {
             reentry: definition.reentry,
             start: definition.start.clone(),
             graph: plan(definition, surroundings).map_err(|fault| vec![fault])?,
+            needs: needs(definition),
+            converting: converting(definition),
         })
     }
 
@@ -61,6 +69,16 @@ impl Journey {
 
     pub fn trigger(&self) -> &Trigger {
         &self.trigger
+    }
+
+    /// What the conditions of its trigger and branches ask about customers.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// Whether a run that ends at this node has reached what the journey is for.
+    pub fn converts_at(&self, node: &str) -> bool {
+        self.converting.contains(node)
     }
 
     pub fn reentry(&self) -> Reentry {
@@ -157,4 +175,22 @@ fn end(run: &mut Run, status: RunStatus, facts: &Facts<'_>) {
     run.due = None;
     run.state = EMPTY.to_owned();
     run.ended_at = Some(facts.now);
+}
+fn needs(definition: &Definition) -> Needs {
+    let mut needs = Needs::default();
+    definition.trigger.condition.iter().for_each(|condition| needs.add(condition));
+    for node in definition.nodes.values() {
+        if let Node::Branch(branch) = node {
+            branch.branches.iter().for_each(|arm| needs.add(&arm.condition));
+        }
+    }
+    needs
+}
+
+fn converting(definition: &Definition) -> BTreeSet<String> {
+    let exits = definition.nodes.iter().filter_map(|(id, node)| match node {
+        Node::Exit(exit) if exit.reason.as_deref() == Some("converted") => Some(id.clone()),
+        _ => None,
+    });
+    exits.collect()
 }

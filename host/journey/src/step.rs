@@ -3,7 +3,7 @@
 use minijinja::Environment;
 use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
-use openhub_model::{Customer, Fault, TenantId, Timestamp};
+use openhub_model::{Customer, Fault, Identity, TenantId, Timestamp, condition};
 use serde_json::Value;
 
 use crate::error::{Failure, StepError};
@@ -41,7 +41,17 @@ pub enum Input<'a> {
 pub struct Facts<'a> {
     pub tenant: TenantId,
     pub customer: &'a Customer,
+    /// All that the customer is known by, the oldest first.
+    pub identities: &'a [&'a Identity],
     pub now: Timestamp,
+    /// What the conditions of branches ask about.
+    pub known: condition::Facts<'a>,
+}
+
+impl<'a> Facts<'a> {
+    pub fn of(tenant: TenantId, identities: &'a [&'a Identity], known: condition::Facts<'a>) -> Facts<'a> {
+        Facts { tenant, customer: known.customer, identities, now: known.now, known }
+    }
 }
 
 /// What came of an input.

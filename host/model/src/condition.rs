@@ -88,7 +88,7 @@ mod window;
 
 pub use bucket::{BUCKETS, BucketHash};
 pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES};
-pub use compare::{MICROS_LIMIT, micros, same};
+pub use compare::{MICROS_LIMIT, micros, properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;

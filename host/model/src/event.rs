@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::PartId;
+use crate::identity::Authority;
 use crate::time::Timestamp;
 
 /// The call that an event came by. The number is what the database stores.
@@ -60,6 +61,8 @@ pub struct NewEvent {
     pub received_at: Timestamp,
     /// History changes state and triggers nothing.
     pub historical: bool,
+    /// On whose word its claims stand.
+    pub authority: Authority,
     /// For a caused event, the `message_id` that it descends from directly.
     pub cause: Option<String>,
     /// The JSON object as it came, once, as text.
@@ -79,6 +82,7 @@ pub struct Event {
     pub occurred_at: Timestamp,
     pub received_at: Timestamp,
     pub historical: bool,
+    pub authority: Authority,
     pub cause: Option<String>,
     pub body: String,
 }

@@ -1,12 +1,15 @@
 //! What the engine commits after a batch.
 
+use openhub_model::attribute::Declaration;
+use openhub_model::identity::{Part, Policy};
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, Timer};
-use openhub_model::{Customer, NewEvent, Timestamp};
+use openhub_model::{Customer, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
-use crate::customers::Claim;
+use crate::claims::Claim;
 use crate::journeys::JourneyStatus;
+use crate::matches::{Decision, NewMatch};
 use crate::objects::ObjectChange;
 use crate::plugins::PluginStatus;
 use crate::runs::Entry;
@@ -21,8 +24,16 @@ pub struct Changes {
     pub clock: Timestamp,
     /// The host's clock: when the messages may have their first attempt.
     pub wall: Timestamp,
+    /// Folds, under the ids of their oldest parts.
     pub customers: Vec<Customer>,
+    /// Ids that no customer has any more: they were joined to others.
+    pub gone_customers: Vec<PartId>,
+    pub parts: Vec<Part>,
+    /// Parts that nothing names any more.
+    pub gone_parts: Vec<PartId>,
     pub claims: Vec<Claim>,
+    pub matches: Vec<NewMatch>,
+    pub decisions: Vec<Decision>,
     pub runs: Vec<Run>,
     pub armed: Vec<Timer>,
     /// Deleted before `armed` are inserted.
@@ -62,7 +73,7 @@ pub struct SetAside {
 }
 
 /// A change of what the engine runs, taking effect at its position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CatalogChange {
     /// Settings and grant are what an admin agreed to with the change; `None` keeps them.
     Plugin {
@@ -70,6 +81,17 @@ pub enum CatalogChange {
         status: PluginStatus,
         settings: Option<Value>,
         grant: Option<Value>,
+        position: i64,
+    },
+    /// The identity kinds from that position on.
+    IdentityKinds {
+        policy: Policy,
+        position: i64,
+    },
+    /// Declares an attribute, or takes its declaration away.
+    Attribute {
+        name: String,
+        declaration: Option<Declaration>,
         position: i64,
     },
     RemovePlugin {

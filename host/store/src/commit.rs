@@ -1,18 +1,23 @@
 //! The engine's COMMIT: all changes of a batch in one savepoint, behind the fence. One bulk statement a noun, so their
 //! number does not depend on the batch's size.
 
-use openhub_model::{NewEvent, TenantId, Timestamp};
+use openhub_model::{NewEvent, PartId, TenantId, Timestamp};
 
-use crate::bulk::{Bulk, Rows, json_text};
+use crate::attributes::put_attribute;
+use crate::bulk::{self, Bulk, Rows, json_text};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
+use crate::claims::{claim_rows, put_claims};
 use crate::connection::{execute, fetch_optional, select};
-use crate::customers::{add_claims, claim_rows, customer_rows, put_customers};
+use crate::customers::{customer_rows, drop_customers, put_customers};
 use crate::decode::{limit, time};
 use crate::error::StoreError;
+use crate::identity_policies::put_policy;
 use crate::log::append_all;
+use crate::matches::{decide_matches, decision_rows, match_rows, put_matches};
 use crate::messages::{add_messages, message_rows};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::Lease;
+use crate::parts::{drop_parts, part_rows, put_parts};
 use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::scope::Scope;
 use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
@@ -25,7 +30,13 @@ struct Prepared {
     clock: Timestamp,
     wall: Timestamp,
     customers: Option<Bulk>,
+    /// Ids, as a list.
+    gone_customers: Option<String>,
+    parts: Option<Bulk>,
+    gone_parts: Option<String>,
     claims: Option<Bulk>,
+    matches: Option<Bulk>,
+    decisions: Option<Bulk>,
     runs: Option<Bulk>,
     disarmed: Option<Bulk>,
     armed: Option<Bulk>,
@@ -77,7 +88,12 @@ fn prepare(changes: &Changes) -> Prepared {
         clock: changes.clock,
         wall: changes.wall,
         customers: customer_rows(&changes.customers),
+        gone_customers: ids(&changes.gone_customers),
+        parts: part_rows(&changes.parts),
+        gone_parts: ids(&changes.gone_parts),
         claims: claim_rows(&changes.claims),
+        matches: match_rows(&changes.matches),
+        decisions: decision_rows(&changes.decisions),
         runs: run_rows(&changes.runs),
         disarmed: timer_rows(&changes.disarmed),
         armed: timer_rows(&changes.armed),
@@ -113,8 +129,23 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     if let Some(rows) = &changes.customers {
         put_customers(tx, tenant, rows).await?;
     }
+    if let Some(ids) = &changes.gone_customers {
+        drop_customers(tx, tenant, ids).await?;
+    }
+    if let Some(rows) = &changes.parts {
+        put_parts(tx, tenant, rows).await?;
+    }
+    if let Some(ids) = &changes.gone_parts {
+        drop_parts(tx, tenant, ids).await?;
+    }
     if let Some(rows) = &changes.claims {
-        add_claims(tx, tenant, rows).await?;
+        put_claims(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.matches {
+        put_matches(tx, tenant, rows).await?;
+    }
+    if let Some(rows) = &changes.decisions {
+        decide_matches(tx, tenant, rows).await?;
     }
     if let Some(rows) = &changes.runs {
         put_runs(tx, tenant, rows).await?;
@@ -155,11 +186,15 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     Ok(head)
 }
 
+fn ids(ids: &[PartId]) -> Option<String> {
+    (!ids.is_empty()).then(|| bulk::list(ids))
+}
+
 fn event_rows(events: &[NewEvent]) -> Option<Bulk> {
     Rows::of(events, |row, event| {
         row.text(&event.message_id).int(event.kind.code()).text(&event.name).maybe_id(event.part);
         row.time(event.occurred_at).time(event.received_at).int(i64::from(event.historical));
-        row.maybe_text(event.cause.as_deref()).text(&event.body);
+        row.maybe_text(event.cause.as_deref()).text(&event.body).int(event.authority.code());
     })
 }
 
@@ -168,9 +203,10 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
     execute!(
         tx.conn(),
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
-         historical, cause) SELECT $1, CAST($2 AS BIGINT) + key, 1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), \
+         historical, cause, authority) SELECT $1, CAST($2 AS BIGINT) + key, 1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
-         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT) FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 9 AS BIGINT) FROM json_each($3) WHERE true \
+         ON CONFLICT DO NOTHING",
         tenant.0,
         first,
         &rows.json,
@@ -226,6 +262,10 @@ async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(),
 
 async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
     match change {
+        CatalogChange::IdentityKinds { policy, position } => return put_policy(tx, tenant, *position, policy).await,
+        CatalogChange::Attribute { name, declaration, position } => {
+            return put_attribute(tx, tenant, name, declaration.as_ref(), *position).await;
+        }
         CatalogChange::Plugin { name, status, settings, grant, position } => execute!(
             tx.conn(),
             "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \

@@ -1,11 +1,12 @@
-//! Customers by part, and the identities claimed for them.
+//! Customers: one row each, the fold of their parts.
 //!
-//! A row's `causes` hold who set each attribute and tag: `{"attributes": {name: [at, event, plugin, rule]}, "tags": …}`.
+//! A row's `causes` hold who set each attribute, tag and consent: `{"attributes": {name: [at, event, plugin, rule]}, …}`.
 //! A removed attribute stays as `null` with its cause, so that an older event cannot bring it back.
 
 use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, TenantId};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
 use crate::conditions::AsOf;
@@ -16,18 +17,6 @@ use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
-
-/// An identity that an event claimed for a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    pub part: PartId,
-    pub kind: String,
-    pub value: String,
-    /// Position of the event.
-    pub position: i64,
-    /// Its `message_id`.
-    pub source: String,
-}
 
 #[derive(Clone, Debug, Default)]
 pub struct CustomerFilter {
@@ -47,16 +36,17 @@ struct Row {
     identity_value: String,
     attributes: String,
     tags: String,
-    causes: String,
     consents: String,
+    causes: String,
     first_seen_at: i64,
     last_seen_at: i64,
     wake_at: Option<i64>,
 }
 
 impl Store {
-    pub async fn customers_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Customer>, StoreError> {
-        if parts.is_empty() {
+    /// Customers by their own ids; the id of one that was joined to another finds nobody.
+    pub async fn customers_by_id(&self, scope: &Scope, ids: &[PartId]) -> Result<Vec<Customer>, StoreError> {
+        if ids.is_empty() {
             return Ok(Vec::new());
         }
         let rows = select!(
@@ -64,16 +54,38 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at, wake_at FROM customers \
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, wake_at FROM customers \
              WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
-            bulk::list(parts),
+            bulk::list(ids),
         );
         rows.into_iter().map(customer).collect()
     }
 
+    /// The customers that these parts belong to, by part.
+    pub async fn customers_by_part(
+        &self,
+        scope: &Scope,
+        parts: &[PartId],
+    ) -> Result<HashMap<PartId, Arc<Customer>>, StoreError> {
+        let owners = self.customer_ids(scope, parts).await?;
+        let mut ids: Vec<PartId> = owners.values().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let customers = self.customers_by_id(scope, &ids).await?;
+        let customers: HashMap<PartId, Arc<Customer>> =
+            customers.into_iter().map(|customer| (customer.customer, Arc::new(customer))).collect();
+        let found = owners.into_iter().filter_map(|(part, id)| Some((part, customers.get(&id)?.clone())));
+        Ok(found.collect())
+    }
+
+    /// The customer that a part belongs to.
     pub async fn customer(&self, scope: &Scope, part: PartId) -> Result<Option<Customer>, StoreError> {
-        Ok(self.customers_by_part(scope, &[part]).await?.pop())
+        let id = self.customer_ids(scope, &[part]).await?.remove(&part);
+        match id {
+            Some(id) => Ok(self.customers_by_id(scope, &[id]).await?.pop()),
+            None => Ok(None),
+        }
     }
 
     /// A page of customers, by id.
@@ -87,16 +99,16 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, causes, consents, first_seen_at, last_seen_at, wake_at FROM customers c WHERE tenant_id = ",
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, wake_at \
+             FROM customers c WHERE tenant_id = ",
         );
         sql.int(tenant.0);
         if let Some(after) = filter.after {
             sql.push(" AND part_id > ").text(&after.to_string());
         }
         if let Some(identity) = &filter.identity {
-            sql.push(" AND part_id IN (SELECT ").text(&identity.part(tenant).to_string());
-            sql.push(" UNION SELECT part_id FROM claims WHERE tenant_id = ").int(tenant.0);
-            sql.push(" AND kind = ").text(&identity.kind).push(" AND value = ").text(&identity.value).push(")");
+            sql.push(" AND part_id IN (SELECT customer_id FROM parts WHERE tenant_id = ").int(tenant.0);
+            sql.push(" AND part_id = ").text(&identity.part(tenant).to_string()).push(")");
         }
         if let Some((condition, as_of)) = filter.condition.as_ref().zip(as_of) {
             sql.push(" AND ").condition(condition, as_of);
@@ -106,42 +118,13 @@ impl Store {
         reading.done().await?;
         rows.into_iter().map(customer).collect()
     }
-
-    pub async fn claims(&self, scope: &Scope, part: PartId) -> Result<Vec<Claim>, StoreError> {
-        self.claims_by_part(scope, &[part]).await
-    }
-
-    /// The claims of many parts, by part and position.
-    pub async fn claims_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Claim>, StoreError> {
-        if parts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = select!(
-            self,
-            scope,
-            (String, String, String, i64, String),
-            "SELECT part_id, kind, value, position, source FROM claims \
-             WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) ORDER BY part_id, position, kind",
-            scope.tenant().0,
-            bulk::list(parts),
-        );
-        rows.into_iter()
-            .map(|(part, kind, value, position, source)| Ok(Claim { part: id(&part)?, kind, value, position, source }))
-            .collect()
-    }
 }
 
 pub(crate) fn customer_rows(customers: &[Customer]) -> Option<Bulk> {
     Rows::of(customers, |row, customer| {
         row.id(customer.part).id(customer.customer).text(&customer.identity.kind).text(&customer.identity.value);
         row.json(|json| write_values(json, &customer.attributes)).json(|json| write_values(json, &customer.tags));
-        row.json(|json| {
-            json.extend_from_slice(b"{\"attributes\":");
-            write_causes(json, &customer.attributes);
-            json.extend_from_slice(b",\"tags\":");
-            write_causes(json, &customer.tags);
-            json.push(b'}');
-        });
+        row.json(|json| write_values(json, &customer.consents)).json(|json| write_all_causes(json, customer));
         row.time(customer.first_seen_at).time(customer.last_seen_at).maybe_time(customer.wake_at);
     })
 }
@@ -149,12 +132,12 @@ pub(crate) fn customer_rows(customers: &[Customer]) -> Option<Bulk> {
 pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, causes, \
-         first_seen_at, last_seen_at, wake_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
-         CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, CAST(value -> 6 AS TEXT), \
-         CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM json_each($2) WHERE true \
-         ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
-         attributes = excluded.attributes, tags = excluded.tags, causes = excluded.causes, \
+        "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, consents, \
+         causes, first_seen_at, last_seen_at, wake_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
+         CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, value -> 6, CAST(value -> 7 AS TEXT), \
+         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT) FROM json_each($2) \
+         WHERE true ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
+         attributes = excluded.attributes, tags = excluded.tags, consents = excluded.consents, causes = excluded.causes, \
          first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, wake_at = excluded.wake_at",
         tenant.0,
         &rows.json,
@@ -162,21 +145,12 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
     .map(drop)
 }
 
-pub(crate) fn claim_rows(claims: &[Claim]) -> Option<Bulk> {
-    Rows::of(claims, |row, claim| {
-        row.id(claim.part).text(&claim.kind).text(&claim.value).int(claim.position).text(&claim.source);
-    })
-}
-
-/// The first event that claimed an identity stays its source.
-pub(crate) async fn add_claims(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+pub(crate) async fn drop_customers(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO claims (tenant_id, part_id, kind, value, position, source) SELECT $1, CAST(value ->> 0 AS TEXT), \
-         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS TEXT) \
-         FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+        "DELETE FROM customers WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
         tenant.0,
-        &rows.json,
+        ids,
     )
     .map(drop)
 }
@@ -185,6 +159,63 @@ type Values = BTreeMap<String, Attribute>;
 
 fn write_values(json: &mut Vec<u8>, values: &Values) {
     write_object(json, values, |json, attribute| write_value(json, &attribute.value));
+}
+
+fn write_all_causes(json: &mut Vec<u8>, customer: &Customer) {
+    json.extend_from_slice(b"{\"attributes\":");
+    write_causes(json, &customer.attributes);
+    json.extend_from_slice(b",\"tags\":");
+    write_causes(json, &customer.tags);
+    json.extend_from_slice(b",\"consents\":");
+    write_causes(json, &customer.consents);
+    json.push(b'}');
+}
+
+/// The own state of a part, as JSON text: what a customer's row has in columns.
+pub(crate) fn write_state(json: &mut Vec<u8>, state: &Customer) {
+    json.extend_from_slice(b"{\"attributes\":");
+    write_values(json, &state.attributes);
+    json.extend_from_slice(b",\"tags\":");
+    write_values(json, &state.tags);
+    json.extend_from_slice(b",\"consents\":");
+    write_values(json, &state.consents);
+    json.extend_from_slice(b",\"causes\":");
+    write_all_causes(json, state);
+    json.extend_from_slice(b",\"first_seen_at\":");
+    write_display(json, state.first_seen_at.micros());
+    json.extend_from_slice(b",\"last_seen_at\":");
+    write_display(json, state.last_seen_at.micros());
+    json.push(b'}');
+}
+
+#[derive(serde::Deserialize)]
+struct State {
+    attributes: BTreeMap<String, Value>,
+    tags: BTreeMap<String, Value>,
+    consents: BTreeMap<String, Value>,
+    causes: Causes,
+    first_seen_at: i64,
+    last_seen_at: i64,
+}
+
+pub(crate) fn read_state(
+    text: &str,
+    part: PartId,
+    customer: PartId,
+    identity: Identity,
+) -> Result<Customer, StoreError> {
+    let State { attributes, tags, consents, causes, first_seen_at, last_seen_at } = json(text, "state of a part")?;
+    Ok(Customer {
+        part,
+        customer,
+        identity,
+        attributes: with_causes(attributes, causes.attributes)?,
+        tags: with_causes(tags, causes.tags)?,
+        consents: with_causes(consents, causes.consents)?,
+        first_seen_at: time(first_seen_at),
+        last_seen_at: time(last_seen_at),
+        wake_at: None,
+    })
 }
 
 fn write_causes(json: &mut Vec<u8>, values: &Values) {

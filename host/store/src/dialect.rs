@@ -122,8 +122,8 @@ struct Forms(Vec<(usize, Arc<str>)>);
 static EVENTS: LazyLock<Forms> = LazyLock::new(|| {
     Forms::new(
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
-         historical, cause) VALUES ",
-        "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
+         historical, authority, cause) VALUES ",
+        "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         " ON CONFLICT (tenant_id, message_id) DO NOTHING",
     )
 });
@@ -172,6 +172,7 @@ async fn insert_events_sqlite(
                 .bind(event.occurred_at.micros())
                 .bind(event.received_at.micros())
                 .bind(i64::from(event.historical))
+                .bind(event.authority.code())
                 .bind(event.cause.clone());
             position += 1;
         }
@@ -192,10 +193,10 @@ async fn insert_events_postgres(
     }
     let done = sqlx::query(
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
-         historical, cause) SELECT $1, $2 + ordinality - 1, 0, message_id, kind, name, part_id, occurred_at, \
-         received_at, historical, cause FROM UNNEST($3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[], $7::BIGINT[], \
-         $8::BIGINT[], $9::BIGINT[], $10::TEXT[]) WITH ORDINALITY AS rows (message_id, kind, name, part_id, \
-         occurred_at, received_at, historical, cause, ordinality) ON CONFLICT (tenant_id, message_id) DO NOTHING",
+         historical, authority, cause) SELECT $1, $2 + ordinality - 1, 0, message_id, kind, name, part_id, occurred_at, \
+         received_at, historical, authority, cause FROM UNNEST($3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[], \
+         $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::TEXT[]) WITH ORDINALITY AS rows (message_id, \
+         kind, name, part_id, occurred_at, received_at, historical, authority, cause, ordinality) ON CONFLICT (tenant_id, message_id) DO NOTHING",
     )
     .bind(tenant.0)
     .bind(first)
@@ -206,6 +207,7 @@ async fn insert_events_postgres(
     .bind(column(events, |event| event.occurred_at.micros()))
     .bind(column(events, |event| event.received_at.micros()))
     .bind(column(events, |event| i64::from(event.historical)))
+    .bind(column(events, |event| event.authority.code()))
     .bind(events.iter().map(|event| event.cause.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await?;

@@ -5,7 +5,7 @@
 use openhub_model::condition::{EventFact, Facts, MessageFact, Needs, ObjectFact, RunFact};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
-use openhub_model::{Customer, Identity, PartId, Timestamp};
+use openhub_model::{Customer, Identity, PartId, Span, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,6 +16,7 @@ use crate::conditions::AsOf;
 use crate::connection::{Reading, fetch_all};
 use crate::decode::{corrupt, json, time};
 use crate::error::StoreError;
+use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -57,16 +58,17 @@ impl Store {
         needs: &Needs,
         as_of: AsOf,
     ) -> Result<Vec<CustomerFacts>, StoreError> {
-        let parts = customers.iter().map(|(_, parts)| parts).flatten();
-        let owners = customers
+        let parts = bulk::list(customers.iter().flat_map(|(_, parts)| parts));
+        let owners: HashMap<String, usize> = customers
             .iter()
             .enumerate()
-            .flat_map(|(index, (_, parts))| parts.iter().map(move |part| (part.to_string(), index)));
+            .flat_map(|(index, (_, parts))| parts.iter().map(move |part| (part.to_string(), index)))
+            .collect();
         let mut loading = Loading {
             tenant: scope.tenant().0,
             reading: self.reading(scope).await?,
-            parts: bulk::list(parts),
-            owners: owners.collect(),
+            parts,
+            owners,
             names: Names::default(),
             facts: vec![CustomerFacts::default(); customers.len()],
         };
@@ -113,27 +115,31 @@ impl Loading {
 
     async fn events(&mut self, needs: &Needs, as_of: AsOf) -> Result<(), StoreError> {
         let Some(wanted) = Rows::of(&needs.events, |row, (name, need)| {
-            let since = need.window.map_or(i64::MIN, |window| (as_of.now - window).micros());
-            row.text(name).int(since).int(i64::from(need.properties));
+            row.text(name).int(since(need.window, as_of.now)).int(i64::from(need.properties));
         }) else {
             return Ok(());
         };
-        let rows = fetch_all!(
-            self.reading.conn(),
-            (String, String, i64, i64, Option<String>),
+        let sinces = needs.events.values().map(|need| since(need.window, as_of.now));
+        let mut sql = Sql::new(
+            &self.reading.conn(),
             "WITH wanted AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS name, CAST(value ->> 1 AS BIGINT) AS since, \
-             CAST(value ->> 2 AS BIGINT) AS properties FROM json_each($3)) \
-             SELECT e.part_id, e.name, e.occurred_at, e.position, b.body FROM events e \
-             JOIN wanted w ON w.name = e.name AND e.occurred_at > w.since \
-             LEFT JOIN event_bodies b ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position \
-             WHERE e.tenant_id = $1 AND e.part_id IN (SELECT atom FROM json_each($2)) \
-             AND (e.position <= $4 OR (e.origin = 1 AND e.position <= $5)) ORDER BY e.occurred_at, e.position",
-            self.tenant,
-            &self.parts,
-            &wanted.json,
-            as_of.checkpoint,
-            as_of.caused,
-        )?;
+             CAST(value ->> 2 AS BIGINT) AS properties FROM json_each(",
+        );
+        sql.text(&wanted.json).push(")) SELECT e.part_id, e.name, e.occurred_at, e.position, b.body");
+        self.of_parts(
+            &mut sql,
+            "events e",
+            " INDEXED BY events_part",
+            " CROSS JOIN wanted w LEFT JOIN event_bodies b \
+             ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position",
+            "e",
+        );
+        sql.push(" AND w.name = e.name AND e.occurred_at > w.since AND e.occurred_at > ");
+        sql.int(sinces.min().unwrap_or(i64::MIN)).push(" AND (e.position <= ").int(as_of.checkpoint);
+        sql.push(" OR (e.origin = 1 AND e.position <= ")
+            .int(as_of.caused)
+            .push(")) ORDER BY e.occurred_at, e.position");
+        let rows = sql.fetch_all::<(String, String, i64, i64, Option<String>)>(self.reading.conn()).await?;
         for (part, name, at, position, body) in rows {
             let name = self.names.shared(&name);
             let properties = body.map_or(Value::Null, |body| properties(&body));
@@ -168,15 +174,10 @@ impl Loading {
         if needs.journeys.is_empty() {
             return Ok(());
         }
-        let rows = fetch_all!(
-            self.reading.conn(),
-            (String, String, i64, i64, String),
-            "SELECT part_id, journey, version, status, node FROM runs WHERE tenant_id = $1 \
-             AND part_id IN (SELECT atom FROM json_each($2)) AND journey IN (SELECT atom FROM json_each($3))",
-            self.tenant,
-            &self.parts,
-            bulk::list(&needs.journeys),
-        )?;
+        let mut sql = Sql::new(&self.reading.conn(), "SELECT r.part_id, r.journey, r.version, r.status, r.node");
+        self.of_parts(&mut sql, "runs r", " INDEXED BY runs_part", "", "r");
+        sql.push(" AND r.journey IN (SELECT atom FROM json_each(").text(&bulk::list(&needs.journeys)).push("))");
+        let rows = sql.fetch_all::<(String, String, i64, i64, String)>(self.reading.conn()).await?;
         let converting = if rows.is_empty() { HashSet::new() } else { self.converting(needs).await? };
         for (part, journey, version, status, node) in rows {
             let status = RunStatus::from_code(status).ok_or_else(|| corrupt("status of a run"))?;
@@ -212,15 +213,13 @@ impl Loading {
 
     async fn messages(&mut self, needs: &Needs, as_of: AsOf) -> Result<(), StoreError> {
         let Some(need) = needs.messages else { return Ok(()) };
-        let rows = fetch_all!(
-            self.reading.conn(),
-            (String, i64, String, String, i64, i64),
-            "SELECT part_id, created_at, channel, journey, status, attempts FROM messages WHERE tenant_id = $1 \
-             AND part_id IN (SELECT atom FROM json_each($2)) AND created_at > $3 ORDER BY created_at, id",
-            self.tenant,
-            &self.parts,
-            need.window.map_or(i64::MIN, |window| (as_of.now - window).micros()),
-        )?;
+        let mut sql = Sql::new(
+            &self.reading.conn(),
+            "SELECT g.part_id, g.created_at, g.channel, g.journey, g.status, g.attempts",
+        );
+        self.of_parts(&mut sql, "messages g", " INDEXED BY messages_part", "", "g");
+        sql.push(" AND g.created_at > ").int(since(need.window, as_of.now)).push(" ORDER BY g.created_at, g.id");
+        let rows = sql.fetch_all::<(String, i64, String, String, i64, i64)>(self.reading.conn()).await?;
         for (part, at, channel, journey, status, attempts) in rows {
             let status = MessageStatus::from_code(status).ok_or_else(|| corrupt("status of a message"))?;
             let (channel, journey) = (self.names.shared(&channel), self.names.shared(&journey));
@@ -233,16 +232,11 @@ impl Loading {
         if needs.objects.is_empty() {
             return Ok(());
         }
-        let rows = fetch_all!(
-            self.reading.conn(),
-            (String, String, String, String),
-            "SELECT part_id, kind, key, fields FROM objects WHERE tenant_id = $1 \
-             AND part_id IN (SELECT atom FROM json_each($2)) AND kind IN (SELECT atom FROM json_each($3)) \
-             ORDER BY kind, key",
-            self.tenant,
-            &self.parts,
-            bulk::list(&needs.objects),
-        )?;
+        let mut sql = Sql::new(&self.reading.conn(), "SELECT o.part_id, o.kind, o.key, o.fields");
+        self.of_parts(&mut sql, "objects o", " INDEXED BY objects_part", "", "o");
+        sql.push(" AND o.kind IN (SELECT atom FROM json_each(").text(&bulk::list(&needs.objects));
+        sql.push(")) ORDER BY o.kind, o.key");
+        let rows = sql.fetch_all::<(String, String, String, String)>(self.reading.conn()).await?;
         for (part, kind, key, fields) in rows {
             let (kind, fields) = (self.names.shared(&kind), json(&fields, "fields of an object")?);
             self.of(&part)?.objects.push(ObjectFact { kind, key, fields });
@@ -250,10 +244,29 @@ impl Loading {
         Ok(())
     }
 
+    /// The rows of the parts in `table`, looked up by its index: SQLite would rather walk all of the tenant's.
+    fn of_parts(
+        &self,
+        sql: &mut Sql,
+        table: &'static str,
+        index: &'static str,
+        joined: &'static str,
+        alias: &'static str,
+    ) {
+        sql.push(" FROM json_each(").text(&self.parts).push(") k CROSS JOIN ").push(table).either(index, "");
+        sql.push(joined).push(" WHERE ").push(alias).push(".tenant_id = ").int(self.tenant).push(" AND ");
+        sql.push(alias).push(".part_id = CAST(k.atom AS TEXT)");
+    }
+
     fn of(&mut self, part: &str) -> Result<&mut CustomerFacts, StoreError> {
         let owner = self.owners.get(part).ok_or_else(|| corrupt("a part that was not asked for"))?;
         Ok(&mut self.facts[*owner])
     }
+}
+
+/// Where a window begins.
+fn since(window: Option<Span>, now: Timestamp) -> i64 {
+    window.map_or(i64::MIN, |window| (now - window).micros())
 }
 
 /// The few names of events, channels and journeys, each once in memory.

@@ -1,5 +1,6 @@
 //! The log: events appended in a group commit, deduplicated by `messageId`, read in order of position.
 
+use openhub_model::identity::Authority;
 use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
 use std::collections::HashMap;
 
@@ -25,6 +26,7 @@ pub struct Appended {
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     pub name: Option<String>,
+    /// Of the customer that this part belongs to.
     pub part: Option<PartId>,
     pub after: Option<i64>,
     pub limit: usize,
@@ -47,12 +49,13 @@ struct Row {
     occurred_at: i64,
     received_at: i64,
     historical: i64,
+    authority: i64,
     cause: Option<String>,
     body: String,
 }
 
 const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
-     e.received_at, e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+     e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
      LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ";
 
 impl Store {
@@ -71,7 +74,7 @@ impl Store {
             scope,
             Row,
             "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
-             e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
              LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
              WHERE e.tenant_id = $1 AND e.position > $2 AND e.origin = 0 ORDER BY e.position LIMIT $3",
             scope.tenant().0,
@@ -91,7 +94,7 @@ impl Store {
             sql.push(" AND e.name = ").text(name);
         }
         if let Some(part) = filter.part {
-            sql.push(" AND e.part_id = ").text(&part.to_string());
+            sql.push(" AND e.part_id IN ").parts_of(scope.tenant(), part);
         }
         sql.push(" ORDER BY e.position LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
@@ -105,7 +108,7 @@ impl Store {
             scope,
             Row,
             "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
-             e.historical, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
              LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
              WHERE e.tenant_id = $1 AND e.message_id = $2",
             scope.tenant().0,
@@ -214,6 +217,7 @@ fn event(row: Row) -> Result<Event, StoreError> {
         occurred_at: time(row.occurred_at),
         received_at: time(row.received_at),
         historical: row.historical != 0,
+        authority: Authority::from_code(row.authority).ok_or_else(|| corrupt("authority of an event"))?,
         cause: row.cause,
         body: row.body,
     })

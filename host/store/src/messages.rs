@@ -55,6 +55,7 @@ pub struct MessageRow {
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
     pub status: Option<MessageStatus>,
+    /// Of the customer that this part belongs to.
     pub part: Option<PartId>,
     pub journey: Option<String>,
     pub after: Option<Id>,
@@ -172,7 +173,7 @@ impl Store {
             sql.push(" AND status = ").int(status.code());
         }
         if let Some(part) = filter.part {
-            sql.push(" AND part_id = ").text(&part.to_string());
+            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
         }
         if let Some(journey) = &filter.journey {
             sql.push(" AND journey = ").text(journey);

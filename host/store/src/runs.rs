@@ -26,6 +26,7 @@ pub struct Entry {
 
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
+    /// Of the customer that this part belongs to.
     pub part: Option<PartId>,
     pub journey: Option<String>,
     pub status: Option<RunStatus>,
@@ -120,7 +121,7 @@ impl Store {
         );
         sql.int(scope.tenant().0);
         if let Some(part) = filter.part {
-            sql.push(" AND part_id = ").text(&part.to_string());
+            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
         }
         if let Some(journey) = &filter.journey {
             sql.push(" AND journey = ").text(journey);

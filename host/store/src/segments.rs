@@ -179,7 +179,7 @@ impl Store {
     }
 
     /// A page of customers' ids, ascending.
-    pub async fn customer_ids(
+    pub async fn customer_ids_after(
         &self,
         scope: &Scope,
         after: Option<PartId>,

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/identities.rs"]
+mod identities;
 #[path = "contract/lists.rs"]
 mod lists;
 #[path = "contract/previews.rs"]
@@ -28,6 +30,8 @@ macro_rules! each_case {
         lists::pages_follow_keys(&database).await?;
         previews::consents_are_in_the_timeline(&database).await?;
         previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
+        identities::a_merge_moves_parts_only(&database).await?;
+        identities::policies_attributes_and_matches(&database).await?;
     }};
 }
 

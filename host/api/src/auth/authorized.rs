@@ -6,13 +6,14 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::TenantId;
+use openhub_model::identity::Authority;
 use openhub_store::Scope;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::cache::KeyCache;
 use super::key::KeyText;
-use super::permission::{EVERYTHING, EventsWrite, Permission};
+use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission};
 use crate::app::{App, Shared};
 use crate::problem::{MISSING_SCOPE, Problem, UNAUTHENTICATED};
 
@@ -21,6 +22,8 @@ pub(crate) struct Authorized<P> {
     pub scope: Scope,
     /// The key's id: who did what is done under it.
     pub key: String,
+    /// What its events may claim.
+    pub authority: Authority,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -90,7 +93,9 @@ async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Res
     if !key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING) {
         return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
     }
-    Ok(Authorized { scope: Scope::of(key.tenant), key: key.id.clone(), permission: PhantomData })
+    let joins = key.scopes.iter().any(|scope| scope == IdentitiesWrite::SCOPE || scope == EVERYTHING);
+    let authority = if joins { Authority::Server } else { Authority::Browser };
+    Ok(Authorized { scope: Scope::of(key.tenant), key: key.id.clone(), authority, permission: PhantomData })
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

@@ -20,6 +20,7 @@ permissions! {
     EventsRead = "events:read",
     CustomersRead = "customers:read",
     CustomersWrite = "customers:write",
+    IdentitiesWrite = "identities:write",
     PluginsRead = "plugins:read",
     PluginsWrite = "plugins:write",
     JourneysRead = "journeys:read",
@@ -40,8 +41,10 @@ pub(crate) const EVERYTHING: &str = "*";
 pub struct KeyScopes;
 
 impl KeyScopes {
-    /// A write key: sends events, reads nothing.
+    /// A write key for pages and apps, where anybody can read it: sends events, reads nothing, joins nobody.
     pub const WRITE: &'static [&'static str] = &["events:write"];
+    /// A write key that stays on a server: its events may also join known customers.
+    pub const SERVER: &'static [&'static str] = &["events:write", "identities:write"];
     /// An API key that may do everything.
     pub const ALL: &'static [&'static str] = ALL;
 

@@ -1,6 +1,7 @@
 //! From a request's text to the answer: 2xx only after the commit of the append.
 
 use axum::Json;
+use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, NewEvent};
 use openhub_store::Scope;
 use serde::{Deserialize, Serialize};
@@ -52,12 +53,12 @@ pub(crate) async fn accept_one(
     kind: EventKind,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let scope = scope_of(app, keys, access, body).await?;
+    let (scope, authority) = scope_of(app, keys, access, body).await?;
     let limits = &app.limits;
     if body.len() > limits.event_bytes {
         return Err(too_large(limits.event_bytes));
     }
-    let delivery = delivery(app, scope, BatchMode::Live);
+    let delivery = delivery(app, scope, authority, BatchMode::Live);
     let event = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
         match serde_json::from_str::<&RawValue>(body) {
             Ok(_) => refuse(INVALID_EVENT, fault),
@@ -75,12 +76,12 @@ pub(crate) async fn accept_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let scope = scope_of(app, keys, access, body).await?;
+    let (scope, authority) = scope_of(app, keys, access, body).await?;
     let batch: Batch = serde_json::from_str(body).map_err(|error| not_a_batch(body, &error))?;
     if batch.batch.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
     }
-    let mut delivery = delivery(app, scope, mode);
+    let mut delivery = delivery(app, scope, authority, mode);
     if let Some(Text(sent_at)) = &batch.sent_at {
         let sent_at = instant_text(sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
         delivery.sent_at = Some(sent_at);
@@ -113,23 +114,25 @@ async fn append(
     Ok(Json(Receipt { success: true, refused }))
 }
 
-fn delivery(app: &App, scope: Scope, mode: BatchMode) -> Delivery {
+fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Delivery {
     Delivery {
         tenant: scope.tenant(),
         received_at: app.now(),
         sent_at: None,
         historical: mode == BatchMode::Historical,
+        authority,
         event_bytes: app.limits.event_bytes,
     }
 }
 
 /// The key of the headers, else the one in the body.
-async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<Scope, Problem> {
+async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<(Scope, Authority), Problem> {
     if let Some(authorized) = access.0 {
-        return Ok(authorized.scope);
+        return Ok((authorized.scope, authorized.authority));
     }
     let key = serde_json::from_str::<KeyInBody>(body).ok().and_then(|body| body.write_key);
-    Ok(authorize_write(app, keys, key.as_deref()).await?.scope)
+    let authorized = authorize_write(app, keys, key.as_deref()).await?;
+    Ok((authorized.scope, authorized.authority))
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
+use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub(super) struct Delivery {
     /// Of the batch; an event's own goes before it.
     pub sent_at: Option<Timestamp>,
     pub historical: bool,
+    pub authority: Authority,
     pub event_bytes: usize,
 }
 
@@ -58,6 +60,7 @@ impl Delivery {
             ("traits", &item.traits),
             ("attributes", &item.attributes),
             ("tags", &item.tags),
+            ("consents", &item.consents),
             ("context", &item.context),
         ] {
             if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object) {
@@ -91,6 +94,7 @@ impl Delivery {
             occurred_at,
             received_at: self.received_at,
             historical: self.historical,
+            authority: self.authority,
             cause: None,
             body,
         })
@@ -212,6 +216,7 @@ mod tests {
             received_at: "2026-01-31T12:00:00Z".parse().unwrap(),
             sent_at: None,
             historical: false,
+            authority: Authority::Browser,
             event_bytes: 32 * 1024,
         }
     }

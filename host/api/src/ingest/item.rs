@@ -45,7 +45,7 @@ item! {
     kind = "type", event = "event", name = "name", user_id = "userId", anonymous_id = "anonymousId",
     previous_id = "previousId", group_id = "groupId", message_id = "messageId", timestamp = "timestamp",
     sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits",
-    attributes = "attributes", tags = "tags", context = "context",
+    attributes = "attributes", tags = "tags", consents = "consents", context = "context",
 }
 
 impl<'de> Deserialize<'de> for Item<'de> {

@@ -1,9 +1,12 @@
 //! The route table. One endpoint is one file, `<noun>/<verb>.rs`: its description, its handler, its errors.
 
+mod attributes;
 mod clock;
 mod customers;
 mod events;
+mod identity_kinds;
 mod journeys;
+mod matches;
 mod messages;
 mod objects;
 mod plugins;
@@ -38,6 +41,12 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(customers::timeline::customer_timeline))
         .routes(routes!(customers::segments::customer_segments))
         .routes(routes!(customers::objects::customer_objects))
+        .routes(routes!(customers::unmerge::unmerge_customer))
+        .routes(routes!(customers::attribute_history::attribute_history))
+        .routes(routes!(attributes::list::list_attributes))
+        .routes(routes!(attributes::put::put_attribute, attributes::remove::remove_attribute))
+        .routes(routes!(identity_kinds::get::get_identity_kinds, identity_kinds::put::put_identity_kinds))
+        .routes(routes!(matches::list::list_matches, matches::decide::decide_matches))
         .routes(routes!(events::list::list_events))
         .routes(routes!(plugins::list::list_plugins, plugins::install::install_plugin))
         .routes(routes!(plugins::get::get_plugin, plugins::remove::remove_plugin))

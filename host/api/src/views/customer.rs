@@ -1,5 +1,6 @@
 //! Customers as the API shows them.
 
+use openhub_model::identity::Part;
 use openhub_model::{Attribute, Cause, Identity, PartId, Timestamp};
 use openhub_store::{TimelineItem, TimelineKind};
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-use crate::people::{Known, Person};
+use crate::people::Person;
 
 /// A customer, with what is known and who said so.
 #[derive(Serialize, ToSchema)]
@@ -35,7 +36,7 @@ pub(crate) struct CustomerView {
 pub(crate) struct IdentityView {
     kind: String,
     value: String,
-    /// `message_id` of the event that first claimed it.
+    /// `message_id` of the event that first named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
 }
@@ -63,7 +64,11 @@ pub(crate) struct CustomerList {
 }
 
 impl CustomerView {
-    pub fn new(Person { customer, identities }: Person) -> CustomerView {
+    pub fn new(Person { customer, parts }: Person) -> CustomerView {
+        let mut identities: Vec<IdentityView> = parts.into_iter().map(Into::into).collect();
+        if identities.is_empty() {
+            identities.push(customer.identity.into());
+        }
         let consents = customer.consents.into_iter().filter(|(_, record)| !record.value.is_null());
         let consents = consents.map(|(key, record)| (key, record.into())).collect();
         let tags = customer.tags.iter().filter(|(_, tag)| tag.value == Value::Bool(true));
@@ -78,7 +83,7 @@ impl CustomerView {
         }
         CustomerView {
             id: customer.customer,
-            identities: identities.into_iter().map(Into::into).collect(),
+            identities,
             attributes,
             tags,
             consents,
@@ -126,8 +131,9 @@ impl From<Identity> for IdentityView {
     }
 }
 
-impl From<Known> for IdentityView {
-    fn from(Known { identity, source }: Known) -> Self {
+impl From<Part> for IdentityView {
+    fn from(Part { identity, source, .. }: Part) -> Self {
+        let source = Some(source).filter(|source| !source.is_empty());
         IdentityView { source, ..identity.into() }
     }
 }

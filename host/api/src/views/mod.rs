@@ -7,7 +7,7 @@ mod record;
 mod segment;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
-pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelinePage};
+pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use record::{
     ClockView, EventList, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView, StatusView,

@@ -6,6 +6,7 @@ mod clock;
 mod customers;
 mod events;
 mod hub;
+mod identities;
 mod journeys;
 mod keys;
 mod objects;

@@ -3,17 +3,21 @@
 
 mod path;
 mod rule;
+mod segments;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use openhub_journey::{Journey, Surroundings};
+use openhub_model::customer::{Merge, Merges};
+use openhub_model::identity::Policies;
 use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
 use openhub_runtime::Plugin;
 use openhub_store::{Installation, JourneyStatus, PluginStatus, Scope, Store};
 
 pub use path::{ReadPath, WritePath};
 pub use rule::{Reading, Rule, Writing};
+pub use segments::{Place, Segments, Unfilled};
 
 use crate::{EngineError, Prepared, enable};
 
@@ -48,12 +52,21 @@ pub struct Catalog {
     pub journeys: HashMap<(String, i64), Arc<Journey>>,
     /// Active versions that start at an event, by its name.
     pub starts: HashMap<String, Vec<Arc<Journey>>>,
+    pub segments: Segments,
+    /// What identities may be joined.
+    pub policies: Policies,
+    /// How the attributes of joined parts become one: as declared; the counters of installed plugins are summed.
+    pub merges: Merges,
 }
 
 impl Catalog {
     pub async fn load(store: &Store, scope: &Scope, prepared: &Prepared) -> Result<Catalog, EngineError> {
         let mut catalog = Catalog::default();
         let installations = store.plugins(scope).await?;
+        catalog.policies = store.identity_policies(scope).await?;
+        catalog.merges = counters(&installations);
+        let declared = store.declared_attributes(scope).await?;
+        catalog.merges.extend(declared.into_iter().map(|(name, declaration)| (name, declaration.merge)));
         // A version with runs under way keeps its meaning when a plugin that it uses is disabled.
         let known = surroundings(installations.iter().map(|installation| &installation.manifest));
         for installation in installations {
@@ -63,6 +76,7 @@ impl Catalog {
             }
         }
         catalog.order_rules();
+        catalog.segments = Segments::of(store.segments(scope).await?);
         let active = store.journeys(scope).await?;
         for version in store.published_versions(scope).await? {
             let journey = compile(&version.journey, version.version, &version.definition, &known)?;
@@ -75,6 +89,7 @@ impl Catalog {
             if starts {
                 catalog.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
             }
+            catalog.segments.also_needs(journey.needs());
             catalog.journeys.insert((version.journey, version.version), journey);
         }
         for starts in catalog.starts.values_mut() {
@@ -115,6 +130,16 @@ impl Catalog {
             }
         }
     }
+}
+
+fn counters(installations: &[Installation]) -> Merges {
+    let rules = installations.iter().flat_map(|installation| &installation.manifest.rules);
+    let paths = rules.flat_map(|rule| &rule.writes).filter_map(|write| WritePath::parse(&write.path));
+    let counters = paths.filter_map(|path| match path {
+        WritePath::Counter(name) => Some((name, Merge::Sum)),
+        WritePath::Attribute(_) | WritePath::Tag(_) | WritePath::Decision => None,
+    });
+    counters.collect()
 }
 
 fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Surroundings {

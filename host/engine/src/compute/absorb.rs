@@ -1,36 +1,82 @@
-//! What an event itself says of its customer: that they exist, their attributes and tags, and their claims.
+//! What an event itself says of its customer: that they exist, their attributes, tags and consents, and their claims.
 
-use openhub_model::{Cause, Customer, EventKind};
+use openhub_model::customer::consent_faults;
+use openhub_model::identity::Authority;
+use openhub_model::{Cause, EventKind};
+use openhub_store::{Decision, MatchStatus};
 use serde_json::Value;
 
-use super::customer::Lane;
+use super::claims::PROPOSED;
 use super::event::Happening;
+use super::wave::Batch;
+use crate::body::Body;
 
-pub fn absorb(lane: &mut Lane, event: &mut Happening) {
-    let body = std::mem::take(&mut event.body);
-    if let Some(subject) = &event.subject {
-        for identity in body.claims(subject) {
-            lane.claims.push((identity, event.message_id.clone(), event.position));
+/// The attribute that keeps the group of the last `group` call.
+const GROUP: &str = "group_id";
+
+impl Batch<'_> {
+    pub(super) fn absorb(&mut self, lane: usize, event: &mut Happening) {
+        let body = std::mem::take(&mut event.body);
+        let Some(part) = event.part else { return };
+        if event.depth == 0 {
+            self.sight(lane, part, event);
+            self.claim(lane, event, &body);
+            self.decide(event, &body);
+            // A program on a server may propose as a rule does.
+            if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
+                self.propose(event, &event.properties);
+            }
         }
-    }
-    if lane.customer.is_none() {
-        let Some(subject) = &event.subject else { return };
-        lane.claims.push((subject.clone(), event.message_id.clone(), event.position));
-        lane.customer = Some(Customer::new(lane.part, subject.clone(), event.at));
-    }
-    let Some(customer) = &mut lane.customer else { return };
-    lane.changed = true;
-    customer.saw(event.at);
-    if !matches!(event.kind, EventKind::Identify | EventKind::Update) {
-        return;
-    }
-    let cause = Cause { at: event.at, event: event.message_id.clone(), plugin: None, rule: None };
-    for (tag, present) in &body.tags {
-        if let Value::Bool(_) | Value::Null = present {
-            customer.set_tag(tag, present.clone(), cause.clone());
+        let (merges, segments) = (&self.catalog.merges, &self.catalog.segments);
+        let lane = &mut self.lanes[lane];
+        if lane.customer.is_none() {
+            return;
         }
+        if body.review {
+            return lane.standing.touch(segments.all());
+        }
+        let (kind, at) = (event.kind, event.at);
+        if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
+            return lane.write(part, merges, |state, _| state.saw(at));
+        }
+        let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
+        let mut touched = Vec::new();
+        lane.write(part, merges, |state, joined| {
+            state.saw(at);
+            if let Some(group) = body.group(kind) {
+                state.set(GROUP, group.into(), cause.clone());
+                touched.extend_from_slice(segments.on_attribute(GROUP));
+            }
+            if kind == EventKind::Group {
+                return;
+            }
+            for (tag, present) in &body.tags {
+                if let Value::Bool(_) | Value::Null = present {
+                    state.set_tag(tag, present.clone(), cause.clone());
+                    touched.extend_from_slice(segments.on_tag(tag));
+                }
+            }
+            if consent_faults(&body.consents, "").is_empty() {
+                for (key, consent) in &body.consents {
+                    let joined = joined.and_then(|joined| joined.consents.get(key));
+                    state.set_consent(key, consent.clone(), cause.clone(), joined);
+                    touched.extend_from_slice(segments.on_consent());
+                }
+            }
+            for (name, value) in body.attributes() {
+                state.set(&name, value, cause.clone());
+                touched.extend_from_slice(segments.on_attribute(&name));
+            }
+        });
+        lane.standing.touch(&touched);
     }
-    for (name, value) in body.attributes() {
-        customer.set(&name, value, cause.clone());
+
+    /// What a human or a policy said of a proposed match.
+    fn decide(&mut self, event: &Happening, body: &Body) {
+        if let Some(decided) = body.decided.as_ref().filter(|_| event.kind == EventKind::Update) {
+            let status = if decided.accepted { MatchStatus::Accepted } else { MatchStatus::Rejected };
+            self.decisions.retain(|decision| decision.id != decided.id);
+            self.decisions.push(Decision { id: decided.id, status, at: event.now });
+        }
     }
 }

@@ -2,18 +2,24 @@
 
 use std::collections::VecDeque;
 
+use openhub_model::customer::{Merges, fold};
+use openhub_model::identity::{Age, Part};
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Customer, Identity, PartId, Timestamp};
 use openhub_store::Entry;
 
 use super::Fire;
 use super::event::Happening;
+use super::segments::{Standing, wake_timer};
+use crate::catalog::Segments;
 
 /// What a customer meets next.
 pub enum Item {
     Event(Box<Happening>),
-    /// The run at this index of the lane has come due.
-    Timer(usize),
+    /// The run at this index of the lane has come due, then.
+    Timer(usize, Timestamp),
+    /// Segments may answer otherwise by now.
+    Wake(Timestamp),
 }
 
 /// A run with what the database has of it.
@@ -48,35 +54,33 @@ impl Tracked {
     }
 }
 
+/// One of a customer's parts, and whether its row has changed.
+pub struct Member {
+    pub part: Part,
+    pub changed: bool,
+}
+
 /// Everything of one customer that the batch touches.
+#[derive(Default)]
 pub struct Lane {
-    pub part: PartId,
+    /// By age, the oldest first. Empty for a customer that nobody has met yet.
+    pub members: Vec<Member>,
+    /// The fold of the members that were seen. While only one was, this is its state, and its row holds none.
     pub customer: Option<Customer>,
     pub changed: bool,
+    /// The ids of customers that the database has rows of.
+    pub stored: Vec<PartId>,
     pub runs: Vec<Tracked>,
     pub entries: Vec<Entry>,
     pub entries_changed: bool,
     pub arrived: VecDeque<Happening>,
     /// Caused events go before the customer's next event or timer.
     pub caused: VecDeque<Happening>,
-    pub claims: Vec<(Identity, String, i64)>,
+    pub standing: Standing,
 }
 
 impl Lane {
-    pub fn new(part: PartId) -> Lane {
-        Lane {
-            part,
-            customer: None,
-            changed: false,
-            runs: Vec::new(),
-            entries: Vec::new(),
-            entries_changed: false,
-            arrived: VecDeque::new(),
-            caused: VecDeque::new(),
-            claims: Vec::new(),
-        }
-    }
-
+    /// The event or timer that the customer meets next.
     pub fn next(&mut self, fire: &Fire) -> Option<Item> {
         if let Some(caused) = self.caused.pop_front() {
             return Some(Item::Event(Box::new(caused)));
@@ -84,17 +88,177 @@ impl Lane {
         let timer = self.first_timer();
         if let Some(event) = self.arrived.front() {
             return match timer {
-                Some((due, index)) if due < event.bound => Some(Item::Timer(index)),
+                Some((timer, item)) if timer.due < event.bound => Some(item),
                 _ => self.arrived.pop_front().map(|event| Item::Event(Box::new(event))),
             };
         }
-        let (due, index) = timer?;
-        fire.reaches(&self.runs[index].timer(due)).then_some(Item::Timer(index))
+        let (timer, item) = timer?;
+        fire.reaches(&timer).then_some(item)
     }
 
-    fn first_timer(&self) -> Option<(Timestamp, usize)> {
-        let timers = self.runs.iter().enumerate();
-        let timers = timers.filter_map(|(index, tracked)| Some((tracked.due()?, tracked.run.id, index)));
-        timers.min().map(|(due, _, index)| (due, index))
+    /// The timer that comes due first, by `(due, id)`, of runs and segments alike, and what it is about.
+    pub fn first_timer(&self) -> Option<(Timer, Item)> {
+        let runs = self.runs.iter().enumerate();
+        let runs = runs.filter_map(|(index, tracked)| {
+            let due = tracked.due()?;
+            Some((tracked.timer(due), Item::Timer(index, due)))
+        });
+        let wake = self.wake().map(|wake| (wake, Item::Wake(wake.due)));
+        runs.chain(wake).min_by_key(|(timer, _)| *timer)
+    }
+
+    /// The timer of the customer's segments.
+    pub fn wake(&self) -> Option<Timer> {
+        let customer = self.customer.as_ref()?;
+        Some(wake_timer(customer.part, customer.wake_at?))
+    }
+
+    pub fn member(&self, part: PartId) -> Option<&Member> {
+        self.members.iter().find(|member| member.part.id() == part)
+    }
+
+    /// How many identities of each kind.
+    pub fn kinds(&self) -> Vec<(String, u32)> {
+        let mut kinds: Vec<(String, u32)> = Vec::new();
+        for member in &self.members {
+            match kinds.iter_mut().find(|(kind, _)| *kind == member.part.identity.kind) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((member.part.identity.kind.clone(), 1)),
+            }
+        }
+        kinds
+    }
+
+    fn seen(&self) -> usize {
+        self.members.iter().filter(|member| member.part.seen).count()
+    }
+
+    /// Adds an identity that was never named before.
+    pub fn add(&mut self, part: PartId, identity: Identity, position: i64, source: &str, claimed: bool) {
+        let age = Age { position, claimed, id: part };
+        let part = Part { age, customer: part, identity, source: source.to_owned(), seen: false, state: None };
+        self.members.push(Member { part, changed: true });
+        self.settle();
+    }
+
+    /// Notes that an event has this part as its subject: from now on it has state. False if it had before.
+    pub fn see(&mut self, part: PartId, at: Timestamp, merges: &Merges) -> bool {
+        let Some(index) = self.members.iter().position(|member| member.part.id() == part) else { return false };
+        if self.members[index].part.seen {
+            return false;
+        }
+        if self.customer.is_some() {
+            self.part_states();
+        }
+        let others = self.seen();
+        let member = &mut self.members[index];
+        member.part.seen = true;
+        member.changed = true;
+        let state = Customer::new(part, member.part.identity.clone(), at);
+        if others > 0 {
+            member.part.state = Some(Box::new(state));
+            self.refold(merges);
+        } else {
+            self.customer = Some(state);
+            self.settle();
+        }
+        self.changed = true;
+        true
+    }
+
+    /// Changes the state of a part, and with it the customer's. `write` is also given the customer as it was joined.
+    pub fn write(&mut self, part: PartId, merges: &Merges, write: impl FnOnce(&mut Customer, Option<&Customer>)) {
+        let Some(customer) = &mut self.customer else { return };
+        self.changed = true;
+        if !self.members.iter().any(|member| member.part.state.is_some()) {
+            return write(customer, None);
+        }
+        let has_state = |member: &&mut Member| member.part.state.is_some();
+        let own = self.members.iter().position(|member| member.part.id() == part && member.part.state.is_some());
+        let member = match own {
+            Some(own) => self.members.get_mut(own),
+            None => self.members.iter_mut().find(has_state),
+        };
+        let Some(member) = member else { return };
+        member.changed = true;
+        if let Some(state) = &mut member.part.state {
+            write(state, self.customer.as_ref());
+        }
+        self.refold(merges);
+    }
+
+    /// Takes another customer in: parts, runs, entries and what waits. The older part gives its name.
+    pub fn join(&mut self, other: Lane, merges: &Merges, segments: &Segments) {
+        let mut other = other;
+        if self.customer.is_some() && other.customer.is_some() {
+            self.part_states();
+            other.part_states();
+        } else if self.customer.is_none() {
+            self.customer = other.customer.take();
+        }
+        self.members.append(&mut other.members);
+        self.stored.append(&mut other.stored);
+        self.runs.append(&mut other.runs);
+        self.entries.append(&mut other.entries);
+        self.entries_changed |= other.entries_changed;
+        self.arrived.append(&mut other.arrived);
+        self.arrived.make_contiguous().sort_by_key(|event| event.position);
+        self.caused.append(&mut other.caused);
+        self.standing.join(other.standing, segments);
+        self.changed = true;
+        if self.members.iter().any(|member| member.part.state.is_some()) {
+            self.refold(merges);
+        } else {
+            self.settle();
+        }
+        if let Some(customer) = &mut self.customer {
+            // All segments are asked anew.
+            customer.wake_at = None;
+        }
+    }
+
+    /// Gives the only part that was seen its state as its own, before another one is.
+    fn part_states(&mut self) {
+        let Some(customer) = &self.customer else { return };
+        if self.seen() != 1 {
+            return;
+        }
+        for member in self.members.iter_mut().filter(|member| member.part.seen && member.part.state.is_none()) {
+            let mut state = customer.clone();
+            (state.part, state.identity) = (member.part.id(), member.part.identity.clone());
+            member.part.state = Some(Box::new(state));
+            member.changed = true;
+        }
+    }
+
+    fn refold(&mut self, merges: &Merges) {
+        self.members.sort_by_key(|member| member.part.age);
+        let states = self.members.iter().filter_map(|member| member.part.state.as_deref());
+        if let Some(customer) = fold(states, merges) {
+            let wake_at = self.customer.as_ref().and_then(|customer| customer.wake_at);
+            self.customer = Some(Customer { wake_at, ..customer });
+        }
+        self.settle();
+    }
+
+    /// Brings the names in order: the oldest part is the customer.
+    fn settle(&mut self) {
+        self.members.sort_by_key(|member| member.part.age);
+        let Some((id, identity)) = self.members.first().map(|first| (first.part.id(), first.part.identity.clone()))
+        else {
+            return;
+        };
+        for member in &mut self.members {
+            if member.part.customer != id {
+                member.part.customer = id;
+                member.changed = true;
+            }
+            if let Some(state) = &mut member.part.state {
+                state.customer = id;
+            }
+        }
+        if let Some(customer) = &mut self.customer {
+            (customer.part, customer.customer, customer.identity) = (id, id, identity);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! An event as COMPUTE handles it: arrived from the log, or caused in this batch.
 
-use openhub_model::{EventKind, Identity, Timestamp};
+use openhub_model::identity::Authority;
+use openhub_model::{EventKind, Identity, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::body::Body;
@@ -10,6 +11,9 @@ pub const MAX_DEPTH: u8 = 8;
 
 pub struct Happening {
     pub message_id: String,
+    /// The part that it belongs to, if any.
+    pub part: Option<PartId>,
+    pub authority: Authority,
     pub kind: EventKind,
     pub name: String,
     /// Event time.
@@ -28,6 +32,26 @@ pub struct Happening {
 }
 
 impl Happening {
+    /// The event again, without what it says.
+    pub fn noted(event: &Happening) -> Happening {
+        Happening {
+            message_id: event.message_id.clone(),
+            part: event.part,
+            authority: event.authority,
+            kind: event.kind,
+            name: event.name.clone(),
+            at: event.at,
+            now: event.now,
+            bound: event.bound,
+            historical: event.historical,
+            depth: event.depth,
+            position: event.position,
+            body: Body::default(),
+            properties: Value::Null,
+            subject: event.subject.clone(),
+        }
+    }
+
     /// Journeys and rules are triggered by what customers do; an update of attributes triggers neither.
     pub fn triggers(&self) -> bool {
         matches!(self.kind, EventKind::Track | EventKind::Page | EventKind::Screen)

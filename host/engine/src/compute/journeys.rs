@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use openhub_journey::{Facts, Input, Journey, Moment, Next};
-use openhub_model::condition::Truth;
+use openhub_model::condition::{self, Truth, properties_match};
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
-use openhub_model::{Cause, Timestamp};
+use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
 use openhub_store::{Entry, NodeCount};
 use serde_json::Value;
 
@@ -73,24 +73,19 @@ impl Batch<'_> {
         }
         let moment =
             Moment { message_id: &event.message_id, name: &event.name, at: event.at, properties: &event.properties };
-        for run in 0..self.lanes[lane].runs.len() {
-            let tracked = &self.lanes[lane].runs[run];
-            if tracked.waits() && tracked.run.awaits.as_deref() == Some(&event.name) {
-                self.drive(lane, run, Input::Event(&moment), event.now, &event.message_id);
-            }
+        for run in self.lanes[lane].awaiting(&event.name) {
+            self.drive(lane, run, Input::Event(&moment), event.now, &event.message_id);
         }
         let catalog = self.catalog;
         for journey in catalog.starts.get(&event.name).into_iter().flatten() {
-            if let Some(run) = self.start(lane, journey, &moment, event.now) {
+            if let Some(run) = self.start(lane, journey, &moment, event) {
                 self.drive(lane, run, Input::Enter(&moment), event.now, &event.message_id);
             }
         }
     }
 
-    pub(super) fn meet_timer(&mut self, lane: usize, run: usize) {
-        let tracked = &self.lanes[lane].runs[run];
-        let Some(due) = tracked.due() else { return };
-        let cause = tracked.run.id.to_string();
+    pub(super) fn meet_timer(&mut self, lane: usize, run: usize, due: Timestamp) {
+        let cause = self.lanes[lane].runs[run].run.id.to_string();
         self.drive(lane, run, Input::Timer, due, &cause);
     }
 
@@ -105,19 +100,29 @@ impl Batch<'_> {
         }
     }
 
-    fn start(&mut self, lane: usize, journey: &Arc<Journey>, moment: &Moment<'_>, now: Timestamp) -> Option<usize> {
-        let tenant = self.tenant;
+    fn start(&mut self, lane: usize, journey: &Arc<Journey>, moment: &Moment<'_>, event: &Happening) -> Option<usize> {
+        let (tenant, catalog) = (self.tenant, self.catalog);
         let lane = &mut self.lanes[lane];
         let customer = lane.customer.as_ref()?;
-        let condition = journey.trigger().condition.as_ref();
-        if condition.is_some_and(|condition| condition.holds(customer) != Truth::True) || !lane.may_enter(journey) {
+        if !properties_match(&journey.trigger().tests, moment.properties) {
             return None;
         }
-        let run = journey.start(tenant, customer, moment);
+        if let Some(condition) = &journey.trigger().condition {
+            let truth = lane.with_facts(catalog, event.now, |facts| condition.evaluate(facts).truth);
+            if truth != Some(Truth::True) {
+                return None;
+            }
+        }
+        if !lane.may_enter(journey) {
+            return None;
+        }
+        let mut run = journey.start(tenant, customer, moment);
+        // It stays with the part that it was started for, whoever that belongs to later.
+        run.part = event.part.unwrap_or(run.part);
         if lane.runs.iter().any(|tracked| tracked.run.id == run.id) {
             return None;
         }
-        lane.entered(journey, now);
+        lane.entered(journey, run.part, event.now);
         lane.runs.push(Tracked::started(run));
         Some(lane.runs.len() - 1)
     }
@@ -127,12 +132,16 @@ impl Batch<'_> {
         let catalog = self.catalog;
         let tracked = &self.lanes[lane].runs[run];
         let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
+        let asks = journey.needs();
         let mut input = input;
         loop {
             let step = {
                 let lane = &mut self.lanes[lane];
+                let runs = if asks.journeys.is_empty() { Vec::new() } else { lane.runs_known(catalog) };
                 let Some(customer) = &lane.customer else { return };
-                let facts = Facts { tenant: self.tenant, customer, now };
+                let identities: Vec<&Identity> = lane.members.iter().map(|member| &member.part.identity).collect();
+                let known = condition::Facts { runs: &runs, ..lane.standing.facts.facts(customer, now) };
+                let facts = Facts::of(self.tenant, &identities, known);
                 let tracked = &mut lane.runs[run];
                 let step = journey.advance(&mut tracked.run, input, &facts);
                 tracked.changed |= step.next != Next::Ignored;
@@ -142,13 +151,24 @@ impl Batch<'_> {
             self.traces.messages.extend(step.messages);
             match step.next {
                 Next::Update { attributes, tags } => {
-                    self.lanes[lane].update(journey, attributes, tags, now, cause);
+                    let part = self.lanes[lane].runs[run].run.part;
+                    let rule = Some(format!("journey {} v{}", journey.name(), journey.version()));
+                    let cause = Cause { at: now, event: cause.to_owned(), plugin: None, rule };
+                    let segments = &catalog.segments;
+                    for (name, _) in &attributes {
+                        self.lanes[lane].standing.touch(segments.on_attribute(name));
+                    }
+                    for (tag, _) in &tags {
+                        self.lanes[lane].standing.touch(segments.on_tag(tag));
+                    }
+                    self.lanes[lane].write(part, &catalog.merges, |state, _| update(state, attributes, tags, &cause));
                     input = Input::Continue;
                 }
                 Next::Object { kind, fields } => {
                     let asks = &self.lanes[lane].runs[run].run;
                     self.requests.push(Request {
                         lane,
+                        part: Some(asks.part),
                         asker: Asker::Run(run),
                         key: (asks.id, asks.step as u32),
                         kind,
@@ -161,55 +181,53 @@ impl Batch<'_> {
                 Next::Rest | Next::Ignored => break,
             }
         }
+        self.lanes[lane].standing.touch(catalog.segments.on_journey(journey.name()));
         self.lanes[lane].ended(run, journey, now);
     }
 }
 
+fn update(state: &mut Customer, attributes: Vec<(String, Value)>, tags: Vec<(String, bool)>, cause: &Cause) {
+    for (name, value) in attributes {
+        state.set(&name, value, cause.clone());
+    }
+    for (tag, present) in tags {
+        state.set_tag(&tag, present.into(), cause.clone());
+    }
+}
+
 impl Lane {
-    fn update(
-        &mut self,
-        journey: &Journey,
-        attributes: Vec<(String, Value)>,
-        tags: Vec<(String, bool)>,
-        now: Timestamp,
-        event: &str,
-    ) {
-        let Some(customer) = &mut self.customer else { return };
-        let rule = Some(format!("journey {} v{}", journey.name(), journey.version()));
-        let cause = Cause { at: now, event: event.to_owned(), plugin: None, rule };
-        for (name, value) in attributes {
-            customer.set(&name, value, cause.clone());
-        }
-        for (tag, present) in tags {
-            customer.set_tag(&tag, present.into(), cause.clone());
-        }
-        self.changed = true;
+    /// The runs that wait for an event, by id.
+    fn awaiting(&self, name: &str) -> Vec<usize> {
+        let runs = self.runs.iter().enumerate();
+        let waiting = runs.filter(|(_, tracked)| tracked.waits() && tracked.run.awaits.as_deref() == Some(name));
+        let mut waiting: Vec<usize> = waiting.map(|(index, _)| index).collect();
+        waiting.sort_by_key(|index| self.runs[*index].run.id);
+        waiting
     }
 
-    fn entry(&mut self, journey: &Journey) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| entry.journey == journey.name())
+    fn entry(&mut self, journey: &Journey, part: PartId) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.journey == journey.name() && entry.part == part)
     }
 
     fn may_enter(&self, journey: &Journey) -> bool {
-        let entry = self.entries.iter().find(|entry| entry.journey == journey.name());
+        let mut entries = self.entries.iter().filter(|entry| entry.journey == journey.name());
         match journey.reentry() {
             openhub_journey::Reentry::Always => true,
-            openhub_journey::Reentry::Never => entry.is_none_or(|entry| entry.runs == 0),
-            openhub_journey::Reentry::AfterExit => entry.is_none_or(|entry| entry.active == 0),
+            openhub_journey::Reentry::Never => entries.all(|entry| entry.runs == 0),
+            openhub_journey::Reentry::AfterExit => entries.all(|entry| entry.active == 0),
         }
     }
 
     /// Entries are kept only where re-entry asks for them.
-    fn entered(&mut self, journey: &Journey, now: Timestamp) {
+    fn entered(&mut self, journey: &Journey, part: PartId, now: Timestamp) {
         if journey.reentry() == openhub_journey::Reentry::Always {
             return;
         }
-        let part = self.part;
-        if self.entry(journey).is_none() {
+        if self.entry(journey, part).is_none() {
             let journey = journey.name().to_owned();
             self.entries.push(Entry { journey, part, runs: 0, active: 0, last_entered_at: now });
         }
-        if let Some(entry) = self.entry(journey) {
+        if let Some(entry) = self.entry(journey, part) {
             entry.runs += 1;
             entry.active += 1;
             entry.last_entered_at = now;
@@ -226,7 +244,8 @@ impl Lane {
             tracing::warn!(journey = journey.name(), run.id = %tracked.run.id, node = tracked.run.node, "A run failed.");
         }
         tracked.run.ended_at.get_or_insert(now);
-        if let Some(entry) = self.entry(journey) {
+        let part = tracked.run.part;
+        if let Some(entry) = self.entry(journey, part) {
             entry.active -= 1;
             self.entries_changed = true;
         }

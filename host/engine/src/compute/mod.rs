@@ -2,9 +2,11 @@
 //! The plugins it calls are pure too, so the same batch gives the same changes on every rerun.
 //!
 //! A batch is cut into waves, at most one event or timer of a customer in each, in the customer's order. A
-//! plugin is called once a wave with the rows of all customers.
+//! plugin is called once a wave with the rows of all customers. Customers whom the batch may join take turns.
 
 mod absorb;
+mod claims;
+mod cluster;
 mod customer;
 mod event;
 mod journeys;
@@ -12,32 +14,47 @@ mod objects;
 mod plan;
 mod project;
 mod retry;
+mod review;
 mod rules;
+mod segments;
 mod values;
 mod wave;
 
 use std::collections::HashMap;
 
+use openhub_model::identity::Part;
 use openhub_model::object::Object;
 use openhub_model::run::Run;
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Entry};
+use openhub_store::{Changes, Claim, CustomerFacts, Entry};
 
+use crate::body::Body;
 use crate::catalog::Catalog;
 
-pub use plan::{Fire, Plan};
+pub use event::Happening;
+pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
-pub use wave::Stop;
+pub use review::{Review, review};
+pub use segments::{CAUSED, Upload, wake_timer};
+pub use wave::{Stop, named};
 
 /// What LOAD read for one attempt.
 pub struct Input {
     pub tenant: TenantId,
     pub plan: Plan,
     pub events: Vec<Event>,
+    /// What each event's body says, in the same order.
+    pub bodies: Vec<Body>,
     pub timer_parts: Vec<PartId>,
+    /// All parts of the customers that the batch touches.
+    pub parts: Vec<Part>,
+    /// What is stored of the pairs that its events claim.
+    pub claims: Vec<Claim>,
     pub customers: Vec<Customer>,
     pub runs: Vec<Run>,
     pub entries: Vec<Entry>,
+    /// What segments may ask about the customers of the batch; nothing if there are no segments.
+    pub facts: Vec<(PartId, CustomerFacts)>,
     /// Stored objects that an earlier attempt asked for; none where there is no such object.
     pub objects: HashMap<(String, String), Option<Object>>,
 }
@@ -62,6 +79,8 @@ pub struct Tally {
     pub fuel: u64,
     pub row_faults: u64,
     pub too_deep: u64,
+    /// Claims that joined identities.
+    pub joined: u64,
 }
 
 /// COMPUTE could not finish because a plugin failed as a whole; the lane bisects the batch.
@@ -84,7 +103,8 @@ pub fn compute(input: Input, catalog: &Catalog, retries: &Retries) -> Result<Out
     Ok(Output { changes, made, tally })
 }
 
-type Lanes = HashMap<PartId, usize>;
+/// The lane of each part.
+type Homes = HashMap<PartId, usize>;
 
 /// The instant that a batch's item happens at, by the tenant's clock.
 type Now = Timestamp;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use openhub_model::identity::Authority;
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{Fault, Id, Object, PartId, Seed};
 use openhub_runtime::{Accepted, CallContext, Change};
@@ -34,6 +35,8 @@ pub enum Operation {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub lane: usize,
+    /// The customer's part that it is made for.
+    pub part: Option<PartId>,
     pub asker: Asker,
     pub key: RequestKey,
     pub kind: String,
@@ -51,6 +54,8 @@ pub struct Answer {
     pub lane: usize,
     pub asker: Asker,
     pub now: Now,
+    /// The object's type, if it was changed.
+    pub kind: Option<String>,
     pub result: Answered,
 }
 
@@ -136,7 +141,8 @@ impl Batch<'_> {
                 Ok(accepted) => self.accept(&object.shape, request, accepted)?,
                 Err(faults) => Err(faults),
             };
-            answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, result });
+            let kind = result.is_ok().then(|| request.kind.clone());
+            answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, kind, result });
         }
         Ok(())
     }
@@ -185,12 +191,11 @@ impl Batch<'_> {
         if creates && exists {
             return Err(Stop::Conflict(request.key));
         }
-        let lane_part = self.lanes[request.lane].part;
         let slot = self.objects.entry(slot_key.clone()).or_insert(Slot { stored: None, current: None });
         slot.current = (!deleted).then(|| Object {
             kind: request.kind.clone(),
             key: accepted.key.clone(),
-            part: owned_by(shape, &fields, lane_part),
+            part: owned_by(shape, &fields, request.part),
             version: 1,
             fields: fields.clone(),
             created_at: request.now,
@@ -211,6 +216,8 @@ impl Batch<'_> {
         let cause = super::event::Happening {
             message_id: Id::named(&[request.cause.as_bytes(), request.key.0.as_bytes(), &request.key.1.to_le_bytes()])
                 .to_string(),
+            part: request.part,
+            authority: Authority::Browser,
             kind: openhub_model::EventKind::Object,
             name: String::new(),
             at: request.now,
@@ -230,13 +237,13 @@ impl Batch<'_> {
     }
 }
 
-fn owned_by(shape: &ObjectShape, fields: &Value, lane: PartId) -> Option<PartId> {
+fn owned_by(shape: &ObjectShape, fields: &Value, asker: Option<PartId>) -> Option<PartId> {
     match &shape.owner {
         Some(_) => owner(shape, fields),
-        None => Some(lane),
+        None => asker,
     }
 }
 
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {
-    Answer { lane: request.lane, asker: request.asker, now: request.now, result: Err(faults) }
+    Answer { lane: request.lane, asker: request.asker, now: request.now, kind: None, result: Err(faults) }
 }

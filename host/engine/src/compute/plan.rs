@@ -121,6 +121,7 @@ mod tests {
             occurred_at: Timestamp::from_micros(at),
             received_at: Timestamp::from_micros(1_000),
             historical: false,
+            authority: Default::default(),
             cause: None,
             body: "{}".into(),
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use openhub_model::identity::Authority;
 use openhub_model::{Cause, Id, Identity, NewEvent};
 use openhub_runtime::{Action, CallContext, Outcome};
 use serde_json::Value;
 
-use super::customer::{Item, Lane};
+use super::claims::PROPOSED;
+use super::customer::Item;
 use super::event::{Happening, MAX_DEPTH};
 use super::objects::{Asker, Operation, Request};
 use super::project::{Row, project};
@@ -117,6 +119,7 @@ impl Batch<'_> {
             let asks = Id::named(&[b"rule-object", cause.message_id.as_bytes(), plugin, rule.name.as_bytes()]);
             self.requests.push(Request {
                 lane: *lane,
+                part: cause.part,
                 asker: Asker::Rule,
                 key: (asks, number),
                 kind: object.kind,
@@ -133,8 +136,7 @@ impl Batch<'_> {
 
     fn write(&mut self, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
         let (lane, Item::Event(event)) = turn else { return };
-        let lane: &mut Lane = &mut self.lanes[*lane];
-        let Some(customer) = &mut lane.customer else { return };
+        let Some(part) = event.part else { return };
         // What a rule derives from state is as new as the clock: rules run once, in arrival order. What it takes from
         // the event alone is a fact of the event's time, and never replaces a newer one.
         let cause = Cause {
@@ -143,17 +145,18 @@ impl Batch<'_> {
             plugin: Some(rule.owner.installation.digest.clone()),
             rule: Some(rule.name.clone()),
         };
-        match path {
-            WritePath::Attribute(name) => {
-                customer.set(name, value, cause);
-            }
-            WritePath::Counter(name) => customer.add(name, value.as_i64().unwrap_or(0), cause),
-            WritePath::Tag(name) => {
-                customer.set_tag(name, value, cause);
-            }
-            WritePath::Decision => return,
-        }
-        lane.changed = true;
+        let segments = &self.catalog.segments;
+        self.lanes[*lane].standing.touch(match path {
+            WritePath::Attribute(name) | WritePath::Counter(name) => segments.on_attribute(name),
+            WritePath::Tag(name) => segments.on_tag(name),
+            WritePath::Decision => &[],
+        });
+        self.lanes[*lane].write(part, &self.catalog.merges, |state, _| match path {
+            WritePath::Attribute(name) => drop(state.set(name, value, cause)),
+            WritePath::Counter(name) => state.add(name, value.as_i64().unwrap_or(0), cause),
+            WritePath::Tag(name) => drop(state.set_tag(name, value, cause)),
+            WritePath::Decision => {}
+        });
     }
 
     /// An event that a rule or an object's check causes: handled before the customer's next event or timer. One
@@ -174,8 +177,10 @@ impl Batch<'_> {
             tracing::warn!(tenant.id = self.tenant.0, event.name = name, "An event at depth 8 would cause another.");
             return;
         }
-        let own = self.lanes[lane].customer.as_ref().map(|customer| customer.identity.clone());
-        let to = to.filter(|to| Some(to) != own.as_ref());
+        let customer = &self.lanes[lane];
+        let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
+        let own = own.map(|member| member.part.identity.clone());
+        let to = to.filter(|to| customer.member(to.part(self.tenant)).is_none());
         let subject = to.clone().or(own);
         let id = Id::named(&[
             b"caused",
@@ -192,6 +197,7 @@ impl Batch<'_> {
             occurred_at: cause.at,
             received_at: cause.now,
             historical: cause.historical,
+            authority: Authority::Server,
             cause: Some(cause.message_id.clone()),
             body: String::new(),
         };
@@ -200,8 +206,14 @@ impl Batch<'_> {
             self.arrivals.push(event);
             return;
         }
+        if event.name == PROPOSED {
+            let proposes = Happening { part: event.part, subject: subject.clone(), ..Happening::noted(cause) };
+            self.propose(&proposes, &properties);
+        }
         self.lanes[lane].caused.push_back(Happening {
             message_id: event.message_id.clone(),
+            part: event.part,
+            authority: event.authority,
             kind: event.kind,
             name: event.name.clone(),
             at: event.occurred_at,

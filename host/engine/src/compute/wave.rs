@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 
-use openhub_model::{Event, EventKind, NewEvent, Object, PartId, TenantId};
+use openhub_model::{Event, EventKind, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
-use openhub_store::{Changes, Claim};
+use openhub_store::{Changes, Decision, NewMatch};
 use serde_json::Value;
 
-use super::absorb::absorb;
-use super::customer::{Item, Lane, Tracked};
+use super::claims::Claims;
+use super::cluster::{Cluster, Links};
+use super::customer::{Item, Lane, Member, Tracked};
 use super::event::Happening;
 use super::journeys::Traces;
 use super::objects::{Request, Slot};
-use super::plan::body;
-use super::{ComputeFault, Fire, Input, Lanes, Made, RequestKey, Retries, Tally};
+use super::segments::{Moment, wake_timer};
+use super::{ComputeFault, Fire, Homes, Input, Made, RequestKey, Retries, Tally};
+use crate::body::Body;
 use crate::catalog::{Catalog, Enabled};
 
 /// A customer's item of this wave.
@@ -44,6 +46,10 @@ pub struct Batch<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) retries: &'a Retries,
     pub(super) lanes: Vec<Lane>,
+    pub(super) homes: Homes,
+    pub(super) claims: Claims,
+    pub(super) matches: Vec<NewMatch>,
+    pub(super) decisions: Vec<Decision>,
     pub(super) objects: HashMap<(String, String), Slot>,
     pub(super) requests: Vec<Request>,
     pub(super) made: Made,
@@ -52,40 +58,66 @@ pub struct Batch<'a> {
     pub(super) traces: Traces,
     pub(super) tally: Tally,
     fire: Fire,
-    active: Vec<usize>,
+    active: Vec<Cluster>,
 }
 
 impl<'a> Batch<'a> {
     pub fn new(input: Input, catalog: &'a Catalog, retries: &'a Retries) -> Batch<'a> {
         let mut lanes: Vec<Lane> = Vec::new();
-        let mut index = Lanes::new();
-        let mut lane = |lanes: &mut Vec<Lane>, part: PartId| {
-            *index.entry(part).or_insert_with(|| {
-                lanes.push(Lane::new(part));
+        let mut homes = Homes::with_capacity(input.parts.len().max(input.events.len()));
+        let mut customers = HashMap::with_capacity(input.customers.len());
+        for part in input.parts {
+            let lane = *customers.entry(part.customer).or_insert_with(|| {
+                lanes.push(Lane::default());
+                lanes.len() - 1
+            });
+            homes.insert(part.id(), lane);
+            lanes[lane].members.push(Member { part, changed: false });
+        }
+        for lane in lanes.iter_mut().filter(|lane| lane.members.len() > 1) {
+            lane.members.sort_by_key(|member| member.part.age);
+        }
+        for customer in input.customers {
+            if let Some(lane) = customers.get(&customer.customer) {
+                lanes[*lane].stored.push(customer.customer);
+                lanes[*lane].standing.stored(&customer);
+                lanes[*lane].customer = Some(customer);
+            }
+        }
+        for (customer, facts) in input.facts {
+            if let Some(lane) = customers.get(&customer) {
+                lanes[*lane].standing.facts = facts;
+            }
+        }
+        let mut home = |lanes: &mut Vec<Lane>, part: PartId| {
+            *homes.entry(part).or_insert_with(|| {
+                lanes.push(Lane::default());
                 lanes.len() - 1
             })
         };
-        for (event, (now, bound)) in input.events.iter().zip(&input.plan.bounds) {
-            if let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) {
-                let lane = lane(&mut lanes, part);
-                lanes[lane].arrived.push_back(happening(event, *now, *bound));
+        let mut links = Links::default();
+        let moments = input.events.iter().zip(input.bodies).zip(&input.plan.bounds);
+        for ((event, body), (now, bound)) in moments {
+            let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) else { continue };
+            let lane = home(&mut lanes, part);
+            if let Some(subject) = body.subject() {
+                for named in named(&body, event, &subject, catalog) {
+                    links.join(lane, home(&mut lanes, named.part(input.tenant)));
+                }
             }
+            lanes[lane].arrived.push_back(happening(event, body, *now, *bound));
         }
         for part in input.timer_parts {
-            lane(&mut lanes, part);
-        }
-        for customer in input.customers {
-            let lane = lane(&mut lanes, customer.part);
-            lanes[lane].customer = Some(customer);
+            home(&mut lanes, part);
         }
         let mut runs = input.runs;
         runs.sort_by_key(|run| run.id);
         for run in runs {
-            let lane = lane(&mut lanes, run.part);
+            let lane = home(&mut lanes, run.part);
             lanes[lane].runs.push(Tracked::stored(run));
         }
         for entry in input.entries {
-            let lane = lane(&mut lanes, entry.part);
+            let lane = home(&mut lanes, entry.part);
             lanes[lane].entries.push(entry);
         }
         let slots = input.objects.into_iter().map(|(key, stored): ((String, String), Option<Object>)| {
@@ -96,8 +128,12 @@ impl<'a> Batch<'a> {
             tenant: input.tenant,
             catalog,
             retries,
-            active: (0..lanes.len()).collect(),
+            active: links.clusters(lanes.len()),
             lanes,
+            homes,
+            claims: Claims::stored(input.claims),
+            matches: Vec::new(),
+            decisions: Vec::new(),
             objects: slots.collect(),
             requests: Vec::new(),
             made: Made::new(),
@@ -113,9 +149,9 @@ impl<'a> Batch<'a> {
     pub fn wave(&mut self) -> Result<bool, Stop> {
         let mut wave: Vec<Turn> = Vec::with_capacity(self.active.len());
         let (lanes, fire) = (&mut self.lanes, &self.fire);
-        self.active.retain(|lane| match lanes[*lane].next(fire) {
-            Some(item) => {
-                wave.push((*lane, item));
+        self.active.retain(|cluster| match cluster.next(lanes, fire) {
+            Some(turn) => {
+                wave.push(turn);
                 true
             }
             None => false,
@@ -125,8 +161,10 @@ impl<'a> Batch<'a> {
         }
         self.tally.waves += 1;
         for (lane, item) in &mut wave {
+            self.lanes[*lane].standing.begins();
             if let Item::Event(event) = item {
-                absorb(&mut self.lanes[*lane], event);
+                self.absorb(*lane, event);
+                self.lanes[*lane].learn(&self.catalog.segments, event);
             }
         }
         self.run_rules(&wave)?;
@@ -134,17 +172,35 @@ impl<'a> Batch<'a> {
             match item {
                 Item::Event(event) => {
                     self.tally.events += 1;
+                    self.assess(*lane, Moment::of(event));
                     self.meet_event(*lane, event);
                 }
-                Item::Timer(run) => {
+                Item::Timer(run, due) => {
                     self.tally.timers += 1;
-                    self.meet_timer(*lane, *run);
+                    self.meet_timer(*lane, *run, *due);
                 }
+                Item::Wake(_) => self.tally.timers += 1,
             }
         }
         while !self.requests.is_empty() {
             for answer in self.check_objects()? {
+                self.learn_object(&answer);
                 self.meet_answer(answer);
+            }
+        }
+        for (lane, item) in &wave {
+            match item {
+                Item::Event(event) => self.assess(*lane, Moment::of(event)),
+                Item::Timer(run, due) => {
+                    let run = &self.lanes[*lane].runs[*run].run;
+                    let cause = format!("{}/{}", run.id, run.step);
+                    self.assess(*lane, Moment::timer(*due, &cause));
+                }
+                Item::Wake(due) => {
+                    let Some(customer) = &self.lanes[*lane].customer else { continue };
+                    let cause = format!("{}/{}", wake_timer(customer.part, *due).id, due.micros());
+                    self.assess(*lane, Moment::timer(*due, &cause));
+                }
             }
         }
         Ok(true)
@@ -155,8 +211,16 @@ impl<'a> Batch<'a> {
             self.traces.moved(tracked);
         }
         let (messages, counts) = self.traces.counts();
-        let mut changes =
-            Changes { messages, counts, events: self.events, arrivals: self.arrivals, ..Changes::default() };
+        let mut changes = Changes {
+            messages,
+            counts,
+            events: self.events,
+            arrivals: self.arrivals,
+            claims: self.claims.made,
+            matches: self.matches,
+            decisions: self.decisions,
+            ..Changes::default()
+        };
         for lane in self.lanes {
             collect(lane, &mut changes);
         }
@@ -172,6 +236,10 @@ impl<'a> Batch<'a> {
 }
 
 fn collect(lane: Lane, changes: &mut Changes) {
+    let wake = lane.wake();
+    changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake));
+    changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)));
+    changes.memberships.extend(lane.standing.memberships(lane.customer.as_ref()));
     for tracked in lane.runs {
         if !tracked.changed {
             continue;
@@ -183,32 +251,29 @@ fn collect(lane: Lane, changes: &mut Changes) {
         }
         changes.runs.push(tracked.run);
     }
-    for (identity, source, position) in lane.claims {
-        let known =
-            |claim: &Claim| claim.part == lane.part && claim.kind == identity.kind && claim.value == identity.value;
-        // Claims of one lane lie together at the end of the list.
-        if !changes.claims.iter().rev().take_while(|claim| claim.part == lane.part).any(known) {
-            changes.claims.push(Claim {
-                part: lane.part,
-                kind: identity.kind,
-                value: identity.value,
-                position,
-                source,
-            });
-        }
-    }
     if lane.entries_changed {
         changes.entries.extend(lane.entries);
     }
+    let id = lane.customer.as_ref().map(|customer| customer.customer);
+    changes.gone_customers.extend(lane.stored.into_iter().filter(|stored| Some(*stored) != id));
+    changes.parts.extend(lane.members.into_iter().filter(|member| member.changed).map(|member| member.part));
     if lane.changed {
         changes.customers.extend(lane.customer);
     }
 }
 
-fn happening(event: &Event, now: openhub_model::Timestamp, bound: openhub_model::Timestamp) -> Happening {
-    let mut body = body(event);
+/// All identities that an event may join to its subject.
+pub fn named(body: &Body, event: &Event, subject: &Identity, catalog: &Catalog) -> Vec<Identity> {
+    let mut named = body.claims(event.kind, subject, catalog.policies.at(event.position).1);
+    named.extend(body.previous(event.kind).into_iter().flatten().filter(|previous| previous != subject));
+    named
+}
+
+fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) -> Happening {
     Happening {
         message_id: event.message_id.clone(),
+        part: event.part,
+        authority: event.authority,
         kind: event.kind,
         name: event.name.clone(),
         at: event.occurred_at,

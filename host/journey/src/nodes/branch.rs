@@ -59,8 +59,8 @@ struct Decide {
 
 impl Act for Decide {
     fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
-        let customer = walk.facts.customer;
-        let chosen = self.arms.iter().find(|(condition, _)| condition.holds(customer).holds());
+        let known = &walk.facts.known;
+        let chosen = self.arms.iter().find(|(condition, _)| condition.evaluate(known).truth.holds());
         Ok(Flow::Go(chosen.map_or(self.otherwise, |(_, next)| *next)))
     }
 }

@@ -1,7 +1,7 @@
 //! A message to the customer through a channel. The run moves on at once: delivery is the outbox's.
 
 use openhub_model::message::NewMessage;
-use openhub_model::{Customer, Fault, Id};
+use openhub_model::{Fault, Id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use super::{Edge, NodeType};
 use crate::check::NodeCheck;
 use crate::error::{Failure, StepError};
 use crate::plan::NodePlan;
-use crate::step::{Act, Flow, Walk};
+use crate::step::{Act, Facts, Flow, Walk};
 use crate::template::{self, Fields};
 use crate::uses::Uses;
 
@@ -66,7 +66,7 @@ struct Post {
 
 impl Act for Post {
     fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
-        let address = address(walk.facts.customer, &self.kind)
+        let address = address(walk.facts, &self.kind)
             .ok_or_else(|| StepError::NoAddress(self.kind.clone()).at(walk.field("channel")))?;
         let content = Value::Object(self.content.render(walk)?).to_string();
         let (run, facts) = (&*walk.run, walk.facts);
@@ -90,14 +90,16 @@ impl Act for Post {
     }
 }
 
-/// The customer's identity if it is of this kind, else the attribute of the kind's name.
-fn address(customer: &Customer, kind: &str) -> Option<String> {
+/// The identity that the customer is called by if it is of this kind, else the attribute of the kind's name, else
+/// another identity of the kind.
+fn address(facts: &Facts<'_>, kind: &str) -> Option<String> {
+    let customer = facts.customer;
     if customer.identity.kind == kind {
         return Some(customer.identity.value.clone());
     }
-    match customer.attribute(kind)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+    match customer.attribute(kind) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => facts.identities.iter().find(|identity| identity.kind == kind).map(|identity| identity.value.clone()),
     }
 }

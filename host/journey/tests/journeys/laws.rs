@@ -143,7 +143,11 @@ fn story(journey: &Journey, happenings: &[Happening]) -> Vec<(Run, String)> {
             Happening::Enter => Input::Enter(&trigger),
         };
         let before = run.clone();
-        let step = journey.advance(&mut run, input, &Facts { tenant: TENANT, customer: &customer, now });
+        let step = journey.advance(
+            &mut run,
+            input,
+            &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+        );
         match step.next {
             Next::Ignored => assert_eq!(run, before),
             Next::Rest => assert_eq!(run.status == RunStatus::Waiting, run.awaits.is_some() || run.due.is_some()),

@@ -87,7 +87,7 @@ impl Trip {
     }
 
     fn advance(&mut self, input: Input<'_>) -> Step {
-        let facts = Facts { tenant: TENANT, customer: &self.customer, now: self.now };
+        let facts = Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&self.customer, self.now));
         self.journey.advance(&mut self.run, input, &facts)
     }
 

@@ -21,7 +21,11 @@ fn first_order(journey: &Journey) -> (Run, Timestamp) {
     let properties = json!({ "total": 11.77, "quantity": 1 });
     let order = moment("Order Completed", "cdnow-1", now, &properties);
     let mut run = journey.start(TENANT, &customer, &order);
-    let step = journey.advance(&mut run, Input::Enter(&order), &Facts { tenant: TENANT, customer: &customer, now });
+    let step = journey.advance(
+        &mut run,
+        Input::Enter(&order),
+        &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+    );
     assert_eq!((step.entered, step.next), (vec!["quiet".to_owned()], Next::Rest));
     (run, now)
 }
@@ -34,7 +38,7 @@ fn sixty_quiet_days_bring_a_coupon_and_one_message() {
     let due = start + Span::from_micros(60 * DAY);
     assert_eq!((run.awaits.as_deref(), run.due, run.state.as_str()), (Some("Order Completed"), Some(due), "{}"));
 
-    let facts = Facts { tenant: TENANT, customer: &customer, now: due };
+    let facts = Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, due));
     let step = journey.advance(&mut run, Input::Timer, &facts);
     let fields = json!({ "percent": 15, "owner": customer.customer.to_string() });
     assert_eq!(step.next, Next::Object { kind: "coupon".to_owned(), fields });
@@ -54,7 +58,11 @@ fn another_order_ends_the_wait() {
     let now = start + Span::from_micros(60 * DAY);
     let properties = json!({});
     let order = moment("Order Completed", "cdnow-2", now, &properties);
-    let step = journey.advance(&mut run, Input::Event(&order), &Facts { tenant: TENANT, customer: &customer, now });
+    let step = journey.advance(
+        &mut run,
+        Input::Event(&order),
+        &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+    );
     assert_eq!((step.entered, step.messages.len()), (vec!["bought".to_owned()], 0));
     assert_eq!((run.status, run.ended_at), (RunStatus::Done, Some(now)));
 }

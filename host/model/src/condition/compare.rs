@@ -45,7 +45,8 @@ pub(super) fn test_number(found: f64, is: Comparison, value: &Value, scale: impl
 }
 
 /// Whether all tests on an event's properties are true.
-pub(super) fn properties_match(tests: &[PropertyTest], properties: &Value) -> bool {
+/// Whether an event's properties pass all of these tests.
+pub fn properties_match(tests: &[PropertyTest], properties: &Value) -> bool {
     tests.iter().all(|each| test(properties.get(&each.property), each.is, &each.value).holds())
 }
 

@@ -3,7 +3,9 @@
 mod condition;
 mod customer;
 mod decimal;
+mod fold;
 mod id;
+mod identity;
 
 use openhub_model::{Cause, Customer, Identity, TenantId, Timestamp};
 

@@ -88,15 +88,12 @@ impl Sql {
     /// The customer's events of one name up to now: what follows FROM, with its WHERE.
     pub(super) fn customers_events(&mut self, alias: Alias, name: &str, bodies: Bodies, as_of: AsOf) -> &mut Self {
         let Alias { part, event, body } = alias;
-        self.push("parts ").push(part).push(" JOIN events ").push(event).push(" ON ").push(event);
-        self.push(".tenant_id = ").push(part).push(".tenant_id AND ").push(event).push(".part_id = ").push(part);
-        self.push(".part_id");
+        self.parts_and(part, "events ", event, " INDEXED BY events_part");
         if bodies == Bodies::Joined {
             self.push(" LEFT JOIN event_bodies ").push(body).push(" ON ").push(body).push(".tenant_id = ").push(event);
             self.push(".tenant_id AND ").push(body).push(".position = ").push(event).push(".position");
         }
-        self.push(" WHERE ").push(part).push(".tenant_id = c.tenant_id AND ").push(part);
-        self.push(".customer_id = c.part_id AND ").push(event).push(".name = ").text(name);
+        self.of_customer(part, event).push(" AND ").push(event).push(".name = ").text(name);
         self.push(" AND ").push(event).push(".occurred_at <= ").int(as_of.now.micros());
         if as_of.checkpoint < i64::MAX {
             self.push(" AND (").push(event).push(".position <= ").int(as_of.checkpoint);

@@ -89,8 +89,8 @@ impl Sql {
     }
 
     pub(super) fn journey(&mut self, test: &JourneyTest) -> &mut Self {
-        self.push("EXISTS (SELECT 1 FROM parts p JOIN runs r ON r.tenant_id = p.tenant_id AND r.part_id = p.part_id ");
-        self.push("WHERE p.tenant_id = c.tenant_id AND p.customer_id = c.part_id AND r.journey = ").text(&test.name);
+        self.push("EXISTS (SELECT 1 FROM ").parts_and("p", "runs ", "r", " INDEXED BY runs_part").of_customer("p", "r");
+        self.push(" AND r.journey = ").text(&test.name);
         match test.is {
             JourneyState::In => self.push(" AND r.status = ").int(RunStatus::Waiting.code()),
             JourneyState::WasIn => self,
@@ -110,11 +110,8 @@ impl Sql {
         let (is, value) = test.count.as_ref().map_or((Comparison::Ge, &least), |count| (count.is, &count.value));
         self.push("(");
         self.compared_number(is, value, plain, |sql| {
-            sql.push(
-                "(SELECT COUNT(*) FROM parts p JOIN messages g ON g.tenant_id = p.tenant_id AND g.part_id = p.part_id",
-            );
-            sql.push(" WHERE p.tenant_id = c.tenant_id AND p.customer_id = c.part_id AND g.created_at <= ");
-            sql.int(as_of.now.micros());
+            sql.push("(SELECT COUNT(*) FROM ").parts_and("p", "messages ", "g", " INDEXED BY messages_part");
+            sql.of_customer("p", "g").push(" AND g.created_at <= ").int(as_of.now.micros());
             if let Some(within) = test.within {
                 sql.push(" AND g.created_at > ").int(start(as_of.now, within));
             }
@@ -154,8 +151,8 @@ impl Sql {
     }
 
     fn objects(&mut self, test: &ObjectTest) -> &mut Self {
-        self.push(" FROM parts p JOIN objects o ON o.tenant_id = p.tenant_id AND o.part_id = p.part_id ");
-        self.push("WHERE p.tenant_id = c.tenant_id AND p.customer_id = c.part_id AND o.kind = ").text(&test.kind)
+        self.push(" FROM ").parts_and("p", "objects ", "o", " INDEXED BY objects_part").of_customer("p", "o");
+        self.push(" AND o.kind = ").text(&test.kind)
     }
 
     fn fields(&mut self, tests: &[FieldTest]) -> &mut Self {

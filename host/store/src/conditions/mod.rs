@@ -67,4 +67,24 @@ impl Sql {
             }
         }
     }
+
+    /// The customer's parts and what belongs to them, in this order: SQLite knows nothing of how many rows there are, and
+    /// left to itself it walks all of the tenant's for each customer. PostgreSQL takes a CROSS JOIN as any other.
+    fn parts_and(
+        &mut self,
+        part: &'static str,
+        table: &'static str,
+        alias: &'static str,
+        index: &'static str,
+    ) -> &mut Self {
+        self.push("parts ").push(part).either(" INDEXED BY parts_customer", "").push(" CROSS JOIN ");
+        self.push(table).push(alias).either(index, "")
+    }
+
+    /// The WHERE of what `parts_and` begins.
+    fn of_customer(&mut self, part: &'static str, alias: &'static str) -> &mut Self {
+        self.push(" WHERE ").push(part).push(".tenant_id = c.tenant_id AND ").push(part);
+        self.push(".customer_id = c.part_id AND ").push(alias).push(".tenant_id = ").push(part);
+        self.push(".tenant_id AND ").push(alias).push(".part_id = ").push(part).push(".part_id")
+    }
 }

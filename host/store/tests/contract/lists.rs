@@ -4,6 +4,7 @@ use openhub_model::{Cause, Condition, Customer};
 use openhub_store::{CustomerFilter, Scope};
 use serde_json::{Value, json};
 
+use crate::identities::row;
 use crate::support::{Database, at, changes, identity, lease, part};
 
 pub async fn conditions_are_three_valued(database: &Database) -> anyhow::Result<()> {
@@ -25,6 +26,7 @@ pub async fn conditions_are_three_valued(database: &Database) -> anyhow::Result<
         customer.set("score", score, cause.clone());
         customer.set_tag("vip", json!(user == 1), cause.clone());
         batch.customers.push(customer);
+        batch.parts.push(row(&tenant, user, 1));
     }
     batch.customers.push(Customer::new(part(&tenant, 5), identity(5), at(1)));
     store.commit(&scope, lease, &batch).await?;

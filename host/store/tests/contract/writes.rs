@@ -1,13 +1,14 @@
 //! Appends, commits, transactions and leases.
 
 use futures::future::join_all;
+use openhub_model::identity::Authority;
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, Customer, Id, Origin};
 use openhub_store::{
-    Claim, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Settled, Store, StoreError,
-    TimelineFilter, TimelineKind,
+    Claim, ClaimStatus, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Settled, Store,
+    StoreError, TimelineFilter, TimelineKind,
 };
 use serde_json::json;
 
@@ -142,7 +143,15 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     };
     let timer = Timer { due: at(50), id: run.id, part };
     let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };
-    let claim = Claim { part, kind: "user_id".into(), value: "5".into(), position: 1, source: "m".into() };
+    let claim = Claim {
+        part,
+        identity: identity(5),
+        authority: Authority::Server,
+        policy: 0,
+        position: 1,
+        source: "m".into(),
+        status: ClaimStatus::Joined,
+    };
     let message = message(part, run.id);
     let mut all = changes(7);
     all.customers.push(customer.clone());
@@ -155,8 +164,8 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.counts =
         vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2, waiting: 1 }];
     store.commit(&scope, &lease, &all).await?;
-    assert_eq!(store.customers_by_part(&scope, &[part]).await?, [customer]);
-    assert_eq!(store.claims(&scope, part).await?, [claim]);
+    assert_eq!(store.customers_by_id(&scope, &[part]).await?, [customer]);
+    assert_eq!(store.claims_by_part(&scope, &[part]).await?, [claim]);
     assert_eq!(store.waiting_runs(&scope, &[part]).await?, std::slice::from_ref(&run));
     assert_eq!(store.due_timers(&scope, at(50), 9).await?, []);
     assert_eq!(store.due_timers(&scope, at(51), 9).await?, [timer]);

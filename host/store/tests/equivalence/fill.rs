@@ -1,5 +1,6 @@
 //! People into a database: events through the log's own append, the rest as plain rows.
 
+use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
 use openhub_store::{Scope, Store};
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ fn arrivals(person: &Person, tenant: TenantId) -> Vec<NewEvent> {
             occurred_at: Timestamp::from_micros(delivery.at),
             received_at: Timestamp::from_micros(delivery.at),
             historical: false,
+            authority: Authority::Server,
             cause: None,
             body: delivery.body.clone(),
         })
@@ -95,7 +97,7 @@ fn statements(people: &[Person], tenant: TenantId) -> Vec<(&'static str, Vec<Val
             person.attributes,
             tags,
             causes.to_string(),
-            json!(person.consents).to_string()
+            person.consents
         ])
     });
     let members =
@@ -128,16 +130,16 @@ fn statements(people: &[Person], tenant: TenantId) -> Vec<(&'static str, Vec<Val
     };
     vec![
         (
-            "INSERT INTO parts (tenant_id, part_id, customer_id, kind, value, since, source) SELECT $1, \
+            "INSERT INTO parts (tenant_id, part_id, customer_id, kind, value, since, claimed, seen, source) SELECT $1, \
              CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
-             CAST(value ->> 3 AS TEXT), 1, 'm' FROM json_each($2)",
+             CAST(value ->> 3 AS TEXT), 1, 0, 1, 'm' FROM json_each($2)",
             parts.collect(),
         ),
         (
             "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, \
              causes, consents, first_seen_at, last_seen_at) SELECT $1, CAST(value ->> 0 AS TEXT), \
              CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), value -> 3, value -> 4, \
-             CAST(value ->> 5 AS TEXT), CAST(value ->> 6 AS TEXT), 0, 0 FROM json_each($2)",
+             CAST(value ->> 5 AS TEXT), value -> 6, 0, 0 FROM json_each($2)",
             customers.collect(),
         ),
         (

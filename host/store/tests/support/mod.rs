@@ -2,6 +2,7 @@
 
 mod database;
 
+use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, Timestamp};
 use openhub_store::{Changes, Lease, Scope, Store, Tenant};
 
@@ -28,6 +29,7 @@ pub fn event(message_id: impl Into<String>, part: PartId) -> NewEvent {
         occurred_at: at(1),
         received_at: at(2),
         historical: false,
+        authority: Authority::Browser,
         cause: None,
         body: r#"{"properties":{"total":29.33}}"#.to_owned(),
     }

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use openhub_model::{EventKind, Fault, Identity, PartId, TenantId};
+use openhub_model::identity::{Policy, Refusal};
+use openhub_model::{EventKind, Fault, Identity};
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,35 +14,32 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::get::show;
-use super::update::{check_attributes, check_size, check_tags};
+use super::update::{check_attributes, check_consents, check_size, check_tags};
 use crate::app::App;
 use crate::auth::{Authorized, CustomersWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
-use crate::views::{PendingView, ProfileView};
+use crate::views::{IdentityView, PendingView, ProfileView};
 use crate::writes::{Progress, accepted, event, tenant_now, write};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCustomer)]
 pub(crate) struct NewCustomer {
-    /// One `user_id` or one `anonymous_id`, or one of each.
-    identities: Vec<NewIdentity>,
+    /// The first leads to the customer, unless there is a `user_id` or else an `anonymous_id`; the others are claimed.
+    #[schema(value_type = Vec<IdentityView>)]
+    identities: Vec<Identity>,
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
     /// `true` sets a tag, `false` takes it away.
     #[serde(default)]
     tags: BTreeMap<String, bool>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewIdentity {
-    /// `user_id` or `anonymous_id`.
-    kind: String,
-    value: String,
+    /// As in a change of a customer.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    consents: Map<String, Value>,
 }
 
 /// Makes a customer, or adds to the one with these identities.
@@ -54,12 +52,16 @@ pub(crate) async fn create_customer(
     access: Authorized<CustomersWrite>,
     JsonBody(new): JsonBody<NewCustomer>,
 ) -> Result<Response, Problem> {
-    let (part, mut body) = subject(access.tenant(), &new.identities)?;
+    let policies = app.store.identity_policies(&access.scope).await?;
+    let subject = subject(policies.latest(), &new.identities)?;
+    let part = subject.part(access.tenant());
     check_attributes(&new.attributes)?;
     check_tags(&new.tags)?;
-    body.insert("traits".into(), new.attributes.into());
-    body.insert("tags".into(), json!(new.tags));
-    let body = Value::Object(body);
+    check_consents(&new.consents)?;
+    let body = json!({
+        "type": "identify", "identity": subject, "identities": new.identities, "traits": new.attributes,
+        "tags": new.tags, "consents": new.consents,
+    });
     check_size(&app, &body)?;
     let status = match app.store.customer(&access.scope, part).await? {
         Some(_) => StatusCode::OK,
@@ -73,29 +75,35 @@ pub(crate) async fn create_customer(
     }
 }
 
-/// The part that the identities lead to, and the start of the event's body.
-fn subject(tenant: TenantId, identities: &[NewIdentity]) -> Result<(PartId, Map<String, Value>), Problem> {
-    let mut body = Map::new();
-    body.insert("type".into(), "identify".into());
+/// The identity that leads to the customer. All of them must be fit to be joined.
+fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem> {
     for (index, identity) in identities.iter().enumerate() {
         let refuse = |field: &str, code: &str, message: &str| {
             Problem::fault(INVALID_BODY, Fault::new(format!("/identities/{index}{field}"), code, message))
         };
-        let field = match identity.kind.as_str() {
-            Identity::USER_ID => "userId",
-            Identity::ANONYMOUS_ID => "anonymousId",
-            _ => return Err(refuse("/kind", "unknown-kind", "The kind is `user_id` or `anonymous_id`.")),
-        };
-        if !(1..=255).contains(&identity.value.len()) {
-            return Err(refuse("/value", "invalid-identity", "A value has from 1 to 255 bytes."));
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if !(1..=64).contains(&identity.kind.len()) || !identity.kind.bytes().all(plain) {
+            return Err(refuse("/kind", "unknown-kind", "A kind has lowercase letters, digits and underscores."));
         }
-        if body.insert(field.into(), identity.value.as_str().into()).is_some() {
-            return Err(refuse("/kind", "repeated-kind", "One identity of a kind is accepted."));
+        if identities[..index].iter().any(|before| before.kind == identity.kind && before.value == identity.value) {
+            return Err(refuse("", "repeated-identity", "The identity occurs twice."));
+        }
+        match policy.check(&policy.normal(identity.clone())) {
+            Ok(()) => {}
+            Err(Refusal::Blocked) => {
+                return Err(refuse("/value", "blocked-identity", "The value is on the block list."));
+            }
+            Err(_) => return Err(refuse("/value", "invalid-identity", "The value is empty, too long or malformed.")),
         }
     }
     let of_kind = |kind: &str| identities.iter().find(|identity| identity.kind == kind);
-    let first = of_kind(Identity::USER_ID).or_else(|| of_kind(Identity::ANONYMOUS_ID)).ok_or_else(|| {
+    let first = of_kind(Identity::USER_ID).or_else(|| of_kind(Identity::ANONYMOUS_ID)).or(identities.first());
+    let first = first.ok_or_else(|| {
         Problem::fault(INVALID_BODY, Fault::new("/identities", "missing-identity", "At least one identity is needed."))
     })?;
-    Ok((Identity::new(first.kind.as_str(), first.value.as_str()).part(tenant), body))
+    Ok(match first.kind.as_str() {
+        // As the door finds the part of a call.
+        Identity::USER_ID | Identity::ANONYMOUS_ID => first.clone(),
+        _ => policy.normal(first.clone()),
+    })
 }

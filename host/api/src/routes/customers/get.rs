@@ -14,7 +14,8 @@ use crate::people::person;
 use crate::problem::Problem;
 use crate::views::ProfileView;
 
-/// One customer: what is known and who said so, where they are known from, and what belongs to them.
+/// One customer, by its id or by that of one that was joined to it: what is known and who said so, and what belongs to
+/// them.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
     params(("id" = String, Path, description = "The customer's id.")),
     responses((status = 200, body = ProfileView), Problems))]

@@ -1,9 +1,11 @@
 //! Customers: found, read, and changed through the log.
 
+pub(crate) mod attribute_history;
 pub(crate) mod create;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod objects;
 pub(crate) mod segments;
 pub(crate) mod timeline;
+pub(crate) mod unmerge;
 pub(crate) mod update;

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_model::{EventKind, Fault, Identity};
+use openhub_model::customer::consent_faults;
+use openhub_model::{EventKind, Fault};
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -33,6 +34,11 @@ pub(crate) struct Change {
     /// `true` sets a tag, `false` takes it away.
     #[serde(default)]
     tags: BTreeMap<String, bool>,
+    /// By purpose, or by `purpose/channel`: `{"marketing": {"state": "granted", "source": "form", "text_version": "3"}}`;
+    /// `null` takes a record away.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    consents: Map<String, Value>,
 }
 
 /// Changes a customer's attributes and tags.
@@ -50,13 +56,12 @@ pub(crate) async fn update_customer(
     let id = id_in_path(&id, "customer")?;
     check_attributes(&change.attributes)?;
     check_tags(&change.tags)?;
+    check_consents(&change.consents)?;
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
-    let mut body = json!({"attributes": change.attributes, "tags": change.tags});
-    match customer.identity.kind.as_str() {
-        Identity::USER_ID => body["userId"] = customer.identity.value.into(),
-        Identity::ANONYMOUS_ID => body["anonymousId"] = customer.identity.value.into(),
-        _ => {}
-    }
+    let body = json!({
+        "identity": customer.identity, "attributes": change.attributes, "tags": change.tags,
+        "consents": change.consents,
+    });
     check_size(&app, &body)?;
     let at = tenant_now(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(customer.part), at, &body);
@@ -72,6 +77,13 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Pr
 
 pub(super) fn check_tags(tags: &BTreeMap<String, bool>) -> Result<(), Problem> {
     check_names("/tags", tags.keys())
+}
+
+pub(super) fn check_consents(consents: &Map<String, Value>) -> Result<(), Problem> {
+    match consent_faults(consents, "/consents").into_iter().next() {
+        None => Ok(()),
+        Some(fault) => Err(Problem::fault(INVALID_BODY, fault)),
+    }
 }
 
 fn check_names<'a>(pointer: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {

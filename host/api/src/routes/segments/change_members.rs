@@ -69,7 +69,11 @@ pub(crate) async fn change_segment_members(
     if versions.last().is_none_or(|version| version.condition.is_some()) {
         return Err(Problem::new(CONFLICT, "A condition says who is in this segment."));
     }
-    let part = |each: &MemberIdentity| Identity::new(each.kind.as_str(), each.value.as_str()).part(access.tenant());
+    let policies = app.store.identity_policies(scope).await?;
+    let part = |each: &MemberIdentity| {
+        let identity = Identity::new(each.kind.as_str(), each.value.as_str());
+        policies.latest().normal(identity).part(access.tenant())
+    };
     let parts: Vec<PartId> = change.add.iter().chain(&change.remove).map(part).collect();
     let owners = app.store.owners(scope, &parts).await?;
     let mut unknown = Vec::new();

@@ -1,5 +1,11 @@
 //! One person or company that a tenant knows.
 
+mod consent;
+mod fold;
+
+pub use consent::{CONSENT_FIELDS, Consent, consent_faults};
+pub use fold::{Merge, Merges, fold};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,19 +34,20 @@ pub struct Attribute {
     pub cause: Cause,
 }
 
-/// The stored state of one part (a customer as first seen).
+/// The state of a customer, or of one of its parts: the former is the [`fold`] of the latter.
 ///
 /// Attributes and counters share one namespace: a counter is an integer attribute that is added to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {
+    /// Of a customer, its oldest part.
     pub part: PartId,
-    /// The canonical customer; the part itself until a merge.
+    /// The customer's id: that of its oldest part.
     pub customer: PartId,
-    /// The identity under which the part was first seen.
+    /// The identity of `part`.
     pub identity: Identity,
     pub attributes: BTreeMap<String, Attribute>,
     pub tags: BTreeMap<String, Attribute>,
-    /// By purpose, or `purpose/channel`: `{"state": "granted" | "denied", "source"?, "text_version"?}`.
+    /// By purpose, or by `purpose/channel`; see [`Consent`].
     pub consents: BTreeMap<String, Attribute>,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,

@@ -1,0 +1,47 @@
+//! `PUT /api/v1/attributes/{name}`
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_model::Fault;
+use openhub_model::attribute::Declaration;
+use openhub_store::Op;
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersWrite};
+use crate::body::JsonBody;
+use crate::openapi::Problems;
+use crate::parameters::Path;
+use crate::problem::{INVALID_BODY, INVALID_PATH, Problem};
+use crate::views::PendingView;
+use crate::writes::{Progress, accepted, control, tenant_now, write};
+
+/// Declares an attribute: `{"type": "integer", "merge": "sum", "description": "…"}`.
+///
+/// Types: `text`, `number`, `integer`, `boolean`, `timestamp`, `list`, `object`. Merges of joined customers: `newest`
+/// (the default), `oldest`, `sum`, `non-empty`, `min`, `max`; in force from the next write to each customer on.
+#[utoipa::path(put, path = "/api/v1/attributes/{name}", tag = "identities", request_body = Object,
+    params(("name" = String, Path, description = "The attribute's name.")),
+    responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn put_attribute(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersWrite>,
+    Path(name): Path<String>,
+    JsonBody(declaration): JsonBody<Declaration>,
+) -> Result<Response, Problem> {
+    if !(1..=255).contains(&name.len()) {
+        return Err(Problem::new(INVALID_PATH, "A name has from 1 to 255 bytes."));
+    }
+    if declaration.description.len() > 1024 {
+        let fault = Fault::new("/description", "too-long", "A description has at most 1024 bytes.");
+        return Err(Problem::fault(INVALID_BODY, fault));
+    }
+    let at = tenant_now(&app, &access.scope).await?;
+    let body = json!({ "attribute": name, "declaration": declaration });
+    match write(&app, &access.scope, vec![Op::Append(control(&app, "attribute.declared", at, &body))]).await? {
+        Progress::Done => Ok(Json(json!(declaration)).into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}

@@ -1,0 +1,103 @@
+//! `POST /api/v1/customers/{id}/unmerge`: takes an identity, or one claim, away from a customer again.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_model::{Fault, Identity, PartId};
+use openhub_store::{Op, Scope, TimelineFilter, TimelineKind};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersWrite};
+use crate::body::JsonBody;
+use crate::openapi::Problems;
+use crate::parameters::{Path, id_in_path};
+use crate::people::people;
+use crate::problem::{INVALID_BODY, Problem};
+use crate::views::{CustomerView, IdentityView, PendingView, TimelineItemView};
+use crate::writes::{Progress, accepted, control, tenant_now, write};
+
+/// Runs, messages and objects that the answer lists at most.
+const LISTED: usize = 1_000;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Unmerge)]
+pub(crate) struct Unmerge {
+    /// The identity that is to stand apart: everything that joined it to others is taken back.
+    #[schema(value_type = IdentityView)]
+    identity: Identity,
+    /// Only what this other identity of the customer claimed is taken back.
+    #[serde(default)]
+    #[schema(value_type = Option<IdentityView>)]
+    claimed_by: Option<Identity>,
+}
+
+/// The customers as they are now, and what was done for them while they were one.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Unmerged {
+    customers: Vec<CustomerView>,
+    /// Runs, messages and objects made for them, newest first: nothing is undone of these, a human may want to look.
+    to_review: Vec<TimelineItemView>,
+}
+
+/// Undoes a merge, exactly: identities, attributes, tags, consents and counters are as if it had never been.
+///
+/// Rules are not run again. The pair is not joined anew by later events, only by accepting a match.
+#[utoipa::path(post, path = "/api/v1/customers/{id}/unmerge", tag = "customers", request_body = Unmerge,
+    params(("id" = String, Path, description = "The customer's id.")),
+    responses((status = 200, body = Unmerged), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn unmerge_customer(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersWrite>,
+    Path(id): Path<String>,
+    JsonBody(asked): JsonBody<Unmerge>,
+) -> Result<Response, Problem> {
+    let (scope, id) = (&access.scope, id_in_path(&id, "customer")?);
+    app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let policies = app.store.identity_policies(scope).await?;
+    let parts = app.store.parts_around(scope, &[id]).await?;
+    let own = |identity: &Identity, pointer: &str| {
+        let normal = policies.latest().normal(identity.clone());
+        let found = parts.iter().find(|part| part.identity == *identity || part.identity == normal);
+        found.map(|part| part.identity.clone()).ok_or_else(|| {
+            let fault = Fault::new(pointer, "unknown-identity", "The customer has no such identity.");
+            Problem::fault(INVALID_BODY, fault)
+        })
+    };
+    let identity = own(&asked.identity, "/identity")?;
+    let mut body = json!({ "identity": identity });
+    if let Some(other) = &asked.claimed_by {
+        let part = own(other, "/claimed_by")?.part(access.tenant());
+        let claims = app.store.claims_of_pairs(scope, &[(part, identity.clone())]).await?;
+        if claims.is_empty() || part == identity.part(access.tenant()) {
+            let fault = Fault::new("/claimed_by", "unknown-claim", "It did not claim that identity.");
+            return Err(Problem::fault(INVALID_BODY, fault));
+        }
+        body["part"] = part.to_string().into();
+    }
+    let kinds = vec![TimelineKind::Run, TimelineKind::Message, TimelineKind::Object];
+    let filter = TimelineFilter { kinds, limit: LISTED, ..TimelineFilter::default() };
+    let to_review = app.store.timeline(scope, id, &filter).await?.into_iter().map(Into::into).collect();
+    let event = control(&app, "identity.undone", tenant_now(&app, scope).await?, &body);
+    match write(&app, scope, vec![Op::Append(event)]).await? {
+        Progress::Done => {
+            let parts: Vec<PartId> = parts.iter().map(|part| part.id()).collect();
+            let customers = all(&app, scope, &parts).await?;
+            Ok(Json(Unmerged { customers, to_review }).into_response())
+        }
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+/// The customers that these parts belong to, by id.
+async fn all(app: &App, scope: &Scope, parts: &[PartId]) -> Result<Vec<CustomerView>, Problem> {
+    let around = app.store.parts_around(scope, parts).await?;
+    let mut ids: Vec<PartId> = around.iter().map(|part| part.customer).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(people(app, scope, &ids).await?.into_iter().map(CustomerView::new).collect())
+}

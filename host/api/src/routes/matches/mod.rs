@@ -1,0 +1,4 @@
+//! Matches that rules proposed.
+
+pub(crate) mod decide;
+pub(crate) mod list;

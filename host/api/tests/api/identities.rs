@@ -1,0 +1,163 @@
+//! Identities: who may join whom, what the tenant configures, and how customers come apart again.
+
+use crate::hub::{Answer, Hub, Tenant};
+use openhub_api::KeyScopes;
+use serde_json::{Value, json};
+
+async fn find(hub: &Hub, tenant: &Tenant, identity: &str) -> Value {
+    let found = hub.get(&format!("/api/v1/customers?identity={identity}"), &tenant.api_key).await;
+    found.body["customers"][0].clone()
+}
+
+fn identities(customer: &Value) -> Vec<&str> {
+    let identities = customer["identities"].as_array().map_or(&[][..], Vec::as_slice);
+    identities.iter().filter_map(|identity| identity["value"].as_str()).collect()
+}
+
+/// A call, and then a change by the API, which waits for the engine.
+async fn send(hub: &Hub, tenant: &Tenant, key: &str, path: &str, body: Value) {
+    let answer = hub.post(path, key, body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let ping = json!({"identities": [{"kind": "user_id", "value": "ping"}]});
+    assert!(hub.post("/api/v1/customers", &tenant.api_key, ping).await.status < 202);
+}
+
+fn pointer(answer: &Answer) -> (u16, &str, &str) {
+    let fault = &answer.body["faults"][0];
+    (answer.status, fault["code"].as_str().unwrap_or_default(), fault["pointer"].as_str().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_visitor_becomes_known_and_is_taken_apart_again() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let (browser, server) = (tenant.write_key.clone(), hub.key(tenant.id, KeyScopes::SERVER).await);
+    send(&hub, &tenant, &browser, "/v1/page", json!({"anonymousId": "v1", "name": "Home"})).await;
+    let traits = json!({"email": "Ada@Example.com", "city": "London"});
+    let identify = json!({"userId": "ada", "anonymousId": "v1", "traits": traits});
+    send(&hub, &tenant, &browser, "/v1/identify", identify.clone()).await;
+    let ada = find(&hub, &tenant, "user_id:ada").await;
+    assert_eq!(identities(&ada), ["v1", "ada"], "a page attaches a visitor and no address");
+    assert_eq!(ada["attributes"]["city"], "London");
+    send(&hub, &tenant, &server, "/v1/identify", identify).await;
+    assert_eq!(identities(&find(&hub, &tenant, "email:ada@example.com").await), ["v1", "ada", "ada@example.com"]);
+    // Another user on the same device and with the same address stays another user.
+    let rival = json!({"userId": "bob", "anonymousId": "v1", "traits": {"email": "ada@example.com"}});
+    send(&hub, &tenant, &server, "/v1/identify", rival).await;
+    assert_eq!(identities(&find(&hub, &tenant, "user_id:bob").await), ["bob"]);
+    let events = hub.get("/api/v1/events?name=Identity%20Refused", &tenant.api_key).await.body;
+    let reasons: Vec<&Value> =
+        events["events"].as_array().unwrap().iter().map(|event| &event["body"]["properties"]["reason"]).collect();
+    assert_eq!(reasons, ["limit", "limit"], "{events}");
+    // The history of the visitor is the user's; its own id leads to the customer.
+    let path = format!("/api/v1/customers/{}", ada["id"].as_str().unwrap());
+    let timeline = hub.get(&format!("{path}/timeline"), &tenant.api_key).await.body;
+    assert_eq!(timeline["items"].as_array().unwrap().len(), 3);
+    let unknown = json!({"identity": {"kind": "anonymous_id", "value": "v9"}});
+    let refused = hub.post(&format!("{path}/unmerge"), &tenant.api_key, unknown).await;
+    assert_eq!(pointer(&refused), (400, "unknown-identity", "/identity"), "{refused:?}");
+    let visitor = json!({"identity": {"kind": "anonymous_id", "value": "v1"}});
+    let apart = hub.post(&format!("{path}/unmerge"), &tenant.api_key, visitor).await;
+    assert_eq!(apart.status, 200, "{apart:?}");
+    let customers = apart.body["customers"].as_array().unwrap();
+    let mut apart: Vec<Vec<&str>> = customers.iter().map(identities).collect();
+    apart.sort();
+    assert_eq!(apart, [vec!["ada", "ada@example.com"], vec!["v1"]]);
+    assert_eq!(find(&hub, &tenant, "anonymous_id:v1").await["attributes"], json!({}));
+    assert_eq!(find(&hub, &tenant, "user_id:ada").await["attributes"]["city"], "London");
+    // What was taken apart is not joined again by the next event.
+    send(&hub, &tenant, &server, "/v1/identify", json!({"userId": "ada", "anonymousId": "v1"})).await;
+    assert_eq!(identities(&find(&hub, &tenant, "anonymous_id:v1").await), ["v1"]);
+}
+
+#[tokio::test]
+async fn kinds_and_attributes_are_configured() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let put = async |path: &str, body: Value| hub.call("PUT", path, key, Some(body)).await;
+    let default = hub.get("/api/v1/identity-kinds", key).await.body;
+    assert_eq!(default["kinds"]["user_id"]["limit"], 1);
+    let none = put("/api/v1/identity-kinds", json!({"kinds": {"card": {"limit": 0}}})).await;
+    assert_eq!(pointer(&none), (400, "out-of-range", "/kinds/card/limit"), "{none:?}");
+    let kinds = json!({"kinds": {"card": {"limit": 1, "block": ["TEST"], "max_length": 8}}});
+    assert_eq!(put("/api/v1/identity-kinds", kinds).await.status, 200);
+    assert_eq!(hub.get("/api/v1/identity-kinds", key).await.body["kinds"]["card"]["limit"], 1);
+    let customer = |card: &str| {
+        let identities = json!([{"kind": "user_id", "value": "ada"}, {"kind": "card", "value": card}]);
+        json!({"identities": identities, "consents": {"news": {"state": "granted", "source": "form"}}})
+    };
+    for (card, code) in [("test", "blocked-identity"), ("123456789", "invalid-identity"), ("", "blocked-identity")] {
+        let refused = hub.post("/api/v1/customers", key, customer(card)).await;
+        assert_eq!(pointer(&refused), (400, code, "/identities/1/value"), "{card}");
+    }
+    let made = hub.post("/api/v1/customers", key, customer("7")).await.body;
+    assert_eq!(identities(&made), ["ada", "7"]);
+    assert_eq!(made["consents"]["news"]["state"], "granted");
+    let path = format!("/api/v1/customers/{}", made["id"].as_str().unwrap());
+    let wrong = json!({"consents": {"news": {"state": "perhaps"}}});
+    let wrong = hub.call("PATCH", &path, key, Some(wrong)).await;
+    assert_eq!(pointer(&wrong), (400, "unknown-state", "/consents/news/state"));
+    let changed = json!({"consents": {"news": null, "news/sms": {"state": "denied"}}, "attributes": {"city": "Paris"}});
+    let changed = hub.call("PATCH", &path, key, Some(changed)).await.body;
+    assert_eq!(changed["consents"].as_object().unwrap().keys().collect::<Vec<_>>(), ["news/sms"]);
+    let history = hub.get(&format!("{path}/attributes/city/history"), key).await.body;
+    assert_eq!(history["entries"][0]["value"], "Paris");
+    assert_eq!(put("/api/v1/attributes/visits", json!({"type": "integer", "merge": "sum"})).await.status, 200);
+    assert_eq!(put("/api/v1/attributes/visits", json!({"merge": "least"})).await.status, 400);
+    let declared = hub.get("/api/v1/attributes", key).await.body;
+    assert_eq!(declared["attributes"]["visits"], json!({"type": "integer", "merge": "sum"}));
+    assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 204);
+    assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 404);
+    assert_eq!(hub.get("/api/v1/matches", key).await.body, json!({"matches": [], "next": null}));
+    let dry = hub.post("/api/v1/matches", key, json!({"decision": "accept", "dry_run": true})).await.body;
+    assert_eq!(dry, json!({"matches": 0, "customers": 0, "refused": 0, "dry_run": true}));
+}
+
+#[tokio::test]
+async fn matches_are_proposed_counted_and_decided() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    for (user, card) in [("ada", "1"), ("bob", "2"), ("eve", "3")] {
+        let identities = json!([{"kind": "user_id", "value": user}]);
+        let made = hub.post("/api/v1/customers", key, json!({ "identities": identities })).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let card = json!([{"kind": "card", "value": card}, {"kind": "email", "value": format!("{card}@example.com")}]);
+        assert_eq!(hub.post("/api/v1/customers", key, json!({ "identities": card })).await.status, 201);
+    }
+    let propose = |user: &str, kind: &str, value: &str, score: f64| {
+        let properties = json!({"kind": kind, "value": value, "score": score, "reason": "same name"});
+        json!({"userId": user, "event": "Match Proposed", "properties": properties})
+    };
+    send(&hub, &tenant, &tenant.write_key, "/v1/track", propose("ada", "card", "3", 0.9)).await;
+    assert_eq!(hub.get("/api/v1/matches", key).await.body["matches"], json!([]), "a page proposes nothing");
+    for (user, kind, value, score) in
+        [("ada", "card", "1", 0.9), ("bob", "card", "2", 0.5), ("eve", "user_id", "ada", 0.95)]
+    {
+        send(&hub, &tenant, &server, "/v1/track", propose(user, kind, value, score)).await;
+    }
+    let open = hub.get("/api/v1/matches?status=open", key).await.body;
+    assert_eq!(open["matches"].as_array().unwrap().len(), 3);
+    let accept = json!({"decision": "accept", "score_from": 0.8, "dry_run": true});
+    let dry = hub.post("/api/v1/matches", key, accept).await.body;
+    assert_eq!(dry, json!({"matches": 2, "customers": 2, "refused": 1, "dry_run": true}));
+    let accept = json!({"decision": "accept", "score_from": 0.8});
+    assert_eq!(hub.post("/api/v1/matches", key, accept).await.status, 200);
+    let joined = find(&hub, &tenant, "card:1").await;
+    assert_eq!(identities(&joined), ["ada", "1", "1@example.com"]);
+    let reject = hub.post("/api/v1/matches", key, json!({"decision": "reject"})).await;
+    assert_eq!(reject.body["matches"], 1, "{reject:?}");
+    assert_eq!(identities(&find(&hub, &tenant, "card:2").await).len(), 2);
+    let rejected = hub.get("/api/v1/matches?status=rejected", key).await.body;
+    assert_eq!(rejected["matches"][0]["identity"]["value"], "2");
+    let again = json!({"decision": "accept", "ids": [rejected["matches"][0]["id"]]});
+    assert_eq!(pointer(&hub.post("/api/v1/matches", key, again).await), (400, "not-open", "/ids/0"));
+    let policy = json!({"kinds": {}, "matches": {"accept_from": 0.7}});
+    assert_eq!(hub.call("PUT", "/api/v1/identity-kinds", key, Some(policy)).await.status, 200);
+    send(&hub, &tenant, &server, "/v1/track", propose("eve", "card", "3", 0.75)).await;
+    // The acceptance goes through the log behind the proposal.
+    send(&hub, &tenant, &server, "/v1/track", json!({"userId": "eve", "event": "Later"})).await;
+    assert_eq!(identities(&find(&hub, &tenant, "user_id:eve").await), ["eve", "3", "3@example.com"]);
+}

@@ -1,0 +1,51 @@
+//! Customers who are looked at because a segment changed and not because something happened to them: a first fill, or
+//! an upload to a static segment. Pure as COMPUTE is. What they enter and leave is written; what that triggers goes its
+//! way through the log.
+
+use std::collections::HashMap;
+
+use openhub_model::{Id, PartId, Timestamp};
+use openhub_store::Changes;
+
+use super::segments::{Moment, Upload};
+use super::wave::Batch;
+use super::{Input, Retries};
+use crate::catalog::{Catalog, Place};
+
+/// Why customers are looked at.
+pub enum Review {
+    /// These segments were published: nobody is triggered by what has been so before.
+    Fill(Vec<Place>),
+    /// A static segment was written.
+    Members { place: Place, members: HashMap<PartId, Upload>, position: i64 },
+}
+
+/// Asks about all customers of `input`, which has no events.
+pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) -> Changes {
+    let (clock, checkpoint) = (input.plan.clock, input.plan.checkpoint);
+    let retries = Retries::default();
+    let mut batch = Batch::new(input, catalog, &retries);
+    for lane in 0..batch.lanes.len() {
+        let Some(part) = batch.lanes[lane].customer.as_ref().map(|customer| customer.part) else { continue };
+        match review {
+            Review::Fill(places) => {
+                let first = catalog.segments.get(places[0]);
+                let version = first.version.to_le_bytes();
+                let cause = Id::named(&[b"fill", first.name.as_bytes(), &version, part.as_bytes()]).to_string();
+                batch.lanes[lane].standing.touch(places);
+                batch.assess(lane, Moment { now, cause: &cause, depth: 0, historical: true });
+            }
+            Review::Members { place, members, position } => {
+                let uploads = batch.lanes[lane].members.iter().filter_map(|member| members.get(&member.part.id()));
+                let Some(upload) = uploads.last().copied() else { continue };
+                let cause = Id::named(&[b"members", &position.to_le_bytes(), part.as_bytes()]).to_string();
+                batch.admit(lane, *place, upload, Moment::timer(now, &cause));
+            }
+        }
+    }
+    if let Review::Members { .. } = review {
+        batch.arrivals.append(&mut batch.events);
+    }
+    let (changes, ..) = batch.finish();
+    Changes { clock, checkpoint, ..changes }
+}

@@ -1,0 +1,332 @@
+//! Segments: after each item of a customer, those whose conditions mention what has changed are asked again; so are,
+//! once the earliest moment has come at which time alone may change an answer, those that mention the time.
+//!
+//! That moment is one timer a customer. It is only ever moved earlier; a timer that fires too early asks, finds nothing
+//! changed, and is set anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
+use openhub_model::identity::Authority;
+use openhub_model::run::{RunStatus, Timer};
+use openhub_model::{Customer, EventKind, Id, Identity, PartId, Timestamp};
+use openhub_store::{CustomerFacts, Membership};
+use serde_json::{Value, json};
+
+use super::customer::Lane;
+use super::event::Happening;
+use super::objects::Answer;
+use super::wave::Batch;
+use crate::body::Body;
+use crate::catalog::{Catalog, Place, Segments};
+
+pub const ENTERED: &str = "Segment Entered";
+pub const LEFT: &str = "Segment Left";
+
+/// Facts of events that are caused come behind all that arrived: their places in the log are given out at COMMIT.
+pub const CAUSED: i64 = i64::MAX / 2;
+
+/// A customer's row as the database has it; several, if their customers are joined in the batch.
+struct Stored {
+    customer: PartId,
+    wake_at: Option<Timestamp>,
+    /// The segments that they were in; none while that is what the facts say.
+    segments: Option<BTreeSet<String>>,
+}
+
+/// What segments know of one customer in a batch.
+#[derive(Default)]
+pub struct Standing {
+    pub facts: CustomerFacts,
+    /// Segments to ask again: with repetitions, in no order.
+    stale: Vec<Place>,
+    stored: Vec<Stored>,
+    /// Since when the customer is in the segments that they entered in the batch.
+    since: BTreeMap<String, Timestamp>,
+    /// Events that the item under way has caused here.
+    told: u32,
+}
+
+impl Standing {
+    pub fn stored(&mut self, customer: &Customer) {
+        self.stored.push(Stored { customer: customer.part, wake_at: customer.wake_at, segments: None });
+    }
+
+    pub fn touch(&mut self, places: &[Place]) {
+        self.stale.extend_from_slice(places);
+    }
+
+    /// The next item has told nothing yet.
+    pub fn begins(&mut self) {
+        self.told = 0;
+    }
+
+    /// The facts of two customers who are one from now on: a member of a segment is who one of them was.
+    pub fn join(&mut self, mut other: Standing, segments: &Segments) {
+        self.keep();
+        other.keep();
+        self.stored.append(&mut other.stored);
+        let (mine, theirs) = (&mut self.facts, other.facts);
+        mine.identities.extend(theirs.identities);
+        mine.segments.extend(theirs.segments);
+        mine.runs.extend(theirs.runs);
+        mine.events.extend(theirs.events);
+        mine.events.sort_by_key(|event| (event.at, event.position));
+        mine.messages.extend(theirs.messages);
+        mine.messages.sort_by_key(|message| message.at);
+        mine.objects.extend(theirs.objects);
+        mine.objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
+        self.since.extend(other.since);
+        self.stale.clear();
+        self.touch(segments.all());
+    }
+
+    /// The timers that the database has.
+    pub fn wakes(&self) -> impl Iterator<Item = Timer> {
+        self.stored.iter().filter_map(|stored| Some(wake_timer(stored.customer, stored.wake_at?)))
+    }
+
+    /// What changed in the batch, against what is stored.
+    pub fn memberships(mut self, customer: Option<&Customer>) -> Vec<Membership> {
+        let id = customer.map(|customer| customer.part);
+        let as_stored = match self.stored.as_slice() {
+            [] => self.facts.segments.is_empty(),
+            [one] => one.segments.is_none() && Some(one.customer) == id,
+            _ => false,
+        };
+        if as_stored {
+            return Vec::new();
+        }
+        self.keep();
+        let mut changes = Vec::new();
+        let mut kept = BTreeSet::new();
+        for Stored { customer, segments, .. } in self.stored {
+            for segment in segments.into_iter().flatten() {
+                if Some(customer) == id && self.facts.segments.contains(&segment) {
+                    kept.insert(segment);
+                } else {
+                    changes.push(Membership { segment, customer, since: None });
+                }
+            }
+        }
+        if let Some(customer) = customer {
+            let entered = self.facts.segments.into_iter().filter(|segment| !kept.contains(segment));
+            changes.extend(entered.map(|segment| {
+                let since = Some(self.since.get(&segment).copied().unwrap_or(customer.last_seen_at));
+                Membership { segment, customer: customer.part, since }
+            }));
+        }
+        changes
+    }
+
+    /// Notes what is stored before the facts say otherwise.
+    fn keep(&mut self) {
+        if let [stored] = self.stored.as_mut_slice() {
+            stored.segments.get_or_insert_with(|| self.facts.segments.clone());
+        }
+    }
+
+    fn remember(&mut self, fact: EventFact) {
+        let events = &mut self.facts.events;
+        let place = events.partition_point(|known| (known.at, known.position) <= (fact.at, fact.position));
+        events.insert(place, fact);
+    }
+
+    /// Enters or leaves, whichever it is.
+    fn cross(&mut self, segment: &str, now: Timestamp) -> &'static str {
+        self.keep();
+        if self.facts.segments.remove(segment) {
+            self.since.remove(segment);
+            return LEFT;
+        }
+        self.facts.segments.insert(segment.to_owned());
+        self.since.insert(segment.to_owned(), now);
+        ENTERED
+    }
+}
+
+/// The timer of a customer's segments.
+pub fn wake_timer(customer: PartId, due: Timestamp) -> Timer {
+    Timer { due, id: Id::named(&[b"wake", customer.as_bytes()]), part: customer }
+}
+
+/// The moment at which segments are asked, and what it descends from.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    pub now: Timestamp,
+    /// `message_id` of the event, or what names the timer.
+    pub cause: &'a str,
+    pub depth: u8,
+    pub historical: bool,
+}
+
+impl<'a> Moment<'a> {
+    pub fn of(event: &'a Happening) -> Moment<'a> {
+        Moment { now: event.now, cause: &event.message_id, depth: event.depth, historical: event.historical }
+    }
+
+    pub fn timer(now: Timestamp, cause: &'a str) -> Moment<'a> {
+        Moment { now, cause, depth: 0, historical: false }
+    }
+
+    fn happening(&self) -> Happening {
+        Happening {
+            message_id: self.cause.to_owned(),
+            part: None,
+            authority: Authority::Browser,
+            kind: EventKind::Track,
+            name: String::new(),
+            at: self.now,
+            now: self.now,
+            bound: self.now,
+            historical: self.historical,
+            depth: self.depth,
+            position: 0,
+            body: Body::default(),
+            properties: Value::Null,
+            subject: None,
+        }
+    }
+}
+
+impl Lane {
+    /// An event becomes a fact, and those who mention its name are asked again.
+    pub fn learn(&mut self, segments: &Segments, event: &Happening) {
+        self.standing.begins();
+        if event.kind == EventKind::Object {
+            // An API call has changed an object: LOAD has read it as it is now.
+            self.standing.touch(segments.on_object(event.properties["kind"].as_str().unwrap_or_default()));
+        }
+        let Some((name, properties)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
+        let properties = if properties { event.properties.clone() } else { Value::Null };
+        let position = if event.depth == 0 { event.position } else { CAUSED + i64::from(event.depth) };
+        self.standing.remember(EventFact { name: name.clone(), at: event.at, position, properties });
+        self.standing.touch(segments.on_event(&event.name));
+    }
+
+    pub(super) fn runs_known(&self, catalog: &Catalog) -> Vec<RunFact> {
+        let stored = self.standing.facts.runs.iter().filter(|run| run.status != RunStatus::Waiting).cloned();
+        let tracked = self.runs.iter().map(|tracked| {
+            let run = &tracked.run;
+            let journey = catalog.journeys.get(&(run.journey.clone(), run.version));
+            let converted =
+                run.status == RunStatus::Done && journey.is_some_and(|journey| journey.converts_at(&run.node));
+            RunFact { journey: run.journey.as_str().into(), status: run.status, converted }
+        });
+        stored.chain(tracked).collect()
+    }
+
+    /// All that conditions may ask about the customer now.
+    pub fn with_facts<T>(&self, catalog: &Catalog, now: Timestamp, ask: impl FnOnce(&Facts<'_>) -> T) -> Option<T> {
+        let customer = self.customer.as_ref()?;
+        let identities: Vec<Identity> = match catalog.segments.needs().identities {
+            true => self.members.iter().map(|member| member.part.identity.clone()).collect(),
+            false => Vec::new(),
+        };
+        let runs = if catalog.segments.needs().journeys.is_empty() { Vec::new() } else { self.runs_known(catalog) };
+        let facts = Facts { runs: &runs, identities: &identities, ..self.standing.facts.facts(customer, now) };
+        Some(ask(&facts))
+    }
+}
+
+impl Batch<'_> {
+    /// Asks the segments that may answer otherwise than before; entering and leaving are events of the customer.
+    pub(super) fn assess(&mut self, lane: usize, moment: Moment<'_>) {
+        let catalog = self.catalog;
+        let segments = &catalog.segments;
+        let state = &mut self.lanes[lane];
+        let stale = std::mem::take(&mut state.standing.stale);
+        let Some(customer) = &state.customer else { return };
+        let woken = customer.wake_at.is_some_and(|at| at <= moment.now);
+        if stale.is_empty() && !woken {
+            return;
+        }
+        let mut due: BTreeSet<Place> = stale.into_iter().collect();
+        if woken {
+            due.extend(segments.on_clock());
+        }
+        let mut wake: Option<Timestamp> = None;
+        let mut crossed = Vec::new();
+        while let Some(place) = due.pop_first() {
+            let watched = segments.get(place);
+            let Some(condition) = &watched.condition else { continue };
+            let state = &mut self.lanes[lane];
+            let Some(evaluation) = state.with_facts(catalog, moment.now, |facts| condition.evaluate(facts)) else {
+                break;
+            };
+            wake = earlier(wake, evaluation.until);
+            if evaluation.truth.holds() != state.standing.facts.segments.contains(&watched.name) {
+                crossed.push((place, state.standing.cross(&watched.name, moment.now)));
+                // All of them lie behind this one.
+                due.extend(segments.on_segment(&watched.name));
+            }
+        }
+        let state = &mut self.lanes[lane];
+        if let Some(customer) = &mut state.customer {
+            let wake = if woken { wake } else { earlier(customer.wake_at, wake) };
+            state.changed |= customer.wake_at != wake;
+            customer.wake_at = wake;
+        }
+        for (place, crossing) in crossed {
+            self.tell(lane, place, crossing, moment);
+        }
+    }
+
+    /// A static segment takes the customer in, or lets them go.
+    pub(super) fn admit(&mut self, lane: usize, place: Place, upload: Upload, moment: Moment<'_>) {
+        let segments = &self.catalog.segments;
+        let name = &segments.get(place).name;
+        let standing = &mut self.lanes[lane].standing;
+        if standing.facts.segments.contains(name) == (upload == Upload::Added) {
+            return;
+        }
+        let crossing = standing.cross(name, moment.now);
+        standing.touch(segments.on_segment(name));
+        self.tell(lane, place, crossing, moment);
+        self.assess(lane, moment);
+    }
+
+    fn tell(&mut self, lane: usize, place: Place, crossing: &str, moment: Moment<'_>) {
+        let watched = self.catalog.segments.get(place);
+        let standing = &mut self.lanes[lane].standing;
+        standing.told += 1;
+        let ordinal = standing.told;
+        let properties = json!({"segment": watched.name, "version": watched.version});
+        let by = ("segment", watched.name.as_str());
+        self.cause(lane, &moment.happening(), by, ordinal, crossing.to_owned(), properties, None);
+    }
+
+    /// An object that a run or a rule changed becomes a fact of the customer that owns it, if they are in the lane.
+    pub(super) fn learn_object(&mut self, answer: &Answer) {
+        let segments = &self.catalog.segments;
+        let Some(kind) = &answer.kind else { return };
+        if !segments.needs().objects.contains(kind) {
+            return;
+        }
+        let Ok((key, _)) = &answer.result else { return };
+        let state = &mut self.lanes[answer.lane];
+        let slot = self.objects.get(&(kind.clone(), key.clone())).and_then(|slot| slot.current.as_ref());
+        let current = slot.filter(|object| object.part.is_some_and(|part| state.member(part).is_some()));
+        let objects = &mut state.standing.facts.objects;
+        objects.retain(|object| *object.kind != **kind || object.key != *key);
+        if let Some(object) = current {
+            let fact = ObjectFact { kind: kind.as_str().into(), key: key.clone(), fields: object.fields.clone() };
+            objects.push(fact);
+            objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
+        }
+        state.standing.touch(segments.on_object(kind));
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    Added,
+    Removed,
+}
+
+fn earlier(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Timestamp> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (left, right) => left.or(right),
+    }
+}

@@ -1,0 +1,98 @@
+//! Customers whom a lane looks at because a segment changed: the first fill of a version, a share of the customers at a
+//! time and between attempts, and uploads to a static segment, at their position.
+//!
+//! A fill goes on where it was committed last. Events that come meanwhile are handled as ever, so a customer may enter
+//! before the fill has come to them, and the fill then finds nothing to do.
+
+use std::collections::HashMap;
+
+use openhub_model::{Event, PartId, Timestamp};
+use openhub_store::{Changes, Fill};
+use serde_json::Value;
+
+use crate::EngineError;
+use crate::catalog::Place;
+use crate::compute::{Fire, Plan, Review, Upload, review};
+use crate::lane::Lane;
+use crate::load::Reader;
+
+/// Customers of one step.
+const STEP: usize = 2_000;
+
+impl Lane {
+    /// One step of the first fills that have come least far: all of them that stand at the same customer.
+    pub(crate) async fn fill(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let Some(from) = self.unfilled.iter().map(|unfilled| unfilled.from).min() else { return Ok(()) };
+        let group: Vec<Place> =
+            self.unfilled.iter().filter(|unfilled| unfilled.from == from).map(|unfilled| unfilled.place).collect();
+        // Who has come further waits there, to go on together.
+        let next = self.unfilled.iter().map(|unfilled| unfilled.from).filter(|each| *each != from).flatten().min();
+        let mut customers = self.shared.store.customer_ids_after(&self.scope, from, STEP).await?;
+        let mut last = customers.last().copied().filter(|_| customers.len() == STEP);
+        if let Some(next) = next
+            && last.is_none_or(|last| last > next)
+        {
+            customers.retain(|customer| *customer <= next);
+            last = Some(next);
+        }
+        let looked = customers.len() as i64;
+        let mut changes = self.review(customers, Review::Fill(group.clone())).await?;
+        let segments = &self.catalog.segments;
+        changes.fills = group
+            .iter()
+            .map(|place| Fill { segment: segments.get(*place).name.clone(), looked, filled_to: last })
+            .collect();
+        changes.wall = now;
+        self.head = Some(self.shared.store.commit(&self.scope, &self.lease, &changes).await?);
+        self.unfilled.retain_mut(|unfilled| {
+            if group.contains(&unfilled.place) {
+                unfilled.from = last;
+            }
+            unfilled.from.is_some() || !group.contains(&unfilled.place)
+        });
+        metrics::counter!("openhub_segment_customers_filled_total").increment(looked.unsigned_abs());
+        Ok(())
+    }
+
+    /// `{"segment": name, "add": [customer, …], "remove": [customer, …]}`.
+    pub(crate) async fn members(&mut self, event: &Event) -> Result<(), EngineError> {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let mut members: HashMap<PartId, Upload> = HashMap::new();
+        for (field, upload) in [("add", Upload::Added), ("remove", Upload::Removed)] {
+            let ids = body[field].as_array().into_iter().flatten();
+            let ids = ids.filter_map(|id| id.as_str()?.parse().ok());
+            members.extend(ids.map(|id: PartId| (id, upload)));
+        }
+        let mut changes = Changes::default();
+        if let Some(place) = body["segment"].as_str().and_then(|name| self.catalog.segments.find(name)) {
+            let customers: Vec<PartId> = members.keys().copied().collect();
+            let review = Review::Members { place, members, position: event.position };
+            changes = self.review(customers, review).await?;
+        } else {
+            tracing::warn!(tenant.id = self.lease.tenant.0, "Members were written to a segment that is not there.");
+        }
+        changes.checkpoint = event.position;
+        changes.clock = self.lease.clock;
+        changes.wall = (self.shared.clock)();
+        self.head = Some(self.shared.store.commit(&self.scope, &self.lease, &changes).await?);
+        self.reached(event.position, changes.clock);
+        Ok(())
+    }
+
+    async fn review(&self, mut customers: Vec<PartId>, why: Review) -> Result<Changes, EngineError> {
+        customers.sort_unstable();
+        let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
+        let reader = Reader { store, scope, lease: &self.lease, catalog, needs: &[], head: i64::MAX, ahead: None };
+        let plan = Plan {
+            bounds: Vec::new(),
+            fire: Fire { before: Timestamp::MIN, upto: None },
+            clock: self.lease.clock,
+            checkpoint: self.lease.checkpoint,
+        };
+        let input = reader.read(plan, Vec::new(), customers).await?;
+        let Some(input) = input else { return Ok(Changes::default()) };
+        let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
+        let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
+        reviewed.await.map_err(|_| EngineError::Panicked)
+    }
+}

@@ -1,0 +1,136 @@
+//! Consent: what a customer agreed to or refused, per purpose, or per purpose and channel.
+//!
+//! Stored as an attribute whose value is `{"state": "granted" | "denied", "source"?, "text_version"?, "overrides"?}` and
+//! whose cause says who recorded it and when. When parts are joined the more restrictive state holds, until the joined
+//! customer agrees anew: such a grant notes the moment of the denial that it `overrides`.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use super::{Attribute, Cause, Customer, put};
+use crate::fault::Fault;
+use crate::time::Timestamp;
+
+/// The fields that whoever records a consent may send.
+pub const CONSENT_FIELDS: [&str; 3] = ["state", "source", "text_version"];
+const OVERRIDES: &str = "overrides";
+const TEXT_BYTES: usize = 255;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    Granted,
+    Denied,
+    /// Nobody asked, or the record was taken away.
+    Unset,
+}
+
+impl Consent {
+    pub(super) fn of(value: &Value) -> Consent {
+        match value["state"].as_str() {
+            Some("granted") => Consent::Granted,
+            Some("denied") => Consent::Denied,
+            _ => Consent::Unset,
+        }
+    }
+}
+
+impl Customer {
+    /// The consent to a purpose; by a channel, what was said of that channel, else of the purpose alone.
+    pub fn consent(&self, purpose: &str, channel: Option<&str>) -> Consent {
+        let of = |key: &str| self.consents.get(key).map_or(Consent::Unset, |consent| Consent::of(&consent.value));
+        match channel.map(|channel| of(&format!("{purpose}/{channel}"))) {
+            None | Some(Consent::Unset) => of(purpose),
+            Some(consent) => consent,
+        }
+    }
+
+    /// Records a consent unless a newer event already did; `null` takes the record away. `joined` is what the whole
+    /// customer's record of that purpose is now: a grant overrides a denial that it comes after.
+    pub fn set_consent(&mut self, key: &str, value: Value, cause: Cause, joined: Option<&Attribute>) -> bool {
+        let mut fields = match value {
+            Value::Object(fields) => fields,
+            _ => return put(&mut self.consents, key, Value::Null, cause),
+        };
+        fields.retain(|name, _| CONSENT_FIELDS.contains(&name.as_str()));
+        let denied =
+            joined.filter(|joined| Consent::of(&joined.value) == Consent::Denied && joined.cause.at <= cause.at);
+        let carried = joined.and_then(|joined| overridden(&joined.value));
+        let value = Value::Object(fields);
+        let overrides = match Consent::of(&value) {
+            Consent::Granted => denied.map(|denied| denied.cause.at).max(carried),
+            Consent::Denied | Consent::Unset => None,
+        };
+        put(&mut self.consents, key, with_override(value, overrides), cause)
+    }
+}
+
+fn with_override(value: Value, at: Option<Timestamp>) -> Value {
+    match (value, at) {
+        (Value::Object(mut fields), Some(at)) => {
+            fields.insert(OVERRIDES.to_owned(), at.to_string().into());
+            Value::Object(fields)
+        }
+        (value, _) => value,
+    }
+}
+
+fn overridden(value: &Value) -> Option<Timestamp> {
+    value[OVERRIDES].as_str()?.parse().ok()
+}
+
+/// The consents of several parts as one: a denial holds against every grant that does not override it, else the newest
+/// record does.
+pub(super) fn most_restrictive<'a>(
+    parts: impl Iterator<Item = &'a BTreeMap<String, Attribute>>,
+) -> BTreeMap<String, Attribute> {
+    let mut records: BTreeMap<&String, Vec<&Attribute>> = BTreeMap::new();
+    for (key, record) in parts.flatten() {
+        records.entry(key).or_default().push(record);
+    }
+    let folded = records.into_iter().filter_map(|(key, records)| {
+        let grants = records.iter().filter(|record| Consent::of(&record.value) == Consent::Granted);
+        let upto = grants.filter_map(|grant| overridden(&grant.value)).max();
+        let stands = |record: &&&Attribute| match Consent::of(&record.value) {
+            Consent::Denied => upto.is_none_or(|upto| record.cause.at > upto),
+            Consent::Granted | Consent::Unset => false,
+        };
+        let newest = |record: &&&Attribute| (record.cause.at, record.cause.event.clone());
+        let denial = records.iter().filter(stands).max_by_key(newest);
+        let winner = denial.or_else(|| records.iter().max_by_key(newest))?;
+        Some((key.clone(), (*winner).clone()))
+    });
+    folded.collect()
+}
+
+/// What is wrong with `{"marketing": {"state": "granted", …}}`, by pointer below `pointer`.
+pub fn consent_faults(consents: &Map<String, Value>, pointer: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (key, value) in consents {
+        let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let halves: Vec<&str> = key.split('/').collect();
+        if halves.len() > 2 || key.len() > TEXT_BYTES || halves.iter().any(|half| half.is_empty()) {
+            let message = "A consent is named by a purpose, or by `purpose/channel`.";
+            faults.push(Fault::new(at, "invalid-name", message));
+            continue;
+        }
+        let Value::Object(fields) = value else {
+            if !value.is_null() {
+                faults.push(Fault::new(at, "wrong-type", "A consent is an object, or null to take its record away."));
+            }
+            continue;
+        };
+        if Consent::of(value) == Consent::Unset {
+            faults.push(Fault::new(format!("{at}/state"), "unknown-state", "The state is `granted` or `denied`."));
+        }
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "state") {
+            let code = match value {
+                _ if !CONSENT_FIELDS.contains(&name.as_str()) => "unknown-field",
+                Value::String(text) if text.len() <= TEXT_BYTES => continue,
+                _ => "wrong-type",
+            };
+            let message = "Besides the state there may be the texts `source` and `text_version`.";
+            faults.push(Fault::new(format!("{at}/{name}"), code, message));
+        }
+    }
+    faults
+}

@@ -1,0 +1,165 @@
+//! Claims: what events said of identities that belong together, and what became of it.
+//!
+//! A pair is stored once for each authority and policy in force: what is said again changes nothing. A claim of a
+//! part's own identity says that the part was seen.
+
+use openhub_model::identity::{Authority, Refusal};
+use openhub_model::{Identity, PartId, TenantId};
+
+use crate::bulk::{self, Bulk, Rows};
+use crate::connection::{execute, select};
+use crate::decode::{corrupt, id};
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimStatus {
+    Joined,
+    Refused(Refusal),
+    /// Taken back by a human.
+    Undone,
+}
+
+impl ClaimStatus {
+    fn code(self) -> i64 {
+        match self {
+            ClaimStatus::Joined => 0,
+            ClaimStatus::Refused(_) => 1,
+            ClaimStatus::Undone => 2,
+        }
+    }
+}
+
+/// That an identity belongs to the customer of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub part: PartId,
+    pub identity: Identity,
+    pub authority: Authority,
+    /// The position at which the policy that judged it took effect; 0 for the default one.
+    pub policy: i64,
+    /// Position of the event.
+    pub position: i64,
+    /// Its `message_id`.
+    pub source: String,
+    pub status: ClaimStatus,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    part_id: String,
+    kind: String,
+    value: String,
+    authority: i64,
+    policy: i64,
+    position: i64,
+    source: String,
+    status: i64,
+    refusal: Option<i64>,
+}
+
+impl Store {
+    /// The stored claims of pairs of a part and an identity.
+    pub async fn claims_of_pairs(&self, scope: &Scope, pairs: &[(PartId, Identity)]) -> Result<Vec<Claim>, StoreError> {
+        let Some(rows) = Rows::of(pairs, |row, (part, identity)| {
+            row.id(*part).text(&identity.kind).text(&identity.value);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
+             WHERE tenant_id = $1 AND (part_id, kind, value) IN (SELECT CAST(value ->> 0 AS TEXT), \
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM json_each($2))",
+            scope.tenant().0,
+            &rows.json,
+        );
+        rows.into_iter().map(claim).collect()
+    }
+
+    /// The claims that these parts made, by part, position and kind.
+    pub async fn claims_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Claim>, StoreError> {
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
+             WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) \
+             ORDER BY part_id, position, kind, value, authority",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        rows.into_iter().map(claim).collect()
+    }
+
+    /// The claims that name these identities, whoever made them.
+    pub async fn claims_of_identities(&self, scope: &Scope, identities: &[Identity]) -> Result<Vec<Claim>, StoreError> {
+        let Some(rows) = Rows::of(identities, |row, identity| {
+            row.text(&identity.kind).text(&identity.value);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
+             WHERE tenant_id = $1 AND (kind, value) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) \
+             FROM json_each($2)) ORDER BY part_id, position, kind, value, authority",
+            scope.tenant().0,
+            &rows.json,
+        );
+        rows.into_iter().map(claim).collect()
+    }
+}
+
+pub(crate) fn claim_rows(claims: &[Claim]) -> Option<Bulk> {
+    Rows::of(claims, |row, claim| {
+        row.id(claim.part).text(&claim.identity.kind).text(&claim.identity.value).int(claim.authority.code());
+        row.int(claim.policy).int(claim.position).text(&claim.source).int(claim.status.code());
+        match claim.status {
+            ClaimStatus::Refused(refusal) => row.int(refusal.code()),
+            ClaimStatus::Joined | ClaimStatus::Undone => row.maybe_text(None),
+        };
+    })
+}
+
+pub(crate) async fn put_claims(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO claims (tenant_id, part_id, kind, value, authority, policy, position, source, status, refusal) \
+         SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
+         CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
+         CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT) \
+         FROM json_each($2) WHERE true ON CONFLICT (tenant_id, part_id, kind, value, authority, policy) DO UPDATE SET \
+         position = excluded.position, source = excluded.source, status = excluded.status, refusal = excluded.refusal",
+        tenant.0,
+        &rows.json,
+    )
+    .map(drop)
+}
+
+fn claim(row: Row) -> Result<Claim, StoreError> {
+    let refusal = || row.refusal.and_then(Refusal::from_code).ok_or_else(|| corrupt("refusal of a claim"));
+    Ok(Claim {
+        part: id(&row.part_id)?,
+        authority: Authority::from_code(row.authority).ok_or_else(|| corrupt("authority of a claim"))?,
+        policy: row.policy,
+        position: row.position,
+        status: match row.status {
+            0 => ClaimStatus::Joined,
+            1 => ClaimStatus::Refused(refusal()?),
+            2 => ClaimStatus::Undone,
+            _ => return Err(corrupt("status of a claim")),
+        },
+        identity: Identity::new(row.kind, row.value),
+        source: row.source,
+    })
+}

@@ -1,0 +1,43 @@
+//! The identity kinds of a tenant, by the position at which each version took effect. Old versions stay: a claim is
+//! judged by the one of its time, whenever it is looked at again.
+
+use openhub_model::TenantId;
+use openhub_model::identity::{Policies, Policy};
+
+use crate::connection::{execute, select};
+use crate::decode::json;
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+impl Store {
+    pub async fn identity_policies(&self, scope: &Scope) -> Result<Policies, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, String),
+            "SELECT position, definition FROM identity_policies WHERE tenant_id = $1 ORDER BY position",
+            scope.tenant().0,
+        );
+        let versions = rows.into_iter().map(|(at, text)| Ok((at, json::<Policy>(&text, "identity kinds")?)));
+        Ok(Policies::new(versions.collect::<Result<Vec<_>, StoreError>>()?))
+    }
+}
+
+pub(crate) async fn put_policy(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    position: i64,
+    policy: &Policy,
+) -> Result<(), StoreError> {
+    let definition = serde_json::to_string(policy).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    execute!(
+        tx.conn(),
+        "INSERT INTO identity_policies (tenant_id, position, definition) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        tenant.0,
+        position,
+        &definition,
+    )
+    .map(drop)
+}

@@ -1,0 +1,139 @@
+//! Parts: every identity with the customer that it belongs to. What a merge and an unmerge rewrite.
+
+use openhub_model::identity::{Age, Part};
+use openhub_model::{Identity, PartId, TenantId};
+use std::collections::HashMap;
+
+use crate::bulk::{self, Bulk, Rows, write_text};
+use crate::connection::{execute, select};
+use crate::customers::{read_state, write_state};
+use crate::decode::id;
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::writer::Tx;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    part_id: String,
+    customer_id: String,
+    kind: String,
+    value: String,
+    since: i64,
+    claimed: i64,
+    seen: i64,
+    source: String,
+    state: Option<String>,
+}
+
+impl Store {
+    /// All parts of the customers that these parts belong to, in one statement.
+    pub async fn parts_around(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Part>, StoreError> {
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT part_id, customer_id, kind, value, since, claimed, seen, source, state FROM parts \
+             WHERE tenant_id = $1 AND customer_id IN (SELECT customer_id FROM parts WHERE tenant_id = $1 \
+             AND part_id IN (SELECT atom FROM json_each($2)))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        rows.into_iter().map(part).collect()
+    }
+
+    /// Which customer each of these parts belongs to; one that the engine has not met yet stands for itself.
+    pub async fn customer_ids(&self, scope: &Scope, parts: &[PartId]) -> Result<HashMap<PartId, PartId>, StoreError> {
+        if parts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String, String),
+            "SELECT part_id, customer_id FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        let mut owners: HashMap<PartId, PartId> = parts.iter().map(|part| (*part, *part)).collect();
+        for (part, customer) in rows {
+            owners.insert(id(&part)?, id(&customer)?);
+        }
+        Ok(owners)
+    }
+
+    /// The customers that these parts belong to; a part that no customer has is not among the answers.
+    pub async fn owners(&self, scope: &Scope, parts: &[PartId]) -> Result<HashMap<PartId, PartId>, StoreError> {
+        if parts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String, String),
+            "SELECT p.part_id, p.customer_id FROM parts p JOIN customers c ON c.tenant_id = p.tenant_id \
+             AND c.part_id = p.customer_id WHERE p.tenant_id = $1 AND p.part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        rows.into_iter().map(|(part, customer)| Ok((id(&part)?, id(&customer)?))).collect()
+    }
+}
+
+pub(crate) fn part_rows(parts: &[Part]) -> Option<Bulk> {
+    Rows::of(parts, |row, part| {
+        row.id(part.age.id).id(part.customer).text(&part.identity.kind).text(&part.identity.value);
+        row.int(part.age.position).int(i64::from(part.age.claimed)).int(i64::from(part.seen)).text(&part.source);
+        match &part.state {
+            // A JSON text within the row, so that it comes out as the text that is stored.
+            Some(state) => row.json(|json| {
+                let mut text = Vec::new();
+                write_state(&mut text, state);
+                write_text(json, &String::from_utf8_lossy(&text));
+            }),
+            None => row.maybe_text(None),
+        };
+    })
+}
+
+pub(crate) async fn put_parts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO parts (tenant_id, part_id, customer_id, kind, value, since, claimed, seen, source, state) \
+         SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
+         CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT) FROM json_each($2) WHERE true \
+         ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, since = excluded.since, \
+         claimed = excluded.claimed, seen = excluded.seen, source = excluded.source, state = excluded.state",
+        tenant.0,
+        &rows.json,
+    )
+    .map(drop)
+}
+
+pub(crate) async fn drop_parts(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "DELETE FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        ids,
+    )
+    .map(drop)
+}
+
+fn part(row: Row) -> Result<Part, StoreError> {
+    let (part, customer) = (id(&row.part_id)?, id(&row.customer_id)?);
+    let identity = Identity::new(row.kind, row.value);
+    let state = row.state.map(|state| read_state(&state, part, customer, identity.clone())).transpose()?;
+    Ok(Part {
+        age: Age { position: row.since, claimed: row.claimed != 0, id: part },
+        customer,
+        identity,
+        source: row.source,
+        seen: row.seen != 0,
+        state: state.map(Box::new),
+    })
+}
