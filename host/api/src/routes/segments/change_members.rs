@@ -29,7 +29,7 @@ use crate::writes::{Progress, control, tenant_now, write};
 pub(crate) struct Change {
     #[serde(default)]
     add: Vec<MemberIdentity>,
-    /// Goes before `add`: whoever is in both stays out.
+    /// Whoever is in both lists is taken out.
     #[serde(default)]
     remove: Vec<MemberIdentity>,
 }
