@@ -40,6 +40,38 @@ pub fn with_manifest(mut component: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
     component
 }
 
+/// The component with a core module more, which nothing uses: functions of so many additions each.
+pub fn with_work(mut component: Vec<u8>, functions: usize, additions: usize) -> Vec<u8> {
+    const CORE_MODULE: u8 = 1;
+    let mut body = vec![0, 0x20, 0];
+    for _ in 0..additions {
+        // local.get 0, i32.load offset=0, i32.add
+        body.extend([0x20, 0, 0x28, 2, 0, 0x6a]);
+    }
+    body.push(0x0b);
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    let types = [1, 0x60, 1, 0x7f, 1, 0x7f].to_vec();
+    let mut declared = Vec::new();
+    push(&mut declared, functions);
+    declared.resize(declared.len() + functions, 0);
+    let memory = vec![1, 0, 1];
+    let mut code = Vec::new();
+    push(&mut code, functions);
+    for _ in 0..functions {
+        push(&mut code, body.len());
+        code.extend_from_slice(&body);
+    }
+    for (id, section) in [(1, types), (3, declared), (5, memory), (10, code)] {
+        module.push(id);
+        push(&mut module, section.len());
+        module.extend(section);
+    }
+    component.push(CORE_MODULE);
+    push(&mut component, module.len());
+    component.extend(module);
+    component
+}
+
 /// LEB128: the number, and how many bytes it takes.
 fn number(bytes: &[u8]) -> (usize, usize) {
     let mut value = 0;

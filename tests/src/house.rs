@@ -189,7 +189,7 @@ impl House {
         let standing = self.store.standing(&self.scope).await.expect("a standing");
         json!({
             "customers": customers, "parts": parts, "claims": claims, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
-            "clock": standing.clock, "waiting": standing.waiting_runs, "timers": standing.timers,
+            "clock": standing.clock, "waiting": standing.waiting_runs,
             "set_aside": standing.set_aside,
         })
     }

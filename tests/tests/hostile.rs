@@ -1,7 +1,7 @@
 //! Plugins that mean harm, in the real binary: each can harm only itself.
 
-use openhub_tests::guests;
-use openhub_tests::hub::{Client, Place};
+use openhub_tests::hub::{Client, Place, programs};
+use openhub_tests::{component, guests};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -78,6 +78,67 @@ async fn an_instance_remembers_nothing() {
         }
     }
     hub.ends_well().await;
+}
+
+/// The panic of a poison row is logged first; without the grant of `log` that is where the call breaks off.
+#[tokio::test]
+async fn an_import_that_an_admin_did_not_grant_is_refused_when_it_is_used() {
+    let component = guests::build("tests/hostile/poison").bytes;
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let hub = place.serve().await;
+    let hub = Fixture { client: Client::new(&hub.url), tenant, hub, place };
+    let key = &hub.tenant.api_key;
+    let installed = hub.client.upload(key, component).await;
+    let path = format!("/api/v1/plugins/{}/enable", installed.body["name"].as_str().expect("a name"));
+    let wider = json!({"grant": {"imports": ["openhub:http/http"]}});
+    let refused = hub.client.json(reqwest::Method::POST, &path, key, &wider).await;
+    assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
+    let narrower = json!({"grant": {"imports": []}});
+    let enabled = hub.client.json(reqwest::Method::POST, &path, key, &narrower).await;
+    assert_eq!(enabled.body["status"], "enabled", "{enabled:?}");
+    let status = hub.send(vec![order("fine", json!({"amount": 7})), order("poisoned", json!({"amount": 13}))]).await;
+    assert_eq!((&status["set_aside"], hub.attribute("fine", "amount").await), (&json!(1), json!(7)), "{status}");
+    let faults = hub.faults().await;
+    assert!(faults.len() == 1 && faults[0].contains("was not granted"), "{faults:?}");
+    hub.ends_well().await;
+}
+
+/// Installs what takes long to compile into a hub that grants so little; the answer's problem and its reason.
+async fn compiled_under(
+    bounds: &[(&str, &str)],
+    (functions, additions): (usize, usize),
+) -> (StatusCode, String, String) {
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let config = place.folder.join("hub.toml");
+    let text: String = bounds.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    std::fs::write(&config, text).expect("a file is written");
+    let flags = ["--config".to_owned(), config.display().to_string()];
+    let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
+    let client = Client::new(&hub.url);
+    let (_, rfm) = programs().components.iter().find(|(name, _)| name == "rfm").expect("rfm is ours");
+    let answer = client.upload(&tenant.api_key, component::with_work(rfm.clone(), functions, additions)).await;
+    // The hub lives, and a plugin that compiles in time is taken.
+    assert_eq!(client.upload(&tenant.api_key, rfm.clone()).await.status, StatusCode::CREATED);
+    assert!(hub.stop().await.expect("the hub ends").success());
+    (answer.status, answer.problem().to_owned(), answer.body["detail"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn what_compiles_too_long_or_too_large_is_refused() {
+    let (status, problem, detail) = compiled_under(&[], (1, 100)).await;
+    assert_eq!(status, StatusCode::CREATED, "{problem}: {detail}");
+    let refused = compiled_under(&[("compile_seconds", "1")], (250, 8_000)).await;
+    assert_eq!(
+        (refused.0, refused.1.as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "compile-too-long"),
+        "{}",
+        refused.2
+    );
+    let refused = compiled_under(&[("compile_mib", "256")], (1, 1_000_000)).await;
+    assert_eq!((refused.0, refused.1.as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "compile-failed"), "{}", refused.2);
+    println!("{}", refused.2);
 }
 
 #[tokio::test]

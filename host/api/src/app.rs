@@ -10,6 +10,7 @@ use openhub_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyCache;
 
@@ -25,6 +26,8 @@ pub struct App {
     /// 16 random bytes, for ids that the server fills in.
     pub random: Arc<dyn Fn() -> [u8; 16] + Send + Sync>,
     pub limits: Limits,
+    /// Cancelled when the hub begins to stop: who waits for the engine is answered at once.
+    pub stopping: CancellationToken,
     /// The metrics in Prometheus' text format.
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }

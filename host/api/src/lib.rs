@@ -6,9 +6,9 @@
 mod app;
 mod auth;
 mod body;
-mod columns;
 mod condition;
 mod cursor;
+mod export;
 mod ingest;
 mod installation;
 mod journeys;

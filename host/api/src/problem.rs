@@ -125,7 +125,7 @@ impl From<StoreError> for Problem {
                 Problem::unavailable(&error)
             }
             StoreError::Database(_) => Problem::unavailable(&error),
-            StoreError::Newer { .. } | StoreError::Corrupt(_) => Problem::internal(&error),
+            StoreError::Newer { .. } | StoreError::Corrupt(_) | StoreError::Undone => Problem::internal(&error),
         }
     }
 }

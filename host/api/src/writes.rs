@@ -62,8 +62,14 @@ pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Prog
     Ok(wait(app, scope.tenant(), appended.position, app.limits.write_wait).await)
 }
 
+/// Waits until the engine has passed the position, but at most so long, and not beyond the hub's own end.
 pub(crate) async fn wait(app: &App, tenant: TenantId, position: i64, most: std::time::Duration) -> Progress {
-    if app.engine.reached(tenant, position, most).await { Progress::Done } else { Progress::Pending(position) }
+    let reached = tokio::select! {
+        biased;
+        reached = app.engine.reached(tenant, position, most) => reached,
+        () = app.stopping.cancelled() => false,
+    };
+    if reached { Progress::Done } else { Progress::Pending(position) }
 }
 
 /// The 202 for a write that the engine has not passed yet.

@@ -37,9 +37,16 @@ pub struct Config {
     pub read_connections: u32,
     /// Plugin instances alive at the same time.
     pub instances: u32,
+    /// How long a plugin may compile, in seconds.
+    pub compile_seconds: u32,
+    /// Memory (address space) of the process that compiles a plugin, in MiB.
+    pub compile_mib: u64,
     /// `host:port` that plugins may reach although the address is private.
     #[serde(deserialize_with = "list")]
     pub allow_private: Vec<String>,
+    /// Interfaces that no plugin gets, whatever an admin grants, such as `openhub:http/http`.
+    #[serde(deserialize_with = "list")]
+    pub withhold: Vec<String>,
     /// A filter such as `info` or `warn,openhub_engine=debug`.
     pub log: String,
     pub log_format: LogFormat,
@@ -68,7 +75,10 @@ impl Default for Config {
             deliveries: 8,
             read_connections: 4,
             instances: 64,
+            compile_seconds: 30,
+            compile_mib: 1024,
             allow_private: Vec::new(),
+            withhold: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain_seconds: 20,
@@ -125,7 +135,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 17] = [
     "listen",
     "data",
     "database",
@@ -136,7 +146,10 @@ const KEYS: [&str; 14] = [
     "deliveries",
     "read_connections",
     "instances",
+    "compile_seconds",
+    "compile_mib",
     "allow_private",
+    "withhold",
     "log",
     "log_format",
     "drain_seconds",
@@ -177,6 +190,12 @@ impl Config {
         }
         if !(1..=1000).contains(&self.instances) {
             return wrong("instances", "must be between 1 and 1000");
+        }
+        if !(1..=3600).contains(&self.compile_seconds) {
+            return wrong("compile_seconds", "must be between 1 and 3600");
+        }
+        if !(256..=65_536).contains(&self.compile_mib) {
+            return wrong("compile_mib", "must be between 256 and 65536");
         }
         if self.poll_ms == 0 {
             return wrong("poll_ms", "must be at least 1");

@@ -17,6 +17,16 @@ pub struct HubFlags {
     pub key: String,
 }
 
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
+
+/// How a call shows its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// As the Segment calls take it.
+    Basic,
+    Bearer,
+}
+
 pub struct Hub {
     client: Client,
     base: String,
@@ -41,10 +51,14 @@ impl Hub {
         self.answer(request.header("content-type", "application/wasm").body(component), path).await
     }
 
-    /// Sends a JSON text to a Segment call, again while the hub asks for patience.
-    pub async fn ingest(&self, path: &str, body: String) -> Result<Value> {
+    /// Sends a JSON text, again while the hub asks for patience.
+    pub async fn post_patiently(&self, path: &str, credential: Credential, body: String) -> Result<Value> {
         loop {
-            let request = self.client.post(format!("{}{path}", self.base)).basic_auth(&self.key, Some(""));
+            let request = self.client.post(format!("{}{path}", self.base));
+            let request = match credential {
+                Credential::Basic => request.basic_auth(&self.key, Some("")),
+                Credential::Bearer => request.bearer_auth(&self.key),
+            };
             let request = request.header("content-type", "application/json").body(body.clone());
             let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
             match answer.status() {
@@ -53,6 +67,17 @@ impl Hub {
                 }
                 _ => return read(answer, path).await,
             }
+        }
+    }
+
+    /// An answer that is read piece by piece, however long it takes.
+    pub async fn download(&self, path: &str, query: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).query(query);
+        let answer = request.timeout(LONGEST_DOWNLOAD).send().await;
+        let answer = answer.with_context(|| format!("{} does not answer", self.base))?;
+        match answer.status().is_success() {
+            true => Ok(answer),
+            false => bail!(refusal(answer, path).await?),
         }
     }
 
@@ -69,16 +94,21 @@ fn retry_after(answer: &reqwest::Response) -> Duration {
 
 /// The JSON of a success; a problem becomes an error in its own words.
 async fn read(answer: reqwest::Response, path: &str) -> Result<Value> {
+    if !answer.status().is_success() {
+        bail!(refusal(answer, path).await?);
+    }
+    let text = answer.text().await.with_context(|| format!("the answer to {path} broke off"))?;
+    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+async fn refusal(answer: reqwest::Response, path: &str) -> Result<String> {
     let status = answer.status();
     let text = answer.text().await.with_context(|| format!("the answer to {path} broke off"))?;
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-    if status.is_success() {
-        return Ok(body);
-    }
     let said = |key: &str| body.get(key).and_then(Value::as_str);
     let reason = said("detail").or_else(|| said("title")).unwrap_or(text.trim());
     let faults: Vec<String> = body["faults"].as_array().into_iter().flatten().map(fault_line).collect();
-    bail!("the hub answered {status} to {path}: {reason}{}", faults.concat())
+    Ok(format!("the hub answered {status} to {path}: {reason}{}", faults.concat()))
 }
 
 fn fault_line(fault: &Value) -> String {

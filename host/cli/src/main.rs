@@ -14,6 +14,7 @@ mod serve;
 mod shutdown;
 
 use clap::{Parser, Subcommand};
+use openhub_runtime::CompileBounds;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,20 +43,23 @@ enum Command {
     Key(commands::key::Arguments),
     /// Write, build, test and install a plugin.
     Plugin(commands::plugin::Arguments),
-    /// Send a file of past events to a hub.
+    /// Send a file of events, customers or objects to a hub.
     Import(commands::import::Arguments),
+    /// Write events, customers or objects of a hub to a file.
+    Export(commands::export::Arguments),
     /// Look whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
     #[command(hide = true)]
-    CompileComponent { input: PathBuf, output: PathBuf },
+    CompileComponent { input: PathBuf, output: PathBuf, memory_bytes: u64, cpu_seconds: u64 },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileComponent { input, output } = &cli.command {
+    if let Command::CompileComponent { input, output, memory_bytes, cpu_seconds } = &cli.command {
+        let bounds = CompileBounds { memory_bytes: *memory_bytes, cpu_seconds: *cpu_seconds };
         // Before there is an async runtime, whose threads would count against the limits.
-        return match openhub_runtime::compile_worker(input, output) {
+        return match openhub_runtime::compile_worker(input, output, bounds) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&error.into()),
         };
@@ -77,6 +81,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(arguments) => commands::key::run(arguments).await?,
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
+        Command::Export(arguments) => commands::export::run(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}
     }

@@ -11,6 +11,7 @@ use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
 use openhub_store::Store;
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -49,7 +50,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
     let metrics = metrics::install()?;
-    let runtime = Runtime::new(runtime_config(&config, &data)?).context("the plugin runtime did not start")?;
+    let runtime =
+        Runtime::new(runtime_config(&config, &data, address.ip())?).context("the plugin runtime did not start")?;
     let engine = Arc::new(Engine::start(
         store.clone(),
         runtime.clone(),
@@ -65,6 +67,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         clock: Arc::new(wall_clock),
         random: Arc::new(rand::random),
         limits: openhub_api::Limits::default(),
+        stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
     announce(address)?;
@@ -101,17 +104,35 @@ async fn open(config: &Config, data: &DataDir) -> Result<Store> {
     Store::open(&settings).await.map_err(refusal::of_store)
 }
 
-fn runtime_config(config: &Config, data: &DataDir) -> Result<openhub_runtime::Config> {
+fn runtime_config(config: &Config, data: &DataDir, listen: IpAddr) -> Result<openhub_runtime::Config> {
     let allow_private = config.allow_private.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
+    let limits = openhub_runtime::Defaults {
+        compile_ms: config.compile_seconds * 1_000,
+        compile_memory_bytes: config.compile_mib * 1024 * 1024,
+        ..openhub_runtime::Defaults::default()
+    };
     Ok(openhub_runtime::Config {
+        limits,
         cache: Some(data.cache()),
         allow_private: allow_private
             .map_err(|error| Refusal::new(format!("bad configuration: `allow_private`: {error}")))?,
+        own: own_addresses(listen)?,
+        withhold: config.withhold.clone(),
         instances: config.instances,
         // Compiling is done by this very binary, in a process under limits of its own.
         compiler: std::env::current_exe().ok(),
-        ..openhub_runtime::Config::default()
     })
+}
+
+/// Where this machine, and so this hub, is reached: plugins may not call it, however public the address.
+fn own_addresses(listen: IpAddr) -> Result<Vec<IpAddr>> {
+    let interfaces = nix::ifaddrs::getifaddrs().context("the network interfaces could not be listed")?;
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    Ok(addresses.chain([listen]).collect())
 }
 
 fn engine_config(config: &Config) -> openhub_engine::Config {

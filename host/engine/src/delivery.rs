@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_model::customer::Consent;
-use openhub_model::manifest::UnknownOutcome;
 use openhub_model::message::MessageStatus;
-use openhub_model::{Id, Span, TenantId, Timestamp};
-use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
+use openhub_model::{Id, TenantId, Timestamp};
+use openhub_runtime::{CallContext, IoContext, OutMessage, hosts};
 use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -21,15 +20,10 @@ use crate::EngineError;
 use crate::breaker::Breaker;
 use crate::catalog::{Catalog, Channel, Enabled};
 use crate::engine::Shared;
+use crate::verdict::{HOLD, count, hold, settlements};
 
 /// Messages of one call at most.
 const MESSAGES: usize = 20;
-/// Attempts before a message fails for good.
-const ATTEMPTS: i64 = 20;
-const FIRST_RETRY: i64 = 1_000_000;
-const LONGEST_RETRY: i64 = 3_600_000_000;
-/// How long messages wait whose channel is not there or needs an admin.
-const HOLD: Span = Span::from_micros(60_000_000);
 /// Messages that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
 /// How long verdicts gather before they are committed together.
@@ -392,154 +386,5 @@ fn out_message(outgoing: &Outgoing) -> OutMessage {
         expires_at: message.expires_at,
         unsubscribe_url: None,
         content: message.content.clone(),
-    }
-}
-
-fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) -> Settled {
-    Settled {
-        id: outgoing.message.id,
-        status: MessageStatus::Pending,
-        attempt: outgoing.attempt,
-        next_attempt_at: Some(until),
-        provider_id: None,
-        units: 0,
-        fault: Some(fault.to_owned()),
-        digest: None,
-        at: now,
-    }
-}
-
-/// One settlement a message, and whether any was accepted.
-fn settlements(channel: &Channel, messages: &[Outgoing], sent: Sent, now: Timestamp) -> (Vec<Settled>, bool) {
-    if let Some(fault) = &sent.fault {
-        tracing::warn!(channel = channel.shape.name, %fault, "A channel call failed.");
-    }
-    let digest = &channel.owner.installation.digest;
-    let mut accepted = false;
-    let settled = messages.iter().zip(sent.verdicts).map(|(outgoing, verdict)| {
-        accepted |= matches!(verdict, Verdict::Accepted { .. } | Verdict::Rejected(_) | Verdict::BadAddress(_));
-        let mut settled = Settled { digest: Some(digest.clone()), ..hold(outgoing, now, now, "") };
-        settled.attempt += 1;
-        settle(&mut settled, verdict, channel.shape.unknown, now);
-        settled
-    });
-    let settled = settled.collect();
-    (settled, accepted)
-}
-
-fn settle(settled: &mut Settled, verdict: Verdict, unknown: UnknownOutcome, now: Timestamp) {
-    let end = |settled: &mut Settled, status, reason: Option<Reason>| {
-        settled.status = status;
-        settled.next_attempt_at = None;
-        settled.fault = reason.map(told);
-    };
-    match verdict {
-        Verdict::Accepted { provider_id, units } => {
-            end(settled, MessageStatus::Accepted, None);
-            settled.provider_id = Some(provider_id);
-            settled.units = i64::from(units);
-        }
-        Verdict::Rejected(reason) | Verdict::BadAddress(reason) | Verdict::OptedOut(reason) => {
-            end(settled, MessageStatus::Failed, Some(reason));
-        }
-        Verdict::Unknown(reason) if unknown == UnknownOutcome::Park => {
-            end(settled, MessageStatus::Parked, Some(reason));
-        }
-        Verdict::Misconfigured(reason) => {
-            settled.attempt -= 1;
-            settled.next_attempt_at = Some(now + HOLD);
-            settled.fault = Some(told(reason));
-        }
-        Verdict::Retry { reason, .. } | Verdict::Unknown(reason) if settled.attempt >= ATTEMPTS => {
-            end(settled, MessageStatus::Failed, Some(reason));
-        }
-        Verdict::Retry { after_ms, reason } => {
-            let after = (i64::from(after_ms) * 1_000).max(if after_ms == 0 { backoff(settled) } else { 0 });
-            settled.next_attempt_at = Some(now + Span::from_micros(after));
-            settled.fault = Some(told(reason));
-        }
-        Verdict::Unknown(reason) => {
-            settled.next_attempt_at = Some(now + Span::from_micros(backoff(settled)));
-            settled.fault = Some(told(reason));
-        }
-    }
-}
-
-/// Exponential, capped, with a jitter of up to half of it that is drawn from the message and the attempt.
-fn backoff(settled: &Settled) -> i64 {
-    let doublings = (settled.attempt - 1).clamp(0, 20);
-    let full = (FIRST_RETRY << doublings).min(LONGEST_RETRY);
-    let draw = openhub_model::Seed::of(&[settled.id.as_bytes()], settled.attempt as u32, 0).0;
-    full - (draw % (full as u64 / 2 + 1)) as i64
-}
-
-fn told(reason: Reason) -> String {
-    if reason.message.is_empty() { reason.code } else { format!("{}: {}", reason.code, reason.message) }
-}
-
-fn count(settled: &[Settled]) {
-    for settled in settled {
-        let status = match settled.status {
-            MessageStatus::Pending => "retried",
-            MessageStatus::Accepted => "accepted",
-            MessageStatus::Failed => "failed",
-            MessageStatus::Parked => "parked",
-            MessageStatus::Dropped => "dropped",
-        };
-        metrics::counter!("openhub_messages_total", "status" => status).increment(1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settled(attempt: i64) -> Settled {
-        let id = Id::named(&[b"message"]);
-        let now = Timestamp::from_micros(0);
-        Settled {
-            id,
-            status: MessageStatus::Pending,
-            attempt,
-            next_attempt_at: Some(now),
-            provider_id: None,
-            units: 0,
-            fault: None,
-            digest: None,
-            at: now,
-        }
-    }
-
-    fn reason() -> Reason {
-        Reason { code: "code".into(), message: String::new(), args: vec![] }
-    }
-
-    #[test]
-    fn the_verdict_decides() {
-        let now = Timestamp::from_micros(0);
-        let after = |verdict, unknown, attempt| {
-            let mut settled = settled(attempt);
-            settle(&mut settled, verdict, unknown, now);
-            (settled.status, settled.next_attempt_at.is_some())
-        };
-        let retry = UnknownOutcome::Retry;
-        let accepted = Verdict::Accepted { provider_id: "p".into(), units: 1 };
-        assert_eq!(after(accepted, retry, 1), (MessageStatus::Accepted, false));
-        assert_eq!(after(Verdict::Rejected(reason()), retry, 1), (MessageStatus::Failed, false));
-        let again = || Verdict::Retry { after_ms: 0, reason: reason() };
-        assert_eq!(after(again(), retry, 1), (MessageStatus::Pending, true));
-        assert_eq!(after(again(), retry, ATTEMPTS), (MessageStatus::Failed, false));
-        assert_eq!(after(Verdict::Unknown(reason()), retry, 1), (MessageStatus::Pending, true));
-        assert_eq!(after(Verdict::Unknown(reason()), UnknownOutcome::Park, 1), (MessageStatus::Parked, false));
-        assert_eq!(after(Verdict::Misconfigured(reason()), retry, 1), (MessageStatus::Pending, true));
-    }
-
-    #[test]
-    fn retries_back_off_within_bounds() {
-        for attempt in 1..40 {
-            let full = (FIRST_RETRY << (attempt - 1).min(20)).min(LONGEST_RETRY);
-            let backoff = backoff(&settled(attempt));
-            assert!(backoff <= full && backoff >= full / 2 - 1, "{attempt}: {backoff}");
-        }
     }
 }

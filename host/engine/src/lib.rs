@@ -20,6 +20,7 @@ pub mod objects;
 mod prepared;
 pub mod secrets;
 mod unmerge;
+mod verdict;
 
 pub use catalog::Catalog;
 pub use engine::{Clock, Config, Engine};

@@ -1,6 +1,10 @@
 //! Objects: what every writer of them shares (shape, owner, unique values), and the API's writes, which go
 //! through the plugin's check and append their event to the log in the same commit.
 
+mod import;
+
+pub use import::{Fate, Importing, NewObject, Trial, import};
+
 use std::sync::Arc;
 
 use openhub_model::identity::Authority;

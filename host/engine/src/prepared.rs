@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use openhub_runtime::{Plugin, Runtime};
+use openhub_runtime::{Imports, Plugin, Runtime};
 use openhub_store::Store;
 use tokio::sync::Mutex;
 
 use crate::EngineError;
 
-/// Loads a component once a process. A digest never changes its meaning, so nothing here expires.
+/// Loads a component once a process and grant. A digest never changes its meaning, so nothing here expires.
 pub struct Prepared {
     store: Store,
     runtime: Runtime,
-    plugins: Mutex<HashMap<String, Arc<Plugin>>>,
+    plugins: Mutex<HashMap<(String, Imports), Arc<Plugin>>>,
 }
 
 impl Prepared {
@@ -22,19 +22,20 @@ impl Prepared {
     }
 
     /// The plugin of a stored component. Held under one lock, so that two callers do not compile the same one.
-    pub async fn plugin(&self, name: &str, digest: &str) -> Result<Arc<Plugin>, EngineError> {
+    pub async fn plugin(&self, name: &str, digest: &str, granted: Imports) -> Result<Arc<Plugin>, EngineError> {
         let mut plugins = self.plugins.lock().await;
-        if let Some(plugin) = plugins.get(digest) {
+        let key = (digest.to_owned(), granted.clone());
+        if let Some(plugin) = plugins.get(&key) {
             return Ok(plugin.clone());
         }
         let component = self.store.component(digest).await?;
         let component = component.ok_or_else(|| EngineError::MissingComponent { digest: digest.to_owned() })?;
         let plugin = self
             .runtime
-            .prepare(&component)
+            .prepare_with(&component, granted)
             .await
             .map_err(|source| EngineError::Plugin { plugin: name.to_owned(), source })?;
-        plugins.insert(digest.to_owned(), plugin.clone());
+        plugins.insert(key, plugin.clone());
         Ok(plugin)
     }
 }

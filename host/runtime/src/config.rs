@@ -1,6 +1,7 @@
 //! What an operator decides about plugins: limits, the cache's place, private addresses.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,16 +16,30 @@ pub struct Config {
     pub limits: Defaults,
     /// Private addresses that plugins may reach all the same, if their grant names the host.
     pub allow_private: Vec<HostPort>,
+    /// Addresses of this hub itself. They stay closed to plugins even if they are public, unless `allow_private` names
+    /// them.
+    pub own: Vec<IpAddr>,
+    /// Interfaces that no plugin of this hub gets, whatever was granted: `openhub:http/http`.
+    pub withhold: Vec<String>,
     /// Calls at the same time; more wait in line.
     pub instances: u32,
-    /// A program that compiles in a process of its own, under limits: called with `compile-component <in> <out>`.
+    /// A program that compiles in a process of its own, under limits: called with
+    /// `compile-component <in> <out> <bytes> <seconds>`.
     /// None compiles on a thread of this process.
     pub compiler: Option<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { cache: None, limits: Defaults::default(), allow_private: Vec::new(), instances: 64, compiler: None }
+        Config {
+            cache: None,
+            limits: Defaults::default(),
+            allow_private: Vec::new(),
+            own: Vec::new(),
+            withhold: Vec::new(),
+            instances: 64,
+            compiler: None,
+        }
     }
 }
 

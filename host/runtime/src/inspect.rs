@@ -48,12 +48,19 @@ pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
     Ok(Inspected { digest: hex::encode(Sha256::digest(bytes)), manifest, imports, exports })
 }
 
+fn unreadable(error: wasmparser::BinaryReaderError) -> Refusal {
+    let message = error.message().lines().next().unwrap_or_default().trim_end_matches(" - expected=[").to_owned();
+    Refusal::new(
+        Refusal::NOT_A_COMPONENT,
+        format!("it is no WebAssembly component: {message} (at byte {})", error.offset()),
+    )
+}
+
 /// The outermost component's payloads; what is nested within it is skipped.
 fn outer(bytes: &[u8]) -> impl Iterator<Item = Result<Payload<'_>, Refusal>> {
     let mut depth = 0u32;
     Parser::new(0).parse_all(bytes).filter_map(move |payload| {
-        let payload =
-            payload.map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it cannot be read: {error}")));
+        let payload = payload.map_err(unreadable);
         match &payload {
             Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
             Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
@@ -88,7 +95,6 @@ struct Names<'a> {
 }
 
 fn names(bytes: &[u8]) -> Result<Names<'_>, Refusal> {
-    let unreadable = |error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it cannot be read: {error}"));
     let mut names = Names { imports: Vec::new(), exports: Vec::new() };
     for payload in outer(bytes) {
         match payload? {

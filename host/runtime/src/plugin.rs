@@ -1,6 +1,7 @@
 //! A plugin that is ready to be called: compiled, linked once for each lane, its exports bound.
 
 use openhub_model::manifest::Manifest;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
@@ -21,6 +22,44 @@ use crate::inspect::{Inspected, without_version};
 
 /// The safety net by the clock lies this many times above the budget.
 const NET: u64 = 10;
+
+/// What a plugin gets of the interfaces that it imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Imports {
+    /// All that its manifest asks for.
+    #[default]
+    Whole,
+    /// These, without their versions.
+    Only(BTreeSet<String>),
+    /// All but these.
+    AllBut(BTreeSet<String>),
+}
+
+impl Imports {
+    fn has(&self, interface: &str) -> bool {
+        match self {
+            Imports::Whole => true,
+            Imports::Only(granted) => granted.contains(interface),
+            Imports::AllBut(withheld) => !withheld.contains(interface),
+        }
+    }
+
+    /// Less what an operator withholds.
+    pub(crate) fn without(self, withheld: &[String]) -> Imports {
+        match self {
+            whole if withheld.is_empty() => whole,
+            Imports::Whole => Imports::AllBut(withheld.iter().cloned().collect()),
+            Imports::Only(mut granted) => {
+                granted.retain(|interface| !withheld.contains(interface));
+                Imports::Only(granted)
+            }
+            Imports::AllBut(mut others) => {
+                others.extend(withheld.iter().cloned());
+                Imports::AllBut(others)
+            }
+        }
+    }
+}
 
 pub struct Plugin {
     pub(crate) machine: Arc<Machine>,
@@ -57,8 +96,9 @@ impl Plugin {
         egress: Arc<Egress>,
         inspected: Inspected,
         component: &Component,
+        granted: &Imports,
     ) -> Result<Plugin, Refusal> {
-        let pure = linked(&machine.engine, component, Lane::Pure)?;
+        let pure = linked(&machine.engine, component, Lane::Pure, granted)?;
         let manifest = inspected.manifest;
         let mut plugin = Plugin {
             machine,
@@ -78,7 +118,7 @@ impl Plugin {
             plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
         }
         if !plugin.manifest.channels.is_empty() {
-            let io = linked(&plugin.machine.engine, component, Lane::Io)?;
+            let io = linked(&plugin.machine.engine, component, Lane::Io, granted)?;
             plugin.channel = Some(ChannelPluginPre::new(io).map_err(bad)?);
         }
         Ok(plugin)
@@ -133,17 +173,22 @@ impl Plugin {
     }
 }
 
-/// Gives a component what its lane offers. What only the other lane offers is there, and breaks the call off.
-fn linked(engine: &Engine, component: &Component, lane: Lane) -> Result<InstancePre<Host>, Refusal> {
+/// Gives a component what its lane offers and it was granted. All else that it imports is there, and breaks the call
+/// off.
+fn linked(engine: &Engine, component: &Component, lane: Lane, granted: &Imports) -> Result<InstancePre<Host>, Refusal> {
     let unsupported = |error: wasmtime::Error| Refusal::new(Refusal::UNSUPPORTED_IMPORT, format!("{error:#}"));
     let mut linker = Linker::new(engine);
     for (name, import) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(interface) = import.ty else {
             continue;
         };
-        match capabilities::find(without_version(name)) {
+        let interface_name = without_version(name);
+        match capabilities::find(interface_name) {
+            Some(_) if !granted.has(interface_name) => {
+                deny(&mut linker, engine, name, &interface, "was not granted").map_err(unsupported)?;
+            }
             Some(capability) if capability.is_in(lane) => (capability.link)(&mut linker).map_err(unsupported)?,
-            Some(_) => deny(&mut linker, engine, name, &interface).map_err(unsupported)?,
+            Some(_) => deny(&mut linker, engine, name, &interface, "is not in the pure lane").map_err(unsupported)?,
             // Types alone; functions were refused by the inspection, and would not link.
             None => {}
         }
@@ -151,11 +196,17 @@ fn linked(engine: &Engine, component: &Component, lane: Lane) -> Result<Instance
     linker.instantiate_pre(component).map_err(unsupported)
 }
 
-fn deny(linker: &mut Linker<Host>, engine: &Engine, name: &str, interface: &ComponentInstance) -> wasmtime::Result<()> {
+fn deny(
+    linker: &mut Linker<Host>,
+    engine: &Engine,
+    name: &str,
+    interface: &ComponentInstance,
+    reason: &str,
+) -> wasmtime::Result<()> {
     let mut denied = linker.instance(name)?;
     for (function, export) in interface.exports(engine) {
         if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
-            let message = format!("`{name}` is not in the pure lane");
+            let message = format!("`{name}` {reason}");
             denied.func_new(function, move |_, _, _, _| Err(Raised::error(FaultKind::Refused, message.clone())))?;
         }
     }

@@ -11,7 +11,7 @@ use crate::egress::Egress;
 use crate::engine::Machine;
 use crate::error::{Refusal, RuntimeError};
 use crate::inspect::{self, Inspected};
-use crate::plugin::Plugin;
+use crate::plugin::{Imports, Plugin};
 use crate::worker;
 
 /// Cheap to clone.
@@ -39,7 +39,7 @@ impl Runtime {
     pub fn new(config: Config) -> Result<Runtime, RuntimeError> {
         let machine = Arc::new(Machine::new(config.limits.clone(), config.instances)?);
         let cache = config.cache.as_ref().map(|directory| Cache::open(directory, &machine.engine)).transpose()?;
-        let egress = Arc::new(Egress::new(&config.allow_private)?);
+        let egress = Arc::new(Egress::new(&config.allow_private, &config.own)?);
         Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Semaphore::new(1) }) })
     }
 
@@ -48,8 +48,15 @@ impl Runtime {
         inspect::inspect(bytes, Defaults::default().component_bytes)
     }
 
-    /// Makes a component ready to be called: from the cache of compiled code, or compiled now, within bounds.
+    /// Makes a component ready to be called, with all that its manifest asks for: from the cache of compiled code, or
+    /// compiled now, within bounds.
     pub async fn prepare(&self, bytes: &[u8]) -> Result<Arc<Plugin>, Refusal> {
+        self.prepare_with(bytes, Imports::Whole).await
+    }
+
+    /// The same with what an admin granted of its imports. A function that was not granted is there, and breaks the
+    /// call off with the reason.
+    pub async fn prepare_with(&self, bytes: &[u8], granted: Imports) -> Result<Arc<Plugin>, Refusal> {
         let bytes: Arc<[u8]> = bytes.into();
         let (inspected, loaded) = self
             .blocking({
@@ -67,7 +74,9 @@ impl Runtime {
             None => self.compile(bytes, &inspected.digest).await?,
         };
         self.blocking(move |inner| {
-            Plugin::link(Arc::clone(&inner.machine), Arc::clone(&inner.egress), inspected, &component).map(Arc::new)
+            let granted = granted.without(&inner.config.withhold);
+            let (machine, egress) = (Arc::clone(&inner.machine), Arc::clone(&inner.egress));
+            Plugin::link(machine, egress, inspected, &component, &granted).map(Arc::new)
         })
         .await
     }

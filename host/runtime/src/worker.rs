@@ -13,15 +13,21 @@ use crate::config::Defaults;
 use crate::engine::{self, Machine};
 use crate::error::{Refusal, RuntimeError};
 
-/// The work of `compile-component <in> <out>`: limits this process, compiles, writes.
-pub fn compile(input: &Path, output: &Path) -> Result<(), RuntimeError> {
+/// What a compiling process may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Address space, in bytes.
+    pub memory_bytes: u64,
+    /// Across threads, so more than the time by the clock that the hub grants.
+    pub cpu_seconds: u64,
+}
+
+/// The work of `compile-component <in> <out> <bytes> <seconds>`: limits this process, compiles, writes.
+pub fn compile(input: &Path, output: &Path, bounds: Bounds) -> Result<(), RuntimeError> {
     let failed = |path: &Path, source| RuntimeError::Worker { path: path.to_owned(), source };
-    let limits = Defaults::default();
-    let seconds = u64::from(limits.compile_ms.div_ceil(1000));
     let bounds = [
-        (Resource::RLIMIT_AS, limits.compile_memory_bytes),
-        // Across threads, so more than the time by the clock.
-        (Resource::RLIMIT_CPU, seconds * 2),
+        (Resource::RLIMIT_AS, bounds.memory_bytes),
+        (Resource::RLIMIT_CPU, bounds.cpu_seconds),
         (Resource::RLIMIT_CORE, 0),
     ];
     for (resource, bound) in bounds {
@@ -46,6 +52,10 @@ pub async fn in_process(program: &Path, scratch: &Path, bytes: &[u8], limits: &D
         // Address space is what the compiler is limited in: an allocator that takes a gigabyte at once, as the hub's
         // own does by itself, would leave none.
         .env("MIMALLOC_ARENA_RESERVE", "16MiB")
+        .args(
+            [limits.compile_memory_bytes, u64::from(limits.compile_ms.div_ceil(1000)) * 2]
+                .map(|bound| bound.to_string()),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// These objects are not at the version before the one that was to be written; nothing was written.
     #[error("{} objects have been changed by someone else meanwhile", .0.len())]
     VersionConflict(Vec<ObjectKey>),
+    /// All of a transaction would have succeeded; it was undone because that was asked for.
+    #[error("the transaction was undone, as it was asked for")]
+    Undone,
     #[error("there is no such row")]
     NotFound,
     #[error("`{0}` exists already")]

@@ -2,7 +2,7 @@
 
 use openhub_model::identity::Authority;
 use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::bulk;
 use crate::connection::{fetch_all, fetch_optional, select};
@@ -100,6 +100,19 @@ impl Store {
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(event).collect()
+    }
+
+    /// Which of these message ids the log has already.
+    pub async fn known_messages(&self, scope: &Scope, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT message_id FROM events WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(ids),
+        );
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     pub async fn event(&self, scope: &Scope, message_id: &str) -> Result<Option<Event>, StoreError> {

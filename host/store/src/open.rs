@@ -54,7 +54,8 @@ impl Opener {
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
-            return Ok(Opener::Postgres(options.application_name("openhub")));
+            // A condition is a large statement over few rows a customer: compiling it costs more than running it.
+            return Ok(Opener::Postgres(options.application_name("openhub").options([("jit", "off")])));
         }
         Err(StoreError::Unreachable { reason: "the URL of a database starts with `sqlite:` or `postgres:`".to_owned() })
     }

@@ -18,6 +18,8 @@ use crate::writer::Tx;
 #[expect(clippy::large_enum_variant, reason = "a transaction has a handful of them")]
 pub enum Op {
     Append(NewEvent),
+    /// All of these, or [`StoreError::AlreadyExists`] if one is a duplicate.
+    AppendNew(Vec<NewEvent>),
     /// Makes the journey if it is new.
     PutJourneyDraft {
         name: String,
@@ -51,6 +53,9 @@ pub enum Op {
     /// The next version of a segment (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine puts it in force at
     /// its position in the log.
     PutSegmentVersion(SegmentVersion),
+    Objects(Vec<ObjectChange>),
+    /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
+    Undo,
 }
 
 impl Store {
@@ -79,6 +84,13 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::Append(event) => {
             return Ok(append_all(tx, tenant, &[&[event]]).await?.pop().unwrap_or_default());
         }
+        Op::AppendNew(events) => {
+            let appended = append_all(tx, tenant, &[&events]).await?.pop().unwrap_or_default();
+            if appended.duplicates > 0 {
+                return Err(StoreError::AlreadyExists("an event of the same messageId".to_owned()));
+            }
+            return Ok(appended);
+        }
         Op::PutJourneyDraft { name, definition, at } => put_draft(tx, tenant, &name, &definition, at).await?,
         Op::PutJourneyVersion { name, version, definition, at } => {
             put_version(tx, tenant, &name, version, &definition, at).await?;
@@ -89,6 +101,8 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
+        Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
+        Op::Undo => return Err(StoreError::Undone),
     }
     Ok(Appended::default())
 }

@@ -23,6 +23,7 @@ macro_rules! each_case {
         writes::a_unique_conflict_leaves_nothing(&database).await?;
         writes::a_commit_reads_back(&database).await?;
         writes::ops_are_all_or_nothing(&database).await?;
+        writes::a_trial_leaves_nothing_and_new_events_are_new(&database).await?;
         writes::a_cancelled_write_does_not_stop_the_writer(&database).await?;
         writes::a_newer_database_is_refused(&database).await?;
         writes::a_restart_takes_over(&database).await?;

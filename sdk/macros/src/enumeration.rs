@@ -65,6 +65,10 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
             fn json(&self) -> ::openhub_sdk::field::Value {
                 ::openhub_sdk::field::Value::from(::openhub_sdk::enumeration::Enum::name(*self))
             }
+
+            fn write(&self, out: &mut ::std::string::String) {
+                ::openhub_sdk::field::write_text(out, ::openhub_sdk::enumeration::Enum::name(*self));
+            }
         }
     })
 }

@@ -17,7 +17,8 @@ use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 /// One row of what a rule reads: `#[read("event.properties.total", bind)] total: Decimal<2>`.
 ///
-/// An `Option` may be absent, anything else is required; `bind` lets an admin point the read at another path.
+/// An `Option` may be absent, anything else is required; `bind` lets an admin point the read at another path,
+/// in the settings: `{"bindings": {"<rule>": {"reads": {"total": "event.properties.amount"}}}}` (docs/plugins.md).
 #[proc_macro_derive(Reads, attributes(read))]
 pub fn derive_reads(input: TokenStream) -> TokenStream {
     finish(reads::derive(&parse_macro_input!(input as DeriveInput)))

@@ -116,6 +116,7 @@ impl Record {
             names.push(name);
         }
         let of = &input.ident;
+        let keys: Vec<String> = names.iter().map(|name| format!("{}:", Value::from(name.as_str()))).collect();
         let codec = quote! {
             impl ::openhub_sdk::record::Record for #of {
                 fn from_fields(
@@ -137,6 +138,12 @@ impl Record {
                     let mut fields = ::openhub_sdk::field::Map::new();
                     #(::openhub_sdk::record::put(&mut fields, #names, &self.#idents);)*
                     fields
+                }
+
+                fn write(&self, out: &mut ::std::string::String) {
+                    out.push('{');
+                    #(::openhub_sdk::record::append(out, #keys, &self.#idents);)*
+                    out.push('}');
                 }
             }
         };

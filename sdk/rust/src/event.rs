@@ -8,6 +8,8 @@ pub trait Event: Record {
 
     /// The properties, as JSON text.
     fn to_json(&self) -> String {
-        serde_json::Value::Object(self.to_fields()).to_string()
+        let mut json = String::with_capacity(64);
+        self.write(&mut json);
+        json
     }
 }

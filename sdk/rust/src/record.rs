@@ -12,6 +12,9 @@ pub trait Record: Sized {
     fn from_fields(fields: &Map<String, Value>) -> Result<Self, Vec<Fault>>;
     fn to_fields(&self) -> Map<String, Value>;
 
+    /// Appends the fields as a JSON object; what is absent is left out, as in [`Record::to_fields`].
+    fn write(&self, out: &mut String);
+
     /// An empty text counts as an object without fields.
     fn parse(json: &str) -> Result<Self, Vec<Fault>> {
         if json.is_empty() {
@@ -38,6 +41,10 @@ impl Record for () {
 
     fn to_fields(&self) -> Map<String, Value> {
         Map::new()
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str("{}");
     }
 
     /// Reads nothing, so that a plugin without parameters links no JSON reader for them.
@@ -86,6 +93,20 @@ pub fn put(fields: &mut Map<String, Value>, name: &str, value: &impl Field) {
     if !value.is_null() {
         fields.insert(name.to_owned(), value);
     }
+}
+
+/// Appends one field to an object that has been opened with `{`, unless it is absent, for generated code. `key` is the
+/// name as JSON with its colon.
+#[inline]
+pub fn append(out: &mut String, key: &str, value: &impl Field) {
+    if value.is_absent() {
+        return;
+    }
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+    out.push_str(key);
+    value.write(out);
 }
 
 /// Several faults of one input as one reason.

@@ -37,12 +37,12 @@ pub(crate) struct Receipt {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refused {
     /// Its place in the batch, from 0.
-    index: usize,
+    pub index: usize,
     /// Stable, kebab-case.
-    code: String,
+    pub code: String,
     /// JSON pointer (RFC 6901) into the body.
-    pointer: String,
-    message: String,
+    pub pointer: String,
+    pub message: String,
 }
 
 /// Accepts the single event of a call like `/v1/track`.
@@ -77,6 +77,31 @@ pub(crate) async fn accept_batch(
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
     let (scope, authority) = scope_of(app, keys, access, body).await?;
+    let (events, refused) = read_batch(app, scope, authority, mode, body)?;
+    append(app, scope, events, refused).await
+}
+
+/// What [`accept_batch`] would answer, without accepting anything.
+pub(crate) async fn try_batch(
+    app: &App,
+    keys: &KeyCache,
+    access: WriteAccess,
+    mode: BatchMode,
+    body: &str,
+) -> Result<Json<Receipt>, Problem> {
+    let (scope, authority) = scope_of(app, keys, access, body).await?;
+    let (_, refused) = read_batch(app, scope, authority, mode, body)?;
+    Ok(Json(Receipt { success: true, refused }))
+}
+
+/// The events of a batch that are acceptable, and the others' reasons.
+fn read_batch(
+    app: &App,
+    scope: Scope,
+    authority: Authority,
+    mode: BatchMode,
+    body: &str,
+) -> Result<(Vec<NewEvent>, Vec<Refused>), Problem> {
     let batch: Batch = serde_json::from_str(body).map_err(|error| not_a_batch(body, &error))?;
     if batch.batch.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
@@ -96,7 +121,7 @@ pub(crate) async fn accept_batch(
             }
         }
     }
-    append(app, scope, events, refused).await
+    Ok((events, refused))
 }
 
 async fn append(

@@ -7,6 +7,6 @@ mod check;
 mod item;
 mod time;
 
-pub(crate) use accept::{BatchMode, Receipt, accept_batch, accept_one};
+pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, try_batch};
 pub(crate) use check::RESERVED;
 pub(crate) use time::is_writable;

@@ -4,6 +4,7 @@ mod attributes;
 mod clock;
 mod customers;
 mod events;
+mod export;
 mod identity_kinds;
 mod journeys;
 mod matches;
@@ -72,6 +73,10 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::get::get_message))
         .routes(routes!(objects::list::list_objects, objects::create::create_object))
         .routes(routes!(objects::get::get_object, objects::update::update_object, objects::remove::remove_object))
+        .routes(routes!(objects::import::import_objects))
+        .routes(routes!(export::customers::export_customers))
+        .routes(routes!(export::events::export_events))
+        .routes(routes!(export::objects::export_objects))
         .routes(routes!(clock::get::get_clock, clock::advance::advance_clock))
         .routes(routes!(status::get::get_status))
 }

@@ -29,6 +29,19 @@ async fn a_replay_clock_goes_with_its_events_and_by_hand() {
 }
 
 #[tokio::test]
+async fn a_hub_that_stops_lets_nobody_wait_for_its_clock() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant_on("past", ClockKind::Replay).await;
+    hub.engine.stop().await;
+    let advance = hub.post("/api/v1/clock", &tenant.api_key, json!({"to": "1998-06-30T12:00:00Z"}));
+    let stop = async { hub.stopping.cancel() };
+    let patience = std::time::Duration::from_secs(30);
+    let (answer, ()) = tokio::time::timeout(patience, async { tokio::join!(advance, stop) }).await.unwrap();
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert!(answer.body["position"].is_i64(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_change_by_hand_does_not_move_a_replay_clock() {
     let hub = Hub::start().await;
     let tenant = hub.tenant_on("past", ClockKind::Replay).await;

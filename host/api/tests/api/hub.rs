@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub struct Hub {
     pub store: Store,
     pub engine: Arc<Engine>,
+    pub stopping: CancellationToken,
     router: Router,
     clock: Arc<AtomicI64>,
     keys: AtomicU64,
@@ -61,6 +63,7 @@ impl Hub {
         let sealer = Arc::new(Sealer::from_key([7; 32]));
         let config = EngineConfig { poll: Duration::from_millis(5), ..EngineConfig::default() };
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
+        let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);
         let app = App {
             store: store.clone(),
@@ -76,9 +79,10 @@ impl Hub {
                 random
             }),
             limits,
+            stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
         };
-        Hub { store, engine, router: router(app), clock: now, keys: AtomicU64::new(0), _directory: directory }
+        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), _directory: directory }
     }
 
     /// A live tenant with a write key and a key for everything.

@@ -5,6 +5,7 @@ mod bad_input;
 mod clock;
 mod customers;
 mod events;
+mod export;
 mod hub;
 mod identities;
 mod journeys;

@@ -1,6 +1,7 @@
 //! The commands beside `serve`, one file each.
 
 pub mod doctor;
+pub mod export;
 pub mod import;
 pub mod key;
 pub mod plugin;

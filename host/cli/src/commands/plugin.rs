@@ -1,6 +1,6 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -51,8 +51,9 @@ enum Command {
         path: PathBuf,
         #[command(flatten)]
         hub: HubFlags,
-        /// A setting, `name=value`; the value is JSON or else text. May be repeated.
-        #[arg(long = "set", value_name = "NAME=VALUE")]
+        /// A setting, `name=value`, or `rule.name=value` for a parameter of a rule; the value is JSON or else text.
+        /// May be repeated.
+        #[arg(long = "set", value_name = "NAME=VALUE", requires = "enable")]
         settings: Vec<String>,
         /// A secret, `name=VARIABLE`: the environment variable that holds it. May be repeated.
         #[arg(long = "secret", value_name = "NAME=VARIABLE")]
@@ -111,7 +112,7 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
     let mut values = Map::new();
     for setting in settings {
         let (name, value) = split(setting)?;
-        values.insert(name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)));
+        set(&mut values, name, serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)))?;
     }
     let plugin = hub.upload("/api/v1/plugins", component).await?;
     let name = plugin["name"].as_str().context("the hub's answer names no plugin")?;
@@ -123,14 +124,46 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
         println!("secret {secret} is set");
     }
     if enable {
-        hub.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), &json!({"settings": values})).await?;
-        println!("enabled {name}");
-    } else if !values.is_empty() {
-        bail!("settings are confirmed with the grant: add --enable");
+        let path = format!("/api/v1/plugins/{name}/enable");
+        let enabled = hub.call(Method::POST, &path, &json!({"settings": values})).await?;
+        match enabled["position"].as_i64() {
+            None => println!("enabled {name}"),
+            Some(position) => {
+                println!("{name} is enabled as soon as the engine, which is behind, reaches position {position}")
+            }
+        }
+    } else {
+        println!("it does nothing yet: `--enable` grants what its manifest asks for, and starts it");
     }
     Ok(())
 }
 
+/// `spending.large_cents` is the setting `large_cents` of the object `spending`.
+fn set(values: &mut Map<String, Value>, path: &str, value: Value) -> Result<()> {
+    let Some((outer, inner)) = path.split_once('.') else {
+        values.insert(path.to_owned(), value);
+        return Ok(());
+    };
+    let below = values.entry(outer).or_insert_with(|| json!({}));
+    let below = below.as_object_mut().with_context(|| format!("`{outer}` is set twice, and once as no object"))?;
+    set(below, inner, value)
+}
+
 fn split(pair: &str) -> Result<(&str, &str)> {
     pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_set_by_path() {
+        let mut values = Map::new();
+        for (path, value) in [("url", json!("x")), ("spending.large_cents", json!(500)), ("spending.on", json!(true))] {
+            set(&mut values, path, value).unwrap();
+        }
+        assert_eq!(Value::Object(values.clone()), json!({"url": "x", "spending": {"large_cents": 500, "on": true}}));
+        assert!(set(&mut values, "url.x", json!(1)).is_err());
+    }
 }

@@ -12,7 +12,7 @@ use openhub_journey::{Journey, Surroundings};
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
-use openhub_runtime::Plugin;
+use openhub_runtime::{Imports, Plugin};
 use openhub_store::{Installation, JourneyStatus, PluginStatus, Scope, Store};
 
 pub use path::{ReadPath, WritePath};
@@ -71,7 +71,8 @@ impl Catalog {
         let known = surroundings(installations.iter().map(|installation| &installation.manifest));
         for installation in installations {
             if installation.status == PluginStatus::Enabled {
-                let plugin = prepared.plugin(&installation.name, &installation.digest).await?;
+                let plugin =
+                    prepared.plugin(&installation.name, &installation.digest, granted_imports(&installation)).await?;
                 catalog.add_plugin(installation, plugin);
             }
         }
@@ -140,6 +141,17 @@ fn counters(installations: &[Installation]) -> Merges {
         WritePath::Attribute(_) | WritePath::Tag(_) | WritePath::Decision => None,
     });
     counters.collect()
+}
+
+/// What the admin granted of the manifest's imports.
+fn granted_imports(installation: &Installation) -> Imports {
+    let Some(granted) = installation.grant["imports"].as_array() else { return Imports::Whole };
+    let granted = |import: &&String| granted.iter().any(|one| one.as_str() == Some(import));
+    let imports = &installation.manifest.imports;
+    if imports.iter().all(|import| granted(&import)) {
+        return Imports::Whole;
+    }
+    Imports::Only(imports.iter().filter(granted).cloned().collect())
 }
 
 fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Surroundings {

@@ -83,11 +83,11 @@ impl Segments {
             self.names.entry(name.clone()).or_insert_with(|| Arc::from(name.as_str()));
             self.events.entry(name.clone()).or_default().push(place);
         }
-        for (places, mentioned) in [
-            (&mut self.consents, needs.consents),
-            (&mut self.identities, needs.identities),
-            (&mut self.clock, needs.clock),
-        ] {
+        // An event may lie in the future of a live clock, so a mention of events is one of the time, too.
+        let timed = needs.clock || !needs.events.is_empty() || needs.messages.is_some();
+        for (places, mentioned) in
+            [(&mut self.consents, needs.consents), (&mut self.identities, needs.identities), (&mut self.clock, timed)]
+        {
             if mentioned {
                 places.push(place);
             }

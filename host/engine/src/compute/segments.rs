@@ -195,7 +195,8 @@ impl Lane {
         self.standing.begins();
         if event.kind == EventKind::Object {
             // An API call has changed an object: LOAD has read it as it is now.
-            self.standing.touch(segments.on_object(event.properties["kind"].as_str().unwrap_or_default()));
+            let kind = event.name.rsplit_once('.').map(|(kind, _)| kind);
+            self.standing.touch(segments.on_object(kind.unwrap_or_default()));
         }
         let Some((name, properties)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
         let properties = if properties { event.properties.clone() } else { Value::Null };

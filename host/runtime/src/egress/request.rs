@@ -241,7 +241,7 @@ mod tests {
     fn checked(request: Request, hosts: &[&str], places: Vec<SecretPlace>) -> Result<Checked, String> {
         let hosts: Vec<Pattern> = hosts.iter().map(|host| Pattern::parse(host).unwrap()).collect();
         let secrets = secrets(places);
-        let egress = Egress::new(&["127.0.0.1:8080".parse().unwrap()]).unwrap();
+        let egress = Egress::new(&["127.0.0.1:8080".parse().unwrap()], &[]).unwrap();
         let grant = Grant { hosts: &hosts, secrets: &secrets, egress: &egress };
         check(request, &grant, Duration::from_secs(1))
     }

@@ -2,7 +2,7 @@
 
 use openhub_model::Timestamp;
 use openhub_model::columns::{Batch, Column, Values};
-use openhub_runtime::{CallFault, Change, Evaluated, FaultKind, Operation, Plugin};
+use openhub_runtime::{CallFault, Change, Config, Evaluated, FaultKind, Imports, Operation, Plugin, Runtime};
 use std::time::Instant;
 
 use crate::guest::{self, ECHO, call};
@@ -98,6 +98,29 @@ async fn the_other_lanes_capabilities_are_not_in_this_one() {
     let plugin = guest::runtime().prepare(&bytes).await.unwrap();
     let fault = evaluate(&plugin, 1).unwrap_err();
     assert!(fault.kind == FaultKind::Refused && fault.message.contains("pure lane"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_import_that_was_not_granted_breaks_the_call_off() {
+    let import = r#"(import "openhub:call/call@1.0.0" "dry-run" (func $dry_run (result i32)))"#;
+    let wat = guest::rule_wat("(drop (call $dry_run)) (i32.const 1024)", import);
+    let bytes =
+        guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&guest::rule_manifest(&["openhub:call/call"])));
+    let only = |names: &[&str]| Imports::Only(names.iter().map(|&name| name.to_owned()).collect());
+    let runtime = guest::runtime();
+    for granted in [Imports::Whole, only(&["openhub:call/call"])] {
+        let plugin = runtime.prepare_with(&bytes, granted).await.unwrap();
+        assert!(evaluate(&plugin, 1).is_ok());
+    }
+    let withholding = Config { withhold: vec!["openhub:call/call".to_owned()], instances: 1, ..Config::default() };
+    let withholding = Runtime::new(withholding).unwrap();
+    for (runtime, granted) in
+        [(&runtime, only(&[])), (&withholding, Imports::Whole), (&withholding, only(&["openhub:call/call"]))]
+    {
+        let plugin = runtime.prepare_with(&bytes, granted).await.unwrap();
+        let fault = evaluate(&plugin, 1).unwrap_err();
+        assert!(fault.kind == FaultKind::Refused && fault.message.contains("was not granted"), "{fault}");
+    }
 }
 
 #[tokio::test]

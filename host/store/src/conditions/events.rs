@@ -20,7 +20,7 @@ const EVENT: Alias = Alias { part: "p", event: "e", body: "b" };
 /// Whether the bodies of events are looked into.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bodies {
-    Left,
+    Unread,
     Joined,
 }
 
@@ -35,7 +35,7 @@ impl Sql {
         self.push("(");
         match test.aggregate {
             Aggregate::Count => self.compared_number(test.is, &test.value, plain, |sql| {
-                let bodies = if test.tests.is_empty() { Bodies::Left } else { Bodies::Joined };
+                let bodies = if test.tests.is_empty() { Bodies::Unread } else { Bodies::Joined };
                 sql.push("(SELECT COUNT(*)").matching(test, bodies, as_of).push(")");
             }),
             Aggregate::Min => self.compared_number(test.is, &test.value, plain, |sql| {

@@ -68,8 +68,9 @@ impl Sql {
         }
     }
 
-    /// The customer's parts and what belongs to them, in this order: SQLite knows nothing of how many rows there are, and
-    /// left to itself it walks all of the tenant's for each customer. PostgreSQL takes a CROSS JOIN as any other.
+    /// The customer's parts and what belongs to them, in this order. A planner that does not know how many rows there are
+    /// may rather walk all of the tenant's for each customer: SQLite is told the index, PostgreSQL, by the OFFSET, what
+    /// comes first.
     fn parts_and(
         &mut self,
         part: &'static str,
@@ -77,8 +78,17 @@ impl Sql {
         alias: &'static str,
         index: &'static str,
     ) -> &mut Self {
-        self.push("parts ").push(part).either(" INDEXED BY parts_customer", "").push(" CROSS JOIN ");
-        self.push(table).push(alias).either(index, "")
+        self.push("parts ").push(part);
+        match self {
+            Sql::Sqlite(_) => self.push(" INDEXED BY parts_customer CROSS JOIN ").push(table).push(alias).push(index),
+            Sql::Postgres(_) => {
+                self.push(" CROSS JOIN LATERAL (SELECT x.* FROM ")
+                    .push(table)
+                    .push("x WHERE x.tenant_id = ")
+                    .push(part);
+                self.push(".tenant_id AND x.part_id = ").push(part).push(".part_id OFFSET 0) ").push(alias)
+            }
+        }
     }
 
     /// The WHERE of what `parts_and` begins.

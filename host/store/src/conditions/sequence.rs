@@ -21,15 +21,19 @@ const WITHOUT: Alias = Alias { part: "p8", event: "e8", body: "b8" };
 /// Longer than the time that can be written, and short enough to be added to a time.
 const LONGEST: i64 = 400_000_000_000_000_000;
 
+/// PostgreSQL would make one join of all steps, and try every event of everyone for each; with an OFFSET it looks for one
+/// step after the other.
+const STEP_BY_STEP: &str = " OFFSET 0)";
+
 impl Sql {
     pub(super) fn sequence(&mut self, test: &SequenceTest, as_of: AsOf) -> &mut Self {
         if test.steps.is_empty() || test.steps.len() > MAX_STEPS {
             return self.unknown();
         }
-        self.from_step(test, 0, as_of)
+        self.steps_from(test, 0, as_of)
     }
 
-    fn from_step(&mut self, test: &SequenceTest, index: usize, as_of: AsOf) -> &mut Self {
+    fn steps_from(&mut self, test: &SequenceTest, index: usize, as_of: AsOf) -> &mut Self {
         let (first, here) = (STEPS[0], STEPS[index]);
         self.step("EXISTS (SELECT 1 FROM ", &test.steps[index], here, test, as_of);
         if index > 0 {
@@ -40,16 +44,16 @@ impl Sql {
             }
         }
         if index + 1 < test.steps.len() {
-            self.push(" AND ").from_step(test, index + 1, as_of);
+            self.push(" AND ").steps_from(test, index + 1, as_of);
         } else if let Some(without) = &test.without {
             self.step(" AND NOT EXISTS (SELECT 1 FROM ", without, WITHOUT, test, as_of);
-            self.push(" AND ").after(WITHOUT, first).push(" AND ").after(here, WITHOUT).push(")");
+            self.push(" AND ").after(WITHOUT, first).push(" AND ").after(here, WITHOUT).either(")", STEP_BY_STEP);
         }
-        self.push(")")
+        self.either(")", STEP_BY_STEP)
     }
 
     fn step(&mut self, head: &'static str, step: &Step, alias: Alias, test: &SequenceTest, as_of: AsOf) -> &mut Self {
-        let bodies = if step.tests.is_empty() { Bodies::Left } else { Bodies::Joined };
+        let bodies = if step.tests.is_empty() { Bodies::Unread } else { Bodies::Joined };
         self.push(head).customers_events(alias, &step.name, bodies, as_of).since(alias, test.during, as_of);
         self.properties(alias, &step.tests)
     }

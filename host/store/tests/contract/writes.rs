@@ -237,6 +237,31 @@ pub async fn ops_are_all_or_nothing(database: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
+pub async fn a_trial_leaves_nothing_and_new_events_are_new(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = existing(&store).await?;
+    let part = part(&tenant, 1);
+    let ops = |last: Option<Op>| {
+        let objects = Op::Objects(vec![create("t1", "T-1"), create("t2", "T-2")]);
+        let events = Op::AppendNew(vec![event("t1", part), event("t2", part)]);
+        [objects, events].into_iter().chain(last).collect::<Vec<_>>()
+    };
+    let head = store.standing(&scope).await?.head;
+    assert!(matches!(store.transact(&scope, ops(Some(Op::Undo))).await, Err(StoreError::Undone)));
+    let ids = ["t1", "t2", "t3"].map(str::to_owned);
+    assert!(store.known_messages(&scope, &ids).await?.is_empty());
+    assert_eq!((store.object(&scope, "coupon", "t1").await?, store.standing(&scope).await?.head), (None, head));
+    assert_eq!(store.transact(&scope, ops(None)).await?.accepted, 2);
+    assert_eq!(store.known_messages(&scope, &ids).await?.len(), 2);
+    let doubled =
+        vec![Op::Objects(vec![create("t3", "T-3")]), Op::AppendNew(vec![event("t3", part), event("t1", part)])];
+    assert!(matches!(store.transact(&scope, doubled).await, Err(StoreError::AlreadyExists(_))));
+    assert_eq!(store.object(&scope, "coupon", "t3").await?, None);
+    assert_eq!(store.known_messages(&scope, &ids).await?.len(), 2);
+    store.close().await;
+    Ok(())
+}
+
 pub async fn a_cancelled_write_does_not_stop_the_writer(database: &Database) -> anyhow::Result<()> {
     let store = database.open("a").await?;
     let (tenant, scope) = existing(&store).await?;

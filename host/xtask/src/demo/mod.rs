@@ -13,7 +13,7 @@ mod show;
 pub mod site;
 pub mod truths;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,12 +72,7 @@ pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
     let database = database(options.database.as_deref(), place.path())?;
     let site = Site { hub, receiver: std::env::current_exe()?, folder: place.path().to_owned(), database };
     let demo = Demo { root: root.to_owned(), site, components, options };
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
-        tokio::select! {
-            code = demo.run() => code,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
-    })
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(demo.run())
 }
 
 /// The database's URL: a given one, or a new file in the demo's own folder.
@@ -105,7 +100,10 @@ impl Demo {
         let live = self.site.create_tenant(&format!("live-{suffix}"), "live").await?;
         let receiver = self.site.start_receiver().await?;
         let hub = self.site.start_hub("127.0.0.1:0", &self.flags(receiver.address())).await?;
-        let outcome = self.measure(&hub, &receiver, &past, &live).await;
+        let outcome = tokio::select! {
+            outcome = self.measure(&hub, &receiver, &past, &live) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        };
         let code = match outcome {
             Ok(code) if !self.options.once => {
                 show::invitation(&hub.url, &live);

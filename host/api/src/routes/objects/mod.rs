@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod remove;
 pub(crate) mod update;

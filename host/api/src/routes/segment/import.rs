@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess};
 use crate::body::EventBody;
-use crate::ingest::{BatchMode, Receipt, accept_batch};
+use crate::ingest::{BatchMode, Receipt, accept_batch, try_batch};
 use crate::openapi::Problems;
 use crate::parameters::Query;
 use crate::problem::Problem;
@@ -20,6 +20,8 @@ use crate::problem::Problem;
 pub(crate) struct Parameters {
     /// `false`: the events trigger journeys as if they came in by `/v1/batch`.
     historical: Option<bool>,
+    /// `true`: everything is checked, nothing is stored.
+    dry_run: Option<bool>,
 }
 
 /// Many past events at once, in the form of `/v1/batch`.
@@ -35,5 +37,8 @@ pub(crate) async fn import(
     EventBody(body): EventBody,
 ) -> Result<Json<Receipt>, Problem> {
     let mode = if parameters.historical == Some(false) { BatchMode::Live } else { BatchMode::Historical };
+    if parameters.dry_run == Some(true) {
+        return try_batch(&app, &keys, access, mode, &body).await;
+    }
     accept_batch(&app, &keys, access, mode, &body).await
 }

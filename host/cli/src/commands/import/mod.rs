@@ -1,40 +1,68 @@
-//! `openhub import`: a file of past events, through the public API, in batches.
+//! `openhub import`: a file of events, customers or objects, through the public API, in batches.
 //!
-//! What is imported is history (`POST /v1/import`): it changes state and triggers nothing, unless `--live` asks for the
-//! opposite. An event without a `messageId` gets one from the file's name and its line, so that a second run of the
-//! same import changes nothing.
+//! What is imported is history: it changes state and triggers nothing, unless `--live` asks for the opposite. Rows have
+//! ids made of the file's hash, the mapping and their number, so that an import that is sent again doubles nothing;
+//! a state file beside the input says where an interrupted one goes on.
 
-mod csv_rows;
-mod json_lines;
+mod batch;
+mod plan;
+mod refused;
+mod source;
+mod state;
+mod target;
+mod value;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Receiver;
 
-use crate::hub::{Hub, HubFlags};
-
-/// Below the hub's limits of 500 KB a request, with room for the envelope.
-const BATCH_BYTES: usize = 450 * 1024;
-const BATCH_EVENTS: usize = 500;
+use self::batch::{Batch, Batches};
+use self::plan::{Form, Mapping, Plan};
+use self::refused::{Refused, RefusedFile};
+use self::source::Source;
+use self::state::{State, StateFile};
+use self::target::Into;
+use crate::hub::{Credential, Hub, HubFlags};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// JSON Lines (one Segment event a line) or CSV (one event a row).
+    /// CSV with a header, or JSON Lines.
     file: PathBuf,
     /// Told by the file's name if absent.
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
+    /// What a row is.
+    #[arg(long, value_enum, default_value = "events")]
+    into: Into,
+    /// Objects: their type.
+    #[arg(long = "type", value_name = "KIND", required_if_eq("into", "objects"))]
+    kind: Option<String>,
     #[command(flatten)]
     hub: HubFlags,
-    /// Let the events trigger rules and journeys, as if they came in now.
+    #[command(flatten)]
+    mapping: Mapping,
+    /// Let the rows trigger rules' events and journeys, as if they came in now.
     #[arg(long)]
     live: bool,
-    #[command(flatten)]
-    columns: csv_rows::Columns,
+    /// Check every row, by the hub too, and store nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Where refused rows are listed; `FILE.refused.csv` if absent.
+    #[arg(long, value_name = "FILE")]
+    refused: Option<PathBuf>,
+    /// Where the import's progress is kept; `FILE.import.json` if absent.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Begin with the first row, whatever the state says.
+    #[arg(long)]
+    restart: bool,
+    /// Requests under way at once. More than one is faster, and mixes the order of rows; 1 for events, 4 for others.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: Option<u16>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,43 +71,45 @@ enum FileFormat {
     Csv,
 }
 
-/// One event with the line that it came from.
-pub struct Row {
-    pub line: u64,
-    /// Bytes of the file read so far.
-    pub read: u64,
-    pub event: Map<String, Value>,
-}
-
 pub async fn run(arguments: Arguments) -> Result<()> {
     let path = arguments.file.as_path();
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let bytes = file.metadata()?.len();
-    let format = arguments.format.or_else(|| told_by_name(path)).context("say --format jsonl or --format csv")?;
-    let reader = BufReader::new(file);
-    let rows: Box<dyn Iterator<Item = Result<Row>>> = match format {
-        FileFormat::Jsonl => Box::new(json_lines::read(reader)),
-        FileFormat::Csv => Box::new(csv_rows::read(reader, &arguments.columns)?),
+    let form = match arguments.format.or_else(|| told_by_name(path)).context("say --format jsonl or --format csv")? {
+        FileFormat::Csv => Form::Csv,
+        FileFormat::Jsonl => Form::Lines,
     };
-    let bar = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
-        "{bar:40} {percent:>3} %  {binary_bytes}/{binary_total_bytes}  {msg}  {eta} left",
-    )?);
-    let mut import = Import {
-        hub: Hub::new(&arguments.hub)?,
-        name: stem(path),
-        path: if arguments.live { "/v1/import?historical=false" } else { "/v1/import" },
-        batch: Batch::default(),
-        sent: 0,
-        refused: 0,
-    };
-    for row in rows {
-        import.take(row?, &bar).await?;
+    let plan = Plan::new(arguments.into, &arguments.mapping)?;
+    let name = name(path, &plan, arguments.kind.as_deref())?;
+    let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
+    if arguments.restart && !arguments.dry_run && state_path.exists() {
+        std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
     }
-    import.send(&bar).await?;
-    bar.finish_and_clear();
-    println!("{} events sent, {} refused", import.sent, import.refused);
-    ensure!(import.refused == 0, "{} events were refused; the others are in", import.refused);
-    Ok(())
+    let state = if arguments.dry_run { StateFile::none(&name) } else { StateFile::open(&state_path, &name)? };
+    if state.state.done {
+        let State { rows, refused, .. } = state.state;
+        println!(
+            "{} of {rows} rows were imported before, {refused} refused; --restart sends them again",
+            rows - refused
+        );
+        return Ok(());
+    }
+    if state.state.rows > 0 {
+        eprintln!("going on after row {}", state.state.rows);
+    }
+    let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, "refused.csv"));
+    let source = Source::open(path, form, plan)?;
+    let batches = Batches::new(source, arguments.into, name, state.state.rows);
+    let import = Import {
+        hub: Hub::new(&arguments.hub)?,
+        path: address(&arguments),
+        credential: if arguments.into == Into::Objects { Credential::Bearer } else { Credential::Basic },
+        parallel: arguments.parallel.map_or(if arguments.into == Into::Events { 1 } else { 4 }, usize::from),
+        bar: bar(std::fs::metadata(path)?.len())?,
+        refused: RefusedFile::open(&refused_path, state.state.refused_bytes)?,
+        state,
+        began: Instant::now(),
+        now: 0,
+    };
+    import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
 }
 
 fn told_by_name(path: &Path) -> Option<FileFormat> {
@@ -90,79 +120,134 @@ fn told_by_name(path: &Path) -> Option<FileFormat> {
     }
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem().map_or_else(|| "import".to_owned(), |stem| stem.to_string_lossy().into_owned())
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{ending}"));
+    name.into()
 }
 
-/// The events of the next request, already as text.
-#[derive(Default)]
-struct Batch {
-    events: Vec<String>,
-    lines: Vec<u64>,
-    bytes: usize,
+/// The hash of the file's bytes, the mapping and the type: 16 hexadecimal digits.
+fn name(path: &Path, plan: &Plan, kind: Option<&str>) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    hasher.update_reader(file).with_context(|| path.display().to_string())?;
+    hasher.update(plan.fingerprint().as_bytes()).update(kind.unwrap_or_default().as_bytes());
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+fn address(arguments: &Arguments) -> String {
+    let path = match &arguments.kind {
+        Some(kind) if arguments.into == Into::Objects => format!("/api/v1/import/objects/{kind}"),
+        _ => "/v1/import".to_owned(),
+    };
+    format!("{path}?historical={}&dry_run={}", !arguments.live, arguments.dry_run)
+}
+
+fn bar(bytes: u64) -> Result<ProgressBar> {
+    let bar = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
+        "{bar:40} {percent:>3} %  {binary_bytes}/{binary_total_bytes}  {msg}  {eta} left",
+    )?);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Ok(bar)
 }
 
 struct Import {
     hub: Hub,
-    name: String,
-    path: &'static str,
-    batch: Batch,
-    sent: u64,
-    refused: u64,
+    path: String,
+    credential: Credential,
+    parallel: usize,
+    bar: ProgressBar,
+    refused: RefusedFile,
+    state: StateFile,
+    began: Instant,
+    /// Rows that were settled by this very process.
+    now: u64,
 }
 
 impl Import {
-    async fn take(&mut self, row: Row, bar: &ProgressBar) -> Result<()> {
-        let text = Value::Object(complete(row.event, &self.name, row.line)).to_string();
-        if self.batch.events.len() == BATCH_EVENTS || self.batch.bytes + text.len() > BATCH_BYTES {
-            self.send(bar).await?;
+    async fn run(mut self, batches: Batches, verb: &str) -> Result<()> {
+        let outcome = self.all(read_ahead(batches)).await;
+        self.bar.finish_and_clear();
+        let state = &self.state.state;
+        if state.rows > 0 {
+            outcome.with_context(|| format!("{} rows are done; the same command goes on from there", state.rows))?;
+        } else {
+            outcome?;
         }
-        self.batch.bytes += text.len() + 1;
-        self.batch.events.push(text);
-        self.batch.lines.push(row.line);
-        bar.set_position(row.read);
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = self.now as f64 / seconds.max(1e-3);
+        println!(
+            "{} of {} rows {verb}, {} refused ({seconds:.1} s, {rate:.0} rows/s)",
+            state.rows - state.refused,
+            state.rows,
+            state.refused
+        );
+        ensure!(state.refused == 0, "{} rows were refused, see {}", state.refused, self.refused.path.display());
         Ok(())
     }
 
-    async fn send(&mut self, bar: &ProgressBar) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.events.is_empty() {
-            return Ok(());
+    /// Requests go out side by side, and are settled in the order of the file.
+    async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
+        let Import { hub, path, credential, parallel, bar, refused, state, now, .. } = self;
+        let (hub, path, credential) = (&*hub, path.as_str(), *credential);
+        let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
+        let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
+        let mut answers = std::pin::pin!(answers.buffered(*parallel));
+        while let Some(settled) = answers.next().await {
+            let Settled { last, read, refused: rows } = settled?;
+            refused.write(&rows)?;
+            *now += last - state.state.rows;
+            state.state.rows = last;
+            state.state.refused += rows.len() as u64;
+            state.state.refused_bytes = refused.bytes;
+            state.save()?;
+            bar.set_position(read);
+            bar.set_message(format!("{last} rows, {} refused", state.state.refused));
         }
-        let answer = self.hub.ingest(self.path, format!("{{\"batch\":[{}]}}", batch.events.join(","))).await?;
-        let refused = answer["refused"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for refusal in refused {
-            let line = refusal["index"].as_u64().and_then(|index| batch.lines.get(index as usize));
+        state.state.done = true;
+        state.save()
+    }
+}
+
+/// Reads the file on a thread of its own, a few batches ahead of what is sent.
+fn read_ahead(mut batches: Batches) -> Receiver<Result<Batch>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    tokio::task::spawn_blocking(move || {
+        while let Some(batch) = batches.next().transpose() {
+            if sender.blocking_send(batch).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// What became of a batch.
+struct Settled {
+    last: u64,
+    read: u64,
+    refused: Vec<Refused>,
+}
+
+async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
+    let Batch { body, sent, mut refused, columns, last, read } = batch;
+    if !sent.is_empty() {
+        let answer = hub.post_patiently(path, credential, body).await?;
+        for refusal in answer["refused"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let index = refusal["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+            let Some(row) = index.and_then(|index| sent.get(index)) else {
+                bail!("the hub refused a row that was not sent: {refusal}");
+            };
             let said = |key: &str| refusal[key].as_str().unwrap_or_default();
-            bar.suspend(|| eprintln!("line {}: {} {}", line.unwrap_or(&0), said("code"), said("message")));
+            let column = columns.of(below_row(said("pointer")));
+            refused.push(Refused::of(row, &column, said("code"), said("message")));
         }
-        self.refused += refused.len() as u64;
-        self.sent += batch.events.len() as u64;
-        bar.set_message(format!("{} events", self.sent));
-        Ok(())
     }
+    refused.sort_by_key(|refused| refused.row);
+    Ok(Settled { last, read, refused })
 }
 
-/// Fills in what the file left out.
-fn complete(mut event: Map<String, Value>, file: &str, line: u64) -> Map<String, Value> {
-    event.entry("type").or_insert_with(|| json!("track"));
-    event.entry("messageId").or_insert_with(|| json!(format!("import-{file}-{line}")));
-    event
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
-    }
-
-    #[test]
-    fn what_the_file_says_is_kept_and_the_rest_is_filled_in() {
-        let said = json!({"type": "identify", "messageId": "m1", "traits": {"plan": "gold"}});
-        assert_eq!(Value::Object(complete(event(said.clone()), "orders", 3)), said);
-        let bare = Value::Object(complete(event(json!({"event": "Seen"})), "orders", 3));
-        assert_eq!(bare, json!({"event": "Seen", "type": "track", "messageId": "import-orders-3"}));
-    }
+/// `/batch/3/properties/total` → `/properties/total`
+fn below_row(pointer: &str) -> &str {
+    pointer.match_indices('/').nth(2).map_or("", |(at, _)| &pointer[at..])
 }

@@ -1,0 +1,74 @@
+//! One column of an export: its name, and where its value stands in a row.
+
+use openhub_model::Fault;
+use serde_json::Value;
+use std::borrow::Cow;
+
+use crate::problem::{INVALID_QUERY, Problem};
+
+/// As an import names it too, so that what was exported can be imported.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub name: String,
+    pub read: Read,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Read {
+    /// Member by member, from the row's object.
+    Path(Vec<String>),
+    /// The first identity of a kind.
+    Identity(String),
+    /// Whether the customer has a tag.
+    Tag(String),
+}
+
+impl Read {
+    /// `properties.total` below `body` is `body`, `properties`, `total`.
+    pub fn below(parents: &[&str], dotted: &str) -> Option<Read> {
+        let steps = dotted.split('.').map(str::to_owned);
+        let path: Vec<String> = parents.iter().map(|parent| (*parent).to_owned()).chain(steps).collect();
+        path.iter().all(|step| !step.is_empty()).then_some(Read::Path(path))
+    }
+
+    pub fn of<'r>(&self, row: &'r Value) -> Cow<'r, Value> {
+        let null = Cow::Owned(Value::Null);
+        match self {
+            Read::Path(path) => {
+                let found = path.iter().try_fold(row, |value, step| value.get(step));
+                found.map_or(null, Cow::Borrowed)
+            }
+            Read::Identity(kind) => {
+                let mut identities = row["identities"].as_array().into_iter().flatten();
+                let found = identities.find(|identity| identity["kind"] == **kind);
+                found.map_or(null, |identity| Cow::Borrowed(&identity["value"]))
+            }
+            Read::Tag(tag) => {
+                let mut tags = row["tags"].as_array().into_iter().flatten();
+                Cow::Owned(Value::Bool(tags.any(|one| one == tag.as_str())))
+            }
+        }
+    }
+}
+
+/// The columns that `fields=` asks for, else the usual ones.
+pub(crate) fn columns(
+    fields: Option<&str>,
+    usual: &[&str],
+    read: impl Fn(&str) -> Option<Read>,
+) -> Result<Vec<Column>, Problem> {
+    let names: Vec<&str> = match fields {
+        Some(fields) => fields.split(',').map(str::trim).collect(),
+        None => usual.to_vec(),
+    };
+    let mut columns: Vec<Column> = Vec::with_capacity(names.len());
+    for name in names {
+        let fault = |code: &str, message: String| Problem::fault(INVALID_QUERY, Fault::new("/fields", code, message));
+        if columns.iter().any(|column| column.name == name) {
+            return Err(fault("repeated-field", format!("`{name}` stands there twice.")));
+        }
+        let read = read(name).ok_or_else(|| fault("unknown-field", format!("`{name}` is no field of an export.")))?;
+        columns.push(Column { name: name.to_owned(), read });
+    }
+    Ok(columns)
+}

@@ -1,0 +1,77 @@
+//! `GET /api/v1/export/customers`
+
+use axum::extract::State;
+use axum::response::Response;
+use openhub_model::{Condition, PartId};
+use openhub_store::{CustomerFilter, Scope};
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersRead};
+use crate::condition;
+use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::openapi::Problems;
+use crate::parameters::Query;
+use crate::people::with_identities;
+use crate::problem::Problem;
+use crate::views::CustomerView;
+
+const USUAL: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// `csv` or `jsonl`, which it is unless told.
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
+    /// With commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `identities`, `attributes`, `tags`,
+    /// `first_seen_at`, `last_seen_at`.
+    fields: Option<String>,
+    /// Only customers that satisfy a condition, as JSON.
+    condition: Option<String>,
+}
+
+/// All customers, by id.
+#[utoipa::path(get, path = "/api/v1/export/customers", tag = "customers", params(Parameters),
+    responses((status = 200, description = "Rows, as they are read.",
+        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
+pub(crate) async fn export_customers(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersRead>,
+    Query(Parameters { format, fields, condition }): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let condition = condition::in_query(condition.as_deref())?;
+    let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
+    let scope = access.scope;
+    respond(table, "customers", move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await
+}
+
+async fn page(
+    app: Arc<App>,
+    scope: Scope,
+    condition: Option<Condition>,
+    after: Option<PartId>,
+) -> Result<Page<PartId>, Problem> {
+    let filter = CustomerFilter { condition, as_of: None, identity: None, after, limit: PAGE };
+    let customers = app.store.customers(&scope, &filter).await?;
+    let next = customers.last().filter(|_| customers.len() == PAGE).map(|customer| customer.part);
+    let people = with_identities(&app, &scope, customers).await?;
+    let rows = people.into_iter().map(|person| serde_json::to_value(CustomerView::new(person)).unwrap_or(Value::Null));
+    Ok(Page { rows: rows.collect(), next })
+}
+
+/// Where a customer's row has what a column is called after.
+pub(in crate::routes) fn read(name: &str) -> Option<Read> {
+    match name.split_once('.') {
+        None => USUAL.contains(&name).then(|| Read::Path(vec![name.to_owned()])),
+        Some(("identity", kind)) if !kind.is_empty() => Some(Read::Identity(kind.to_owned())),
+        Some(("attribute", path)) => Read::below(&["attributes"], path),
+        Some(("tag", tag)) if !tag.is_empty() => Some(Read::Tag(tag.to_owned())),
+        Some(_) => None,
+    }
+}

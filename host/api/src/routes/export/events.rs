@@ -1,0 +1,115 @@
+//! `GET /api/v1/export/events`
+
+use axum::extract::State;
+use axum::response::Response;
+use openhub_model::{Event, EventKind, PartId};
+use openhub_store::{EventFilter, Scope};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, EventsRead};
+use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::openapi::Problems;
+use crate::parameters::{Query, id_in_query};
+use crate::problem::Problem;
+
+const USUAL: [&str; 8] = ["messageId", "type", "event", "userId", "anonymousId", "timestamp", "properties", "traits"];
+/// What the hub says of an event beside its body.
+const STAMPS: [&str; 6] = ["position", "customer", "receivedAt", "origin", "historical", "cause"];
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// `csv` or `jsonl`, which it is unless told.
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
+    /// With commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
+    /// `traits.<path>`, `context.<path>`, `properties`, `traits`, `context`, `position`, `customer`, `receivedAt`,
+    /// `origin`, `historical`, `cause`. Absent with `jsonl`: the events as they came.
+    fields: Option<String>,
+    /// Only events of this name.
+    name: Option<String>,
+    /// Only events of this customer, by id.
+    customer: Option<String>,
+}
+
+/// All events of the Segment kinds that are in the log now, in order, caused ones too.
+#[utoipa::path(get, path = "/api/v1/export/events", tag = "events", params(Parameters),
+    responses((status = 200, description = "Rows, as they are read.",
+        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
+pub(crate) async fn export_events(
+    State(app): State<Arc<App>>,
+    access: Authorized<EventsRead>,
+    Query(Parameters { format, fields, name, customer }): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let part = id_in_query("customer", customer.as_deref())?;
+    let columns = match (format, &fields) {
+        (Format::Jsonl, None) => None,
+        _ => Some(columns(fields.as_deref(), &USUAL, read)?),
+    };
+    let scope = access.scope;
+    let head = app.store.standing(&scope).await?.head;
+    let whole = columns.is_none();
+    respond(Table { format, columns }, "events", move |after| {
+        let filter = EventFilter { name: name.clone(), part, after, limit: PAGE };
+        page(Arc::clone(&app), scope, filter, head, if whole { as_it_came } else { with_stamps })
+    })
+    .await
+}
+
+async fn page(
+    app: Arc<App>,
+    scope: Scope,
+    filter: EventFilter,
+    head: i64,
+    row: fn(Event) -> Value,
+) -> Result<Page<i64>, Problem> {
+    let events = app.store.events(&scope, &filter).await?;
+    let last = events.last().filter(|last| events.len() == PAGE && last.position < head);
+    let next = last.map(|last| last.position);
+    let is_segment = |event: &Event| event.position <= head && (event.kind.code() <= EventKind::Alias.code());
+    Ok(Page { rows: events.into_iter().filter(is_segment).map(row).collect(), next })
+}
+
+/// As a Segment call, complete enough to be sent again.
+fn as_it_came(event: Event) -> Value {
+    let mut row: Map<String, Value> = serde_json::from_str(&event.body).unwrap_or_default();
+    // The time is the corrected one, so that it stays when the event is sent again.
+    row.shift_remove("sentAt");
+    row.insert("type".to_owned(), json!(event.kind));
+    row.insert("messageId".to_owned(), event.message_id.into());
+    row.insert("timestamp".to_owned(), json!(event.occurred_at));
+    Value::Object(row)
+}
+
+fn with_stamps(event: Event) -> Value {
+    let part: Option<PartId> = event.part;
+    let stamps = [
+        ("position", json!(event.position)),
+        ("customer", json!(part)),
+        ("receivedAt", json!(event.received_at)),
+        ("origin", json!(event.origin)),
+        ("historical", json!(event.historical)),
+        ("cause", json!(event.cause)),
+        ("event", Value::from(event.name.as_str())),
+    ];
+    let mut row = as_it_came(event);
+    for (name, value) in stamps {
+        row[name] = value;
+    }
+    row
+}
+
+fn read(name: &str) -> Option<Read> {
+    let plain = |name: &str| USUAL.contains(&name) || STAMPS.contains(&name) || name == "context";
+    match name.split_once('.') {
+        None => plain(name).then(|| Read::Path(vec![name.to_owned()])),
+        Some(("properties" | "traits" | "context", _)) => Read::below(&[], name),
+        Some(_) => None,
+    }
+}

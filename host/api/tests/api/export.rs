@@ -1,0 +1,91 @@
+//! Exports, and trials of imports.
+
+use crate::hub::{Hub, encode};
+use serde_json::{Value, json};
+
+fn text(body: &Value) -> String {
+    body.as_str().expect("the answer is no JSON").to_owned()
+}
+
+#[tokio::test]
+async fn customers_and_events_come_as_csv_and_as_lines() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let traits = json!({"email": "ada@example.com", "city": "深圳", "note": "a, \"b\""});
+    hub.send_events(
+        &tenant,
+        json!([
+            {"type": "identify", "userId": "ada", "messageId": "m1", "timestamp": "2026-01-01T00:00:00Z", "traits": traits, "tags": {"vip": true}},
+            {"type": "track", "event": "Order Completed", "userId": "ada", "messageId": "m2", "timestamp": "2026-01-02T00:00:00Z",
+                "sentAt": "2026-01-31T12:00:00Z", "properties": {"total": 29.30, "items": [1, 2]}},
+        ]),
+    )
+    .await;
+    let fields = "identity.user_id,identity.email,attribute.city,attribute.note,tag.vip,tag.other";
+    let csv = hub.get(&format!("/api/v1/export/customers?format=csv&fields={fields}"), &tenant.api_key).await;
+    assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8; header=present");
+    assert_eq!(text(&csv.body), format!("{fields}\nada,ada@example.com,深圳,\"a, \"\"b\"\"\",true,false\n"));
+
+    let path = "/api/v1/export/events?format=csv&fields=messageId,event,timestamp,properties.total,properties.items";
+    let csv = hub.get(path, &tenant.api_key).await;
+    let expected = "messageId,event,timestamp,properties.total,properties.items\n\
+        m1,,2026-01-01T00:00:00Z,,\nm2,Order Completed,2026-01-02T00:00:00Z,29.3,\"[1,2]\"\n";
+    assert_eq!(text(&csv.body), expected);
+    let lines = hub.get("/api/v1/export/events?name=Order%20Completed", &tenant.api_key).await;
+    let expected = json!({"type": "track", "event": "Order Completed", "userId": "ada", "messageId": "m2",
+        "timestamp": "2026-01-02T00:00:00Z", "properties": {"total": 29.30, "items": [1, 2]}});
+    assert_eq!(lines.body, expected, "one line is one JSON object");
+
+    let condition = encode(&json!({"tag": "nobody"}).to_string());
+    let none = hub.get(&format!("/api/v1/export/customers?condition={condition}"), &tenant.api_key).await;
+    assert_eq!((none.status, none.body), (200, Value::Null));
+}
+
+#[tokio::test]
+async fn every_page_is_in_it() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let event =
+        |n: usize| json!({"type": "track", "event": "E", "userId": format!("u{n}"), "messageId": format!("m{n}")});
+    hub.send_events(&tenant, (0..2_001).map(event).collect()).await;
+    for path in ["/api/v1/export/customers", "/api/v1/export/events"] {
+        let all = hub.get(path, &tenant.api_key).await;
+        let lines: std::collections::HashSet<String> = text(&all.body).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2_001, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_export_cannot_be_is_a_problem() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for (path, pointer) in [
+        ("/api/v1/export/customers?fields=name", "/fields"),
+        ("/api/v1/export/customers?fields=id,id", "/fields"),
+        ("/api/v1/export/events?format=csv&fields=properties.", "/fields"),
+        ("/api/v1/export/objects?kind=coupon&fields=code", "/fields"),
+        ("/api/v1/export/events?customer=x", "/customer"),
+    ] {
+        let answer = hub.get(path, &tenant.api_key).await;
+        assert_eq!((answer.status, &answer.body["faults"][0]["pointer"]), (400, &json!(pointer)), "{answer:?}");
+    }
+    for path in ["/api/v1/export/customers?format=xml", "/api/v1/export/objects"] {
+        assert_eq!(hub.get(path, &tenant.api_key).await.status, 400, "{path}");
+    }
+    for path in ["customers", "events", "objects?kind=coupon"] {
+        let path = format!("/api/v1/export/{path}");
+        assert_eq!(hub.get(&path, &tenant.write_key).await.status, 403, "{path}");
+    }
+    let rows = json!({"rows": [{"id": "r1", "fields": {}}]});
+    assert_eq!(hub.post("/api/v1/import/objects/coupon", &tenant.api_key, rows).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_dry_run_stores_nothing() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let batch = json!({"batch": [{"type": "track", "event": "E", "userId": "u"}, {"type": "track", "event": "E"}]});
+    let tried = hub.post("/v1/import?dry_run=true", &tenant.write_key, batch).await;
+    assert_eq!((tried.status, &tried.body["refused"][0]["code"]), (200, &json!("missing-identity")), "{tried:?}");
+    assert_eq!(hub.get("/api/v1/events", &tenant.api_key).await.body["events"], json!([]));
+}

@@ -1,0 +1,152 @@
+//! Rows gathered into requests: within the hub's limits, each with an id that is the same whenever it is sent again.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+use super::plan::{Columns, RowFault};
+use super::refused::Refused;
+use super::source::Source;
+use super::target::Into;
+
+/// Below the hub's limits of 500 KB an event request and 1 MB an object request, with room for the envelope.
+const EVENT_BYTES: usize = 450 * 1024;
+const OBJECT_BYTES: usize = 900 * 1024;
+const EVENT_ROWS: usize = 2_000;
+const OBJECT_ROWS: usize = 1_000;
+
+/// A request, and what the file says of its rows.
+pub struct Batch {
+    pub body: String,
+    /// The rows that are in the body, in order.
+    pub sent: Vec<Sent>,
+    /// Rows that are refused without being sent.
+    pub refused: Vec<Refused>,
+    /// Which column says what of a row.
+    pub columns: Columns,
+    /// The last row that this batch settles.
+    pub last: u64,
+    /// Bytes of the file up to there.
+    pub read: u64,
+}
+
+/// A row in a request.
+pub struct Sent {
+    pub number: u64,
+    pub line: u64,
+    pub source: String,
+}
+
+/// Reads a source batch by batch.
+pub struct Batches {
+    source: Source,
+    into: Into,
+    /// Stands in the ids: of the file and the mapping.
+    name: String,
+    /// Which row had a key first.
+    keys: HashMap<u128, u64>,
+    /// Rows up to here were imported before.
+    done: u64,
+    /// A row that did not fit into the batch before.
+    left: Option<(Sent, String, u64)>,
+}
+
+impl Batches {
+    pub fn new(source: Source, into: Into, name: String, done: u64) -> Batches {
+        Batches { source, into, name, keys: HashMap::new(), done, left: None }
+    }
+
+    /// The next batch; none at the end of the file.
+    pub fn next(&mut self) -> Result<Option<Batch>> {
+        let (bytes, rows) = match self.into {
+            Into::Events | Into::Customers => (EVENT_BYTES, EVENT_ROWS),
+            Into::Objects => (OBJECT_BYTES, OBJECT_ROWS),
+        };
+        let (mut texts, mut size) = (Vec::new(), 0);
+        let mut batch = Batch {
+            body: String::new(),
+            sent: Vec::new(),
+            refused: Vec::new(),
+            columns: Columns::default(),
+            last: 0,
+            read: 0,
+        };
+        if let Some((sent, text, read)) = self.left.take() {
+            (batch.last, batch.read, size) = (sent.number, read, text.len());
+            texts.push(text);
+            batch.sent.push(sent);
+        }
+        while texts.len() < rows && batch.refused.len() < rows {
+            let Some(row) = self.source.next()? else { break };
+            let number = row.number;
+            let text = row.row.and_then(|row| self.text(row, number, bytes));
+            if number <= self.done {
+                continue;
+            }
+            let sent = Sent { number, line: row.line, source: row.source };
+            match text {
+                Err(fault) => {
+                    batch.refused.push(Refused::of(&sent, &fault.column, fault.code, &fault.message));
+                }
+                Ok(text) if size + text.len() + 1 > bytes => {
+                    self.left = Some((sent, text, row.read));
+                    break;
+                }
+                Ok(text) => {
+                    size += text.len() + 1;
+                    texts.push(text);
+                    batch.sent.push(sent);
+                }
+            }
+            (batch.last, batch.read) = (number, row.read);
+        }
+        if batch.last == 0 {
+            return Ok(None);
+        }
+        let list = if self.into == Into::Objects { "rows" } else { "batch" };
+        batch.columns = self.source.mapper.columns();
+        batch.body = format!("{{\"{list}\":[{}]}}", texts.join(","));
+        Ok(Some(batch))
+    }
+
+    fn text(&mut self, mut row: serde_json::Map<String, Value>, number: u64, bytes: usize) -> Result<String, RowFault> {
+        self.claim(&row, number)?;
+        let id = format!("import-{}-{number}", self.name);
+        let text = match self.into {
+            Into::Events | Into::Customers => {
+                row.entry("messageId").or_insert_with(|| json!(id));
+                Value::Object(row).to_string()
+            }
+            Into::Objects => {
+                row.insert("id".to_owned(), json!(id));
+                Value::Object(row).to_string()
+            }
+        };
+        if text.len() >= bytes {
+            let message = format!("the row has {} bytes", text.len());
+            return Err(RowFault { column: String::new(), code: "too-large", message });
+        }
+        Ok(text)
+    }
+
+    /// An event's `messageId` and a customer's identity stand in one row of a file only.
+    fn claim(&mut self, row: &serde_json::Map<String, Value>, number: u64) -> Result<(), RowFault> {
+        let names: &[&str] = match self.into {
+            Into::Events => &["messageId"],
+            Into::Customers => &["userId", "anonymousId"],
+            Into::Objects => return Ok(()),
+        };
+        let Some((name, value)) = names.iter().find_map(|name| Some((*name, row.get(*name)?))) else { return Ok(()) };
+        let hash = blake3::hash(format!("{name}\0{value}").as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.as_bytes()[..16]);
+        match *self.keys.entry(u128::from_le_bytes(half)).or_insert(number) {
+            first if first == number => Ok(()),
+            first => {
+                let column = self.source.mapper.columns().of(&format!("/{name}"));
+                let message = format!("{value} stands in row {first} already");
+                Err(RowFault { column, code: "duplicate-key", message })
+            }
+        }
+    }
+}

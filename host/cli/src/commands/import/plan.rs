@@ -1,0 +1,363 @@
+//! The mapping: which column becomes what, and what every row has besides.
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::target::{As, Into, Target, put};
+use super::value::{self, Cell};
+
+#[derive(Args, Clone, Debug)]
+pub struct Mapping {
+    /// What becomes of a column: `total=properties.total:number`. A target of `-` leaves it out. May be repeated.
+    #[arg(long = "map", value_name = "COLUMN=TARGET[:TYPE]")]
+    map: Vec<String>,
+    /// What every row has: `event="Order Completed"`; the value is JSON or else text. May be repeated.
+    #[arg(long = "const", value_name = "TARGET=VALUE")]
+    constants: Vec<String>,
+    /// The same in a file, as TOML or JSON: `columns` and `constants`.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Events: the name of every event, if no column says it.
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
+    /// Events: the column of the event's name.
+    #[arg(long, value_name = "COLUMN")]
+    event_column: Option<String>,
+    /// The column of the user id.
+    #[arg(long, value_name = "COLUMN")]
+    user_column: Option<String>,
+    /// The column of the time: RFC 3339, or a date, which is read as its midnight UTC.
+    #[arg(long, value_name = "COLUMN")]
+    time_column: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MappingFile {
+    columns: BTreeMap<String, String>,
+    constants: BTreeMap<String, Value>,
+}
+
+/// What was said of columns and constants, read.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub into: Into,
+    columns: BTreeMap<String, (Target, As)>,
+    constants: Vec<(Vec<String>, Value)>,
+}
+
+/// Why a row is refused before it is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowFault {
+    pub column: String,
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Plan {
+    pub fn new(into: Into, mapping: &Mapping) -> Result<Plan> {
+        let mut file = match &mapping.mapping {
+            None => MappingFile::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                let read = if text.trim_start().starts_with('{') {
+                    serde_json::from_str(&text).map_err(anyhow::Error::from)
+                } else {
+                    toml::from_str(&text).map_err(anyhow::Error::from)
+                };
+                read.with_context(|| format!("the mapping {}", path.display()))?
+            }
+        };
+        let user = if into == Into::Customers { "identity.user_id" } else { "userId" };
+        let shorthands =
+            [(&mapping.event_column, "event"), (&mapping.user_column, user), (&mapping.time_column, "timestamp")];
+        for (column, target) in shorthands {
+            file.columns.extend(column.iter().map(|column| (column.clone(), target.to_owned())));
+        }
+        for pair in &mapping.map {
+            let (column, target) = pair.split_once('=').with_context(|| format!("`{pair}` is not COLUMN=TARGET"))?;
+            file.columns.insert(column.to_owned(), target.to_owned());
+        }
+        if let Some(event) = &mapping.event {
+            file.constants.insert("event".to_owned(), json!(event));
+        }
+        for pair in &mapping.constants {
+            let (target, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not TARGET=VALUE"))?;
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            file.constants.insert(target.to_owned(), value);
+        }
+        let columns = file.columns.into_iter().map(|(column, target)| {
+            let read = into.read(&target).with_context(|| format!("the column `{column}`"))?;
+            Ok((column, read))
+        });
+        let mut constants = Vec::new();
+        for (target, value) in file.constants {
+            match into.read(&target)? {
+                (Target::At(path), _) => constants.push((path, value)),
+                _ => anyhow::bail!("`{target}` cannot be the same for every row"),
+            }
+        }
+        Ok(Plan { into, columns: columns.collect::<Result<_>>()?, constants })
+    }
+
+    /// Every column that the mapping names must be in the file.
+    pub fn check_header(&self, header: &[String]) -> Result<()> {
+        for (index, column) in header.iter().enumerate() {
+            ensure!(!header[..index].contains(column), "the column `{column}` stands in the header twice");
+        }
+        for column in self.columns.keys() {
+            ensure!(header.contains(column), "there is no column `{column}`: the file has {}", header.join(", "));
+        }
+        Ok(())
+    }
+
+    /// The whole mapping as text: a part of what makes an import the same import.
+    pub fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Where a column goes.
+    pub fn of(&self, column: &str, form: Form) -> (Target, As) {
+        if let Some(said) = self.columns.get(column) {
+            return said.clone();
+        }
+        match (self.into.target(column), form) {
+            (Some(target), _) => target,
+            // A Segment event has members that nobody maps: they stay where they are.
+            (None, Form::Lines) if self.into == Into::Events => (Target::At(vec![column.to_owned()]), As::Json),
+            (None, _) => self.into.usual(column),
+        }
+    }
+}
+
+/// How the rows came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Csv,
+    Lines,
+}
+
+/// A plan at work: it remembers what it has found out about columns.
+pub struct Mapper {
+    plan: Plan,
+    form: Form,
+    known: HashMap<String, (Target, As)>,
+    columns: Columns,
+}
+
+impl Mapper {
+    pub fn new(plan: Plan, form: Form) -> Mapper {
+        Mapper { plan, form, known: HashMap::new(), columns: Columns::default() }
+    }
+
+    /// The row as the hub takes it.
+    pub fn row<'c>(
+        &mut self,
+        cells: impl Iterator<Item = (&'c str, Cell<'c>)>,
+    ) -> Result<Map<String, Value>, RowFault> {
+        let mut row = Map::new();
+        for (column, cell) in cells {
+            let fault = |code, message| RowFault { column: column.to_owned(), code, message };
+            if !self.known.contains_key(column) {
+                self.known.insert(column.to_owned(), self.plan.of(column, self.form));
+            }
+            let (target, of) = &self.known[column];
+            if *target == Target::Ignore {
+                continue;
+            }
+            let Some(value) = value::read(&cell, of).map_err(|message| fault("wrong-type", message))? else { continue };
+            place(&mut row, target, value).map_err(|error| fault("wrong-form", error.to_string()))?;
+        }
+        for (path, value) in &self.plan.constants {
+            if !has(&row, path) {
+                let fault = |error: anyhow::Error| RowFault {
+                    column: String::new(),
+                    code: "wrong-form",
+                    message: error.to_string(),
+                };
+                put(&mut row, path, value.clone()).map_err(fault)?;
+            }
+        }
+        complete(&mut row, self.plan.into);
+        Ok(row)
+    }
+
+    /// The way back, for the columns that were met so far.
+    pub fn columns(&mut self) -> Columns {
+        if self.columns.0.len() != self.known.len() {
+            let ways = self.known.iter().map(|(column, (target, _))| match target {
+                Target::At(path) | Target::Merge(path) => (path.clone(), column.clone()),
+                Target::Identities | Target::Tags | Target::Ignore => (vec![column.clone()], column.clone()),
+            });
+            self.columns = Columns(ways.collect::<Vec<_>>().into());
+        }
+        self.columns.clone()
+    }
+}
+
+/// From a place in a row back to its column.
+#[derive(Clone, Debug)]
+pub struct Columns(Arc<[(Vec<String>, String)]>);
+
+impl Default for Columns {
+    fn default() -> Columns {
+        Columns(Arc::from([]))
+    }
+}
+
+impl Columns {
+    /// The column that a pointer into a row leads to; empty if the mapping knows none.
+    pub fn of(&self, pointer: &str) -> String {
+        let steps: Vec<String> =
+            pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        let ways = self.0.iter().filter(|(path, _)| steps.starts_with(path));
+        ways.max_by_key(|(path, _)| path.len()).map(|(_, column)| column.clone()).unwrap_or_default()
+    }
+}
+
+fn has(row: &Map<String, Value>, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return false };
+    let outermost = row.get(first);
+    outermost.is_some_and(|outermost| rest.iter().try_fold(outermost, |value, step| value.get(step)).is_some())
+}
+
+fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<()> {
+    match target {
+        Target::Ignore => {}
+        Target::At(path) => put(row, path, value)?,
+        Target::Merge(path) => {
+            let Value::Object(members) = value else { anyhow::bail!("this is to be a JSON object") };
+            for (name, value) in members {
+                put(row, &[path.as_slice(), &[name]].concat(), value)?;
+            }
+        }
+        Target::Identities => {
+            for identity in value.as_array().context("this is to be a list of identities")? {
+                let kind = identity["kind"].as_str().unwrap_or_default();
+                let known = Into::Customers.target(&format!("identity.{kind}"));
+                let (Some((Target::At(path), _)), value) = (known, &identity["value"]) else {
+                    anyhow::bail!("an identity of the kind `{kind}` cannot be imported")
+                };
+                if !has(row, &path) {
+                    put(row, &path, value.clone())?;
+                }
+            }
+        }
+        Target::Tags => {
+            for tag in value.as_array().context("this is to be a list of tags")? {
+                let tag = tag.as_str().context("a tag is a text")?;
+                put(row, &["tags".to_owned(), tag.to_owned()], Value::Bool(true))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the hub needs and the file may leave out.
+fn complete(row: &mut Map<String, Value>, into: Into) {
+    match into {
+        Into::Events => {
+            row.entry("type").or_insert_with(|| json!("track"));
+            let kind = row["type"].as_str().unwrap_or_default();
+            // What a column of a CSV file says of an `identify` are traits.
+            if matches!(kind, "identify" | "group")
+                && let Some(Value::Object(properties)) = row.remove("properties")
+                && let Some(traits) = row.entry("traits").or_insert_with(|| json!({})).as_object_mut()
+            {
+                for (name, value) in properties {
+                    traits.entry(name).or_insert(value);
+                }
+            }
+        }
+        Into::Customers => {
+            row.insert("type".to_owned(), json!("identify"));
+        }
+        Into::Objects => {
+            row.entry("fields").or_insert_with(|| json!({}));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        mapping: Mapping,
+    }
+
+    fn plan(into: Into, arguments: &[&str]) -> Result<Plan> {
+        Plan::new(into, &Line::parse_from([&["import"], arguments].concat()).mapping)
+    }
+
+    fn row(into: Into, arguments: &[&str], cells: &[(&str, &str)]) -> Result<Value, RowFault> {
+        let mut mapper = Mapper::new(plan(into, arguments).unwrap(), Form::Csv);
+        mapper.row(cells.iter().map(|(column, text)| (*column, Cell::Text(text)))).map(Value::Object)
+    }
+
+    #[test]
+    fn columns_become_properties_unless_they_are_the_events_own() {
+        let arguments = ["--event", "Order Completed", "--user-column", "customer_id", "--time-column", "date"];
+        let cells = [("customer_id", "00001"), ("date", "1997-01-01"), ("quantity", "2"), ("sku", "007"), ("note", "")];
+        let expected = json!({"type": "track", "event": "Order Completed", "userId": "00001",
+            "timestamp": "1997-01-01T00:00:00Z", "properties": {"quantity": 2, "sku": "007"}});
+        assert_eq!(row(Into::Events, &arguments, &cells).unwrap(), expected);
+        let cells = [("type", "identify"), ("userId", "u1"), ("plan", "gold")];
+        let expected = json!({"type": "identify", "userId": "u1", "traits": {"plan": "gold"}});
+        assert_eq!(row(Into::Events, &[], &cells).unwrap(), expected);
+    }
+
+    #[test]
+    fn customers_and_objects_have_words_of_their_own() {
+        let arguments =
+            ["--map", "id=identity.user_id", "--map", "vip=tag.vip", "--map", "x=-", "--const", "attribute.src=crm"];
+        let cells = [("id", "7"), ("vip", "yes"), ("x", "1"), ("identity.email", "a@b.c"), ("city", "Rome")];
+        let expected = json!({"type": "identify", "userId": "7", "tags": {"vip": true},
+            "traits": {"email": "a@b.c", "city": "Rome", "src": "crm"}});
+        assert_eq!(row(Into::Customers, &arguments, &cells).unwrap(), expected);
+        let cells = [("field.percent", "5"), ("owner", "u1"), ("version", "3")];
+        let expected = json!({"fields": {"percent": 5, "owner": {"kind": "user_id", "value": "u1"}}});
+        assert_eq!(row(Into::Objects, &["--map", "owner=field.owner:customer:user_id"], &cells).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_contradicts_is_told_with_its_column() {
+        let cells = [("a", "1"), ("b", "2")];
+        let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x"], &cells).unwrap_err();
+        assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
+        let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();
+        assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
+        for bad in ["a=nowhere", "a=userId:colour", "a", "a=properties."] {
+            assert!(plan(Into::Events, &["--map", bad]).is_err(), "{bad}");
+        }
+        assert!(plan(Into::Customers, &["--map", "a=identity.passport"]).is_err());
+        let header = ["a", "b", "a"].map(str::to_owned);
+        assert!(plan(Into::Events, &[]).unwrap().check_header(&header).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn a_pointer_leads_back_to_its_column() {
+        let plan = plan(Into::Events, &["--map", "amount=properties.total", "--user-column", "who"]).unwrap();
+        let mut mapper = Mapper::new(plan, Form::Csv);
+        let cells = [("amount", "1"), ("who", "u"), ("a/b", "2"), ("context", "{}")];
+        mapper.row(cells.iter().map(|(column, text)| (*column, Cell::Text(text)))).unwrap();
+        let columns = mapper.columns();
+        for (pointer, column) in [
+            ("/properties/total", "amount"),
+            ("/userId", "who"),
+            ("/properties/a~1b", "a/b"),
+            ("/context/x", "context"),
+            ("/event", ""),
+        ] {
+            assert_eq!(columns.of(pointer), column, "{pointer}");
+        }
+    }
+}

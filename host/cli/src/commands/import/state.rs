@@ -1,0 +1,69 @@
+//! How far an import has come, in a file beside its input, so that an interrupted one goes on.
+//!
+//! The state is written after the hub has answered, so it may lie behind what is stored; the ids of the rows are the
+//! same when they are sent again, and the hub passes over what it knows.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Of the file and the mapping.
+    pub import: String,
+    /// Rows that are settled, from the first on.
+    pub rows: u64,
+    pub refused: u64,
+    /// Length of the list of refused rows.
+    pub refused_bytes: u64,
+    pub done: bool,
+}
+
+pub struct StateFile {
+    /// None in a dry run.
+    path: Option<PathBuf>,
+    pub state: State,
+}
+
+impl StateFile {
+    /// A new import's, which leaves no trace.
+    pub fn none(import: &str) -> StateFile {
+        StateFile { path: None, state: State { import: import.to_owned(), ..State::default() } }
+    }
+
+    pub fn open(path: &Path, import: &str) -> Result<StateFile> {
+        let state = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                State { import: import.to_owned(), ..State::default() }
+            }
+            Err(error) => return Err(anyhow::Error::new(error).context(path.display().to_string())),
+            Ok(text) => serde_json::from_str::<State>(&text)
+                .with_context(|| format!("{} is no state of an import: remove it", path.display()))?,
+        };
+        if state.import != import && !state.done {
+            bail!(
+                "{} belongs to an import that was interrupted at row {}, of another file or with another mapping: \
+                 finish it, or begin anew with --restart",
+                path.display(),
+                state.rows
+            );
+        }
+        let state =
+            if state.import == import { state } else { State { import: import.to_owned(), ..State::default() } };
+        Ok(StateFile { path: Some(path.to_owned()), state })
+    }
+
+    /// Whole or not at all.
+    pub fn save(&self) -> Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut name = path.clone().into_os_string();
+        name.push(".new");
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&name)?;
+            file.write_all(serde_json::to_string(&self.state)?.as_bytes())?;
+            std::fs::rename(&name, path)
+        };
+        write().with_context(|| format!("the import's state {}", path.display()))
+    }
+}

@@ -1,0 +1,173 @@
+//! Where a column's value goes, and as what.
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+use std::str::FromStr;
+
+/// What a row of the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Into {
+    /// One event a row.
+    Events,
+    /// One customer a row.
+    Customers,
+    /// One object a row, of the type that `--type` names.
+    Objects,
+}
+
+/// A place in what a row becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    Ignore,
+    /// Member by member, from the outermost object.
+    At(Vec<String>),
+    /// An object's members, one by one, below a place.
+    Merge(Vec<String>),
+    /// A list of `{"kind", "value"}`.
+    Identities,
+    /// A list of names.
+    Tags,
+}
+
+/// What a value is read as.
+#[derive(Clone, Debug, PartialEq)]
+pub enum As {
+    /// A text is a number or a boolean if it is written as JSON writes them (`007` is not).
+    Guess,
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    /// RFC 3339, or a date, which is its midnight UTC.
+    Timestamp,
+    /// By a pattern of `strptime`, in UTC where it names no offset.
+    Pattern(String),
+    /// Seconds since 1970.
+    Unix,
+    UnixMs,
+    Json,
+    /// The customer with an identity of this kind.
+    Customer(String),
+}
+
+const EVENT_FIELDS: [&str; 9] =
+    ["type", "event", "name", "userId", "anonymousId", "previousId", "groupId", "messageId", "timestamp"];
+const EVENT_PARTS: [&str; 3] = ["properties", "traits", "context"];
+
+impl Into {
+    /// The target of a name, with what it is usually read as.
+    pub fn target(self, name: &str) -> Option<(Target, As)> {
+        let at = |path: &[&str]| Target::At(path.iter().map(|step| (*step).to_owned()).collect());
+        let below = |parent: &str, dotted: &str| {
+            let path: Vec<&str> = [parent].into_iter().chain(dotted.split('.')).collect();
+            path.iter().all(|step| !step.is_empty()).then(|| at(&path))
+        };
+        let merge = |place: &str| Target::Merge(vec![place.to_owned()]);
+        if name == "-" {
+            return Some((Target::Ignore, As::Guess));
+        }
+        match (self, name.split_once('.')) {
+            (Into::Events | Into::Customers, None) if name == "timestamp" => Some((at(&["timestamp"]), As::Timestamp)),
+            (Into::Events, None) if EVENT_FIELDS.contains(&name) => Some((at(&[name]), As::Text)),
+            (Into::Events, None) if EVENT_PARTS.contains(&name) => Some((merge(name), As::Json)),
+            (Into::Events, Some((part, path))) if EVENT_PARTS.contains(&part) => Some((below(part, path)?, As::Guess)),
+            (Into::Customers, Some(("identity", kind))) => {
+                let path = match kind {
+                    "user_id" => at(&["userId"]),
+                    "anonymous_id" => at(&["anonymousId"]),
+                    "group_id" => at(&["groupId"]),
+                    "email" | "phone" => at(&["traits", kind]),
+                    _ => return None,
+                };
+                Some((path, As::Text))
+            }
+            (Into::Customers, Some(("attribute", path))) => Some((below("traits", path)?, As::Guess)),
+            (Into::Events | Into::Customers, Some((part, tag))) if part == "tag" && !tag.is_empty() => {
+                Some((at(&["tags", tag]), As::Boolean))
+            }
+            (Into::Customers, None) => match name {
+                "identities" => Some((Target::Identities, As::Json)),
+                "attributes" => Some((merge("traits"), As::Json)),
+                "tags" => Some((Target::Tags, As::Json)),
+                "id" | "first_seen_at" | "last_seen_at" | "causes" => Some((Target::Ignore, As::Guess)),
+                _ => None,
+            },
+            (Into::Objects, Some(("field", name))) if !name.is_empty() => Some((at(&["fields", name]), As::Guess)),
+            (Into::Objects, None) => match name {
+                "fields" => Some((merge("fields"), As::Json)),
+                "key" | "customer" | "version" | "created_at" | "updated_at" => Some((Target::Ignore, As::Guess)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Where a column goes that nothing was said of and whose name is no target.
+    pub fn usual(self, column: &str) -> (Target, As) {
+        let place = match self {
+            Into::Events => "properties",
+            Into::Customers => "traits",
+            Into::Objects => "fields",
+        };
+        (Target::At(vec![place.to_owned(), column.to_owned()]), As::Guess)
+    }
+
+    pub fn read(self, text: &str) -> Result<(Target, As)> {
+        let (name, of) = match text.split_once(':') {
+            Some((name, of)) => (name, Some(of.parse()?)),
+            None => (text, None),
+        };
+        let (target, usual) = self.target(name).with_context(|| {
+            let known = match self {
+                Into::Events => {
+                    "userId, anonymousId, event, timestamp, messageId, properties.…, traits.…, context.…, -"
+                }
+                Into::Customers => {
+                    "identity.user_id, .anonymous_id, .email, .phone, .group_id, attribute.…, tag.…, timestamp, -"
+                }
+                Into::Objects => "field.…, -",
+            };
+            format!("`{name}` is no target: {known}")
+        })?;
+        Ok((target, of.unwrap_or(usual)))
+    }
+}
+
+impl FromStr for As {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<As> {
+        let (name, argument) = text.split_once(':').unzip();
+        Ok(match (name.unwrap_or(text), argument) {
+            ("guess", None) => As::Guess,
+            ("text", None) => As::Text,
+            ("integer", None) => As::Integer,
+            ("number", None) => As::Number,
+            ("boolean", None) => As::Boolean,
+            ("timestamp", None) => As::Timestamp,
+            ("timestamp", Some(pattern)) => As::Pattern(pattern.to_owned()),
+            ("unix", None) => As::Unix,
+            ("unix-ms", None) => As::UnixMs,
+            ("json", None) => As::Json,
+            ("customer", Some(kind)) => As::Customer(kind.to_owned()),
+            _ => bail!(
+                "`{text}` is no type: text, integer, number, boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
+            ),
+        })
+    }
+}
+
+/// Puts a value at its place; what is in the way is a fault.
+pub fn put(row: &mut Map<String, Value>, path: &[String], value: Value) -> Result<()> {
+    let Some((last, parents)) = path.split_last() else { return Ok(()) };
+    let mut place = row;
+    for step in parents {
+        let below = place.entry(step.as_str()).or_insert_with(|| Value::Object(Map::new()));
+        place = below.as_object_mut().with_context(|| format!("`{step}` has a value and members"))?;
+    }
+    let agrees = place.get(last).is_none_or(|there| *there == value);
+    ensure!(agrees, "two columns say `{}`, and not the same", path.join("."));
+    place.insert(last.clone(), value);
+    Ok(())
+}

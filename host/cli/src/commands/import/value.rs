@@ -1,0 +1,153 @@
+//! From a cell to a JSON value of the type that the mapping says.
+
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::target::As;
+
+/// A column's value in a row.
+#[derive(Clone, Debug)]
+pub enum Cell<'c> {
+    /// Of a CSV file.
+    Text(&'c str),
+    /// Of JSON Lines.
+    Json(&'c Value),
+}
+
+/// The value, or what it should have been. An empty text is absent, and so is null.
+pub fn read(cell: &Cell<'_>, of: &As) -> Result<Option<Value>, String> {
+    let text = match cell {
+        Cell::Text("") | Cell::Json(Value::Null) => return Ok(None),
+        Cell::Text(text) => *text,
+        Cell::Json(Value::String(text)) => text,
+        Cell::Json(value) => return of_json(value, of).map(Some),
+    };
+    let is_json = matches!(cell, Cell::Json(_));
+    let wrong = |what: &str| format!("`{}` is no {what}", shortened(text));
+    Ok(Some(match of {
+        As::Guess if is_json => Value::from(text),
+        As::Guess => match serde_json::from_str(text) {
+            Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
+            _ => Value::from(text),
+        },
+        As::Text => Value::from(text),
+        As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("integer"))?),
+        As::Number => match serde_json::from_str(text.trim()) {
+            Ok(value @ Value::Number(_)) => value,
+            _ => return Err(wrong("number")),
+        },
+        As::Boolean => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "y" => Value::Bool(true),
+            "false" | "0" | "no" | "n" => Value::Bool(false),
+            _ => return Err(wrong("boolean")),
+        },
+        As::Timestamp => instant(timestamp(text).ok_or_else(|| wrong("time as in 2026-01-31T12:00:00Z"))?),
+        As::Pattern(pattern) => {
+            instant(by_pattern(pattern, text).map_err(|_| wrong(&format!("time like `{pattern}`")))?)
+        }
+        As::Unix => instant(since_1970(text, 1_000_000).ok_or_else(|| wrong("number of seconds"))?),
+        As::UnixMs => instant(since_1970(text, 1_000).ok_or_else(|| wrong("number of milliseconds"))?),
+        As::Json => match (serde_json::from_str(text), is_json) {
+            (_, true) => Value::from(text),
+            (Ok(value), _) => value,
+            (Err(_), _) => return Err(wrong("JSON value")),
+        },
+        As::Customer(kind) => json!({"kind": kind, "value": text}),
+    }))
+}
+
+fn of_json(value: &Value, of: &As) -> Result<Value, String> {
+    let fits = match of {
+        As::Guess | As::Json => true,
+        As::Text => value.is_number(),
+        As::Integer => value.is_i64(),
+        As::Number => value.is_number(),
+        As::Boolean => value.is_boolean(),
+        As::Unix | As::UnixMs | As::Customer(_) if value.is_number() => {
+            return read(&Cell::Text(&value.to_string()), of).map(Option::unwrap_or_default);
+        }
+        _ => false,
+    };
+    if fits { Ok(value.clone()) } else { Err(format!("`{}` has another type", shortened(&value.to_string()))) }
+}
+
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    match text.len() {
+        10 => text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp()),
+        _ => text.parse().ok(),
+    }
+}
+
+fn by_pattern(pattern: &str, text: &str) -> Result<Timestamp, jiff::Error> {
+    let parsed = strtime::parse(pattern, text.trim())?;
+    if parsed.offset().is_some() {
+        return parsed.to_timestamp();
+    }
+    let civil = match parsed.to_datetime() {
+        Ok(civil) => civil,
+        Err(_) => parsed.to_date()?.to_datetime(jiff::civil::Time::midnight()),
+    };
+    Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
+}
+
+fn since_1970(text: &str, micros: i64) -> Option<Timestamp> {
+    let units: f64 = text.trim().parse().ok()?;
+    let micros = (units * micros as f64).round();
+    (micros.abs() < 9e18).then(|| Timestamp::from_microsecond(micros as i64).ok()).flatten()
+}
+
+fn instant(timestamp: Timestamp) -> Value {
+    Value::from(timestamp.to_string())
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str, of: As) -> Result<Option<Value>, String> {
+        read(&Cell::Text(text), &of)
+    }
+
+    #[test]
+    fn texts_are_read_as_the_mapping_says() {
+        let ok = |found: Result<Option<Value>, String>| found.unwrap().unwrap();
+        assert_eq!(ok(text("007", As::Guess)), "007");
+        assert_eq!(ok(text("29.30", As::Guess)), 29.3);
+        assert_eq!(ok(text("42", As::Text)), "42");
+        assert_eq!(ok(text("Yes", As::Boolean)), true);
+        assert_eq!(ok(text("1997-01-01", As::Timestamp)), "1997-01-01T00:00:00Z");
+        assert_eq!(ok(text("1997-01-01T02:00:00+02:00", As::Timestamp)), "1997-01-01T00:00:00Z");
+        assert_eq!(ok(text("31.01.2026 08:05", As::Pattern("%d.%m.%Y %H:%M".into()))), "2026-01-31T08:05:00Z");
+        assert_eq!(ok(text("01/31/2026", As::Pattern("%m/%d/%Y".into()))), "2026-01-31T00:00:00Z");
+        assert_eq!(ok(text("1700000000", As::Unix)), "2023-11-14T22:13:20Z");
+        assert_eq!(ok(text("{\"a\":1}", As::Json)), json!({"a": 1}));
+        assert_eq!(ok(text("42", As::Customer("user_id".into()))), json!({"kind": "user_id", "value": "42"}));
+        assert_eq!(text("", As::Integer), Ok(None));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        for (given, of) in [
+            ("1.5", As::Integer),
+            ("x", As::Number),
+            ("maybe", As::Boolean),
+            ("31.01.2026", As::Timestamp),
+            ("2026-31-01", As::Pattern("%Y-%m-%d".into())),
+            ("{", As::Json),
+            ("soon", As::Unix),
+        ] {
+            assert!(text(given, of.clone()).unwrap_err().contains(given), "{given} {of:?}");
+        }
+        assert!(read(&Cell::Json(&json!([1])), &As::Number).is_err());
+    }
+}

@@ -1,0 +1,314 @@
+//! Many new objects in one commit: what can be made is made, the others are told row by row.
+//!
+//! A row carries the `message_id` of the event that its object is made by. A row whose event the log knows already is
+//! passed over, so that an import can be sent again. The plugin sees many rows in a call; one that makes the call fail
+//! is found by halving.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use openhub_model::identity::Authority;
+use openhub_model::manifest::{ObjectShape, Type};
+use openhub_model::object::Object;
+use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Seed, TenantId};
+use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
+use openhub_store::{ObjectChange, Op, Scope, StoreError};
+use serde_json::{Map, Value, json};
+
+use super::{ATTEMPTS, Moment, ObjectError, Typed, conform, owner, type_of, uniques};
+use crate::Engine;
+
+/// Objects that a plugin checks in one call at most.
+const ROWS: usize = 500;
+
+/// An object to make.
+#[derive(Clone, Debug)]
+pub struct NewObject {
+    /// The `message_id` of the event that makes it.
+    pub id: String,
+    /// A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`.
+    pub fields: Map<String, Value>,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    Made,
+    /// Its event is in the log already.
+    Known,
+    Refused(Vec<Fault>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    Commit,
+    /// Everything is checked, against what is stored too, and nothing is kept.
+    DryRun,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Importing {
+    pub moment: Moment,
+    pub trial: Trial,
+    /// Whether the events are of the past, and trigger nothing.
+    pub historical: bool,
+}
+
+/// Makes objects of one type. One fate a row, in order.
+pub async fn import(
+    engine: &Engine,
+    scope: &Scope,
+    kind: &str,
+    rows: &[NewObject],
+    how: Importing,
+) -> Result<Vec<Fate>, ObjectError> {
+    let batch = Batch { engine, scope, object: type_of(engine, scope, kind)?, rows, how };
+    let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
+    let (mut ids, mut claims) = (HashSet::new(), Claims::default());
+    for (row, fate) in rows.iter().zip(&mut fates) {
+        if !ids.insert(&row.id) {
+            *fate = Some(refused("", "duplicate-key", "another row has the same id"));
+        }
+    }
+    for attempt in 0..ATTEMPTS {
+        batch.pass_over_known(&mut fates).await?;
+        let open: Vec<usize> = (0..rows.len()).filter(|row| fates[*row].is_none()).collect();
+        if open.is_empty() {
+            break;
+        }
+        let made = batch.check(open, attempt, &mut fates).await?;
+        batch.commit(made, &mut claims, &mut fates).await?;
+    }
+    batch.pass_over_known(&mut fates).await?;
+    let taken = || refused("", "not-unique", "its key or a unique field exists already");
+    Ok(fates.into_iter().map(|fate| fate.unwrap_or_else(taken)).collect())
+}
+
+fn refused(pointer: &str, code: &str, message: &str) -> Fate {
+    Fate::Refused(vec![Fault::new(pointer, code, message)])
+}
+
+struct Batch<'a> {
+    engine: &'a Engine,
+    scope: &'a Scope,
+    object: Typed,
+    rows: &'a [NewObject],
+    how: Importing,
+}
+
+/// An object that its plugin has accepted.
+struct Made {
+    row: usize,
+    object: Object,
+    uniques: Vec<(String, String)>,
+    events: Vec<(String, String)>,
+}
+
+/// Which row has which key and which unique value, so that the first of two keeps it.
+#[derive(Default)]
+struct Claims {
+    keys: HashMap<String, usize>,
+    values: HashMap<(String, String), usize>,
+}
+
+impl Claims {
+    /// Whether all of it is free, or this row's.
+    fn claim(&mut self, made: &Made) -> bool {
+        let is_free = |claimed: Option<&usize>| claimed.is_none_or(|row| *row == made.row);
+        let free = is_free(self.keys.get(&made.object.key))
+            && made.uniques.iter().all(|value| is_free(self.values.get(value)));
+        if free {
+            self.keys.insert(made.object.key.clone(), made.row);
+            self.values.extend(made.uniques.iter().map(|value| (value.clone(), made.row)));
+        }
+        free
+    }
+}
+
+impl Batch<'_> {
+    async fn pass_over_known(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {
+        let open = self.rows.iter().zip(&*fates).filter(|(_, fate)| fate.is_none());
+        let ids: Vec<String> = open.map(|(row, _)| row.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let known = self.engine.store().known_messages(self.scope, &ids).await?;
+        for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
+            if known.contains(&row.id) {
+                *fate = Some(Fate::Known);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the plugin check rows; those that it refuses have their fate then.
+    async fn check(
+        &self,
+        rows: Vec<usize>,
+        attempt: u32,
+        fates: &mut [Option<Fate>],
+    ) -> Result<Vec<Made>, ObjectError> {
+        let shape = &self.object.of().shape;
+        let mut made = Vec::with_capacity(rows.len());
+        let mut calls: Vec<Vec<usize>> = rows.chunks(ROWS).rev().map(<[usize]>::to_vec).collect();
+        while let Some(call) = calls.pop() {
+            let changes = call.iter().map(|row| self.change(*row, attempt)).collect();
+            let answers = match self.ask(changes).await? {
+                Ok(answers) => answers,
+                Err(fault) if call.len() == 1 => {
+                    tracing::warn!(error = %fault, "A plugin failed to check an imported object.");
+                    fates[call[0]] = Some(refused("", "plugin-failed", &fault.to_string()));
+                    continue;
+                }
+                Err(_) => {
+                    let (first, second) = call.split_at(call.len() / 2);
+                    calls.extend([second.to_vec(), first.to_vec()]);
+                    continue;
+                }
+            };
+            for (row, answer) in call.into_iter().zip(answers) {
+                match answer.and_then(|accepted| self.made(row, shape, accepted)) {
+                    Ok(object) => made.push(object),
+                    Err(faults) => fates[row] = Some(Fate::Refused(faults)),
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    async fn ask(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<Result<Vec<Result<Accepted, Vec<Fault>>>, CallFault>, ObjectError> {
+        let (catalog, kind) = (Arc::clone(&self.object.catalog), self.object.kind.clone());
+        let id = format!("import/{kind}/{:016x}", self.how.moment.random);
+        let dry_run = self.how.trial == Trial::DryRun;
+        let checked = tokio::task::spawn_blocking(move || {
+            let object = &catalog.objects[&kind];
+            let call = CallContext { id, settings: object.owner.settings.clone(), dry_run };
+            object.owner.plugin.check(&call, &kind, changes)
+        });
+        let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
+        Ok(checked.map(|checked| checked.answers))
+    }
+
+    fn change(&self, row: usize, attempt: u32) -> Change {
+        let NewObject { id, fields } = &self.rows[row];
+        let shape = &self.object.of().shape;
+        let fields = Value::Object(with_customers(shape, fields, self.scope.tenant()));
+        Change {
+            key: None,
+            customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
+            at: self.how.moment.now,
+            seed: Seed::of(&[b"import-object", id.as_bytes()], 0, attempt).0,
+            operation: Operation::Create(fields.to_string()),
+        }
+    }
+
+    fn made(&self, row: usize, shape: &ObjectShape, accepted: Accepted) -> Result<Made, Vec<Fault>> {
+        let fields: Value = serde_json::from_str(&accepted.fields).unwrap_or_default();
+        let faults = conform(shape, &fields);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let now = self.how.moment.now;
+        let uniques = uniques(shape, &fields);
+        let object = Object {
+            kind: self.object.kind.clone(),
+            key: accepted.key,
+            part: owner(shape, &fields),
+            version: 1,
+            fields,
+            created_at: now,
+            updated_at: now,
+            cause: self.rows[row].id.clone(),
+        };
+        Ok(Made { row, object, uniques, events: accepted.events })
+    }
+
+    /// Commits what conflicts with nothing; what does stays without a fate, and may be asked for again.
+    async fn commit(
+        &self,
+        made: Vec<Made>,
+        claims: &mut Claims,
+        fates: &mut [Option<Fate>],
+    ) -> Result<(), ObjectError> {
+        let mut open: Vec<Made> = made.into_iter().filter(|made| claims.claim(made)).collect();
+        while !open.is_empty() {
+            match self.engine.store().transact(self.scope, self.ops(&open)).await {
+                Ok(_) | Err(StoreError::Undone) => {
+                    for made in open {
+                        fates[made.row] = Some(Fate::Made);
+                    }
+                    break;
+                }
+                Err(StoreError::UniqueConflict(taken)) => {
+                    let taken: HashSet<&str> = taken.iter().map(|key| key.key.as_str()).collect();
+                    let before = open.len();
+                    open.retain(|made| !taken.contains(made.object.key.as_str()));
+                    if open.len() == before {
+                        break;
+                    }
+                }
+                // Somebody else sent the same rows meanwhile: they are known by the next look.
+                Err(StoreError::AlreadyExists(_)) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn ops(&self, made: &[Made]) -> Vec<Op> {
+        let changes = made.iter().map(|made| ObjectChange::Create(made.object.clone(), made.uniques.clone()));
+        let mut ops = vec![Op::Objects(changes.collect()), Op::AppendNew(self.events(made))];
+        if self.how.trial == Trial::DryRun {
+            ops.push(Op::Undo);
+        }
+        ops
+    }
+
+    fn events(&self, made: &[Made]) -> Vec<NewEvent> {
+        let now = self.how.moment.now;
+        let mut events = Vec::with_capacity(made.len());
+        for Made { object, events: caused, .. } in made {
+            let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
+                message_id,
+                kind,
+                name,
+                part: object.part,
+                occurred_at: now,
+                received_at: now,
+                historical: self.how.historical,
+                authority: Authority::Server,
+                cause,
+                body: body.to_string(),
+            };
+            let body = json!({
+                "type": "object", "action": "created", "kind": object.kind, "key": object.key,
+                "version": object.version, "fields": object.fields,
+            });
+            let name = format!("{}.created", object.kind);
+            events.push(event(object.cause.clone(), EventKind::Object, name, None, body));
+            for (ordinal, (name, properties)) in caused.iter().enumerate() {
+                let properties: Value = serde_json::from_str(properties).unwrap_or_default();
+                let ordinal = (ordinal as u64).to_le_bytes();
+                let id = Id::named(&[b"object-event", object.cause.as_bytes(), &ordinal]).to_string();
+                let body = json!({ "type": "track", "event": name, "messageId": id, "properties": properties });
+                events.push(event(id, EventKind::Track, name.clone(), Some(object.cause.clone()), body));
+            }
+        }
+        events
+    }
+}
+
+/// The fields with each customer as an id; what is no identity stays, and is refused by its type.
+fn with_customers(shape: &ObjectShape, fields: &Map<String, Value>, tenant: TenantId) -> Map<String, Value> {
+    let mut fields = fields.clone();
+    for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
+        let Some(value) = fields.get_mut(&field.name) else { continue };
+        if let (Some(kind), Some(of_kind)) = (value["kind"].as_str(), value["value"].as_str()) {
+            *value = Identity::new(kind, of_kind).part(tenant).to_string().into();
+        }
+    }
+    fields
+}

@@ -1,0 +1,271 @@
+//! Import and export from the command line, with the real binary: what is refused and why, what happens when either side
+//! is killed, and that what was exported can be imported.
+
+use openhub_test_postgres::Server as Postgres;
+use openhub_tests::hub::{Client, Place, programs};
+use openhub_tests::patience::until;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use tokio::process::Command;
+use xtask::demo::setup::Tenant;
+use xtask::process::Server;
+
+struct Fixture {
+    client: Client,
+    tenant: Tenant,
+    hub: Server,
+    place: Place,
+}
+
+impl Fixture {
+    async fn new() -> Fixture {
+        Fixture::on(None).await
+    }
+
+    /// `database` is the URL of a PostgreSQL database; none is SQLite.
+    async fn on(database: Option<String>) -> Fixture {
+        let place = Place::new(database);
+        let tenant = place.tenant("live").await;
+        let hub = place.serve().await;
+        Fixture { client: Client::new(&hub.url), tenant, hub, place }
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.place.folder.join(name);
+        std::fs::write(&path, bytes).expect("a file is written");
+        path
+    }
+
+    fn command(&self, verb: &str, key: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&programs().hub);
+        command.arg(verb).args(arguments).args(["--hub", &self.hub.url, "--key", key]).kill_on_drop(true);
+        command
+    }
+
+    async fn import(&self, file: &Path, arguments: &[&str]) -> (bool, String) {
+        let mut command = self.command("import", &self.tenant.api_key, arguments);
+        told(command.arg(file).output().await.expect("the binary runs"))
+    }
+
+    async fn export(&self, what: &str, arguments: &[&str]) -> String {
+        let mut command = self.command("export", &self.tenant.api_key, &[&[what, "-"], arguments].concat());
+        let output = command.output().await.expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("an export is UTF-8")
+    }
+
+    /// The message ids of the whole log, with what the engine has made of it.
+    async fn message_ids(&self) -> Vec<String> {
+        self.client.settled(&self.tenant.api_key).await;
+        let ids = self.export("events", &["--format", "csv", "--fields", "messageId"]).await;
+        ids.lines().skip(1).map(str::to_owned).collect()
+    }
+}
+
+fn told(output: Output) -> (bool, String) {
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{text}");
+    (output.status.success(), text)
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}.{ending}", file.display()))
+}
+
+/// Row, column and code of each refused row.
+fn refused(file: &Path) -> Vec<(String, String, String)> {
+    let mut reader = csv::Reader::from_path(beside(file, "refused.csv")).expect("a list of refused rows");
+    let rows = reader.records().map(|row| row.expect("a row"));
+    rows.map(|row| (row[0].to_owned(), row[2].to_owned(), row[3].to_owned())).collect()
+}
+
+fn expected(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    rows.iter().map(|(row, column, code)| (row.to_string(), column.to_string(), code.to_string())).collect()
+}
+
+#[tokio::test]
+async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
+    let hub = Fixture::new().await;
+    let text = b"customer,when,amount\nada,2024-01-01,1.50\nbob,soon,2\ncyd,2024-01-02\n,2024-01-03,4\n\
+        d\xe9d,2024-01-04,5\neve,2024-01-05,much\n\"fay, jr\",2024-01-06,6\n";
+    let file = hub.file("orders.csv", text);
+    let mapping = ["--user-column", "customer", "--time-column", "when", "--event", "Order Completed"];
+    let mapping = [&mapping[..], &["--map", "amount=properties.total:number"]].concat();
+    let reasons = expected(&[
+        ("2", "when", "wrong-type"),
+        ("3", "", "wrong-columns"),
+        ("4", "customer", "missing-identity"),
+        ("5", "customer", "wrong-encoding"),
+        ("6", "amount", "wrong-type"),
+    ]);
+    let (ended_well, text) = hub.import(&file, &[&mapping[..], &["--dry-run"]].concat()).await;
+    assert!(!ended_well && text.contains("2 of 7 rows would be imported, 5 refused"), "{text}");
+    assert_eq!((refused(&file), hub.message_ids().await), (reasons.clone(), vec![]), "a dry run stores nothing");
+
+    let (ended_well, text) = hub.import(&file, &mapping).await;
+    assert!(!ended_well && text.contains("2 of 7 rows imported, 5 refused"), "{text}");
+    assert_eq!((refused(&file), hub.message_ids().await.len()), (reasons, 2));
+    let users = hub.export("events", &["--format", "csv", "--fields", "userId,event,timestamp,properties.total"]).await;
+    let lines = "userId,event,timestamp,properties.total\nada,Order Completed,2024-01-01T00:00:00Z,1.5\n\
+        \"fay, jr\",Order Completed,2024-01-06T00:00:00Z,6\n";
+    assert_eq!(users, lines);
+
+    let twice = hub.file("customers.csv", "id,city\nada,Rome\nbob,Oslo\nada,Bern\n");
+    let (_, text) = hub.import(&twice, &["--into", "customers", "--map", "id=identity.user_id"]).await;
+    assert!(text.contains("2 of 3 rows imported, 1 refused"), "{text}");
+    assert_eq!(refused(&twice), expected(&[("3", "id", "duplicate-key")]));
+    let (ended_well, text) = hub.import(&twice, &["--into", "customers", "--map", "name=identity.user_id"]).await;
+    assert!(!ended_well && text.contains("no column `name`: the file has id, city"), "{text}");
+    let utf16: Vec<u8> = "\u{feff}id\nada\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (ended_well, text) = hub.import(&hub.file("wide.csv", utf16), &["--into", "customers"]).await;
+    assert!(!ended_well && text.contains("UTF-16"), "{text}");
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+#[tokio::test]
+async fn an_import_goes_on_after_a_kill_of_either_side_and_doubles_nothing() {
+    const ROWS: usize = 60_000;
+    let mut hub = Fixture::new().await;
+    let mut text = String::from("userId,timestamp,total\n");
+    for row in 0..ROWS {
+        text.push_str(&format!("u{},2024-01-{:02},{}.50\n", row % 5_000, 1 + row % 28, row % 900));
+    }
+    let file = hub.file("orders.csv", text);
+    let arguments = ["--event", "Order Completed", "--parallel", "2"];
+    let path = beside(&file, "import.json");
+    let rows = || {
+        let state = std::fs::read_to_string(&path).unwrap_or_default();
+        serde_json::from_str::<Value>(&state).unwrap_or_default()["rows"].as_u64().unwrap_or_default() as usize
+    };
+    let mut kills = 0;
+    for victim in ["import", "hub", "import"] {
+        let before = rows();
+        let mut child = hub.command("import", &hub.tenant.api_key, &arguments).arg(&file).spawn().expect("it starts");
+        let moved = until("the import moves on", || async { (rows() > before).then(&rows) }).await;
+        match victim {
+            "import" => child.kill().await.expect("the import is killed"),
+            _ => {
+                hub.hub.kill().await.expect("the hub is killed");
+                assert!(!child.wait().await.expect("the import ends").success(), "it ends well without a hub");
+                hub.hub = hub.place.serve().await;
+                hub.client = Client::new(&hub.hub.url);
+            }
+        }
+        kills += usize::from(moved < ROWS);
+        println!("killed the {victim} at {moved} of {ROWS} rows");
+    }
+    assert!(kills >= 2, "the import was done before it could be killed");
+    let (ended_well, text) = hub.import(&file, &arguments).await;
+    assert!(ended_well && text.contains(&format!("{ROWS} of {ROWS} rows imported, 0 refused")), "{text}");
+    // Sent again as a whole, because nobody knows how far it had come.
+    std::fs::remove_file(&path).expect("there is a state");
+    let (ended_well, text) = hub.import(&file, &arguments).await;
+    assert!(ended_well, "{text}");
+    let ids = hub.message_ids().await;
+    assert_eq!((ids.len(), ids.iter().collect::<HashSet<_>>().len()), (ROWS, ROWS));
+    let (ended_well, text) = hub.import(&file, &arguments).await;
+    assert!(ended_well && text.contains("imported before"), "{text}");
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+#[tokio::test]
+async fn objects_are_made_once_each_on_sqlite() {
+    objects_are_made_once_each(Fixture::new().await).await;
+}
+
+#[tokio::test]
+async fn objects_are_made_once_each_on_postgres() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    objects_are_made_once_each(Fixture::on(Some(database)).await).await;
+}
+
+async fn objects_are_made_once_each(hub: Fixture) {
+    let coupon = programs().components.iter().find(|(name, _)| name == "coupon").expect("coupon is ours").1.clone();
+    hub.client.enable(&hub.tenant.api_key, coupon).await;
+    let mut text = String::from("person,percent\n");
+    for row in 0..2_500 {
+        // Every 500th is out of range.
+        text.push_str(&format!("u{row},{}\n", if row % 500 == 7 { 0 } else { 1 + row % 100 }));
+    }
+    let file = hub.file("coupons.csv", text);
+    let arguments = ["--into", "objects", "--type", "coupon", "--map", "person=field.owner:customer:user_id"];
+    let (_, text) = hub.import(&file, &[&arguments[..], &["--dry-run"]].concat()).await;
+    assert!(text.contains("2495 of 2500 rows would be imported, 5 refused"), "{text}");
+    assert_eq!(hub.export("objects", &["--type", "coupon", "--format", "jsonl"]).await, "");
+    // Two at once: whatever the one has made is known to the other.
+    let other = hub.place.folder.join("other");
+    let (state, list) = (beside(&other, "state"), beside(&other, "refused"));
+    let paths = ["--state", state.to_str().expect("a path"), "--refused", list.to_str().expect("a path")];
+    let apart = [&arguments[..], &paths].concat();
+    for (_, text) in <[_; 2]>::from(tokio::join!(hub.import(&file, &arguments), hub.import(&file, &apart))) {
+        assert!(text.contains("2495 of 2500 rows imported, 5 refused"), "{text}");
+    }
+    let refused = refused(&file);
+    assert_eq!((refused.len(), refused[0].0.as_str(), refused[0].1.as_str()), (5, "8", "percent"), "{refused:?}");
+    std::fs::remove_file(beside(&file, "import.json")).expect("there is a state");
+    hub.import(&file, &arguments).await;
+    let fields = ["--type", "coupon", "--format", "csv", "--fields", "key,field.code,customer,field.percent"];
+    let coupons = hub.export("objects", &fields).await;
+    let rows: Vec<&str> = coupons.lines().skip(1).collect();
+    assert_eq!(rows.len(), 2_495, "sent again, an object is not made again");
+
+    // A code that exists, and one that stands there twice: each refused by its row.
+    let cells: Vec<Vec<&str>> = rows.iter().take(3).map(|row| row.split(',').collect()).collect();
+    let taken = json!({"code": cells[0][1], "percent": 5, "owner": cells[0][2]});
+    let lines = format!("{taken}\n{}\n", json!({"percent": 5, "owner": {"kind": "user_id", "value": "u1"}}));
+    let again = hub.file("again.jsonl", lines);
+    let (_, text) = hub.import(&again, &["--into", "objects", "--type", "coupon"]).await;
+    assert!(text.contains("1 of 2 rows imported, 1 refused"), "{text}");
+    assert_eq!(self::refused(&again), expected(&[("1", "", "not-unique")]));
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+#[tokio::test]
+async fn what_was_exported_is_imported() {
+    let hub = Fixture::new().await;
+    let events: Vec<Value> = (0..300)
+        .flat_map(|n| {
+            let (user, day) = (format!("u{n}"), 1 + n % 28);
+            let traits = json!({"email": format!("u{n}@example.com"), "city": "深圳, \"Nanshan\"", "n": n});
+            [
+                json!({"type": "identify", "userId": user, "timestamp": format!("2026-01-{day:02}T00:00:00Z"), "traits": traits,
+                    "tags": {"vip": n % 3 == 0}}),
+                json!({"type": "track", "event": "Seen", "userId": user, "timestamp": format!("2026-02-{day:02}T00:00:00Z"),
+                    "properties": {"page": {"path": "/a,b"}, "n": n}}),
+            ]
+        })
+        .collect();
+    let sent = hub.client.ingest("/v1/batch", &hub.tenant.write_key, &json!({"batch": events})).await;
+    assert_eq!(sent.body, json!({"success": true}));
+    hub.client.settled(&hub.tenant.api_key).await;
+
+    let customers =
+        ["--format", "csv", "--fields", "identity.user_id,identity.email,attribute.city,attribute.n,tag.vip"];
+    let log = ["--format", "jsonl"];
+    let (by_fields, by_log) = (hub.export("customers", &customers).await, hub.export("events", &log).await);
+    let usual = hub.export("customers", &["--format", "jsonl"]).await;
+    for (name, text, into) in [
+        ("log.jsonl", &by_log, "events"),
+        ("fields.csv", &by_fields, "customers"),
+        ("usual.jsonl", &usual, "customers"),
+    ] {
+        let other = Fixture::new().await;
+        let (ended_well, told) = other.import(&other.file(name, text), &["--into", into]).await;
+        assert!(ended_well, "{name}: {told}");
+        other.client.settled(&other.tenant.api_key).await;
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        let there = other.export("customers", &customers).await;
+        assert_eq!(sorted(&there), sorted(&by_fields), "{name}");
+        if into == "events" {
+            assert_eq!(other.export("events", &log).await, by_log);
+        }
+    }
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
