@@ -76,6 +76,12 @@ impl Body {
         user.or_else(visitor).or_else(|| self.identity.clone())
     }
 
+    /// Whether it may name more than its subject at all: most events do not, and are done with that.
+    pub fn names_others(&self) -> bool {
+        let both = !self.user_id.is_null() && !self.anonymous_id.is_null();
+        both || !self.traits.is_empty() || !self.identities.is_empty() || !self.previous_id.is_null()
+    }
+
     /// Identities that the event names besides its subject, in the form of their kinds; those of a higher priority
     /// first.
     pub fn claims(&self, kind: EventKind, subject: &Identity, policy: &Policy) -> Vec<Identity> {
@@ -110,7 +116,7 @@ impl Body {
         named
     }
 
-    /// Whom an `alias` says that its subject was before: a visitor, or else another user.
+    /// Whom an `alias` says that its subject was before: a visitor, unless only a user is known by that id.
     pub fn previous(&self, kind: EventKind) -> Option<[Identity; 2]> {
         let value = text(&self.previous_id).filter(|_| kind == EventKind::Alias)?;
         Some([Identity::new(Identity::ANONYMOUS_ID, value.clone()), Identity::new(Identity::USER_ID, value)])

@@ -158,8 +158,8 @@ impl Reader<'_> {
     fn touched(&self, events: &[Event], bodies: &[Body], timers: &[PartId]) -> (Vec<PartId>, Vec<(PartId, Identity)>) {
         let mut pairs = HashSet::new();
         for (event, body) in events.iter().zip(bodies) {
-            let (Some(part), Some(subject)) = (event.part, body.subject()) else { continue };
-            pairs.extend(named(body, event, &subject, self.catalog).into_iter().map(|named| (part, named)));
+            let Some(part) = event.part else { continue };
+            pairs.extend(named(body, event, self.catalog).into_iter().map(|named| (part, named)));
         }
         let subjects = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
         let claimed = pairs.iter().map(|(_, identity)| identity.part(self.lease.tenant));

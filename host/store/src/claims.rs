@@ -110,9 +110,12 @@ impl Store {
             self,
             scope,
             Row,
+            // The keys first, from the index alone: asked for whole rows by value, SQLite scans all of the tenant's.
             "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
-             WHERE tenant_id = $1 AND (kind, value) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) \
-             FROM json_each($2)) ORDER BY part_id, position, kind, value, authority",
+             WHERE tenant_id = $1 AND (part_id, kind, value) IN (SELECT own.part_id, own.kind, own.value FROM \
+             (SELECT CAST(value ->> 0 AS TEXT) AS its_kind, CAST(value ->> 1 AS TEXT) AS its_value FROM json_each($2)) \
+             AS named CROSS JOIN claims AS own WHERE own.tenant_id = $1 AND own.kind = its_kind \
+             AND own.value = its_value)",
             scope.tenant().0,
             &rows.json,
         );

@@ -55,8 +55,10 @@ struct Row {
 }
 
 const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
-     e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
-     LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ";
+     e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
+
+const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+     WHERE e.tenant_id = ";
 
 impl Store {
     /// Appends events in order. Answers after the commit, which many callers share.
@@ -88,13 +90,17 @@ impl Store {
     pub async fn events(&self, scope: &Scope, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), COLUMNS);
+        if let Some(part) = filter.part {
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push(EVENTS);
         sql.int(scope.tenant().0);
         sql.push(" AND e.position > ").int(filter.after.unwrap_or(i64::MIN));
         if let Some(name) = &filter.name {
             sql.push(" AND e.name = ").text(name);
         }
-        if let Some(part) = filter.part {
-            sql.push(" AND e.part_id IN ").parts_of(scope.tenant(), part);
+        if filter.part.is_some() {
+            sql.push(" AND e.part_id = own");
         }
         sql.push(" ORDER BY e.position LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;

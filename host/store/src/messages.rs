@@ -166,14 +166,18 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages WHERE tenant_id = ",
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM ",
         );
+        if let Some(part) = filter.part {
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push("messages WHERE tenant_id = ");
         sql.int(scope.tenant().0);
         if let Some(status) = filter.status {
             sql.push(" AND status = ").int(status.code());
         }
-        if let Some(part) = filter.part {
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+        if filter.part.is_some() {
+            sql.push(" AND part_id = own");
         }
         if let Some(journey) = &filter.journey {
             sql.push(" AND journey = ").text(journey);

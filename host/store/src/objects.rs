@@ -75,11 +75,15 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = ",
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM ",
         );
-        sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
         if let Some(part) = filter.part {
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push("objects WHERE tenant_id = ");
+        sql.int(scope.tenant().0).push(" AND kind = ").text(&filter.kind);
+        if filter.part.is_some() {
+            sql.push(" AND part_id = own");
         }
         if let Some(after) = &filter.after {
             sql.push(" AND key > ").text(after);
@@ -103,9 +107,10 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = ",
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM ",
         );
-        sql.int(scope.tenant().0).push(" AND part_id IN ").parts_of(scope.tenant(), part);
+        sql.each_part_of(scope.tenant(), part).push("objects WHERE tenant_id = ").int(scope.tenant().0);
+        sql.push(" AND part_id = own");
         if let Some(ObjectKey { kind, key }) = after {
             sql.push(" AND (kind, key) > (").text(kind).push(", ").text(key).push(")");
         }
@@ -118,9 +123,9 @@ impl Store {
     /// How many objects of each type the customer that a part belongs to has.
     pub async fn object_counts(&self, scope: &Scope, part: PartId) -> Result<Vec<(String, i64)>, StoreError> {
         let mut reading = self.reading(scope).await?;
-        let mut sql = Sql::new(&reading.conn(), "SELECT kind, COUNT(*) FROM objects WHERE tenant_id = ");
-        sql.int(scope.tenant().0).push(" AND part_id IN ").parts_of(scope.tenant(), part);
-        sql.push(" GROUP BY kind ORDER BY kind");
+        let mut sql = Sql::new(&reading.conn(), "SELECT kind, COUNT(*) FROM ");
+        sql.each_part_of(scope.tenant(), part).push("objects WHERE tenant_id = ").int(scope.tenant().0);
+        sql.push(" AND part_id = own GROUP BY kind ORDER BY kind");
         let counts = sql.fetch_all(reading.conn()).await?;
         reading.done().await?;
         Ok(counts)

@@ -117,11 +117,15 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT id, part_id, journey, version, node, step, status, awaits, due, state, started_at, ended_at, fault \
-             FROM runs WHERE tenant_id = ",
+             FROM ",
         );
-        sql.int(scope.tenant().0);
         if let Some(part) = filter.part {
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push("runs WHERE tenant_id = ");
+        sql.int(scope.tenant().0);
+        if filter.part.is_some() {
+            sql.push(" AND part_id = own");
         }
         if let Some(journey) = &filter.journey {
             sql.push(" AND journey = ").text(journey);

@@ -106,29 +106,58 @@ struct Row {
     body: String,
 }
 
-/// What an item of a kind is made of, from its columns to the tenant's id; and the column of its time and of its id.
-fn part_of(kind: TimelineKind) -> (&'static str, &'static str, &'static str) {
-    match kind {
-        TimelineKind::Event => (EVENTS, "e.occurred_at", "e.message_id"),
-        TimelineKind::Message => (MESSAGES, "created_at", "id"),
-        TimelineKind::Run => (RUNS, "started_at", "id"),
-        TimelineKind::Object => (OBJECTS, "updated_at", "kind || '/' || key"),
-        TimelineKind::Consent => (CONSENTS, "e.occurred_at", "e.message_id"),
-    }
+/// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id; and the
+/// columns of its time and of its id.
+struct Source {
+    columns: &'static str,
+    from: &'static str,
+    at: &'static str,
+    id: &'static str,
 }
 
-const EVENTS: &str = "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, \
-     e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM events e LEFT JOIN event_bodies b \
-     ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ";
-const MESSAGES: &str = "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, status AS number, \
-     journey AS note, content AS body FROM messages WHERE tenant_id = ";
-const RUNS: &str = "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, version AS number, \
-     node AS note, CAST(status AS TEXT) AS body FROM runs WHERE tenant_id = ";
-const OBJECTS: &str = "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, kind AS title, \
-     version AS number, key AS note, fields AS body FROM objects WHERE tenant_id = ";
-const CONSENTS: &str = "SELECT e.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, \
-     e.kind AS number, e.cause AS note, b.body AS body FROM events e JOIN event_bodies b \
-     ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ";
+impl Source {
+    fn of(kind: TimelineKind) -> Source {
+        match kind {
+            TimelineKind::Event => Source {
+                columns: "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
+                          e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
+                from: "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+                       WHERE e.tenant_id = ",
+                at: "e.occurred_at",
+                id: "e.message_id",
+            },
+            TimelineKind::Message => Source {
+                columns: "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
+                          status AS number, journey AS note, content AS body FROM ",
+                from: "messages WHERE tenant_id = ",
+                at: "created_at",
+                id: "id",
+            },
+            TimelineKind::Run => Source {
+                columns: "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
+                          version AS number, node AS note, CAST(status AS TEXT) AS body FROM ",
+                from: "runs WHERE tenant_id = ",
+                at: "started_at",
+                id: "id",
+            },
+            TimelineKind::Object => Source {
+                columns: "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
+                          kind AS title, version AS number, key AS note, fields AS body FROM ",
+                from: "objects WHERE tenant_id = ",
+                at: "updated_at",
+                id: "kind || '/' || key",
+            },
+            TimelineKind::Consent => Source {
+                columns: "SELECT e.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
+                          e.name AS title, e.kind AS number, e.cause AS note, b.body AS body FROM ",
+                from: "events e JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+                       WHERE e.tenant_id = ",
+                at: "e.occurred_at",
+                id: "e.message_id",
+            },
+        }
+    }
+}
 
 impl Store {
     /// A page of the timeline of the customer that a part belongs to, newest first. Of each kind no more is read than
@@ -143,17 +172,17 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "");
         for (index, kind) in kinds.iter().enumerate() {
-            let (select, at, id) = part_of(*kind);
+            let Source { columns, from, at, id } = Source::of(*kind);
             sql.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-            sql.push(select).int(scope.tenant().0);
-            sql.push(" AND part_id IN ").parts_of(scope.tenant(), part);
+            sql.push(columns).each_part_of(scope.tenant(), part).push(from).int(scope.tenant().0);
+            sql.push(" AND part_id = own");
             if *kind == TimelineKind::Consent {
                 sql.push(" AND e.kind IN (").int(EventKind::Identify.code()).push(", ").int(EventKind::Update.code());
                 sql.push(") AND ").either("b.body -> 'consents'", "CAST(b.body AS JSONB) -> 'consents'");
                 sql.push(" IS NOT NULL");
             }
-            if let Some(from) = filter.from {
-                sql.push(" AND ").push(at).push(" >= ").int(from.micros());
+            if let Some(since) = filter.from {
+                sql.push(" AND ").push(at).push(" >= ").int(since.micros());
             }
             if let Some(to) = filter.to {
                 sql.push(" AND ").push(at).push(" < ").int(to.micros());

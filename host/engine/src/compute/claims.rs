@@ -76,7 +76,10 @@ impl Batch<'_> {
         }
     }
 
-    pub(super) fn claim(&mut self, lane: usize, event: &mut Happening, body: &Body) {
+    pub(super) fn claim(&mut self, lane: usize, event: &Happening, body: &Body) {
+        if !body.names_others() {
+            return;
+        }
         let (Some(part), Some(subject)) = (event.part, event.subject.clone()) else { return };
         let catalog = self.catalog;
         let (since, policy) = catalog.policies.at(event.position);
@@ -86,7 +89,7 @@ impl Batch<'_> {
                 let part = identity.part(self.tenant);
                 self.homes.get(&part).is_some_and(|lane| self.lanes[*lane].member(part).is_some())
             };
-            let previous = if is_known(&visitor) && !is_known(&user) { visitor } else { user };
+            let previous = if is_known(&user) && !is_known(&visitor) { user } else { visitor };
             if previous != subject && !named.contains(&previous) {
                 named.push(previous);
                 policy.sort(&mut named);

@@ -100,10 +100,8 @@ impl<'a> Batch<'a> {
         for ((event, body), (now, bound)) in moments {
             let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) else { continue };
             let lane = home(&mut lanes, part);
-            if let Some(subject) = body.subject() {
-                for named in named(&body, event, &subject, catalog) {
-                    links.join(lane, home(&mut lanes, named.part(input.tenant)));
-                }
+            for named in named(&body, event, catalog) {
+                links.join(lane, home(&mut lanes, named.part(input.tenant)));
             }
             lanes[lane].arrived.push_back(happening(event, body, *now, *bound));
         }
@@ -263,9 +261,13 @@ fn collect(lane: Lane, changes: &mut Changes) {
 }
 
 /// All identities that an event may join to its subject.
-pub fn named(body: &Body, event: &Event, subject: &Identity, catalog: &Catalog) -> Vec<Identity> {
-    let mut named = body.claims(event.kind, subject, catalog.policies.at(event.position).1);
-    named.extend(body.previous(event.kind).into_iter().flatten().filter(|previous| previous != subject));
+pub fn named(body: &Body, event: &Event, catalog: &Catalog) -> Vec<Identity> {
+    if !body.names_others() {
+        return Vec::new();
+    }
+    let Some(subject) = body.subject() else { return Vec::new() };
+    let mut named = body.claims(event.kind, &subject, catalog.policies.at(event.position).1);
+    named.extend(body.previous(event.kind).into_iter().flatten().filter(|previous| *previous != subject));
     named
 }
 

@@ -172,7 +172,7 @@ pub fn resolve<'a>(tenant: TenantId, policies: &Policies, claims: impl IntoItera
 
 /// The claims whose outcome may depend on `start`: those that lead to it over claims, refused ones too. Resolving them
 /// alone places their parts as resolving everything would.
-pub fn touched<'a>(tenant: TenantId, claims: &'a [Claim], start: PartId) -> Vec<&'a Claim> {
+pub fn touched(tenant: TenantId, claims: &[Claim], start: PartId) -> Vec<&Claim> {
     let mut by_part: HashMap<PartId, Vec<&Claim>> = HashMap::new();
     for claim in claims {
         by_part.entry(claim.subject.part(tenant)).or_default().push(claim);
