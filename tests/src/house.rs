@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// An idle engine is woken by what is appended, not by looking again: its looks would be counted as statements.
 const IDLE: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAGE: usize = 100_000;
 /// The host's clock of every house stands still here.
 pub const HOST_NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
