@@ -52,7 +52,9 @@ impl SegmentView {
     /// `latest` is the version that was written last, `customers` how many there are.
     pub fn new(segment: Segment, latest: Option<&SegmentVersion>, customers: i64) -> SegmentView {
         let condition = latest.map_or(segment.condition, |version| version.condition.clone());
-        let fill = |Filling { filled, .. }| FillView { filled, of: customers.max(filled) };
+        // Nobody has to be looked at for a list that is kept by hand.
+        let fill = segment.fill.filter(|_| condition.is_some());
+        let fill = fill.map(|Filling { filled, .. }| FillView { filled, of: customers.max(filled) });
         SegmentView {
             name: segment.name,
             r#static: condition.is_none(),
@@ -60,7 +62,7 @@ impl SegmentView {
             latest: segment.latest,
             condition,
             members: segment.members,
-            fill: segment.fill.map(fill),
+            fill,
             created_at: segment.created_at,
             updated_at: segment.updated_at,
         }

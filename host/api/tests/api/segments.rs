@@ -154,6 +154,7 @@ async fn a_segment_that_is_used_is_not_deleted() {
     let unused = put(&hub, &tenant, "unused", json!({"condition": tier("gold")})).await;
     assert_eq!(unused.status, 200);
     assert_eq!(hub.call("DELETE", "/api/v1/segments/unused", key, None).await.status, 204);
+    assert_eq!(hub.get("/api/v1/segments/unused", key).await.status, 404);
     let log = hub.get("/api/v1/events?name=segment.removed", key).await;
     assert_eq!(log.body["events"][0]["body"], json!({"segment": "unused"}));
 }
@@ -172,6 +173,10 @@ async fn a_static_segment_is_kept_by_hand() {
     let (ada, bob) = (id_of(&hub, &tenant, "ada").await, id_of(&hub, &tenant, "bob").await);
     let log = hub.get("/api/v1/events?name=segment.members", key).await;
     assert_eq!(log.body["events"][0]["body"], json!({"segment": "friends", "add": [ada], "remove": [bob]}));
+    let members = hub.get("/api/v1/segments/friends/members", key).await.body;
+    assert_eq!(members["members"], json!([{"customer": ada, "since": hub.now()}]));
+    let shown = hub.get("/api/v1/segments/friends", key).await.body;
+    assert_eq!([&shown["version"], &shown["members"], &shown["fill"]], [&json!(1), &json!(1), &Value::Null]);
     let nobody = hub.post("/api/v1/segments/friends/members", key, json!({"add": who(&["mallory"])})).await;
     assert_eq!((nobody.status, &nobody.body["added"]), (200, &json!(0)));
     let many: Vec<Value> = (0..10_001).map(|number| json!({"kind": "user_id", "value": number.to_string()})).collect();
