@@ -56,12 +56,16 @@ pub struct Limits {
     pub batch_events: usize,
     /// A JSON body under `/api/v1`.
     pub json_bytes: usize,
+    /// Members that one call adds to a static segment and takes from it.
+    pub segment_members: usize,
     pub component_bytes: usize,
     /// How long a client may take to send its body.
     pub body_time: Duration,
     /// How long a write waits for the engine before it is answered 202.
     pub write_wait: Duration,
-    /// The same for an advance of a replay clock.
+    /// How long the customers of a condition are counted before the rest is estimated.
+    pub preview_time: Duration,
+    /// How long a write waits for an advance of a replay clock.
     pub clock_wait: Duration,
 }
 
@@ -74,9 +78,11 @@ impl Default for Limits {
             batch_bytes: 500 * 1024,
             batch_events: 10_000,
             json_bytes: 1024 * 1024,
+            segment_members: 10_000,
             component_bytes: 32 * 1024 * 1024,
             body_time: Duration::from_secs(30),
             write_wait: Duration::from_secs(5),
+            preview_time: Duration::from_millis(1_800),
             clock_wait: Duration::from_secs(60),
         }
     }
@@ -90,12 +96,29 @@ pub(crate) struct Shared {
     pub ingest: Arc<Semaphore>,
     pub api: Arc<Semaphore>,
     pub catalog: Catalog,
+    pub previews: Previews,
     pub openapi: Arc<str>,
 }
 
 /// Held while plugins or journeys change, so that what was checked is what is written.
 #[derive(Clone, Default)]
 pub(crate) struct Catalog(pub Arc<Mutex<()>>);
+
+/// Counts of conditions that are being written: each may keep a connection busy for all of its time.
+#[derive(Clone)]
+pub(crate) struct Previews(pub Arc<Semaphore>);
+
+impl Default for Previews {
+    fn default() -> Self {
+        Previews(Arc::new(Semaphore::new(2)))
+    }
+}
+
+impl FromRef<Shared> for Previews {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.previews.clone()
+    }
+}
 
 impl FromRef<Shared> for Arc<App> {
     fn from_ref(shared: &Shared) -> Self {

@@ -22,12 +22,17 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
         serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
-    if let Some(fault) = text::find_nul(&value, pointer) {
-        return Err(vec![fault]);
-    }
-    let condition: Condition = from_value(value, pointer).map_err(|fault| vec![fault])?;
+    let condition = parse(value, pointer).map_err(|fault| vec![fault])?;
     let faults = condition.faults(pointer);
     if faults.is_empty() { Ok(condition) } else { Err(faults) }
+}
+
+/// The condition that lies at `pointer` of its document, or where it does not have the form of one.
+pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Fault> {
+    match text::find_nul(&value, pointer) {
+        Some(fault) => Err(fault),
+        None => from_value(value, pointer),
+    }
 }
 
 #[cfg(test)]

@@ -17,11 +17,14 @@ mod observe;
 mod openapi;
 mod overload;
 mod parameters;
+mod people;
 mod problem;
 mod router;
 mod routes;
+mod segments;
 mod text;
 mod views;
+mod why;
 mod writes;
 
 pub use app::{App, Limits};

@@ -13,7 +13,8 @@ use crate::views::FaultView;
     components(schemas(ProblemBody, FaultView)),
     tags(
         (name = "segment", description = "The Segment HTTP API: events in."),
-        (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "messages"),
+        (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),
+        (name = "messages"),
         (name = "objects"), (name = "clock"), (name = "status"), (name = "hub"),
     ),
 )]

@@ -40,12 +40,15 @@ kinds! {
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
     ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
+    IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not supported";
     REFUSED_FIELDS = UNPROCESSABLE_ENTITY, "refused-fields", "The object's plugin refuses the fields";
     INVALID_JOURNEY = UNPROCESSABLE_ENTITY, "invalid-journey", "The journey cannot be published";
+    INVALID_CONDITION = UNPROCESSABLE_ENTITY, "invalid-condition", "The condition cannot be evaluated";
+    TOO_COSTLY = UNPROCESSABLE_ENTITY, "too-costly", "The condition takes too long to count";
     INVALID_INSTALLATION = UNPROCESSABLE_ENTITY, "invalid-installation", "The plugin cannot be enabled like this";
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";

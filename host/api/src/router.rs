@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::{App, Catalog, Shared};
+use crate::app::{App, Catalog, Previews, Shared};
 use crate::auth::KeyCache;
 use crate::observe::count_request;
 use crate::openapi;
@@ -27,6 +27,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         ingest: Arc::new(Semaphore::new(app.limits.ingest_in_flight)),
         api: Arc::new(Semaphore::new(app.limits.api_in_flight)),
         catalog: Catalog::default(),
+        previews: Previews::default(),
         openapi: document.into(),
         app,
     };

@@ -3,9 +3,13 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use std::time::Instant;
 
 use crate::error::StoreError;
 use crate::scope::Scope;
+
+/// After so many of its virtual machine's instructions SQLite asks whether to go on: some tens of microseconds.
+const SQLITE_STEPS: i32 = 10_000;
 
 pub(crate) enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
@@ -74,7 +78,7 @@ impl Pool {
     /// Borrows a read connection; on PostgreSQL in a transaction that sees the rows of `scope` only.
     pub(crate) async fn read(&self, scope: Option<&Scope>) -> Result<Reading, StoreError> {
         match self {
-            Pool::Sqlite(pool) => Ok(Reading::Sqlite(pool.acquire().await?)),
+            Pool::Sqlite(pool) => Ok(Reading::Sqlite { conn: pool.acquire().await?, bound: false }),
             Pool::Postgres(pool) => {
                 let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true };
                 if let Reading::Postgres { conn, .. } = &mut reading {
@@ -97,24 +101,48 @@ impl Pool {
 /// A borrowed read connection.
 ///
 /// A future that is cancelled between begin and [`Reading::done`] drops this with the transaction open: the
-/// connection is then closed instead of going back to the pool.
+/// connection is then closed instead of going back to the pool. So is one whose statements are still bound in time.
 pub(crate) enum Reading {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite { conn: PoolConnection<Sqlite>, bound: bool },
     Postgres { conn: PoolConnection<Postgres>, open: bool },
 }
 
 impl Reading {
     pub(crate) fn conn(&mut self) -> Conn<'_> {
         match self {
-            Reading::Sqlite(conn) => Conn::Sqlite(conn),
+            Reading::Sqlite { conn, .. } => Conn::Sqlite(conn),
             Reading::Postgres { conn, .. } => Conn::Postgres(conn),
         }
     }
 
+    /// From now on a statement that runs past `deadline` is ended there: see [`StoreError::is_cut_off`].
+    pub(crate) async fn bind_to(&mut self, deadline: Instant) -> Result<(), StoreError> {
+        match self {
+            Reading::Sqlite { conn, bound } => {
+                *bound = true;
+                let mut handle = conn.lock_handle().await?;
+                handle.set_progress_handler(SQLITE_STEPS, move || Instant::now() < deadline);
+            }
+            Reading::Postgres { conn, .. } => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                sqlx::raw_sql(crate::dialect::statement_timeout(left)).execute(&mut **conn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction in which a statement was ended is rolled back, which is all the same to a reader.
     pub(crate) async fn done(mut self) -> Result<(), StoreError> {
-        if let Reading::Postgres { conn, open } = &mut self {
-            sqlx::raw_sql("COMMIT").execute(&mut **conn).await?;
-            *open = false;
+        match &mut self {
+            Reading::Sqlite { conn, bound } if *bound => {
+                conn.lock_handle().await?.remove_progress_handler();
+                *bound = false;
+            }
+            Reading::Sqlite { .. } => {}
+            Reading::Postgres { conn, open } => {
+                sqlx::raw_sql("COMMIT").execute(&mut **conn).await?;
+                *open = false;
+            }
         }
         Ok(())
     }
@@ -122,8 +150,10 @@ impl Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        if let Reading::Postgres { conn, open: true } = self {
-            conn.close_on_drop();
+        match self {
+            Reading::Sqlite { conn, bound: true } => conn.close_on_drop(),
+            Reading::Postgres { conn, open: true } => conn.close_on_drop(),
+            _ => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use openhub_model::{NewEvent, TenantId};
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr, SqlStr, SqliteConnection};
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use crate::connection::Conn;
 use crate::error::StoreError;
@@ -16,6 +17,11 @@ fn set_tenants(tenant: Option<TenantId>) -> String {
 
 pub(crate) fn begin_read(tenant: Option<TenantId>) -> SqlStr {
     AssertSqlSafe(format!("BEGIN READ ONLY{}", set_tenants(tenant))).into_sql_str()
+}
+
+/// For the rest of a transaction on PostgreSQL. At least a millisecond: none would mean no bound.
+pub(crate) fn statement_timeout(left: Duration) -> SqlStr {
+    AssertSqlSafe(format!("SET LOCAL statement_timeout = {}", left.as_millis().max(1))).into_sql_str()
 }
 
 /// SQLite takes its write lock at once, so that a transaction never fails in its middle for want of it.

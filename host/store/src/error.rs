@@ -60,6 +60,12 @@ impl StoreError {
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(self, StoreError::Database(error) if connection_lost(error)) || matches!(self, StoreError::Unavailable)
     }
+
+    /// Whether a statement ran into its bound of time (SQLite: 9, interrupted; PostgreSQL: 57014, query canceled).
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "9" || code == "57014")
+    }
 }
 
 fn connection_lost(error: &sqlx::Error) -> bool {

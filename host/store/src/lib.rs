@@ -43,7 +43,7 @@ pub mod transact;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside};
 pub use claims::{Claim, ClaimStatus};
-pub use conditions::AsOf;
+pub use conditions::{AsOf, Preview};
 pub use customers::CustomerFilter;
 pub use error::{ObjectKey, StoreError};
 pub use facts::CustomerFacts;
@@ -60,5 +60,5 @@ pub use scope::Scope;
 pub use segments::{Fill, Filling, Membership, Segment, SegmentVersion};
 pub use store::{Config, Store};
 pub use tenants::Tenant;
-pub use timeline::{InvalidCursor, TimelineCursor, TimelineItem, TimelineKind};
+pub use timeline::{InvalidCursor, TimelineCursor, TimelineFilter, TimelineItem, TimelineKind};
 pub use transact::Op;

@@ -6,7 +6,7 @@ use openhub_model::object::Object;
 use crate::bulk::Rows;
 use crate::connection::select;
 use crate::decode::{json, limit, maybe_id, time};
-use crate::error::StoreError;
+use crate::error::{ObjectKey, StoreError};
 use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
@@ -92,6 +92,43 @@ impl Store {
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(object).collect()
+    }
+}
+
+impl Store {
+    /// A page of the objects of the customer that a part belongs to, by type and key.
+    pub async fn objects_of(
+        &self,
+        scope: &Scope,
+        part: PartId,
+        after: Option<&ObjectKey>,
+        rows: usize,
+    ) -> Result<Vec<Object>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM ",
+        );
+        sql.each_part_of(scope.tenant(), part).push("objects WHERE tenant_id = ").int(scope.tenant().0);
+        sql.push(" AND part_id = own");
+        if let Some(ObjectKey { kind, key }) = after {
+            sql.push(" AND (kind, key) > (").text(kind).push(", ").text(key).push(")");
+        }
+        sql.push(" ORDER BY kind, key LIMIT ").int(limit(rows));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(object).collect()
+    }
+
+    /// How many objects of each type the customer that a part belongs to has.
+    pub async fn object_counts(&self, scope: &Scope, part: PartId) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(&reading.conn(), "SELECT kind, COUNT(*) FROM ");
+        sql.each_part_of(scope.tenant(), part).push("objects WHERE tenant_id = ").int(scope.tenant().0);
+        sql.push(" AND part_id = own GROUP BY kind ORDER BY kind");
+        let counts = sql.fetch_all(reading.conn()).await?;
+        reading.done().await?;
+        Ok(counts)
     }
 }
 

@@ -65,6 +65,23 @@ impl Store {
         }
         Ok(owners)
     }
+
+    /// The customers that these parts belong to; a part that no customer has is not among the answers.
+    pub async fn owners(&self, scope: &Scope, parts: &[PartId]) -> Result<HashMap<PartId, PartId>, StoreError> {
+        if parts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String, String),
+            "SELECT p.part_id, p.customer_id FROM parts p JOIN customers c ON c.tenant_id = p.tenant_id \
+             AND c.part_id = p.customer_id WHERE p.tenant_id = $1 AND p.part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        rows.into_iter().map(|(part, customer)| Ok((id(&part)?, id(&customer)?))).collect()
+    }
 }
 
 pub(crate) fn part_rows(parts: &[Part]) -> Option<Bulk> {

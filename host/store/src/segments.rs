@@ -118,17 +118,21 @@ impl Store {
             scope.tenant().0,
             name.to_owned(),
         );
-        rows.into_iter()
-            .map(|(segment, version, stored, author, created_at)| {
-                Ok(SegmentVersion {
-                    segment,
-                    version,
-                    condition: condition(stored)?,
-                    author,
-                    created_at: time(created_at),
-                })
-            })
-            .collect()
+        rows.into_iter().map(version).collect()
+    }
+
+    /// The greatest version written of each segment, in force or not, by name.
+    pub async fn latest_segment_versions(&self, scope: &Scope) -> Result<Vec<SegmentVersion>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String, i64, Option<String>, String, i64),
+            "SELECT v.segment, v.version, v.condition, v.author, v.created_at FROM segments s JOIN segment_versions v \
+             ON v.tenant_id = s.tenant_id AND v.segment = s.name AND v.version = s.latest \
+             WHERE s.tenant_id = $1 ORDER BY s.name",
+            scope.tenant().0,
+        );
+        rows.into_iter().map(version).collect()
     }
 
     /// A page of a segment's members, by id, and since when they are in it.
@@ -344,6 +348,12 @@ fn segment(row: Row) -> Result<Segment, StoreError> {
         created_at: time(row.created_at),
         updated_at: time(row.updated_at),
     })
+}
+
+fn version(
+    (segment, version, stored, author, created_at): (String, i64, Option<String>, String, i64),
+) -> Result<SegmentVersion, StoreError> {
+    Ok(SegmentVersion { segment, version, condition: condition(stored)?, author, created_at: time(created_at) })
 }
 
 fn condition(stored: Option<String>) -> Result<Option<Condition>, StoreError> {

@@ -19,13 +19,30 @@ pub enum TimelineKind {
     Message = 2,
     Run = 3,
     Object = 4,
+    /// An event that granted or withdrew a consent.
+    Consent = 5,
 }
 
 impl TimelineKind {
+    pub const ALL: [TimelineKind; 5] =
+        [TimelineKind::Event, TimelineKind::Message, TimelineKind::Run, TimelineKind::Object, TimelineKind::Consent];
+
     fn from_code(code: i64) -> Option<TimelineKind> {
-        use TimelineKind::*;
-        [Event, Message, Run, Object].into_iter().find(|kind| *kind as i64 == code)
+        TimelineKind::ALL.into_iter().find(|kind| *kind as i64 == code)
     }
+}
+
+/// Which items of a timeline. All kinds if none is named.
+#[derive(Clone, Debug, Default)]
+pub struct TimelineFilter {
+    pub kinds: Vec<TimelineKind>,
+    /// Included.
+    pub from: Option<Timestamp>,
+    /// Not included.
+    pub to: Option<Timestamp>,
+    /// Items before this one: the next page.
+    pub before: Option<TimelineCursor>,
+    pub limit: usize,
 }
 
 /// The place of an item; a page goes on before it. As text: `<microseconds>.<kind>.<id>`.
@@ -66,7 +83,7 @@ pub struct TimelineItem {
     pub id: String,
     pub title: String,
     /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`. Run: `journey`, `version`,
-    /// `node`, `status`. Object: `kind`, `version`, `fields`.
+    /// `node`, `status`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them.
     pub detail: Value,
 }
 
@@ -89,51 +106,94 @@ struct Row {
     body: String,
 }
 
-/// Each kind's part of the list: its columns, and what follows the parts in FROM, up to its tenant's id.
-const PARTS: [(&str, &str); 4] = [
-    (
-        "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, e.name AS title, \
-         e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
-        "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE e.tenant_id = ",
-    ),
-    (
-        "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, status AS number, \
-         journey AS note, content AS body FROM ",
-        "messages WHERE tenant_id = ",
-    ),
-    (
-        "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, version AS number, \
-         node AS note, CAST(status AS TEXT) AS body FROM ",
-        "runs WHERE tenant_id = ",
-    ),
-    (
-        "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, kind AS title, \
-         version AS number, key AS note, fields AS body FROM ",
-        "objects WHERE tenant_id = ",
-    ),
-];
+/// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id; and the
+/// columns of its time and of its id.
+struct Source {
+    columns: &'static str,
+    from: &'static str,
+    at: &'static str,
+    id: &'static str,
+}
+
+impl Source {
+    fn of(kind: TimelineKind) -> Source {
+        match kind {
+            TimelineKind::Event => Source {
+                columns: "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
+                          e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
+                from: "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+                       WHERE e.tenant_id = ",
+                at: "e.occurred_at",
+                id: "e.message_id",
+            },
+            TimelineKind::Message => Source {
+                columns: "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
+                          status AS number, journey AS note, content AS body FROM ",
+                from: "messages WHERE tenant_id = ",
+                at: "created_at",
+                id: "id",
+            },
+            TimelineKind::Run => Source {
+                columns: "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
+                          version AS number, node AS note, CAST(status AS TEXT) AS body FROM ",
+                from: "runs WHERE tenant_id = ",
+                at: "started_at",
+                id: "id",
+            },
+            TimelineKind::Object => Source {
+                columns: "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
+                          kind AS title, version AS number, key AS note, fields AS body FROM ",
+                from: "objects WHERE tenant_id = ",
+                at: "updated_at",
+                id: "kind || '/' || key",
+            },
+            TimelineKind::Consent => Source {
+                columns: "SELECT e.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
+                          e.name AS title, e.kind AS number, e.cause AS note, b.body AS body FROM ",
+                from: "events e JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+                       WHERE e.tenant_id = ",
+                at: "e.occurred_at",
+                id: "e.message_id",
+            },
+        }
+    }
+}
 
 impl Store {
-    /// A page of the timeline: the newest items before a cursor.
+    /// A page of the timeline of the customer that a part belongs to, newest first. Of each kind no more is read than
+    /// the page may show.
     pub async fn timeline(
         &self,
         scope: &Scope,
         part: PartId,
-        before: Option<&TimelineCursor>,
-        items: usize,
+        filter: &TimelineFilter,
     ) -> Result<Vec<TimelineItem>, StoreError> {
+        let kinds = if filter.kinds.is_empty() { &TimelineKind::ALL[..] } else { &filter.kinds };
         let mut reading = self.reading(scope).await?;
-        let mut sql = Sql::new(&reading.conn(), "SELECT * FROM (");
-        for (index, (select, table)) in PARTS.into_iter().enumerate() {
-            sql.push(if index == 0 { "" } else { " UNION ALL " }).push(select);
-            sql.each_part_of(scope.tenant(), part).push(table).int(scope.tenant().0).push(" AND part_id = own");
+        let mut sql = Sql::new(&reading.conn(), "");
+        for (index, kind) in kinds.iter().enumerate() {
+            let Source { columns, from, at, id } = Source::of(*kind);
+            sql.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            sql.push(columns).each_part_of(scope.tenant(), part).push(from).int(scope.tenant().0);
+            sql.push(" AND part_id = own");
+            if *kind == TimelineKind::Consent {
+                sql.push(" AND e.kind IN (").int(EventKind::Identify.code()).push(", ").int(EventKind::Update.code());
+                sql.push(") AND ").either("b.body -> 'consents'", "CAST(b.body AS JSONB) -> 'consents'");
+                sql.push(" IS NOT NULL");
+            }
+            if let Some(since) = filter.from {
+                sql.push(" AND ").push(at).push(" >= ").int(since.micros());
+            }
+            if let Some(to) = filter.to {
+                sql.push(" AND ").push(at).push(" < ").int(to.micros());
+            }
+            if let Some(before) = &filter.before {
+                sql.push(" AND (").push(at).push(", ").int(*kind as i64).push(", ").push(id).push(") < (");
+                sql.int(before.at.micros()).push(", ").int(before.kind as i64).push(", ").text(&before.id).push(")");
+            }
+            sql.push(" ORDER BY happened_at DESC, id DESC LIMIT ").int(limit(filter.limit)).push(") AS items");
         }
-        sql.push(") AS items");
-        if let Some(TimelineCursor { at, kind, id }) = before {
-            sql.push(" WHERE (happened_at, kind, id) < (").int(at.micros());
-            sql.push(", ").int(*kind as i64).push(", ").text(id).push(")");
-        }
-        sql.push(" ORDER BY happened_at DESC, kind DESC, id DESC LIMIT ").int(limit(items));
+        sql.push(" ORDER BY happened_at DESC, kind DESC, id DESC LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(item).collect()
@@ -159,6 +219,7 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
             "status": body.as_i64().and_then(openhub_model::run::RunStatus::from_code),
         }),
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
+        TimelineKind::Consent => json!({"consents": body.get("consents")}),
     };
     Ok(TimelineItem { at: time(row.happened_at), kind, id: row.id, title: row.title, detail })
 }

@@ -6,6 +6,8 @@ mod support;
 mod identities;
 #[path = "contract/lists.rs"]
 mod lists;
+#[path = "contract/previews.rs"]
+mod previews;
 #[path = "contract/writes.rs"]
 mod writes;
 
@@ -27,6 +29,8 @@ macro_rules! each_case {
         writes::a_restart_takes_over(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
+        previews::consents_are_in_the_timeline(&database).await?;
+        previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
         identities::a_merge_moves_parts_only(&database).await?;
         identities::policies_attributes_and_matches(&database).await?;
     }};

@@ -20,6 +20,8 @@ use crate::problem::{MISSING_SCOPE, Problem, UNAUTHENTICATED};
 /// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
     pub scope: Scope,
+    /// The key's id: who did what is done under it.
+    pub key: String,
     /// What its events may claim.
     pub authority: Authority,
     permission: PhantomData<fn() -> P>,
@@ -93,7 +95,7 @@ async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Res
     }
     let joins = key.scopes.iter().any(|scope| scope == IdentitiesWrite::SCOPE || scope == EVERYTHING);
     let authority = if joins { Authority::Server } else { Authority::Browser };
-    Ok(Authorized { scope: Scope::of(key.tenant), authority, permission: PhantomData })
+    Ok(Authorized { scope: Scope::of(key.tenant), key: key.id.clone(), authority, permission: PhantomData })
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

@@ -26,6 +26,8 @@ permissions! {
     JourneysRead = "journeys:read",
     JourneysWrite = "journeys:write",
     MessagesRead = "messages:read",
+    SegmentsRead = "segments:read",
+    SegmentsWrite = "segments:write",
     ObjectsRead = "objects:read",
     ObjectsWrite = "objects:write",
     ClockWrite = "clock:write",

@@ -12,6 +12,7 @@ mod messages;
 mod objects;
 mod plugins;
 mod segment;
+mod segments;
 mod status;
 mod system;
 
@@ -39,6 +40,8 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(customers::list::list_customers, customers::create::create_customer))
         .routes(routes!(customers::get::get_customer, customers::update::update_customer))
         .routes(routes!(customers::timeline::customer_timeline))
+        .routes(routes!(customers::segments::customer_segments))
+        .routes(routes!(customers::objects::customer_objects))
         .routes(routes!(customers::unmerge::unmerge_customer))
         .routes(routes!(customers::attribute_history::attribute_history))
         .routes(routes!(attributes::list::list_attributes))
@@ -58,6 +61,14 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(journeys::pause::pause_journey))
         .routes(routes!(journeys::resume::resume_journey))
         .routes(routes!(journeys::counts::journey_counts))
+        .routes(routes!(segments::list::list_segments))
+        .routes(routes!(segments::get::get_segment, segments::save::save_segment, segments::remove::remove_segment))
+        .routes(routes!(segments::versions::segment_versions))
+        .routes(routes!(segments::members::segment_members, segments::change_members::change_segment_members))
+        .routes(routes!(segments::export::export_segment))
+        .routes(routes!(segments::preview::preview_segment))
+        .routes(routes!(segments::why::why_segment))
+        .routes(routes!(segments::why_condition::why_condition))
         .routes(routes!(messages::list::list_messages))
         .routes(routes!(messages::get::get_message))
         .routes(routes!(objects::list::list_objects, objects::create::create_object))

@@ -1,12 +1,14 @@
 //! Customers as the API shows them.
 
 use openhub_model::identity::Part;
-use openhub_model::{Attribute, Cause, Customer, Identity, PartId, Timestamp};
+use openhub_model::{Attribute, Cause, Identity, PartId, Timestamp};
 use openhub_store::{TimelineItem, TimelineKind};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+use crate::people::Person;
 
 /// A customer, with what is known and who said so.
 #[derive(Serialize, ToSchema)]
@@ -34,6 +36,9 @@ pub(crate) struct CustomerView {
 pub(crate) struct IdentityView {
     kind: String,
     value: String,
+    /// `message_id` of the event that first named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 /// Who set an attribute.
@@ -59,11 +64,8 @@ pub(crate) struct CustomerList {
 }
 
 impl CustomerView {
-    /// `parts` are those of this customer, and may be those of others too.
-    pub fn new(customer: Customer, parts: &[Part]) -> CustomerView {
-        let mut own: Vec<&Part> = parts.iter().filter(|part| part.customer == customer.customer).collect();
-        own.sort_by_key(|part| part.age);
-        let mut identities: Vec<IdentityView> = own.into_iter().map(|part| part.identity.clone().into()).collect();
+    pub fn new(Person { customer, parts }: Person) -> CustomerView {
+        let mut identities: Vec<IdentityView> = parts.into_iter().map(Into::into).collect();
         if identities.is_empty() {
             identities.push(customer.identity.into());
         }
@@ -125,7 +127,14 @@ impl From<Attribute> for ConsentView {
 
 impl From<Identity> for IdentityView {
     fn from(Identity { kind, value }: Identity) -> Self {
-        IdentityView { kind, value }
+        IdentityView { kind, value, source: None }
+    }
+}
+
+impl From<Part> for IdentityView {
+    fn from(Part { identity, source, .. }: Part) -> Self {
+        let source = Some(source).filter(|source| !source.is_empty());
+        IdentityView { source, ..identity.into() }
     }
 }
 
@@ -141,7 +150,7 @@ impl From<Cause> for CauseView {
 pub(crate) struct TimelineItemView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `event`, `message`, `run` or `object`.
+    /// `event`, `message`, `run`, `object` or `consent`.
     #[schema(value_type = String)]
     kind: TimelineKind,
     id: String,

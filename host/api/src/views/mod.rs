@@ -2,10 +2,16 @@
 
 mod catalog;
 mod customer;
+mod profile;
 mod record;
+mod segment;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
+pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use record::{
     ClockView, EventList, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView, StatusView,
+};
+pub(crate) use segment::{
+    ExplanationView, MemberList, MembersChangedView, PreviewView, SegmentList, SegmentVersionList, SegmentView, WhyView,
 };

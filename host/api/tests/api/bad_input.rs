@@ -7,7 +7,7 @@ use insta::assert_json_snapshot;
 use serde_json::json;
 
 /// Every route that takes a body, with its method.
-const WRITES: [(&str, &str); 21] = [
+const WRITES: [(&str, &str); 27] = [
     ("POST", "/v1/identify"),
     ("POST", "/v1/track"),
     ("POST", "/v1/page"),
@@ -29,6 +29,12 @@ const WRITES: [(&str, &str); 21] = [
     ("DELETE", "/api/v1/objects/none/none"),
     ("DELETE", "/api/v1/plugins/none"),
     ("POST", "/api/v1/clock"),
+    ("PUT", "/api/v1/segments/some"),
+    ("PUT", "/api/v1/segments/Bad_Name"),
+    ("POST", "/api/v1/segments/preview"),
+    ("POST", "/api/v1/segments/why"),
+    ("POST", "/api/v1/segments/none/members"),
+    ("DELETE", "/api/v1/segments/none"),
 ];
 
 async fn send(hub: &Hub, tenant: &Tenant, method: &str, path: &str, media: &str, body: &[u8]) -> u16 {
@@ -75,6 +81,10 @@ async fn no_body_makes_a_5xx() {
         br#"{"attributes":[],"tags":7}"#.to_vec(),
         br#"{"tags":{"vip":"yes"}}"#.to_vec(),
         br#"{"to":"tomorrow"}"#.to_vec(),
+        br#"{"condition":7,"static":7}"#.to_vec(),
+        br#"{"condition":{"tag":"\u0000"}}"#.to_vec(),
+        br#"{"condition":{"segment":"none"},"customer":"none"}"#.to_vec(),
+        br#"{"add":[{"kind":"","value":"\u0000"}],"remove":{}}"#.to_vec(),
         br#"{"value":7}"#.to_vec(),
         br#"{"fields":7}"#.to_vec(),
         br#"{"settings":7,"grant":7}"#.to_vec(),
@@ -123,6 +133,18 @@ async fn no_target_makes_a_5xx() {
         ("/api/v1/journeys/none".to_owned(), 404),
         ("/api/v1/journeys/none/counts".to_owned(), 404),
         ("/api/v1/objects/none/none".to_owned(), 404),
+        ("/api/v1/customers/00000000-0000-0000-0000-000000000000/segments".to_owned(), 404),
+        ("/api/v1/customers/00000000-0000-0000-0000-000000000000/objects".to_owned(), 404),
+        ("/api/v1/customers/00000000-0000-0000-0000-000000000000/timeline?kind=event,dream".to_owned(), 400),
+        ("/api/v1/customers/00000000-0000-0000-0000-000000000000/timeline?from=yesterday".to_owned(), 400),
+        ("/api/v1/segments?after=xyz".to_owned(), 400),
+        ("/api/v1/segments/none".to_owned(), 404),
+        ("/api/v1/segments/Bad_Name".to_owned(), 400),
+        ("/api/v1/segments/none/members?limit=0".to_owned(), 400),
+        ("/api/v1/segments/none/versions".to_owned(), 404),
+        ("/api/v1/segments/none/export?format=xlsx".to_owned(), 400),
+        ("/api/v1/segments/none/why?customer=none".to_owned(), 404),
+        ("/api/v1/segments/none/why".to_owned(), 400),
     ] {
         assert_eq!(send(&hub, &tenant, "GET", &path, "application/json", b"").await, status, "{path}");
     }

@@ -8,7 +8,7 @@ use openhub_api::{App, KeyScopes, Limits, mint_key, router};
 use openhub_engine::{Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
-use openhub_store::{Config as StoreConfig, Key, Scope, Store};
+use openhub_store::{Changes, Config as StoreConfig, Key, Lease, Scope, Store, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -163,6 +163,25 @@ impl Hub {
     pub async fn settle(&self, tenant: &Tenant) {
         let standing = self.store.standing(&Scope::of(tenant.id)).await.expect("a standing");
         assert!(self.engine.reached(tenant.id, standing.head, Duration::from_secs(20)).await, "the engine is stuck");
+    }
+
+    /// Writes what the engine would have computed, under the lease that it holds.
+    pub async fn commit(&self, tenant: &Tenant, changes: Changes) {
+        self.settle(tenant).await;
+        let scope = Scope::of(tenant.id);
+        let standing = self.store.standing(&scope).await.expect("a standing");
+        let (checkpoint, clock) = (standing.checkpoint, standing.clock.max(changes.clock));
+        let changes = Changes { checkpoint, clock, wall: self.now(), ..changes };
+        for fence in 1..100 {
+            let clock_kind = ClockKind::Live;
+            let lease = Lease { tenant: tenant.id, bucket: 0, fence, checkpoint, clock, clock_kind };
+            match self.store.commit(&scope, &lease, &changes).await {
+                Ok(_) => return,
+                Err(StoreError::FenceLost) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the engine holds no lease");
     }
 
     /// Sends events as a batch and waits for the engine.

@@ -13,6 +13,8 @@ mod keys;
 mod objects;
 mod overload;
 mod plugins;
+mod profile;
 mod segment;
+mod segments;
 mod system;
 mod tenants;

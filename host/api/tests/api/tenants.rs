@@ -10,11 +10,19 @@ async fn a_foreign_id_is_not_found() {
     let event = json!([{"type": "track", "event": "E", "userId": "ada", "messageId": "m"}]);
     hub.send_events(&theirs, event).await;
     hub.call("PUT", "/api/v1/journeys/secret", &theirs.api_key, Some(json!({}))).await;
+    hub.call("PUT", "/api/v1/segments/secret", &theirs.api_key, Some(json!({"static": true}))).await;
     let found = hub.get("/api/v1/customers", &theirs.api_key).await;
     let id = found.body["customers"][0]["id"].as_str().unwrap().to_owned();
     for path in [
         format!("/api/v1/customers/{id}"),
         format!("/api/v1/customers/{id}/timeline"),
+        format!("/api/v1/customers/{id}/segments"),
+        format!("/api/v1/customers/{id}/objects"),
+        "/api/v1/segments/secret".to_owned(),
+        "/api/v1/segments/secret/versions".to_owned(),
+        "/api/v1/segments/secret/members".to_owned(),
+        "/api/v1/segments/secret/export".to_owned(),
+        format!("/api/v1/segments/secret/why?customer={id}"),
         "/api/v1/journeys/secret".to_owned(),
         "/api/v1/journeys/secret/counts".to_owned(),
     ] {
@@ -24,6 +32,23 @@ async fn a_foreign_id_is_not_found() {
     let change = Some(json!({"tags": {"vip": true}}));
     let patch = hub.call("PATCH", &format!("/api/v1/customers/{id}"), &ours.api_key, change).await;
     assert_eq!(patch.status, 404);
+    let everybody = json!({"all": []});
+    for (path, body) in [
+        ("/api/v1/segments/secret/members", json!({"add": [{"kind": "user_id", "value": "ada"}]})),
+        ("/api/v1/segments/why", json!({"condition": everybody, "customer": id})),
+    ] {
+        assert_eq!(hub.post(path, &theirs.api_key, body.clone()).await.status, 200, "{path}");
+        assert_eq!(hub.post(path, &ours.api_key, body).await.status, 404, "{path}");
+    }
+    assert_eq!(hub.call("DELETE", "/api/v1/segments/secret", &ours.api_key, None).await.status, 404);
+    hub.call("PUT", "/api/v1/segments/own", &ours.api_key, Some(json!({"static": true}))).await;
+    let add = json!({"add": [{"kind": "user_id", "value": "ada"}]});
+    let added = hub.post("/api/v1/segments/own/members", &ours.api_key, add).await;
+    assert_eq!((added.status, &added.body["added"]), (200, &json!(0)), "their customer is unknown here");
+    let preview = hub.post("/api/v1/segments/preview", &ours.api_key, json!({"condition": everybody})).await;
+    assert_eq!(preview.body["count"], 0);
+    let mention = json!({"condition": {"segment": "secret"}});
+    assert_eq!(hub.post("/api/v1/segments/preview", &ours.api_key, mention).await.status, 422);
     for path in [format!("/api/v1/events?customer={id}"), "/api/v1/customers?identity=user_id:ada".to_owned()] {
         let list = hub.get(&path, &ours.api_key).await.body;
         assert!(list["events"].as_array().or(list["customers"].as_array()).unwrap().is_empty(), "{path}");

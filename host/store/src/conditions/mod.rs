@@ -7,11 +7,14 @@ mod ask;
 mod compare;
 mod events;
 mod leaves;
+mod preview;
 mod sequence;
 
 use openhub_model::{Condition, Timestamp};
 
 use crate::filters::Sql;
+
+pub use preview::Preview;
 
 /// The moment that a condition is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use openhub_model::identity::{Age, Authority, Kind, Part, Policies, Policy, Refu
 use openhub_model::{Cause, Customer, Id, Identity};
 use openhub_store::{
     CatalogChange, Claim, ClaimStatus, CustomerFilter, Decision, EventFilter, Match, MatchStatus, NewMatch, Scope,
+    TimelineFilter,
 };
 use serde_json::json;
 
@@ -61,7 +62,8 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
         assert_eq!(store.customer(&scope, id).await?, Some(joined.clone()), "either id leads to the customer");
         let events = EventFilter { part: Some(id), limit: 9, ..EventFilter::default() };
         assert_eq!(store.events(&scope, &events).await?.len(), 2);
-        assert_eq!(store.timeline(&scope, id, None, 9).await?.len(), 2);
+        let filter = TimelineFilter { limit: 9, ..TimelineFilter::default() };
+        assert_eq!(store.timeline(&scope, id, &filter).await?.len(), 2);
         let mut parts = store.parts_around(&scope, &[id]).await?;
         parts.sort_by_key(|part| part.age);
         assert_eq!(parts, merge.parts);

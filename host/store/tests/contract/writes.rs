@@ -8,7 +8,7 @@ use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, Customer, Id, Origin};
 use openhub_store::{
     Claim, ClaimStatus, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Settled, Store,
-    StoreError,
+    StoreError, TimelineFilter, TimelineKind,
 };
 use serde_json::json;
 
@@ -204,9 +204,15 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     assert_eq!((standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, 8));
     assert_eq!(store.due_timers(&scope, at(99), 9).await?, []);
     assert_eq!(store.node_counts(&scope, "win-back").await?[0].entered, 4);
-    let timeline = store.timeline(&scope, part, None, 2).await?;
-    let rest = store.timeline(&scope, part, Some(&timeline[1].cursor()), 9).await?;
+    let filter = TimelineFilter { limit: 2, ..TimelineFilter::default() };
+    let timeline = store.timeline(&scope, part, &filter).await?;
+    let filter = TimelineFilter { before: Some(timeline[1].cursor()), limit: 9, ..TimelineFilter::default() };
+    let rest = store.timeline(&scope, part, &filter).await?;
     assert_eq!(timeline.len() + rest.len(), 3, "an event, a message, a run");
+    let filter = TimelineFilter { kinds: vec![TimelineKind::Run], limit: 9, ..TimelineFilter::default() };
+    assert_eq!(store.timeline(&scope, part, &filter).await?.len(), 1);
+    let filter = TimelineFilter { from: Some(at(2)), to: Some(at(3)), limit: 9, ..TimelineFilter::default() };
+    assert_eq!(store.timeline(&scope, part, &filter).await?, []);
     store.release_leases(&[lease]).await?;
     store.close().await;
     Ok(())

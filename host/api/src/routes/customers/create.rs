@@ -20,7 +20,7 @@ use crate::auth::{Authorized, CustomersWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
-use crate::views::{CustomerView, IdentityView, PendingView};
+use crate::views::{IdentityView, PendingView, ProfileView};
 use crate::writes::{Progress, accepted, event, tenant_now, write};
 
 #[derive(Deserialize, ToSchema)]
@@ -45,7 +45,7 @@ pub(crate) struct NewCustomer {
 /// Makes a customer, or adds to the one with these identities.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomer,
     responses(
-        (status = 201, body = CustomerView), (status = 200, description = "It existed.", body = CustomerView),
+        (status = 201, body = ProfileView), (status = 200, description = "It existed.", body = ProfileView),
         (status = 202, body = PendingView), Problems))]
 pub(crate) async fn create_customer(
     State(app): State<Arc<App>>,

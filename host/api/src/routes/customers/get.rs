@@ -10,24 +10,27 @@ use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
+use crate::people::person;
 use crate::problem::Problem;
-use crate::views::CustomerView;
+use crate::views::ProfileView;
 
-/// One customer, by its id or by that of one that was joined to it.
+/// One customer, by its id or by that of one that was joined to it: what is known and who said so, and what belongs to
+/// them.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
     params(("id" = String, Path, description = "The customer's id.")),
-    responses((status = 200, body = CustomerView), Problems))]
+    responses((status = 200, body = ProfileView), Problems))]
 pub(crate) async fn get_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersRead>,
     Path(id): Path<String>,
-) -> Result<Json<CustomerView>, Problem> {
+) -> Result<Json<ProfileView>, Problem> {
     show(&app, &access.scope, id_in_path(&id, "customer")?).await.map(Json)
 }
 
-/// A customer with its identities.
-pub(super) async fn show(app: &App, scope: &Scope, id: PartId) -> Result<CustomerView, Problem> {
-    let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
-    let parts = app.store.parts_around(scope, &[id]).await?;
-    Ok(CustomerView::new(customer, &parts))
+/// All that is known of a customer.
+pub(super) async fn show(app: &App, scope: &Scope, id: PartId) -> Result<ProfileView, Problem> {
+    let person = person(app, scope, id).await?;
+    let memberships = app.store.memberships(scope, &[person.customer.customer]).await?;
+    let objects = app.store.object_counts(scope, person.customer.part).await?;
+    Ok(ProfileView::new(person, memberships, objects))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use openhub_model::{Fault, Identity, PartId};
+use openhub_model::{Fault, Identity};
 use openhub_store::CustomerFilter;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
 use crate::openapi::Problems;
 use crate::parameters::Query;
+use crate::people::with_identities;
 use crate::problem::{INVALID_QUERY, Problem};
 use crate::views::{CustomerList, CustomerView};
 use crate::{condition, cursor};
@@ -50,10 +51,8 @@ pub(crate) async fn list_customers(
     };
     let customers = app.store.customers(&access.scope, &filter).await?;
     let (customers, next) = cursor::page(LIST, customers, limit, |customer| customer.part);
-    let ids: Vec<PartId> = customers.iter().map(|customer| customer.part).collect();
-    let parts = app.store.parts_around(&access.scope, &ids).await?;
-    let customers = customers.into_iter().map(|customer| CustomerView::new(customer, &parts)).collect();
-    Ok(Json(CustomerList { customers, next }))
+    let people = with_identities(&app, &access.scope, customers).await?;
+    Ok(Json(CustomerList { customers: people.into_iter().map(CustomerView::new).collect(), next }))
 }
 
 fn identity(text: &str) -> Result<Identity, Problem> {

@@ -4,6 +4,8 @@ pub(crate) mod attribute_history;
 pub(crate) mod create;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod objects;
+pub(crate) mod segments;
 pub(crate) mod timeline;
 pub(crate) mod unmerge;
 pub(crate) mod update;

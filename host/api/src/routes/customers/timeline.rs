@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use openhub_store::TimelineCursor;
+use openhub_model::{Fault, Timestamp};
+use openhub_store::{TimelineCursor, TimelineFilter, TimelineKind};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -12,7 +13,7 @@ use crate::auth::{Authorized, CustomersRead};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path};
-use crate::problem::Problem;
+use crate::problem::{INVALID_QUERY, Problem};
 use crate::views::TimelinePage;
 
 const LIST: &str = "timeline";
@@ -21,13 +22,21 @@ const LIST: &str = "timeline";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Only items of these kinds: `event`, `message`, `run`, `object` and `consent`, separated by commas.
+    kind: Option<String>,
+    /// Only items from this moment on.
+    #[param(value_type = Option<String>)]
+    from: Option<Timestamp>,
+    /// Only items before this moment.
+    #[param(value_type = Option<String>)]
+    to: Option<Timestamp>,
     /// Cursor of the page before, which is newer.
     before: Option<String>,
     /// From 1 to 1000; 50 unless told.
     limit: Option<usize>,
 }
 
-/// All that happened to a customer, newest first.
+/// All that happened to a customer, newest first. An event that changed a consent is an item of both kinds.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
     responses((status = 200, body = TimelinePage), Problems))]
@@ -39,10 +48,30 @@ pub(crate) async fn customer_timeline(
 ) -> Result<Json<TimelinePage>, Problem> {
     let id = id_in_path(&id, "customer")?;
     let limit = cursor::limit(parameters.limit)?;
-    let before: Option<TimelineCursor> = cursor::read(LIST, "before", parameters.before.as_deref())?;
+    let filter = TimelineFilter {
+        kinds: parameters.kind.as_deref().map(kinds).transpose()?.unwrap_or_default(),
+        from: parameters.from,
+        to: parameters.to,
+        before: cursor::read(LIST, "before", parameters.before.as_deref())?,
+        limit: limit + 1,
+    };
     app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
-    let items = app.store.timeline(&access.scope, id, before.as_ref(), limit + 1).await?;
+    let items = app.store.timeline(&access.scope, id, &filter).await?;
     let (items, next) =
         cursor::page(LIST, items, limit, |item| TimelineCursor { at: item.at, kind: item.kind, id: item.id.clone() });
     Ok(Json(TimelinePage { items: items.into_iter().map(Into::into).collect(), next }))
+}
+
+fn kinds(text: &str) -> Result<Vec<TimelineKind>, Problem> {
+    let mut kinds = Vec::new();
+    for name in text.split(',') {
+        let Ok(kind) = serde_json::from_value(name.into()) else {
+            let fault = Fault::new("/kind", "unknown-kind", format!("`{name}` is no kind of a timeline's items."));
+            return Err(Problem::fault(INVALID_QUERY, fault));
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
 }

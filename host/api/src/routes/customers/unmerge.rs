@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_model::{Fault, Identity, PartId};
-use openhub_store::{Op, Scope, TimelineKind};
+use openhub_store::{Op, Scope, TimelineFilter, TimelineKind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::auth::{Authorized, CustomersWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
+use crate::people::people;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::views::{CustomerView, IdentityView, PendingView, TimelineItemView};
 use crate::writes::{Progress, accepted, control, tenant_now, write};
@@ -78,8 +79,9 @@ pub(crate) async fn unmerge_customer(
         }
         body["part"] = part.to_string().into();
     }
-    let done = app.store.timeline(scope, id, None, LISTED).await?;
-    let to_review = done.into_iter().filter(|item| item.kind != TimelineKind::Event).map(Into::into).collect();
+    let kinds = vec![TimelineKind::Run, TimelineKind::Message, TimelineKind::Object];
+    let filter = TimelineFilter { kinds, limit: LISTED, ..TimelineFilter::default() };
+    let to_review = app.store.timeline(scope, id, &filter).await?.into_iter().map(Into::into).collect();
     let event = control(&app, "identity.undone", tenant_now(&app, scope).await?, &body);
     match write(&app, scope, vec![Op::Append(event)]).await? {
         Progress::Done => {
@@ -97,7 +99,5 @@ async fn all(app: &App, scope: &Scope, parts: &[PartId]) -> Result<Vec<CustomerV
     let mut ids: Vec<PartId> = around.iter().map(|part| part.customer).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut customers = app.store.customers_by_id(scope, &ids).await?;
-    customers.sort_by_key(|customer| customer.customer);
-    Ok(customers.into_iter().map(|customer| CustomerView::new(customer, &around)).collect())
+    Ok(people(app, scope, &ids).await?.into_iter().map(CustomerView::new).collect())
 }

@@ -20,7 +20,7 @@ use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::problem::{INVALID_BODY, Problem};
 use crate::text::step;
-use crate::views::{CustomerView, PendingView};
+use crate::views::{PendingView, ProfileView};
 use crate::writes::{Progress, accepted, event, tenant_now, write};
 
 #[derive(Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub(crate) struct Change {
 /// Waits up to five seconds until the change shows; after that it is answered 202, with its position in the log.
 #[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = Change,
     params(("id" = String, Path, description = "The customer's id.")),
-    responses((status = 200, body = CustomerView), (status = 202, body = PendingView), Problems))]
+    responses((status = 200, body = ProfileView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn update_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,

@@ -15,6 +15,7 @@ use crate::condition;
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
 use crate::openapi::Problems;
 use crate::parameters::Query;
+use crate::people::with_identities;
 use crate::problem::Problem;
 use crate::views::CustomerView;
 
@@ -59,18 +60,13 @@ async fn page(
     let filter = CustomerFilter { condition, as_of: None, identity: None, after, limit: PAGE };
     let customers = app.store.customers(&scope, &filter).await?;
     let next = customers.last().filter(|_| customers.len() == PAGE).map(|customer| customer.part);
-    let ids: Vec<PartId> = customers.iter().map(|customer| customer.part).collect();
-    let mut parts = app.store.parts_around(&scope, &ids).await?;
-    parts.sort_by_key(|part| part.customer);
-    let rows = customers.into_iter().map(|customer| {
-        let from = parts.partition_point(|part| part.customer < customer.part);
-        let to = parts.partition_point(|part| part.customer <= customer.part);
-        serde_json::to_value(CustomerView::new(customer, &parts[from..to])).unwrap_or(Value::Null)
-    });
+    let people = with_identities(&app, &scope, customers).await?;
+    let rows = people.into_iter().map(|person| serde_json::to_value(CustomerView::new(person)).unwrap_or(Value::Null));
     Ok(Page { rows: rows.collect(), next })
 }
 
-fn read(name: &str) -> Option<Read> {
+/// Where a customer's row has what a column is called after.
+pub(in crate::routes) fn read(name: &str) -> Option<Read> {
     match name.split_once('.') {
         None => USUAL.contains(&name).then(|| Read::Path(vec![name.to_owned()])),
         Some(("identity", kind)) if !kind.is_empty() => Some(Read::Identity(kind.to_owned())),

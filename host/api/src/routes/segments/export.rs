@@ -1,0 +1,83 @@
+//! `GET /api/v1/segments/{name}/export`: all members, as a stream that is read a page at a time.
+
+use axum::extract::State;
+use axum::response::Response;
+use openhub_model::PartId;
+use openhub_store::Scope;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersRead};
+use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::openapi::Problems;
+use crate::parameters::{Path, Query};
+use crate::people::people;
+use crate::problem::Problem;
+use crate::routes::export::customers;
+use crate::segments::find;
+use crate::views::CustomerView;
+
+const USUAL: [&str; 2] = ["id", "since"];
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// `csv` or `jsonl`, which it is unless told.
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
+    /// With commas: `since`, what the export of all customers has, `attributes.<name>`, `consents.<purpose>`, or the kind
+    /// of an identity, such as `email`. `id,since` unless told.
+    fields: Option<String>,
+}
+
+/// A segment's members with chosen fields, by id.
+#[utoipa::path(get, path = "/api/v1/segments/{name}/export", tag = "segments",
+    params(("name" = String, Path, description = "The segment's name."), Parameters),
+    responses((status = 200, description = "Rows, as they are read.",
+        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
+pub(crate) async fn export_segment(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersRead>,
+    Path(name): Path<String>,
+    Query(Parameters { format, fields }): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let scope = access.scope;
+    let segment = find(&app, &scope, &name).await?.name;
+    let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
+    let file = segment.clone();
+    respond(table, &file, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await
+}
+
+async fn page(app: Arc<App>, scope: Scope, segment: String, after: Option<PartId>) -> Result<Page<PartId>, Problem> {
+    let members = app.store.members(&scope, &segment, after, PAGE).await?;
+    let next = members.last().filter(|_| members.len() == PAGE).map(|(customer, _)| *customer);
+    let ids: Vec<PartId> = members.iter().map(|(customer, _)| *customer).collect();
+    let since: HashMap<PartId, _> = members.into_iter().collect();
+    let people = people(&app, &scope, &ids).await?;
+    let rows = people.into_iter().map(|person| {
+        let since = since.get(&person.customer.customer);
+        let mut row = serde_json::to_value(CustomerView::new(person)).unwrap_or(Value::Null);
+        row["since"] = json!(since);
+        row
+    });
+    Ok(Page { rows: rows.collect(), next })
+}
+
+fn read(name: &str) -> Option<Read> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    customers::read(name).or_else(|| match name.split_once('.') {
+        Some(("attributes", path)) => Read::below(&["attributes"], path),
+        Some(("consents", key)) if !key.is_empty() => {
+            Some(Read::Path(["consents", key, "state"].map(str::to_owned).into()))
+        }
+        None if name == "since" => Read::below(&[], name),
+        None if !name.is_empty() && name.bytes().all(plain) => Some(Read::Identity(name.to_owned())),
+        _ => None,
+    })
+}

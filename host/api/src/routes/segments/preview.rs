@@ -1,0 +1,56 @@
+//! `POST /api/v1/segments/preview`: whom a condition would hold for, before it is saved.
+
+use axum::Json;
+use axum::extract::State;
+use openhub_store::Preview;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use crate::app::{App, Previews};
+use crate::auth::{Authorized, CustomersRead};
+use crate::body::JsonBody;
+use crate::openapi::Problems;
+use crate::people::people;
+use crate::problem::{OVERLOADED, Problem, TOO_COSTLY};
+use crate::segments::Known;
+use crate::views::{CustomerView, PreviewView};
+use crate::why::as_of;
+
+/// Customers that a preview shows.
+const SAMPLE: usize = 10;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PreviewRequest)]
+pub(crate) struct Request {
+    #[schema(value_type = Object)]
+    condition: Value,
+}
+
+/// Counts the customers for whom a condition holds, for at most two seconds.
+///
+/// If they are too many for that, a random share of them is counted, and the answer says how far off it may be.
+#[utoipa::path(post, path = "/api/v1/segments/preview", tag = "segments", request_body = Request,
+    responses((status = 200, body = PreviewView), Problems))]
+pub(crate) async fn preview_segment(
+    State(app): State<Arc<App>>,
+    State(previews): State<Previews>,
+    access: Authorized<CustomersRead>,
+    JsonBody(request): JsonBody<Request>,
+) -> Result<Json<PreviewView>, Problem> {
+    let scope = &access.scope;
+    let condition = Known::read(&app, scope).await?.condition(request.condition)?;
+    let time = app.limits.preview_time;
+    let busy = || Problem::new(OVERLOADED, "Others are counting. Try again in a moment.").retry_after(1);
+    let turn = tokio::time::timeout(time, previews.0.acquire()).await;
+    let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    let preview = app.store.preview(scope, &condition, as_of(&app, scope).await?, SAMPLE, time).await?;
+    if preview.slices == 0 {
+        let share = Preview::SLICES;
+        return Err(Problem::new(TOO_COSTLY, format!("Not even one of {share} customers could be asked in time.")));
+    }
+    let sample = people(&app, scope, &preview.sample).await?;
+    Ok(Json(PreviewView::new(&preview, sample.into_iter().map(CustomerView::new).collect())))
+}

@@ -1,0 +1,82 @@
+//! `PUT /api/v1/segments/{name}`: writes a segment's next version.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_model::{Condition, Fault};
+use openhub_store::{Op, SegmentVersion};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use super::get::show;
+use crate::app::{App, Catalog};
+use crate::auth::{Authorized, SegmentsWrite};
+use crate::body::JsonBody;
+use crate::openapi::Problems;
+use crate::parameters::{Path, name_in_path};
+use crate::problem::{CONFLICT, INVALID_BODY, Problem};
+use crate::segments::Known;
+use crate::views::{PendingView, SegmentView};
+use crate::writes::{Progress, accepted, control, tenant_now, write};
+
+/// A `condition`, or `"static": true`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewSegment)]
+pub(crate) struct NewSegment {
+    /// Whom it holds for is in the segment.
+    #[schema(value_type = Option<Object>)]
+    condition: Option<Value>,
+    /// Whoever is added by hand is in the segment.
+    r#static: Option<bool>,
+}
+
+/// Makes a segment, or writes its next version, which everybody is looked at anew for.
+///
+/// What it says already is not written again. A static segment stays one.
+#[utoipa::path(put, path = "/api/v1/segments/{name}", tag = "segments", request_body = NewSegment,
+    params(("name" = String, Path, description = "The segment's name, in kebab-case.")),
+    responses((status = 200, body = SegmentView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn save_segment(
+    State(app): State<Arc<App>>,
+    State(catalog): State<Catalog>,
+    access: Authorized<SegmentsWrite>,
+    Path(name): Path<String>,
+    JsonBody(new): JsonBody<NewSegment>,
+) -> Result<Response, Problem> {
+    let name = name_in_path(&name)?;
+    let _changes = catalog.0.lock().await;
+    let scope = &access.scope;
+    let known = Known::read(&app, scope).await?;
+    let condition = condition(&known, name, new)?;
+    let latest = known.segments.get(name);
+    if latest.is_some_and(|latest| latest.condition.is_some() != condition.is_some()) {
+        return Err(Problem::new(CONFLICT, "A segment is static or not for good. Use another name."));
+    }
+    if latest.is_some_and(|latest| latest.condition == condition) {
+        return Ok(Json(show(&app, scope, name).await?).into_response());
+    }
+    let version = latest.map_or(1, |latest| latest.version + 1);
+    let at = tenant_now(&app, scope).await?;
+    let new =
+        SegmentVersion { segment: name.to_owned(), version, condition, author: access.key, created_at: app.now() };
+    let published = control(&app, "segment.published", at, &json!({"segment": name, "version": version}));
+    match write(&app, scope, vec![Op::PutSegmentVersion(new), Op::Append(published)]).await? {
+        Progress::Done => Ok(Json(show(&app, scope, name).await?).into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+/// None for a static segment.
+fn condition(known: &Known, name: &str, new: NewSegment) -> Result<Option<Condition>, Problem> {
+    match (new.condition, new.r#static) {
+        (Some(condition), None | Some(false)) => known.condition_of(name, condition).map(Some),
+        (None, Some(true)) => Ok(None),
+        _ => {
+            let fault = Fault::new("", "wrong-form", "A segment has a `condition` or is `static`, and not both.");
+            Err(Problem::fault(INVALID_BODY, fault))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `GET /api/v1/segments/{name}/why`
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, CustomersRead};
+use crate::openapi::Problems;
+use crate::parameters::{Path, Query, id_in_path};
+use crate::problem::Problem;
+use crate::segments::find;
+use crate::views::{ExplanationView, WhyView};
+use crate::why::{as_of, explain};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// The customer's id.
+    customer: String,
+}
+
+/// Why a customer is in a segment, or why not: the tree of its condition with the truth and the evidence at each leaf.
+#[utoipa::path(get, path = "/api/v1/segments/{name}/why", tag = "segments",
+    params(("name" = String, Path, description = "The segment's name."), Parameters),
+    responses((status = 200, body = WhyView), Problems))]
+pub(crate) async fn why_segment(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersRead>,
+    Path(name): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<WhyView>, Problem> {
+    let scope = &access.scope;
+    let id = id_in_path(&parameters.customer, "customer")?;
+    let segment = find(&app, scope, &name).await?;
+    let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let memberships = app.store.memberships(scope, &[customer.customer]).await?;
+    let since = memberships.into_iter().find(|each| each.segment == segment.name).and_then(|each| each.since);
+    let condition = match segment.version {
+        Some(_) => segment.condition,
+        None => app.store.segment_versions(scope, &segment.name).await?.pop().and_then(|version| version.condition),
+    };
+    let as_of = as_of(&app, scope).await?;
+    let why = match &condition {
+        Some(condition) => explain(&app, scope, &customer, &[condition], as_of).await?.pop(),
+        None => None,
+    };
+    Ok(Json(WhyView {
+        customer: customer.customer,
+        segment: Some(segment.name),
+        since: Some(since),
+        now: as_of.now,
+        truth: why.as_ref().map(|why| why.truth),
+        until: why.as_ref().and_then(|why| why.until),
+        why: why.map(ExplanationView),
+    }))
+}

@@ -1,0 +1,34 @@
+//! Why a condition holds for one customer, or why not: what is stored is loaded, and the model explains.
+
+use openhub_model::condition::{Explanation, Needs};
+use openhub_model::identity::Part;
+use openhub_model::{Condition, Customer};
+use openhub_store::{AsOf, Scope};
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::writes::tenant_now;
+
+/// The tenant's present, with all that the engine has done.
+pub(crate) async fn as_of(app: &App, scope: &Scope) -> Result<AsOf, Problem> {
+    let now = tenant_now(app, scope).await?;
+    let done = app.store.last_commit(scope).await?;
+    Ok(AsOf { now: now.max(done.now), ..done })
+}
+
+/// One explanation a condition, in their order.
+pub(crate) async fn explain(
+    app: &App,
+    scope: &Scope,
+    customer: &Customer,
+    conditions: &[&Condition],
+    as_of: AsOf,
+) -> Result<Vec<Explanation>, Problem> {
+    let mut needs = Needs::default();
+    conditions.iter().for_each(|condition| needs.add(condition));
+    let parts = app.store.parts_around(scope, &[customer.customer]).await?.iter().map(Part::id).collect();
+    let facts = app.store.facts(scope, &[(customer.customer, parts)], &needs, as_of).await?;
+    let facts = facts.into_iter().next().unwrap_or_default();
+    let facts = facts.facts(customer, as_of.now);
+    Ok(conditions.iter().map(|condition| condition.explain(&facts)).collect())
+}

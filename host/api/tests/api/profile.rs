@@ -1,0 +1,86 @@
+//! One customer, whole: who they are, what belongs to them, what happened to them.
+
+use crate::hub::Hub;
+use insta::assert_json_snapshot;
+use openhub_model::{Cause, Object, PartId};
+use openhub_store::{CatalogChange, Changes, Membership, ObjectChange, Op, Scope, SegmentVersion};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_profile_has_all_that_belongs_to_a_customer() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let identify = json!({"type": "identify", "userId": "ada", "anonymousId": "x", "messageId": "first",
+        "timestamp": "2026-01-30T12:00:00Z", "traits": {"name": "Ada", "age": 36}});
+    hub.send_events(&tenant, json!([identify])).await;
+    let found = hub.get("/api/v1/customers?identity=user_id:ada", key).await;
+    let id: PartId = found.body["customers"][0]["id"].as_str().unwrap().parse().unwrap();
+    let scope = Scope::of(tenant.id);
+    let version = SegmentVersion {
+        segment: "best".to_owned(),
+        version: 1,
+        condition: None,
+        author: "test".to_owned(),
+        created_at: hub.now(),
+    };
+    hub.store.transact(&scope, vec![Op::PutSegmentVersion(version)]).await.unwrap();
+    let mut customer = hub.store.customer(&scope, id).await.unwrap().unwrap();
+    let rule = |at| Cause { at, event: "first".into(), plugin: Some("d1".into()), rule: Some("rfm".into()) };
+    customer.set("recency", json!(4), rule(hub.now()));
+    customer.set("tier", json!("gold"), rule(hub.now()));
+    let changes = Changes {
+        customers: vec![customer],
+        catalog: vec![CatalogChange::Segment { name: "best".to_owned(), version: 1, position: 0 }],
+        memberships: vec![Membership { segment: "best".to_owned(), customer: id, since: Some(hub.now()) }],
+        objects: [("coupon", "A/1"), ("coupon", "B"), ("store", "C")].map(|(kind, k)| object(&hub, kind, k, id)).into(),
+        ..Changes::default()
+    };
+    hub.commit(&tenant, changes).await;
+    let path = format!("/api/v1/customers/{id}");
+    let consents = json!({"consents": {"marketing/email": {"state": "granted", "source": "form"}}});
+    assert_eq!(hub.call("PATCH", &path, key, Some(consents)).await.status, 200);
+    assert_json_snapshot!("profile", hub.get(&path, key).await);
+    let segments = hub.get(&format!("{path}/segments"), key).await;
+    let member = json!({"segment": "best", "since": hub.now()});
+    assert_eq!((segments.status, segments.body), (200, json!({"segments": [member]})));
+    let mut keys = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = hub.get(&format!("{path}/objects?limit=1{after}"), key).await.body;
+        keys.extend(page["objects"].as_array().unwrap().iter().map(|object| object["key"].clone()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(keys, ["A/1", "B", "C"]);
+    let timeline = async |query: &str| -> Vec<String> {
+        let page = hub.get(&format!("{path}/timeline?{query}"), key).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let items = page.body["items"].as_array().unwrap().iter();
+        items.map(|item| item["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(timeline("kind=consent").await, ["consent"]);
+    assert_eq!(timeline("kind=object,consent").await, ["consent", "object", "object", "object"]);
+    assert_eq!(timeline("").await, ["consent", "object", "object", "object", "event", "event"]);
+    assert_eq!(timeline("to=2026-01-31T00:00:00Z").await, ["event"]);
+    assert_eq!(timeline("kind=event&from=2026-01-30T12:00:00Z").await, ["event", "event"]);
+    let page = hub.get(&format!("{path}/timeline?kind=consent"), key).await.body;
+    let detail: &Value = &page["items"][0]["detail"];
+    assert_eq!(detail["consents"]["marketing/email"]["state"], "granted");
+}
+
+fn object(hub: &Hub, kind: &str, key: &str, part: PartId) -> ObjectChange {
+    let object = Object {
+        kind: kind.to_owned(),
+        key: key.to_owned(),
+        part: Some(part),
+        version: 1,
+        fields: json!({"percent": 15}),
+        created_at: hub.now(),
+        updated_at: hub.now(),
+        cause: "m".to_owned(),
+    };
+    ObjectChange::Create(object, Vec::new())
+}

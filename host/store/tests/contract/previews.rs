@@ -1,0 +1,94 @@
+//! Counts under a bound of time, the connections that they were made on, and the kinds of a timeline.
+
+use futures::future::join_all;
+use openhub_model::condition::{AttributeTest, Comparison};
+use openhub_model::{Cause, Condition, Customer, EventKind, NewEvent};
+use openhub_store::{AsOf, Scope, Store, TimelineFilter, TimelineKind};
+use serde_json::json;
+use std::time::Duration;
+
+use crate::support::{Database, at, changes, event, identity, part};
+
+const PEOPLE: usize = 600;
+
+pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.tenant_by_name("acme").await?.ok_or_else(|| anyhow::anyhow!("an earlier case makes it"))?;
+    let (scope, part) = (Scope::of(tenant.id), part(&tenant, 501));
+    let consents = json!({"marketing": {"state": "granted"}});
+    let granted = NewEvent {
+        kind: EventKind::Identify,
+        body: json!({"consents": consents}).to_string(),
+        ..event("granted", part)
+    };
+    let other = NewEvent { kind: EventKind::Identify, body: json!({"traits": {}}).to_string(), ..event("other", part) };
+    store.append(&scope, vec![granted, other, event("bought", part)]).await?;
+    let filter = TimelineFilter { kinds: vec![TimelineKind::Consent], limit: 9, ..TimelineFilter::default() };
+    let found = store.timeline(&scope, part, &filter).await?;
+    let found: Vec<_> = found.iter().map(|item| (item.id.as_str(), &item.detail["consents"])).collect();
+    assert_eq!(found, [("granted", &consents)]);
+    let all = store.timeline(&scope, part, &TimelineFilter { limit: 9, ..TimelineFilter::default() }).await?;
+    assert_eq!(all.len(), 4, "three events, one of them a consent too");
+    store.close().await;
+    Ok(())
+}
+
+/// Nobody satisfies it, and it takes long to find out.
+fn slow() -> Condition {
+    let test = |number: usize| {
+        let value = json!(format!("nothing {number}"));
+        Condition::Attribute(AttributeTest { name: format!("a{}", number % 40), is: Comparison::Contains, value })
+    };
+    Condition::Any((0..800).map(test).collect())
+}
+
+pub async fn a_count_ends_in_time_and_its_connection_goes_on(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.create_tenant("many", openhub_model::ClockKind::Replay, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let held = *leases.iter().find(|lease| lease.tenant == tenant.id).ok_or_else(|| anyhow::anyhow!("it is free"))?;
+    let mut all = changes(1);
+    all.customers = (0..PEOPLE)
+        .map(|user| {
+            let mut customer = Customer::new(part(&tenant, user), identity(user), at(3));
+            let cause = Cause { at: at(3), event: "m".into(), plugin: None, rule: None };
+            (0..40).for_each(|name| {
+                customer.set(&format!("a{name}"), json!(format!("{user} and {name}")), cause.clone());
+            });
+            customer
+        })
+        .collect();
+    store.commit(&scope, &held, &all).await?;
+    let now = AsOf::whole_log(at(10));
+    let whole = store.preview(&scope, &everybody(), now, 5, Duration::from_secs(60)).await?;
+    assert_eq!((whole.count(), whole.error(), whole.sample.len()), (PEOPLE as i64, 0, 5));
+    let (slow, mut cut) = (slow(), 0);
+    for turn in 0..8 {
+        // Beyond its bound, and dropped by its caller before it.
+        let preview = store.preview(&scope, &slow, now, 5, Duration::from_millis(5 + turn)).await?;
+        cut += usize::from(!preview.is_exact());
+        assert_eq!(preview.error() > 0 || preview.slices == 0, !preview.is_exact());
+        let dropped = store.preview(&scope, &slow, now, 5, Duration::from_secs(2));
+        let dropped = tokio::time::timeout(Duration::from_millis(turn), dropped).await;
+        assert!(dropped.is_err() || turn > 4, "it took less than {turn} ms");
+    }
+    assert!(cut > 4, "only {cut} of 8 counts were cut off");
+    // Every connection of the pool is as good as new.
+    let counts = join_all((0..32).map(|_| count(&store, &scope))).await;
+    for count in counts {
+        assert_eq!(count?, PEOPLE as i64);
+    }
+    store.release_leases(&leases).await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn count(store: &Store, scope: &Scope) -> anyhow::Result<i64> {
+    Ok(store.count_customers(scope, &everybody(), AsOf::whole_log(at(10))).await?)
+}
+
+fn everybody() -> Condition {
+    let test = AttributeTest { name: "a7".into(), is: Comparison::Prefix, value: json!("") };
+    Condition::Attribute(test)
+}
