@@ -128,7 +128,7 @@ impl Loading {
         sql.text(&wanted.json).push(")) SELECT e.part_id, e.name, e.occurred_at, e.position, b.body");
         self.of_parts(
             &mut sql,
-            "events e",
+            "events",
             " INDEXED BY events_part",
             " CROSS JOIN wanted w LEFT JOIN event_bodies b \
              ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position",
@@ -175,7 +175,7 @@ impl Loading {
             return Ok(());
         }
         let mut sql = Sql::new(&self.reading.conn(), "SELECT r.part_id, r.journey, r.version, r.status, r.node");
-        self.of_parts(&mut sql, "runs r", " INDEXED BY runs_part", "", "r");
+        self.of_parts(&mut sql, "runs", " INDEXED BY runs_part", "", "r");
         sql.push(" AND r.journey IN (SELECT atom FROM json_each(").text(&bulk::list(&needs.journeys)).push("))");
         let rows = sql.fetch_all::<(String, String, i64, i64, String)>(self.reading.conn()).await?;
         let converting = if rows.is_empty() { HashSet::new() } else { self.converting(needs).await? };
@@ -217,7 +217,7 @@ impl Loading {
             &self.reading.conn(),
             "SELECT g.part_id, g.created_at, g.channel, g.journey, g.status, g.attempts",
         );
-        self.of_parts(&mut sql, "messages g", " INDEXED BY messages_part", "", "g");
+        self.of_parts(&mut sql, "messages", " INDEXED BY messages_part", "", "g");
         sql.push(" AND g.created_at > ").int(since(need.window, as_of.now)).push(" ORDER BY g.created_at, g.id");
         let rows = sql.fetch_all::<(String, i64, String, String, i64, i64)>(self.reading.conn()).await?;
         for (part, at, channel, journey, status, attempts) in rows {
@@ -233,7 +233,7 @@ impl Loading {
             return Ok(());
         }
         let mut sql = Sql::new(&self.reading.conn(), "SELECT o.part_id, o.kind, o.key, o.fields");
-        self.of_parts(&mut sql, "objects o", " INDEXED BY objects_part", "", "o");
+        self.of_parts(&mut sql, "objects", " INDEXED BY objects_part", "", "o");
         sql.push(" AND o.kind IN (SELECT atom FROM json_each(").text(&bulk::list(&needs.objects));
         sql.push(")) ORDER BY o.kind, o.key");
         let rows = sql.fetch_all::<(String, String, String, String)>(self.reading.conn()).await?;
@@ -244,8 +244,8 @@ impl Loading {
         Ok(())
     }
 
-    /// The rows of the parts in `table`: looked up part by part on SQLite, which would rather walk all of the tenant's;
-    /// by a hash of the parts on PostgreSQL, which without statistics would rather compare each with each.
+    /// The rows of the parts in `table`, looked up part by part: without statistics, either database would rather walk
+    /// all of the tenant's, or compare each with each.
     fn of_parts(
         &self,
         sql: &mut Sql,
@@ -254,25 +254,16 @@ impl Loading {
         joined: &'static str,
         alias: &'static str,
     ) {
-        let tenant = |sql: &mut Sql| {
-            sql.push(" WHERE ").push(alias).push(".tenant_id = ").int(self.tenant).push(" AND ");
-            sql.push(alias).push(".part_id ");
-        };
+        sql.push(" FROM json_each(").text(&self.parts).push(") k CROSS JOIN ");
         match sql {
             Sql::Sqlite(_) => {
-                sql.push(" FROM json_each(")
-                    .text(&self.parts)
-                    .push(") k CROSS JOIN ")
-                    .push(table)
-                    .push(index)
-                    .push(joined);
-                tenant(sql);
-                sql.push("= CAST(k.atom AS TEXT)");
+                sql.push(table).push(" ").push(alias).push(index).push(joined);
+                sql.push(" WHERE ").push(alias).push(".tenant_id = ").int(self.tenant);
+                sql.push(" AND ").push(alias).push(".part_id = CAST(k.atom AS TEXT)");
             }
             Sql::Postgres(_) => {
-                sql.push(" FROM ").push(table).push(joined);
-                tenant(sql);
-                sql.push("IN (SELECT CAST(atom AS TEXT) FROM json_each(").text(&self.parts).push("))");
+                sql.push("LATERAL (SELECT * FROM ").push(table).push(" WHERE tenant_id = ").int(self.tenant);
+                sql.push(" AND part_id = k.atom OFFSET 0) ").push(alias).push(joined).push(" WHERE TRUE");
             }
         }
     }

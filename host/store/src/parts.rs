@@ -9,6 +9,7 @@ use crate::connection::{execute, select};
 use crate::customers::{read_state, write_state};
 use crate::decode::id;
 use crate::error::StoreError;
+use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
@@ -32,17 +33,32 @@ impl Store {
         if parts.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = select!(
-            self,
-            scope,
-            Row,
+        let tenant = scope.tenant().0;
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(&reading.conn(), "");
+        match sql {
             // The ids first, from the index alone: asked for whole rows by customer, SQLite scans all of the tenant's.
-            "SELECT part_id, customer_id, kind, value, since, claimed, seen, source, state FROM parts \
-             WHERE tenant_id = $1 AND part_id IN (SELECT part_id FROM parts WHERE tenant_id = $1 AND customer_id IN \
-             (SELECT customer_id FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))))",
-            scope.tenant().0,
-            bulk::list(parts),
-        );
+            Sql::Sqlite(_) => {
+                sql.push("SELECT part_id, customer_id, kind, value, since, claimed, seen, source, state FROM parts");
+                sql.push(" WHERE tenant_id = ").int(tenant).push(" AND part_id IN (SELECT part_id FROM parts");
+                sql.push(" WHERE tenant_id = ").int(tenant).push(" AND customer_id IN (SELECT customer_id FROM parts");
+                sql.push(" WHERE tenant_id = ").int(tenant).push(" AND part_id IN (SELECT atom FROM json_each(");
+                sql.text(&bulk::list(parts)).push("))))");
+            }
+            // Fenced: without statistics, PostgreSQL would compare each part with each.
+            Sql::Postgres(_) => {
+                sql.push("WITH owners AS MATERIALIZED (SELECT DISTINCT o.customer_id FROM json_each(");
+                sql.text(&bulk::list(parts)).push(") k CROSS JOIN LATERAL (SELECT customer_id FROM parts");
+                sql.push(" WHERE tenant_id = ").int(tenant).push(" AND part_id = k.atom OFFSET 0) o)");
+                sql.push(
+                    " SELECT p.* FROM owners CROSS JOIN LATERAL (SELECT part_id, customer_id, kind, value, since,",
+                );
+                sql.push(" claimed, seen, source, state FROM parts WHERE tenant_id = ").int(tenant);
+                sql.push(" AND customer_id = owners.customer_id OFFSET 0) p");
+            }
+        }
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
         rows.into_iter().map(part).collect()
     }
 

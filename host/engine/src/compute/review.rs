@@ -37,7 +37,7 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
             }
             Review::Members { place, members, position } => {
                 let uploads = batch.lanes[lane].members.iter().filter_map(|member| members.get(&member.part.id()));
-                let Some(upload) = uploads.last().copied() else { continue };
+                let Some(upload) = uploads.copied().next_back() else { continue };
                 let cause = Id::named(&[b"members", &position.to_le_bytes(), part.as_bytes()]).to_string();
                 batch.admit(lane, *place, upload, Moment::timer(now, &cause));
             }
