@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 use super::api::Api;
+use super::setup;
 use crate::receiver::Summary;
 
 /// In the order and under the names of the JSON answer; what is skipped there is compared all the same.
@@ -23,12 +24,22 @@ pub struct Figures {
     pub win_back_distinct: u64,
     pub coupons: u64,
     pub coupons_in_messages: u64,
+    /// Members of each segment at the end.
+    #[serde(skip)]
+    pub segments: Members,
     /// Different codes among the coupons.
     #[serde(skip)]
     pub coupon_codes: u64,
     /// Messages that the receiver refused or did not expect.
     #[serde(skip)]
     pub strange_messages: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    pub two_orders: u64,
+    pub quiet: u64,
+    pub spent: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +66,8 @@ pub async fn collect(hub: &Api, receiver: &Api) -> Result<Figures> {
     figures.spent_200 = hub.count(&format!("/api/v1/customers?condition={}", encode(spent)), "customers").await?;
     figures.tier_changed = hub.count("/api/v1/events?name=Tier%20Changed", "events").await?;
 
+    figures.segments = members(hub).await?;
+
     let mut codes = HashSet::new();
     hub.each("/api/v1/objects/coupon?", "objects", |coupon| {
         figures.coupons += 1;
@@ -71,6 +84,17 @@ pub async fn collect(hub: &Api, receiver: &Api) -> Result<Figures> {
     let seen: HashSet<String> = serde_json::from_value(receiver.get("/codes").await?)?;
     figures.coupons_in_messages = codes.intersection(&seen).count() as u64;
     Ok(figures)
+}
+
+/// How many members the segments have now.
+pub async fn members(hub: &Api) -> Result<Members> {
+    let answer = hub.get("/api/v1/segments").await?;
+    let segments = answer["segments"].as_array().context("a list of segments")?;
+    let count = |name: &str| {
+        let segment = segments.iter().find(|segment| segment["name"] == name);
+        segment.and_then(|segment| segment["members"].as_u64()).unwrap_or(0)
+    };
+    Ok(Members { two_orders: count(setup::TWO_ORDERS), quiet: count(setup::QUIET), spent: count(setup::SPENT) })
 }
 
 fn count_customer(figures: &mut Figures, customer: &Value) -> Result<()> {

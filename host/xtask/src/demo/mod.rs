@@ -135,6 +135,12 @@ impl Demo {
         let truths = truths::of(&purchases, self.options.every);
         let (figures, costs) = replay::replay(hub, receiver, past, &purchases, self.options.drop_request).await?;
         show::table(&figures, &truths, &costs);
+        let reader = Api::new(&hub.url, &past.api_key)?;
+        let members = reader.get(&format!("/api/v1/segments/{}/members?limit=1", setup::QUIET)).await?;
+        if let Some(customer) = members["members"][0]["customer"].as_str() {
+            let why = format!("/api/v1/segments/{}/why?customer={customer}", setup::QUIET);
+            show::why(setup::QUIET, &reader.get(&why).await?)?;
+        }
         if self.options.json {
             println!("{}", show::json(&figures, &costs)?);
         }

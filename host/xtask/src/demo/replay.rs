@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::PATIENCE;
 use super::api::Api;
 use super::cost::{Costs, Usage};
-use super::figures::{self, Figures};
+use super::figures::{self, Figures, Members};
 use super::purchases::Purchase;
 use super::setup::Tenant;
 use crate::process::Server;
@@ -18,6 +18,8 @@ const END: &str = "1998-06-30T12:00:00Z";
 /// A request holds this many events, or what the hub's limit of 500 KB lets in.
 const EVENTS: usize = 2000;
 const BYTES: usize = 480_000;
+/// Requests after which the bar looks at the segments again.
+const LOOK: usize = 3;
 const POLL: Duration = Duration::from_millis(20);
 
 pub async fn replay(
@@ -31,7 +33,7 @@ pub async fn replay(
     let reader = Api::new(&hub.url, &tenant.api_key)?;
     let usage = Usage::of(hub.pid())?;
     let start = Instant::now();
-    send(&sender, purchases, drop).await?;
+    send(&sender, &reader, purchases, drop).await?;
     reader.call(Method::POST, "/api/v1/clock", Some(&json!({"to": END}))).await?;
     wait(&reader, "behind", "the engine is behind by").await?;
     let computed = start.elapsed();
@@ -43,8 +45,8 @@ pub async fn replay(
     Ok((figures, costs))
 }
 
-async fn send(api: &Api, purchases: &[Purchase], drop: Option<usize>) -> Result<()> {
-    let style = ProgressStyle::with_template("replaying {bar:40} {pos}/{len} orders  {per_sec}  {eta} left")?;
+async fn send(api: &Api, reader: &Api, purchases: &[Purchase], drop: Option<usize>) -> Result<()> {
+    let style = ProgressStyle::with_template("replaying {bar:40} {pos}/{len} orders  {per_sec}  {msg}")?;
     let bar = ProgressBar::new(purchases.len() as u64).with_style(style);
     for (request, number) in requests(purchases).into_iter().zip(1..) {
         if drop != Some(number) {
@@ -52,6 +54,10 @@ async fn send(api: &Api, purchases: &[Purchase], drop: Option<usize>) -> Result<
             ensure!(answer["refused"].is_null(), "events were refused: {}", answer["refused"]);
         }
         bar.inc(request.events.len() as u64);
+        if number % LOOK == 0 && !bar.is_hidden() {
+            let Members { two_orders, quiet, spent } = figures::members(reader).await?;
+            bar.set_message(format!("two in 30 days: {two_orders}, none for 180: {quiet}, 200 spent: {spent}"));
+        }
     }
     bar.finish_and_clear();
     Ok(())

@@ -11,6 +11,9 @@ use super::api::Api;
 /// The key that the webhook plugin signs with; the receiver knows it too.
 pub const SIGNING_SECRET: &str = "whsec_b3Blbmh1YiBkZW1vOiBvbmx5IGZvciB0aGlzIG1hY2hpbmUu";
 const JOURNEY: &str = "win-back";
+pub const TWO_ORDERS: &str = "two-orders-in-30-days";
+pub const QUIET: &str = "no-order-for-180-days";
+pub const SPENT: &str = "spent-at-least-200";
 
 /// As `openhub tenant create --json` answers.
 #[derive(Clone, Deserialize)]
@@ -31,7 +34,18 @@ pub async fn install(
     for (name, component) in components {
         enable(&api, name, component.clone(), receiver).await.with_context(|| format!("the plugin {name}"))?;
     }
-    publish(&api, &root.join("examples/cdnow/win-back.journey.json")).await.context("the journey")
+    publish(&api, &root.join("examples/cdnow/win-back.journey.json")).await.context("the journey")?;
+    let orders = |within: &str, at_least: i64| json!({"event": {"name": "Order Completed", "within": within, "is": "ge", "value": at_least}});
+    for (name, condition) in [
+        (TWO_ORDERS, orders("30d", 2)),
+        (QUIET, json!({"not": orders("180d", 1)})),
+        (SPENT, json!({"attribute": {"name": "spent_cents", "is": "ge", "value": 20_000}})),
+    ] {
+        let body = json!({"condition": condition});
+        let put = api.call(Method::PUT, &format!("/api/v1/segments/{name}"), Some(&body)).await;
+        put.with_context(|| format!("the segment {name}"))?;
+    }
+    Ok(())
 }
 
 async fn enable(api: &Api, name: &str, component: Vec<u8>, receiver: &str) -> Result<()> {

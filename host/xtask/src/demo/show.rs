@@ -32,6 +32,9 @@ fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("tier gold", figures.tiers.gold.to_string()),
         ("tier silver", figures.tiers.silver.to_string()),
         ("tier bronze", figures.tiers.bronze.to_string()),
+        ("segment: two orders in 30 days", figures.segments.two_orders.to_string()),
+        ("segment: no order for 180 days", figures.segments.quiet.to_string()),
+        ("segment: spent 200.00 or more", figures.segments.spent.to_string()),
         ("changes of tier", figures.tier_changed.to_string()),
         ("win-back messages received", figures.win_back_sent.to_string()),
         ("  by idempotency key", figures.win_back_distinct.to_string()),
@@ -40,6 +43,12 @@ fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("  whose code came in a message", figures.coupons_in_messages.to_string()),
         ("messages of other kinds, or badly signed", figures.strange_messages.to_string()),
     ]
+}
+
+/// Why a customer is in a segment: the tree of its condition with the truth and the evidence at each leaf.
+pub fn why(segment: &str, why: &Value) -> Result<()> {
+    println!("\nwhy `{segment}`:\n{}", serde_json::to_string_pretty(why)?);
+    Ok(())
 }
 
 /// One object: the figures, then the costs.

@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::{Figures, Tiers};
+use super::figures::{Figures, Members, Tiers};
 use super::purchases::Purchase;
 
 /// The clock is set to noon of this day at the end.
@@ -30,6 +30,7 @@ fn published() -> Figures {
         win_back_distinct: 36_633,
         coupons: 36_633,
         coupons_in_messages: 36_633,
+        segments: Members { two_orders: 323, quiet: 18_210, spent: 3_005 },
         coupon_codes: 36_633,
         strange_messages: 0,
     }
@@ -40,6 +41,8 @@ struct Customer<'a> {
     cents: i64,
     points: i64,
     days: BTreeSet<&'a str>,
+    /// One an order.
+    orders: Vec<i32>,
 }
 
 fn count(purchases: &[Purchase]) -> Figures {
@@ -52,13 +55,19 @@ fn count(purchases: &[Purchase]) -> Figures {
         customer.cents += cents;
         customer.points += cents / 100;
         customer.days.insert(&purchase.date);
+        customer.orders.push(day_number(&purchase.date));
         figures.tier_changed += u64::from(tier(customer.points) != before);
     }
+    let last = day_number(LAST_DAY);
     let mut messages = 0;
     for customer in customers.values() {
         figures.customers += 1;
         figures.points += customer.points;
         figures.spent_200 += u64::from(customer.cents >= 20_000);
+        // A window of n days ends at noon of the last day, and leaves out the noon at which it begins.
+        let since = |days: i32| customer.orders.iter().filter(|day| **day > last - days).count();
+        figures.segments.two_orders += u64::from(since(30) >= 2);
+        figures.segments.quiet += u64::from(since(180) == 0);
         match tier(customer.points) {
             2 => figures.tiers.gold += 1,
             1 => figures.tiers.silver += 1,
@@ -68,6 +77,7 @@ fn count(purchases: &[Purchase]) -> Figures {
     }
     let cents: i64 = customers.values().map(|customer| customer.cents).sum();
     figures.total_usd = format!("{}.{:02}", cents / 100, cents % 100);
+    figures.segments.spent = figures.spent_200;
     figures.win_back_sent = messages;
     figures.win_back_distinct = messages;
     figures.coupons = messages;
