@@ -7,7 +7,7 @@ use openhub_model::condition::Needs;
 use openhub_model::{Condition, PartId};
 use openhub_store::Segment;
 
-/// A segment by its place in [`Segments::list`].
+/// A segment by its place in the order of evaluation.
 pub type Place = u32;
 
 pub struct Watched {
