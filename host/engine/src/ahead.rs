@@ -69,8 +69,14 @@ impl<'a> Ahead<'a> {
 
     /// Parts that the batch made or saw, each a customer of its own.
     pub fn parts(&self, read: &mut Vec<Part>, touched: &[PartId]) {
-        read.retain(|part| !self.parts.contains_key(&part.id()));
-        read.extend(touched.iter().filter_map(|part| self.parts.get(part)).map(|part| (*part).clone()));
+        for part in read.iter_mut() {
+            if let Some(made) = self.parts.get(&part.id()) {
+                *part = (*made).clone();
+            }
+        }
+        let known: HashSet<PartId> = read.iter().map(Part::id).collect();
+        let made = touched.iter().filter(|part| !known.contains(part)).filter_map(|part| self.parts.get(part));
+        read.extend(made.map(|part| (*part).clone()));
     }
 
     pub fn customers(&self, read: &mut Vec<Customer>, parts: &[PartId]) {
