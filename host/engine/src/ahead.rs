@@ -157,6 +157,8 @@ impl Ahead<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openhub_model::Identity;
+    use openhub_model::identity::Age;
 
     fn run(id: u8, status: RunStatus, due: Option<i64>) -> Run {
         let id = Id::named(&[&[id]]);
@@ -210,6 +212,31 @@ mod tests {
         let mut read = vec![timer(4, 40)];
         Ahead::of(TenantId(1), &changes).timers(&mut read, Timestamp::from_micros(80), Some(timer(4, 40)));
         assert_eq!(read, [timer(4, 40)]);
+    }
+
+    fn part(id: u8, customer: u8, seen: bool) -> Part {
+        let named = |id: u8| Id::named(&[&[id]]);
+        Part {
+            age: Age { position: i64::from(id), claimed: false, id: named(id) },
+            customer: named(customer),
+            identity: Identity::new(Identity::USER_ID, id.to_string()),
+            source: String::new(),
+            seen,
+            state: None,
+        }
+    }
+
+    /// The customer's oldest part was seen in the batch under way, and only the other one is touched by the next.
+    #[test]
+    fn a_part_that_was_read_around_another_stays() {
+        let changes = Changes { parts: vec![part(1, 1, true)], ..Changes::default() };
+        let ahead = Ahead::of(TenantId(1), &changes);
+        let mut read = vec![part(1, 1, false), part(2, 1, true)];
+        ahead.parts(&mut read, &[part(2, 1, true).id()]);
+        assert_eq!(read, [part(1, 1, true), part(2, 1, true)]);
+        let mut unread = Vec::new();
+        ahead.parts(&mut unread, &[part(1, 1, false).id()]);
+        assert_eq!(unread, [part(1, 1, true)]);
     }
 
     #[test]
