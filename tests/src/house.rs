@@ -10,7 +10,7 @@ use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
     Claim, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, PluginStatus, RunFilter, Scope,
-    Store,
+    SegmentVersion, Store,
 };
 use serde_json::{Value, json};
 
@@ -82,6 +82,43 @@ impl House {
             Op::Append(control("journey.published", name, published)),
         ];
         self.store.transact(&self.scope, ops).await.expect("a journey is published");
+    }
+
+    /// Writes the first version of a segment; it takes effect when the engine reaches its event.
+    pub async fn publish_segment(&self, name: &str, condition: &Value) {
+        let version = SegmentVersion {
+            segment: name.to_owned(),
+            version: 1,
+            condition: Some(serde_json::from_value(condition.clone()).expect("a condition")),
+            author: "test".to_owned(),
+            created_at: HOST_NOW,
+        };
+        let published = json!({ "segment": name, "version": 1 });
+        let ops = vec![Op::PutSegmentVersion(version), Op::Append(control("segment.published", name, published))];
+        self.store.transact(&self.scope, ops).await.expect("a segment is published");
+    }
+
+    /// Segments of every kind that an order, a coupon, a run, a call or the time alone can move somebody through.
+    pub async fn publish_segments(&self) {
+        let orders = |within: &str, at_least: i64| json!({"event": {"name": "Order Completed", "within": within, "is": "ge", "value": at_least}});
+        let sum = json!({"event": {"name": "Order Completed", "aggregate": "sum", "of": "total", "within": "45d", "is": "gt", "value": 120}});
+        let coupons = json!({"object": {"kind": "coupon", "quantifier": "count", "is": "ge", "value": 2}});
+        let changed =
+            json!({"sequence": {"steps": [{"name": "Order Completed"}, {"name": "Tier Changed"}], "within": "7d"}});
+        for (name, condition) in [
+            ("awaited", json!({"all": [{"journey": {"name": "win-back", "is": "in"}}, {"not": {"segment": "two"}}]})),
+            ("coupons", coupons),
+            ("changed", changed),
+            ("known", json!({"identity": {"kind": "email", "is": "exists"}})),
+            ("news", json!({"consent": {"purpose": "news", "is": "granted"}})),
+            ("quiet", json!({"not": orders("60d", 1)})),
+            ("spent", json!({"attribute": {"name": "spent_cents", "is": "ge", "value": 20_000}})),
+            ("sum", sum),
+            ("two", orders("30d", 2)),
+            ("vip", json!({"any": [{"tag": "vip"}, {"attribute": {"name": "tier", "is": "eq", "value": "gold"}}]})),
+        ] {
+            self.publish_segment(name, &condition).await;
+        }
     }
 
     /// Appends orders, in requests of 500. The position to wait for.
@@ -178,17 +215,28 @@ impl House {
         let messages = MessageFilter { limit: PAGE, ..MessageFilter::default() };
         let messages = self.store.messages(&self.scope, &messages).await.expect("messages");
         let messages: Vec<String> = messages.iter().map(|row| format!("{:?}", row.message)).collect();
-        let filter = EventFilter { name: Some("Tier Changed".into()), limit: PAGE, ..EventFilter::default() };
-        let events = self.store.events(&self.scope, &filter).await.expect("events");
-        let mut events: Vec<String> =
-            events.iter().map(|event| format!("{} {}", event.message_id, event.body)).collect();
+        let mut events = Vec::new();
+        for name in ["Tier Changed", "Segment Entered", "Segment Left", "Identity Refused"] {
+            let filter = EventFilter { name: Some(name.into()), limit: PAGE, ..EventFilter::default() };
+            let caused = self.store.events(&self.scope, &filter).await.expect("events");
+            events.extend(caused.iter().map(|event| format!("{name} {} {}", event.message_id, event.body)));
+        }
         events.sort();
+        let timers = self.store.due_timers(&self.scope, Timestamp::MAX, PAGE).await.expect("timers");
+        let timers: Vec<String> = timers.iter().map(|timer| format!("{timer:?}")).collect();
+        let mut members = Vec::new();
+        for segment in self.store.segments(&self.scope).await.expect("segments") {
+            let listed = self.store.members(&self.scope, &segment.name, None, PAGE).await.expect("members");
+            assert_eq!(segment.members, listed.len() as i64, "the count of `{}`", segment.name);
+            members.extend(listed.iter().map(|(customer, since)| format!("{} {customer} {since}", segment.name)));
+        }
         let (parts, claims) = self.identities().await;
         let parts: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
         let claims: Vec<String> = claims.iter().map(|claim| format!("{claim:?}")).collect();
         let standing = self.store.standing(&self.scope).await.expect("a standing");
         json!({
             "customers": customers, "parts": parts, "claims": claims, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
+            "timers": timers, "members": members,
             "clock": standing.clock, "waiting": standing.waiting_runs,
             "set_aside": standing.set_aside,
         })

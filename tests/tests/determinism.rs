@@ -44,6 +44,7 @@ async fn state(url: Option<String>, batch: usize, workers: usize) -> Value {
         house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
     }
     house.publish("win-back", win_back()).await;
+    house.publish_segments().await;
     house.append(&orders()).await;
     let position = house.advance("2026-01-31T12:00:00Z").await;
     house.run(batch, workers, position).await;
@@ -55,7 +56,10 @@ async fn the_batch_size_changes_nothing() {
     let one = state(None, 1, 1).await;
     let coupons = one["coupons"].as_array().expect("coupons").len();
     assert!(coupons > 100, "only {coupons} coupons: the test proves nothing");
-    assert!(one["events"].as_array().expect("events").len() > 50, "hardly a change of tier");
+    let events = one["events"].as_array().expect("events").iter().filter_map(Value::as_str);
+    let count = |name: &str| events.clone().filter(|event| event.starts_with(name)).count();
+    assert!(count("Tier Changed") > 50, "hardly a change of tier");
+    assert!(count("Segment Entered") > 500 && count("Segment Left") > 300, "hardly anybody moved");
     for (batch, workers) in [(7, 1), (37, 2), (5_000, 2)] {
         assert_same(&one, &state(None, batch, workers).await, &format!("batches of {batch}"));
     }

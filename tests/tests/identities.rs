@@ -93,6 +93,7 @@ async fn state(url: Option<String>, batch: usize, workers: usize) -> Value {
     let path = guests::root().join("examples/cdnow/win-back.journey.json");
     let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
     house.publish("win-back", journey).await;
+    house.publish_segments().await;
     house.store.append(&house.scope, shop(&house)).await.expect("events are appended");
     let position = house.advance("2025-12-31T12:00:00Z").await;
     house.run(batch, workers, position).await;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openhub_model::{Identity, Timestamp};
-use openhub_store::{EventFilter, Op, SegmentVersion};
+use openhub_store::EventFilter;
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::{HOST_NOW, House, Order, control};
+use openhub_tests::house::{House, Order};
 use serde_json::{Value, json};
 use xtask::demo::purchases;
 
@@ -90,16 +90,7 @@ fn segments() -> [(&'static str, Value); 3] {
 
 async fn publish(house: &House) {
     for (name, condition) in segments() {
-        let version = SegmentVersion {
-            segment: name.to_owned(),
-            version: 1,
-            condition: Some(serde_json::from_value(condition).expect("a condition")),
-            author: "test".to_owned(),
-            created_at: HOST_NOW,
-        };
-        let published = json!({"segment": name, "version": 1});
-        let ops = vec![Op::PutSegmentVersion(version), Op::Append(control("segment.published", name, published))];
-        house.store.transact(&house.scope, ops).await.expect("a segment is published");
+        house.publish_segment(name, &condition).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drafts of journeys, checked as publishing would.
 
-use openhub_journey::{Journey, Surroundings};
+use openhub_journey::{Journey, Named, Surroundings};
 use openhub_model::Fault;
 use openhub_store::{PluginStatus, Scope};
 use serde_json::Value;
@@ -10,7 +10,10 @@ use crate::problem::Problem;
 
 /// What stands in the way of publishing a definition.
 pub(crate) async fn faults(app: &App, scope: &Scope, name: &str, definition: &Value) -> Result<Vec<Fault>, Problem> {
-    let surroundings = surroundings(app, scope).await?;
+    let mut surroundings = surroundings(app, scope).await?;
+    let segments = app.store.latest_segment_versions(scope).await?.into_iter().map(|version| version.segment);
+    let journeys = app.store.journeys(scope).await?.into_iter().map(|journey| journey.name).chain([name.to_owned()]);
+    surroundings.named = Some(Named { segments: segments.collect(), journeys: journeys.collect() });
     Ok(check(name, definition, &surroundings))
 }
 

@@ -18,7 +18,7 @@ mod step;
 mod template;
 mod uses;
 
-pub use check::{Surroundings, check};
+pub use check::{Named, Surroundings, check};
 pub use definition::{Definition, Reentry, Trigger};
 pub use journey::Journey;
 pub use nodes::Node;

@@ -87,7 +87,7 @@ mod truth;
 mod window;
 
 pub use bucket::{BUCKETS, BucketHash};
-pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES};
+pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES, property_faults};
 pub use compare::{MICROS_LIMIT, micros, properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;

@@ -234,7 +234,7 @@ pub(crate) async fn put_segment_version(
     .map(drop)
 }
 
-/// A version takes effect: everybody is looked at anew.
+/// A version takes effect: everybody is looked at anew, unless who is in it is written by hand.
 pub(crate) async fn put_in_force(
     tx: &mut Tx<'_>,
     tenant: TenantId,
@@ -244,8 +244,9 @@ pub(crate) async fn put_in_force(
 ) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "UPDATE segments SET version = $3, position = $4, filling = 1, filled = 0, filled_to = NULL \
-         WHERE tenant_id = $1 AND name = $2",
+        "UPDATE segments SET version = $3, position = $4, filled = 0, filled_to = NULL, \
+         filling = (SELECT CASE WHEN v.condition IS NULL THEN 0 ELSE 1 END FROM segment_versions v \
+         WHERE v.tenant_id = $1 AND v.segment = $2 AND v.version = $3) WHERE tenant_id = $1 AND name = $2",
         tenant.0,
         name,
         version,

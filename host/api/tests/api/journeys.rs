@@ -53,3 +53,50 @@ async fn a_journey_is_published_paused_and_resumed() {
     let none = hub.get("/api/v1/messages?journey=welcome", key).await;
     assert_eq!((none.status, none.body), (200, json!({"messages": [], "next": null})));
 }
+
+#[tokio::test]
+async fn conditions_of_a_journey_name_what_there_is() {
+    let hub = Hub::start().await;
+    let key = &hub.tenant("shop").await.api_key;
+    let mut journey = welcome();
+    journey["trigger"]["condition"] = json!({"any": [{"segment": "nobody"}, {"journey": {"name": "no", "is": "in"}}]});
+    journey["trigger"]["where"] = json!([{"property": "total", "is": "gt", "value": true}]);
+    let saved = hub.call("PUT", "/api/v1/journeys/welcome", key, Some(journey)).await;
+    let faults = saved.body["faults"].as_array().unwrap().iter();
+    let faults: Vec<(&str, &str)> =
+        faults.map(|fault| (fault["pointer"].as_str().unwrap(), fault["code"].as_str().unwrap())).collect();
+    let expected = [
+        ("/trigger/condition/any/0/segment", "unknown-segment"),
+        ("/trigger/condition/any/1/journey/name", "unknown-journey"),
+        ("/trigger/where/0/value", "wrong-type"),
+    ];
+    assert_eq!(faults, expected);
+}
+
+#[tokio::test]
+async fn a_journey_starts_where_a_segment_is_entered() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    for name in ["best", "other"] {
+        let condition = json!({"condition": {"tag": name}});
+        assert_eq!(hub.call("PUT", &format!("/api/v1/segments/{name}"), key, Some(condition)).await.status, 200);
+    }
+    let mut journey = welcome();
+    journey["trigger"] = json!({
+        "event": "Segment Entered", "where": [{"property": "segment", "is": "eq", "value": "best"}],
+        "condition": {"segment": "best"},
+    });
+    let saved = hub.call("PUT", "/api/v1/journeys/welcome", key, Some(journey)).await;
+    assert_eq!(saved.body["faults"], json!([]));
+    assert_eq!(hub.call("POST", "/api/v1/journeys/welcome/publish", key, None).await.status, 200);
+    let start = welcome()["start"].as_str().unwrap().to_owned();
+    for (user, tag) in [("ada", "best"), ("bob", "other")] {
+        let new = json!({"identities": [{"kind": "user_id", "value": user}], "tags": {tag: true}});
+        assert!(hub.post("/api/v1/customers", key, new).await.status < 300, "{user}");
+    }
+    let counts = hub.get("/api/v1/journeys/welcome/counts", key).await.body;
+    assert_eq!(counts["versions"][0]["nodes"][&start]["entered"], 1, "{counts}");
+    let log = hub.get("/api/v1/events?name=Segment%20Entered", key).await.body;
+    assert_eq!(log["events"].as_array().unwrap().len(), 2, "{log}");
+}

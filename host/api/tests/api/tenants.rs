@@ -18,6 +18,7 @@ async fn a_foreign_id_is_not_found() {
         format!("/api/v1/customers/{id}/timeline"),
         format!("/api/v1/customers/{id}/segments"),
         format!("/api/v1/customers/{id}/objects"),
+        format!("/api/v1/customers/{id}/attributes/tier/history"),
         "/api/v1/segments/secret".to_owned(),
         "/api/v1/segments/secret/versions".to_owned(),
         "/api/v1/segments/secret/members".to_owned(),
@@ -39,6 +40,13 @@ async fn a_foreign_id_is_not_found() {
     ] {
         assert_eq!(hub.post(path, &theirs.api_key, body.clone()).await.status, 200, "{path}");
         assert_eq!(hub.post(path, &ours.api_key, body).await.status, 404, "{path}");
+    }
+    let apart = json!({"identity": {"kind": "user_id", "value": "ada"}});
+    let path = format!("/api/v1/customers/{id}/unmerge");
+    assert_eq!(hub.post(&path, &ours.api_key, apart).await.status, 404, "{path}");
+    for path in ["/api/v1/export/customers", "/api/v1/export/events"] {
+        assert!(hub.get(path, &theirs.api_key).await.body.to_string().contains("ada"), "{path}");
+        assert_eq!(hub.get(path, &ours.api_key).await.body, serde_json::Value::Null, "{path}");
     }
     assert_eq!(hub.call("DELETE", "/api/v1/segments/secret", &ours.api_key, None).await.status, 404);
     hub.call("PUT", "/api/v1/segments/own", &ours.api_key, Some(json!({"static": true}))).await;

@@ -160,6 +160,7 @@ fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Su
     Surroundings {
         channels: channels.map(|shape| (shape.name.clone(), shape.clone())).collect(),
         objects: objects.map(|shape| (shape.name.clone(), shape.clone())).collect(),
+        named: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use openhub_journey::{Facts, Input, Journey, Moment, Next};
-use openhub_model::condition::{self, Truth, properties_match};
+use openhub_model::condition::{Truth, properties_match};
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
 use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
@@ -108,8 +108,9 @@ impl Batch<'_> {
             return None;
         }
         if let Some(condition) = &journey.trigger().condition {
-            let truth = lane.with_facts(catalog, event.now, |facts| condition.evaluate(facts).truth);
-            if truth != Some(Truth::True) {
+            let asked = lane.asked(catalog);
+            let facts = asked.facts(&lane.standing.facts, customer, event.now);
+            if condition.evaluate(&facts).truth != Truth::True {
                 return None;
             }
         }
@@ -132,15 +133,14 @@ impl Batch<'_> {
         let catalog = self.catalog;
         let tracked = &self.lanes[lane].runs[run];
         let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
-        let asks = journey.needs();
         let mut input = input;
         loop {
             let step = {
                 let lane = &mut self.lanes[lane];
-                let runs = if asks.journeys.is_empty() { Vec::new() } else { lane.runs_known(catalog) };
+                let asked = lane.asked(catalog);
                 let Some(customer) = &lane.customer else { return };
                 let identities: Vec<&Identity> = lane.members.iter().map(|member| &member.part.identity).collect();
-                let known = condition::Facts { runs: &runs, ..lane.standing.facts.facts(customer, now) };
+                let known = asked.facts(&lane.standing.facts, customer, now);
                 let facts = Facts::of(self.tenant, &identities, known);
                 let tracked = &mut lane.runs[run];
                 let step = journey.advance(&mut tracked.run, input, &facts);

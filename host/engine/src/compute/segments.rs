@@ -205,7 +205,18 @@ impl Lane {
         self.standing.touch(segments.on_event(&event.name));
     }
 
-    pub(super) fn runs_known(&self, catalog: &Catalog) -> Vec<RunFact> {
+    /// What conditions ask about the customer and LOAD cannot know, as it is now.
+    pub fn asked(&self, catalog: &Catalog) -> Asked {
+        let needs = catalog.segments.needs();
+        let identities = match needs.identities {
+            true => self.members.iter().map(|member| member.part.identity.clone()).collect(),
+            false => Vec::new(),
+        };
+        let runs = if needs.journeys.is_empty() { Vec::new() } else { self.runs_known(catalog) };
+        Asked { identities, runs }
+    }
+
+    fn runs_known(&self, catalog: &Catalog) -> Vec<RunFact> {
         let stored = self.standing.facts.runs.iter().filter(|run| run.status != RunStatus::Waiting).cloned();
         let tracked = self.runs.iter().map(|tracked| {
             let run = &tracked.run;
@@ -216,17 +227,18 @@ impl Lane {
         });
         stored.chain(tracked).collect()
     }
+}
 
+/// Identities and runs of a customer, with all that the batch did to them.
+pub struct Asked {
+    identities: Vec<Identity>,
+    runs: Vec<RunFact>,
+}
+
+impl Asked {
     /// All that conditions may ask about the customer now.
-    pub fn with_facts<T>(&self, catalog: &Catalog, now: Timestamp, ask: impl FnOnce(&Facts<'_>) -> T) -> Option<T> {
-        let customer = self.customer.as_ref()?;
-        let identities: Vec<Identity> = match catalog.segments.needs().identities {
-            true => self.members.iter().map(|member| member.part.identity.clone()).collect(),
-            false => Vec::new(),
-        };
-        let runs = if catalog.segments.needs().journeys.is_empty() { Vec::new() } else { self.runs_known(catalog) };
-        let facts = Facts { runs: &runs, identities: &identities, ..self.standing.facts.facts(customer, now) };
-        Some(ask(&facts))
+    pub fn facts<'a>(&'a self, known: &'a CustomerFacts, customer: &'a Customer, now: Timestamp) -> Facts<'a> {
+        Facts { runs: &self.runs, identities: &self.identities, ..known.facts(customer, now) }
     }
 }
 
@@ -246,28 +258,25 @@ impl Batch<'_> {
         if woken {
             due.extend(segments.on_clock());
         }
+        let asked = state.asked(catalog);
+        let Lane { customer, standing, changed, .. } = state;
+        let Some(customer) = customer else { return };
         let mut wake: Option<Timestamp> = None;
         let mut crossed = Vec::new();
         while let Some(place) = due.pop_first() {
             let watched = segments.get(place);
             let Some(condition) = &watched.condition else { continue };
-            let state = &mut self.lanes[lane];
-            let Some(evaluation) = state.with_facts(catalog, moment.now, |facts| condition.evaluate(facts)) else {
-                break;
-            };
+            let evaluation = condition.evaluate(&asked.facts(&standing.facts, customer, moment.now));
             wake = earlier(wake, evaluation.until);
-            if evaluation.truth.holds() != state.standing.facts.segments.contains(&watched.name) {
-                crossed.push((place, state.standing.cross(&watched.name, moment.now)));
+            if evaluation.truth.holds() != standing.facts.segments.contains(&watched.name) {
+                crossed.push((place, standing.cross(&watched.name, moment.now)));
                 // All of them lie behind this one.
                 due.extend(segments.on_segment(&watched.name));
             }
         }
-        let state = &mut self.lanes[lane];
-        if let Some(customer) = &mut state.customer {
-            let wake = if woken { wake } else { earlier(customer.wake_at, wake) };
-            state.changed |= customer.wake_at != wake;
-            customer.wake_at = wake;
-        }
+        let wake = if woken { wake } else { earlier(customer.wake_at, wake) };
+        *changed |= customer.wake_at != wake;
+        customer.wake_at = wake;
         for (place, crossing) in crossed {
             self.tell(lane, place, crossing, moment);
         }

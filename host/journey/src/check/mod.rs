@@ -6,6 +6,7 @@ mod fields;
 mod graph;
 
 use minijinja::Environment;
+use openhub_model::condition::{Declarations, property_faults};
 use openhub_model::manifest::{ChannelShape, Field, ObjectShape};
 use openhub_model::{Condition, Fault, Span};
 use serde_json::{Map, Value};
@@ -26,6 +27,29 @@ const MAX_NODES: usize = 1000;
 pub struct Surroundings {
     pub channels: BTreeMap<String, ChannelShape>,
     pub objects: BTreeMap<String, ObjectShape>,
+    /// What conditions may name. None for a version that was checked when it was published: it keeps its meaning.
+    pub named: Option<Named>,
+}
+
+/// The segments and journeys of a tenant, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    pub segments: BTreeSet<String>,
+    pub journeys: BTreeSet<String>,
+}
+
+impl Surroundings {
+    fn faults(&self, condition: &Condition, pointer: &str) -> Vec<Fault> {
+        let Some(named) = &self.named else { return condition.faults(pointer) };
+        let objects = self.objects.iter().map(|(kind, shape)| (kind.clone(), shape.fields.clone())).collect();
+        let declared = Declarations {
+            segments: Some(&named.segments),
+            journeys: Some(&named.journeys),
+            objects: Some(&objects),
+            ..Declarations::default()
+        };
+        condition.faults_against(pointer, &declared)
+    }
 }
 
 /// All faults of a definition; none: it can be compiled and published.
@@ -38,8 +62,9 @@ pub fn check(definition: &Definition, surroundings: &Surroundings) -> Vec<Fault>
         faults.push(Fault::new("/trigger/event", "empty", "a journey is triggered by an event with a name"));
     }
     if let Some(condition) = &definition.trigger.condition {
-        faults.extend(condition.faults("/trigger/condition"));
+        faults.extend(surroundings.faults(condition, "/trigger/condition"));
     }
+    faults.extend(property_faults(&definition.trigger.tests, "/trigger/where"));
     graph::check(definition, &mut faults);
     let environment = template::environment();
     let made = made_objects(definition, surroundings);
@@ -101,7 +126,7 @@ impl<'a> NodeCheck<'a, '_> {
     }
 
     pub(crate) fn condition(&mut self, field: &str, condition: &Condition) {
-        self.faults.extend(condition.faults(&format!("{}/{field}", self.pointer)));
+        self.faults.extend(self.surroundings.faults(condition, &format!("{}/{field}", self.pointer)));
     }
 
     pub(crate) fn span(&mut self, field: &str, span: Span) {

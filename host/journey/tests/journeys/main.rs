@@ -48,6 +48,7 @@ fn surroundings() -> Surroundings {
     Surroundings {
         channels: serde_json::from_value(channels).expect("channels"),
         objects: serde_json::from_value(objects).expect("object types"),
+        named: None,
     }
 }
 

@@ -6,7 +6,7 @@
 mod leaves;
 mod values;
 
-use super::{Condition, Declarations};
+use super::{Condition, Declarations, PropertyTest};
 use crate::fault::Fault;
 
 /// A leaf alone has depth 1; each `all`, `any` or `not` around it adds 1.
@@ -30,6 +30,13 @@ impl Condition {
         check.condition(self, pointer, 1);
         check.faults
     }
+}
+
+/// What is wrong with tests of an event's own properties, that stand at `pointer`.
+pub fn property_faults(tests: &[PropertyTest], pointer: &str) -> Vec<Fault> {
+    let mut check = Check { root: pointer, declared: &Declarations::default(), leaves: 0, faults: Vec::new() };
+    check.properties(tests, &[], pointer);
+    check.faults
 }
 
 struct Check<'a> {

@@ -188,7 +188,7 @@ impl<'a> Check<'a> {
         fields.map(Vec::as_slice)
     }
 
-    fn properties(&mut self, tests: &[PropertyTest], fields: &'a [Field], pointer: &str) {
+    pub(super) fn properties(&mut self, tests: &[PropertyTest], fields: &'a [Field], pointer: &str) {
         for (index, test) in tests.iter().enumerate() {
             self.leaf();
             let pointer = format!("{pointer}/{index}");
