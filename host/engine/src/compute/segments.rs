@@ -103,6 +103,11 @@ impl Standing {
         for Stored { customer, segments, .. } in self.stored {
             for segment in segments.into_iter().flatten() {
                 if Some(customer) == id && self.facts.segments.contains(&segment) {
+                    // Who left and came back in the batch is a member since they came back.
+                    if let Some(since) = self.since.get(&segment) {
+                        changes.push(Membership { segment: segment.clone(), customer, since: None });
+                        changes.push(Membership { segment: segment.clone(), customer, since: Some(*since) });
+                    }
                     kept.insert(segment);
                 } else {
                     changes.push(Membership { segment, customer, since: None });
