@@ -61,10 +61,15 @@ impl Standing {
         self.told = 0;
     }
 
-    /// The facts of two customers who are one from now on: a member of a segment is who one of them was.
-    pub fn join(&mut self, mut other: Standing, segments: &Segments) {
+    /// The facts of two customers who are one from now on, under the name of this one: a member of a segment is who one
+    /// of them was, and what only the other was in is entered now.
+    pub fn join(&mut self, mut other: Standing, segments: &Segments, now: Timestamp) {
         self.keep();
         other.keep();
+        for segment in other.facts.segments.difference(&self.facts.segments) {
+            self.since.insert(segment.clone(), now);
+        }
+        self.told = self.told.max(other.told);
         self.stored.append(&mut other.stored);
         let (mine, theirs) = (&mut self.facts, other.facts);
         mine.identities.extend(theirs.identities);
@@ -76,7 +81,6 @@ impl Standing {
         mine.messages.sort_by_key(|message| message.at);
         mine.objects.extend(theirs.objects);
         mine.objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
-        self.since.extend(other.since);
         self.stale.clear();
         self.touch(segments.all());
     }
