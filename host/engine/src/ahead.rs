@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use openhub_model::condition::ObjectFact;
 use openhub_model::identity::{Authority, Part};
 use openhub_model::run::{Run, RunStatus, Timer};
-use openhub_model::{Customer, Id, Identity, PartId, Timestamp};
+use openhub_model::{Id, Identity, PartId, Timestamp};
 use openhub_store::{Changes, Claim, CustomerFacts, ObjectChange};
 
 use crate::catalog::Catalog;
@@ -18,28 +18,24 @@ use crate::compute::wake_timer;
 
 /// The changes of the batch that commits, by what they change.
 pub struct Ahead<'a> {
-    customers: HashMap<PartId, &'a Customer>,
     runs: HashMap<Id, &'a Run>,
     changes: &'a Changes,
 }
 
 impl<'a> Ahead<'a> {
     pub fn of(changes: &'a Changes) -> Ahead<'a> {
-        Ahead {
-            customers: changes.customers.iter().map(|customer| (customer.part, customer)).collect(),
-            runs: changes.runs.iter().map(|run| (run.id, run)).collect(),
-            changes,
-        }
+        Ahead { runs: changes.runs.iter().map(|run| (run.id, run)).collect(), changes }
     }
 
     /// The timers due before `until`, and not behind `upto` if the read ended there.
     pub fn timers(&self, read: &mut Vec<Timer>, until: Timestamp, upto: Option<Timer>) {
-        let wakes: HashSet<Id> = self.customers.keys().map(|part| wake_timer(*part, until).id).collect();
+        let woken =
+            self.changes.wakes.iter().map(|wake| wake.customer).chain(self.changes.gone_customers.iter().copied());
+        let wakes: HashSet<Id> = woken.map(|customer| wake_timer(customer, until).id).collect();
         read.retain(|timer| !self.runs.contains_key(&timer.id) && !wakes.contains(&timer.id));
         let runs = self.runs.values().filter(|run| run.status == RunStatus::Waiting);
         let runs = runs.filter_map(|run| Some(Timer { due: run.due?, id: run.id, part: run.part }));
-        let wakes = self.customers.values();
-        let wakes = wakes.filter_map(|customer| Some(wake_timer(customer.part, customer.wake_at?)));
+        let wakes = self.changes.wakes.iter().filter_map(|wake| Some(wake_timer(wake.customer, wake.due?)));
         let armed = runs.chain(wakes);
         read.extend(armed.filter(|timer| timer.due < until && upto.is_none_or(|upto| *timer <= upto)));
         read.sort_unstable();

@@ -26,6 +26,8 @@ pub struct Changes {
     pub wall: Timestamp,
     /// Folds, under the ids of their oldest parts.
     pub customers: Vec<Customer>,
+    /// The customers whose segments may change by time alone at another moment than before.
+    pub wakes: Vec<Wake>,
     /// Ids that no customer has any more: they were joined to others.
     pub gone_customers: Vec<PartId>,
     pub parts: Vec<Part>,
@@ -114,4 +116,11 @@ pub enum CatalogChange {
     RemoveSegment {
         name: String,
     },
+}
+
+/// When a customer's segments may change by time alone; none while they cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    pub customer: PartId,
+    pub due: Option<Timestamp>,
 }

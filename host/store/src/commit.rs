@@ -8,7 +8,7 @@ use crate::bulk::{self, Bulk, Rows, json_text};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
 use crate::claims::{claim_rows, put_claims};
 use crate::connection::{execute, fetch_optional, select};
-use crate::customers::{customer_rows, drop_customers, put_customers};
+use crate::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
 use crate::decode::{limit, time};
 use crate::error::StoreError;
 use crate::identity_policies::put_policy;
@@ -30,6 +30,8 @@ struct Prepared {
     clock: Timestamp,
     wall: Timestamp,
     customers: Option<Bulk>,
+    /// When they are due, and who sleeps, as a list of ids.
+    wakes: (Option<Bulk>, Option<String>),
     /// Ids, as a list.
     gone_customers: Option<String>,
     parts: Option<Bulk>,
@@ -88,6 +90,7 @@ fn prepare(changes: &Changes) -> Prepared {
         clock: changes.clock,
         wall: changes.wall,
         customers: customer_rows(&changes.customers),
+        wakes: wake_rows(&changes.wakes),
         gone_customers: ids(&changes.gone_customers),
         parts: part_rows(&changes.parts),
         gone_parts: ids(&changes.gone_parts),
@@ -129,6 +132,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     if let Some(rows) = &changes.customers {
         put_customers(tx, tenant, rows).await?;
     }
+    put_wakes(tx, tenant, &changes.wakes).await?;
     if let Some(ids) = &changes.gone_customers {
         drop_customers(tx, tenant, ids).await?;
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
+use crate::changes::Wake;
 use crate::conditions::AsOf;
 use crate::connection::{execute, select};
 use crate::decode::{id, json, limit, maybe_time, time};
@@ -54,8 +55,9 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, wake_at FROM customers \
-             WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, \
+             (SELECT due FROM wakes w WHERE w.tenant_id = customers.tenant_id AND w.customer_id = customers.part_id) AS wake_at \
+             FROM customers WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
             bulk::list(ids),
         );
@@ -99,7 +101,8 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, wake_at \
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, \
+             (SELECT due FROM wakes w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.part_id) AS wake_at \
              FROM customers c WHERE tenant_id = ",
         );
         sql.int(tenant.0);
@@ -125,7 +128,7 @@ pub(crate) fn customer_rows(customers: &[Customer]) -> Option<Bulk> {
         row.id(customer.part).id(customer.customer).text(&customer.identity.kind).text(&customer.identity.value);
         row.json(|json| write_values(json, &customer.attributes)).json(|json| write_values(json, &customer.tags));
         row.json(|json| write_values(json, &customer.consents)).json(|json| write_all_causes(json, customer));
-        row.time(customer.first_seen_at).time(customer.last_seen_at).maybe_time(customer.wake_at);
+        row.time(customer.first_seen_at).time(customer.last_seen_at);
     })
 }
 
@@ -133,12 +136,12 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
     execute!(
         tx.conn(),
         "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, consents, \
-         causes, first_seen_at, last_seen_at, wake_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
+         causes, first_seen_at, last_seen_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, value -> 6, CAST(value -> 7 AS TEXT), \
-         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT) FROM json_each($2) \
+         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM json_each($2) \
          WHERE true ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
          attributes = excluded.attributes, tags = excluded.tags, consents = excluded.consents, causes = excluded.causes, \
-         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, wake_at = excluded.wake_at",
+         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at",
         tenant.0,
         &rows.json,
     )
@@ -148,11 +151,52 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
 pub(crate) async fn drop_customers(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
+        "DELETE FROM wakes WHERE tenant_id = $1 AND customer_id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        ids,
+    )?;
+    execute!(
+        tx.conn(),
         "DELETE FROM customers WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
         tenant.0,
         ids,
     )
     .map(drop)
+}
+
+/// When the segments of customers may change by time alone, as rows to put; none for those that sleep.
+pub(crate) fn wake_rows(wakes: &[Wake]) -> (Option<Bulk>, Option<String>) {
+    let due = Rows::of(wakes.iter().filter_map(|wake| Some((wake.customer, wake.due?))), |row, (customer, due)| {
+        row.id(customer).time(due);
+    });
+    let asleep: Vec<PartId> = wakes.iter().filter(|wake| wake.due.is_none()).map(|wake| wake.customer).collect();
+    (due, (!asleep.is_empty()).then(|| bulk::list(&asleep)))
+}
+
+pub(crate) async fn put_wakes(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    (due, asleep): &(Option<Bulk>, Option<String>),
+) -> Result<(), StoreError> {
+    if let Some(due) = due {
+        execute!(
+            tx.conn(),
+            "INSERT INTO wakes (tenant_id, customer_id, due) SELECT $1, CAST(value ->> 0 AS TEXT), \
+             CAST(value ->> 1 AS BIGINT) FROM json_each($2) WHERE true \
+             ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due = excluded.due",
+            tenant.0,
+            &due.json,
+        )?;
+    }
+    if let Some(asleep) = asleep {
+        execute!(
+            tx.conn(),
+            "DELETE FROM wakes WHERE tenant_id = $1 AND customer_id IN (SELECT atom FROM json_each($2))",
+            tenant.0,
+            asleep,
+        )?;
+    }
+    Ok(())
 }
 
 type Values = BTreeMap<String, Attribute>;

@@ -41,7 +41,7 @@ pub mod tenants;
 pub mod timeline;
 pub mod transact;
 
-pub use changes::{CatalogChange, Changes, NodeCount, SetAside};
+pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
 pub use claims::{Claim, ClaimStatus};
 pub use conditions::{AsOf, Preview};
 pub use customers::CustomerFilter;

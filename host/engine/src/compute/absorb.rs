@@ -35,6 +35,10 @@ impl Batch<'_> {
         if body.review {
             return lane.standing.touch(segments.all());
         }
+        if event.depth > 0 {
+            // It says nothing of the customer, and nobody was seen.
+            return;
+        }
         let (kind, at) = (event.kind, event.at);
         if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
             return lane.write(part, merges, |state, _| state.saw(at));

@@ -10,7 +10,7 @@ use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
-use openhub_store::{CustomerFacts, Membership};
+use openhub_store::{CustomerFacts, Membership, Wake};
 use serde_json::{Value, json};
 
 use super::customer::{Lane, Tracked};
@@ -83,6 +83,13 @@ impl Standing {
         mine.objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
         self.stale.clear();
         self.touch(segments.all());
+    }
+
+    /// What changes of when the database wakes the customer.
+    pub fn waken(&self, customer: Option<&Customer>) -> Option<Wake> {
+        let Customer { part, wake_at, .. } = customer?;
+        let stored = self.stored.iter().find(|stored| stored.customer == *part).and_then(|stored| stored.wake_at);
+        (stored != *wake_at).then_some(Wake { customer: *part, due: *wake_at })
     }
 
     /// The timers that the database has.
@@ -275,7 +282,7 @@ impl Batch<'_> {
             due.extend(segments.on_clock());
         }
         let asked = state.asked(catalog);
-        let Lane { customer, standing, changed, .. } = state;
+        let Lane { customer, standing, .. } = state;
         let Some(customer) = customer else { return };
         let mut wake: Option<Timestamp> = None;
         let mut crossed = Vec::new();
@@ -291,7 +298,6 @@ impl Batch<'_> {
             }
         }
         let wake = if woken { wake } else { earlier(customer.wake_at, wake) };
-        *changed |= customer.wake_at != wake;
         customer.wake_at = wake;
         for (place, crossing) in crossed {
             self.tell(lane, place, crossing, moment);

@@ -3,7 +3,7 @@
 use openhub_model::condition::{EventFact, MessageFact, ObjectFact, RunFact};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
-use openhub_model::{Attribute, Cause, Customer, Identity, PartId, TenantId, Timestamp};
+use openhub_model::{Attribute, Cause, Customer, Identity, Origin, PartId, TenantId, Timestamp};
 use openhub_store::CustomerFacts;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,11 +217,12 @@ impl Person {
             facts.events.push(EventFact {
                 name: delivery.name.as_str().into(),
                 at: Timestamp::from_micros(delivery.at),
+                origin: if delivery.caused { Origin::Caused } else { Origin::Arrived },
                 position: index as i64,
                 properties: if delivery.erased { Value::Null } else { body["properties"].clone() },
             });
         }
-        facts.events.sort_by_key(|event| (event.at, event.position));
+        facts.events.sort_by_key(EventFact::order);
         for run in &self.runs {
             let converted = run.status == RunStatus::Done && run.node == "good";
             facts.runs.push(RunFact { journey: run.journey.as_str().into(), status: run.status, converted });

@@ -159,7 +159,7 @@ impl Reference<'_> {
         ended && begun
     }
 
-    /// By time, then by arrival; each id once.
+    /// By time, those that arrived before those that were caused, then by arrival; each id once.
     fn happened(&self) -> Vec<Happened> {
         let mut seen = Vec::new();
         let mut happened = Vec::new();
@@ -176,11 +176,12 @@ impl Reference<'_> {
                 Some(Value::Object(properties)) if !delivery.erased => properties.clone().into_iter().collect(),
                 _ => BTreeMap::new(),
             };
-            happened.push(Happened { name: delivery.name.clone(), at: delivery.at, properties });
+            let caused = delivery.caused;
+            happened.push((caused, Happened { name: delivery.name.clone(), at: delivery.at, properties }));
         }
         // A stable sort keeps the order of arrival.
-        happened.sort_by_key(|event| event.at);
-        happened
+        happened.sort_by_key(|(caused, event)| (event.at, *caused));
+        happened.into_iter().map(|(_, event)| event).collect()
     }
 
     fn fits(&self, event: &Happened, step: &Step) -> bool {

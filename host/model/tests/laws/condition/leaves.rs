@@ -3,7 +3,7 @@
 use openhub_model::condition::{EventFact, Facts, MessageFact, ObjectFact, RunFact, Truth};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
-use openhub_model::{Customer, Identity, Timestamp};
+use openhub_model::{Customer, Identity, Origin, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -48,6 +48,7 @@ impl Known {
             known.events.push(EventFact {
                 name: (*name).into(),
                 at: at(day * DAY),
+                origin: Origin::Arrived,
                 position: position as i64,
                 properties: properties.clone(),
             });
