@@ -101,7 +101,8 @@ impl Delivery {
                 () = tokio::time::sleep_until(gathered_at), if gathers => {}
                 () = self.stop.cancelled() => {}
             }
-            if full || self.calls.is_empty() || self.gathered_at() <= Instant::now() {
+            let is_last = self.calls.is_empty() && !self.shared.backlogs.behind(self.tenant);
+            if full || is_last || self.gathered_at() <= Instant::now() {
                 self.save();
             }
         }

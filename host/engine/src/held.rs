@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use openhub_model::condition::EventFact;
 use openhub_model::identity::Part;
 use openhub_model::run::Run;
-use openhub_model::{Attribute, Customer, PartId};
+use openhub_model::{Attribute, Customer, Event, PartId};
 use openhub_store::{CustomerFacts, Entry};
 
 /// All that COMPUTE is given of one customer.
@@ -75,7 +75,29 @@ impl Budget {
     }
 }
 
+/// Events that were read and lie behind the end of their batch.
+#[derive(Default)]
+pub struct Unread {
+    after: i64,
+    events: Vec<Event>,
+}
+
+impl Unread {
+    /// Those behind a checkpoint; none if what was read lies elsewhere.
+    pub fn take(&mut self, after: i64) -> Vec<Event> {
+        let Unread { after: from, events } = take(self);
+        if from == after { events } else { Vec::new() }
+    }
+
+    /// `events` follow each other in the log, from the first behind `after`.
+    pub fn put(&mut self, after: i64, events: Vec<Event>) {
+        *self = Unread { after, events };
+    }
+}
+
 pub struct Held {
+    /// What the lane reads next.
+    pub unread: Unread,
     budget: Arc<Budget>,
     customers: HashMap<PartId, Kept>,
     homes: HashMap<PartId, PartId>,
@@ -86,7 +108,8 @@ pub struct Held {
 
 impl Held {
     pub fn within(budget: Arc<Budget>) -> Held {
-        Held { budget, customers: HashMap::new(), homes: HashMap::new(), order: VecDeque::new(), turn: 0 }
+        let (customers, homes, order) = Default::default();
+        Held { unread: Unread::default(), budget, customers, homes, order, turn: 0 }
     }
 
     /// Takes out the customers of these parts; the parts that it knows nothing of are left in `parts`.
@@ -132,7 +155,7 @@ impl Held {
         for kept in take(&mut self.customers).into_values() {
             self.budget.taken.fetch_sub(kept.weight, Ordering::Relaxed);
         }
-        (self.homes, self.order) = Default::default();
+        (self.homes, self.order, self.unread) = Default::default();
     }
 
     fn remove(&mut self, id: PartId) -> Option<Known> {

@@ -2,7 +2,7 @@
 //! Customers that the lane still holds from earlier batches are not read.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openhub_model::condition::Needs;
 use openhub_model::identity::Part;
@@ -47,11 +47,17 @@ impl Reader<'_> {
     /// At most `limit` events and `limit` timers. `now` is the host's clock, which moves live tenants.
     pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
         let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
-        let mut events = self.store.load_events(self.scope, checkpoint, limit).await?;
+        let mut events = self.held().unread.take(checkpoint);
+        if events.len() < limit {
+            let last = events.last().map_or(checkpoint, |event| event.position);
+            events.append(&mut self.store.load_events(self.scope, last, limit - events.len()).await?);
+        }
+        let mut rest = events.split_off(limit.min(events.len()));
         if let Some(control) = events.iter().position(is_control) {
             if control == 0 {
                 return Ok(Next::Control(Box::new(events.swap_remove(0))));
             }
+            rest = Vec::new();
             events.truncate(control);
         }
         let bounds = Plan::bounds(clock_kind, clock, &events);
@@ -69,7 +75,8 @@ impl Reader<'_> {
         if let Some(ahead) = self.ahead {
             ahead.timers(&mut timers, until, upto);
         }
-        let mut plan = Plan::cut(clock, checkpoint, until, &mut events, bounds, upto);
+        let mut plan = Plan::cut(clock, checkpoint, until, &mut events, &mut rest, bounds, upto);
+        self.held().unread.put(plan.checkpoint, rest);
         if events.is_empty() && timers.is_empty() {
             return Ok(Next::Idle);
         }
@@ -87,7 +94,7 @@ impl Reader<'_> {
     pub async fn read(&self, plan: Plan, events: Vec<Event>, timer_parts: Vec<PartId>) -> Result<Input, EngineError> {
         let (events, bodies) = read_bodies(events).await?;
         let (mut touched, pairs) = self.touched(&events, &bodies, &timer_parts);
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take(&mut touched);
+        let mut held = self.held().take(&mut touched);
         let (mut parts, mut claims) = tokio::try_join!(
             self.store.parts_around(self.scope, &touched),
             self.store.claims_of_pairs(self.scope, &pairs),
@@ -117,6 +124,10 @@ impl Reader<'_> {
         }
         let tenant = self.lease.tenant;
         Ok(Input { tenant, plan, events, bodies, timer_parts, parts, claims, customers, runs, entries, facts, objects })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What others than the lane write is read anew: messages, and objects.

@@ -17,6 +17,8 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 const SQLITE_MIN: [u32; 3] = [3, 51, 3];
 /// Another process (the command line) may hold SQLite's write lock for a moment.
 const BUSY: Duration = Duration::from_secs(10);
+/// KiB, negative as SQLite wants it. A reader's cache is void after each commit, so it serves a statement or two.
+const READER_CACHE: &str = "-8192";
 const ACQUIRE: Duration = Duration::from_secs(10);
 
 /// How to connect; knows which database it is.
@@ -102,7 +104,7 @@ impl Opener {
         let connections = connections.max(1);
         Ok(match self {
             Opener::Sqlite(options) => {
-                let options = options.clone().pragma("query_only", "ON");
+                let options = options.clone().pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
                 let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
                 Pool::Sqlite(pool.connect_lazy_with(options))
             }

@@ -68,12 +68,13 @@ impl Plan {
     }
 
     /// Cuts `events` where the loaded timers end: at `upto` if there are more than were loaded, else after all that
-    /// are due before the last bound.
+    /// are due before the last bound. What lies behind the cut is left in `rest`.
     pub fn cut(
         clock: Timestamp,
         checkpoint: i64,
         until: Timestamp,
         events: &mut Vec<Event>,
+        rest: &mut Vec<Event>,
         bounds: Vec<(Timestamp, Timestamp)>,
         upto: Option<Timer>,
     ) -> Plan {
@@ -81,7 +82,9 @@ impl Plan {
             Some(last) => bounds.iter().take_while(|(_, bound)| *bound <= last.due).count(),
             None => events.len(),
         };
-        events.truncate(taken);
+        let mut behind = events.split_off(taken);
+        behind.append(rest);
+        *rest = behind;
         let last = taken.checked_sub(1);
         Plan {
             clock: last.map_or(clock, |last| bounds[last].0),
@@ -155,9 +158,11 @@ mod tests {
         let start = Timestamp::from_micros(0);
         let bounds = Plan::bounds(ClockKind::Replay, start, &events);
         let timers = [timer(5, 1), timer(12, 2)];
+        let mut rest = vec![event(3, 40)];
         let until = Timestamp::from_micros(30);
-        let plan = Plan::cut(start, 0, until, &mut events, bounds, Some(timers[1]));
+        let plan = Plan::cut(start, 0, until, &mut events, &mut rest, bounds, Some(timers[1]));
         assert_eq!((events.len(), plan.checkpoint, plan.clock.micros()), (1, 1, 10));
+        assert_eq!(rest.iter().map(|event| event.position).collect::<Vec<_>>(), [2, 3]);
         assert!(plan.fire.reaches(&timers[1]));
         assert!(!plan.fire.reaches(&timer(13, 3)));
     }

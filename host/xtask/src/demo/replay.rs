@@ -20,7 +20,7 @@ const EVENTS: usize = 2000;
 const BYTES: usize = 480_000;
 /// Requests after which the bar looks at the segments again.
 const LOOK: usize = 3;
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(100);
 
 pub async fn replay(
     hub: &Server,
