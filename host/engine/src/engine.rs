@@ -52,6 +52,7 @@ pub struct Shared {
     pub catalogs: Catalogs,
     pub positions: Positions,
     pub backlogs: Backlogs,
+    pub erasures: Erasures,
 }
 
 /// The catalog in force of each tenant that this node moves.
@@ -88,6 +89,20 @@ impl Backlogs {
     }
 }
 
+/// How often messages of a tenant were erased: what was read from its outbox before is stale.
+#[derive(Default)]
+pub struct Erasures(Mutex<HashMap<TenantId, u64>>);
+
+impl Erasures {
+    pub fn note(&self, tenant: TenantId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default() += 1;
+    }
+
+    pub fn count(&self, tenant: TenantId) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied().unwrap_or_default()
+    }
+}
+
 /// How far each tenant's log is computed, with the catalog of that position in force.
 #[derive(Default)]
 pub struct Positions(Mutex<HashMap<TenantId, watch::Sender<i64>>>);
@@ -116,6 +131,7 @@ pub struct Engine {
 impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
+        store.know_erased_by(sealer.marker());
         let shared = Arc::new(Shared {
             prepared: Prepared::new(store.clone(), runtime),
             workers: Arc::new(Semaphore::new(config.workers.max(1))),
@@ -126,6 +142,7 @@ impl Engine {
             catalogs: Catalogs::default(),
             positions: Positions::default(),
             backlogs: Backlogs::default(),
+            erasures: Erasures::default(),
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));

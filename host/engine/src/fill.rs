@@ -82,7 +82,8 @@ impl Lane {
     async fn review(&self, mut customers: Vec<PartId>, why: Review) -> Result<Changes, EngineError> {
         customers.sort_unstable();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
-        let reader = Reader { store, scope, lease: &self.lease, catalog, needs: &[], head: i64::MAX, ahead: None };
+        let (lease, marker) = (&self.lease, self.shared.sealer.marker());
+        let reader = Reader { store, scope, lease, catalog, needs: &[], head: i64::MAX, ahead: None, marker };
         let plan = Plan {
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },

@@ -22,7 +22,9 @@ use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
+use crate::erase::ERASED;
 use crate::load::{Next, Reader};
+use crate::suppression::Suppressions;
 use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
@@ -36,7 +38,7 @@ pub struct Lane {
     pub(crate) scope: Scope,
     pub(crate) lease: Lease,
     pub(crate) catalog: Arc<Catalog>,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     limit: usize,
     failures: u32,
     retries: Retries,
@@ -76,7 +78,7 @@ impl Lane {
         let mut loaded = false;
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
-            let progress = if loaded { self.attempt().await } else { self.reload().await.map(|()| Progress::Moved) };
+            let progress = if loaded { self.attempt().await } else { self.begin().await.map(|()| Progress::Moved) };
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
@@ -100,7 +102,15 @@ impl Lane {
         }
     }
 
-    async fn reload(&mut self) -> Result<(), EngineError> {
+    async fn begin(&mut self) -> Result<(), EngineError> {
+        // A hub that died in between has erased somebody and not yet overwritten the free pages.
+        if self.shared.store.unscrubbed(&self.scope).await? {
+            self.scrub().await;
+        }
+        self.reload().await
+    }
+
+    pub(crate) async fn reload(&mut self) -> Result<(), EngineError> {
         let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
         self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
@@ -195,7 +205,8 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
         let head = self.head.unwrap_or(i64::MAX);
-        let next = Reader { store, scope, lease, catalog, needs, head, ahead }.next(limit, now).await?;
+        let marker = self.shared.sealer.marker();
+        let next = Reader { store, scope, lease, catalog, needs, head, ahead, marker }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -226,7 +237,12 @@ impl Lane {
             output.changes.disarmed.extend(orphans);
             Ok(output)
         });
-        let outcome = computed.await.map_err(|_| EngineError::Panicked)?;
+        let mut outcome = computed.await.map_err(|_| EngineError::Panicked)?;
+        if let Ok(output) = &mut outcome {
+            let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
+            let marker = self.shared.sealer.marker();
+            Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
+        }
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
     }
 
@@ -324,6 +340,9 @@ impl Lane {
     async fn control(&mut self, event: Event) -> Result<(), EngineError> {
         if event.name == "segment.members" {
             return self.members(&event).await;
+        }
+        if event.name == ERASED {
+            return self.erase(&event).await;
         }
         let undone = self.unmerged(&event).await?;
         let change = if undone.is_some() { None } else { catalog_change(&event) };

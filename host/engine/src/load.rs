@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use openhub_model::identity::Part;
+use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Timer;
 use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
@@ -12,6 +12,7 @@ use crate::ahead::Ahead;
 use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::compute::{Input, Plan, body, named};
+use crate::suppression::Suppressions;
 
 /// What the next attempt is about.
 pub enum Next {
@@ -36,6 +37,8 @@ pub struct Reader<'a> {
     pub head: i64,
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
+    /// By which suppressed identities are known.
+    pub marker: Marker,
 }
 
 impl Reader<'_> {
@@ -88,7 +91,9 @@ impl Reader<'_> {
         events: Vec<Event>,
         timer_parts: Vec<PartId>,
     ) -> Result<Option<Input>, EngineError> {
-        let (events, bodies) = read_bodies(events).await?;
+        let (mut events, mut bodies) = read_bodies(events).await?;
+        let Reader { store, scope, catalog, marker, .. } = *self;
+        let silenced = Suppressions { store, scope, catalog, marker }.silence(&mut events, &mut bodies).await?;
         let (touched, pairs) = self.touched(&events, &bodies, &timer_parts);
         let (mut parts, claims) = tokio::try_join!(
             self.store.parts_around(self.scope, &touched),
@@ -132,6 +137,7 @@ impl Reader<'_> {
             entries,
             facts,
             objects,
+            silenced,
         }))
     }
 

@@ -1,0 +1,88 @@
+//! Suppressed identities at the door: an event that names one is refused, and a customer cannot be made of one. What
+//! passes here while the list changes is stopped by the engine.
+
+use openhub_engine::identities_of;
+use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, PartId};
+use openhub_store::Scope;
+use std::collections::HashSet;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::text::step;
+
+/// The stable code of the fault.
+const CODE: &str = "suppressed-identity";
+const MESSAGE: &str = "This identity was erased and is refused since.";
+
+/// The marks of an identity: as it is written, and in the form of its kind.
+pub(crate) async fn marks_of(app: &App, scope: &Scope, identity: &Identity) -> Result<Vec<Id>, Problem> {
+    let policies = app.store.identity_policies(scope).await?;
+    let (tenant, marker) = (scope.tenant(), app.sealer.marker());
+    let forms = [identity.clone(), policies.latest().normal(identity.clone())];
+    Ok(forms.iter().map(|form| marker.suppression(tenant, form.part(tenant))).collect())
+}
+
+/// Those of these parts that are suppressed.
+async fn suppressed(app: &App, scope: &Scope, parts: HashSet<PartId>) -> Result<HashSet<PartId>, Problem> {
+    let (tenant, marker) = (scope.tenant(), app.sealer.marker());
+    let marked: Vec<(PartId, Id)> = parts.into_iter().map(|part| (part, marker.suppression(tenant, part))).collect();
+    let marks: Vec<Id> = marked.iter().map(|(_, mark)| *mark).collect();
+    let found = app.store.suppressed(scope, &marks).await?;
+    Ok(marked.into_iter().filter(|(_, mark)| found.contains(mark)).map(|(part, _)| part).collect())
+}
+
+/// Whether the tenant may refuse anybody: known without a look-up where this node moves the tenant.
+async fn any(app: &App, scope: &Scope) -> Result<bool, Problem> {
+    match app.engine.catalog(scope.tenant()) {
+        Some(catalog) => Ok(catalog.suppresses),
+        None => Ok(app.store.suppresses(scope).await?),
+    }
+}
+
+/// The faults of those of the events that name a suppressed identity, by their place.
+pub(crate) async fn faults_of(app: &App, scope: &Scope, events: &[NewEvent]) -> Result<Vec<(usize, Fault)>, Problem> {
+    if events.is_empty() || !any(app, scope).await? {
+        return Ok(Vec::new());
+    }
+    let (tenant, policies) = (scope.tenant(), app.store.identity_policies(scope).await?);
+    let named: Vec<Vec<Identity>> =
+        events.iter().map(|event| identities_of(event.kind, &event.name, &event.body, policies.latest())).collect();
+    let parts = named.iter().flatten().map(|identity| identity.part(tenant)).collect();
+    let refused = suppressed(app, scope, parts).await?;
+    let fault = |(index, named): (usize, Vec<Identity>)| {
+        let found = named.into_iter().find(|identity| refused.contains(&identity.part(tenant)))?;
+        let pointer = pointer(&found, &events[index], policies.latest().kind(&found.kind).from_trait.as_deref());
+        Some((index, Fault::new(pointer, CODE, MESSAGE)))
+    };
+    Ok(named.into_iter().enumerate().filter_map(fault).collect())
+}
+
+/// The first of these identities that is suppressed, as a fault at its place below `pointer`.
+pub(crate) async fn fault_of(
+    app: &App,
+    scope: &Scope,
+    identities: &[Identity],
+    pointer: &str,
+) -> Result<Option<Fault>, Problem> {
+    for (index, identity) in identities.iter().enumerate() {
+        let marks = marks_of(app, scope, identity).await?;
+        if !app.store.suppressed(scope, &marks).await?.is_empty() {
+            return Ok(Some(Fault::new(format!("{pointer}/{index}/value"), CODE, MESSAGE)));
+        }
+    }
+    Ok(None)
+}
+
+/// Where an event names an identity.
+fn pointer(identity: &Identity, event: &NewEvent, from_trait: Option<&str>) -> String {
+    let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+    let is_there = |field: &str| body[field] == *identity.value || body[field].to_string() == identity.value;
+    match (identity.kind.as_str(), from_trait) {
+        (Identity::USER_ID, _) if is_there("userId") => "/userId".to_owned(),
+        (Identity::ANONYMOUS_ID, _) if is_there("anonymousId") => "/anonymousId".to_owned(),
+        _ if event.kind == EventKind::Alias && is_there("previousId") => "/previousId".to_owned(),
+        (_, Some(name)) if !body["traits"][name].is_null() => step("/traits", name),
+        _ if body["identities"].is_array() => "/identities".to_owned(),
+        _ => String::new(),
+    }
+}
