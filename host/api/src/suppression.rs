@@ -1,18 +1,13 @@
 //! Suppressed identities at the door: an event that names one is refused, and a customer cannot be made of one. What
 //! passes here while the list changes is stopped by the engine.
 
-use openhub_engine::identities_of;
-use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, PartId};
+use openhub_engine::{SUPPRESSED, SUPPRESSED_MESSAGE, identities_of};
+use openhub_model::{EventKind, Fault, Id, Identity, NewEvent};
 use openhub_store::Scope;
-use std::collections::HashSet;
 
 use crate::app::App;
 use crate::problem::Problem;
 use crate::text::step;
-
-/// The stable code of the fault.
-const CODE: &str = "suppressed-identity";
-const MESSAGE: &str = "This identity was erased and is refused since.";
 
 /// The marks of an identity: as it is written, and in the form of its kind.
 pub(crate) async fn marks_of(app: &App, scope: &Scope, identity: &Identity) -> Result<Vec<Id>, Problem> {
@@ -22,37 +17,20 @@ pub(crate) async fn marks_of(app: &App, scope: &Scope, identity: &Identity) -> R
     Ok(forms.iter().map(|form| marker.suppression(tenant, form.part(tenant))).collect())
 }
 
-/// Those of these parts that are suppressed.
-async fn suppressed(app: &App, scope: &Scope, parts: HashSet<PartId>) -> Result<HashSet<PartId>, Problem> {
-    let (tenant, marker) = (scope.tenant(), app.sealer.marker());
-    let marked: Vec<(PartId, Id)> = parts.into_iter().map(|part| (part, marker.suppression(tenant, part))).collect();
-    let marks: Vec<Id> = marked.iter().map(|(_, mark)| *mark).collect();
-    let found = app.store.suppressed(scope, &marks).await?;
-    Ok(marked.into_iter().filter(|(_, mark)| found.contains(mark)).map(|(part, _)| part).collect())
-}
-
-/// Whether the tenant may refuse anybody: known without a look-up where this node moves the tenant.
-async fn any(app: &App, scope: &Scope) -> Result<bool, Problem> {
-    match app.engine.catalog(scope.tenant()) {
-        Some(catalog) => Ok(catalog.suppresses),
-        None => Ok(app.store.suppresses(scope).await?),
-    }
-}
-
 /// The faults of those of the events that name a suppressed identity, by their place.
 pub(crate) async fn faults_of(app: &App, scope: &Scope, events: &[NewEvent]) -> Result<Vec<(usize, Fault)>, Problem> {
-    if events.is_empty() || !any(app, scope).await? {
+    if app.engine.catalog(scope.tenant()).is_some_and(|catalog| !catalog.suppresses) {
         return Ok(Vec::new());
     }
     let (tenant, policies) = (scope.tenant(), app.store.identity_policies(scope).await?);
     let named: Vec<Vec<Identity>> =
         events.iter().map(|event| identities_of(event.kind, &event.name, &event.body, policies.latest())).collect();
     let parts = named.iter().flatten().map(|identity| identity.part(tenant)).collect();
-    let refused = suppressed(app, scope, parts).await?;
+    let refused = app.engine.suppressed(scope, &parts).await?;
     let fault = |(index, named): (usize, Vec<Identity>)| {
         let found = named.into_iter().find(|identity| refused.contains(&identity.part(tenant)))?;
         let pointer = pointer(&found, &events[index], policies.latest().kind(&found.kind).from_trait.as_deref());
-        Some((index, Fault::new(pointer, CODE, MESSAGE)))
+        Some((index, Fault::new(pointer, SUPPRESSED, SUPPRESSED_MESSAGE)))
     };
     Ok(named.into_iter().enumerate().filter_map(fault).collect())
 }
@@ -67,7 +45,7 @@ pub(crate) async fn fault_of(
     for (index, identity) in identities.iter().enumerate() {
         let marks = marks_of(app, scope, identity).await?;
         if !app.store.suppressed(scope, &marks).await?.is_empty() {
-            return Ok(Some(Fault::new(format!("{pointer}/{index}/value"), CODE, MESSAGE)));
+            return Ok(Some(Fault::new(format!("{pointer}/{index}/value"), SUPPRESSED, SUPPRESSED_MESSAGE)));
         }
     }
     Ok(None)

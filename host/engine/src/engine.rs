@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use openhub_model::identity::Marker;
 use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::{Lease, Store, StoreError};
@@ -161,6 +162,11 @@ impl Engine {
 
     pub fn prepared(&self) -> &Prepared {
         &self.shared.prepared
+    }
+
+    /// By which what was erased is known again.
+    pub fn marker(&self) -> Marker {
+        self.shared.sealer.marker()
     }
 
     pub fn store(&self) -> &Store {

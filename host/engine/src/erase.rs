@@ -1,6 +1,8 @@
 //! Erasing a customer at the position of its event, a step at a time: what was done before a hub died is not done again,
 //! and nothing behind the event is computed before the last step is committed.
 
+use std::time::{Duration, Instant};
+
 use openhub_model::{Event, Id};
 use openhub_store::{EraseStep, Erasing, Scrubbed};
 use serde_json::Value;
@@ -13,6 +15,35 @@ use crate::lane::Lane;
 pub const ERASED: &str = "customer.erased";
 /// Rows of a step: some tens of milliseconds in which other writes wait.
 const ROWS: usize = 2_000;
+
+/// A file that is written anew faster than this is so after each erasure, before anyone who waits is answered.
+const QUICK: Duration = Duration::from_millis(300);
+/// Others wait as long as a scrub lasts: of a large file, it has one part of so many of the time.
+const SHARE: u32 = 20;
+
+/// When the free pages are overwritten: many erasures in a row of a large file share a scrub.
+#[derive(Default)]
+pub struct Scrubs {
+    asked: bool,
+    /// Not before.
+    next: Option<Instant>,
+}
+
+impl Scrubs {
+    pub fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.asked && self.next.is_none_or(|next| next <= Instant::now())
+    }
+
+    fn done(&mut self, began: Instant) {
+        let took = began.elapsed();
+        self.asked = false;
+        self.next = (took > QUICK).then(|| Instant::now() + took * SHARE);
+    }
+}
 
 impl Lane {
     pub(crate) async fn erase(&mut self, event: &Event) -> Result<(), EngineError> {
@@ -54,13 +85,23 @@ impl Lane {
         }
         metrics::counter!("openhub_customers_erased_total").increment(1);
         self.lease.checkpoint = event.position;
-        self.scrub().await;
+        self.scrubs.ask();
+        self.scrub_if_due().await;
         self.reload().await
     }
 
-    /// Overwrites what the database file still holds of what was erased. Done before anyone who waits is answered; where it
-    /// fails, the receipt says so, and the next lane of the tenant tries again.
-    pub(crate) async fn scrub(&self) {
+    /// Overwrites what the database file still holds of what was erased, if it is time to. Where it fails, the receipt says
+    /// so, and the next lane of the tenant tries again.
+    pub(crate) async fn scrub_if_due(&mut self) {
+        if !self.scrubs.is_due() {
+            return;
+        }
+        let began = Instant::now();
+        self.scrub().await;
+        self.scrubs.done(began);
+    }
+
+    async fn scrub(&self) {
         let (store, tenant) = (&self.shared.store, self.lease.tenant.0);
         let noted = match store.scrub().await {
             Ok(Scrubbed::Done) => store.scrubbed(&self.scope, (self.shared.clock)()).await,

@@ -22,7 +22,7 @@ use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
-use crate::erase::ERASED;
+use crate::erase::{ERASED, Scrubs};
 use crate::load::{Next, Reader};
 use crate::suppression::Suppressions;
 use crate::unmerge::Surroundings;
@@ -47,6 +47,7 @@ pub struct Lane {
     pub(crate) head: Option<i64>,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
+    pub(crate) scrubs: Scrubs,
 }
 
 enum Progress {
@@ -69,6 +70,7 @@ impl Lane {
             needs: Vec::new(),
             head: None,
             unfilled: Vec::new(),
+            scrubs: Scrubs::default(),
         }
     }
 
@@ -78,6 +80,7 @@ impl Lane {
         let mut loaded = false;
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
+            self.scrub_if_due().await;
             let progress = if loaded { self.attempt().await } else { self.begin().await.map(|()| Progress::Moved) };
             let pause = match progress {
                 Ok(Progress::Moved) => {
@@ -105,7 +108,7 @@ impl Lane {
     async fn begin(&mut self) -> Result<(), EngineError> {
         // A hub that died in between has erased somebody and not yet overwritten the free pages.
         if self.shared.store.unscrubbed(&self.scope).await? {
-            self.scrub().await;
+            self.scrubs.ask();
         }
         self.reload().await
     }

@@ -31,3 +31,4 @@ pub use erase::ERASED;
 pub use error::EngineError;
 pub use prepared::Prepared;
 pub use secrets::Sealer;
+pub use suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};

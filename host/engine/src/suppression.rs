@@ -8,9 +8,31 @@ use openhub_model::{Event, Id, Identity, PartId, TenantId};
 use openhub_store::{Changes, Scope, Store, StoreError, Tombstone};
 use serde_json::Value;
 
+use crate::Engine;
 use crate::body::{Body, proposed};
 use crate::catalog::Catalog;
 use crate::compute::{PROPOSED, named};
+
+/// The stable code of the fault.
+pub const SUPPRESSED: &str = "suppressed-identity";
+pub const SUPPRESSED_MESSAGE: &str = "This identity was erased and is refused since.";
+
+impl Engine {
+    /// Those of these parts that the tenant suppresses.
+    pub async fn suppressed(&self, scope: &Scope, parts: &HashSet<PartId>) -> Result<HashSet<PartId>, StoreError> {
+        let suppresses = match self.catalog(scope.tenant()) {
+            Some(catalog) => catalog.suppresses,
+            None => self.store().suppresses(scope).await?,
+        };
+        if parts.is_empty() || !suppresses {
+            return Ok(HashSet::new());
+        }
+        let mark = |part: &PartId| self.marker().suppression(scope.tenant(), *part);
+        let marks: Vec<Id> = parts.iter().map(mark).collect();
+        let found = self.store().suppressed(scope, &marks).await?;
+        Ok(parts.iter().copied().filter(|part| found.contains(&mark(part))).collect())
+    }
+}
 
 /// Who asks, and of what.
 pub struct Suppressions<'a> {
