@@ -35,7 +35,7 @@ fn event(house: &House, row: usize) -> NewEvent {
         "userId": subject.value, "messageId": format!("canary-id-{who}-{row}"),
         "properties": {"total": 20 + row % 90, "note": format!("canary-note-{who}-")},
     });
-    let kind = if row % 5 == 0 {
+    let kind = if row.is_multiple_of(5) {
         body["traits"] =
             json!({"email": format!("canary-mail-{}-@example.com", who / 2), "x": format!("canary-trait-{who}-")});
         body["anonymousId"] = format!("canary-visitor-{who}-").into();

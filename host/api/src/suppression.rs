@@ -4,6 +4,7 @@
 use openhub_engine::{SUPPRESSED, SUPPRESSED_MESSAGE, identities_of};
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent};
 use openhub_store::Scope;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -53,8 +54,12 @@ pub(crate) async fn fault_of(
 
 /// Where an event names an identity.
 fn pointer(identity: &Identity, event: &NewEvent, from_trait: Option<&str>) -> String {
-    let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
-    let is_there = |field: &str| body[field] == *identity.value || body[field].to_string() == identity.value;
+    let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+    let is_there = |field: &str| match &body[field] {
+        Value::String(text) => *text == identity.value,
+        Value::Number(number) => number.to_string() == identity.value,
+        _ => false,
+    };
     match (identity.kind.as_str(), from_trait) {
         (Identity::USER_ID, _) if is_there("userId") => "/userId".to_owned(),
         (Identity::ANONYMOUS_ID, _) if is_there("anonymousId") => "/anonymousId".to_owned(),

@@ -1,11 +1,13 @@
 //! A customer who is erased is gone from every place; one who is not is untouched.
 
 use crate::hub::{Hub, Tenant, encode};
+use openhub_api::Limits;
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Id, Identity, Object, PartId, Span, Timestamp};
 use openhub_store::{Changes, Entry, EventFilter, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What is planted of one customer, a text of its own in each place.
 struct Canaries {
@@ -399,4 +401,38 @@ async fn all_parts_of_a_joined_customer_go() {
     assert!(customer(&hub, &tenant, "user_id:bob").await.is_some() && count(&bytes, "kept-canary") > 0);
     let again = hub.call("DELETE", &format!("/api/v1/customers/{part}"), &tenant.api_key, None).await;
     assert_eq!(again.status, 404);
+}
+
+/// What takes longer than a caller waits is answered with a receipt that is not done, and is done all the same.
+#[tokio::test]
+async fn a_long_erasure_is_answered_before_it_is_done() {
+    let limits = Limits { write_wait: Duration::ZERO, ..Limits::default() };
+    let hub = Hub::with_limits(limits).await;
+    let tenant = hub.tenant("shop").await;
+    hub.send_events(&tenant, json!([{"type": "track", "event": "E", "userId": "ada", "messageId": "m1"}])).await;
+    let id = Identity::new(Identity::USER_ID, "ada").part(tenant.id);
+    let receipt = hub.call("DELETE", &format!("/api/v1/customers/{id}"), &tenant.api_key, None).await;
+    assert_eq!((receipt.status, &receipt.body["done_at"]), (202, &Value::Null), "{receipt:?}");
+    hub.settle(&tenant).await;
+    let path = format!("/api/v1/erasures/{}", receipt.body["id"].as_str().expect("an id"));
+    let done = hub.get(&path, &tenant.api_key).await.body;
+    assert!(done["done_at"].is_string() && done["scrubbed_at"].is_string(), "{done}");
+}
+
+/// Exporting and erasing are rights of their own.
+#[tokio::test]
+async fn who_may_write_customers_may_not_erase_them() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    hub.send_events(&tenant, json!([{"type": "track", "event": "E", "userId": "ada", "messageId": "m1"}])).await;
+    let path = format!("/api/v1/customers/{}", Identity::new(Identity::USER_ID, "ada").part(tenant.id));
+    let marketer = hub.key(tenant.id, &["customers:read", "customers:write", "identities:write"]).await;
+    let auditor = hub.key(tenant.id, &["privacy:read"]).await;
+    for key in [&marketer, &auditor] {
+        assert_eq!(hub.call("DELETE", &path, key, None).await.status, 403);
+        let remove = json!({"kind": "user_id", "value": "ada"});
+        assert_eq!(hub.post("/api/v1/suppressions/remove", key, remove).await.status, 403);
+    }
+    assert_eq!(hub.get(&format!("{path}/data"), &marketer).await.status, 403);
+    assert_eq!(hub.get(&format!("{path}/data"), &auditor).await.status, 200);
 }
