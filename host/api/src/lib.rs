@@ -22,6 +22,7 @@ mod problem;
 mod router;
 mod routes;
 mod segments;
+mod suppression;
 mod text;
 mod views;
 mod why;

@@ -5,7 +5,7 @@ use openhub_model::{Event, EventKind, Id, Identity, NewEvent};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::compute::Happening;
+use crate::compute::{Happening, PROPOSED};
 
 /// Identities of one event at most.
 const MAX_CLAIMS: usize = 32;
@@ -141,6 +141,24 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// Every identity that an event names, its subject first, as the engine will read it.
+pub fn identities_of(kind: EventKind, name: &str, body: &str, policy: &Policy) -> Vec<Identity> {
+    let body = Body::read(body);
+    let Some(subject) = body.subject() else { return Vec::new() };
+    let mut named = body.claims(kind, &subject, policy);
+    named.extend(body.previous(kind).into_iter().flatten());
+    named.extend(proposed(name, &body.properties).map(|proposed| policy.normal(proposed)));
+    named.insert(0, subject);
+    named
+}
+
+/// The identity that a `Match Proposed` names.
+pub fn proposed(name: &str, properties: &Value) -> Option<Identity> {
+    let text = |field: &str| properties[field].as_str();
+    let (kind, value) = (text("kind")?, text("value")?);
+    (name == PROPOSED).then(|| Identity::new(kind, value))
 }
 
 /// The event by which a proposed match is decided: by a human, or by the policy that accepts it.

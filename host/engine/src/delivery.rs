@@ -47,6 +47,8 @@ pub struct Delivery {
     saving: JoinSet<Vec<Id>>,
     /// Verdicts that have come back and are not committed, those under way included.
     unsaved: usize,
+    /// How often messages had been erased when these were read.
+    erased: u64,
 }
 
 /// A call that has come back.
@@ -71,6 +73,7 @@ impl Delivery {
             gathering_since: Instant::now(),
             saving: JoinSet::new(),
             unsaved: 0,
+            erased: 0,
         }
     }
 
@@ -138,6 +141,13 @@ impl Delivery {
     async fn begin(&mut self) -> Result<bool, StoreError> {
         let mut room = self.room();
         let Some(catalog) = self.shared.catalogs.get(self.tenant).filter(|_| room > 0) else { return Ok(false) };
+        let erased = self.shared.erasures.count(self.tenant);
+        if erased != self.erased {
+            self.erased = erased;
+            for stale in std::mem::take(&mut self.ready).into_values().flatten() {
+                self.in_flight.remove(&stale.message.id);
+            }
+        }
         let now = (self.shared.clock)();
         if self.ready.values().map(VecDeque::len).sum::<usize>() < room * MESSAGES {
             self.read(now).await?;
@@ -224,6 +234,13 @@ impl Delivery {
                 return Ok(false);
             }
         };
+        if self.shared.erasures.count(self.tenant) != self.erased {
+            // Some of these may be gone meanwhile: the rest is read again.
+            for stale in &messages {
+                self.in_flight.remove(&stale.message.id);
+            }
+            return Ok(false);
+        }
         let name = channel.shape.name.clone();
         let (catalog, clock) = (catalog.clone(), self.shared.clock.clone());
         self.calls.spawn(async move {

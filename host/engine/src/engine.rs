@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use openhub_model::identity::Marker;
 use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::{Lease, Store, StoreError};
@@ -55,6 +56,7 @@ pub struct Shared {
     pub backlogs: Backlogs,
     /// What all lanes together may hold of customers.
     pub held: Arc<Budget>,
+    pub erasures: Erasures,
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.
@@ -94,6 +96,20 @@ impl Backlogs {
     }
 }
 
+/// How often messages of a tenant were erased: what was read from its outbox before is stale.
+#[derive(Default)]
+pub struct Erasures(Mutex<HashMap<TenantId, u64>>);
+
+impl Erasures {
+    pub fn note(&self, tenant: TenantId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default() += 1;
+    }
+
+    pub fn count(&self, tenant: TenantId) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied().unwrap_or_default()
+    }
+}
+
 /// How far each tenant's log is computed, with the catalog of that position in force.
 #[derive(Default)]
 pub struct Positions(Mutex<HashMap<TenantId, watch::Sender<i64>>>);
@@ -122,6 +138,7 @@ pub struct Engine {
 impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
+        store.know_erased_by(sealer.marker());
         let shared = Arc::new(Shared {
             prepared: Prepared::new(store.clone(), runtime),
             workers: Arc::new(Semaphore::new(config.workers.max(1))),
@@ -133,6 +150,7 @@ impl Engine {
             positions: Positions::default(),
             backlogs: Backlogs::default(),
             held: Budget::of(HELD),
+            erasures: Erasures::default(),
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));
@@ -151,6 +169,11 @@ impl Engine {
 
     pub fn prepared(&self) -> &Prepared {
         &self.shared.prepared
+    }
+
+    /// By which what was erased is known again.
+    pub fn marker(&self) -> Marker {
+        self.shared.sealer.marker()
     }
 
     pub fn store(&self) -> &Store {

@@ -82,8 +82,9 @@ impl Lane {
     async fn review(&self, mut customers: Vec<PartId>, why: Review) -> Result<Changes, EngineError> {
         customers.sort_unstable();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
+        let (lease, marker) = (&self.lease, self.shared.sealer.marker());
         let (head, held) = (i64::MAX, &self.held);
-        let reader = Reader { store, scope, lease: &self.lease, catalog, needs: &[], head, ahead: None, held };
+        let reader = Reader { store, scope, lease, catalog, needs: &[], head, ahead: None, held, marker };
         let plan = Plan {
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },

@@ -22,8 +22,10 @@ use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
+use crate::erase::{ERASED, Scrubs};
 use crate::held::Held;
 use crate::load::{Next, Reader};
+use crate::suppression::Suppressions;
 use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
@@ -37,7 +39,7 @@ pub struct Lane {
     pub(crate) scope: Scope,
     pub(crate) lease: Lease,
     pub(crate) catalog: Arc<Catalog>,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     limit: usize,
     failures: u32,
     retries: Retries,
@@ -47,6 +49,7 @@ pub struct Lane {
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
+    pub(crate) scrubs: Scrubs,
 }
 
 enum Progress {
@@ -71,6 +74,7 @@ impl Lane {
             head: None,
             unfilled: Vec::new(),
             held,
+            scrubs: Scrubs::default(),
         }
     }
 
@@ -80,7 +84,8 @@ impl Lane {
         let mut loaded = false;
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
-            let progress = if loaded { self.attempt().await } else { self.reload().await.map(|()| Progress::Moved) };
+            self.scrub_if_due().await;
+            let progress = if loaded { self.attempt().await } else { self.begin().await.map(|()| Progress::Moved) };
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
@@ -110,7 +115,15 @@ impl Lane {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    async fn reload(&mut self) -> Result<(), EngineError> {
+    async fn begin(&mut self) -> Result<(), EngineError> {
+        // A hub that died in between has erased somebody and not yet overwritten the free pages.
+        if self.shared.store.unscrubbed(&self.scope).await? {
+            self.scrubs.ask();
+        }
+        self.reload().await
+    }
+
+    pub(crate) async fn reload(&mut self) -> Result<(), EngineError> {
         let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
         self.forget();
         self.unfilled = catalog.segments.unfilled().to_vec();
@@ -212,8 +225,8 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
         let head = self.head.unwrap_or(i64::MAX);
-        let next =
-            Reader { store, scope, lease, catalog, needs, head, ahead, held: &self.held }.next(limit, now).await?;
+        let (held, marker) = (&self.held, self.shared.sealer.marker());
+        let next = Reader { store, scope, lease, catalog, needs, head, ahead, held, marker }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -246,6 +259,9 @@ impl Lane {
         });
         let mut outcome = computed.await.map_err(|_| EngineError::Panicked)?;
         if let Ok(output) = &mut outcome {
+            let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
+            let marker = self.shared.sealer.marker();
+            Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
             let known = std::mem::take(&mut output.known);
             self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
         }
@@ -348,6 +364,9 @@ impl Lane {
         self.forget();
         if event.name == "segment.members" {
             return self.members(&event).await;
+        }
+        if event.name == ERASED {
+            return self.erase(&event).await;
         }
         let undone = self.unmerged(&event).await?;
         let change = if undone.is_some() { None } else { catalog_change(&event) };

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openhub_model::condition::Needs;
-use openhub_model::identity::Part;
+use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Timer;
 use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
@@ -16,6 +16,7 @@ use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::compute::{Input, Plan, body, named};
 use crate::held::{Held, Known};
+use crate::suppression::Suppressions;
 
 /// What the next attempt is about.
 pub enum Next {
@@ -41,6 +42,8 @@ pub struct Reader<'a> {
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
     pub held: &'a Mutex<Held>,
+    /// By which suppressed identities are known.
+    pub marker: Marker,
 }
 
 impl Reader<'_> {
@@ -92,7 +95,9 @@ impl Reader<'_> {
 
     /// What `plan` needs to know of the customers of these events, and of these.
     pub async fn read(&self, plan: Plan, events: Vec<Event>, timer_parts: Vec<PartId>) -> Result<Input, EngineError> {
-        let (events, bodies) = read_bodies(events).await?;
+        let (mut events, mut bodies) = read_bodies(events).await?;
+        let Reader { store, scope, catalog, marker, .. } = *self;
+        let silenced = Suppressions { store, scope, catalog, marker }.silence(&mut events, &mut bodies).await?;
         let (mut touched, pairs) = self.touched(&events, &bodies, &timer_parts);
         let mut held = self.held().take(&mut touched);
         let (mut parts, mut claims) = tokio::try_join!(
@@ -123,7 +128,21 @@ impl Reader<'_> {
             objects = self.objects().await?;
         }
         let tenant = self.lease.tenant;
-        Ok(Input { tenant, plan, events, bodies, timer_parts, parts, claims, customers, runs, entries, facts, objects })
+        Ok(Input {
+            tenant,
+            plan,
+            events,
+            bodies,
+            timer_parts,
+            parts,
+            claims,
+            customers,
+            runs,
+            entries,
+            facts,
+            objects,
+            silenced,
+        })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -5,6 +5,7 @@ mod import;
 
 pub use import::{Fate, Importing, NewObject, Trial, import};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use openhub_model::identity::Authority;
@@ -16,7 +17,7 @@ use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::ObjectType;
-use crate::{Catalog, Engine};
+use crate::{Catalog, Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
 
 const ATTEMPTS: u32 = 3;
 
@@ -64,6 +65,7 @@ pub async fn create(
         };
         let accepted = object.check(change, &moment).await?;
         let made = object.made(scope.tenant(), &accepted, None, &moment)?;
+        refuse_suppressed(engine, scope, &made).await?;
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
         match write(engine, scope, &object, change, "created", &made, accepted, &moment).await {
             Err(ObjectError::Store(StoreError::UniqueConflict(_))) => {}
@@ -90,6 +92,7 @@ pub async fn update(
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
     let made = object.made(scope.tenant(), &accepted, Some(&stored), &moment)?;
+    refuse_suppressed(engine, scope, &made).await?;
     if made.key != stored.key {
         let fault = Fault::new("", "key-changed", "an object keeps its key");
         return Err(ObjectError::Refused(vec![fault]));
@@ -113,6 +116,15 @@ pub async fn delete(
     let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
     write(engine, scope, &object, change, "deleted", &stored, accepted, &moment).await
+}
+
+/// An object may not belong to somebody who was erased and is refused since.
+async fn refuse_suppressed(engine: &Engine, scope: &Scope, made: &Object) -> Result<(), ObjectError> {
+    let owner: HashSet<PartId> = made.part.into_iter().collect();
+    match engine.suppressed(scope, &owner).await?.is_empty() {
+        true => Ok(()),
+        false => Err(ObjectError::Refused(vec![Fault::new("", SUPPRESSED, SUPPRESSED_MESSAGE)])),
+    }
 }
 
 /// An object type of the tenant's catalog, kept alive while it is used.

@@ -5,13 +5,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, OsRng};
 use chacha20poly1305::{AeadCore, ChaCha20Poly1305, Key, Nonce};
+use openhub_model::identity::Marker;
 
+/// Tells the key of marks from the key of secrets: BLAKE3 derives one from the other.
+const MARKS: &str = "openhub marks of what was erased, version 1";
 const NONCE_BYTES: usize = 12;
 
 /// Seals and opens the secrets of this hub's tenants.
 #[derive(Clone)]
 pub struct Sealer {
     cipher: ChaCha20Poly1305,
+    marker: Marker,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +24,13 @@ pub struct Unopened;
 
 impl Sealer {
     pub fn from_key(key: [u8; 32]) -> Sealer {
-        Sealer { cipher: ChaCha20Poly1305::new(Key::from_slice(&key)) }
+        let marker = Marker::derived(MARKS, &key);
+        Sealer { cipher: ChaCha20Poly1305::new(Key::from_slice(&key)), marker }
+    }
+
+    /// Marks what was erased, such that nobody can make the marks who lacks the hub's key.
+    pub fn marker(&self) -> Marker {
+        self.marker
     }
 
     /// Base64 of a fresh nonce and the ciphertext.

@@ -23,6 +23,8 @@ pub enum EventKind {
     Object = 8,
     /// A change of what the engine runs (clock, plugins, journeys). Takes effect at its position, in a batch of its own.
     Control = 9,
+    /// What is left of an event whose customer was erased: its place in the log, and a mark that a copy of it is known by.
+    Erased = 10,
 }
 
 impl EventKind {
@@ -32,7 +34,7 @@ impl EventKind {
 
     pub fn from_code(code: i64) -> Option<EventKind> {
         use EventKind::*;
-        [Identify, Track, Page, Screen, Group, Alias, Update, Object, Control]
+        [Identify, Track, Page, Screen, Group, Alias, Update, Object, Control, Erased]
             .into_iter()
             .find(|kind| kind.code() == code)
     }

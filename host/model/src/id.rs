@@ -22,7 +22,15 @@ impl Id {
     /// The parts are hashed with BLAKE3, each preceded by its length, so that no two lists collide by
     /// concatenation.
     pub fn named(parts: &[&[u8]]) -> Id {
-        let hash = hash(parts);
+        Id::from_hash(&hash(parts))
+    }
+
+    /// As [`Id::named`], but only who has the key can make it.
+    pub fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> Id {
+        Id::from_hash(&hash_with(blake3::Hasher::new_keyed(key), parts))
+    }
+
+    fn from_hash(hash: &blake3::Hash) -> Id {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Id(Builder::from_custom_bytes(bytes).into_uuid())
@@ -79,7 +87,10 @@ impl Seed {
 }
 
 fn hash(parts: &[&[u8]]) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new();
+    hash_with(blake3::Hasher::new(), parts)
+}
+
+fn hash_with(mut hasher: blake3::Hasher, parts: &[&[u8]]) -> blake3::Hash {
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);

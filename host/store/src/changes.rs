@@ -14,6 +14,7 @@ use crate::objects::ObjectChange;
 use crate::plugins::PluginStatus;
 use crate::runs::Entry;
 use crate::segments::{Fill, Membership};
+use crate::tombstones::Tombstone;
 
 /// The changes of one batch. No row occurs twice in a list: each is the row's final state.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +55,8 @@ pub struct Changes {
     /// and entered is a member.
     pub memberships: Vec<Membership>,
     pub fills: Vec<Fill>,
+    /// Events that name an identity which the tenant suppresses: they are erased instead of computed.
+    pub tombstones: Vec<Tombstone>,
 }
 
 /// How often runs entered a node since the last commit, and by how much the number of those that wait at it changed.

@@ -22,6 +22,7 @@ use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, time
 use crate::scope::Scope;
 use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
 use crate::store::Store;
+use crate::tombstones::{Tombstone, put_tombstones};
 use crate::writer::Tx;
 
 /// The changes as the statements take them, written out by the caller so that the writer only passes them on.
@@ -52,6 +53,7 @@ struct Prepared {
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
+    tombstones: Vec<Tombstone>,
 }
 
 impl Store {
@@ -110,6 +112,7 @@ fn prepare(changes: &Changes) -> Prepared {
         catalog: changes.catalog.clone(),
         memberships: membership_rows(&changes.memberships),
         fills: changes.fills.clone(),
+        tombstones: changes.tombstones.clone(),
     }
 }
 
@@ -118,7 +121,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     let moved = fetch_optional!(
         tx.conn(),
         (i64,),
-        "UPDATE partitions SET checkpoint = $4, clock = $5, head = head + $6 \
+        "UPDATE partitions SET checkpoint = $4, clock = $5, head = head + $6, erased = erased + $7 \
          WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head",
         tenant.0,
         lease.bucket,
@@ -126,6 +129,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
         changes.checkpoint,
         changes.clock.micros(),
         caused.cast_signed(),
+        limit(changes.tombstones.len()),
     )?;
     let (head,) = moved.ok_or(StoreError::FenceLost)?;
     write_objects(tx, tenant, &changes.objects).await?;
@@ -170,8 +174,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
     if let Some(rows) = &changes.events {
         add_events(tx, tenant, head - caused.cast_signed() + 1, rows).await?;
     }
+    put_tombstones(tx, tenant, &changes.tombstones).await?;
     if !changes.arrivals.is_empty() {
-        append_all(tx, tenant, &[&changes.arrivals]).await?;
+        append_all(tx, tenant, &[&changes.arrivals], None).await?;
     }
     if let Some(rows) = &changes.counts {
         add_counts(tx, tenant, rows).await?;
@@ -227,13 +232,13 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
     .map(drop)
 }
 
-fn count_rows(counts: &[NodeCount]) -> Option<Bulk> {
+pub(crate) fn count_rows(counts: &[NodeCount]) -> Option<Bulk> {
     Rows::of(counts, |row, count| {
         row.text(&count.journey).int(count.version).text(&count.node).int(count.entered).int(count.waiting);
     })
 }
 
-async fn add_counts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+pub(crate) async fn add_counts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
         "INSERT INTO node_counts (tenant_id, journey, version, node, entered, waiting) SELECT $1, CAST(value ->> 0 AS TEXT), \

@@ -148,7 +148,7 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
     .map(drop)
 }
 
-pub(crate) async fn drop_customers(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<(), StoreError> {
+pub(crate) async fn drop_customers(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<u64, StoreError> {
     execute!(
         tx.conn(),
         "DELETE FROM wakes WHERE tenant_id = $1 AND customer_id IN (SELECT atom FROM json_each($2))",
@@ -161,7 +161,6 @@ pub(crate) async fn drop_customers(tx: &mut Tx<'_>, tenant: TenantId, ids: &str)
         tenant.0,
         ids,
     )
-    .map(drop)
 }
 
 /// When the segments of customers may change by time alone, as rows to put; none for those that sleep.

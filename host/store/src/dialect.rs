@@ -213,3 +213,21 @@ async fn insert_events_postgres(
     .await?;
     Ok(done.rows_affected())
 }
+
+/// From now on SQLite overwrites what is deleted on this connection. Off by default, since it costs every write; PostgreSQL
+/// keeps what is deleted until it is vacuumed.
+pub(crate) async fn overwrite(conn: Conn<'_>, overwriting: Overwriting) -> Result<(), StoreError> {
+    let Conn::Sqlite(conn) = conn else { return Ok(()) };
+    let sql = match overwriting {
+        Overwriting::On => "PRAGMA secure_delete = ON",
+        Overwriting::Off => "PRAGMA secure_delete = OFF",
+    };
+    sqlx::query(sql).fetch_all(conn).await?;
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overwriting {
+    On,
+    Off,
+}

@@ -1,6 +1,6 @@
 //! The log: events appended in a group commit, deduplicated by `messageId`, read in order of position.
 
-use openhub_model::identity::Authority;
+use openhub_model::identity::{Authority, Marker};
 use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
+use crate::tombstones::recognise;
 use crate::writer::Tx;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct EventFilter {
 pub(crate) struct Append {
     pub(crate) tenant: TenantId,
     pub(crate) events: Vec<NewEvent>,
+    /// By which erased events are known again.
+    pub(crate) marker: Option<Marker>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -66,7 +69,8 @@ impl Store {
         if events.is_empty() {
             return Ok(Appended::default());
         }
-        self.writer.append(Append { tenant: scope.tenant(), events }).await
+        let marker = self.marker.get().copied();
+        self.writer.append(Append { tenant: scope.tenant(), events, marker }).await
     }
 
     /// What the engine has not seen yet: arrived events past `after`, in order.
@@ -145,17 +149,24 @@ pub(crate) async fn append_all(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     callers: &[&[NewEvent]],
+    marker: Option<&Marker>,
 ) -> Result<Vec<Appended>, StoreError> {
-    let events: Vec<&NewEvent> = callers.iter().copied().flatten().collect();
-    let count = limit(events.len());
+    let count = limit(callers.iter().map(|events| events.len()).sum());
     let head = fetch_optional!(
         tx.conn(),
-        (i64,),
-        "UPDATE partitions SET head = head + $2 WHERE tenant_id = $1 AND bucket = 0 RETURNING head",
+        (i64, i64),
+        "UPDATE partitions SET head = head + $2 WHERE tenant_id = $1 AND bucket = 0 RETURNING head, erased",
         tenant.0,
         count,
     )?;
-    let (head,) = head.ok_or(StoreError::NotFound)?;
+    let (head, erased) = head.ok_or(StoreError::NotFound)?;
+    let marked = match marker {
+        Some(marker) if erased > 0 => recognise(tx, tenant, marker, callers).await?,
+        _ => None,
+    };
+    let marked: Option<Vec<&[NewEvent]>> = marked.as_ref().map(|marked| marked.iter().map(Vec::as_slice).collect());
+    let callers = marked.as_deref().unwrap_or(callers);
+    let events: Vec<&NewEvent> = callers.iter().copied().flatten().collect();
     let first = head - count + 1;
     let inserted = insert_events(tx.conn(), tenant, first, &events).await?;
     let numbered = events.iter().zip(first..).map(|(event, position)| (position, event.body.as_str()));

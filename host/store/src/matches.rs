@@ -60,7 +60,7 @@ pub struct Decision {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: String,
     part_id: String,
     kind: String,
@@ -158,7 +158,7 @@ pub(crate) async fn decide_matches(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bul
     .map(drop)
 }
 
-fn found(row: Row) -> Result<Match, StoreError> {
+pub(crate) fn found(row: Row) -> Result<Match, StoreError> {
     Ok(Match {
         proposal: NewMatch {
             id: id(&row.id)?,

@@ -131,14 +131,13 @@ pub(crate) async fn put_parts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) ->
     .map(drop)
 }
 
-pub(crate) async fn drop_parts(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<(), StoreError> {
+pub(crate) async fn drop_parts(tx: &mut Tx<'_>, tenant: TenantId, ids: &str) -> Result<u64, StoreError> {
     execute!(
         tx.conn(),
         "DELETE FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
         tenant.0,
         ids,
     )
-    .map(drop)
 }
 
 fn part(row: Row) -> Result<Part, StoreError> {

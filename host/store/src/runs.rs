@@ -187,7 +187,7 @@ pub(crate) fn timer_rows(timers: &[Timer]) -> Option<Bulk> {
     })
 }
 
-pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<u64, StoreError> {
     execute!(
         tx.conn(),
         // In this order SQLite uses the whole primary key; as (due, id) it scans all timers of an instant.
@@ -196,7 +196,6 @@ pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Re
         tenant.0,
         &rows.json,
     )
-    .map(drop)
 }
 
 pub(crate) async fn arm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 //! The store itself: the writer, the read connections and the signals, opened and closed together.
 
 use openhub_model::TenantId;
+use openhub_model::identity::Marker;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
@@ -11,6 +12,7 @@ use crate::connection::{Pool, Reading};
 use crate::error::StoreError;
 use crate::open::Opener;
 use crate::scope::Scope;
+use crate::scrub::Scrubbed;
 use crate::writer::{Signals, Writer};
 
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub struct Store {
     signals: Arc<Signals>,
     checkpoints: Arc<Mutex<Option<JoinHandle<()>>>>,
     pub(crate) holder: Arc<Holder>,
+    pub(crate) marker: Arc<OnceLock<Marker>>,
 }
 
 /// Who holds this store's leases: a node by its name, and this opening of it.
@@ -57,6 +60,7 @@ impl Store {
             signals,
             checkpoints: Arc::new(Mutex::new(checkpoints)),
             holder: Arc::new(Holder { node: config.node.clone(), session }),
+            marker: Arc::default(),
         })
     }
 
@@ -69,6 +73,17 @@ impl Store {
             tracing::warn!(%error, "The task of checkpoints panicked.");
         }
         self.pool.close().await;
+    }
+
+    /// From now on, events that were erased are known again by their marks. Given once: the key is the hub's.
+    pub fn know_erased_by(&self, marker: Marker) {
+        self.marker.get_or_init(|| marker);
+    }
+
+    /// Writes a SQLite file anew, so that its free pages and its write-ahead log hold nothing of what was deleted. Other
+    /// writes wait for it; a file that is too large for that stays as it is.
+    pub async fn scrub(&self) -> Result<Scrubbed, StoreError> {
+        self.writer.scrub().await
     }
 
     /// Bumped after commits that appended events, made messages or let them wait.

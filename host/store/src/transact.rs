@@ -3,6 +3,7 @@
 use openhub_model::{NewEvent, TenantId, Timestamp};
 use serde_json::Value;
 
+use crate::erasures::{NewErasure, put_erasure};
 use crate::error::StoreError;
 use crate::journeys::{delete_journey, put_draft, put_version};
 use crate::log::{Appended, append_all};
@@ -50,6 +51,8 @@ pub enum Op {
         sealed: String,
     },
     Object(ObjectChange),
+    /// Asks for an erasure; the engine carries it out at the position of its event.
+    PutErasure(NewErasure),
     /// The next version of a segment (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine puts it in force at
     /// its position in the log.
     PutSegmentVersion(SegmentVersion),
@@ -82,10 +85,10 @@ impl Store {
 async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, StoreError> {
     match op {
         Op::Append(event) => {
-            return Ok(append_all(tx, tenant, &[&[event]]).await?.pop().unwrap_or_default());
+            return Ok(append_all(tx, tenant, &[&[event]], None).await?.pop().unwrap_or_default());
         }
         Op::AppendNew(events) => {
-            let appended = append_all(tx, tenant, &[&events]).await?.pop().unwrap_or_default();
+            let appended = append_all(tx, tenant, &[&events], None).await?.pop().unwrap_or_default();
             if appended.duplicates > 0 {
                 return Err(StoreError::AlreadyExists("an event of the same messageId".to_owned()));
             }
@@ -100,6 +103,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
+        Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
         Op::Undo => return Err(StoreError::Undone),

@@ -16,6 +16,7 @@ use crate::connection::{Conn, execute};
 use crate::error::StoreError;
 use crate::log::{Append, Appended, append_all};
 use crate::open::{Link, Opener};
+use crate::scrub::{Scrubbed, scrub};
 
 /// How many pieces of work wait before callers do.
 const QUEUE: usize = 4096;
@@ -46,6 +47,10 @@ enum Work {
         tenant: Option<TenantId>,
         run: Run,
     },
+    /// Between two transactions, with nothing else under way.
+    Scrub {
+        reply: oneshot::Sender<Result<Scrubbed, StoreError>>,
+    },
     Close,
 }
 
@@ -55,7 +60,8 @@ impl Work {
         match self {
             Work::Append { append, .. } => (append.tenant.0, 0),
             Work::Run { tenant, .. } => (tenant.map_or(i64::MIN, |tenant| tenant.0), 1),
-            Work::Close => (i64::MAX, 2),
+            Work::Scrub { .. } => (i64::MAX, 2),
+            Work::Close => (i64::MAX, 3),
         }
     }
 }
@@ -212,6 +218,12 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Unavailable)?
     }
 
+    pub(crate) async fn scrub(&self) -> Result<Scrubbed, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Work::Scrub { reply }).await.map_err(|_| StoreError::Unavailable)?;
+        answer.await.map_err(|_| StoreError::Unavailable)?
+    }
+
     /// Finishes what waits, then ends the task.
     pub(crate) async fn close(&self) {
         if self.queue.send(Work::Close).await.is_ok() {
@@ -239,8 +251,22 @@ impl Task {
                 closing = true;
                 works.retain(|work| !matches!(work, Work::Close));
             }
+            let mut scrubs = Vec::new();
+            while let Some(Work::Scrub { reply }) = works.pop_if(|work| matches!(work, Work::Scrub { .. })) {
+                scrubs.push(reply);
+            }
             while !works.is_empty() {
                 self.turn(&mut works).await;
+            }
+            if !scrubs.is_empty() {
+                let scrubbed = scrub(&self.opener).await;
+                for reply in scrubs {
+                    // Who asked and went away needs no answer.
+                    let _ = reply.send(scrubbed.as_ref().copied().map_err(|_| StoreError::Unavailable));
+                }
+                if let Err(error) = scrubbed {
+                    tracing::warn!(%error, "The free pages of the database could not be overwritten.");
+                }
             }
             if closing && self.waiting.is_empty() {
                 break;
@@ -312,7 +338,7 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
                 append_group(link, bounds, group, answers).await
             }
             Work::Run { tenant, run } => savepoint(link, bounds, tenant, run, answers).await,
-            Work::Close => Ok(()),
+            Work::Scrub { .. } | Work::Close => Ok(()),
         };
         if let Err(error) = result {
             // What has not run yet goes on with the next connection.
@@ -389,7 +415,8 @@ async fn append_group(
     begin(link, bounds, Some(tenant)).await?;
     let mut tx = Tx { conn: link.conn(), bounds, signals: Vec::new() };
     let events: Vec<&[NewEvent]> = group.iter().map(|(append, _)| &append.events[..]).collect();
-    let result = append_all(&mut tx, tenant, &events).await;
+    let marker = group[0].0.marker;
+    let result = append_all(&mut tx, tenant, &events, marker.as_ref()).await;
     let signals = tx.signals;
     match result {
         Ok(appended) => {

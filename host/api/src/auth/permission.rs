@@ -32,6 +32,8 @@ permissions! {
     ObjectsWrite = "objects:write",
     ClockWrite = "clock:write",
     StatusRead = "status:read",
+    PrivacyRead = "privacy:read",
+    PrivacyWrite = "privacy:write",
 }
 
 /// The scope that stands for all.

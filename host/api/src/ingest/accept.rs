@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write};
 use crate::body::too_large;
 use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, Problem, TOO_LARGE};
+use crate::suppression::faults_of;
 
 /// Whether a batch tells of the present or of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,12 @@ pub(crate) struct Refused {
     pub message: String,
 }
 
+impl Refused {
+    fn of(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
+        Refused { index, code, pointer: format!("/batch/{index}{pointer}"), message }
+    }
+}
+
 /// Accepts the single event of a call like `/v1/track`.
 pub(crate) async fn accept_one(
     app: &App,
@@ -65,6 +72,9 @@ pub(crate) async fn accept_one(
             Err(error) => Problem::new(INVALID_JSON, format!("{error}.")),
         }
     })?;
+    if let Some((_, fault)) = faults_of(app, &scope, std::slice::from_ref(&event)).await?.pop() {
+        return Err(refuse(INVALID_EVENT, fault));
+    }
     append(app, scope, vec![event], Vec::new()).await
 }
 
@@ -77,7 +87,7 @@ pub(crate) async fn accept_batch(
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
     let (scope, authority) = scope_of(app, keys, access, body).await?;
-    let (events, refused) = read_batch(app, scope, authority, mode, body)?;
+    let (events, refused) = read_batch(app, scope, authority, mode, body).await?;
     append(app, scope, events, refused).await
 }
 
@@ -90,12 +100,12 @@ pub(crate) async fn try_batch(
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
     let (scope, authority) = scope_of(app, keys, access, body).await?;
-    let (_, refused) = read_batch(app, scope, authority, mode, body)?;
+    let (_, refused) = read_batch(app, scope, authority, mode, body).await?;
     Ok(Json(Receipt { success: true, refused }))
 }
 
 /// The events of a batch that are acceptable, and the others' reasons.
-fn read_batch(
+async fn read_batch(
     app: &App,
     scope: Scope,
     authority: Authority,
@@ -112,15 +122,23 @@ fn read_batch(
         delivery.sent_at = Some(sent_at);
     }
     let mut events = Vec::with_capacity(batch.batch.len());
+    let mut places = Vec::with_capacity(batch.batch.len());
     let mut refused = Vec::new();
     for (index, raw) in batch.batch.iter().enumerate() {
         match delivery.read(raw.get(), None, "", || app.fresh_id()) {
-            Ok(event) => events.push(event),
-            Err(Fault { pointer, code, message }) => {
-                refused.push(Refused { index, code, pointer: format!("/batch/{index}{pointer}"), message });
+            Ok(event) => {
+                events.push(event);
+                places.push(index);
             }
+            Err(fault) => refused.push(Refused::of(index, fault)),
         }
     }
+    let suppressed = faults_of(app, &scope, &events).await?;
+    for (place, fault) in suppressed.into_iter().rev() {
+        events.remove(place);
+        refused.push(Refused::of(places[place], fault));
+    }
+    refused.sort_by_key(|refused| refused.index);
     Ok((events, refused))
 }
 

@@ -3,6 +3,7 @@
 mod attributes;
 mod clock;
 mod customers;
+mod erasures;
 mod events;
 mod export;
 mod identity_kinds;
@@ -14,6 +15,7 @@ mod plugins;
 mod segment;
 mod segments;
 mod status;
+mod suppressions;
 mod system;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +40,17 @@ pub(crate) fn ingest() -> OpenApiRouter<Shared> {
 pub(crate) fn api() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(customers::list::list_customers, customers::create::create_customer))
-        .routes(routes!(customers::get::get_customer, customers::update::update_customer))
+        .routes(routes!(
+            customers::get::get_customer,
+            customers::update::update_customer,
+            customers::erase::erase_customer
+        ))
+        .routes(routes!(customers::data::customer_data))
+        .routes(routes!(erasures::list::list_erasures))
+        .routes(routes!(erasures::get::get_erasure))
+        .routes(routes!(suppressions::get::count_suppressions))
+        .routes(routes!(suppressions::check::check_suppression))
+        .routes(routes!(suppressions::remove::remove_suppression))
         .routes(routes!(customers::timeline::customer_timeline))
         .routes(routes!(customers::segments::customer_segments))
         .routes(routes!(customers::objects::customer_objects))

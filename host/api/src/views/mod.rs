@@ -2,15 +2,18 @@
 
 mod catalog;
 mod customer;
+mod privacy;
 mod profile;
 mod record;
 mod segment;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
+pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use record::{
-    ClockView, EventList, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView, StatusView,
+    ClockView, EventList, EventView, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView,
+    StatusView,
 };
 pub(crate) use segment::{
     ExplanationView, MemberList, MembersChangedView, PreviewView, SegmentList, SegmentVersionList, SegmentView, WhyView,

@@ -25,7 +25,7 @@ pub struct Hub {
     router: Router,
     clock: Arc<AtomicI64>,
     keys: AtomicU64,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// A tenant with its keys.
@@ -82,7 +82,13 @@ impl Hub {
             stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
         };
-        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), _directory: directory }
+        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), directory }
+    }
+
+    /// All bytes of the database: its file and its write-ahead log.
+    pub fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory.path()).expect("the directory");
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("bytes")).collect()
     }
 
     /// A live tenant with a write key and a key for everything.

@@ -13,6 +13,7 @@ mod keys;
 mod objects;
 mod overload;
 mod plugins;
+mod privacy;
 mod profile;
 mod segment;
 mod segments;

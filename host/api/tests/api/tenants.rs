@@ -19,6 +19,7 @@ async fn a_foreign_id_is_not_found() {
         format!("/api/v1/customers/{id}/segments"),
         format!("/api/v1/customers/{id}/objects"),
         format!("/api/v1/customers/{id}/attributes/tier/history"),
+        format!("/api/v1/customers/{id}/data"),
         "/api/v1/segments/secret".to_owned(),
         "/api/v1/segments/secret/versions".to_owned(),
         "/api/v1/segments/secret/members".to_owned(),
@@ -53,6 +54,26 @@ async fn a_foreign_id_is_not_found() {
     let add = json!({"add": [{"kind": "user_id", "value": "ada"}]});
     let added = hub.post("/api/v1/segments/own/members", &ours.api_key, add).await;
     assert_eq!((added.status, &added.body["added"]), (200, &json!(0)), "their customer is unknown here");
+    let erase = format!("/api/v1/customers/{id}?suppress=true");
+    assert_eq!(hub.call("DELETE", &erase, &ours.api_key, None).await.status, 404);
+    let receipt = hub.call("DELETE", &erase, &theirs.api_key, None).await;
+    assert_eq!(receipt.status, 200);
+    let erasure = format!("/api/v1/erasures/{}", receipt.body["id"].as_str().unwrap());
+    assert_eq!(hub.get(&erasure, &theirs.api_key).await.status, 200);
+    assert_eq!(hub.get(&erasure, &ours.api_key).await.status, 404);
+    assert_eq!(hub.get("/api/v1/erasures", &ours.api_key).await.body["erasures"], json!([]));
+    assert_eq!(hub.get("/api/v1/suppressions", &ours.api_key).await.body["count"], 0);
+    let ada = json!({"kind": "user_id", "value": "ada"});
+    for (key, suppressed) in [(&theirs.api_key, true), (&ours.api_key, false)] {
+        let check = hub.post("/api/v1/suppressions/check", key, ada.clone()).await;
+        assert_eq!(check.body["suppressed"], suppressed);
+    }
+    assert_eq!(hub.post("/api/v1/suppressions/remove", &ours.api_key, ada).await.status, 404);
+    let event = json!({"batch": [{"type": "track", "userId": "ada", "event": "E"}]});
+    for (key, refused) in [(&theirs.write_key, 1), (&ours.write_key, 0)] {
+        let answer = hub.post("/v1/import?dry_run=true", key, event.clone()).await;
+        assert_eq!(answer.body["refused"].as_array().map_or(0, Vec::len), refused, "{answer:?}");
+    }
     let preview = hub.post("/api/v1/segments/preview", &ours.api_key, json!({"condition": everybody})).await;
     assert_eq!(preview.body["count"], 0);
     let mention = json!({"condition": {"segment": "secret"}});

@@ -57,6 +57,8 @@ pub struct Catalog {
     pub policies: Policies,
     /// How the attributes of joined parts become one: as declared; the counters of installed plugins are summed.
     pub merges: Merges,
+    /// Whether erased identities are refused: then those of each batch are looked up.
+    pub suppresses: bool,
 }
 
 impl Catalog {
@@ -64,6 +66,7 @@ impl Catalog {
         let mut catalog = Catalog::default();
         let installations = store.plugins(scope).await?;
         catalog.policies = store.identity_policies(scope).await?;
+        catalog.suppresses = store.suppresses(scope).await?;
         catalog.merges = counters(&installations);
         let declared = store.declared_attributes(scope).await?;
         catalog.merges.extend(declared.into_iter().map(|(name, declaration)| (name, declaration.merge)));

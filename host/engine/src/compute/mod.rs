@@ -26,12 +26,13 @@ use openhub_model::identity::Part;
 use openhub_model::object::Object;
 use openhub_model::run::Run;
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Claim, CustomerFacts, Entry};
+use openhub_store::{Changes, Claim, CustomerFacts, Entry, Tombstone};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::held::Known;
 
+pub use claims::PROPOSED;
 pub use event::Happening;
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
@@ -58,6 +59,8 @@ pub struct Input {
     pub facts: Vec<(PartId, CustomerFacts)>,
     /// Stored objects that an earlier attempt asked for; none where there is no such object.
     pub objects: HashMap<(String, String), Option<Object>>,
+    /// Events that are not computed, because they name a suppressed identity.
+    pub silenced: Vec<Tombstone>,
 }
 
 /// What COMMIT writes, and what the lane needs to know of it.
@@ -95,14 +98,16 @@ pub struct ComputeFault {
     pub message: String,
 }
 
-pub fn compute(input: Input, catalog: &Catalog, retries: &Retries) -> Result<Output, Stop> {
+pub fn compute(mut input: Input, catalog: &Catalog, retries: &Retries) -> Result<Output, Stop> {
     let clock = input.plan.clock;
     let checkpoint = input.plan.checkpoint;
+    let silenced = std::mem::take(&mut input.silenced);
     let mut batch = wave::Batch::new(input, catalog, retries);
     while batch.wave()? {}
     let Output { mut changes, made, tally, known } = batch.finish();
     changes.clock = clock;
     changes.checkpoint = checkpoint;
+    changes.tombstones = silenced;
     Ok(Output { changes, made, tally, known })
 }
 

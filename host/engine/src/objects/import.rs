@@ -16,7 +16,7 @@ use openhub_store::{ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use super::{ATTEMPTS, Moment, ObjectError, Typed, conform, owner, type_of, uniques};
-use crate::Engine;
+use crate::{Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
 
 /// Objects that a plugin checks in one call at most.
 const ROWS: usize = 500;
@@ -70,6 +70,7 @@ pub async fn import(
             *fate = Some(refused("", "duplicate-key", "another row has the same id"));
         }
     }
+    batch.refuse_suppressed(&mut fates).await?;
     for attempt in 0..ATTEMPTS {
         batch.pass_over_known(&mut fates).await?;
         let open: Vec<usize> = (0..rows.len()).filter(|row| fates[*row].is_none()).collect();
@@ -126,15 +127,34 @@ impl Claims {
 }
 
 impl Batch<'_> {
+    /// Rows of customers who were erased and are refused since.
+    async fn refuse_suppressed(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {
+        let shape = &self.object.of().shape;
+        let part = |row: &NewObject| {
+            let fields = with_customers(shape, &row.fields, self.scope.tenant());
+            owner(shape, &Value::Object(fields))
+        };
+        let suppressed = self.engine.suppressed(self.scope, &self.rows.iter().filter_map(part).collect()).await?;
+        for (row, fate) in self.rows.iter().zip(fates).filter(|_| !suppressed.is_empty()) {
+            if part(row).is_some_and(|part| suppressed.contains(&part)) {
+                *fate = Some(refused("", SUPPRESSED, SUPPRESSED_MESSAGE));
+            }
+        }
+        Ok(())
+    }
+
     async fn pass_over_known(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {
         let open = self.rows.iter().zip(&*fates).filter(|(_, fate)| fate.is_none());
         let ids: Vec<String> = open.map(|(row, _)| row.id.clone()).collect();
         if ids.is_empty() {
             return Ok(());
         }
+        // A row that was erased with its customer is known by its mark.
+        let mark = |id: &String| self.engine.marker().message(self.scope.tenant(), id);
+        let ids: Vec<String> = ids.iter().map(mark).chain(ids.iter().cloned()).collect();
         let known = self.engine.store().known_messages(self.scope, &ids).await?;
         for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
-            if known.contains(&row.id) {
+            if known.contains(&row.id) || known.contains(&mark(&row.id)) {
                 *fate = Some(Fate::Known);
             }
         }

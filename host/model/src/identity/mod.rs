@@ -6,13 +6,15 @@
 //! trace: everything is a function of the set of claims, whatever their order of arrival.
 
 mod claim;
+mod mark;
 mod part;
 mod policy;
 mod resolve;
 
 pub use claim::{Authority, Claim, Refusal, Retraction, live};
+pub use mark::Marker;
 pub use part::{Age, Part};
-pub use policy::{Format, Kind, MAX_KINDS, MatchPolicy, Policies, Policy};
+pub use policy::{ErasurePolicy, Format, Kind, MAX_KINDS, MatchPolicy, Policies, Policy};
 pub use resolve::{Placed, Resolution, Resolver, Side, order, resolve, touched};
 
 use serde::{Deserialize, Serialize};

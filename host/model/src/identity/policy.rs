@@ -95,6 +95,15 @@ pub struct MatchPolicy {
     pub accept_from: Option<f64>,
 }
 
+/// What happens to the identities of a customer who is erased, unless the one who erases them says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasurePolicy {
+    /// Whether they are suppressed: refused wherever they are named again.
+    #[serde(default)]
+    pub suppress: bool,
+}
+
 /// A tenant's identity kinds. What it does not mention has the kind that [`Policy::default`] gives it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +111,8 @@ pub struct Policy {
     pub kinds: BTreeMap<String, Kind>,
     #[serde(default)]
     pub matches: MatchPolicy,
+    #[serde(default)]
+    pub erasure: ErasurePolicy,
 }
 
 impl Default for Policy {
@@ -119,7 +130,7 @@ impl Default for Policy {
             (Identity::ANONYMOUS_ID, Kind { priority: 0, anonymous: true, ..Kind::default() }),
         ];
         let kinds = kinds.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
-        Policy { kinds, matches: MatchPolicy::default() }
+        Policy { kinds, matches: MatchPolicy::default(), erasure: ErasurePolicy::default() }
     }
 }
 

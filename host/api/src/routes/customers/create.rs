@@ -20,6 +20,7 @@ use crate::auth::{Authorized, CustomersWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
+use crate::suppression::fault_of;
 use crate::views::{IdentityView, PendingView, ProfileView};
 use crate::writes::{Progress, accepted, event, tenant_now, write};
 
@@ -54,6 +55,9 @@ pub(crate) async fn create_customer(
 ) -> Result<Response, Problem> {
     let policies = app.store.identity_policies(&access.scope).await?;
     let subject = subject(policies.latest(), &new.identities)?;
+    if let Some(fault) = fault_of(&app, &access.scope, &new.identities, "/identities").await? {
+        return Err(Problem::fault(INVALID_BODY, fault));
+    }
     let part = subject.part(access.tenant());
     check_attributes(&new.attributes)?;
     check_tags(&new.tags)?;

@@ -2,6 +2,8 @@
 
 pub(crate) mod attribute_history;
 pub(crate) mod create;
+pub(crate) mod data;
+pub(crate) mod erase;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod objects;

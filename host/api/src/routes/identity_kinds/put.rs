@@ -17,7 +17,8 @@ use crate::views::PendingView;
 use crate::writes::{Progress, accepted, control, tenant_now, write};
 
 /// Sets the identity kinds: `{"kinds": {"card": {"limit": 1, "priority": 70, "format": "any", "max_length": 64,
-/// "block": ["0000"], "anonymous": false, "trait": "card"}}, "matches": {"accept_from": 0.95}}`.
+/// "block": ["0000"], "anonymous": false, "trait": "card"}}, "matches": {"accept_from": 0.95}, "erasure": {"suppress":
+/// true}}`: whether the identities of an erased customer are refused from then on, unless the erasure says otherwise.
 ///
 /// Kinds that are not mentioned stay as they are by default. What was joined before stays joined.
 #[utoipa::path(put, path = "/api/v1/identity-kinds", tag = "identities", request_body = Object,

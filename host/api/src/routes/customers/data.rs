@@ -1,0 +1,202 @@
+//! `GET /api/v1/customers/{id}/data`: everything that is held of a customer, for who asks for it.
+
+use axum::extract::State;
+use axum::response::Response;
+use openhub_model::identity::Part;
+use openhub_model::{Id, PartId};
+use openhub_store::{EventFilter, MessageFilter, ObjectKey, RunFilter, Scope};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::{Authorized, PrivacyRead};
+use crate::export::{Format, PAGE, Page, Table, respond};
+use crate::openapi::Problems;
+use crate::parameters::{Path, id_in_path};
+use crate::people::person;
+use crate::problem::Problem;
+use crate::views::{CustomerView, EventView, MessageView, ObjectView};
+
+/// The place that the next page is read from, and how far it has come in it.
+enum Place {
+    Customer,
+    Identities,
+    Standing,
+    Events(Option<i64>),
+    Runs(Option<Id>),
+    Messages(Option<Id>),
+    Objects(Option<ObjectKey>),
+}
+
+/// Everything that is held of one customer, with all of its identities: a JSON object a line, `{"kind": …, "data": …}`.
+///
+/// Kinds: `profile`, `attribute` and `tag` with who set them, `consent`, `identity` (with the state of its own, if it was
+/// joined), `claim`, `match`, `membership`, `entry` (how often a journey was entered), `set-aside`, `event` with its body,
+/// `run`, `message`, `object`. What an attribute was before stands in the events that set it.
+#[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
+    params(("id" = String, Path, description = "The customer's id.")),
+    responses((status = 200, description = "Lines, as they are read.",
+        content((String = "application/x-ndjson"))), Problems))]
+pub(crate) async fn customer_data(
+    State(app): State<Arc<App>>,
+    access: Authorized<PrivacyRead>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (scope, id) = (access.scope, id_in_path(&id, "customer")?);
+    let table = Table { format: Format::Jsonl, columns: None };
+    respond(table, "customer", move |place| page(Arc::clone(&app), scope, id, place.unwrap_or(Place::Customer))).await
+}
+
+async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<Page<Place>, Problem> {
+    let store = &app.store;
+    match place {
+        Place::Customer => Ok(Page { rows: profile(&app, &scope, id).await?, next: Some(Place::Identities) }),
+        Place::Identities => Ok(Page { rows: identities(&app, &scope, id).await?, next: Some(Place::Standing) }),
+        Place::Standing => Ok(Page { rows: standing(&app, &scope, id).await?, next: Some(Place::Events(None)) }),
+        Place::Events(after) => {
+            let filter = EventFilter { part: Some(id), after, limit: PAGE, ..EventFilter::default() };
+            let events = store.events(&scope, &filter).await?;
+            let last = events.last().filter(|_| events.len() == PAGE).map(|event| event.position);
+            let next = last.map_or(Place::Runs(None), |last| Place::Events(Some(last)));
+            let rows = events.into_iter().map(|event| line("event", EventView::from(event)));
+            Ok(Page { rows: rows.collect(), next: Some(next) })
+        }
+        Place::Runs(after) => {
+            let filter = RunFilter { part: Some(id), after, limit: PAGE, ..RunFilter::default() };
+            let runs = store.runs(&scope, &filter).await?;
+            let last = runs.last().filter(|_| runs.len() == PAGE).map(|run| run.id);
+            let next = last.map_or(Place::Messages(None), |last| Place::Runs(Some(last)));
+            let rows = runs.into_iter().map(|run| {
+                let state: Value = serde_json::from_str(&run.state).unwrap_or_default();
+                line("run", json!({
+                    "id": run.id, "part": run.part, "journey": run.journey, "version": run.version, "node": run.node,
+                    "step": run.step, "status": run.status, "awaits": run.awaits, "due": run.due, "state": state,
+                    "started_at": run.started_at, "ended_at": run.ended_at, "fault": run.fault,
+                }))
+            });
+            Ok(Page { rows: rows.collect(), next: Some(next) })
+        }
+        Place::Messages(after) => {
+            let filter = MessageFilter { part: Some(id), after, limit: PAGE, ..MessageFilter::default() };
+            let messages = store.messages(&scope, &filter).await?;
+            let last = messages.last().filter(|_| messages.len() == PAGE).map(|row| row.message.id);
+            let next = last.map_or(Place::Objects(None), |last| Place::Messages(Some(last)));
+            let rows = messages.into_iter().map(|message| line("message", MessageView::from(message)));
+            Ok(Page { rows: rows.collect(), next: Some(next) })
+        }
+        Place::Objects(after) => {
+            let objects = store.objects_of(&scope, id, after.as_ref(), PAGE).await?;
+            let last = objects.last().filter(|_| objects.len() == PAGE);
+            let next = last.map(|last| Place::Objects(Some(ObjectKey::new(&last.kind, &last.key))));
+            let rows = objects.into_iter().map(|object| line("object", ObjectView::from(object)));
+            Ok(Page { rows: rows.collect(), next })
+        }
+    }
+}
+
+/// The profile as a whole, and each value of it, those too that were taken away.
+async fn profile(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Problem> {
+    let person = person(app, scope, id).await?;
+    let customer = &person.customer;
+    let mut rows = Vec::new();
+    for (kind, values) in
+        [("attribute", &customer.attributes), ("tag", &customer.tags), ("consent", &customer.consents)]
+    {
+        rows.extend(values.iter().map(|(name, held)| {
+            let cause = &held.cause;
+            let set = json!({"at": cause.at, "event": cause.event, "plugin": cause.plugin, "rule": cause.rule});
+            line(kind, json!({"name": name, "value": held.value, "cause": set}))
+        }));
+    }
+    rows.insert(0, line("profile", CustomerView::new(person)));
+    Ok(rows)
+}
+
+/// The parts and what they claimed, and what was proposed of them.
+async fn identities(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Problem> {
+    let mut parts = app.store.parts_around(scope, &[id]).await?;
+    parts.sort_by_key(|part| part.age);
+    let ids: Vec<PartId> = parts.iter().map(Part::id).collect();
+    let mut rows: Vec<Value> = parts.iter().map(identity).collect();
+    rows.extend(app.store.claims_by_part(scope, &ids).await?.into_iter().map(|claim| {
+        use openhub_store::ClaimStatus::*;
+        let (status, reason) = match claim.status {
+            Joined => ("joined", None),
+            Refused(why) => ("refused", Some(why.name())),
+            Undone => ("undone", None),
+        };
+        line(
+            "claim",
+            json!({
+                "part": claim.part, "identity": claim.identity, "status": status, "reason": reason,
+                "position": claim.position, "source": claim.source,
+            }),
+        )
+    }));
+    rows.extend(app.store.matches_of(scope, &parts).await?.into_iter().map(|found| {
+        let proposal = found.proposal;
+        line(
+            "match",
+            json!({
+                "id": proposal.id, "part": proposal.part, "identity": proposal.identity, "score": proposal.score,
+                "reason": proposal.reason, "source": proposal.source, "proposed_at": proposal.proposed_at,
+                "status": found.status, "decided_at": found.decided_at,
+            }),
+        )
+    }));
+    Ok(rows)
+}
+
+fn identity(part: &Part) -> Value {
+    let values = |values: &std::collections::BTreeMap<String, openhub_model::Attribute>| -> Value {
+        values.iter().map(|(name, held)| (name.clone(), held.value.clone())).collect()
+    };
+    let state = part.state.as_ref().map(|state| {
+        json!({
+            "attributes": values(&state.attributes), "tags": values(&state.tags), "consents": values(&state.consents),
+            "first_seen_at": state.first_seen_at, "last_seen_at": state.last_seen_at,
+        })
+    });
+    line(
+        "identity",
+        json!({
+            "part": part.id(), "identity": part.identity, "since": part.age.position, "source": part.source, "state": state,
+        }),
+    )
+}
+
+async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Problem> {
+    let parts = app.store.parts_around(scope, &[id]).await?;
+    let ids: Vec<PartId> = parts.iter().map(Part::id).collect();
+    let mut rows = Vec::new();
+    rows.extend(
+        app.store
+            .memberships(scope, &ids)
+            .await?
+            .into_iter()
+            .map(|membership| line("membership", json!({"segment": membership.segment, "since": membership.since}))),
+    );
+    rows.extend(app.store.entries_of(scope, &ids).await?.into_iter().map(|entry| {
+        line(
+            "entry",
+            json!({
+                "journey": entry.journey, "part": entry.part, "runs": entry.runs, "active": entry.active,
+                "last_entered_at": entry.last_entered_at,
+            }),
+        )
+    }));
+    rows.extend(app.store.set_aside_of(scope, id).await?.into_iter().map(|aside| {
+        line(
+            "set-aside",
+            json!({
+                "position": aside.position, "message_id": aside.message_id, "fault": aside.fault, "at": aside.at,
+            }),
+        )
+    }));
+    Ok(rows)
+}
+
+fn line(kind: &str, data: impl Serialize) -> Value {
+    json!({"kind": kind, "data": data})
+}

@@ -1,0 +1,66 @@
+//! `DELETE /api/v1/customers/{id}`: erases a customer, at a position of the log.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use openhub_model::Id;
+use openhub_store::{Afterwards, NewErasure, Op};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::{Authorized, PrivacyWrite};
+use crate::openapi::Problems;
+use crate::parameters::{Path, Query, id_in_path};
+use crate::problem::Problem;
+use crate::views::ErasureView;
+use crate::writes::{Progress, control, tenant_now, write};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// Whether the customer's identities are refused from then on, wherever they are named. As the identity kinds say
+    /// (`erasure.suppress`) unless told.
+    suppress: Option<bool>,
+}
+
+/// Erases a customer with all of its identities, from every place that holds anything of it. The answer is the receipt.
+///
+/// It cannot be undone. Events of the customer stay as positions of the log without a name, a time or a body; messages that
+/// wait to be sent are not sent. Waits up to five seconds; after that it is answered 202, and the receipt is found under
+/// its id.
+#[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "privacy",
+    params(("id" = String, Path, description = "The customer's id."), Parameters),
+    responses((status = 200, body = ErasureView), (status = 202, body = ErasureView), Problems))]
+pub(crate) async fn erase_customer(
+    State(app): State<Arc<App>>,
+    access: Authorized<PrivacyWrite>,
+    Path(id): Path<String>,
+    Query(Parameters { suppress }): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let (scope, id) = (&access.scope, id_in_path(&id, "customer")?);
+    let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let suppress = match suppress {
+        Some(suppress) => suppress,
+        None => app.store.identity_policies(scope).await?.latest().erasure.suppress,
+    };
+    let asked = NewErasure {
+        id: Id::at(app.now(), &[&(app.random)()]),
+        customer: customer.customer,
+        afterwards: if suppress { Afterwards::Suppressed } else { Afterwards::Forgotten },
+        asked_by: access.key.clone(),
+        asked_at: app.now(),
+    };
+    let erasure = asked.id;
+    let event = control(&app, openhub_engine::ERASED, tenant_now(&app, scope).await?, &json!({ "erasure": erasure }));
+    let status = match write(&app, scope, vec![Op::PutErasure(asked), Op::Append(event)]).await? {
+        Progress::Done => StatusCode::OK,
+        Progress::Pending(_) => StatusCode::ACCEPTED,
+    };
+    let receipt = app.store.erasure(scope, erasure).await?.ok_or_else(|| Problem::not_found("erasure"))?;
+    Ok((status, Json(ErasureView::from(receipt))).into_response())
+}

@@ -1,0 +1,4 @@
+//! Receipts of erasures.
+
+pub(crate) mod get;
+pub(crate) mod list;

@@ -1,0 +1,32 @@
+//! `POST /api/v1/suppressions/remove`: by the identity, which stands in the body since addresses have no place in a URL.
+
+use axum::Json;
+use axum::extract::State;
+use openhub_model::Identity;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::{Authorized, PrivacyWrite};
+use crate::body::JsonBody;
+use crate::openapi::Problems;
+use crate::problem::Problem;
+use crate::suppression::marks_of;
+use crate::views::{IdentityView, SuppressionCheckView};
+
+/// Accepts an identity again that was refused. 404 if it was not.
+#[utoipa::path(post, path = "/api/v1/suppressions/remove", tag = "privacy", request_body = IdentityView,
+    responses((status = 200, body = SuppressionCheckView), Problems))]
+pub(crate) async fn remove_suppression(
+    State(app): State<Arc<App>>,
+    access: Authorized<PrivacyWrite>,
+    JsonBody(identity): JsonBody<Identity>,
+) -> Result<Json<SuppressionCheckView>, Problem> {
+    let mut removed = false;
+    for mark in marks_of(&app, &access.scope, &identity).await? {
+        removed |= app.store.unsuppress(&access.scope, mark).await?;
+    }
+    match removed {
+        true => Ok(Json(SuppressionCheckView { suppressed: false })),
+        false => Err(Problem::not_found("suppressed identity")),
+    }
+}

@@ -1,0 +1,131 @@
+//! Erasing a customer at the position of its event, a step at a time: what was done before a hub died is not done again,
+//! and nothing behind the event is computed before the last step is committed.
+
+use std::time::{Duration, Instant};
+
+use openhub_model::{Event, Id};
+use openhub_store::{EraseStep, Erasing, Scrubbed};
+use serde_json::Value;
+
+use crate::EngineError;
+use crate::compute::wake_timer;
+use crate::lane::Lane;
+
+/// The control event that erases a customer. Its body names the erasure, and nobody.
+pub const ERASED: &str = "customer.erased";
+/// Rows of a step: some tens of milliseconds in which other writes wait.
+const ROWS: usize = 2_000;
+
+/// A file that is written anew faster than this is so after each erasure, before anyone who waits is answered.
+const QUICK: Duration = Duration::from_millis(300);
+/// Others wait as long as a scrub lasts: of a large file, it has one part of so many of the time.
+const SHARE: u32 = 20;
+
+/// When the free pages are overwritten: many erasures in a row of a large file share a scrub.
+#[derive(Default)]
+pub struct Scrubs {
+    asked: bool,
+    /// Not before.
+    next: Option<Instant>,
+}
+
+impl Scrubs {
+    pub fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.asked && self.next.is_none_or(|next| next <= Instant::now())
+    }
+
+    fn done(&mut self, began: Instant) {
+        let took = began.elapsed();
+        self.asked = false;
+        self.next = (took > QUICK).then(|| Instant::now() + took * SHARE);
+    }
+}
+
+impl Lane {
+    pub(crate) async fn erase(&mut self, event: &Event) -> Result<(), EngineError> {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let id: Option<Id> = body["erasure"].as_str().and_then(|id| id.parse().ok());
+        let store = self.shared.store.clone();
+        let erasure = match id {
+            Some(id) => store.erasure(&self.scope, id).await?,
+            None => None,
+        };
+        let Some(erasure) = erasure else {
+            tracing::warn!(tenant.id = self.lease.tenant.0, "An erasure that nobody asked for is passed.");
+            return self.pass(event).await;
+        };
+        let parts = store.parts_around(&self.scope, &[erasure.asked.customer]).await?;
+        let mut ids: Vec<_> = parts.iter().map(|part| part.customer).collect();
+        ids.dedup();
+        let customers = store.customers_by_id(&self.scope, &ids).await?;
+        let wakes = customers.iter().filter_map(|customer| Some(wake_timer(customer.part, customer.wake_at?)));
+        let erasing = Erasing {
+            id: erasure.asked.id,
+            position: event.position,
+            parts,
+            wakes: wakes.collect(),
+            afterwards: erasure.asked.afterwards,
+            marker: self.shared.sealer.marker(),
+            now: (self.shared.clock)(),
+            rows: ROWS,
+        };
+        loop {
+            let step = store.erase_step(&self.scope, &self.lease, &erasing).await?;
+            self.shared.erasures.note(self.lease.tenant);
+            match step {
+                EraseStep::Done => break,
+                // The next lane of this tenant goes on from here.
+                EraseStep::More if self.stop.is_cancelled() => return Ok(()),
+                EraseStep::More => {}
+            }
+        }
+        metrics::counter!("openhub_customers_erased_total").increment(1);
+        self.lease.checkpoint = event.position;
+        self.scrubs.ask();
+        self.scrub_if_due().await;
+        self.reload().await
+    }
+
+    /// Overwrites what the database file still holds of what was erased, if it is time to. Where it fails, the receipt says
+    /// so, and the next lane of the tenant tries again.
+    pub(crate) async fn scrub_if_due(&mut self) {
+        if !self.scrubs.is_due() {
+            return;
+        }
+        let began = Instant::now();
+        self.scrub().await;
+        self.scrubs.done(began);
+    }
+
+    async fn scrub(&self) {
+        let (store, tenant) = (&self.shared.store, self.lease.tenant.0);
+        let noted = match store.scrub().await {
+            Ok(Scrubbed::Done) => store.scrubbed(&self.scope, (self.shared.clock)()).await,
+            Ok(Scrubbed::TooLarge) => {
+                tracing::warn!(tenant.id = tenant, "The database is too large to be written anew while the hub runs.");
+                Ok(())
+            }
+            Ok(Scrubbed::NotHere) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(tenant.id = tenant, %error, "Free pages may still hold what was erased.");
+        }
+    }
+
+    async fn pass(&mut self, event: &Event) -> Result<(), EngineError> {
+        let changes = openhub_store::Changes {
+            checkpoint: event.position,
+            clock: self.lease.clock,
+            wall: (self.shared.clock)(),
+            ..Default::default()
+        };
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
+        self.lease.checkpoint = event.position;
+        self.reload().await
+    }
+}
