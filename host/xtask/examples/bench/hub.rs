@@ -134,8 +134,12 @@ impl Hub {
 
     /// Waits until the first fill of all segments is done.
     pub async fn filled(&self) -> Result<()> {
-        while self.store.segments(&self.scope).await?.iter().any(|segment| segment.fill.is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let unfilled = |segment: &openhub_store::Segment| segment.fill.is_some();
+        while let Some(filling) = self.store.segments(&self.scope).await?.into_iter().find(unfilled) {
+            // One alone is looked at often: reading a thousand of them would be measured, too.
+            while self.store.segment(&self.scope, &filling.name).await?.as_ref().is_some_and(unfilled) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         Ok(())
     }

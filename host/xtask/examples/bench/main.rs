@@ -51,7 +51,7 @@ fn main() -> Result<()> {
         Scenario::Engine => engine::run(subject()?, rounds, scale),
         Scenario::Segments => segments::run(rounds, scale),
         Scenario::Fill => fill::run(rounds, scale),
-        Scenario::Preview => preview::run(scale),
+        Scenario::Preview => preview::run(rounds, scale),
         Scenario::Identity => identity::run(customers, rounds),
     }
 }
