@@ -8,8 +8,7 @@ pub const ORDER: &str = "Order Completed";
 
 /// One of each kind that the standard events move: counts, sums, absence, what a rule keeps, what an `identify` says.
 pub fn standard() -> Vec<Segment> {
-    let orders =
-        |within: &str, at_least: i64| json!({"event": {"name": ORDER, "within": within, "is": "ge", "value": at_least}});
+    let orders = |within: &str, at_least: i64| json!({"event": {"name": ORDER, "within": within, "is": "ge", "value": at_least}});
     let sum = json!({"aggregate": "sum", "of": "total", "name": ORDER, "within": "45d", "is": "ge", "value": 1_000});
     [
         ("two-orders", orders("30d", 2)),

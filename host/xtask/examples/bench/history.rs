@@ -146,7 +146,7 @@ impl History {
 impl Copy {
     fn begin(folder: &Path) -> Result<Copy> {
         let mut events = BufWriter::new(File::create(folder.join("events.csv"))?);
-        writeln!(events, "customer,name,at,total")?;
+        writeln!(events, "customer,name,happened_at,total")?;
         Ok(Copy { events })
     }
 
@@ -180,7 +180,9 @@ fn arrive(changes: &mut Changes, id: PartId, number: usize) {
     let cause = Cause { at, event: source.clone(), plugin: None, rule: None };
     let Person { plan, city, age } = person(number);
     let mut customer = Customer::new(id, identity.clone(), at);
-    for (name, value) in [("plan", plan.map(|plan| json!(plan))), ("city", Some(json!(city))), ("age", Some(json!(age)))] {
+    for (name, value) in
+        [("plan", plan.map(|plan| json!(plan))), ("city", Some(json!(city))), ("age", Some(json!(age)))]
+    {
         if let Some(value) = value {
             customer.set(name, value, cause.clone());
         }

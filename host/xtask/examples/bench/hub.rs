@@ -48,8 +48,7 @@ impl Hub {
     pub fn start(&mut self) {
         let clock: Clock = Arc::new(|| NOW);
         let sealer = Arc::new(Sealer::from_key(SEALING));
-        let engine =
-            Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, Config::default());
+        let engine = Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, Config::default());
         self.engine = Some(engine);
     }
 

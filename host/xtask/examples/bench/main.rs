@@ -20,8 +20,8 @@ mod statistics;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use std::path::PathBuf;
 use scale::Scale;
+use std::path::PathBuf;
 use xtask::bench::Scenario;
 
 /// As in the hub itself.

@@ -71,7 +71,8 @@ fn conditions() -> [(&'static str, Value); 6] {
     let event = |name: &str, days: u64, at_least: u64| json!({"event": {"name": name, "within": format!("{days}d"), "is": "ge", "value": at_least}});
     let attribute = |name: &str, value: &str| json!({"attribute": {"name": name, "is": "eq", "value": value}});
     let sum = json!({"event": {"name": ORDER, "within": "180d", "aggregate": "sum", "of": "total", "is": "ge", "value": 500}});
-    let sequence = json!({"sequence": {"steps": [{"name": VIEW}, {"name": ORDER}], "within": "7d", "without": {"name": TICKET}}});
+    let sequence =
+        json!({"sequence": {"steps": [{"name": VIEW}, {"name": ORDER}], "within": "7d", "without": {"name": TICKET}}});
     let quiet = json!({"all": [attribute("city", "city-7"), {"not": event(ORDER, 180, 1)}]});
     [
         ("plan is gold", attribute("plan", "gold")),
@@ -116,7 +117,10 @@ impl Asked {
 
 fn report(history: History, all: &[Asked], loading: Cost, load: f64) {
     let (customers, events) = (history.customers, history.events);
-    println!("Preview: {customers} customers, {events} events on SQLite, loaded in {} s; the slowest round", digits(loading.seconds));
+    println!(
+        "Preview: {customers} customers, {events} events on SQLite, loaded in {} s; the slowest round",
+        digits(loading.seconds)
+    );
     let heads = ["seconds", "count", "± error", "looked at, %", "truth", "within", "whole, s", "peak MiB"];
     println!("{:<34} {}", "", heads.map(|head| format!("{head:>14}")).join(""));
     for asked in all {

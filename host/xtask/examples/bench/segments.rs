@@ -159,7 +159,9 @@ fn order(tenant: TenantId, id: &str, customer: u64, random: &mut Random) -> NewE
 }
 
 fn report(sides: &[Side], events: usize, rounds: u64, load: f64) {
-    println!("P5 segments: {CUSTOMERS} customers, medians of {rounds} rounds of {events} events, SQLite, synchronous=FULL");
+    println!(
+        "P5 segments: {CUSTOMERS} customers, medians of {rounds} rounds of {events} events, SQLite, synchronous=FULL"
+    );
     let heads = ["asked", "unasked", "µs/event", "CPU µs/event", "crossed/event", "visible p50", "p99, ms", "peak MiB"];
     println!("{:<30} {}", "", heads.map(|head| format!("{head:>14}")).join(""));
     for side in sides {
@@ -179,7 +181,11 @@ fn report(sides: &[Side], events: usize, rounds: u64, load: f64) {
     let predicate = (cpu(many) - cpu(few)) / (many.asked - few.asked) as f64;
     let (ratio, wall) = (cpu(padded) / cpu(few), median(&padded.micros) / median(&few.micros));
     println!("a predicate that is asked: {} µs of CPU (aim 2)", digits(predicate));
-    println!("an event beside those that nothing asks: {} times the CPU, {} times the clock (aim 1.05)", digits(ratio), digits(wall));
+    println!(
+        "an event beside those that nothing asks: {} times the CPU, {} times the clock (aim 1.05)",
+        digits(ratio),
+        digits(wall)
+    );
     let line = json!({
         "scenario": "segments", "database": "sqlite", "synchronous": "full", "rounds": rounds, "events": events,
         "customers": CUSTOMERS, "load": load, "sides": sides.iter().map(Side::json).collect::<Vec<_>>(),

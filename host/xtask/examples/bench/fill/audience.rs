@@ -109,7 +109,7 @@ fn within(event: &str, days: u64) -> String {
 
 fn window(event: &str, days: u64) -> String {
     let since = Timestamp::from_micros(NOW.micros() - days as i64 * DAY_MICROS).micros();
-    format!("name = '{event}' AND at > {since} AND at <= {}", NOW.micros())
+    format!("name = '{event}' AND happened_at > {since} AND happened_at <= {}", NOW.micros())
 }
 
 #[cfg(test)]

@@ -164,7 +164,9 @@ impl Side {
 fn report(figures: &Figures) {
     let Figures { history, loading, one, many, members, peer, load } = figures;
     let (customers, events) = (history.customers, history.events);
-    println!("P6 fill: {customers} customers, {events} events; SQLite, synchronous=FULL; {members} members of {SEGMENTS}");
+    println!(
+        "P6 fill: {customers} customers, {events} events; SQLite, synchronous=FULL; {members} members of {SEGMENTS}"
+    );
     let heads = ["seconds", "CPU seconds", "peak MiB"].map(|head| format!("{head:>14}"));
     println!("{:<38} {}", "", heads.join(""));
     println!("{}", Side(vec![*loading]).row("loading of the history"));
@@ -175,7 +177,12 @@ fn report(figures: &Figures) {
         println!("{what}: {} (aim {aim}, {verdict})", digits(ratio));
     };
     if let Some(peer) = peer {
-        println!("DuckDB {}, {} threads; loaded from CSV in {} s", peer.version, peer.threads, digits(peer.loading_seconds));
+        println!(
+            "DuckDB {}, {} threads; loaded from CSV in {} s",
+            peer.version,
+            peer.threads,
+            digits(peer.loading_seconds)
+        );
         println!("{}", peer.one_counted.row("one segment, counted only"));
         println!("{}", peer.one.row("one segment"));
         println!("{}", peer.many.row("1,000 segments"));

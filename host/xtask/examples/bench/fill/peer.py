@@ -27,7 +27,7 @@ def peak_mib():
 
 def load():
     customers = "{'id': 'BIGINT', 'plan': 'VARCHAR', 'city': 'VARCHAR', 'age': 'INTEGER'}"
-    events = "{'customer': 'BIGINT', 'name': 'VARCHAR', 'at': 'BIGINT', 'total': 'DOUBLE'}"
+    events = "{'customer': 'BIGINT', 'name': 'VARCHAR', 'happened_at': 'BIGINT', 'total': 'DOUBLE'}"
     for table, columns in [("customers", customers), ("events", events)]:
         source = f"read_csv('{folder}/{table}.csv', header = true, columns = {columns})"
         db.execute(f"CREATE TABLE {table} AS SELECT * FROM {source}")

@@ -96,8 +96,13 @@ fn read<T: DeserializeOwned>(answers: &mut impl BufRead) -> Result<T> {
 fn python() -> Result<PathBuf> {
     let place = xtask::build::target(&std::env::current_dir()?)?.join("bench-duckdb");
     let python = place.join("bin/python");
-    let has_duckdb =
-        || Command::new(&python).args(["-c", "import duckdb"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let has_duckdb = || {
+        Command::new(&python)
+            .args(["-c", "import duckdb"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
     if !has_duckdb() {
         done(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
         done(Command::new(&python).args(["-m", "pip", "install", "--quiet", "duckdb"]))?;
