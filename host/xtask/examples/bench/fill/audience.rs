@@ -41,7 +41,8 @@ fn audience(name: String, number: u64) -> Audience {
         1 => sum(name, days, (above(orders) as f64 * MEAN_TOTAL) as u64),
         2 => absence(name, days, number % CITIES),
         3 => ages(name, 18 + number % AGES, number % CITIES),
-        4 => looking(name, days, above(events * 0.6)),
+        // Fewer do not buy the more they look.
+        4 => looking(name, days, (events * 0.6).ceil() as u64 + 1 + number % 3),
         _ => large(name, days, above(orders / 2.0)),
     }
 }

@@ -36,6 +36,8 @@ struct Figures {
     one: Side,
     many: Side,
     members: i64,
+    /// Of the thousand segments, those that somebody is in.
+    inhabited: usize,
     peer: Option<Beside>,
     load: f64,
 }
@@ -93,10 +95,10 @@ async fn measure(rounds: u64, scale: Scale) -> Result<()> {
     if let Some((peer, beside)) = peer.as_mut().zip(beside.as_mut()) {
         agree(&asked, &counts, &beside.many.find(peer, &asked, Members::Stored)?)?;
     }
-    let members = counts.iter().sum();
+    let (members, inhabited) = (counts.iter().sum(), counts.iter().filter(|count| **count > 0).count());
     hub.close().await;
     peer.map_or(Ok(()), Peer::stop)?;
-    report(&Figures { history, loading, one, many, members, peer: beside, load });
+    report(&Figures { history, loading, one, many, members, inhabited, peer: beside, load });
     Ok(())
 }
 
@@ -162,10 +164,10 @@ impl Side {
 }
 
 fn report(figures: &Figures) {
-    let Figures { history, loading, one, many, members, peer, load } = figures;
+    let Figures { history, loading, one, many, members, inhabited, peer, load } = figures;
     let (customers, events) = (history.customers, history.events);
     println!(
-        "P6 fill: {customers} customers, {events} events; SQLite, synchronous=FULL; {members} members of {SEGMENTS}"
+        "P6 fill: {customers} customers, {events} events; SQLite, synchronous=FULL; {members} memberships in {inhabited} of {SEGMENTS} segments"
     );
     let heads = ["seconds", "CPU seconds", "peak MiB"].map(|head| format!("{head:>14}"));
     println!("{:<38} {}", "", heads.join(""));
@@ -197,7 +199,7 @@ fn report(figures: &Figures) {
     });
     let line = json!({
         "scenario": "fill", "database": "sqlite", "synchronous": "full", "customers": customers, "events": events,
-        "segments": SEGMENTS, "members": members, "load": load, "one": one.json(), "many": many.json(), "duckdb": beside,
+        "segments": SEGMENTS, "members": members, "inhabited": inhabited, "load": load, "one": one.json(), "many": many.json(), "duckdb": beside,
     });
     println!("{line}");
 }
