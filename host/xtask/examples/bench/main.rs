@@ -1,4 +1,5 @@
-//! The scenarios of `cargo xtask bench`: each prints a table and a line of JSON. Nothing here passes or fails.
+//! The scenarios of `cargo xtask bench`: each prints a table and a line of JSON. No figure passes or fails;
+//! sides of a comparison that find different answers do.
 //!
 //! Rounds of both sides of a comparison alternate, so that what else the machine does hits both; figures are medians.
 
