@@ -154,10 +154,14 @@ impl Bench {
         let position = self.hub.append(history, REQUEST).await?;
         self.hub.reached(position).await?;
         let joining = self.seen((round * 7 + length) % self.customers, Some(card));
+        let both: Vec<PartId> = joining.part.into_iter().chain([till(card).part(self.hub.tenant)]).collect();
         let meter = Meter::start()?;
         let position = self.hub.append(vec![joining], 1).await?;
         self.hub.reached(position).await?;
-        meter.stop()
+        let cost = meter.stop()?;
+        let owners = self.hub.store.customer_ids(&self.hub.scope, &both).await?;
+        ensure!(owners.get(&both[0]) == owners.get(&both[1]), "nobody was joined");
+        Ok(cost)
     }
 
     /// Names all three identities of a known customer, and maybe a card.
@@ -171,7 +175,7 @@ impl Bench {
 
     /// Somebody with a card, seen in a shop.
     fn holder(&mut self, card: u64) -> NewEvent {
-        let visitor = Identity::new(Identity::ANONYMOUS_ID, format!("till-{card}"));
+        let visitor = till(card);
         let body = json!({"anonymousId": visitor.value, "identities": [card_identity(card)]});
         self.track(&visitor, &body)
     }
@@ -181,6 +185,11 @@ impl Bench {
         let at = Timestamp::from_micros(NOW.micros() + self.made as i64);
         call(EventKind::Track, format!("bench-{}", self.made), subject.part(self.hub.tenant), at, body)
     }
+}
+
+/// The identity under which the holder of a card is seen.
+fn till(card: u64) -> Identity {
+    Identity::new(Identity::ANONYMOUS_ID, format!("till-{card}"))
 }
 
 fn card_identity(card: u64) -> Value {
