@@ -197,6 +197,19 @@ impl House {
         engine.stop().await;
     }
 
+    /// Runs an engine until it has computed everything, also what it appended itself on the way.
+    pub async fn run_to_the_end(&self, batch: usize, workers: usize, position: i64) {
+        let engine = self.start(batch, workers);
+        assert!(engine.reached(self.tenant, position, PATIENCE).await, "the engine did not reach {position}");
+        let ended = async {
+            while self.store.standing(&self.scope).await.expect("a standing").arrived_behind > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the engine comes to the end of its log");
+        engine.stop().await;
+    }
+
     /// All state that the log leads to, in an order of its own; positions and attempts are left out.
     pub async fn state(&self) -> Value {
         let customers = CustomerFilter { limit: PAGE, ..CustomerFilter::default() };

@@ -96,7 +96,7 @@ async fn state(url: Option<String>, batch: usize, workers: usize) -> Value {
     house.publish_segments().await;
     house.store.append(&house.scope, shop(&house)).await.expect("events are appended");
     let position = house.advance("2025-12-31T12:00:00Z").await;
-    house.run(batch, workers, position).await;
+    house.run_to_the_end(batch, workers, position).await;
     house.state().await
 }
 

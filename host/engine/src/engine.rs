@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
+use crate::held::Budget;
 use crate::lane::Lane;
 use crate::{Catalog, Prepared, Sealer};
 
@@ -52,7 +53,12 @@ pub struct Shared {
     pub catalogs: Catalogs,
     pub positions: Positions,
     pub backlogs: Backlogs,
+    /// What all lanes together may hold of customers.
+    pub held: Arc<Budget>,
 }
+
+/// What the lanes of a node together may hold of customers, in bytes.
+const HELD: usize = 64 << 20;
 
 /// The catalog in force of each tenant that this node moves.
 #[derive(Default)]
@@ -126,6 +132,7 @@ impl Engine {
             catalogs: Catalogs::default(),
             positions: Positions::default(),
             backlogs: Backlogs::default(),
+            held: Budget::of(HELD),
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));

@@ -82,15 +82,16 @@ impl Lane {
     async fn review(&self, mut customers: Vec<PartId>, why: Review) -> Result<Changes, EngineError> {
         customers.sort_unstable();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
-        let reader = Reader { store, scope, lease: &self.lease, catalog, needs: &[], head: i64::MAX, ahead: None };
+        let (head, held) = (i64::MAX, &self.held);
+        let reader = Reader { store, scope, lease: &self.lease, catalog, needs: &[], head, ahead: None, held };
         let plan = Plan {
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },
             clock: self.lease.clock,
             checkpoint: self.lease.checkpoint,
         };
+        // Those that the lane holds are taken out for good: what is written of them here it does not hold.
         let input = reader.read(plan, Vec::new(), customers).await?;
-        let Some(input) = input else { return Ok(Changes::default()) };
         let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
         let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
         reviewed.await.map_err(|_| EngineError::Panicked)

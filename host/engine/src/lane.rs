@@ -4,7 +4,7 @@
 //! existed, with what it lacked if it lacked an object. Nothing is written by an attempt that fails.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
@@ -22,6 +22,7 @@ use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
+use crate::held::Held;
 use crate::load::{Next, Reader};
 use crate::unmerge::Surroundings;
 
@@ -45,6 +46,7 @@ pub struct Lane {
     pub(crate) head: Option<i64>,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
+    pub(crate) held: Mutex<Held>,
 }
 
 enum Progress {
@@ -55,6 +57,7 @@ enum Progress {
 impl Lane {
     pub fn new(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -> Lane {
         let limit = shared.config.batch.max(1);
+        let held = Mutex::new(Held::within(shared.held.clone()));
         Lane {
             scope: Scope::of(lease.tenant),
             shared,
@@ -67,6 +70,7 @@ impl Lane {
             needs: Vec::new(),
             head: None,
             unfilled: Vec::new(),
+            held,
         }
     }
 
@@ -94,14 +98,21 @@ impl Lane {
             };
             tokio::select! {
                 _ = appended.changed() => {}
-                () = tokio::time::sleep(pause) => {}
+                // A tenant to whom nothing happens holds nothing.
+                () = tokio::time::sleep(pause) => self.forget(),
                 () = self.stop.cancelled() => {}
             }
         }
     }
 
+    /// Customers are read anew from now on: what is held may not be what is stored.
+    pub(crate) fn forget(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     async fn reload(&mut self) -> Result<(), EngineError> {
         let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
+        self.forget();
         self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
@@ -126,7 +137,7 @@ impl Lane {
         };
         loop {
             let Computed { batch, alone, outcome, loading, computing } = computed;
-            let Output { mut changes, made, tally } = match outcome {
+            let Output { mut changes, made, tally, .. } = match outcome {
                 Ok(output) => output,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
@@ -143,6 +154,9 @@ impl Lane {
                 self.ahead(&changes),
             );
             let (committed, committing) = committed;
+            if committed.is_err() {
+                self.forget();
+            }
             match committed {
                 Ok(head) => self.head = Some(head),
                 Err(StoreError::UniqueConflict(keys)) => {
@@ -168,12 +182,15 @@ impl Lane {
     /// LOAD and COMPUTE of the batch behind `changes`, while those commit. None if there is none, or if it is not
     /// plain: then it is read once more when the commit is known.
     async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
-        // A first fill has its turn between two attempts.
-        if !self.unfilled.is_empty() || (self.head.is_none() && !self.catalog.segments.is_empty()) {
+        // A first fill has its turn between two attempts; whether a message of the batch is there is told by its commit.
+        if !self.unfilled.is_empty()
+            || self.catalog.segments.needs().messages.is_some()
+            || (self.head.is_none() && !self.catalog.segments.is_empty())
+        {
             return Ok(None);
         }
         let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
-        let ahead = Ahead::of(self.lease.tenant, changes);
+        let ahead = Ahead::of(changes);
         let limit = self.widened();
         match self.load(&lease, Some(&ahead), limit, (self.shared.clock)()).await? {
             Loaded::Batch(batch) => {
@@ -195,7 +212,8 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
         let head = self.head.unwrap_or(i64::MAX);
-        let next = Reader { store, scope, lease, catalog, needs, head, ahead }.next(limit, now).await?;
+        let next =
+            Reader { store, scope, lease, catalog, needs, head, ahead, held: &self.held }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -226,7 +244,11 @@ impl Lane {
             output.changes.disarmed.extend(orphans);
             Ok(output)
         });
-        let outcome = computed.await.map_err(|_| EngineError::Panicked)?;
+        let mut outcome = computed.await.map_err(|_| EngineError::Panicked)?;
+        if let Ok(output) = &mut outcome {
+            let known = std::mem::take(&mut output.known);
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
+        }
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
     }
 
@@ -284,6 +306,7 @@ impl Lane {
 
     /// The checkpoint passes an event that cannot be computed; a run whose timer cannot be computed fails.
     async fn set_aside(&mut self, alone: Alone, fault: &ComputeFault, now: Timestamp) -> Result<(), EngineError> {
+        self.forget();
         let mut changes =
             Changes { checkpoint: self.lease.checkpoint, clock: self.lease.clock, wall: now, ..Changes::default() };
         match alone {
@@ -322,6 +345,7 @@ impl Lane {
 
     /// Publishing, enabling and the like take effect at their position: nothing is computed across them.
     async fn control(&mut self, event: Event) -> Result<(), EngineError> {
+        self.forget();
         if event.name == "segment.members" {
             return self.members(&event).await;
         }

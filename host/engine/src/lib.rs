@@ -14,6 +14,7 @@ pub mod enable;
 mod engine;
 mod error;
 mod fill;
+mod held;
 mod lane;
 mod load;
 pub mod objects;

@@ -1,7 +1,10 @@
 //! LOAD: everything that an attempt needs, in bulk reads. As many statements for one event as for five thousand.
+//! Customers that the lane still holds from earlier batches are not read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
+use openhub_model::condition::Needs;
 use openhub_model::identity::Part;
 use openhub_model::run::Timer;
 use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
@@ -12,6 +15,7 @@ use crate::ahead::Ahead;
 use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::compute::{Input, Plan, body, named};
+use crate::held::{Held, Known};
 
 /// What the next attempt is about.
 pub enum Next {
@@ -36,6 +40,7 @@ pub struct Reader<'a> {
     pub head: i64,
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
+    pub held: &'a Mutex<Held>,
 }
 
 impl Reader<'_> {
@@ -74,71 +79,73 @@ impl Reader<'_> {
             plan.alone();
         }
         let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
-        Ok(match self.read(plan, events, timer_parts).await? {
-            Some(input) => Next::Batch { input: Box::new(input), timers },
-            None => Next::Idle,
-        })
+        let input = self.read(plan, events, timer_parts).await?;
+        Ok(Next::Batch { input: Box::new(input), timers })
     }
 
-    /// What `plan` needs to know of the customers of these events, and of these. None if the batch under way joins or
-    /// parts one of them.
-    pub async fn read(
-        &self,
-        plan: Plan,
-        events: Vec<Event>,
-        timer_parts: Vec<PartId>,
-    ) -> Result<Option<Input>, EngineError> {
+    /// What `plan` needs to know of the customers of these events, and of these.
+    pub async fn read(&self, plan: Plan, events: Vec<Event>, timer_parts: Vec<PartId>) -> Result<Input, EngineError> {
         let (events, bodies) = read_bodies(events).await?;
-        let (touched, pairs) = self.touched(&events, &bodies, &timer_parts);
-        let (mut parts, claims) = tokio::try_join!(
+        let (mut touched, pairs) = self.touched(&events, &bodies, &timer_parts);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take(&mut touched);
+        let (mut parts, mut claims) = tokio::try_join!(
             self.store.parts_around(self.scope, &touched),
             self.store.claims_of_pairs(self.scope, &pairs),
         )?;
-        if let Some(ahead) = self.ahead {
-            ahead.parts(&mut parts, &touched);
-            if ahead.entangles(touched.iter().copied().chain(parts.iter().map(Part::id))) {
-                return Ok(None);
-            }
-        }
         let ids = distinct(parts.iter().map(|part| part.customer));
         let all: Vec<PartId> = parts.iter().map(Part::id).collect();
         let (mut customers, mut runs, mut entries, mut facts) = tokio::try_join!(
             self.store.customers_by_id(self.scope, &ids),
             self.store.waiting_runs(self.scope, &all),
             self.entries(&all),
-            self.facts(&ids, &parts),
+            self.facts(&ids, &parts, self.catalog.segments.needs()),
         )?;
+        self.refresh(&mut held).await?;
         if let Some(ahead) = self.ahead {
-            ahead.customers(&mut customers, &ids);
-            ahead.runs(&mut runs, &all);
-            ahead.entries(&mut entries, &all);
-            ahead.facts(&mut facts, &parts, self.catalog);
+            ahead.claims(&mut claims, &pairs);
+        }
+        for Known { parts: of, customer, runs: waiting, entries: entered, facts: known } in held {
+            facts.extend(of.first().map(|first| (first.customer, known)));
+            parts.extend(of);
+            customers.extend(customer);
+            runs.extend(waiting);
+            entries.extend(entered);
         }
         let mut objects = Default::default();
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
         let tenant = self.lease.tenant;
-        Ok(Some(Input {
-            tenant,
-            plan,
-            events,
-            bodies,
-            timer_parts,
-            parts,
-            claims,
-            customers,
-            runs,
-            entries,
-            facts,
-            objects,
-        }))
+        Ok(Input { tenant, plan, events, bodies, timer_parts, parts, claims, customers, runs, entries, facts, objects })
+    }
+
+    /// What others than the lane write is read anew: messages, and objects.
+    async fn refresh(&self, held: &mut [Known]) -> Result<(), StoreError> {
+        let needs = self.catalog.segments.needs();
+        let written = Needs { messages: needs.messages, objects: needs.objects.clone(), ..Needs::default() };
+        if written == Needs::default() || held.is_empty() {
+            return Ok(());
+        }
+        let customers: Vec<PartId> = held.iter().map(|known| known.parts[0].customer).collect();
+        let parts: Vec<Part> = held.iter().flat_map(|known| &known.parts).cloned().collect();
+        let mut read = self.facts(&customers, &parts, &written).await?;
+        if let Some(ahead) = self.ahead {
+            ahead.objects(&mut read, &parts, self.catalog);
+        }
+        for (known, (_, read)) in held.iter_mut().zip(read) {
+            (known.facts.messages, known.facts.objects) = (read.messages, read.objects);
+        }
+        Ok(())
     }
 
     /// What segments and journeys may ask about these customers, as of the last commit that is known.
-    async fn facts(&self, customers: &[PartId], parts: &[Part]) -> Result<Vec<(PartId, CustomerFacts)>, StoreError> {
-        let segments = &self.catalog.segments;
-        if segments.is_empty() {
+    async fn facts(
+        &self,
+        customers: &[PartId],
+        parts: &[Part],
+        needs: &Needs,
+    ) -> Result<Vec<(PartId, CustomerFacts)>, StoreError> {
+        if self.catalog.segments.is_empty() || customers.is_empty() {
             return Ok(Vec::new());
         }
         let mut asked: Vec<(PartId, Vec<PartId>)> = customers.iter().map(|customer| (*customer, Vec::new())).collect();
@@ -150,7 +157,7 @@ impl Reader<'_> {
         let Lease { clock, checkpoint, .. } = *self.lease;
         let caused = if self.ahead.is_some() { self.head } else { i64::MAX };
         let as_of = AsOf { now: clock, checkpoint, caused };
-        let facts = self.store.facts(self.scope, &asked, segments.needs(), as_of).await?;
+        let facts = self.store.facts(self.scope, &asked, needs, as_of).await?;
         Ok(customers.iter().copied().zip(facts).collect())
     }
 

@@ -39,7 +39,7 @@ impl EventKind {
 }
 
 /// Whether an event came in by a door, and so waits for the engine, or was caused in COMPUTE, and so is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(i64)]
 pub enum Origin {

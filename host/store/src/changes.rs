@@ -48,7 +48,8 @@ pub struct Changes {
     pub counts: Vec<NodeCount>,
     pub set_aside: Vec<SetAside>,
     pub catalog: Vec<CatalogChange>,
-    /// Who entered or left a segment: one row a customer and segment at most.
+    /// Who left a segment, and who entered one: at most one row of each kind a customer and segment. Who has both left
+    /// and entered is a member.
     pub memberships: Vec<Membership>,
     pub fills: Vec<Fill>,
 }

@@ -17,6 +17,7 @@ use crate::connection::{Reading, fetch_all};
 use crate::decode::{corrupt, json, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
+use crate::log::origin;
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -24,7 +25,7 @@ use crate::store::Store;
 #[derive(Clone, Debug, Default)]
 pub struct CustomerFacts {
     pub identities: Vec<Identity>,
-    /// Ascending by `(at, position)`.
+    /// Ascending by [`EventFact::order`].
     pub events: Vec<EventFact>,
     pub segments: BTreeSet<String>,
     pub runs: Vec<RunFact>,
@@ -125,7 +126,7 @@ impl Loading {
             "WITH wanted AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS name, CAST(value ->> 1 AS BIGINT) AS since, \
              CAST(value ->> 2 AS BIGINT) AS properties FROM json_each(",
         );
-        sql.text(&wanted.json).push(")) SELECT e.part_id, e.name, e.occurred_at, e.position, b.body");
+        sql.text(&wanted.json).push(")) SELECT e.part_id, e.name, e.occurred_at, e.origin, e.position, b.body");
         self.of_parts(
             &mut sql,
             "events",
@@ -138,12 +139,13 @@ impl Loading {
         sql.int(sinces.min().unwrap_or(i64::MIN)).push(" AND (e.position <= ").int(as_of.checkpoint);
         sql.push(" OR (e.origin = 1 AND e.position <= ")
             .int(as_of.caused)
-            .push(")) ORDER BY e.occurred_at, e.position");
-        let rows = sql.fetch_all::<(String, String, i64, i64, Option<String>)>(self.reading.conn()).await?;
-        for (part, name, at, position, body) in rows {
+            .push(")) ORDER BY e.occurred_at, e.origin, e.position");
+        let rows = sql.fetch_all::<(String, String, i64, i64, i64, Option<String>)>(self.reading.conn()).await?;
+        for (part, name, at, code, position, body) in rows {
             let name = self.names.shared(&name);
+            let origin = origin(code)?;
             let properties = body.map_or(Value::Null, |body| properties(&body));
-            self.of(&part)?.events.push(EventFact { name, at: time(at), position, properties });
+            self.of(&part)?.events.push(EventFact { name, at: time(at), origin, position, properties });
         }
         Ok(())
     }

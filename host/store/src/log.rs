@@ -217,7 +217,7 @@ async fn stored_positions(
     rows.into_iter().map(|(id, position, code)| Ok((id, (position, origin(code)?)))).collect()
 }
 
-fn origin(code: i64) -> Result<Origin, StoreError> {
+pub(crate) fn origin(code: i64) -> Result<Origin, StoreError> {
     match code {
         0 => Ok(Origin::Arrived),
         1 => Ok(Origin::Caused),

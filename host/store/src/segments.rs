@@ -304,6 +304,15 @@ pub(crate) async fn put_memberships(
     tenant: TenantId,
     rows: &MembershipRows,
 ) -> Result<(), StoreError> {
+    if let Some(left) = &rows.left {
+        execute!(
+            tx.conn(),
+            "DELETE FROM memberships WHERE tenant_id = $1 AND (segment, customer_id) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+            tenant.0,
+            &left.json,
+        )?;
+    }
     if let Some(entered) = &rows.entered {
         execute!(
             tx.conn(),
@@ -312,15 +321,6 @@ pub(crate) async fn put_memberships(
              ON CONFLICT (tenant_id, segment, customer_id) DO UPDATE SET since = excluded.since",
             tenant.0,
             &entered.json,
-        )?;
-    }
-    if let Some(left) = &rows.left {
-        execute!(
-            tx.conn(),
-            "DELETE FROM memberships WHERE tenant_id = $1 AND (segment, customer_id) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
-            tenant.0,
-            &left.json,
         )?;
     }
     if let Some(counts) = &rows.counts {

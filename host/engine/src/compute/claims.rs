@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use openhub_model::identity::{self, Authority, Refusal, Side};
-use openhub_model::{Id, Identity, PartId};
+use openhub_model::{Id, Identity, PartId, Timestamp};
 use openhub_store::{Claim, ClaimStatus, NewMatch};
 use serde_json::{Value, json};
 
@@ -139,7 +139,7 @@ impl Batch<'_> {
         let policy = self.catalog.policies.at(event.position).1;
         match policy.judge(&asked, &Side { kinds: &mine }, &Side { kinds: &theirs }) {
             Ok(()) => {
-                self.join(lane, other, &claim, claimed);
+                self.join(lane, other, &claim, claimed, event.now);
                 self.claims.make(claim);
             }
             Err(refusal) => {
@@ -157,7 +157,7 @@ impl Batch<'_> {
         }
     }
 
-    fn join(&mut self, lane: usize, other: usize, claim: &Claim, claimed: PartId) {
+    fn join(&mut self, lane: usize, other: usize, claim: &Claim, claimed: PartId, now: Timestamp) {
         let merges = &self.catalog.merges;
         if self.lanes[other].members.is_empty() {
             self.lanes[lane].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
@@ -169,7 +169,7 @@ impl Batch<'_> {
             self.homes.insert(member.part.id(), lane);
         }
         self.homes.insert(claimed, lane);
-        self.lanes[lane].join(moved, merges, &self.catalog.segments);
+        self.lanes[lane].join(moved, merges, &self.catalog.segments, now);
         self.tally.joined += 1;
     }
 

@@ -188,13 +188,17 @@ impl Lane {
     }
 
     /// Takes another customer in: parts, runs, entries and what waits. The older part gives its name.
-    pub fn join(&mut self, other: Lane, merges: &Merges, segments: &Segments) {
+    pub fn join(&mut self, other: Lane, merges: &Merges, segments: &Segments, now: Timestamp) {
         let mut other = other;
         if self.customer.is_some() && other.customer.is_some() {
             self.part_states();
             other.part_states();
         } else if self.customer.is_none() {
             self.customer = other.customer.take();
+        }
+        let age = |lane: &Lane| lane.members.first().map(|oldest| oldest.part.age);
+        if age(&other).is_some_and(|theirs| age(self).is_none_or(|mine| theirs < mine)) {
+            std::mem::swap(&mut self.standing, &mut other.standing);
         }
         self.members.append(&mut other.members);
         self.stored.append(&mut other.stored);
@@ -204,7 +208,7 @@ impl Lane {
         self.arrived.append(&mut other.arrived);
         self.arrived.make_contiguous().sort_by_key(|event| event.position);
         self.caused.append(&mut other.caused);
-        self.standing.join(other.standing, segments);
+        self.standing.join(other.standing, segments, now);
         self.changed = true;
         if self.members.iter().any(|member| member.part.state.is_some()) {
             self.refold(merges);

@@ -30,12 +30,13 @@ use openhub_store::{Changes, Claim, CustomerFacts, Entry};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
+use crate::held::Known;
 
 pub use event::Happening;
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
 pub use review::{Review, review};
-pub use segments::{CAUSED, Upload, wake_timer};
+pub use segments::{Upload, wake_timer};
 pub use wave::{Stop, named};
 
 /// What LOAD read for one attempt.
@@ -66,6 +67,8 @@ pub struct Output {
     /// Who made each object, so that a unique conflict can be asked again with another seed.
     pub made: Made,
     pub tally: Tally,
+    /// The customers of the batch as it leaves them.
+    pub known: Vec<Known>,
 }
 
 /// Counts for the metrics.
@@ -97,10 +100,10 @@ pub fn compute(input: Input, catalog: &Catalog, retries: &Retries) -> Result<Out
     let checkpoint = input.plan.checkpoint;
     let mut batch = wave::Batch::new(input, catalog, retries);
     while batch.wave()? {}
-    let (mut changes, made, tally) = batch.finish();
+    let Output { mut changes, made, tally, known } = batch.finish();
     changes.clock = clock;
     changes.checkpoint = checkpoint;
-    Ok(Output { changes, made, tally })
+    Ok(Output { changes, made, tally, known })
 }
 
 /// The lane of each part.

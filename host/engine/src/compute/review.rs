@@ -9,7 +9,7 @@ use openhub_store::Changes;
 
 use super::segments::{Moment, Upload};
 use super::wave::Batch;
-use super::{Input, Retries};
+use super::{Input, Output, Retries};
 use crate::catalog::{Catalog, Place};
 
 /// Why customers are looked at.
@@ -46,6 +46,6 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
     if let Review::Members { .. } = review {
         batch.arrivals.append(&mut batch.events);
     }
-    let (changes, ..) = batch.finish();
+    let Output { changes, .. } = batch.finish();
     Changes { clock, checkpoint, ..changes }
 }

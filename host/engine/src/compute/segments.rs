@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Customer, EventKind, Id, Identity, PartId, Timestamp};
+use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
 use openhub_store::{CustomerFacts, Membership};
 use serde_json::{Value, json};
 
-use super::customer::Lane;
+use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::Answer;
 use super::wave::Batch;
@@ -23,8 +23,8 @@ use crate::catalog::{Catalog, Place, Segments};
 pub const ENTERED: &str = "Segment Entered";
 pub const LEFT: &str = "Segment Left";
 
-/// Facts of events that are caused come behind all that arrived: their places in the log are given out at COMMIT.
-pub const CAUSED: i64 = i64::MAX / 2;
+/// The place in the log of an event that the batch causes is given out at COMMIT, behind all others.
+const TO_COME: i64 = i64::MAX;
 
 /// A customer's row as the database has it; several, if their customers are joined in the batch.
 struct Stored {
@@ -61,22 +61,26 @@ impl Standing {
         self.told = 0;
     }
 
-    /// The facts of two customers who are one from now on: a member of a segment is who one of them was.
-    pub fn join(&mut self, mut other: Standing, segments: &Segments) {
+    /// The facts of two customers who are one from now on, under the name of this one: a member of a segment is who one
+    /// of them was, and what only the other was in is entered now.
+    pub fn join(&mut self, mut other: Standing, segments: &Segments, now: Timestamp) {
         self.keep();
         other.keep();
+        for segment in other.facts.segments.difference(&self.facts.segments) {
+            self.since.insert(segment.clone(), now);
+        }
+        self.told = self.told.max(other.told);
         self.stored.append(&mut other.stored);
         let (mine, theirs) = (&mut self.facts, other.facts);
         mine.identities.extend(theirs.identities);
         mine.segments.extend(theirs.segments);
         mine.runs.extend(theirs.runs);
         mine.events.extend(theirs.events);
-        mine.events.sort_by_key(|event| (event.at, event.position));
+        mine.events.sort_by_key(EventFact::order);
         mine.messages.extend(theirs.messages);
         mine.messages.sort_by_key(|message| message.at);
         mine.objects.extend(theirs.objects);
         mine.objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
-        self.since.extend(other.since);
         self.stale.clear();
         self.touch(segments.all());
     }
@@ -87,7 +91,7 @@ impl Standing {
     }
 
     /// What changed in the batch, against what is stored.
-    pub fn memberships(mut self, customer: Option<&Customer>) -> Vec<Membership> {
+    pub fn memberships(&mut self, customer: Option<&Customer>) -> Vec<Membership> {
         let id = customer.map(|customer| customer.part);
         let as_stored = match self.stored.as_slice() {
             [] => self.facts.segments.is_empty(),
@@ -100,9 +104,14 @@ impl Standing {
         self.keep();
         let mut changes = Vec::new();
         let mut kept = BTreeSet::new();
-        for Stored { customer, segments, .. } in self.stored {
+        for Stored { customer, segments, .. } in std::mem::take(&mut self.stored) {
             for segment in segments.into_iter().flatten() {
                 if Some(customer) == id && self.facts.segments.contains(&segment) {
+                    // Who left and came back in the batch is a member since they came back.
+                    if let Some(since) = self.since.get(&segment) {
+                        changes.push(Membership { segment: segment.clone(), customer, since: None });
+                        changes.push(Membership { segment: segment.clone(), customer, since: Some(*since) });
+                    }
                     kept.insert(segment);
                 } else {
                     changes.push(Membership { segment, customer, since: None });
@@ -110,7 +119,7 @@ impl Standing {
             }
         }
         if let Some(customer) = customer {
-            let entered = self.facts.segments.into_iter().filter(|segment| !kept.contains(segment));
+            let entered = self.facts.segments.iter().filter(|segment| !kept.contains(*segment)).cloned();
             changes.extend(entered.map(|segment| {
                 let since = Some(self.since.get(&segment).copied().unwrap_or(customer.last_seen_at));
                 Membership { segment, customer: customer.part, since }
@@ -128,7 +137,7 @@ impl Standing {
 
     fn remember(&mut self, fact: EventFact) {
         let events = &mut self.facts.events;
-        let place = events.partition_point(|known| (known.at, known.position) <= (fact.at, fact.position));
+        let place = events.partition_point(|known| known.order() <= fact.order());
         events.insert(place, fact);
     }
 
@@ -189,6 +198,16 @@ impl<'a> Moment<'a> {
     }
 }
 
+impl Tracked {
+    /// What conditions may ask about the run.
+    pub fn fact(&self, catalog: &Catalog) -> RunFact {
+        let run = &self.run;
+        let journey = catalog.journeys.get(&(run.journey.clone(), run.version));
+        let converted = run.status == RunStatus::Done && journey.is_some_and(|journey| journey.converts_at(&run.node));
+        RunFact { journey: run.journey.as_str().into(), status: run.status, converted }
+    }
+}
+
 impl Lane {
     /// An event becomes a fact, and those who mention its name are asked again.
     pub fn learn(&mut self, segments: &Segments, event: &Happening) {
@@ -200,8 +219,11 @@ impl Lane {
         }
         let Some((name, properties)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
         let properties = if properties { event.properties.clone() } else { Value::Null };
-        let position = if event.depth == 0 { event.position } else { CAUSED + i64::from(event.depth) };
-        self.standing.remember(EventFact { name: name.clone(), at: event.at, position, properties });
+        let (origin, position) = match event.depth {
+            0 => (Origin::Arrived, event.position),
+            _ => (Origin::Caused, TO_COME),
+        };
+        self.standing.remember(EventFact { name: name.clone(), at: event.at, origin, position, properties });
         self.standing.touch(segments.on_event(&event.name));
     }
 
@@ -218,13 +240,7 @@ impl Lane {
 
     fn runs_known(&self, catalog: &Catalog) -> Vec<RunFact> {
         let stored = self.standing.facts.runs.iter().filter(|run| run.status != RunStatus::Waiting).cloned();
-        let tracked = self.runs.iter().map(|tracked| {
-            let run = &tracked.run;
-            let journey = catalog.journeys.get(&(run.journey.clone(), run.version));
-            let converted =
-                run.status == RunStatus::Done && journey.is_some_and(|journey| journey.converts_at(&run.node));
-            RunFact { journey: run.journey.as_str().into(), status: run.status, converted }
-        });
+        let tracked = self.runs.iter().map(|tracked| tracked.fact(catalog));
         stored.chain(tracked).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use openhub_model::identity::Part;
 use openhub_model::{Event, EventKind, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
 use openhub_store::{Changes, Decision, NewMatch};
@@ -14,9 +15,10 @@ use super::event::Happening;
 use super::journeys::Traces;
 use super::objects::{Request, Slot};
 use super::segments::{Moment, wake_timer};
-use super::{ComputeFault, Fire, Homes, Input, Made, RequestKey, Retries, Tally};
+use super::{ComputeFault, Fire, Homes, Input, Made, Output, RequestKey, Retries, Tally};
 use crate::body::Body;
 use crate::catalog::{Catalog, Enabled};
+use crate::held::Known;
 
 /// A customer's item of this wave.
 pub type Turn = (usize, Item);
@@ -204,7 +206,7 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    pub fn finish(mut self) -> (Changes, Made, Tally) {
+    pub fn finish(mut self) -> Output {
         for tracked in self.lanes.iter().flat_map(|lane| &lane.runs).filter(|tracked| tracked.changed) {
             self.traces.moved(tracked);
         }
@@ -219,27 +221,29 @@ impl<'a> Batch<'a> {
             decisions: self.decisions,
             ..Changes::default()
         };
-        for lane in self.lanes {
-            collect(lane, &mut changes);
-        }
         let catalog = self.catalog;
+        let known = self.lanes.into_iter().filter_map(|lane| collect(lane, catalog, &mut changes)).collect();
         let mut objects: Vec<((String, String), Slot)> = self.objects.into_iter().collect();
         objects.sort_by(|(a, _), (b, _)| a.cmp(b));
         changes.objects = objects
             .into_iter()
             .filter_map(|((kind, _), slot)| slot.change(catalog.objects.get(&kind).map(|object| &object.shape)))
             .collect();
-        (changes, self.made, self.tally)
+        Output { changes, made: self.made, tally: self.tally, known }
     }
 }
 
-fn collect(lane: Lane, changes: &mut Changes) {
+/// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
+fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
     let wake = lane.wake();
     changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake));
     changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)));
     changes.memberships.extend(lane.standing.memberships(lane.customer.as_ref()));
+    let mut facts = std::mem::take(&mut lane.standing.facts);
+    let mut runs = Vec::new();
     for tracked in lane.runs {
         if !tracked.changed {
+            runs.push(tracked.run);
             continue;
         }
         let due = tracked.due();
@@ -247,17 +251,25 @@ fn collect(lane: Lane, changes: &mut Changes) {
             changes.disarmed.extend(tracked.stored_due.map(|due| tracked.timer(due)));
             changes.armed.extend(due.map(|due| tracked.timer(due)));
         }
+        if tracked.waits() {
+            runs.push(tracked.run.clone());
+        } else if catalog.segments.needs().journeys.contains(&tracked.run.journey) {
+            facts.runs.push(tracked.fact(catalog));
+        }
         changes.runs.push(tracked.run);
     }
     if lane.entries_changed {
-        changes.entries.extend(lane.entries);
+        changes.entries.extend(lane.entries.iter().cloned());
     }
     let id = lane.customer.as_ref().map(|customer| customer.customer);
     changes.gone_customers.extend(lane.stored.into_iter().filter(|stored| Some(*stored) != id));
-    changes.parts.extend(lane.members.into_iter().filter(|member| member.changed).map(|member| member.part));
+    changes.parts.extend(lane.members.iter().filter(|member| member.changed).map(|member| member.part.clone()));
     if lane.changed {
-        changes.customers.extend(lane.customer);
+        changes.customers.extend(lane.customer.clone());
     }
+    let parts: Vec<Part> = lane.members.into_iter().map(|member| member.part).collect();
+    let known = Known { parts, customer: lane.customer, runs, entries: lane.entries, facts };
+    (!known.parts.is_empty()).then_some(known)
 }
 
 /// All identities that an event may join to its subject.

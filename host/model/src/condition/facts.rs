@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::customer::Customer;
+use crate::event::Origin;
 use crate::identity::Identity;
 use crate::message::MessageStatus;
 use crate::run::RunStatus;
@@ -17,7 +18,7 @@ pub struct Facts<'a> {
     /// `customer.customer` is the id.
     pub customer: &'a Customer,
     pub identities: &'a [Identity],
-    /// Ascending by `(at, position)`. Those after `now` do not count yet.
+    /// Ascending by `EventFact::order`. Those after `now` do not count yet.
     pub events: &'a [EventFact],
     /// Of which the customer is a member.
     pub segments: &'a BTreeSet<String>,
@@ -50,9 +51,17 @@ pub struct EventFact {
     pub name: Arc<str>,
     /// Event time.
     pub at: Timestamp,
+    /// Of several at one instant, those that arrived come before those that were caused.
+    pub origin: Origin,
     pub position: i64,
     /// `null` where no condition needs properties.
     pub properties: Value,
+}
+
+impl EventFact {
+    pub fn order(&self) -> (Timestamp, Origin, i64) {
+        (self.at, self.origin, self.position)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,8 +65,8 @@ impl Sql {
                 self.push("SELECT ").member(property, of, test.is, &test.value);
                 self.matching(test, Bodies::Joined, as_of);
                 self.push(match test.aggregate {
-                    Aggregate::First => " ORDER BY e.occurred_at, e.position LIMIT 1",
-                    _ => " ORDER BY e.occurred_at DESC, e.position DESC LIMIT 1",
+                    Aggregate::First => " ORDER BY e.occurred_at, e.origin, e.position LIMIT 1",
+                    _ => " ORDER BY e.occurred_at DESC, e.origin DESC, e.position DESC LIMIT 1",
                 })
             }
         };

@@ -59,7 +59,14 @@ impl Sql {
     }
 
     fn after(&mut self, later: Alias, earlier: Alias) -> &mut Self {
-        self.push("(").push(later.event).push(".occurred_at, ").push(later.event).push(".position) > (");
-        self.push(earlier.event).push(".occurred_at, ").push(earlier.event).push(".position)")
+        let order = |sql: &mut Self, alias: Alias| {
+            for (before, column) in [("(", ".occurred_at, "), ("", ".origin, "), ("", ".position)")] {
+                sql.push(before).push(alias.event).push(column);
+            }
+        };
+        order(self, later);
+        self.push(" > ");
+        order(self, earlier);
+        self
     }
 }

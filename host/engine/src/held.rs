@@ -1,0 +1,205 @@
+//! Customers whom the lane has met lately, as its last batch leaves them: they need not be read again.
+//!
+//! A lane is the only one that writes its partition, as long as its lease holds, so what it has computed is what the
+//! database has, or will have once the commit under way is through. What others write too, objects and messages, is
+//! read anew each time. A commit that fails, and every change that is not a batch, empties it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem::{size_of, take};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use openhub_model::condition::EventFact;
+use openhub_model::identity::Part;
+use openhub_model::run::Run;
+use openhub_model::{Attribute, Customer, PartId};
+use openhub_store::{CustomerFacts, Entry};
+
+/// All that COMPUTE is given of one customer.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// All of the customer's parts, the oldest first; never empty.
+    pub parts: Vec<Part>,
+    pub customer: Option<Customer>,
+    /// Those that wait.
+    pub runs: Vec<Run>,
+    pub entries: Vec<Entry>,
+    pub facts: CustomerFacts,
+}
+
+/// What a kept attribute takes beside its own size: its name and the texts of its cause, in bytes.
+const ATTRIBUTE: usize = 240;
+/// What a part or a run takes beside its own size, in bytes.
+const TEXTS: usize = 160;
+
+impl Known {
+    fn id(&self) -> Option<PartId> {
+        self.parts.first().map(|part| part.customer)
+    }
+
+    /// Roughly its bytes in memory.
+    fn weight(&self) -> usize {
+        let states = self.parts.iter().filter_map(|part| part.state.as_deref()).chain(&self.customer);
+        let states = states.map(|state| {
+            let attributes = state.attributes.len() + state.tags.len() + state.consents.len();
+            size_of::<Customer>() + attributes * (size_of::<Attribute>() + ATTRIBUTE)
+        });
+        let facts = &self.facts;
+        let properties = facts.events.iter().filter(|event| !event.properties.is_null()).count();
+        size_of::<Known>()
+            + states.sum::<usize>()
+            + self.parts.len() * (size_of::<Part>() + TEXTS)
+            + self.runs.len() * (size_of::<Run>() + 2 * TEXTS)
+            + (self.entries.len() + facts.runs.len() + facts.segments.len()) * TEXTS
+            + facts.events.len() * size_of::<EventFact>()
+            + properties * TEXTS
+    }
+}
+
+struct Kept {
+    known: Known,
+    weight: usize,
+    turn: u64,
+}
+
+/// The memory that all lanes of the process share, in bytes.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    taken: AtomicUsize,
+}
+
+impl Budget {
+    pub fn of(bytes: usize) -> Arc<Budget> {
+        Arc::new(Budget { limit: bytes, taken: AtomicUsize::new(0) })
+    }
+}
+
+pub struct Held {
+    budget: Arc<Budget>,
+    customers: HashMap<PartId, Kept>,
+    homes: HashMap<PartId, PartId>,
+    /// When each was put, the earliest first; one that was taken since is still mentioned.
+    order: VecDeque<(u64, PartId)>,
+    turn: u64,
+}
+
+impl Held {
+    pub fn within(budget: Arc<Budget>) -> Held {
+        Held { budget, customers: HashMap::new(), homes: HashMap::new(), order: VecDeque::new(), turn: 0 }
+    }
+
+    /// Takes out the customers of these parts; the parts that it knows nothing of are left in `parts`.
+    pub fn take(&mut self, parts: &mut Vec<PartId>) -> Vec<Known> {
+        let mut ids = HashSet::new();
+        parts.retain(|part| match self.homes.get(part) {
+            Some(customer) => {
+                ids.insert(*customer);
+                false
+            }
+            None => true,
+        });
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Keeps what a batch leaves. Those of the batch before may go, these stay until the next: its commit is under way
+    /// when they are asked for.
+    pub fn put(&mut self, batch: Vec<Known>) {
+        self.turn += 1;
+        for known in batch {
+            let Some(id) = known.id() else { continue };
+            for part in &known.parts {
+                self.homes.insert(part.id(), id);
+            }
+            let weight = known.weight();
+            self.budget.taken.fetch_add(weight, Ordering::Relaxed);
+            self.order.push_back((self.turn, id));
+            self.customers.insert(id, Kept { known, weight, turn: self.turn });
+        }
+        while let Some((turn, id)) = self.order.front().copied() {
+            let is_stale = self.customers.get(&id).is_none_or(|kept| kept.turn != turn);
+            if !is_stale {
+                if turn == self.turn || self.budget.taken.load(Ordering::Relaxed) <= self.budget.limit {
+                    break;
+                }
+                self.remove(id);
+            }
+            self.order.pop_front();
+        }
+    }
+
+    pub fn clear(&mut self) {
+        for kept in take(&mut self.customers).into_values() {
+            self.budget.taken.fetch_sub(kept.weight, Ordering::Relaxed);
+        }
+        (self.homes, self.order) = Default::default();
+    }
+
+    fn remove(&mut self, id: PartId) -> Option<Known> {
+        let Kept { known, weight, .. } = self.customers.remove(&id)?;
+        self.budget.taken.fetch_sub(weight, Ordering::Relaxed);
+        for part in &known.parts {
+            self.homes.remove(&part.id());
+        }
+        Some(known)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::identity::Age;
+    use openhub_model::{Id, Identity};
+
+    fn id(number: u8) -> PartId {
+        Id::named(&[&[number]])
+    }
+
+    /// A customer of these parts, the first of which gives its name.
+    fn known(parts: &[u8]) -> Known {
+        let part = |number: &u8| Part {
+            age: Age { position: i64::from(*number), claimed: false, id: id(*number) },
+            customer: id(parts[0]),
+            identity: Identity::new(Identity::USER_ID, number.to_string()),
+            source: String::new(),
+            seen: true,
+            state: None,
+        };
+        Known { parts: parts.iter().map(part).collect(), ..Known::default() }
+    }
+
+    #[test]
+    fn a_customer_is_found_by_any_part_and_only_once() {
+        let budget = Budget::of(1 << 20);
+        let mut held = Held::within(budget.clone());
+        held.put(vec![known(&[1, 2]), known(&[3])]);
+        let mut asked = vec![id(2), id(4), id(1)];
+        let taken = held.take(&mut asked);
+        assert_eq!((taken.len(), taken[0].parts.len(), asked), (1, 2, vec![id(4)]));
+        let mut again = vec![id(1)];
+        assert!(held.take(&mut again).is_empty() && again == [id(1)]);
+        drop(held);
+        assert_eq!(budget.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_was_met_longest_ago_goes_first_and_the_last_batch_stays() {
+        let one = known(&[1]).weight();
+        let mut held = Held::within(Budget::of(2 * one));
+        held.put(vec![known(&[1]), known(&[2])]);
+        let again = held.take(&mut vec![id(1)]);
+        held.put(again);
+        held.put(vec![known(&[3])]);
+        let mut asked = vec![id(1), id(2), id(3)];
+        assert_eq!(held.take(&mut asked).len(), 2);
+        assert_eq!(asked, [id(2)]);
+        held.put(vec![known(&[4]), known(&[5]), known(&[6])]);
+        assert_eq!(held.take(&mut vec![id(4), id(5), id(6)]).len(), 3, "the last batch is over the limit and stays");
+    }
+}
