@@ -21,12 +21,26 @@ pub struct Options {
     /// Customers of the scenario `identity`.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     customers: u64,
+    /// A share of the default size of `engine`, `segments`, `fill` and `preview`, or `full` for all of it.
+    #[arg(long, default_value = "1")]
+    scale: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// Ingest: HTTP batches into the log, beside a bare loop of the same inserts.
     P1,
+    /// P2: the whole engine, from append to checkpoint, by the number of events and of segments.
+    #[value(alias = "p2")]
+    Engine,
+    /// P5: segments that follow events, and those that events do not move.
+    #[value(alias = "p5")]
+    Segments,
+    /// P6: the first fill of one and of 1,000 segments, beside DuckDB.
+    #[value(alias = "p6")]
+    Fill,
+    /// Count and sample of a condition that is not saved.
+    Preview,
     /// Identity: events on customers of three identities, 2 % of them merges, and what a merge costs.
     Identity,
     /// Plugins: the same rule native, and in a plugin with a fresh sandbox for every batch.
@@ -34,19 +48,22 @@ pub enum Scenario {
 }
 
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let scenarios =
-        options.scenario.map_or_else(|| vec![Scenario::P1, Scenario::P8, Scenario::Identity], |asked| vec![asked]);
+    let scenarios = options.scenario.map_or_else(|| Scenario::value_variants().to_vec(), |asked| vec![asked]);
     for scenario in scenarios {
-        let (name, subject) = match scenario {
-            Scenario::P1 => ("p1", Some(build::hub(root, Profile::Release)?)),
-            Scenario::P8 => ("p8", Some(points(root)?)),
-            Scenario::Identity => ("identity", None),
+        let subject = match scenario {
+            Scenario::P1 => Some(build::hub(root, Profile::Release)?),
+            Scenario::P8 => Some(points(root)?),
+            Scenario::Engine => points(root)?.parent().map(Path::to_path_buf),
+            Scenario::Segments | Scenario::Fill | Scenario::Preview | Scenario::Identity => None,
         };
+        let value = scenario.to_possible_value().context("every scenario has a name")?;
+        let name = value.get_name();
         let mut cargo = Command::new(build::cargo());
         cargo
             .args(["run", "--quiet", "--release", "--package", "xtask", "--example", "bench", "--", name])
             .args(subject);
         cargo.args(["--rounds", &options.rounds.to_string(), "--customers", &options.customers.to_string()]);
+        cargo.args(["--scale", &options.scale]);
         cargo.current_dir(root);
         build::run(&mut cargo)?;
     }

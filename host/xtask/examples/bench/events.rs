@@ -3,9 +3,14 @@
 //! Made from a seed, so that both sides of a comparison and every run see the same.
 
 use jiff::{SignedDuration, Timestamp};
+use openhub_model::identity::Authority;
+use openhub_model::{EventKind, Identity, NewEvent, TenantId};
+use std::collections::VecDeque;
 
 const CUSTOMERS: usize = 100_000;
 pub const BATCH: usize = 100;
+/// How far back the original of a duplicate may lie, in events.
+const REMEMBERED: usize = 10_000;
 
 /// An event with the columns that the log keeps of it.
 #[derive(Clone)]
@@ -18,11 +23,30 @@ pub struct StandardEvent {
     pub body: String,
 }
 
+impl StandardEvent {
+    /// As the door of the hub would append it.
+    pub fn arrived(self, tenant: TenantId) -> NewEvent {
+        let at = openhub_model::Timestamp::from_micros(self.at.as_microsecond());
+        NewEvent {
+            part: Some(Identity::new(Identity::USER_ID, self.user_id).part(tenant)),
+            message_id: self.message_id,
+            kind: if self.is_identify { EventKind::Identify } else { EventKind::Track },
+            name: self.name.to_owned(),
+            occurred_at: at,
+            received_at: at,
+            historical: false,
+            authority: Authority::Server,
+            cause: None,
+            body: self.body,
+        }
+    }
+}
+
 /// splitmix64: small, and good enough to spread events.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,11 +54,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -61,18 +85,43 @@ impl Zipf {
 
 /// `count` events; `round` keeps the message ids of different rounds apart.
 pub fn standard(count: usize, round: u64, now: Timestamp) -> Vec<StandardEvent> {
-    let zipf = Zipf::new(CUSTOMERS);
-    let mut random = Random(round + 1);
-    let mut events: Vec<StandardEvent> = Vec::with_capacity(count);
-    for number in 0..count {
-        if number > 0 && random.below(100) == 0 {
-            let earlier = random.below(number as u64) as usize;
-            events.push(events[earlier].clone());
-            continue;
-        }
-        events.push(event(round, number, zipf.draw(&mut random), now, &mut random));
+    Stream::new(round, now).take(count).collect()
+}
+
+/// The events one by one, without end: what makes them holds few of them.
+pub struct Stream {
+    zipf: Zipf,
+    random: Random,
+    round: u64,
+    now: Timestamp,
+    made: usize,
+    recent: VecDeque<StandardEvent>,
+}
+
+impl Stream {
+    pub fn new(round: u64, now: Timestamp) -> Stream {
+        let (zipf, recent) = (Zipf::new(CUSTOMERS), VecDeque::with_capacity(REMEMBERED));
+        Stream { zipf, random: Random(round + 1), round, now, made: 0, recent }
     }
-    events
+}
+
+impl Iterator for Stream {
+    type Item = StandardEvent;
+
+    fn next(&mut self) -> Option<StandardEvent> {
+        let number = self.made;
+        self.made += 1;
+        if !self.recent.is_empty() && self.random.below(100) == 0 {
+            let earlier = self.random.below(self.recent.len() as u64) as usize;
+            return self.recent.get(earlier).cloned();
+        }
+        let event = event(self.round, number, self.zipf.draw(&mut self.random), self.now, &mut self.random);
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(event.clone());
+        Some(event)
+    }
 }
 
 fn event(round: u64, number: usize, customer: usize, now: Timestamp, random: &mut Random) -> StandardEvent {

@@ -1,36 +1,58 @@
-//! The scenarios of `cargo xtask bench`: each prints a table and a line of JSON. Nothing here passes or fails.
+//! The scenarios of `cargo xtask bench`: each prints a table and a line of JSON. No figure passes or fails;
+//! sides of a comparison that find different answers do.
 //!
 //! Rounds of both sides of a comparison alternate, so that what else the machine does hits both; figures are medians.
 
+mod audiences;
+mod costs;
+mod engine;
 mod events;
+mod feed;
+mod fill;
+mod history;
+mod hub;
 mod identity;
 mod ingest;
 mod plugins;
+mod preview;
+mod scale;
+mod segments;
 mod statistics;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use scale::Scale;
 use std::path::PathBuf;
 use xtask::bench::Scenario;
+
+/// As in the hub itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Arguments {
     #[arg(value_enum)]
     scenario: Scenario,
-    /// What is measured: the binary `openhub` (P1), or the component of `points` (P8).
+    /// What is measured: the binary `openhub` (P1), the component of `points` (P8), the folder of components (engine).
     subject: Option<PathBuf>,
     #[arg(long)]
     rounds: u64,
     #[arg(long)]
     customers: u64,
+    #[arg(long, default_value = "1")]
+    scale: Scale,
 }
 
 fn main() -> Result<()> {
-    let Arguments { scenario, subject, rounds, customers } = Arguments::parse();
+    let Arguments { scenario, subject, rounds, customers, scale } = Arguments::parse();
     let subject = || subject.as_deref().context("this scenario needs what it measures");
     match scenario {
         Scenario::P1 => ingest::run(subject()?, rounds),
         Scenario::P8 => plugins::run(subject()?, rounds),
+        Scenario::Engine => engine::run(subject()?, rounds, scale),
+        Scenario::Segments => segments::run(rounds, scale),
+        Scenario::Fill => fill::run(rounds, scale),
+        Scenario::Preview => preview::run(rounds, scale),
         Scenario::Identity => identity::run(customers, rounds),
     }
 }
