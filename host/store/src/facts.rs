@@ -158,11 +158,12 @@ impl Loading {
             self.reading.conn(),
             (String, String),
             "SELECT customer_id, segment FROM memberships WHERE tenant_id = $1 \
-             AND customer_id IN (SELECT atom FROM json_each($2)) AND segment IN (SELECT atom FROM json_each($3))",
+             AND customer_id IN (SELECT atom FROM json_each($2))",
             self.tenant,
             bulk::list(customers.iter().map(|(customer, _)| customer)),
-            bulk::list(&needs.segments),
         )?;
+        // Named in the statement, SQLite would seek each customer in each of the segments.
+        let rows = rows.into_iter().filter(|(_, segment)| needs.segments.contains(segment));
         let places: HashMap<String, usize> =
             customers.iter().enumerate().map(|(index, (customer, _))| (customer.to_string(), index)).collect();
         for (customer, segment) in rows {
