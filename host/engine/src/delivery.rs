@@ -26,8 +26,10 @@ use crate::verdict::{HOLD, count, hold, settlements};
 const MESSAGES: usize = 20;
 /// Messages that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
-/// How long verdicts gather before they are committed together.
+/// How long verdicts gather before they are committed together; longer while the engine is behind its log and needs the
+/// writer for itself.
 const GATHER: Duration = Duration::from_millis(25);
+const GATHER_BEHIND: Duration = Duration::from_millis(250);
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Delivery {
@@ -134,7 +136,8 @@ impl Delivery {
 
     /// When the verdicts that gather are committed at the latest.
     fn gathered_at(&self) -> Instant {
-        self.gathering_since + GATHER
+        let behind = self.shared.backlogs.behind(self.tenant);
+        self.gathering_since + if behind { GATHER_BEHIND } else { GATHER }
     }
 
     /// Starts as many calls as there is room for. Says whether it started one.

@@ -18,7 +18,7 @@ const SQLITE_MIN: [u32; 3] = [3, 51, 3];
 /// Another process (the command line) may hold SQLite's write lock for a moment.
 const BUSY: Duration = Duration::from_secs(10);
 /// KiB, negative as SQLite wants it. A reader's cache is void after each commit, so it serves a statement or two.
-const READER_CACHE: &str = "-8192";
+const READER_CACHE: &str = "-4096";
 const ACQUIRE: Duration = Duration::from_secs(10);
 
 /// How to connect; knows which database it is.
@@ -47,7 +47,7 @@ impl Opener {
                     .foreign_keys(true)
                     .busy_timeout(BUSY)
                     .row_buffer_size(1024)
-                    .pragma("cache_size", "-65536")
+                    .pragma("cache_size", "-49152")
                     .pragma("temp_store", "MEMORY")
                     // The writer's own checkpoint is the last resort: see `checkpoints`.
                     .pragma("wal_autocheckpoint", "64000")
