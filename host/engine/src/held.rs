@@ -137,7 +137,17 @@ impl Held {
             let weight = known.weight();
             self.budget.taken.fetch_add(weight, Ordering::Relaxed);
             self.order.push_back((self.turn, id));
-            self.customers.insert(id, Kept { known, weight, turn: self.turn });
+            if let Some(old) = self.customers.insert(id, Kept { known, weight, turn: self.turn }) {
+                self.budget.taken.fetch_sub(old.weight, Ordering::Relaxed);
+            }
+        }
+        self.evict();
+    }
+
+    fn evict(&mut self) {
+        if self.order.len() > 2 * self.customers.len() {
+            let customers = &self.customers;
+            self.order.retain(|(turn, id)| customers.get(id).is_some_and(|kept| kept.turn == *turn));
         }
         while let Some((turn, id)) = self.order.front().copied() {
             let is_stale = self.customers.get(&id).is_none_or(|kept| kept.turn != turn);
@@ -209,6 +219,17 @@ mod tests {
         assert!(held.take(&mut again).is_empty() && again == [id(1)]);
         drop(held);
         assert_eq!(budget.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_the_order_does_not_grow() {
+        let mut held = Held::within(Budget::of(1 << 20));
+        held.put(vec![known(&[1]), known(&[2])]);
+        for _ in 0..100 {
+            let again = held.take(&mut vec![id(2)]);
+            held.put(again);
+        }
+        assert_eq!((held.customers.len(), held.order.len() <= 5), (2, true));
     }
 
     #[test]
