@@ -27,8 +27,10 @@ pub struct Known {
     pub facts: CustomerFacts,
 }
 
-/// What a kept attribute takes beside its own size: its name and the texts of its cause, in bytes.
-const ATTRIBUTE: usize = 240;
+/// Attributes lie in tree nodes of eleven, which are there whether they are full or not.
+const NODE: usize = 11 * (size_of::<String>() + size_of::<Attribute>());
+/// What an attribute takes beside: its name, its value's text and its event's, in bytes.
+const ATTRIBUTE: usize = 110;
 /// What a part or a run takes beside its own size, in bytes.
 const TEXTS: usize = 160;
 
@@ -41,8 +43,9 @@ impl Known {
     fn weight(&self) -> usize {
         let states = self.parts.iter().filter_map(|part| part.state.as_deref()).chain(&self.customer);
         let states = states.map(|state| {
-            let attributes = state.attributes.len() + state.tags.len() + state.consents.len();
-            size_of::<Customer>() + attributes * (size_of::<Attribute>() + ATTRIBUTE)
+            let values = [&state.attributes, &state.tags, &state.consents];
+            let trees = values.map(|values| values.len().div_ceil(8) * NODE + values.len() * ATTRIBUTE);
+            size_of::<Customer>() + trees.into_iter().sum::<usize>()
         });
         let facts = &self.facts;
         let properties = facts.events.iter().filter(|event| !event.properties.is_null()).count();

@@ -14,6 +14,7 @@ use crate::conditions::AsOf;
 use crate::connection::{execute, select};
 use crate::decode::{id, json, limit, maybe_time, time};
 use crate::error::StoreError;
+use crate::facts::Names;
 use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
@@ -61,7 +62,8 @@ impl Store {
             scope.tenant().0,
             bulk::list(ids),
         );
-        rows.into_iter().map(customer).collect()
+        let mut names = Names::default();
+        rows.into_iter().map(|row| customer(row, &mut names)).collect()
     }
 
     /// The customers that these parts belong to, by part.
@@ -119,7 +121,8 @@ impl Store {
         sql.push(" ORDER BY part_id LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(customer).collect()
+        let mut names = Names::default();
+        rows.into_iter().map(|row| customer(row, &mut names)).collect()
     }
 }
 
@@ -248,13 +251,14 @@ pub(crate) fn read_state(
     identity: Identity,
 ) -> Result<Customer, StoreError> {
     let State { attributes, tags, consents, causes, first_seen_at, last_seen_at } = json(text, "state of a part")?;
+    let mut names = Names::default();
     Ok(Customer {
         part,
         customer,
         identity,
-        attributes: with_causes(attributes, causes.attributes)?,
-        tags: with_causes(tags, causes.tags)?,
-        consents: with_causes(consents, causes.consents)?,
+        attributes: with_causes(attributes, causes.attributes, &mut names)?,
+        tags: with_causes(tags, causes.tags, &mut names)?,
+        consents: with_causes(consents, causes.consents, &mut names)?,
         first_seen_at: time(first_seen_at),
         last_seen_at: time(last_seen_at),
         wake_at: None,
@@ -289,7 +293,7 @@ fn write_object(json: &mut Vec<u8>, values: &Values, mut write: impl FnMut(&mut 
     json.push(b'}');
 }
 
-type StoredCause = (i64, String, Option<String>, Option<String>);
+type StoredCause = (i64, Arc<str>, Option<Arc<str>>, Option<Arc<str>>);
 
 #[derive(serde::Deserialize)]
 struct Causes {
@@ -299,15 +303,15 @@ struct Causes {
     consents: BTreeMap<String, StoredCause>,
 }
 
-fn customer(row: Row) -> Result<Customer, StoreError> {
+fn customer(row: Row, names: &mut Names) -> Result<Customer, StoreError> {
     let causes: Causes = json(&row.causes, "causes of a customer")?;
     Ok(Customer {
         part: id(&row.part_id)?,
         customer: id(&row.customer_id)?,
         identity: Identity::new(row.identity_kind, row.identity_value),
-        attributes: with_causes(json(&row.attributes, "attributes of a customer")?, causes.attributes)?,
-        tags: with_causes(json(&row.tags, "tags of a customer")?, causes.tags)?,
-        consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents)?,
+        attributes: with_causes(json(&row.attributes, "attributes of a customer")?, causes.attributes, names)?,
+        tags: with_causes(json(&row.tags, "tags of a customer")?, causes.tags, names)?,
+        consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents, names)?,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
         wake_at: maybe_time(row.wake_at),
@@ -317,12 +321,14 @@ fn customer(row: Row) -> Result<Customer, StoreError> {
 fn with_causes(
     values: BTreeMap<String, Value>,
     mut causes: BTreeMap<String, StoredCause>,
+    names: &mut Names,
 ) -> Result<Values, StoreError> {
     values
         .into_iter()
         .map(|(name, value)| {
             let cause = causes.remove(&name).ok_or_else(|| StoreError::Corrupt(format!("`{name}` has no cause")))?;
             let (at, event, plugin, rule) = cause;
+            let [plugin, rule] = [plugin, rule].map(|text| text.map(|text| names.same(text)));
             Ok((name, Attribute { value, cause: Cause { at: time(at), event, plugin, rule } }))
         })
         .collect()

@@ -282,11 +282,21 @@ fn since(window: Option<Span>, now: Timestamp) -> i64 {
     window.map_or(i64::MIN, |window| (now - window).micros())
 }
 
-/// The few names of events, channels and journeys, each once in memory.
+/// The few names of events, channels, journeys, rules, each once in memory.
 #[derive(Default)]
-struct Names(HashSet<Arc<str>>);
+pub(crate) struct Names(HashSet<Arc<str>>);
 
 impl Names {
+    pub(crate) fn same(&mut self, name: Arc<str>) -> Arc<str> {
+        match self.0.get(&name) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                self.0.insert(Arc::clone(&name));
+                name
+            }
+        }
+    }
+
     fn shared(&mut self, name: &str) -> Arc<str> {
         match self.0.get(name) {
             Some(shared) => Arc::clone(shared),

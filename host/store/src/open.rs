@@ -47,7 +47,7 @@ impl Opener {
                     .foreign_keys(true)
                     .busy_timeout(BUSY)
                     .row_buffer_size(1024)
-                    .pragma("cache_size", "-49152")
+                    .pragma("cache_size", "-40960")
                     .pragma("temp_store", "MEMORY")
                     // The writer's own checkpoint is the last resort: see `checkpoints`.
                     .pragma("wal_autocheckpoint", "64000")

@@ -6,6 +6,7 @@ use openhub_store::{TimelineItem, TimelineKind};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::people::Person;
@@ -120,7 +121,7 @@ impl From<Attribute> for ConsentView {
             source: text("source"),
             text_version: text("text_version"),
             at: cause.at,
-            event: cause.event,
+            event: cause.event.as_ref().to_owned(),
         }
     }
 }
@@ -140,7 +141,8 @@ impl From<Part> for IdentityView {
 
 impl From<Cause> for CauseView {
     fn from(Cause { at, event, plugin, rule }: Cause) -> Self {
-        CauseView { at, event, plugin, rule }
+        let text = |text: Arc<str>| text.as_ref().to_owned();
+        CauseView { at, event: text(event), plugin: plugin.map(text), rule: rule.map(text) }
     }
 }
 

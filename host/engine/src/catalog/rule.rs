@@ -20,13 +20,15 @@ pub struct Writing {
 }
 
 pub struct Rule {
-    pub name: String,
+    pub name: Arc<str>,
     pub on: Vec<String>,
     pub reads: Vec<Reading>,
     pub writes: Vec<Writing>,
     /// Its parameters as JSON text: the settings under the rule's name.
     pub params: String,
     pub owner: Arc<Enabled>,
+    /// Of the owner's component, for what the rule is the cause of.
+    pub digest: Arc<str>,
     /// Whether a read touches state, so that each event must see the effects of the customer's earlier ones.
     pub reads_state: bool,
 }
@@ -56,12 +58,13 @@ impl Rule {
         };
         let reads_state = reads.iter().any(|read| matches!(read.path, ReadPath::Attribute(_) | ReadPath::Tag(_)));
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
-        Rule { name: shape.name.clone(), on, reads, writes, params, owner: owner.clone(), reads_state }
+        let (name, digest) = (shape.name.as_str().into(), owner.installation.digest.as_str().into());
+        Rule { name, on, reads, writes, params, owner: owner.clone(), digest, reads_state }
     }
 
     pub fn node(&self) -> enable::Node {
         enable::Node {
-            id: (self.owner.installation.name.clone(), self.name.clone()),
+            id: (self.owner.installation.name.clone(), self.name.as_ref().to_owned()),
             reads: self.reads.iter().filter_map(|read| enable::state_read(&read.path)).collect(),
             writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
         }

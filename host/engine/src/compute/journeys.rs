@@ -152,8 +152,8 @@ impl Batch<'_> {
             match step.next {
                 Next::Update { attributes, tags } => {
                     let part = self.lanes[lane].runs[run].run.part;
-                    let rule = Some(format!("journey {} v{}", journey.name(), journey.version()));
-                    let cause = Cause { at: now, event: cause.to_owned(), plugin: None, rule };
+                    let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
+                    let cause = Cause { at: now, event: cause.into(), plugin: None, rule };
                     let segments = &catalog.segments;
                     for (name, _) in &attributes {
                         self.lanes[lane].standing.touch(segments.on_attribute(name));

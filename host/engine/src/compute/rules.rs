@@ -77,7 +77,7 @@ impl Batch<'_> {
             tracing::warn!(
                 tenant.id = self.tenant.0,
                 plugin.name = rule.owner.installation.name,
-                rule = rule.name,
+                rule = &*rule.name,
                 code = fault.reason.code,
                 "A rule refused a row."
             );
@@ -104,7 +104,7 @@ impl Batch<'_> {
                 continue;
             }
             let (lane, Item::Event(cause)) = sent[caused.row as usize] else { continue };
-            let by = (rule.owner.installation.name.as_str(), rule.name.as_str());
+            let by = (rule.owner.installation.name.as_str(), &*rule.name);
             let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
             self.cause(*lane, cause, by, number, caused.name, properties, caused.to);
         }
@@ -141,8 +141,8 @@ impl Batch<'_> {
         // the event alone is a fact of the event's time, and never replaces a newer one.
         let cause = Cause {
             at: if rule.reads_state { event.now } else { event.at },
-            event: event.message_id.clone(),
-            plugin: Some(rule.owner.installation.digest.clone()),
+            event: event.message_id.as_str().into(),
+            plugin: Some(rule.digest.clone()),
             rule: Some(rule.name.clone()),
         };
         let segments = &self.catalog.segments;

@@ -59,7 +59,7 @@ fn definition(nodes: Value) -> Definition {
 fn customer() -> Customer {
     let identity = Identity::new(Identity::USER_ID, "42");
     let mut customer = Customer::new(identity.part(TENANT), identity, at("2026-01-01T00:00:00Z"));
-    let cause = || Cause { at: at("2026-01-01T00:00:00Z"), event: "m-0".to_owned(), plugin: None, rule: None };
+    let cause = || Cause { at: at("2026-01-01T00:00:00Z"), event: "m-0".into(), plugin: None, rule: None };
     customer.set("tier", "gold".into(), cause());
     customer.set("points", 700.into(), cause());
     customer.set("phone", "+4930123".into(), cause());

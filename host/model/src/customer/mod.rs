@@ -9,22 +9,24 @@ pub use fold::{Merge, Merges, fold};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::id::PartId;
 use crate::identity::Identity;
 use crate::time::Timestamp;
 
-/// Who set a value: the event, and if it was a rule, the plugin's digest and the rule's id.
+/// Who set a value: the event, and if it was a rule, the plugin's digest and the rule's id. The texts are shared by the
+/// values that have them in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// Event time; a value that was set at an older event time never replaces a newer one.
     pub at: Timestamp,
     /// `message_id` of the event.
-    pub event: String,
+    pub event: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plugin: Option<String>,
+    pub plugin: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<Arc<str>>,
 }
 
 /// A value with its cause.

@@ -15,5 +15,5 @@ fn somebody() -> Customer {
 }
 
 fn cause(at: i64) -> Cause {
-    Cause { at: Timestamp::from_micros(at), event: format!("event-{at}"), plugin: None, rule: None }
+    Cause { at: Timestamp::from_micros(at), event: format!("event-{at}").into(), plugin: None, rule: None }
 }

@@ -20,7 +20,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let (first, second) = (part(&tenant, 1), part(&tenant, 2));
     store.append(&scope, vec![event("a", first), event("b", second)]).await?;
-    let cause = |micros| Cause { at: at(micros), event: format!("m{micros}"), plugin: None, rule: None };
+    let cause = |micros| Cause { at: at(micros), event: format!("m{micros}").into(), plugin: None, rule: None };
     let mut states = [1, 2].map(|user| Customer::new(part(&tenant, user), identity(user), at(user as i64)));
     states[0].set("tier", json!("gold\u{0}\"'"), cause(5));
     states[0].set_consent("news", json!({"state": "denied"}), cause(5), None);

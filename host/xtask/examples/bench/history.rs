@@ -177,7 +177,7 @@ fn arrive(changes: &mut Changes, id: PartId, number: usize) {
     let identity = identity(number);
     let at = Timestamp::from_micros(NOW.micros() - DAYS as i64 * DAY_MICROS);
     let source = format!("identify-{number}");
-    let cause = Cause { at, event: source.clone(), plugin: None, rule: None };
+    let cause = Cause { at, event: source.as_str().into(), plugin: None, rule: None };
     let Person { plan, city, age } = person(number);
     let mut customer = Customer::new(id, identity.clone(), at);
     for (name, value) in

@@ -68,8 +68,10 @@ pub(crate) async fn attribute_history(
         }
     }
     if let Some(now) = customer.attributes.get(&name).filter(|now| now.cause.rule.is_some()) {
-        let (value, cause) = (now.value.clone(), now.cause.clone());
-        entries.push(Entry { value, at: cause.at, event: cause.event, plugin: cause.plugin, rule: cause.rule });
+        let (value, cause) = (now.value.clone(), &now.cause);
+        let text = |text: &Arc<str>| text.as_ref().to_owned();
+        let (plugin, rule) = (cause.plugin.as_ref().map(text), cause.rule.as_ref().map(text));
+        entries.push(Entry { value, at: cause.at, event: text(&cause.event), plugin, rule });
     }
     Ok(Json(History { entries }))
 }

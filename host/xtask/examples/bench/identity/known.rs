@@ -153,7 +153,7 @@ fn claim(tenant: TenantId, number: u64, which: usize) -> Claim {
 fn customer(id: PartId, number: u64) -> Customer {
     let [user, _, email] = identities(number);
     let mut customer = Customer::new(id, user, seen_at(number));
-    let cause = Cause { at: seen_at(number), event: source(number), plugin: None, rule: None };
+    let cause = Cause { at: seen_at(number), event: source(number).into(), plugin: None, rule: None };
     customer.set("email", email.value.into(), cause.clone());
     customer.set("plan", "gold".into(), cause);
     customer
