@@ -43,7 +43,7 @@ impl Lane {
             .map(|place| Fill { segment: segments.get(*place).name.clone(), looked, filled_to: last })
             .collect();
         changes.wall = now;
-        self.head = Some(self.shared.store.commit(&self.scope, &self.lease, &changes).await?);
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.unfilled.retain_mut(|unfilled| {
             if group.contains(&unfilled.place) {
                 unfilled.from = last;
@@ -74,7 +74,7 @@ impl Lane {
         changes.checkpoint = event.position;
         changes.clock = self.lease.clock;
         changes.wall = (self.shared.clock)();
-        self.head = Some(self.shared.store.commit(&self.scope, &self.lease, &changes).await?);
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.reached(event.position, changes.clock);
         Ok(())
     }
@@ -83,8 +83,8 @@ impl Lane {
         customers.sort_unstable();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let (lease, marker) = (&self.lease, self.shared.sealer.marker());
-        let (head, held) = (i64::MAX, &self.held);
-        let reader = Reader { store, scope, lease, catalog, needs: &[], head, ahead: None, held, marker };
+        let held = &self.held;
+        let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker };
         let plan = Plan {
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },

@@ -9,10 +9,10 @@ use std::mem::{size_of, take};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use openhub_model::condition::EventFact;
+use openhub_model::condition::{EventFact, Needs};
 use openhub_model::identity::Part;
 use openhub_model::run::Run;
-use openhub_model::{Attribute, Customer, Event, PartId};
+use openhub_model::{Attribute, Customer, Event, PartId, Timestamp};
 use openhub_store::{CustomerFacts, Entry};
 
 /// All that COMPUTE is given of one customer.
@@ -33,10 +33,25 @@ const NODE: usize = 11 * (size_of::<String>() + size_of::<Attribute>());
 const ATTRIBUTE: usize = 110;
 /// What a part or a run takes beside its own size, in bytes.
 const TEXTS: usize = 160;
+/// Events of a customer that are kept without asking whether a window still reaches them.
+const FEW: usize = 16;
 
 impl Known {
     fn id(&self) -> Option<PartId> {
         self.parts.first().map(|part| part.customer)
+    }
+
+    /// Lets events go that no window reaches any more: to read the customer anew would not bring them either.
+    pub fn prune(&mut self, needs: &Needs, clock: Timestamp) {
+        let events = &mut self.facts.events;
+        if events.len() <= FEW {
+            return;
+        }
+        events.retain(|event| match needs.events.get(&*event.name).map(|need| need.window) {
+            Some(Some(window)) => event.at > clock - window,
+            Some(None) => true,
+            None => false,
+        });
     }
 
     /// Roughly its bytes in memory.
@@ -190,8 +205,10 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openhub_model::condition::EventNeed;
     use openhub_model::identity::Age;
-    use openhub_model::{Id, Identity};
+    use openhub_model::{Id, Identity, Origin, Span};
+    use serde_json::Value;
 
     fn id(number: u8) -> PartId {
         Id::named(&[&[number]])
@@ -222,6 +239,30 @@ mod tests {
         assert!(held.take(&mut again).is_empty() && again == [id(1)]);
         drop(held);
         assert_eq!(budget.taken.load(Ordering::Relaxed), 0);
+    }
+
+    /// A customer whom something happens to in every batch is never let go.
+    #[test]
+    fn events_that_no_window_reaches_are_let_go() {
+        let hour = Span::from_micros(3_600_000_000);
+        let need = |window| EventNeed { window, properties: false };
+        let events = [("Viewed".to_owned(), need(Some(hour))), ("Ordered".to_owned(), need(None))].into();
+        let needs = Needs { events, ..Needs::default() };
+        let event = |name: &str, minute: i64| EventFact {
+            name: name.into(),
+            at: Timestamp::from_micros(minute * 60_000_000),
+            origin: Origin::Arrived,
+            position: minute,
+            properties: Value::Null,
+        };
+        let mut customer = known(&[1]);
+        customer.facts.events =
+            (0..100).flat_map(|minute| [event("Viewed", minute), event("Ordered", minute)]).collect();
+        customer.prune(&needs, Timestamp::from_micros(100 * 60_000_000));
+        let count = |name: &str| customer.facts.events.iter().filter(|event| *event.name == *name).count();
+        assert_eq!((count("Viewed"), count("Ordered")), (59, 100));
+        customer.prune(&Needs::default(), Timestamp::MIN);
+        assert!(customer.facts.events.is_empty(), "what nobody asks about any more");
     }
 
     #[test]

@@ -8,30 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Id, Identity, PartId, Timestamp};
-use openhub_store::{
-    CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Lease, Membership, NodeCount, PluginStatus, Scope,
-    SetAside, StoreError,
-};
-use serde_json::Value;
+use openhub_model::{Event, Id, Timestamp};
+use openhub_store::{Changes, Lease, NodeCount, Scope, SetAside, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
-use crate::body;
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
-use crate::erase::{ERASED, Scrubs};
+use crate::erase::Scrubs;
 use crate::held::Held;
 use crate::load::{Next, Reader};
 use crate::suppression::Suppressions;
-use crate::unmerge::Surroundings;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
-/// The control event that takes claims back.
-pub const UNDONE: &str = "identity.undone";
 const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Lane {
@@ -44,8 +36,6 @@ pub struct Lane {
     failures: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
-    /// The greatest position given out by the last commit.
-    pub(crate) head: Option<i64>,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
@@ -71,7 +61,6 @@ impl Lane {
             failures: 0,
             retries: Retries::default(),
             needs: Vec::new(),
-            head: None,
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
@@ -171,7 +160,7 @@ impl Lane {
                 self.forget();
             }
             match committed {
-                Ok(head) => self.head = Some(head),
+                Ok(()) => {}
                 Err(StoreError::UniqueConflict(keys)) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
                     return Ok(Progress::Moved);
@@ -196,10 +185,7 @@ impl Lane {
     /// plain: then it is read once more when the commit is known.
     async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
         // A first fill has its turn between two attempts; whether a message of the batch is there is told by its commit.
-        if !self.unfilled.is_empty()
-            || self.catalog.segments.needs().messages.is_some()
-            || (self.head.is_none() && !self.catalog.segments.is_empty())
-        {
+        if !self.unfilled.is_empty() || self.catalog.segments.needs().messages.is_some() {
             return Ok(None);
         }
         let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
@@ -224,9 +210,8 @@ impl Lane {
         let began = Instant::now();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
-        let head = self.head.unwrap_or(i64::MAX);
         let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let next = Reader { store, scope, lease, catalog, needs, head, ahead, held, marker }.next(limit, now).await?;
+        let next = Reader { store, scope, lease, catalog, needs, ahead, held, marker }.next(limit, now).await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -262,7 +247,9 @@ impl Lane {
             let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
             let marker = self.shared.sealer.marker();
             Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
-            let known = std::mem::take(&mut output.known);
+            let mut known = std::mem::take(&mut output.known);
+            let needs = self.catalog.segments.needs();
+            known.iter_mut().for_each(|known| known.prune(needs, output.changes.clock));
             self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
         }
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
@@ -358,33 +345,6 @@ impl Lane {
         self.reached(checkpoint, clock);
         Ok(())
     }
-
-    /// Publishing, enabling and the like take effect at their position: nothing is computed across them.
-    async fn control(&mut self, event: Event) -> Result<(), EngineError> {
-        self.forget();
-        if event.name == "segment.members" {
-            return self.members(&event).await;
-        }
-        if event.name == ERASED {
-            return self.erase(&event).await;
-        }
-        let undone = self.unmerged(&event).await?;
-        let change = if undone.is_some() { None } else { catalog_change(&event) };
-        if change.is_none() && undone.is_none() {
-            tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
-        }
-        let changes = Changes {
-            checkpoint: event.position,
-            clock: self.lease.clock,
-            wall: (self.shared.clock)(),
-            catalog: change.into_iter().collect(),
-            ..undone.unwrap_or_default()
-        };
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        self.lease.checkpoint = event.position;
-        // Who waits for the position is answered once the new catalog is in force.
-        self.reload().await
-    }
 }
 
 enum Loaded {
@@ -409,30 +369,6 @@ struct Computed {
     computing: Duration,
 }
 
-impl Lane {
-    /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
-    async fn unmerged(&self, event: &Event) -> Result<Option<Changes>, EngineError> {
-        if event.name != UNDONE {
-            return Ok(None);
-        }
-        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-        let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
-        let named = identity.part(self.lease.tenant);
-        let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
-        let undone = |claim: &Claim| match part {
-            Some(part) => claim.part == part && claim.identity == identity,
-            None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
-        };
-        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
-        let mut changes = around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges);
-        let gone = self.shared.store.memberships(&self.scope, &changes.gone_customers).await?;
-        changes.memberships.extend(gone.into_iter().map(|gone| Membership { since: None, ..gone }));
-        changes.arrivals =
-            changes.parts.iter().filter(|part| part.seen).map(|part| body::review(event, part)).collect();
-        Ok(Some(changes))
-    }
-}
-
 /// The one item of an attempt, if it is one.
 enum Alone {
     Event { position: i64, message_id: String, clock: Timestamp },
@@ -450,42 +386,6 @@ impl Alone {
             ([], [timer]) => Some(Alone::Timer(*timer)),
             _ => None,
         }
-    }
-}
-
-fn catalog_change(event: &Event) -> Option<CatalogChange> {
-    let body: Value = serde_json::from_str(&event.body).ok()?;
-    let text = |field: &str| body[field].as_str().map(str::to_owned);
-    let plugin = |status| {
-        let agreed = |field: &str| Some(&body[field]).filter(|value| value.is_object()).cloned();
-        let (settings, grant) = (agreed("settings"), agreed("grant"));
-        Some(CatalogChange::Plugin { name: text("plugin")?, status, settings, grant, position: event.position })
-    };
-    let journey = |status, version| {
-        Some(CatalogChange::Journey { name: text("journey")?, status, version, position: event.position })
-    };
-    match event.name.as_str() {
-        "plugin.enabled" => plugin(PluginStatus::Enabled),
-        "plugin.disabled" => plugin(PluginStatus::Disabled),
-        "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
-        "segment.published" => Some(CatalogChange::Segment {
-            name: text("segment")?,
-            version: body["version"].as_i64()?,
-            position: event.position,
-        }),
-        "segment.removed" => Some(CatalogChange::RemoveSegment { name: text("segment")? }),
-        "identity.kinds" => {
-            let policy = serde_json::from_value(body["policy"].clone()).ok()?;
-            Some(CatalogChange::IdentityKinds { policy, position: event.position })
-        }
-        "attribute.declared" => {
-            let declaration = serde_json::from_value(body["declaration"].clone()).ok();
-            Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
-        }
-        "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
-        "journey.paused" => journey(JourneyStatus::Paused, None),
-        "journey.resumed" => journey(JourneyStatus::Published, None),
-        _ => None,
     }
 }
 

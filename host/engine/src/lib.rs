@@ -9,6 +9,7 @@ mod body;
 mod breaker;
 pub mod catalog;
 mod compute;
+mod control;
 mod delivery;
 pub mod enable;
 mod engine;

@@ -37,8 +37,6 @@ pub struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
-    /// The greatest position given out before the batch that is still under way.
-    pub head: i64,
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead<'a>>,
     pub held: &'a Mutex<Held>,
@@ -185,8 +183,7 @@ impl Reader<'_> {
             asked[places[&part.customer]].1.push(part.id());
         }
         let Lease { clock, checkpoint, .. } = *self.lease;
-        let caused = if self.ahead.is_some() { self.head } else { i64::MAX };
-        let as_of = AsOf { now: clock, checkpoint, caused };
+        let as_of = AsOf { now: clock, checkpoint };
         let facts = self.store.facts(self.scope, &asked, needs, as_of).await?;
         Ok(customers.iter().copied().zip(facts).collect())
     }

@@ -57,11 +57,11 @@ struct Prepared {
 }
 
 impl Store {
-    /// Commits a batch: everything, or nothing and why. Answers the greatest position given out.
+    /// Commits a batch: everything, or nothing and why.
     ///
     /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
     /// [`StoreError::VersionConflict`] name the objects that are in the way.
-    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<i64, StoreError> {
+    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         let prepared = prepare(changes);
         self.writer
@@ -116,7 +116,7 @@ fn prepare(changes: &Changes) -> Prepared {
     }
 }
 
-async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<i64, StoreError> {
+async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<(), StoreError> {
     let caused = changes.events.as_ref().map_or(0, |events| events.count);
     let moved = fetch_optional!(
         tx.conn(),
@@ -192,7 +192,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
         change_catalog(tx, tenant, change).await?;
     }
     tx.signal_checkpoint(tenant, changes.checkpoint);
-    Ok(head)
+    Ok(())
 }
 
 fn ids(ids: &[PartId]) -> Option<String> {

@@ -137,9 +137,7 @@ impl Loading {
         );
         sql.push(" AND w.name = e.name AND e.occurred_at > w.since AND e.occurred_at > ");
         sql.int(sinces.min().unwrap_or(i64::MIN)).push(" AND (e.position <= ").int(as_of.checkpoint);
-        sql.push(" OR (e.origin = 1 AND e.position <= ")
-            .int(as_of.caused)
-            .push(")) ORDER BY e.occurred_at, e.origin, e.position");
+        sql.push(" OR e.origin = 1) ORDER BY e.occurred_at, e.origin, e.position");
         let rows = sql.fetch_all::<(String, String, i64, i64, i64, Option<String>)>(self.reading.conn()).await?;
         for (part, name, at, code, position, body) in rows {
             let name = self.names.shared(&name);

@@ -65,7 +65,7 @@ struct World<'a> {
 impl World<'_> {
     async fn ask(&self, condition: &Condition, now: i64, checkpoint: usize) -> anyhow::Result<Vec<Verdict>> {
         let (tenant, now_at) = (self.scope.tenant(), Timestamp::from_micros(now));
-        let as_of = AsOf { now: now_at, checkpoint: checkpoint as i64, caused: i64::MAX };
+        let as_of = AsOf { now: now_at, checkpoint: checkpoint as i64 };
         let rows = self.store.truths(&self.scope, condition, as_of, None, self.people.len() + 1).await?;
         let sql: BTreeMap<PartId, _> = rows.into_iter().collect();
         anyhow::ensure!(sql.len() == self.people.len(), "one truth for each person");

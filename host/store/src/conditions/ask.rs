@@ -57,6 +57,6 @@ impl Store {
             scope.tenant().0,
         );
         let (clock, checkpoint) = rows.first().ok_or(StoreError::NotFound)?;
-        Ok(AsOf { now: time(*clock), checkpoint: *checkpoint, caused: i64::MAX })
+        Ok(AsOf { now: time(*clock), checkpoint: *checkpoint })
     }
 }

@@ -23,14 +23,12 @@ pub struct AsOf {
     pub now: Timestamp,
     /// Events that the engine has not done do not count: those that arrived past this position.
     pub checkpoint: i64,
-    /// Nor do caused ones past this position, for who knows of them otherwise: only the loading of facts asks.
-    pub caused: i64,
 }
 
 impl AsOf {
     /// With all events that are in the log.
     pub const fn whole_log(now: Timestamp) -> AsOf {
-        AsOf { now, checkpoint: i64::MAX, caused: i64::MAX }
+        AsOf { now, checkpoint: i64::MAX }
     }
 }
 

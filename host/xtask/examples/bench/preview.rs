@@ -44,7 +44,7 @@ async fn measure(rounds: u64, scale: Scale) -> Result<()> {
     history.load(&hub, None).await?;
     let loading = meter.stop()?;
     let checkpoint = hub.standing().await?.checkpoint;
-    let as_of = AsOf { now: NOW, checkpoint, caused: i64::MAX };
+    let as_of = AsOf { now: NOW, checkpoint };
     let mut all = Vec::new();
     for (name, condition) in conditions() {
         eprintln!("{name}");

@@ -1,0 +1,101 @@
+//! Control events: what is published, enabled, uploaded, taken apart or erased takes effect at its position in the log,
+//! as an attempt of its own. Nothing is computed across it.
+
+use openhub_model::{Event, Identity, PartId};
+use openhub_store::{CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Membership, PluginStatus};
+use serde_json::Value;
+
+use crate::EngineError;
+use crate::body;
+use crate::erase::ERASED;
+use crate::lane::Lane;
+use crate::unmerge::Surroundings;
+
+/// The control event that takes claims back.
+pub const UNDONE: &str = "identity.undone";
+
+impl Lane {
+    pub(crate) async fn control(&mut self, event: Event) -> Result<(), EngineError> {
+        self.forget();
+        if event.name == "segment.members" {
+            return self.members(&event).await;
+        }
+        if event.name == ERASED {
+            return self.erase(&event).await;
+        }
+        let undone = self.unmerged(&event).await?;
+        let change = if undone.is_some() { None } else { catalog_change(&event) };
+        if change.is_none() && undone.is_none() {
+            tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
+        }
+        let changes = Changes {
+            checkpoint: event.position,
+            clock: self.lease.clock,
+            wall: (self.shared.clock)(),
+            catalog: change.into_iter().collect(),
+            ..undone.unwrap_or_default()
+        };
+        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
+        self.lease.checkpoint = event.position;
+        // Who waits for the position is answered once the new catalog is in force.
+        self.reload().await
+    }
+
+    /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
+    async fn unmerged(&self, event: &Event) -> Result<Option<Changes>, EngineError> {
+        if event.name != UNDONE {
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
+        let named = identity.part(self.lease.tenant);
+        let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
+        let undone = |claim: &Claim| match part {
+            Some(part) => claim.part == part && claim.identity == identity,
+            None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
+        };
+        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
+        let mut changes = around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges);
+        let gone = self.shared.store.memberships(&self.scope, &changes.gone_customers).await?;
+        changes.memberships.extend(gone.into_iter().map(|gone| Membership { since: None, ..gone }));
+        changes.arrivals =
+            changes.parts.iter().filter(|part| part.seen).map(|part| body::review(event, part)).collect();
+        Ok(Some(changes))
+    }
+}
+
+fn catalog_change(event: &Event) -> Option<CatalogChange> {
+    let body: Value = serde_json::from_str(&event.body).ok()?;
+    let text = |field: &str| body[field].as_str().map(str::to_owned);
+    let plugin = |status| {
+        let agreed = |field: &str| Some(&body[field]).filter(|value| value.is_object()).cloned();
+        let (settings, grant) = (agreed("settings"), agreed("grant"));
+        Some(CatalogChange::Plugin { name: text("plugin")?, status, settings, grant, position: event.position })
+    };
+    let journey = |status, version| {
+        Some(CatalogChange::Journey { name: text("journey")?, status, version, position: event.position })
+    };
+    match event.name.as_str() {
+        "plugin.enabled" => plugin(PluginStatus::Enabled),
+        "plugin.disabled" => plugin(PluginStatus::Disabled),
+        "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
+        "segment.published" => Some(CatalogChange::Segment {
+            name: text("segment")?,
+            version: body["version"].as_i64()?,
+            position: event.position,
+        }),
+        "segment.removed" => Some(CatalogChange::RemoveSegment { name: text("segment")? }),
+        "identity.kinds" => {
+            let policy = serde_json::from_value(body["policy"].clone()).ok()?;
+            Some(CatalogChange::IdentityKinds { policy, position: event.position })
+        }
+        "attribute.declared" => {
+            let declaration = serde_json::from_value(body["declaration"].clone()).ok();
+            Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
+        }
+        "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
+        "journey.paused" => journey(JourneyStatus::Paused, None),
+        "journey.resumed" => journey(JourneyStatus::Published, None),
+        _ => None,
+    }
+}
