@@ -20,7 +20,7 @@ pub(crate) async fn marks_of(app: &App, scope: &Scope, identity: &Identity) -> R
 
 /// The faults of those of the events that name a suppressed identity, by their place.
 pub(crate) async fn faults_of(app: &App, scope: &Scope, events: &[NewEvent]) -> Result<Vec<(usize, Fault)>, Problem> {
-    if app.engine.catalog(scope.tenant()).is_some_and(|catalog| !catalog.suppresses) {
+    if !app.engine.suppresses(scope).await? {
         return Ok(Vec::new());
     }
     let (tenant, policies) = (scope.tenant(), app.store.identity_policies(scope).await?);

@@ -18,13 +18,17 @@ pub const SUPPRESSED: &str = "suppressed-identity";
 pub const SUPPRESSED_MESSAGE: &str = "This identity was erased and is refused since.";
 
 impl Engine {
+    /// Whether the tenant suppresses anybody: if not, nothing else need be asked.
+    pub async fn suppresses(&self, scope: &Scope) -> Result<bool, StoreError> {
+        match self.catalog(scope.tenant()) {
+            Some(catalog) => Ok(catalog.suppresses),
+            None => self.store().suppresses(scope).await,
+        }
+    }
+
     /// Those of these parts that the tenant suppresses.
     pub async fn suppressed(&self, scope: &Scope, parts: &HashSet<PartId>) -> Result<HashSet<PartId>, StoreError> {
-        let suppresses = match self.catalog(scope.tenant()) {
-            Some(catalog) => catalog.suppresses,
-            None => self.store().suppresses(scope).await?,
-        };
-        if parts.is_empty() || !suppresses {
+        if parts.is_empty() || !self.suppresses(scope).await? {
             return Ok(HashSet::new());
         }
         let mark = |part: &PartId| self.marker().suppression(scope.tenant(), *part);
