@@ -60,7 +60,7 @@ pub struct Shared {
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.
-const HELD: usize = 48 << 20;
+const HELD: usize = 96 << 20;
 
 /// The catalog in force of each tenant that this node moves.
 #[derive(Default)]

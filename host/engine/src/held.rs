@@ -20,17 +20,15 @@ use openhub_store::{CustomerFacts, Entry};
 pub struct Known {
     /// All of the customer's parts, the oldest first; never empty.
     pub parts: Vec<Part>,
-    pub customer: Option<Customer>,
+    pub customer: Option<Arc<Customer>>,
     /// Those that wait.
     pub runs: Vec<Run>,
     pub entries: Vec<Entry>,
     pub facts: CustomerFacts,
 }
 
-/// Attributes lie in tree nodes of eleven, which are there whether they are full or not.
-const NODE: usize = 11 * (size_of::<String>() + size_of::<Attribute>());
-/// What an attribute takes beside: its name, its value's text and its event's, in bytes.
-const ATTRIBUTE: usize = 110;
+/// An attribute with its name, its value's text and its event's, in bytes.
+const ATTRIBUTE: usize = size_of::<(String, Attribute)>() + 110;
 /// What a part or a run takes beside its own size, in bytes.
 const TEXTS: usize = 160;
 /// Events of a customer that are kept without asking whether a window still reaches them.
@@ -56,11 +54,10 @@ impl Known {
 
     /// Roughly its bytes in memory.
     fn weight(&self) -> usize {
-        let states = self.parts.iter().filter_map(|part| part.state.as_deref()).chain(&self.customer);
+        let states = self.parts.iter().filter_map(|part| part.state.as_deref()).chain(self.customer.as_deref());
         let states = states.map(|state| {
-            let values = [&state.attributes, &state.tags, &state.consents];
-            let trees = values.map(|values| values.len().div_ceil(8) * NODE + values.len() * ATTRIBUTE);
-            size_of::<Customer>() + trees.into_iter().sum::<usize>()
+            let values = state.attributes.len() + state.tags.len() + state.consents.len();
+            size_of::<Customer>() + values * ATTRIBUTE
         });
         let facts = &self.facts;
         let properties = facts.events.iter().filter(|event| !event.properties.is_null()).count();

@@ -2,12 +2,12 @@
 //! Customers that the lane still holds from earlier batches are not read.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Timer;
-use openhub_model::{ClockKind, Event, EventKind, Identity, PartId, Timestamp};
+use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
 
 use crate::EngineError;
@@ -104,12 +104,13 @@ impl Reader<'_> {
         )?;
         let ids = distinct(parts.iter().map(|part| part.customer));
         let all: Vec<PartId> = parts.iter().map(Part::id).collect();
-        let (mut customers, mut runs, mut entries, mut facts) = tokio::try_join!(
+        let (customers, mut runs, mut entries, mut facts) = tokio::try_join!(
             self.store.customers_by_id(self.scope, &ids),
             self.store.waiting_runs(self.scope, &all),
             self.entries(&all),
             self.facts(&ids, &parts, self.catalog.segments.needs()),
         )?;
+        let mut customers: Vec<Arc<Customer>> = customers.into_iter().map(Arc::new).collect();
         self.refresh(&mut held).await?;
         if let Some(ahead) = self.ahead {
             ahead.claims(&mut claims, &pairs);

@@ -5,6 +5,7 @@
 //! that the laws are tested on. States, runs, messages and objects stay with their parts, so nothing else is touched.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use openhub_model::customer::{Merges, fold};
 use openhub_model::identity::{self, Part, Placed, Policies, resolve};
@@ -116,7 +117,7 @@ impl Surroundings {
                 let identity = self.names.get(&customer).cloned().unwrap_or_else(|| folded.identity.clone());
                 (folded.part, folded.customer, folded.identity) = (customer, customer, identity);
                 if self.customers.get(&customer) != Some(&folded) {
-                    changes.customers.push(folded);
+                    changes.customers.push(Arc::new(folded));
                 }
             }
             let own: HashMap<PartId, Customer> = own.into_iter().map(|state| (state.part, state)).collect();

@@ -21,7 +21,7 @@ pub mod tenant;
 pub mod time;
 
 pub use condition::Condition;
-pub use customer::{Attribute, Cause, Customer};
+pub use customer::{Attribute, Cause, Customer, Values};
 pub use event::{Event, EventKind, NewEvent, Origin};
 pub use fault::Fault;
 pub use id::{Id, PartId, Seed};

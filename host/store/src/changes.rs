@@ -1,5 +1,7 @@
 //! What the engine commits after a batch.
 
+use std::sync::Arc;
+
 use openhub_model::attribute::Declaration;
 use openhub_model::identity::{Part, Policy};
 use openhub_model::message::NewMessage;
@@ -26,7 +28,7 @@ pub struct Changes {
     /// The host's clock: when the messages may have their first attempt.
     pub wall: Timestamp,
     /// Folds, under the ids of their oldest parts.
-    pub customers: Vec<Customer>,
+    pub customers: Vec<Arc<Customer>>,
     /// The customers whose segments may change by time alone at another moment than before.
     pub wakes: Vec<Wake>,
     /// Ids that no customer has any more: they were joined to others.

@@ -74,7 +74,7 @@ impl Store {
             Row,
             "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
              WHERE tenant_id = $1 AND (part_id, kind, value) IN (SELECT CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM json_each($2))",
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM jsonb_each($2))",
             scope.tenant().0,
             &rows.json,
         );
@@ -113,7 +113,7 @@ impl Store {
             // The keys first, from the index alone: asked for whole rows by value, SQLite scans all of the tenant's.
             "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
              WHERE tenant_id = $1 AND (part_id, kind, value) IN (SELECT own.part_id, own.kind, own.value FROM \
-             (SELECT CAST(value ->> 0 AS TEXT) AS its_kind, CAST(value ->> 1 AS TEXT) AS its_value FROM json_each($2)) \
+             (SELECT CAST(value ->> 0 AS TEXT) AS its_kind, CAST(value ->> 1 AS TEXT) AS its_value FROM jsonb_each($2)) \
              AS named CROSS JOIN claims AS own WHERE own.tenant_id = $1 AND own.kind = its_kind \
              AND own.value = its_value)",
             scope.tenant().0,
@@ -141,7 +141,7 @@ pub(crate) async fn put_claims(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -
          SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
          CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT) \
-         FROM json_each($2) WHERE true ON CONFLICT (tenant_id, part_id, kind, value, authority, policy) DO UPDATE SET \
+         FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, part_id, kind, value, authority, policy) DO UPDATE SET \
          position = excluded.position, source = excluded.source, status = excluded.status, refusal = excluded.refusal",
         tenant.0,
         &rows.json,

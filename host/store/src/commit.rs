@@ -23,7 +23,10 @@ use crate::scope::Scope;
 use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
 use crate::store::Store;
 use crate::tombstones::{Tombstone, put_tombstones};
-use crate::writer::Tx;
+use crate::writer::{Tx, Weight};
+
+/// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
+const HEAVY: usize = 200;
 
 /// The changes as the statements take them, written out by the caller so that the writer only passes them on.
 struct Prepared {
@@ -64,8 +67,11 @@ impl Store {
     pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         let prepared = prepare(changes);
+        let weight = if changes.customers.len() >= HEAVY { Weight::Heavy } else { Weight::Light };
         self.writer
-            .write(Some(tenant), move |tx| Box::pin(async move { write(tx, tenant, &lease, &prepared).await }))
+            .write_with(weight, Some(tenant), move |tx| {
+                Box::pin(async move { write(tx, tenant, &lease, &prepared).await })
+            })
             .await
     }
 
@@ -214,7 +220,7 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
          historical, cause, authority) SELECT $1, CAST($2 AS BIGINT) + key, 1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
-         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 9 AS BIGINT) FROM json_each($3) WHERE true \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 9 AS BIGINT) FROM jsonb_each($3) WHERE true \
          ON CONFLICT DO NOTHING",
         tenant.0,
         first,
@@ -223,7 +229,7 @@ async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) 
     execute!(
         tx.conn(),
         "INSERT INTO event_bodies (tenant_id, position, body) SELECT $1, CAST($2 AS BIGINT) + key, \
-         CAST(value ->> 8 AS TEXT) FROM json_each($3) WHERE EXISTS (SELECT 1 FROM events \
+         CAST(value ->> 8 AS TEXT) FROM jsonb_each($3) WHERE EXISTS (SELECT 1 FROM events \
          WHERE events.tenant_id = $1 AND events.position = CAST($2 AS BIGINT) + key)",
         tenant.0,
         first,
@@ -243,7 +249,7 @@ pub(crate) async fn add_counts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -
         tx.conn(),
         "INSERT INTO node_counts (tenant_id, journey, version, node, entered, waiting) SELECT $1, CAST(value ->> 0 AS TEXT), \
          CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT) \
-         FROM json_each($2) WHERE true ON CONFLICT (tenant_id, journey, version, node) \
+         FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, journey, version, node) \
          DO UPDATE SET entered = node_counts.entered + excluded.entered, waiting = node_counts.waiting + excluded.waiting",
         tenant.0,
         &rows.json,
@@ -261,7 +267,7 @@ async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(),
     execute!(
         tx.conn(),
         "INSERT INTO set_aside (tenant_id, position, message_id, fault, at) SELECT $1, CAST(value ->> 0 AS BIGINT), \
-         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM json_each($2) WHERE true \
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM jsonb_each($2) WHERE true \
          ON CONFLICT DO NOTHING",
         tenant.0,
         &rows.json,

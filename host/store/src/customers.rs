@@ -1,9 +1,10 @@
 //! Customers: one row each, the fold of their parts.
 //!
-//! A row's `causes` hold who set each attribute, tag and consent: `{"attributes": {name: [at, event, plugin, rule]}, …}`.
-//! A removed attribute stays as `null` with its cause, so that an older event cannot bring it back.
+//! A row's `causes` hold who set each attribute, tag and consent, each cause once, and which is whose:
+//! `{"by": [[at, event, plugin, rule], …], "attributes": {name: 0, …}, …}`. Rows written before have the cause itself in
+//! place of its number. A removed attribute stays as `null` with its cause, so that an older event cannot bring it back.
 
-use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, TenantId};
+use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, TenantId, Values};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -126,7 +127,7 @@ impl Store {
     }
 }
 
-pub(crate) fn customer_rows(customers: &[Customer]) -> Option<Bulk> {
+pub(crate) fn customer_rows(customers: &[Arc<Customer>]) -> Option<Bulk> {
     Rows::of(customers, |row, customer| {
         row.id(customer.part).id(customer.customer).text(&customer.identity.kind).text(&customer.identity.value);
         row.json(|json| write_values(json, &customer.attributes)).json(|json| write_values(json, &customer.tags));
@@ -141,7 +142,7 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
         "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, consents, \
          causes, first_seen_at, last_seen_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, value -> 6, CAST(value -> 7 AS TEXT), \
-         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM json_each($2) \
+         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM jsonb_each($2) \
          WHERE true ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
          attributes = excluded.attributes, tags = excluded.tags, consents = excluded.consents, causes = excluded.causes, \
          first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at",
@@ -184,7 +185,7 @@ pub(crate) async fn put_wakes(
         execute!(
             tx.conn(),
             "INSERT INTO wakes (tenant_id, customer_id, due) SELECT $1, CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS BIGINT) FROM json_each($2) WHERE true \
+             CAST(value ->> 1 AS BIGINT) FROM jsonb_each($2) WHERE true \
              ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due = excluded.due",
             tenant.0,
             &due.json,
@@ -201,20 +202,34 @@ pub(crate) async fn put_wakes(
     Ok(())
 }
 
-type Values = BTreeMap<String, Attribute>;
-
 fn write_values(json: &mut Vec<u8>, values: &Values) {
     write_object(json, values, |json, attribute| write_value(json, &attribute.value));
 }
 
 fn write_all_causes(json: &mut Vec<u8>, customer: &Customer) {
-    json.extend_from_slice(b"{\"attributes\":");
-    write_causes(json, &customer.attributes);
-    json.extend_from_slice(b",\"tags\":");
-    write_causes(json, &customer.tags);
-    json.extend_from_slice(b",\"consents\":");
-    write_causes(json, &customer.consents);
-    json.push(b'}');
+    let mut causes: Vec<&Cause> = Vec::new();
+    for (key, values) in [
+        ("{\"attributes\":", &customer.attributes),
+        (",\"tags\":", &customer.tags),
+        (",\"consents\":", &customer.consents),
+    ] {
+        json.extend_from_slice(key.as_bytes());
+        write_object(json, values, |json, Attribute { cause, .. }| {
+            let known = causes.iter().rposition(|known| *known == cause);
+            write_display(json, known.unwrap_or(causes.len()));
+            if known.is_none() {
+                causes.push(cause);
+            }
+        });
+    }
+    json.extend_from_slice(b",\"by\":[");
+    for (index, cause) in causes.into_iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        write_cause(json, cause);
+    }
+    json.extend_from_slice(b"]}");
 }
 
 /// The own state of a part, as JSON text: what a customer's row has in columns.
@@ -251,36 +266,34 @@ pub(crate) fn read_state(
     identity: Identity,
 ) -> Result<Customer, StoreError> {
     let State { attributes, tags, consents, causes, first_seen_at, last_seen_at } = json(text, "state of a part")?;
-    let mut names = Names::default();
+    let [attributes, tags, consents] = causes.explain([attributes, tags, consents], &mut Names::default())?;
     Ok(Customer {
         part,
         customer,
         identity,
-        attributes: with_causes(attributes, causes.attributes, &mut names)?,
-        tags: with_causes(tags, causes.tags, &mut names)?,
-        consents: with_causes(consents, causes.consents, &mut names)?,
+        attributes,
+        tags,
+        consents,
         first_seen_at: time(first_seen_at),
         last_seen_at: time(last_seen_at),
         wake_at: None,
     })
 }
 
-fn write_causes(json: &mut Vec<u8>, values: &Values) {
-    write_object(json, values, |json, Attribute { cause, .. }| {
-        json.push(b'[');
-        write_display(json, cause.at.micros());
-        for text in [Some(&cause.event), cause.plugin.as_ref(), cause.rule.as_ref()] {
-            json.push(b',');
-            match text {
-                Some(text) => write_text(json, text),
-                None => json.extend_from_slice(b"null"),
-            }
+fn write_cause(json: &mut Vec<u8>, cause: &Cause) {
+    json.push(b'[');
+    write_display(json, cause.at.micros());
+    for text in [Some(&cause.event), cause.plugin.as_ref(), cause.rule.as_ref()] {
+        json.push(b',');
+        match text {
+            Some(text) => write_text(json, text),
+            None => json.extend_from_slice(b"null"),
         }
-        json.push(b']');
-    });
+    }
+    json.push(b']');
 }
 
-fn write_object(json: &mut Vec<u8>, values: &Values, mut write: impl FnMut(&mut Vec<u8>, &Attribute)) {
+fn write_object<'v>(json: &mut Vec<u8>, values: &'v Values, mut write: impl FnMut(&mut Vec<u8>, &'v Attribute)) {
     json.push(b'{');
     for (index, (name, attribute)) in values.iter().enumerate() {
         if index > 0 {
@@ -296,22 +309,53 @@ fn write_object(json: &mut Vec<u8>, values: &Values, mut write: impl FnMut(&mut 
 type StoredCause = (i64, Arc<str>, Option<Arc<str>>, Option<Arc<str>>);
 
 #[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Said {
+    By(usize),
+    Itself(StoredCause),
+}
+
+#[derive(serde::Deserialize)]
 struct Causes {
-    attributes: BTreeMap<String, StoredCause>,
-    tags: BTreeMap<String, StoredCause>,
     #[serde(default)]
-    consents: BTreeMap<String, StoredCause>,
+    by: Vec<StoredCause>,
+    attributes: BTreeMap<String, Said>,
+    tags: BTreeMap<String, Said>,
+    #[serde(default)]
+    consents: BTreeMap<String, Said>,
+}
+
+impl Causes {
+    /// The values of a customer or a part, each with its cause.
+    fn explain(
+        self,
+        [attributes, tags, consents]: [BTreeMap<String, Value>; 3],
+        names: &mut Names,
+    ) -> Result<[Values; 3], StoreError> {
+        let by: Vec<Cause> = self.by.into_iter().map(|stored| cause(stored, names)).collect();
+        Ok([
+            with_causes(attributes, self.attributes, &by, names)?,
+            with_causes(tags, self.tags, &by, names)?,
+            with_causes(consents, self.consents, &by, names)?,
+        ])
+    }
 }
 
 fn customer(row: Row, names: &mut Names) -> Result<Customer, StoreError> {
     let causes: Causes = json(&row.causes, "causes of a customer")?;
+    let values = [
+        json(&row.attributes, "attributes of a customer")?,
+        json(&row.tags, "tags of a customer")?,
+        json(&row.consents, "consents of a customer")?,
+    ];
+    let [attributes, tags, consents] = causes.explain(values, names)?;
     Ok(Customer {
         part: id(&row.part_id)?,
         customer: id(&row.customer_id)?,
         identity: Identity::new(row.identity_kind, row.identity_value),
-        attributes: with_causes(json(&row.attributes, "attributes of a customer")?, causes.attributes, names)?,
-        tags: with_causes(json(&row.tags, "tags of a customer")?, causes.tags, names)?,
-        consents: with_causes(json(&row.consents, "consents of a customer")?, causes.consents, names)?,
+        attributes,
+        tags,
+        consents,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
         wake_at: maybe_time(row.wake_at),
@@ -320,16 +364,75 @@ fn customer(row: Row, names: &mut Names) -> Result<Customer, StoreError> {
 
 fn with_causes(
     values: BTreeMap<String, Value>,
-    mut causes: BTreeMap<String, StoredCause>,
+    mut causes: BTreeMap<String, Said>,
+    by: &[Cause],
     names: &mut Names,
 ) -> Result<Values, StoreError> {
     values
         .into_iter()
         .map(|(name, value)| {
-            let cause = causes.remove(&name).ok_or_else(|| StoreError::Corrupt(format!("`{name}` has no cause")))?;
-            let (at, event, plugin, rule) = cause;
-            let [plugin, rule] = [plugin, rule].map(|text| text.map(|text| names.same(text)));
-            Ok((name, Attribute { value, cause: Cause { at: time(at), event, plugin, rule } }))
+            let cause = match causes.remove(&name) {
+                Some(Said::By(index)) => by.get(index).cloned(),
+                Some(Said::Itself(stored)) => Some(cause(stored, names)),
+                None => None,
+            };
+            let cause = cause.ok_or_else(|| StoreError::Corrupt(format!("`{name}` has no cause")))?;
+            Ok((name, Attribute { value, cause }))
         })
         .collect()
+}
+
+fn cause((at, event, plugin, rule): StoredCause, names: &mut Names) -> Cause {
+    let [plugin, rule] = [plugin, rule].map(|text| text.map(|text| names.same(text)));
+    Cause { at: time(at), event, plugin, rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::Timestamp;
+    use serde_json::json;
+
+    fn state() -> Customer {
+        let identity = Identity::new("user_id", "u1");
+        let part = identity.part(TenantId(1));
+        let mut state = Customer::new(part, identity, Timestamp::from_micros(5));
+        let by_event = Cause { at: Timestamp::from_micros(5), event: "m1".into(), plugin: None, rule: None };
+        let by_rule = Cause { plugin: Some("digest".into()), rule: Some("points".into()), ..by_event.clone() };
+        state.set("city", json!("Köln"), by_event.clone());
+        state.set("points", json!(7), by_rule.clone());
+        state.set("tier", json!("gold"), by_rule);
+        state.set_tag("vip", json!(true), by_event);
+        state
+    }
+
+    fn read(text: &str) -> Customer {
+        let state = state();
+        read_state(text, state.part, state.customer, state.identity).expect("it is a state")
+    }
+
+    #[test]
+    fn a_cause_is_written_once() {
+        let mut text = Vec::new();
+        write_state(&mut text, &state());
+        let text = String::from_utf8(text).expect("JSON is text");
+        assert_eq!((text.matches("m1").count(), text.matches("digest").count()), (2, 1));
+        assert_eq!(read(&text), state());
+    }
+
+    #[test]
+    fn a_state_that_has_its_causes_in_place_is_read() {
+        let text = r#"{"attributes":{"city":"Köln","points":7,"tier":"gold"},"tags":{"vip":true},"consents":{},
+            "causes":{"attributes":{"city":[5,"m1",null,null],"points":[5,"m1","digest","points"],
+            "tier":[5,"m1","digest","points"]},"tags":{"vip":[5,"m1",null,null]}},"first_seen_at":5,"last_seen_at":5}"#;
+        assert_eq!(read(text), state());
+    }
+
+    #[test]
+    fn a_value_without_a_cause_is_corrupt() {
+        let text = r#"{"attributes":{"city":"Köln"},"tags":{},"consents":{},
+            "causes":{"by":[],"attributes":{"city":0},"tags":{}},"first_seen_at":5,"last_seen_at":5}"#;
+        let state = state();
+        assert!(read_state(text, state.part, state.customer, state.identity).is_err());
+    }
 }

@@ -220,7 +220,7 @@ impl Stepping<'_, '_, '_> {
         let uniques = execute!(
             self.tx.conn(),
             "DELETE FROM object_uniques WHERE tenant_id = $1 AND (kind, object_key) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             self.tenant.0,
             &rows.json,
         )?;
@@ -228,7 +228,7 @@ impl Stepping<'_, '_, '_> {
         let gone = execute!(
             self.tx.conn(),
             "DELETE FROM objects WHERE tenant_id = $1 AND (kind, key) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             self.tenant.0,
             &rows.json,
         )?;

@@ -41,7 +41,7 @@ impl Store {
             matches::Row,
             "SELECT id, part_id, kind, value, score, reason, source, proposed_at, status, decided_at FROM matches \
              WHERE tenant_id = $1 AND (part_id IN (SELECT atom FROM json_each($2)) OR (kind, value) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($3))) ORDER BY id",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($3))) ORDER BY id",
             scope.tenant().0,
             bulk::list(parts.iter().map(Part::id)),
             &identities.json,

@@ -132,7 +132,7 @@ pub(crate) async fn put_matches(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) 
         "INSERT INTO matches (tenant_id, id, part_id, kind, value, score, reason, source, proposed_at, status) \
          SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS TEXT), \
-         CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS BIGINT), 0 FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+         CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS BIGINT), 0 FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
         tenant.0,
         &rows.json,
     )
@@ -149,7 +149,7 @@ pub(crate) async fn decide_matches(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bul
     execute!(
         tx.conn(),
         "WITH decided AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, CAST(value ->> 1 AS BIGINT) AS status, \
-         CAST(value ->> 2 AS BIGINT) AS at FROM json_each($2)) \
+         CAST(value ->> 2 AS BIGINT) AS at FROM jsonb_each($2)) \
          UPDATE matches SET (status, decided_at) = (SELECT decided.status, decided.at FROM decided \
          WHERE decided.id = matches.id) WHERE tenant_id = $1 AND id IN (SELECT decided.id FROM decided)",
         tenant.0,

@@ -33,7 +33,7 @@ pub(crate) async fn forget_mentions(
         tx.conn(),
         (String, String),
         "SELECT part_id, source FROM matches WHERE tenant_id = $1 AND (kind, value) IN \
-         (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+         (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
         tenant.0,
         &identities.json,
     )? {
@@ -43,7 +43,7 @@ pub(crate) async fn forget_mentions(
     let matches = execute!(
         tx.conn(),
         "DELETE FROM matches WHERE tenant_id = $1 AND (part_id IN (SELECT atom FROM json_each($2)) OR (kind, value) IN \
-         (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($3)))",
+         (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($3)))",
         tenant.0,
         &list,
         &identities.json,
@@ -155,7 +155,7 @@ async fn controls(tx: &mut Tx<'_>, tenant: TenantId, ids: &[PartId]) -> Result<u
     execute!(
         tx.conn(),
         "WITH changed AS MATERIALIZED (SELECT CAST(value ->> 0 AS BIGINT) AS position, CAST(value ->> 1 AS TEXT) AS body \
-         FROM json_each($2)) UPDATE event_bodies SET body = (SELECT changed.body FROM changed \
+         FROM jsonb_each($2)) UPDATE event_bodies SET body = (SELECT changed.body FROM changed \
          WHERE changed.position = event_bodies.position LIMIT 1) WHERE tenant_id = $1 \
          AND position IN (SELECT changed.position FROM changed)",
         tenant.0,

@@ -146,7 +146,7 @@ impl Store {
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
                          CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
                          CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
-                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM json_each($2)) \
+                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM jsonb_each($2)) \
                          UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
                          (SELECT settled.status, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
@@ -228,7 +228,7 @@ pub(crate) async fn add_messages(
          CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS TEXT), \
          CAST(value ->> 5 AS TEXT), CAST(value ->> 6 AS TEXT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT), \
          CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), 0, 0, CAST($3 AS BIGINT), 0 \
-         FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+         FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
         tenant.0,
         &rows.json,
         wall.micros(),

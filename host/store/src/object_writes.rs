@@ -86,12 +86,12 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
         let deleted = execute!(
             tx.conn(),
             "DELETE FROM objects WHERE tenant_id = $1 AND (kind, key, version) IN (SELECT CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT) FROM json_each($2))",
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT) FROM jsonb_each($2))",
             tenant.0,
             &rows.json,
         )?;
         if deleted != rows.count {
-            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2) WHERE NOT EXISTS (SELECT 1 \
+            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2) WHERE NOT EXISTS (SELECT 1 \
                  FROM objects WHERE objects.tenant_id = $1 AND objects.kind = CAST(value ->> 0 AS TEXT) \
                  AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 2 AS BIGINT))").await);
         }
@@ -100,7 +100,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
         execute!(
             tx.conn(),
             "DELETE FROM object_uniques WHERE tenant_id = $1 AND (kind, object_key) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             tenant.0,
             &rows.json,
         )?;
@@ -111,7 +111,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
             "WITH change AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS kind, CAST(value ->> 1 AS TEXT) AS key, \
              CAST(value ->> 2 AS TEXT) AS part_id, CAST(value ->> 3 AS BIGINT) AS version, \
              CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 6 AS BIGINT) AS updated_at, \
-             CAST(value ->> 7 AS TEXT) AS cause FROM json_each($2)) \
+             CAST(value ->> 7 AS TEXT) AS cause FROM jsonb_each($2)) \
              UPDATE objects SET (version, part_id, fields, updated_at, cause) = (SELECT change.version, change.part_id, \
              change.fields, change.updated_at, change.cause FROM change WHERE change.kind = objects.kind \
              AND change.key = objects.key) WHERE tenant_id = $1 AND (kind, key, version) IN \
@@ -120,7 +120,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
             &rows.json,
         )?;
         if replaced != rows.count {
-            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2) WHERE NOT EXISTS (SELECT 1 \
+            return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2) WHERE NOT EXISTS (SELECT 1 \
                  FROM objects WHERE objects.tenant_id = $1 AND objects.kind = CAST(value ->> 0 AS TEXT) \
                  AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 3 AS BIGINT) - 1)").await);
         }
@@ -131,7 +131,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
             "INSERT INTO objects (tenant_id, kind, key, part_id, version, fields, created_at, updated_at, cause) SELECT $1, \
              CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), \
              CAST(value -> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), \
-             CAST(value ->> 7 AS TEXT) FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+             CAST(value ->> 7 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
             tenant.0,
             &rows.json,
         )?;
@@ -143,7 +143,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
         let added = execute!(
             tx.conn(),
             "INSERT INTO object_uniques (tenant_id, kind, field, content, object_key) SELECT $1, CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT) FROM json_each($2) WHERE true \
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT) FROM jsonb_each($2) WHERE true \
              ON CONFLICT DO NOTHING",
             tenant.0,
             &rows.json,
@@ -187,7 +187,7 @@ async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) ->
             tx.conn(),
             (String, String),
             "SELECT kind, key FROM objects WHERE tenant_id = $1 \
-             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             tenant.0,
             &rows.json,
         )?);
@@ -197,13 +197,13 @@ async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) ->
         keys.extend(fetch_all!(
             tx.conn(),
             (String, String),
-            "SELECT CAST(wanted.value ->> 0 AS TEXT), CAST(wanted.value ->> 3 AS TEXT) FROM json_each($2) AS wanted \
+            "SELECT CAST(wanted.value ->> 0 AS TEXT), CAST(wanted.value ->> 3 AS TEXT) FROM jsonb_each($2) AS wanted \
              JOIN object_uniques ON object_uniques.tenant_id = $1 \
              AND object_uniques.kind = CAST(wanted.value ->> 0 AS TEXT) \
              AND object_uniques.field = CAST(wanted.value ->> 1 AS TEXT) \
              AND object_uniques.content = CAST(wanted.value ->> 2 AS TEXT) \
              WHERE (object_uniques.kind, object_uniques.object_key) NOT IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($3))",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($3))",
             tenant.0,
             &rows.json,
             cleared,

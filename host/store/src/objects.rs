@@ -59,7 +59,7 @@ impl Store {
             scope,
             Row,
             "SELECT kind, key, part_id, version, fields, created_at, updated_at, cause FROM objects WHERE tenant_id = $1 \
-             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             scope.tenant().0,
             &keys.json,
         );

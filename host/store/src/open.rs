@@ -35,6 +35,10 @@ pub(crate) enum Link {
 }
 
 impl Opener {
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Opener::Sqlite(_))
+    }
+
     pub(crate) fn parse(url: &str) -> Result<Opener, StoreError> {
         let unreachable = |error: sqlx::Error| StoreError::Unreachable { reason: error.to_string() };
         if url.starts_with("sqlite:") {
@@ -51,7 +55,8 @@ impl Opener {
                     .pragma("temp_store", "MEMORY")
                     // The writer's own checkpoint is the last resort: see `checkpoints`.
                     .pragma("wal_autocheckpoint", "64000")
-                    .pragma("journal_size_limit", "67108864"),
+                    // More than it grows to before it is moved, so that its blocks are written anew and not allocated.
+                    .pragma("journal_size_limit", "201326592"),
             ));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {

@@ -90,7 +90,7 @@ impl Store {
                         (i64, i64),
                         "UPDATE partitions SET lease_until = $2 WHERE (tenant_id, bucket, fence) IN \
                          (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) \
-                         FROM json_each($1)) RETURNING tenant_id, bucket",
+                         FROM jsonb_each($1)) RETURNING tenant_id, bucket",
                         &rows,
                         until.micros(),
                     )?;
@@ -113,7 +113,7 @@ impl Store {
                         tx.conn(),
                         "UPDATE partitions SET owner = NULL, session = NULL, lease_until = 0 WHERE (tenant_id, bucket, fence) \
                          IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), \
-                         CAST(value ->> 2 AS BIGINT) FROM json_each($1))",
+                         CAST(value ->> 2 AS BIGINT) FROM jsonb_each($1))",
                         &rows,
                     )
                     .map(drop)

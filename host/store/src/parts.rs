@@ -122,7 +122,7 @@ pub(crate) async fn put_parts(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) ->
         "INSERT INTO parts (tenant_id, part_id, customer_id, kind, value, since, claimed, seen, source, state) \
          SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
-         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT) FROM json_each($2) WHERE true \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT) FROM jsonb_each($2) WHERE true \
          ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, since = excluded.since, \
          claimed = excluded.claimed, seen = excluded.seen, source = excluded.source, state = excluded.state",
         tenant.0,

@@ -172,7 +172,7 @@ pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> 
          CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), \
          CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS TEXT), \
          CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS TEXT) \
-         FROM json_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
+         FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
          node = excluded.node, step = excluded.step, status = excluded.status, awaits = excluded.awaits, \
          due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault",
         tenant.0,
@@ -192,7 +192,7 @@ pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Re
         tx.conn(),
         // In this order SQLite uses the whole primary key; as (due, id) it scans all timers of an instant.
         "DELETE FROM timers WHERE tenant_id = $1 AND (id, due) IN \
-         (SELECT CAST(value ->> 1 AS TEXT), CAST(value ->> 0 AS BIGINT) FROM json_each($2))",
+         (SELECT CAST(value ->> 1 AS TEXT), CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
         tenant.0,
         &rows.json,
     )
@@ -202,7 +202,7 @@ pub(crate) async fn arm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Resul
     execute!(
         tx.conn(),
         "INSERT INTO timers (tenant_id, due, id, part_id) SELECT $1, CAST(value ->> 0 AS BIGINT), \
-         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
         tenant.0,
         &rows.json,
     )
@@ -220,7 +220,7 @@ pub(crate) async fn put_entries(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) 
         tx.conn(),
         "INSERT INTO entries (tenant_id, journey, part_id, runs, active, last_entered_at) SELECT $1, \
          CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT), \
-         CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT) FROM json_each($2) WHERE true \
+         CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS BIGINT) FROM jsonb_each($2) WHERE true \
          ON CONFLICT (tenant_id, journey, part_id) DO UPDATE SET runs = excluded.runs, active = excluded.active, \
          last_entered_at = excluded.last_entered_at",
         tenant.0,

@@ -308,7 +308,7 @@ pub(crate) async fn put_memberships(
         execute!(
             tx.conn(),
             "DELETE FROM memberships WHERE tenant_id = $1 AND (segment, customer_id) IN \
-             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM json_each($2))",
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             tenant.0,
             &left.json,
         )?;
@@ -317,7 +317,7 @@ pub(crate) async fn put_memberships(
         execute!(
             tx.conn(),
             "INSERT INTO memberships (tenant_id, segment, customer_id, since) SELECT $1, CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT) FROM json_each($2) WHERE true \
+             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT) FROM jsonb_each($2) WHERE true \
              ON CONFLICT (tenant_id, segment, customer_id) DO UPDATE SET since = excluded.since",
             tenant.0,
             &entered.json,
@@ -327,7 +327,7 @@ pub(crate) async fn put_memberships(
         execute!(
             tx.conn(),
             "WITH counts AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS segment, \
-             CAST(value ->> 1 AS BIGINT) AS change FROM json_each($2)) UPDATE segments \
+             CAST(value ->> 1 AS BIGINT) AS change FROM jsonb_each($2)) UPDATE segments \
              SET members = members + (SELECT counts.change FROM counts WHERE counts.segment = segments.name) \
              WHERE tenant_id = $1 AND name IN (SELECT counts.segment FROM counts)",
             tenant.0,

@@ -33,21 +33,21 @@ pub(crate) async fn put_tombstones(
     let bodies = execute!(
         tx.conn(),
         "DELETE FROM event_bodies WHERE tenant_id = $1 AND position IN \
-         (SELECT CAST(value ->> 0 AS BIGINT) FROM json_each($2))",
+         (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
         tenant.0,
         &rows.json,
     )?;
     let aside = execute!(
         tx.conn(),
         "DELETE FROM set_aside WHERE tenant_id = $1 AND position IN \
-         (SELECT CAST(value ->> 0 AS BIGINT) FROM json_each($2))",
+         (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
         tenant.0,
         &rows.json,
     )?;
     execute!(
         tx.conn(),
         "WITH gone AS MATERIALIZED (SELECT CAST(value ->> 0 AS BIGINT) AS position, CAST(value ->> 1 AS TEXT) AS mark \
-         FROM json_each($2)) UPDATE events SET message_id = (SELECT gone.mark FROM gone \
+         FROM jsonb_each($2)) UPDATE events SET message_id = (SELECT gone.mark FROM gone \
          WHERE gone.position = events.position), kind = $3, name = '', part_id = NULL, occurred_at = received_at, \
          authority = 0, cause = NULL WHERE tenant_id = $1 AND position IN (SELECT gone.position FROM gone)",
         tenant.0,

@@ -45,6 +45,7 @@ enum Work {
     },
     Run {
         tenant: Option<TenantId>,
+        weight: Weight,
         run: Run,
     },
     /// Between two transactions, with nothing else under way.
@@ -64,6 +65,19 @@ impl Work {
             Work::Close => (i64::MAX, 3),
         }
     }
+
+    fn is_heavy(&self) -> bool {
+        matches!(self, Work::Run { weight: Weight::Heavy, .. })
+    }
+}
+
+/// How much a piece of work writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Light,
+    /// So much that on SQLite a transaction and a sync of its own cost less than the copies that a savepoint makes of all
+    /// the pages that are changed in it. What waits beside it is then answered before it, too.
+    Heavy,
 }
 
 /// The transaction as a piece of work sees it.
@@ -191,6 +205,20 @@ impl Writer {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
+        self.write_with(Weight::Light, tenant, work).await
+    }
+
+    /// As [`Writer::write`], of work whose weight is known.
+    pub(crate) async fn write_with<T, F>(
+        &self,
+        weight: Weight,
+        tenant: Option<TenantId>,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel::<Result<T, StoreError>>();
         let run: Run = Box::new(move |tx| {
             let work = work(tx);
@@ -214,7 +242,7 @@ impl Writer {
                 }
             })
         });
-        self.queue.send(Work::Run { tenant, run }).await.map_err(|_| StoreError::Unavailable)?;
+        self.queue.send(Work::Run { tenant, weight, run }).await.map_err(|_| StoreError::Unavailable)?;
         answer.await.map_err(|_| StoreError::Unavailable)?
     }
 
@@ -255,8 +283,12 @@ impl Task {
             while let Some(Work::Scrub { reply }) = works.pop_if(|work| matches!(work, Work::Scrub { .. })) {
                 scrubs.push(reply);
             }
+            let alone = works.extract_if(.., |work| self.opener.is_sqlite() && work.is_heavy()).collect::<Vec<_>>();
             while !works.is_empty() {
                 self.turn(&mut works).await;
+            }
+            for work in alone {
+                self.turn(&mut vec![work]).await;
             }
             if !scrubs.is_empty() {
                 let scrubbed = scrub(&self.opener).await;
@@ -337,7 +369,7 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
                 }
                 append_group(link, bounds, group, answers).await
             }
-            Work::Run { tenant, run } => savepoint(link, bounds, tenant, run, answers).await,
+            Work::Run { tenant, run, .. } => savepoint(link, bounds, tenant, run, answers).await,
             Work::Scrub { .. } | Work::Close => Ok(()),
         };
         if let Err(error) = result {

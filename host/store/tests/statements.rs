@@ -47,7 +47,7 @@ async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
             let mut batch = changes(size as i64);
             for user in 0..size {
                 let part = part(&tenant, user);
-                batch.customers.push(Customer::new(part, identity(user), support::at(1)));
+                batch.customers.push(Customer::new(part, identity(user), support::at(1)).into());
                 batch.events.push(event(format!("{size}-{user}"), part));
                 batch.armed.push(openhub_model::run::Timer {
                     due: support::at(9),

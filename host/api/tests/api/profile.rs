@@ -30,7 +30,7 @@ async fn a_profile_has_all_that_belongs_to_a_customer() {
     customer.set("recency", json!(4), rule(hub.now()));
     customer.set("tier", json!("gold"), rule(hub.now()));
     let changes = Changes {
-        customers: vec![customer],
+        customers: vec![customer.into()],
         catalog: vec![CatalogChange::Segment { name: "best".to_owned(), version: 1, position: 0 }],
         memberships: vec![Membership { segment: "best".to_owned(), customer: id, since: Some(hub.now()) }],
         objects: [("coupon", "A/1"), ("coupon", "B"), ("store", "C")].map(|(kind, k)| object(&hub, kind, k, id)).into(),

@@ -1,6 +1,7 @@
 //! One customer in a batch: stored state, what waits to be handled, and what has changed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use openhub_model::customer::{Merges, fold};
 use openhub_model::identity::{Age, Part};
@@ -66,7 +67,7 @@ pub struct Lane {
     /// By age, the oldest first. Empty for a customer that nobody has met yet.
     pub members: Vec<Member>,
     /// The fold of the members that were seen. While only one was, this is its state, and its row holds none.
-    pub customer: Option<Customer>,
+    pub customer: Option<Arc<Customer>>,
     pub changed: bool,
     /// The ids of customers that the database has rows of.
     pub stored: Vec<PartId>,
@@ -159,7 +160,7 @@ impl Lane {
             member.part.state = Some(Box::new(state));
             self.refold(merges);
         } else {
-            self.customer = Some(state);
+            self.customer = Some(Arc::new(state));
             self.settle();
         }
         self.changed = true;
@@ -171,7 +172,7 @@ impl Lane {
         let Some(customer) = &mut self.customer else { return };
         self.changed = true;
         if !self.members.iter().any(|member| member.part.state.is_some()) {
-            return write(customer, None);
+            return write(Arc::make_mut(customer), None);
         }
         let has_state = |member: &&mut Member| member.part.state.is_some();
         let own = self.members.iter().position(|member| member.part.id() == part && member.part.state.is_some());
@@ -182,7 +183,7 @@ impl Lane {
         let Some(member) = member else { return };
         member.changed = true;
         if let Some(state) = &mut member.part.state {
-            write(state, self.customer.as_ref());
+            write(state, self.customer.as_deref());
         }
         self.refold(merges);
     }
@@ -217,7 +218,7 @@ impl Lane {
         }
         if let Some(customer) = &mut self.customer {
             // All segments are asked anew.
-            customer.wake_at = None;
+            Arc::make_mut(customer).wake_at = None;
         }
     }
 
@@ -228,7 +229,7 @@ impl Lane {
             return;
         }
         for member in self.members.iter_mut().filter(|member| member.part.seen && member.part.state.is_none()) {
-            let mut state = customer.clone();
+            let mut state = Customer::clone(customer);
             (state.part, state.identity) = (member.part.id(), member.part.identity.clone());
             member.part.state = Some(Box::new(state));
             member.changed = true;
@@ -240,7 +241,7 @@ impl Lane {
         let states = self.members.iter().filter_map(|member| member.part.state.as_deref());
         if let Some(customer) = fold(states, merges) {
             let wake_at = self.customer.as_ref().and_then(|customer| customer.wake_at);
-            self.customer = Some(Customer { wake_at, ..customer });
+            self.customer = Some(Arc::new(Customer { wake_at, ..customer }));
         }
         self.settle();
     }
@@ -261,7 +262,10 @@ impl Lane {
                 state.customer = id;
             }
         }
-        if let Some(customer) = &mut self.customer {
+        if let Some(customer) = &mut self.customer
+            && (customer.part, customer.customer, &customer.identity) != (id, id, &identity)
+        {
+            let customer = Arc::make_mut(customer);
             (customer.part, customer.customer, customer.identity) = (id, id, identity);
         }
     }

@@ -21,6 +21,7 @@ mod values;
 mod wave;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use openhub_model::identity::Part;
 use openhub_model::object::Object;
@@ -52,7 +53,7 @@ pub struct Input {
     pub parts: Vec<Part>,
     /// What is stored of the pairs that its events claim.
     pub claims: Vec<Claim>,
-    pub customers: Vec<Customer>,
+    pub customers: Vec<Arc<Customer>>,
     pub runs: Vec<Run>,
     pub entries: Vec<Entry>,
     /// What segments may ask about the customers of the batch; nothing if there are no segments.

@@ -182,13 +182,11 @@ impl Batch<'_> {
         let own = own.map(|member| member.part.identity.clone());
         let to = to.filter(|to| customer.member(to.part(self.tenant)).is_none());
         let subject = to.clone().or(own);
-        let id = Id::named(&[
-            b"caused",
-            cause.message_id.as_bytes(),
-            by.0.as_bytes(),
-            by.1.as_bytes(),
-            &ordinal.to_le_bytes(),
-        ]);
+        // Ids that sort by time: events of a batch then share pages of the index by id.
+        let id = Id::at(
+            cause.at,
+            &[b"caused", cause.message_id.as_bytes(), by.0.as_bytes(), by.1.as_bytes(), &ordinal.to_le_bytes()],
+        );
         let mut event = NewEvent {
             message_id: id.to_string(),
             kind: openhub_model::EventKind::Track,

@@ -5,6 +5,7 @@
 //! changed, and is set anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
 use openhub_model::identity::Authority;
@@ -281,6 +282,8 @@ impl Batch<'_> {
         if woken {
             due.extend(segments.on_clock());
         }
+        // Whoever answers for all that hangs on the time says when to ask again, whatever was said before.
+        let complete = woken || segments.on_clock().iter().all(|place| due.contains(place));
         let asked = state.asked(catalog);
         let Lane { customer, standing, .. } = state;
         let Some(customer) = customer else { return };
@@ -297,8 +300,10 @@ impl Batch<'_> {
                 due.extend(segments.on_segment(&watched.name));
             }
         }
-        let wake = if woken { wake } else { earlier(customer.wake_at, wake) };
-        customer.wake_at = wake;
+        let wake = if complete { wake } else { earlier(customer.wake_at, wake) };
+        if customer.wake_at != wake {
+            Arc::make_mut(customer).wake_at = wake;
+        }
         for (place, crossing) in crossed {
             self.tell(lane, place, crossing, moment);
         }

@@ -236,10 +236,10 @@ impl<'a> Batch<'a> {
 /// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
 fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
     let wake = lane.wake();
-    changes.wakes.extend(lane.standing.waken(lane.customer.as_ref()));
+    changes.wakes.extend(lane.standing.waken(lane.customer.as_deref()));
     changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake));
     changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)));
-    changes.memberships.extend(lane.standing.memberships(lane.customer.as_ref()));
+    changes.memberships.extend(lane.standing.memberships(lane.customer.as_deref()));
     let mut facts = std::mem::take(&mut lane.standing.facts);
     let mut runs = Vec::new();
     for tracked in lane.runs {

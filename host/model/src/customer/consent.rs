@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{Attribute, Cause, Customer, put};
+use super::{Attribute, Cause, Customer, Values, put};
 use crate::fault::Fault;
 use crate::time::Timestamp;
 
@@ -80,9 +80,7 @@ fn overridden(value: &Value) -> Option<Timestamp> {
 
 /// The consents of several parts as one: a denial holds against every grant that does not override it, else the newest
 /// record does.
-pub(super) fn most_restrictive<'a>(
-    parts: impl Iterator<Item = &'a BTreeMap<String, Attribute>>,
-) -> BTreeMap<String, Attribute> {
+pub(super) fn most_restrictive<'a>(parts: impl Iterator<Item = &'a Values>) -> Values {
     let mut records: BTreeMap<&String, Vec<&Attribute>> = BTreeMap::new();
     for (key, record) in parts.flatten() {
         records.entry(key).or_default().push(record);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::consent::most_restrictive;
-use super::{Attribute, Customer};
+use super::{Attribute, Customer, Values};
 
 /// How one attribute of several parts becomes one. Ties of event time are broken by the event's id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +49,8 @@ pub fn fold<'a>(parts: impl IntoIterator<Item = &'a Customer>, merges: &Merges) 
     Some(customer)
 }
 
-fn values<'a>(
-    parts: impl Iterator<Item = &'a BTreeMap<String, Attribute>>,
-    merge: impl Fn(&str) -> Option<Merge>,
-) -> BTreeMap<String, Attribute> {
-    let mut folded: BTreeMap<String, Attribute> = BTreeMap::new();
+fn values<'a>(parts: impl Iterator<Item = &'a Values>, merge: impl Fn(&str) -> Option<Merge>) -> Values {
+    let mut folded = Values::new();
     for (name, other) in parts.flatten() {
         match folded.get_mut(name) {
             None => drop(folded.insert(name.clone(), other.clone())),

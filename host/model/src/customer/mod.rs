@@ -6,9 +6,9 @@ mod fold;
 pub use consent::{CONSENT_FIELDS, Consent, consent_faults};
 pub use fold::{Merge, Merges, fold};
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::PartId;
@@ -36,6 +36,10 @@ pub struct Attribute {
     pub cause: Cause,
 }
 
+/// Values by name, in the order of the names. A sorted list: hubs hold many customers of few values, and a tree's nodes
+/// would be half empty.
+pub type Values = LiteMap<String, Attribute>;
+
 /// The state of a customer, or of one of its parts: the former is the [`fold`] of the latter.
 ///
 /// Attributes and counters share one namespace: a counter is an integer attribute that is added to.
@@ -47,10 +51,10 @@ pub struct Customer {
     pub customer: PartId,
     /// The identity of `part`.
     pub identity: Identity,
-    pub attributes: BTreeMap<String, Attribute>,
-    pub tags: BTreeMap<String, Attribute>,
+    pub attributes: Values,
+    pub tags: Values,
     /// By purpose, or by `purpose/channel`; see [`Consent`].
-    pub consents: BTreeMap<String, Attribute>,
+    pub consents: Values,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
     /// When a segment's answer about them may change by time alone.
@@ -63,9 +67,9 @@ impl Customer {
             part,
             customer: part,
             identity,
-            attributes: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            consents: BTreeMap::new(),
+            attributes: Values::new(),
+            tags: Values::new(),
+            consents: Values::new(),
             first_seen_at: at,
             last_seen_at: at,
             wake_at: None,
@@ -112,7 +116,7 @@ impl Customer {
 }
 
 /// A removal is kept as `null` with its cause, so that an older event cannot bring the value back.
-fn put(values: &mut BTreeMap<String, Attribute>, name: &str, value: Value, cause: Cause) -> bool {
+fn put(values: &mut Values, name: &str, value: Value, cause: Cause) -> bool {
     match values.get_mut(name) {
         Some(attribute) if attribute.cause.at > cause.at => false,
         Some(attribute) => {

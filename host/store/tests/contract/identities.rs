@@ -28,7 +28,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     states[1].set_tag("vip", json!(true), cause(6));
     states[1].set_consent("news", json!({"state": "granted", "source": "form"}), cause(7), None);
     let mut apart = changes(1);
-    apart.customers = states.to_vec();
+    apart.customers = states.iter().cloned().map(Into::into).collect();
     apart.parts = vec![row(&tenant, 1, 1), row(&tenant, 2, 2)];
     store.commit(&scope, lease, &apart).await?;
     let stored = store.customers_by_id(&scope, &[first, second]).await?;
@@ -43,7 +43,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
         part.customer = first;
         part.state = Some(Box::new(Customer { customer: first, ..state.clone() }));
     }
-    merge.customers = vec![joined.clone()];
+    merge.customers = vec![joined.clone().into()];
     merge.gone_customers = vec![second];
     let claim = Claim {
         part: first,
@@ -78,7 +78,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
 
     let mut unmerge = changes(3);
     unmerge.parts = apart.parts;
-    unmerge.customers = states.to_vec();
+    unmerge.customers = states.iter().cloned().map(Into::into).collect();
     unmerge.claims = vec![Claim { status: ClaimStatus::Undone, ..claim }];
     store.commit(&scope, lease, &unmerge).await?;
     let mut back = store.customers_by_id(&scope, &[first, second]).await?;

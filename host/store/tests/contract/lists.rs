@@ -25,10 +25,10 @@ pub async fn conditions_are_three_valued(database: &Database) -> anyhow::Result<
         customer.set("tier", tier, cause.clone());
         customer.set("score", score, cause.clone());
         customer.set_tag("vip", json!(user == 1), cause.clone());
-        batch.customers.push(customer);
+        batch.customers.push(customer.into());
         batch.parts.push(row(&tenant, user, 1));
     }
-    batch.customers.push(Customer::new(part(&tenant, 5), identity(5), at(1)));
+    batch.customers.push(Customer::new(part(&tenant, 5), identity(5), at(1)).into());
     store.commit(&scope, lease, &batch).await?;
     let test = |name: &str, is: &str, value: Value| json!({"attribute": {"name": name, "is": is, "value": value}});
     let gold = || test("tier", "eq", json!("gold"));

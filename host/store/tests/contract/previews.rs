@@ -56,7 +56,7 @@ pub async fn a_count_ends_in_time_and_its_connection_goes_on(database: &Database
             (0..40).for_each(|name| {
                 customer.set(&format!("a{name}"), json!(format!("{user} and {name}")), cause.clone());
             });
-            customer
+            customer.into()
         })
         .collect();
     store.commit(&scope, &held, &all).await?;

@@ -72,7 +72,7 @@ pub async fn a_stale_lease_writes_nothing(database: &Database) -> anyhow::Result
     assert_eq!(leases.len(), 1, "the lease had run out");
     assert_eq!(old.renew_leases(&[stale], at(9_000)).await?, [tenant.id]);
     let mut refused = changes(1);
-    refused.customers.push(Customer::new(part(&tenant, 77), identity(77), at(1)));
+    refused.customers.push(Customer::new(part(&tenant, 77), identity(77), at(1)).into());
     assert!(matches!(old.commit(&scope, &stale, &refused).await, Err(StoreError::FenceLost)));
     assert_eq!(new.customer(&scope, part(&tenant, 77)).await?, None);
     new.release_leases(&leases).await?;
@@ -90,7 +90,7 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     store.commit(&scope, &lease, &first).await?;
     let mut second = changes(2);
     second.objects = vec![create("c3", "CODE-1"), create("c2", "CODE-9"), create("c4", "CODE-4")];
-    second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)));
+    second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)).into());
     let Err(StoreError::UniqueConflict(keys)) = store.commit(&scope, &lease, &second).await else {
         panic!("the conflict was not seen");
     };
@@ -154,7 +154,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     };
     let message = message(part, run.id);
     let mut all = changes(7);
-    all.customers.push(customer.clone());
+    all.customers.push(customer.clone().into());
     all.claims.push(claim.clone());
     all.runs.push(run.clone());
     all.armed.push(timer);

@@ -149,7 +149,7 @@ async fn identities(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, 
 }
 
 fn identity(part: &Part) -> Value {
-    let values = |values: &std::collections::BTreeMap<String, openhub_model::Attribute>| -> Value {
+    let values = |values: &openhub_model::Values| -> Value {
         values.iter().map(|(name, held)| (name.clone(), held.value.clone())).collect()
     };
     let state = part.state.as_ref().map(|state| {

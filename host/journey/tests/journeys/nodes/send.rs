@@ -48,7 +48,7 @@ fn the_same_transition_makes_the_same_message() {
 
 #[test]
 fn the_address_is_the_identity_else_the_attribute_of_the_channels_kind() {
-    let cause = customer().attributes["phone"].cause.clone();
+    let cause = customer().attributes.get("phone").expect("it is set").cause.clone();
     let mut numeric = customer();
     numeric.set("phone", 4930123.into(), cause.clone());
     let mut none = customer();
