@@ -107,7 +107,7 @@ impl Delivery {
                 () = self.stop.cancelled() => {}
             }
             let is_last = self.calls.is_empty() && !self.shared.backlogs.behind(self.tenant);
-            if full || is_last || self.gathered_at() <= Instant::now() {
+            if self.brims() || is_last || self.gathered_at() <= Instant::now() {
                 self.save();
             }
         }
@@ -126,7 +126,12 @@ impl Delivery {
     fn room(&self) -> usize {
         let most = self.shared.config.delivery_concurrency.max(1);
         let calls = if self.shared.backlogs.behind(self.tenant) { 1 } else { most };
-        if self.unsaved >= most * MESSAGES { 0 } else { calls.saturating_sub(self.calls.len()) }
+        if self.brims() { 0 } else { calls.saturating_sub(self.calls.len()) }
+    }
+
+    /// Whether so many verdicts wait that no call is started before they are committed.
+    fn brims(&self) -> bool {
+        self.unsaved >= self.shared.config.delivery_concurrency.max(1) * MESSAGES
     }
 
     /// Whether verdicts gather for the next commit of them.

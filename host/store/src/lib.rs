@@ -19,6 +19,7 @@ mod object_writes;
 mod open;
 mod scope;
 mod scrub;
+mod signals;
 mod store;
 mod writer;
 

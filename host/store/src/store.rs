@@ -13,7 +13,8 @@ use crate::error::StoreError;
 use crate::open::Opener;
 use crate::scope::Scope;
 use crate::scrub::Scrubbed;
-use crate::writer::{Signals, Writer};
+use crate::signals::Signals;
+use crate::writer::Writer;
 
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -7,8 +7,7 @@
 
 use futures::future::BoxFuture;
 use openhub_model::{NewEvent, TenantId};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -17,11 +16,14 @@ use crate::error::StoreError;
 use crate::log::{Append, Appended, append_all};
 use crate::open::{Link, Opener};
 use crate::scrub::{Scrubbed, scrub};
+use crate::signals::{Signal, Signals};
 
 /// How many pieces of work wait before callers do.
 const QUEUE: usize = 4096;
 /// How many pieces of work share a transaction.
 const TURN: usize = 512;
+/// Events that are worth a sync of their own.
+const MANY: usize = 500;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Work in its savepoint.
@@ -69,6 +71,20 @@ impl Work {
     fn is_heavy(&self) -> bool {
         matches!(self, Work::Run { weight: Weight::Heavy, .. })
     }
+
+    fn events(&self) -> usize {
+        match self {
+            Work::Append { append, .. } => append.events.len(),
+            _ => 0,
+        }
+    }
+
+    fn appends_to(&self) -> Option<TenantId> {
+        match self {
+            Work::Append { append, .. } => Some(append.tenant),
+            _ => None,
+        }
+    }
 }
 
 /// How much a piece of work writes.
@@ -92,23 +108,19 @@ pub(crate) struct Tx<'t> {
 pub(crate) enum Bounds {
     Savepoint,
     /// The work is alone in its transaction, which needs no savepoint in it: SQLite copies each page that a savepoint
-    /// changes.
+    /// changes. Appends of one tenant are one work.
     Transaction,
 }
 
 impl Bounds {
-    fn of(link: &mut Link, works: usize) -> Bounds {
+    fn of(link: &mut Link, works: &[Work]) -> Bounds {
+        let first = works.first().and_then(Work::appends_to);
+        let is_one = works.len() == 1 || (first.is_some() && works.iter().all(|work| work.appends_to() == first));
         match link.conn() {
-            Conn::Sqlite(_) if works == 1 => Bounds::Transaction,
+            Conn::Sqlite(_) if is_one => Bounds::Transaction,
             _ => Bounds::Savepoint,
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Signal {
-    Appended,
-    Checkpoint(TenantId, i64),
 }
 
 impl Tx<'_> {
@@ -145,38 +157,6 @@ impl Tx<'_> {
 
     pub(crate) fn signal_checkpoint(&mut self, tenant: TenantId, position: i64) {
         self.signals.push(Signal::Checkpoint(tenant, position));
-    }
-}
-
-/// What is told to this process after a commit.
-#[derive(Default)]
-pub(crate) struct Signals {
-    appended: watch::Sender<u64>,
-    checkpoints: Mutex<HashMap<TenantId, watch::Sender<i64>>>,
-}
-
-impl Signals {
-    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
-        self.appended.subscribe()
-    }
-
-    pub(crate) fn checkpoint(&self, tenant: TenantId) -> watch::Receiver<i64> {
-        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        checkpoints.entry(tenant).or_default().subscribe()
-    }
-
-    fn send(&self, signal: Signal) {
-        match signal {
-            Signal::Appended => self.appended.send_modify(|count| *count += 1),
-            Signal::Checkpoint(tenant, position) => {
-                let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-                checkpoints.entry(tenant).or_default().send_if_modified(|reached| {
-                    let moved = position > *reached;
-                    *reached = position.max(*reached);
-                    moved
-                });
-            }
-        }
     }
 }
 
@@ -283,12 +263,10 @@ impl Task {
             while let Some(Work::Scrub { reply }) = works.pop_if(|work| matches!(work, Work::Scrub { .. })) {
                 scrubs.push(reply);
             }
-            let alone = works.extract_if(.., |work| self.opener.is_sqlite() && work.is_heavy()).collect::<Vec<_>>();
-            while !works.is_empty() {
-                self.turn(&mut works).await;
-            }
-            for work in alone {
-                self.turn(&mut vec![work]).await;
+            for mut together in self.apart(works.split_off(0)) {
+                while !together.is_empty() {
+                    self.turn(&mut together).await;
+                }
             }
             if !scrubs.is_empty() {
                 let scrubbed = scrub(&self.opener).await;
@@ -307,6 +285,17 @@ impl Task {
         if let Some(link) = self.link.take() {
             link.close().await;
         }
+    }
+
+    /// What goes into one transaction each, in order: on SQLite what is heavy goes apart, and so do many events.
+    fn apart(&self, mut works: Vec<Work>) -> Vec<Vec<Work>> {
+        if !self.opener.is_sqlite() {
+            return vec![works];
+        }
+        let many = works.iter().map(Work::events).sum::<usize>() >= MANY;
+        let appends = works.extract_if(.., |work| many && work.appends_to().is_some()).collect();
+        let heavy: Vec<Work> = works.extract_if(.., |work| work.is_heavy()).collect();
+        [appends, works].into_iter().chain(heavy.into_iter().map(|work| vec![work])).collect()
     }
 
     /// One transaction with as much of `works` as it can take: all, unless the connection dies in it.
@@ -356,7 +345,7 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
         works.clear();
         return Err(error);
     }
-    let bounds = Bounds::of(link, works.len());
+    let bounds = Bounds::of(link, works);
     let mut queue = std::mem::take(works).into_iter().peekable();
     while let Some(work) = queue.next() {
         let result = match work {
@@ -471,7 +460,7 @@ async fn append_group(
                 return Ok(());
             }
             for waiting in group {
-                Box::pin(append_group(link, bounds, vec![waiting], answers)).await?;
+                Box::pin(append_group(link, Bounds::Savepoint, vec![waiting], answers)).await?;
             }
             Ok(())
         }
