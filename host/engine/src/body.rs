@@ -173,7 +173,7 @@ pub fn decision(cause: &Happening, subject: &Identity, identity: &Identity, id: 
         received_at: cause.now,
         historical: false,
         authority: Authority::Operator,
-        cause: Some(cause.message_id.clone()),
+        cause: Some(cause.message_id.to_string()),
         body: json!({
             "identity": subject, "identities": identities, "match": { "id": id, "accepted": accepted },
         })

@@ -5,28 +5,75 @@
 //! before the fill has come to them, and the fill then finds nothing to do.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use openhub_model::{Event, PartId, Timestamp};
 use openhub_store::{Changes, Fill};
 use serde_json::Value;
 
 use crate::EngineError;
-use crate::catalog::Place;
-use crate::compute::{Fire, Plan, Review, Upload, review};
+use crate::catalog::{Place, Unfilled};
+use crate::compute::{Fire, Input, Plan, Review, Upload, review};
 use crate::lane::Lane;
-use crate::load::Reader;
+use crate::load::{Moves, Reader};
 
 /// Customers of one step.
 const STEP: usize = 2_000;
 
+/// One step of the first fills that have come least far: all of them that stand at the same customer.
+struct Step {
+    group: Vec<Place>,
+    /// The last customer of the step; none if there are no more behind.
+    last: Option<PartId>,
+    looked: i64,
+    input: Input,
+}
+
+impl Step {
+    /// What remains to be filled once this step is committed.
+    fn behind(&self, unfilled: &[Unfilled]) -> Vec<Unfilled> {
+        let mut unfilled = unfilled.to_vec();
+        unfilled.retain_mut(|unfilled| {
+            if !self.group.contains(&unfilled.place) {
+                return true;
+            }
+            unfilled.from = self.last;
+            self.last.is_some()
+        });
+        unfilled
+    }
+}
+
 impl Lane {
-    /// One step of the first fills that have come least far: all of them that stand at the same customer.
+    /// First fills, step by step until something is appended or it is time to look for timers. The next step is read
+    /// while one is committed.
     pub(crate) async fn fill(&mut self, now: Timestamp) -> Result<(), EngineError> {
-        let Some(from) = self.unfilled.iter().map(|unfilled| unfilled.from).min() else { return Ok(()) };
-        let group: Vec<Place> =
-            self.unfilled.iter().filter(|unfilled| unfilled.from == from).map(|unfilled| unfilled.place).collect();
+        let (appended, began) = (self.shared.store.appended(), Instant::now());
+        let mut next = self.step(&self.unfilled).await?;
+        while let Some(step) = next {
+            let (group, last, looked) = (step.group.clone(), step.last, step.looked);
+            let behind = step.behind(&self.unfilled);
+            let mut changes = self.reviewed(step.input, Review::Fill(group.clone())).await?;
+            let names = group.iter().map(|place| self.catalog.segments.get(*place).name.clone());
+            changes.fills = names.map(|segment| Fill { segment, looked, filled_to: last }).collect();
+            changes.wall = now;
+            let (committed, read) = tokio::join!(self.shared.store.commit(&self.scope, &self.lease, &changes), async {
+                let is_called = appended.has_changed().unwrap_or(true) || began.elapsed() >= self.shared.config.poll;
+                if is_called || self.stop.is_cancelled() { Ok(None) } else { self.step(&behind).await }
+            });
+            committed?;
+            self.unfilled = behind;
+            metrics::counter!("openhub_segment_customers_filled_total").increment(looked.unsigned_abs());
+            next = read?;
+        }
+        Ok(())
+    }
+
+    async fn step(&self, unfilled: &[Unfilled]) -> Result<Option<Step>, EngineError> {
+        let Some(from) = unfilled.iter().map(|unfilled| unfilled.from).min() else { return Ok(None) };
+        let group = unfilled.iter().filter(|unfilled| unfilled.from == from).map(|unfilled| unfilled.place).collect();
         // Who has come further waits there, to go on together.
-        let next = self.unfilled.iter().map(|unfilled| unfilled.from).filter(|each| *each != from).flatten().min();
+        let next = unfilled.iter().map(|unfilled| unfilled.from).filter(|each| *each != from).flatten().min();
         let mut customers = self.shared.store.customer_ids_after(&self.scope, from, STEP).await?;
         let mut last = customers.last().copied().filter(|_| customers.len() == STEP);
         if let Some(next) = next
@@ -36,22 +83,7 @@ impl Lane {
             last = Some(next);
         }
         let looked = customers.len() as i64;
-        let mut changes = self.review(customers, Review::Fill(group.clone())).await?;
-        let segments = &self.catalog.segments;
-        changes.fills = group
-            .iter()
-            .map(|place| Fill { segment: segments.get(*place).name.clone(), looked, filled_to: last })
-            .collect();
-        changes.wall = now;
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        self.unfilled.retain_mut(|unfilled| {
-            if group.contains(&unfilled.place) {
-                unfilled.from = last;
-            }
-            unfilled.from.is_some() || !group.contains(&unfilled.place)
-        });
-        metrics::counter!("openhub_segment_customers_filled_total").increment(looked.unsigned_abs());
-        Ok(())
+        Ok(Some(Step { group, last, looked, input: self.reviewable(customers).await? }))
     }
 
     /// `{"segment": name, "add": [customer, …], "remove": [customer, …]}`.
@@ -67,7 +99,7 @@ impl Lane {
         if let Some(place) = body["segment"].as_str().and_then(|name| self.catalog.segments.find(name)) {
             let customers: Vec<PartId> = members.keys().copied().collect();
             let review = Review::Members { place, members, position: event.position };
-            changes = self.review(customers, review).await?;
+            changes = self.reviewed(self.reviewable(customers).await?, review).await?;
         } else {
             tracing::warn!(tenant.id = self.lease.tenant.0, "Members were written to a segment that is not there.");
         }
@@ -79,12 +111,13 @@ impl Lane {
         Ok(())
     }
 
-    async fn review(&self, mut customers: Vec<PartId>, why: Review) -> Result<Changes, EngineError> {
+    /// What is known of customers to whom nothing has happened.
+    async fn reviewable(&self, mut customers: Vec<PartId>) -> Result<Input, EngineError> {
         customers.sort_unstable();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let (lease, marker) = (&self.lease, self.shared.sealer.marker());
         let held = &self.held;
-        let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker };
+        let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker, moves: Moves::No };
         let plan = Plan {
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },
@@ -92,7 +125,10 @@ impl Lane {
             checkpoint: self.lease.checkpoint,
         };
         // Those that the lane holds are taken out for good: what is written of them here it does not hold.
-        let input = reader.read(plan, Vec::new(), customers).await?;
+        reader.read(plan, Vec::new(), customers).await
+    }
+
+    async fn reviewed(&self, input: Input, why: Review) -> Result<Changes, EngineError> {
         let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
         let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
         reviewed.await.map_err(|_| EngineError::Panicked)

@@ -19,7 +19,7 @@ use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, co
 use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::held::Held;
-use crate::load::{Next, Reader};
+use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
 
 /// An item whose COMPUTE fails alone this often is set aside.
@@ -211,7 +211,9 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
         let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let next = Reader { store, scope, lease, catalog, needs, ahead, held, marker }.next(limit, now).await?;
+        let next = Reader { store, scope, lease, catalog, needs, ahead, held, marker, moves: Moves::Yes }
+            .next(limit, now)
+            .await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
-use openhub_model::run::Timer;
+use openhub_model::run::{Run, Timer};
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
 
@@ -42,6 +42,15 @@ pub struct Reader<'a> {
     pub held: &'a Mutex<Held>,
     /// By which suppressed identities are known.
     pub marker: Marker,
+    pub moves: Moves,
+}
+
+/// Whether runs of journeys move in what is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moves {
+    Yes,
+    /// Segments are asked and nothing else happens.
+    No,
 }
 
 impl Reader<'_> {
@@ -106,7 +115,7 @@ impl Reader<'_> {
         let all: Vec<PartId> = parts.iter().map(Part::id).collect();
         let (customers, mut runs, mut entries, mut facts) = tokio::try_join!(
             self.store.customers_by_id(self.scope, &ids),
-            self.store.waiting_runs(self.scope, &all),
+            self.runs(&all),
             self.entries(&all),
             self.facts(&ids, &parts, self.catalog.segments.needs()),
         )?;
@@ -201,7 +210,18 @@ impl Reader<'_> {
         (distinct(subjects.chain(claimed)), pairs.into_iter().collect())
     }
 
+    /// Those that wait, where they move or a condition asks for them.
+    async fn runs(&self, parts: &[PartId]) -> Result<Vec<Run>, StoreError> {
+        if self.moves == Moves::No && self.catalog.segments.needs().journeys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.waiting_runs(self.scope, parts).await
+    }
+
     async fn entries(&self, parts: &[PartId]) -> Result<Vec<openhub_store::Entry>, StoreError> {
+        if self.moves == Moves::No {
+            return Ok(Vec::new());
+        }
         let limited = self.catalog.journeys.values();
         let limited = limited.filter(|journey| journey.reentry() != openhub_journey::Reentry::Always);
         let mut names: Vec<String> = limited.map(|journey| journey.name().to_owned()).collect();

@@ -43,7 +43,7 @@ impl Batch<'_> {
         if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
             return lane.write(part, merges, |state, _| state.saw(at));
         }
-        let cause = Cause { at, event: event.message_id.as_str().into(), plugin: None, rule: None };
+        let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
         let mut touched = Vec::new();
         lane.write(part, merges, |state, joined| {
             state.saw(at);

@@ -70,7 +70,7 @@ impl Batch<'_> {
                 authority: Authority::Browser,
                 policy: 0,
                 position: event.position,
-                source: event.message_id.clone(),
+                source: event.message_id.to_string(),
                 status: ClaimStatus::Joined,
             });
         }
@@ -101,7 +101,7 @@ impl Batch<'_> {
                 authority: event.authority,
                 policy: since,
                 position: event.position,
-                source: event.message_id.clone(),
+                source: event.message_id.to_string(),
                 status: ClaimStatus::Joined,
                 identity,
             };
@@ -198,7 +198,7 @@ impl Batch<'_> {
             identity,
             score,
             reason: text("reason").unwrap_or_default(),
-            source: event.message_id.clone(),
+            source: event.message_id.to_string(),
             proposed_at: event.now,
         });
     }

@@ -1,5 +1,7 @@
 //! An event as COMPUTE handles it: arrived from the log, or caused in this batch.
 
+use std::sync::Arc;
+
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Identity, PartId, Timestamp};
 use serde_json::Value;
@@ -10,7 +12,8 @@ use crate::body::Body;
 pub const MAX_DEPTH: u8 = 8;
 
 pub struct Happening {
-    pub message_id: String,
+    /// Shared by the causes of all that it changes.
+    pub message_id: Arc<str>,
     /// The part that it belongs to, if any.
     pub part: Option<PartId>,
     pub authority: Authority,

@@ -215,7 +215,8 @@ impl Batch<'_> {
         }
         let cause = super::event::Happening {
             message_id: Id::named(&[request.cause.as_bytes(), request.key.0.as_bytes(), &request.key.1.to_le_bytes()])
-                .to_string(),
+                .to_string()
+                .into(),
             part: request.part,
             authority: Authority::Browser,
             kind: openhub_model::EventKind::Object,

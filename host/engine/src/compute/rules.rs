@@ -129,7 +129,7 @@ impl Batch<'_> {
                     Action::Delete => Operation::Delete { key: object.key },
                 },
                 now: cause.now,
-                cause: cause.message_id.clone(),
+                cause: cause.message_id.to_string(),
             });
         }
     }
@@ -141,7 +141,7 @@ impl Batch<'_> {
         // the event alone is a fact of the event's time, and never replaces a newer one.
         let cause = Cause {
             at: if rule.reads_state { event.now } else { event.at },
-            event: event.message_id.as_str().into(),
+            event: event.message_id.clone(),
             plugin: Some(rule.digest.clone()),
             rule: Some(rule.name.clone()),
         };
@@ -196,7 +196,7 @@ impl Batch<'_> {
             received_at: cause.now,
             historical: cause.historical,
             authority: Authority::Server,
-            cause: Some(cause.message_id.clone()),
+            cause: Some(cause.message_id.to_string()),
             body: String::new(),
         };
         event.body = body::track(&event, subject.as_ref(), &properties);
@@ -209,7 +209,7 @@ impl Batch<'_> {
             self.propose(&proposes, &properties);
         }
         self.lanes[lane].caused.push_back(Happening {
-            message_id: event.message_id.clone(),
+            message_id: event.message_id.as_str().into(),
             part: event.part,
             authority: event.authority,
             kind: event.kind,

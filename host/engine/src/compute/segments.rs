@@ -188,7 +188,7 @@ impl<'a> Moment<'a> {
 
     fn happening(&self) -> Happening {
         Happening {
-            message_id: self.cause.to_owned(),
+            message_id: self.cause.into(),
             part: None,
             authority: Authority::Browser,
             kind: EventKind::Track,

@@ -286,7 +286,7 @@ pub fn named(body: &Body, event: &Event, catalog: &Catalog) -> Vec<Identity> {
 
 fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) -> Happening {
     Happening {
-        message_id: event.message_id.clone(),
+        message_id: event.message_id.as_str().into(),
         part: event.part,
         authority: event.authority,
         kind: event.kind,
