@@ -17,6 +17,7 @@ mod retry;
 mod review;
 mod rules;
 mod segments;
+mod typed;
 mod values;
 mod wave;
 
@@ -85,6 +86,8 @@ pub struct Tally {
     pub fuel: u64,
     pub row_faults: u64,
     pub too_deep: u64,
+    /// Values of another type than their attribute was declared with.
+    pub values_refused: u64,
     /// Claims that joined identities.
     pub joined: u64,
 }

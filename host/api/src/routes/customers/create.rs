@@ -59,7 +59,7 @@ pub(crate) async fn create_customer(
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     let part = subject.part(access.tenant());
-    check_attributes(&new.attributes)?;
+    check_attributes(&app, &access.scope, &new.attributes).await?;
     check_tags(&new.tags)?;
     check_consents(&new.consents)?;
     let body = json!({
