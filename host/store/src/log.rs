@@ -42,7 +42,7 @@ pub(crate) struct Append {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     position: i64,
     origin: i64,
     message_id: String,
@@ -236,7 +236,7 @@ pub(crate) fn origin(code: i64) -> Result<Origin, StoreError> {
     }
 }
 
-fn event(row: Row) -> Result<Event, StoreError> {
+pub(crate) fn event(row: Row) -> Result<Event, StoreError> {
     Ok(Event {
         position: row.position,
         origin: origin(row.origin)?,
