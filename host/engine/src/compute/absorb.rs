@@ -19,6 +19,9 @@ impl Batch<'_> {
     pub(super) fn absorb(&mut self, lane: usize, event: &mut Happening) {
         let mut body = std::mem::take(&mut event.body);
         let Some(part) = event.part else { return };
+        if body.verdict.is_some() && event.kind == EventKind::Update {
+            return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
+        }
         if event.depth == 0 {
             self.sight(lane, part, event);
             self.claim(lane, event, &body);

@@ -9,7 +9,7 @@ use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, Condition, Customer, Id, Origin};
 use openhub_store::{
     AsOf, Claim, ClaimStatus, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope,
-    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind,
+    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 
@@ -188,7 +188,16 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         digest: None,
         at: at(101),
     };
-    store.settle_messages(&scope, vec![settled]).await?;
+    let head = store.standing(&scope).await?.head;
+    store.settle_messages(&scope, vec![settled.clone()], Verdicts::Unheard).await?;
+    assert_eq!(store.standing(&scope).await?.head, head, "a verdict that nobody hears is no event");
+    for _ in 0..2 {
+        store.settle_messages(&scope, vec![settled.clone()], Verdicts::Heard).await?;
+    }
+    let told = store.load_events(&scope, head, 9).await?;
+    let told: Vec<_> = told.iter().map(|event| (event.part, event.occurred_at, event.received_at)).collect();
+    let clock = store.standing(&scope).await?.clock;
+    assert_eq!(told, [(Some(message.part), clock, at(101))], "one event, at the time of the replay");
     assert_eq!(store.next_attempt(&scope).await?, None);
     let row = store.message(&scope, message.id).await?.expect("it was committed");
     assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 1));
@@ -210,7 +219,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     let timeline = store.timeline(&scope, part, &filter).await?;
     let filter = TimelineFilter { before: Some(timeline[1].cursor()), limit: 9, ..TimelineFilter::default() };
     let rest = store.timeline(&scope, part, &filter).await?;
-    assert_eq!(timeline.len() + rest.len(), 3, "an event, a message, a run");
+    assert_eq!(timeline.len() + rest.len(), 4, "an event, a verdict, a message, a run");
     let filter = TimelineFilter { kinds: vec![TimelineKind::Run], limit: 9, ..TimelineFilter::default() };
     assert_eq!(store.timeline(&scope, part, &filter).await?.len(), 1);
     let filter = TimelineFilter { from: Some(at(2)), to: Some(at(3)), limit: 9, ..TimelineFilter::default() };
