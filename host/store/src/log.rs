@@ -57,10 +57,10 @@ pub(crate) struct Row {
     body: String,
 }
 
-const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
+pub(crate) const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
      e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
 
-const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+pub(crate) const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
      WHERE e.tenant_id = ";
 
 impl Store {

@@ -102,8 +102,6 @@ async fn kinds_and_attributes_are_configured() {
     let changed = json!({"consents": {"news": null, "news/sms": {"state": "denied"}}, "attributes": {"city": "Paris"}});
     let changed = hub.call("PATCH", &path, key, Some(changed)).await.body;
     assert_eq!(changed["consents"].as_object().unwrap().keys().collect::<Vec<_>>(), ["news/sms"]);
-    let history = hub.get(&format!("{path}/attributes/city/history"), key).await.body;
-    assert_eq!(history["entries"][0]["value"], "Paris");
     assert_eq!(put("/api/v1/attributes/visits", json!({"type": "integer", "merge": "sum"})).await.status, 200);
     assert_eq!(put("/api/v1/attributes/visits", json!({"merge": "least"})).await.status, 400);
     let declared = hub.get("/api/v1/attributes", key).await.body;

@@ -39,6 +39,7 @@ pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
 pub use review::{Review, review};
 pub use segments::{Upload, wake_timer};
+pub use typed::VALUE_REFUSED;
 pub use wave::{Stop, named};
 
 /// What LOAD read for one attempt.

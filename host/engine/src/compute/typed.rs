@@ -10,7 +10,7 @@ use super::event::Happening;
 use super::wave::Batch;
 
 /// The event that says that a value was not written.
-pub const REFUSED: &str = "Attribute Refused";
+pub const VALUE_REFUSED: &str = "Attribute Refused";
 
 /// A value that was not written. The value itself stands in the event, if it came by one.
 pub struct Refused {
@@ -43,7 +43,7 @@ impl Batch<'_> {
             let properties = json!({
                 "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
             });
-            self.cause(lane, item, ("openhub", "attribute"), ordinal, REFUSED.into(), properties, None);
+            self.cause(lane, item, ("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
         }
     }
 }

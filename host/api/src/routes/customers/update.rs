@@ -60,7 +60,7 @@ pub(crate) async fn update_customer(
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let body = json!({
         "identity": customer.identity, "attributes": change.attributes, "tags": change.tags,
-        "consents": change.consents,
+        "consents": change.consents, "asked_by": access.key,
     });
     check_size(&app, &body)?;
     let at = tenant_now(&app, &access.scope).await?;
