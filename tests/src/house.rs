@@ -229,7 +229,7 @@ impl House {
         let messages = self.store.messages(&self.scope, &messages).await.expect("messages");
         let messages: Vec<String> = messages.iter().map(|row| format!("{:?}", row.message)).collect();
         let mut events = Vec::new();
-        for name in ["Tier Changed", "Segment Entered", "Segment Left", "Identity Refused"] {
+        for name in ["Tier Changed", "Segment Entered", "Segment Left", "Identity Refused", "Attribute Refused"] {
             let filter = EventFilter { name: Some(name.into()), limit: PAGE, ..EventFilter::default() };
             let caused = self.store.events(&self.scope, &filter).await.expect("events");
             events.extend(caused.iter().map(|event| format!("{name} {} {}", event.message_id, event.body)));

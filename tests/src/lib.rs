@@ -8,3 +8,4 @@ pub mod hub;
 pub mod load;
 pub mod patience;
 pub mod report;
+pub mod traces;

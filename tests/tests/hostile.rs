@@ -2,7 +2,7 @@
 
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::{component, guests};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use xtask::demo::setup::Tenant;
@@ -92,7 +92,7 @@ async fn an_import_that_an_admin_did_not_grant_is_refused_when_it_is_used() {
     let installed = hub.client.upload(key, component).await;
     let path = format!("/api/v1/plugins/{}/enable", installed.body["name"].as_str().expect("a name"));
     let wider = json!({"grant": {"imports": ["openhub:http/http"]}});
-    let refused = hub.client.json(reqwest::Method::POST, &path, key, &wider).await;
+    let refused = hub.client.json(Method::POST, &path, key, &wider).await;
     assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
     let narrower = json!({"grant": {"imports": []}});
     let enabled = hub.client.json(reqwest::Method::POST, &path, key, &narrower).await;
@@ -164,6 +164,9 @@ async fn a_loop_is_stopped_and_others_go_on() {
 #[tokio::test]
 async fn only_the_poison_row_is_set_aside() {
     let hub = Fixture::with("poison").await;
+    let ordered = json!({"condition": {"event": {"name": "Order Completed", "is": "ge", "value": 1}}});
+    let put = hub.client.json(Method::PUT, "/api/v1/segments/ordered", &hub.tenant.api_key, &ordered).await;
+    assert!(put.status.is_success(), "{put:?}");
     let orders = (0..50).map(|amount| order(&format!("user-{amount}"), json!({"amount": amount})));
     let status = hub.send(orders.collect()).await;
     assert_eq!(status["set_aside"], 1, "{status}");
@@ -173,5 +176,16 @@ async fn only_the_poison_row_is_set_aside() {
     }
     let faults = hub.faults().await;
     assert!(faults.len() == 1 && faults[0].contains("this row is poison"), "{faults:?}");
+    // What the engine passed over is no order for who asks the database, either, and nobody's who has done nothing else.
+    let status = hub.send(vec![identify("user-13")]).await;
+    assert_eq!(status["set_aside"], 1, "{status}");
+    let members = hub.client.get("/api/v1/segments/ordered", &hub.tenant.api_key).await.body["members"].clone();
+    let preview = hub.client.json(Method::POST, "/api/v1/segments/preview", &hub.tenant.api_key, &ordered).await.body;
+    assert_eq!((&members, &preview["count"]), (&json!(49), &json!(49)));
+    let found = hub.client.get("/api/v1/customers?identity=user_id:user-13", &hub.tenant.api_key).await.body;
+    let path = format!("/api/v1/customers/{}/timeline?", found["customers"][0]["id"].as_str().expect("an id"));
+    let timeline = hub.client.rows(&path, "items", &hub.tenant.api_key).await;
+    let kinds: Vec<&str> = timeline.iter().filter_map(|item| item["kind"].as_str()).collect();
+    assert_eq!(kinds, ["event", "set-aside"]);
     hub.ends_well().await;
 }

@@ -9,6 +9,7 @@ mod body;
 mod condition;
 mod cursor;
 mod export;
+mod history;
 mod ingest;
 mod installation;
 mod journeys;

@@ -2,6 +2,7 @@
 
 use openhub_model::identity::{Authority, Part, Policy};
 use openhub_model::{Event, EventKind, Id, Identity, NewEvent};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
@@ -38,6 +39,8 @@ pub struct Body {
     pub decided: Option<Decided>,
     /// Their parts have changed hands: all segments are asked about them.
     pub review: bool,
+    /// A message to them has come to a verdict: the segments that mention messages are asked.
+    pub verdict: Option<IgnoredAny>,
 }
 
 /// What became of a proposed match.

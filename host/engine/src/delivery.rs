@@ -11,7 +11,7 @@ use openhub_model::customer::Consent;
 use openhub_model::message::MessageStatus;
 use openhub_model::{Id, TenantId, Timestamp};
 use openhub_runtime::{CallContext, IoContext, OutMessage, hosts};
-use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError};
+use openhub_store::{Installation, Outgoing, Scope, Settled, StoreError, Verdicts};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -212,7 +212,7 @@ impl Delivery {
     /// Commits settlements; their messages are no longer in flight.
     async fn settled(&mut self, settled: Vec<Settled>) -> Result<(), StoreError> {
         let ids: Vec<Id> = settled.iter().map(|settled| settled.id).collect();
-        self.shared.store.settle_messages(&self.scope, settled).await?;
+        settle(&self.shared, &self.scope, &settled).await?;
         for id in ids {
             self.in_flight.remove(&id);
         }
@@ -357,10 +357,10 @@ impl Delivery {
             return;
         }
         let verdicts = std::mem::take(&mut self.verdicts);
-        let (store, scope, stop) = (self.shared.store.clone(), self.scope, self.stop.clone());
+        let (shared, scope, stop) = (self.shared.clone(), self.scope, self.stop.clone());
         self.saving.spawn(async move {
             let ids = verdicts.iter().map(|settled| settled.id).collect();
-            while let Err(error) = store.settle_messages(&scope, verdicts.clone()).await {
+            while let Err(error) = settle(&shared, &scope, &verdicts).await {
                 tracing::error!(tenant.id = scope.tenant().0, %error, "Verdicts could not be committed.");
                 if stop.is_cancelled() {
                     break;
@@ -384,6 +384,23 @@ impl Delivery {
                 self.unsaved = self.verdicts.len();
             }
         }
+    }
+}
+
+/// Commits settlements. They are written again if meanwhile a segment was published that mentions messages: its first
+/// fill may have come before them.
+async fn settle(shared: &Shared, scope: &Scope, settled: &[Settled]) -> Result<(), StoreError> {
+    let heard = || match shared.catalogs.get(scope.tenant()) {
+        Some(catalog) if !catalog.segments.on_message().is_empty() => Verdicts::Heard,
+        _ => Verdicts::Unheard,
+    };
+    let verdicts = heard();
+    shared.store.settle_messages(scope, settled.to_vec(), verdicts).await?;
+    match (verdicts, heard()) {
+        (Verdicts::Unheard, Verdicts::Heard) => {
+            shared.store.settle_messages(scope, settled.to_vec(), Verdicts::Heard).await
+        }
+        _ => Ok(()),
     }
 }
 

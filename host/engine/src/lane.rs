@@ -399,6 +399,7 @@ fn record(tally: Tally, load: Duration, compute: Duration, commit: Duration) {
     metrics::counter!("openhub_plugin_fuel_total").increment(tally.fuel);
     metrics::counter!("openhub_plugin_row_faults_total").increment(tally.row_faults);
     metrics::counter!("openhub_events_too_deep_total").increment(tally.too_deep);
+    metrics::counter!("openhub_attribute_values_refused_total").increment(tally.values_refused);
     metrics::counter!("openhub_waves_total").increment(tally.waves);
     metrics::histogram!("openhub_attempt_load_seconds").record(load);
     metrics::histogram!("openhub_attempt_compute_seconds").record(compute);

@@ -28,6 +28,7 @@ mod verdict;
 
 pub use body::identities_of;
 pub use catalog::Catalog;
+pub use compute::VALUE_REFUSED;
 pub use engine::{Clock, Config, Engine};
 pub use erase::ERASED;
 pub use error::EngineError;

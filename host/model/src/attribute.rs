@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use crate::customer::Merge;
+
+/// The types of the attributes that are declared with one.
+pub type Types = BTreeMap<String, AttributeType>;
 
 /// What a tenant declares of an attribute. Undeclared ones take any value, and the newest of joined parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,19 @@ pub enum AttributeType {
 }
 
 impl AttributeType {
+    /// The narrowest that holds a value by its form alone: a text is never taken for an instant. None for `null`.
+    pub fn of(value: &Value) -> Option<AttributeType> {
+        match value {
+            Value::Null => None,
+            Value::Bool(_) => Some(AttributeType::Boolean),
+            Value::Number(number) if number.is_i64() => Some(AttributeType::Integer),
+            Value::Number(_) => Some(AttributeType::Number),
+            Value::String(_) => Some(AttributeType::Text),
+            Value::Array(_) => Some(AttributeType::List),
+            Value::Object(_) => Some(AttributeType::Object),
+        }
+    }
+
     /// Whether a value has this type; `null`, which takes an attribute away, has each.
     pub fn holds(self, value: &Value) -> bool {
         match self {

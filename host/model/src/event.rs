@@ -17,7 +17,7 @@ pub enum EventKind {
     Screen = 4,
     Group = 5,
     Alias = 6,
-    /// A change of a customer that came by the hub's own API: body `{"attributes": {…}, "tags": {…}}`.
+    /// A change of a customer that came by the hub's own API: body `{"attributes": {…}, "tags": {…}, "asked_by": key}`.
     Update = 7,
     /// An object that was created, updated or deleted by the hub's own API.
     Object = 8,

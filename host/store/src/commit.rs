@@ -263,12 +263,21 @@ fn set_aside_rows(set_aside: &[SetAside]) -> Option<Bulk> {
     })
 }
 
+/// What was not computed counts nowhere: whose an event is goes with it, and is no longer found in the log.
 async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO set_aside (tenant_id, position, message_id, fault, at) SELECT $1, CAST(value ->> 0 AS BIGINT), \
-         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT) FROM jsonb_each($2) WHERE true \
+        "INSERT INTO set_aside (tenant_id, position, message_id, fault, at, part_id) SELECT $1, CAST(value ->> 0 AS BIGINT), \
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS BIGINT), (SELECT events.part_id FROM events \
+         WHERE events.tenant_id = $1 AND events.position = CAST(value ->> 0 AS BIGINT)) FROM jsonb_each($2) WHERE true \
          ON CONFLICT DO NOTHING",
+        tenant.0,
+        &rows.json,
+    )?;
+    execute!(
+        tx.conn(),
+        "UPDATE events SET part_id = NULL WHERE tenant_id = $1 AND position IN \
+         (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
         tenant.0,
         &rows.json,
     )

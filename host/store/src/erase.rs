@@ -237,7 +237,8 @@ impl Stepping<'_, '_, '_> {
         Ok(())
     }
 
-    /// Those that arrived before the erasure was asked for, and all that the hub made of them, wherever that stands.
+    /// Those that arrived before the erasure was asked for, set aside or not, and all that the hub made of them, wherever
+    /// that stands.
     async fn events(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {
         if self.left == 0 {
             return Ok(());
@@ -246,7 +247,8 @@ impl Stepping<'_, '_, '_> {
             self.tx.conn(),
             (i64, String),
             "SELECT position, message_id FROM events WHERE tenant_id = $1 AND part_id = $2 \
-             AND (origin = 1 OR cause IS NOT NULL OR position < $3) LIMIT $4",
+             AND (origin = 1 OR cause IS NOT NULL OR position < $3) \
+             UNION ALL SELECT position, message_id FROM set_aside WHERE tenant_id = $1 AND part_id = $2 LIMIT $4",
             self.tenant.0,
             part,
             self.erasing.position,

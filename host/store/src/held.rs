@@ -1,7 +1,7 @@
 //! What is held of one customer in the smaller places, for who must tell: a handful of rows each.
 
 use openhub_model::identity::Part;
-use openhub_model::{Identity, PartId};
+use openhub_model::{Event, Identity, PartId};
 
 use crate::bulk::{self, Rows};
 use crate::changes::SetAside;
@@ -9,23 +9,41 @@ use crate::connection::select;
 use crate::decode::{id, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
+use crate::log;
 use crate::matches::{self, Match};
 use crate::runs::Entry;
 use crate::scope::Scope;
 use crate::store::Store;
 
+#[derive(sqlx::FromRow)]
+struct Aside {
+    #[sqlx(flatten)]
+    event: log::Row,
+    fault: String,
+    at: i64,
+}
+
 impl Store {
-    /// Events that were set aside of the customer that a part belongs to, by position.
-    pub async fn set_aside_of(&self, scope: &Scope, part: PartId) -> Result<Vec<SetAside>, StoreError> {
+    /// Events that were set aside of the customer that a part belongs to, by position, and why.
+    pub async fn set_aside_of(&self, scope: &Scope, part: PartId) -> Result<Vec<(Event, SetAside)>, StoreError> {
         let mut reading = self.reading(scope).await?;
-        let mut sql = Sql::new(&reading.conn(), "SELECT s.position, s.message_id, s.fault, s.at FROM ");
-        sql.each_part_of(scope.tenant(), part).push("events e JOIN set_aside s ON s.tenant_id = e.tenant_id ");
-        sql.push("AND s.position = e.position WHERE e.tenant_id = ").int(scope.tenant().0);
-        sql.push(" AND e.part_id = own ORDER BY s.position");
-        let rows = sql.fetch_all::<(i64, String, String, i64)>(reading.conn()).await?;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, s.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body, s.fault, s.at FROM ",
+        );
+        sql.each_part_of(scope.tenant(), part);
+        sql.push("set_aside s JOIN events e ON e.tenant_id = s.tenant_id AND e.position = s.position ");
+        sql.push("LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position ");
+        sql.push("WHERE s.tenant_id = ").int(scope.tenant().0).push(" AND s.part_id = own ORDER BY s.position");
+        let rows = sql.fetch_all::<Aside>(reading.conn()).await?;
         reading.done().await?;
-        let aside = |(position, message_id, fault, at)| SetAside { position, message_id, fault, at: time(at) };
-        Ok(rows.into_iter().map(aside).collect())
+        let aside = |row: Aside| {
+            let event = log::event(row.event)?;
+            let (position, message_id) = (event.position, event.message_id.clone());
+            Ok((event, SetAside { position, message_id, fault: row.fault, at: time(row.at) }))
+        };
+        rows.into_iter().map(aside).collect()
     }
 
     /// Matches that these parts proposed, and those that propose them.

@@ -42,7 +42,7 @@ pub(crate) struct Append {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     position: i64,
     origin: i64,
     message_id: String,
@@ -57,10 +57,10 @@ struct Row {
     body: String,
 }
 
-const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
+pub(crate) const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
      e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
 
-const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+pub(crate) const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
      WHERE e.tenant_id = ";
 
 impl Store {
@@ -236,7 +236,7 @@ pub(crate) fn origin(code: i64) -> Result<Origin, StoreError> {
     }
 }
 
-fn event(row: Row) -> Result<Event, StoreError> {
+pub(crate) fn event(row: Row) -> Result<Event, StoreError> {
     Ok(Event {
         position: row.position,
         origin: origin(row.origin)?,

@@ -21,23 +21,6 @@ pub struct Outgoing {
     pub next_attempt_at: Timestamp,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    pub id: Id,
-    pub status: MessageStatus,
-    /// Attempts made so far, this one counted.
-    pub attempt: i64,
-    /// For `Pending`: when to try again.
-    pub next_attempt_at: Option<Timestamp>,
-    pub provider_id: Option<String>,
-    pub units: i64,
-    pub fault: Option<String>,
-    /// Of the component that sent it.
-    pub digest: Option<String>,
-    pub at: Timestamp,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRow {
     pub message: NewMessage,
@@ -124,40 +107,6 @@ impl Store {
             scope.tenant().0,
         );
         Ok(rows.first().map(|(at,)| time(*at)))
-    }
-
-    /// Records how attempts ended, in one statement.
-    pub async fn settle_messages(&self, scope: &Scope, settled: Vec<Settled>) -> Result<(), StoreError> {
-        let Some(rows) = Rows::of(&settled, |row, settled| {
-            row.id(settled.id).int(settled.status.code()).int(settled.attempt).maybe_time(settled.next_attempt_at);
-            row.maybe_text(settled.provider_id.as_deref()).int(settled.units).maybe_text(settled.fault.as_deref());
-            row.maybe_text(settled.digest.as_deref()).time(settled.at);
-        }) else {
-            return Ok(());
-        };
-        let tenant = scope.tenant();
-        self.writer
-            .write(Some(tenant), move |tx| {
-                Box::pin(async move {
-                    execute!(
-                        tx.conn(),
-                        // In this form SQLite looks each message up by its key; joined, it scans all of the tenant's.
-                        "WITH settled AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, \
-                         CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
-                         CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
-                         CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
-                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM jsonb_each($2)) \
-                         UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
-                         (SELECT settled.status, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
-                         settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
-                         WHERE settled.id = messages.id) WHERE tenant_id = $1 AND id IN (SELECT settled.id FROM settled)",
-                        tenant.0,
-                        &rows.json,
-                    )
-                    .map(drop)
-                })
-            })
-            .await
     }
 
     /// A page of messages, by id.

@@ -21,11 +21,19 @@ pub enum TimelineKind {
     Object = 4,
     /// An event that granted or withdrew a consent.
     Consent = 5,
+    /// An event that could not be computed, and so counts nowhere.
+    SetAside = 6,
 }
 
 impl TimelineKind {
-    pub const ALL: [TimelineKind; 5] =
-        [TimelineKind::Event, TimelineKind::Message, TimelineKind::Run, TimelineKind::Object, TimelineKind::Consent];
+    pub const ALL: [TimelineKind; 6] = [
+        TimelineKind::Event,
+        TimelineKind::Message,
+        TimelineKind::Run,
+        TimelineKind::Object,
+        TimelineKind::Consent,
+        TimelineKind::SetAside,
+    ];
 
     fn from_code(code: i64) -> Option<TimelineKind> {
         TimelineKind::ALL.into_iter().find(|kind| *kind as i64 == code)
@@ -83,7 +91,8 @@ pub struct TimelineItem {
     pub id: String,
     pub title: String,
     /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`. Run: `journey`, `version`,
-    /// `node`, `status`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them.
+    /// `node`, `status`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set aside:
+    /// `type`, `fault`, `body`.
     pub detail: Value,
 }
 
@@ -106,11 +115,12 @@ struct Row {
     body: String,
 }
 
-/// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id; and the
-/// columns of its time and of its id.
+/// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id, and whose
+/// it is; and the columns of its time and of its id.
 struct Source {
     columns: &'static str,
     from: &'static str,
+    own: &'static str,
     at: &'static str,
     id: &'static str,
 }
@@ -123,6 +133,7 @@ impl Source {
                           e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
                 from: "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
                        WHERE e.tenant_id = ",
+                own: " AND part_id = own",
                 at: "e.occurred_at",
                 id: "e.message_id",
             },
@@ -130,6 +141,7 @@ impl Source {
                 columns: "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
                           status AS number, journey AS note, content AS body FROM ",
                 from: "messages WHERE tenant_id = ",
+                own: " AND part_id = own",
                 at: "created_at",
                 id: "id",
             },
@@ -137,6 +149,7 @@ impl Source {
                 columns: "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
                           version AS number, node AS note, CAST(status AS TEXT) AS body FROM ",
                 from: "runs WHERE tenant_id = ",
+                own: " AND part_id = own",
                 at: "started_at",
                 id: "id",
             },
@@ -144,6 +157,7 @@ impl Source {
                 columns: "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
                           kind AS title, version AS number, key AS note, fields AS body FROM ",
                 from: "objects WHERE tenant_id = ",
+                own: " AND part_id = own",
                 at: "updated_at",
                 id: "kind || '/' || key",
             },
@@ -152,8 +166,19 @@ impl Source {
                           e.name AS title, e.kind AS number, e.cause AS note, b.body AS body FROM ",
                 from: "events e JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
                        WHERE e.tenant_id = ",
+                own: " AND part_id = own",
                 at: "e.occurred_at",
                 id: "e.message_id",
+            },
+            TimelineKind::SetAside => Source {
+                columns: "SELECT e.occurred_at AS happened_at, CAST(6 AS BIGINT) AS kind, s.message_id AS id, \
+                          e.name AS title, e.kind AS number, s.fault AS note, COALESCE(b.body, '{}') AS body FROM ",
+                from: "set_aside s JOIN events e ON e.tenant_id = s.tenant_id AND e.position = s.position \
+                       LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+                       WHERE s.tenant_id = ",
+                own: " AND s.part_id = own",
+                at: "e.occurred_at",
+                id: "s.message_id",
             },
         }
     }
@@ -172,10 +197,10 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "");
         for (index, kind) in kinds.iter().enumerate() {
-            let Source { columns, from, at, id } = Source::of(*kind);
+            let Source { columns, from, own, at, id } = Source::of(*kind);
             sql.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             sql.push(columns).each_part_of(scope.tenant(), part).push(from).int(scope.tenant().0);
-            sql.push(" AND part_id = own");
+            sql.push(own);
             if *kind == TimelineKind::Consent {
                 sql.push(" AND e.kind IN (").int(EventKind::Identify.code()).push(", ").int(EventKind::Update.code());
                 sql.push(") AND ").either("b.body -> 'consents'", "CAST(b.body AS JSONB) -> 'consents'");
@@ -220,6 +245,7 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
         }),
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
         TimelineKind::Consent => json!({"consents": body.get("consents")}),
+        TimelineKind::SetAside => json!({"type": EventKind::from_code(number), "fault": note, "body": body}),
     };
     Ok(TimelineItem { at: time(row.happened_at), kind, id: row.id, title: row.title, detail })
 }

@@ -27,9 +27,11 @@ macro_rules! each_case {
         writes::a_cancelled_write_does_not_stop_the_writer(&database).await?;
         writes::a_newer_database_is_refused(&database).await?;
         writes::a_restart_takes_over(&database).await?;
+        writes::what_is_set_aside_counts_nowhere(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
         previews::consents_are_in_the_timeline(&database).await?;
+        previews::what_was_said_is_read_newest_first(&database).await?;
         previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
         identities::a_merge_moves_parts_only(&database).await?;
         identities::policies_attributes_and_matches(&database).await?;

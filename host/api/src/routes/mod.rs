@@ -55,7 +55,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(customers::segments::customer_segments))
         .routes(routes!(customers::objects::customer_objects))
         .routes(routes!(customers::unmerge::unmerge_customer))
-        .routes(routes!(customers::attribute_history::attribute_history))
+        .routes(routes!(customers::history::customer_history))
         .routes(routes!(attributes::list::list_attributes))
         .routes(routes!(attributes::put::put_attribute, attributes::remove::remove_attribute))
         .routes(routes!(identity_kinds::get::get_identity_kinds, identity_kinds::put::put_identity_kinds))

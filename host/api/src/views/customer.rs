@@ -152,7 +152,7 @@ impl From<Cause> for CauseView {
 pub(crate) struct TimelineItemView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `event`, `message`, `run`, `object` or `consent`.
+    /// `event`, `message`, `run`, `object`, `consent` or `set-aside`.
     #[schema(value_type = String)]
     kind: TimelineKind,
     id: String,

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod customer;
+mod history;
 mod privacy;
 mod profile;
 mod record;
@@ -9,6 +10,7 @@ mod segment;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
+pub(crate) use history::{HistoryEntry, HistoryPage, ValueKind};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use record::{

@@ -102,12 +102,26 @@ async fn kinds_and_attributes_are_configured() {
     let changed = json!({"consents": {"news": null, "news/sms": {"state": "denied"}}, "attributes": {"city": "Paris"}});
     let changed = hub.call("PATCH", &path, key, Some(changed)).await.body;
     assert_eq!(changed["consents"].as_object().unwrap().keys().collect::<Vec<_>>(), ["news/sms"]);
-    let history = hub.get(&format!("{path}/attributes/city/history"), key).await.body;
-    assert_eq!(history["entries"][0]["value"], "Paris");
     assert_eq!(put("/api/v1/attributes/visits", json!({"type": "integer", "merge": "sum"})).await.status, 200);
     assert_eq!(put("/api/v1/attributes/visits", json!({"merge": "least"})).await.status, 400);
     let declared = hub.get("/api/v1/attributes", key).await.body;
     assert_eq!(declared["attributes"]["visits"], json!({"type": "integer", "merge": "sum"}));
+    let wrong = hub.call("PATCH", &path, key, Some(json!({"attributes": {"visits": "3"}}))).await;
+    assert_eq!(pointer(&wrong), (400, "wrong-type", "/attributes/visits"));
+    hub.send_events(
+        &tenant,
+        json!([
+            {"type": "identify", "userId": "ada", "traits": {"visits": 3, "city": "Rome"}},
+            {"type": "identify", "userId": "ada", "traits": {"visits": "four", "city": "Bern"}},
+        ]),
+    )
+    .await;
+    let ada = hub.get(&path, key).await.body;
+    assert_eq!((&ada["attributes"]["visits"], &ada["attributes"]["city"]), (&json!(3), &json!("Bern")));
+    let refused = hub.get("/api/v1/events?name=Attribute%20Refused", key).await.body;
+    let refused = refused["events"].as_array().unwrap();
+    let said = json!({"attribute": "visits", "type": "integer", "found": "text", "plugin": null, "rule": null});
+    assert_eq!((refused.len(), &refused[0]["body"]["properties"]), (1, &said));
     assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 204);
     assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 404);
     assert_eq!(hub.get("/api/v1/matches", key).await.body, json!({"matches": [], "next": null}));

@@ -41,6 +41,10 @@ async fn a_profile_has_all_that_belongs_to_a_customer() {
     let consents = json!({"consents": {"marketing/email": {"state": "granted", "source": "form"}}});
     assert_eq!(hub.call("PATCH", &path, key, Some(consents)).await.status, 200);
     assert_json_snapshot!("profile", hub.get(&path, key).await);
+    let derived = hub.get(&format!("{path}/history?name=tier"), key).await.body;
+    let expected = json!({"kind": "attribute", "name": "tier", "value": "gold", "at": hub.now(), "event": "first",
+        "plugin": "d1", "rule": "rfm"});
+    assert_eq!(derived["entries"], json!([expected]));
     let segments = hub.get(&format!("{path}/segments"), key).await;
     let member = json!({"segment": "best", "since": hub.now()});
     assert_eq!((segments.status, segments.body), (200, json!({"segments": [member]})));
@@ -83,4 +87,56 @@ fn object(hub: &Hub, kind: &str, key: &str, part: PartId) -> ObjectChange {
         cause: "m".to_owned(),
     };
     ObjectChange::Create(object, Vec::new())
+}
+
+#[tokio::test]
+async fn the_history_says_who_set_what() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let declared = json!({"type": "integer"});
+    assert_eq!(hub.call("PUT", "/api/v1/attributes/age", key, Some(declared)).await.status, 200);
+    let say = |id: &str, at: &str, body: Value| {
+        let mut event = json!({"type": "identify", "userId": "ada", "messageId": id, "asked_by": "nobody",
+            "timestamp": format!("2026-01-30T{at}:00:00Z")});
+        event.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        event
+    };
+    let events = json!([
+        say("second", "11", json!({"traits": {"city": "Paris", "age": "old"}})),
+        say("first", "10", json!({"traits": {"city": "London", "age": 36}, "anonymousId": "x"})),
+        say("third", "12", json!({"type": "group", "groupId": "g1"})),
+    ]);
+    hub.send_events(&tenant, events).await;
+    let found = hub.get("/api/v1/customers?identity=anonymous_id:x", key).await;
+    let path = format!("/api/v1/customers/{}", found.body["customers"][0]["id"].as_str().unwrap());
+    for change in [
+        json!({"tags": {"vip": true}, "consents": {"news": {"state": "granted", "source": "form"}}}),
+        json!({"tags": {"vip": false}, "consents": {"news": null}, "attributes": {"city": null}}),
+    ] {
+        hub.advance(std::time::Duration::from_secs(60));
+        assert_eq!(hub.call("PATCH", &path, key, Some(change)).await.status, 200);
+    }
+    let page = hub.get(&format!("{path}/history"), key).await;
+    assert_json_snapshot!("history", page);
+    let mut pages = Vec::new();
+    let mut before = String::new();
+    loop {
+        let part = hub.get(&format!("{path}/history?limit=2{before}"), key).await.body;
+        pages.extend(part["entries"].as_array().unwrap().iter().cloned());
+        match part["next"].as_str() {
+            Some(next) => before = format!("&before={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(json!(pages), page.body["entries"], "page by page");
+    let values = async |query: &str| -> Vec<Value> {
+        let page = hub.get(&format!("{path}/history?{query}"), key).await.body;
+        page["entries"].as_array().unwrap().iter().map(|entry| entry["value"].clone()).collect()
+    };
+    assert_eq!(values("name=city").await, [Value::Null, json!("Paris"), json!("London")]);
+    assert_eq!(values("kind=tag").await, [json!(false), json!(true)]);
+    assert_eq!(values("kind=tag&name=city").await, Vec::<Value>::new());
+    assert_eq!(values("kind=attribute&name=age").await, [json!(36)], "a refused value was not set");
+    assert_eq!(hub.get(&format!("{path}/history?kind=score"), key).await.status, 400);
 }

@@ -18,7 +18,7 @@ async fn a_foreign_id_is_not_found() {
         format!("/api/v1/customers/{id}/timeline"),
         format!("/api/v1/customers/{id}/segments"),
         format!("/api/v1/customers/{id}/objects"),
-        format!("/api/v1/customers/{id}/attributes/tier/history"),
+        format!("/api/v1/customers/{id}/history"),
         format!("/api/v1/customers/{id}/data"),
         "/api/v1/segments/secret".to_owned(),
         "/api/v1/segments/secret/versions".to_owned(),

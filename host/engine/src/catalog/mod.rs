@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use openhub_journey::{Journey, Surroundings};
+use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
@@ -57,6 +58,8 @@ pub struct Catalog {
     pub policies: Policies,
     /// How the attributes of joined parts become one: as declared; the counters of installed plugins are summed.
     pub merges: Merges,
+    /// What the values of declared attributes have to be.
+    pub types: Types,
     /// Whether erased identities are refused: then those of each batch are looked up.
     pub suppresses: bool,
 }
@@ -69,7 +72,10 @@ impl Catalog {
         catalog.suppresses = store.suppresses(scope).await?;
         catalog.merges = counters(&installations);
         let declared = store.declared_attributes(scope).await?;
-        catalog.merges.extend(declared.into_iter().map(|(name, declaration)| (name, declaration.merge)));
+        for (name, declaration) in declared {
+            catalog.types.extend(declaration.of.map(|of| (name.clone(), of)));
+            catalog.merges.insert(name, declaration.merge);
+        }
         // A version with runs under way keeps its meaning when a plugin that it uses is disabled.
         let known = surroundings(installations.iter().map(|installation| &installation.manifest));
         for installation in installations {

@@ -38,6 +38,7 @@ pub struct Segments {
     objects: Index,
     consents: Vec<Place>,
     identities: Vec<Place>,
+    messages: Vec<Place>,
     /// Those whose answer may change by time alone.
     clock: Vec<Place>,
     all: Vec<Place>,
@@ -85,9 +86,12 @@ impl Segments {
         }
         // An event may lie in the future of a live clock, so a mention of events is one of the time, too.
         let timed = needs.clock || !needs.events.is_empty() || needs.messages.is_some();
-        for (places, mentioned) in
-            [(&mut self.consents, needs.consents), (&mut self.identities, needs.identities), (&mut self.clock, timed)]
-        {
+        for (places, mentioned) in [
+            (&mut self.consents, needs.consents),
+            (&mut self.identities, needs.identities),
+            (&mut self.messages, needs.messages.is_some()),
+            (&mut self.clock, timed),
+        ] {
             if mentioned {
                 places.push(place);
             }
@@ -160,6 +164,11 @@ impl Segments {
 
     pub fn on_identity(&self) -> &[Place] {
         &self.identities
+    }
+
+    /// Journeys that ask about messages ask when they are there: only segments have to be told.
+    pub fn on_message(&self) -> &[Place] {
+        &self.messages
     }
 
     pub fn on_clock(&self) -> &[Place] {

@@ -4,20 +4,24 @@ use openhub_model::customer::consent_faults;
 use openhub_model::identity::Authority;
 use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::claims::PROPOSED;
 use super::event::Happening;
 use super::wave::Batch;
 use crate::body::Body;
+use crate::catalog::Catalog;
 
 /// The attribute that keeps the group of the last `group` call.
 const GROUP: &str = "group_id";
 
 impl Batch<'_> {
     pub(super) fn absorb(&mut self, lane: usize, event: &mut Happening) {
-        let body = std::mem::take(&mut event.body);
+        let mut body = std::mem::take(&mut event.body);
         let Some(part) = event.part else { return };
+        if body.verdict.is_some() && event.kind == EventKind::Update {
+            return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
+        }
         if event.depth == 0 {
             self.sight(lane, part, event);
             self.claim(lane, event, &body);
@@ -27,7 +31,7 @@ impl Batch<'_> {
                 self.propose(event, &event.properties);
             }
         }
-        let (merges, segments) = (&self.catalog.merges, &self.catalog.segments);
+        let Catalog { merges, segments, types, .. } = self.catalog;
         let lane = &mut self.lanes[lane];
         if lane.customer.is_none() {
             return;
@@ -44,32 +48,37 @@ impl Batch<'_> {
             return lane.write(part, merges, |state, _| state.saw(at));
         }
         let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
+        let group = body.group(kind).map(Value::from).filter(|group| lane.admits(types, GROUP, group, &cause));
+        let (tags, consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
+        // The traits of a group are the group's.
+        let mut attributes = if kind == EventKind::Group { Map::new() } else { body.attributes() };
+        attributes.retain(|name, value| lane.admits(types, name, value, &cause));
         let mut touched = Vec::new();
         lane.write(part, merges, |state, joined| {
             state.saw(at);
-            if let Some(group) = body.group(kind) {
-                state.set(GROUP, group.into(), cause.clone());
+            if let Some(group) = group {
+                state.set(GROUP, group, cause.clone());
                 touched.extend_from_slice(segments.on_attribute(GROUP));
             }
             if kind == EventKind::Group {
                 return;
             }
-            for (tag, present) in &body.tags {
+            for (tag, present) in &tags {
                 if let Value::Bool(_) | Value::Null = present {
                     state.set_tag(tag, present.clone(), cause.clone());
                     touched.extend_from_slice(segments.on_tag(tag));
                 }
             }
-            if consent_faults(&body.consents, "").is_empty() {
-                for (key, consent) in &body.consents {
+            if consent_faults(&consents, "").is_empty() {
+                for (key, consent) in &consents {
                     let joined = joined.and_then(|joined| joined.consents.get(key));
                     state.set_consent(key, consent.clone(), cause.clone(), joined);
                     touched.extend_from_slice(segments.on_consent());
                 }
             }
-            for (name, value) in body.attributes() {
-                state.set(&name, value, cause.clone());
+            for (name, value) in attributes {
                 touched.extend_from_slice(segments.on_attribute(&name));
+                state.set(&name, value, cause.clone());
             }
         });
         lane.standing.touch(&touched);

@@ -12,6 +12,7 @@ use openhub_store::Entry;
 use super::Fire;
 use super::event::Happening;
 use super::segments::{Standing, wake_timer};
+use super::typed::Refused;
 use crate::catalog::Segments;
 
 /// What a customer meets next.
@@ -78,6 +79,8 @@ pub struct Lane {
     /// Caused events go before the customer's next event or timer.
     pub caused: VecDeque<Happening>,
     pub standing: Standing,
+    /// Values that the item under way would have written.
+    pub refused: Vec<Refused>,
 }
 
 impl Lane {

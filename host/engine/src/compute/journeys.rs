@@ -15,6 +15,7 @@ use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::{Answer, Asker, Operation, Request};
 use super::wave::Batch;
+use crate::catalog::Catalog;
 
 /// What journeys leave behind besides the runs themselves.
 #[derive(Default)]
@@ -154,14 +155,17 @@ impl Batch<'_> {
                     let part = self.lanes[lane].runs[run].run.part;
                     let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
                     let cause = Cause { at: now, event: cause.into(), plugin: None, rule };
-                    let segments = &catalog.segments;
+                    let Catalog { segments, merges, types, .. } = catalog;
+                    let lane = &mut self.lanes[lane];
+                    let mut attributes = attributes;
+                    attributes.retain(|(name, value)| lane.admits(types, name, value, &cause));
                     for (name, _) in &attributes {
-                        self.lanes[lane].standing.touch(segments.on_attribute(name));
+                        lane.standing.touch(segments.on_attribute(name));
                     }
                     for (tag, _) in &tags {
-                        self.lanes[lane].standing.touch(segments.on_tag(tag));
+                        lane.standing.touch(segments.on_tag(tag));
                     }
-                    self.lanes[lane].write(part, &catalog.merges, |state, _| update(state, attributes, tags, &cause));
+                    lane.write(part, merges, |state, _| update(state, attributes, tags, &cause));
                     input = Input::Continue;
                 }
                 Next::Object { kind, fields } => {

@@ -17,6 +17,7 @@ mod retry;
 mod review;
 mod rules;
 mod segments;
+mod typed;
 mod values;
 mod wave;
 
@@ -39,6 +40,7 @@ pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
 pub use review::{Review, review};
 pub use segments::{Upload, wake_timer};
+pub use typed::VALUE_REFUSED;
 pub use wave::{Stop, named};
 
 /// What LOAD read for one attempt.
@@ -86,6 +88,8 @@ pub struct Tally {
     pub fuel: u64,
     pub row_faults: u64,
     pub too_deep: u64,
+    /// Values of another type than their attribute was declared with.
+    pub values_refused: u64,
     /// Claims that joined identities.
     pub joined: u64,
 }

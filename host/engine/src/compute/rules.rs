@@ -15,7 +15,7 @@ use super::project::{Row, project};
 use super::values::to_json;
 use super::wave::{Batch, Stop, Turn};
 use crate::body;
-use crate::catalog::{Rule, WritePath};
+use crate::catalog::{Catalog, Rule, WritePath};
 
 /// Rows of one call at most.
 const ROWS: usize = 1_000;
@@ -145,13 +145,19 @@ impl Batch<'_> {
             plugin: Some(rule.digest.clone()),
             rule: Some(rule.name.clone()),
         };
-        let segments = &self.catalog.segments;
-        self.lanes[*lane].standing.touch(match path {
+        let Catalog { segments, merges, types, .. } = self.catalog;
+        let lane = &mut self.lanes[*lane];
+        if let WritePath::Attribute(name) | WritePath::Counter(name) = path
+            && !lane.admits(types, name, &value, &cause)
+        {
+            return;
+        }
+        lane.standing.touch(match path {
             WritePath::Attribute(name) | WritePath::Counter(name) => segments.on_attribute(name),
             WritePath::Tag(name) => segments.on_tag(name),
             WritePath::Decision => &[],
         });
-        self.lanes[*lane].write(part, &self.catalog.merges, |state, _| match path {
+        lane.write(part, merges, |state, _| match path {
             WritePath::Attribute(name) => drop(state.set(name, value, cause)),
             WritePath::Counter(name) => state.add(name, value.as_i64().unwrap_or(0), cause),
             WritePath::Tag(name) => drop(state.set_tag(name, value, cause)),

@@ -186,7 +186,7 @@ impl<'a> Moment<'a> {
         Moment { now, cause, depth: 0, historical: false }
     }
 
-    fn happening(&self) -> Happening {
+    pub fn happening(&self) -> Happening {
         Happening {
             message_id: self.cause.into(),
             part: None,

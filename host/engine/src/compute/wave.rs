@@ -190,11 +190,16 @@ impl<'a> Batch<'a> {
         }
         for (lane, item) in &wave {
             match item {
-                Item::Event(event) => self.assess(*lane, Moment::of(event)),
+                Item::Event(event) => {
+                    self.tell_refused(*lane, event);
+                    self.assess(*lane, Moment::of(event));
+                }
                 Item::Timer(run, due) => {
                     let run = &self.lanes[*lane].runs[*run].run;
                     let cause = format!("{}/{}", run.id, run.step);
-                    self.assess(*lane, Moment::timer(*due, &cause));
+                    let moment = Moment::timer(*due, &cause);
+                    self.tell_refused(*lane, &moment.happening());
+                    self.assess(*lane, moment);
                 }
                 Item::Wake(due) => {
                     let Some(customer) = &self.lanes[*lane].customer else { continue };

@@ -2,8 +2,8 @@
 
 use futures::future::join_all;
 use openhub_model::condition::{AttributeTest, Comparison};
-use openhub_model::{Cause, Condition, Customer, EventKind, NewEvent};
-use openhub_store::{AsOf, Scope, Store, TimelineFilter, TimelineKind};
+use openhub_model::{Cause, Condition, Customer, Event, EventKind, NewEvent};
+use openhub_store::{AsOf, Before, Scope, Store, TimelineFilter, TimelineKind};
 use serde_json::json;
 use std::time::Duration;
 
@@ -91,4 +91,35 @@ async fn count(store: &Store, scope: &Scope) -> anyhow::Result<i64> {
 fn everybody() -> Condition {
     let test = AttributeTest { name: "a7".into(), is: Comparison::Prefix, value: json!("") };
     Condition::Attribute(test)
+}
+
+pub async fn what_was_said_is_read_newest_first(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.tenant_by_name("acme").await?.ok_or_else(|| anyhow::anyhow!("an earlier case makes it"))?;
+    let (scope, part) = (Scope::of(tenant.id), part(&tenant, 502));
+    let call = |id: &str, kind, name: &str, micros| NewEvent {
+        kind,
+        name: name.to_owned(),
+        occurred_at: at(micros),
+        ..event(format!("said-{id}"), part)
+    };
+    let events = vec![
+        call("late", EventKind::Identify, "", 30),
+        call("early", EventKind::Update, "", 10),
+        call("order", EventKind::Track, "Order Completed", 20),
+        call("group", EventKind::Group, "", 20),
+        call("refused", EventKind::Track, "Refused", 20),
+    ];
+    store.append(&scope, events).await?;
+    let said = async |before, rows| -> anyhow::Result<Vec<Event>> {
+        Ok(store.sayings(&scope, part, "Refused", before, rows).await?)
+    };
+    let ids = |events: &[Event]| events.iter().map(|event| event.message_id.clone()).collect::<Vec<_>>();
+    let all = said(None, 9).await?;
+    assert_eq!(ids(&all), ["said-late", "said-refused", "said-group", "said-early"]);
+    let (at, position) = (all[1].occurred_at, all[1].position);
+    assert_eq!(ids(&said(Some(Before::Event(at, position)), 9).await?), ["said-group", "said-early"]);
+    assert_eq!(ids(&said(Some(Before::Until(at)), 2).await?), ["said-refused", "said-group"]);
+    store.close().await;
+    Ok(())
 }

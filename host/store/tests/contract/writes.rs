@@ -1,17 +1,19 @@
 //! Appends, commits, transactions and leases.
 
 use futures::future::join_all;
+use openhub_model::condition::Truth;
 use openhub_model::identity::Authority;
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
-use openhub_model::{Cause, Customer, Id, Origin};
+use openhub_model::{Cause, Condition, Customer, Id, Origin};
 use openhub_store::{
-    Claim, ClaimStatus, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Settled, Store,
-    StoreError, TimelineFilter, TimelineKind,
+    AsOf, Claim, ClaimStatus, Entry, EventFilter, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope,
+    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 
+use crate::identities::row;
 use crate::support::{Database, at, changes, event, identity, lease, part, tenant};
 
 pub async fn duplicates_are_left_out(database: &Database) -> anyhow::Result<()> {
@@ -186,7 +188,16 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         digest: None,
         at: at(101),
     };
-    store.settle_messages(&scope, vec![settled]).await?;
+    let head = store.standing(&scope).await?.head;
+    store.settle_messages(&scope, vec![settled.clone()], Verdicts::Unheard).await?;
+    assert_eq!(store.standing(&scope).await?.head, head, "a verdict that nobody hears is no event");
+    for _ in 0..2 {
+        store.settle_messages(&scope, vec![settled.clone()], Verdicts::Heard).await?;
+    }
+    let told = store.load_events(&scope, head, 9).await?;
+    let told: Vec<_> = told.iter().map(|event| (event.part, event.occurred_at, event.received_at)).collect();
+    let clock = store.standing(&scope).await?.clock;
+    assert_eq!(told, [(Some(message.part), clock, at(101))], "one event, at the time of the replay");
     assert_eq!(store.next_attempt(&scope).await?, None);
     let row = store.message(&scope, message.id).await?.expect("it was committed");
     assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 1));
@@ -208,7 +219,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     let timeline = store.timeline(&scope, part, &filter).await?;
     let filter = TimelineFilter { before: Some(timeline[1].cursor()), limit: 9, ..TimelineFilter::default() };
     let rest = store.timeline(&scope, part, &filter).await?;
-    assert_eq!(timeline.len() + rest.len(), 3, "an event, a message, a run");
+    assert_eq!(timeline.len() + rest.len(), 4, "an event, a verdict, a message, a run");
     let filter = TimelineFilter { kinds: vec![TimelineKind::Run], limit: 9, ..TimelineFilter::default() };
     assert_eq!(store.timeline(&scope, part, &filter).await?.len(), 1);
     let filter = TimelineFilter { from: Some(at(2)), to: Some(at(3)), limit: 9, ..TimelineFilter::default() };
@@ -352,4 +363,38 @@ fn message(part: Id, run: Id) -> NewMessage {
         created_at: at(3),
         expires_at: None,
     }
+}
+
+/// The log keeps it, and nobody counts it: whose it is is known where it was set aside.
+pub async fn what_is_set_aside_counts_nowhere(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("s").await?;
+    let tenant = store.create_tenant("aside", openhub_model::ClockKind::Replay, at(1)).await?;
+    let (scope, part) = (Scope::of(tenant.id), part(&tenant, 1));
+    let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
+    let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    store.append(&scope, vec![event("good", part), event("bad", part), event("late", part)]).await?;
+    let mut batch = changes(3);
+    batch.customers.push(Customer::new(part, identity(1), at(1)).into());
+    batch.parts.push(row(&tenant, 1, 1));
+    batch.set_aside = vec![SetAside { position: 2, message_id: "bad".into(), fault: "a panic".into(), at: at(4) }];
+    store.commit(&scope, lease, &batch).await?;
+    let twice = json!({"event": {"name": "Order Completed", "is": "eq", "value": 2}});
+    let twice: Condition = serde_json::from_value(twice)?;
+    let as_of = AsOf { now: at(5), checkpoint: 3 };
+    assert_eq!(store.truths(&scope, &twice, as_of, None, 9).await?, [(part, Truth::True)]);
+    let facts = store.facts(&scope, &[(part, vec![part])], &twice.needs(), as_of).await?;
+    assert_eq!(facts[0].events.len(), 2);
+    let filter = TimelineFilter { limit: 9, ..TimelineFilter::default() };
+    let timeline = store.timeline(&scope, part, &filter).await?;
+    let shown: Vec<_> = timeline.iter().map(|item| (item.kind, item.id.as_str())).collect();
+    let expected = [(TimelineKind::SetAside, "bad"), (TimelineKind::Event, "late"), (TimelineKind::Event, "good")];
+    assert_eq!(shown, expected);
+    assert_eq!((&timeline[0].detail["fault"], &timeline[0].detail["type"]), (&json!("a panic"), &json!("track")));
+    let (kept, aside) = store.set_aside_of(&scope, part).await?.remove(0);
+    assert_eq!((kept.part, kept.body, aside), (Some(part), event("bad", part).body, batch.set_aside.remove(0)));
+    let again = store.append(&scope, vec![event("bad", part)]).await?;
+    assert_eq!((again.accepted, again.duplicates), (0, 1), "it came already");
+    store.release_leases(&leases).await?;
+    store.close().await;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
-use openhub_store::{Scope, Store};
+use openhub_store::{Changes, Scope, SetAside, Store};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 
@@ -60,8 +60,27 @@ pub async fn fill(store: &Store, rows: &Rows, name: &str, people: &[Person]) -> 
     let scope = Scope::of(tenant);
     let events: Vec<NewEvent> = people.iter().flat_map(|person| arrivals(person, tenant)).collect();
     store.append(&scope, events).await?;
+    set_aside(store, &scope, people).await?;
     rows.write(tenant, &statements(people, tenant)).await?;
     Ok(scope)
+}
+
+/// As the engine does it.
+async fn set_aside(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::Result<()> {
+    let at = Timestamp::from_micros(0);
+    let deliveries = people.iter().flat_map(|person| &person.deliveries);
+    let aside = (1..).zip(deliveries).filter(|(_, delivery)| delivery.aside).map(|(position, delivery)| SetAside {
+        position,
+        message_id: delivery.id.clone(),
+        fault: "a fault".to_owned(),
+        at,
+    });
+    let changes = Changes { set_aside: aside.collect(), ..Changes::default() };
+    let leases = store.claim_partitions(at, Timestamp::from_micros(1), 1_000).await?;
+    for lease in leases.iter().filter(|lease| lease.tenant == scope.tenant()) {
+        store.commit(scope, lease, &changes).await?;
+    }
+    Ok(store.release_leases(&leases).await?)
 }
 
 fn arrivals(person: &Person, tenant: TenantId) -> Vec<NewEvent> {

@@ -41,6 +41,8 @@ pub struct Delivery {
     pub body: String,
     pub caused: bool,
     pub erased: bool,
+    /// Its COMPUTE failed.
+    pub aside: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +117,7 @@ pub fn person(dice: &mut Dice, number: usize) -> Person {
         }
     }
     let part = |dice: &mut Dice| dice.below(parts.len());
-    let mut deliveries = dice.list(0, 14, |dice| delivery(dice, parts.len()));
+    let mut deliveries = dice.list(0, 15, |dice| delivery(dice, parts.len()));
     for (index, delivery) in deliveries.iter_mut().enumerate() {
         delivery.id = format!("{number}-{index}");
     }
@@ -123,7 +125,7 @@ pub fn person(dice: &mut Dice, number: usize) -> Person {
     for _ in 0..dice.below(3) {
         if !deliveries.is_empty() {
             let id = dice.pick(&deliveries).id.clone();
-            deliveries.push(Delivery { id, caused: false, erased: false, ..delivery(dice, parts.len()) });
+            deliveries.push(Delivery { id, caused: false, erased: false, aside: false, ..delivery(dice, parts.len()) });
         }
     }
     let consent = |dice: &mut Dice| {
@@ -171,14 +173,16 @@ fn delivery(dice: &mut Dice, parts: usize) -> Delivery {
         4 => r#"{"properties":{"x":1e-400,"y":"\u00e9"}}"#.to_owned(),
         _ => json!({"type": "track", "properties": members(dice, &["x", "y", "z"])}).to_string(),
     };
+    let caused = dice.once_in(10);
     Delivery {
         id: String::new(),
         part: dice.below(parts),
         name: (*dice.pick(&["A", "A", "B", "C"])).to_owned(),
         at: instant(dice, 0, 25),
         body,
-        caused: dice.once_in(10),
+        caused,
         erased: dice.once_in(20),
+        aside: !caused && dice.once_in(15),
     }
 }
 
@@ -210,7 +214,7 @@ impl Person {
             ..CustomerFacts::default()
         };
         for (index, delivery) in self.deliveries.iter().enumerate() {
-            if !seen.insert(&delivery.id) || !(delivery.caused || index < done) {
+            if !seen.insert(&delivery.id) || delivery.aside || !(delivery.caused || index < done) {
                 continue;
             }
             let body: Value = serde_json::from_str(&delivery.body).expect("a body is JSON");

@@ -168,7 +168,7 @@ impl Reference<'_> {
                 continue;
             }
             seen.push(&delivery.id);
-            if !delivery.caused && index >= self.done {
+            if delivery.aside || !delivery.caused && index >= self.done {
                 continue;
             }
             let body: Value = serde_json::from_str(&delivery.body).expect("a body is JSON");

@@ -49,10 +49,11 @@ fn smaller(case: &Case) -> Vec<Case> {
         });
     }
     for (index, delivery) in case.person.deliveries.iter().enumerate() {
-        if delivery.caused || delivery.erased {
+        if delivery.caused || delivery.erased || delivery.aside {
             person(&|case| {
                 case.person.deliveries[index].caused = false;
                 case.person.deliveries[index].erased = false;
+                case.person.deliveries[index].aside = false;
             });
         }
         let body: Value = serde_json::from_str(&delivery.body).expect("a body is JSON");

@@ -187,7 +187,7 @@ fn arrive(changes: &mut Changes, id: PartId, number: usize) {
             customer.set(name, value, cause.clone());
         }
     }
-    changes.customers.push(customer);
+    changes.customers.push(customer.into());
     changes.claims.push(Claim {
         part: id,
         identity: identity.clone(),

@@ -22,6 +22,9 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
 ///
 /// Types: `text`, `number`, `integer`, `boolean`, `timestamp`, `list`, `object`. Merges of joined customers: `newest`
 /// (the default), `oldest`, `sum`, `non-empty`, `min`, `max`; in force from the next write to each customer on.
+///
+/// A value of another type is not written from then on, whoever would write it; the rest of its event is, and the hub's
+/// event `Attribute Refused` says so. Values that are there stay. Without a type, any value is taken.
 #[utoipa::path(put, path = "/api/v1/attributes/{name}", tag = "identities", request_body = Object,
     params(("name" = String, Path, description = "The attribute's name.")),
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]

@@ -59,12 +59,12 @@ pub(crate) async fn create_customer(
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     let part = subject.part(access.tenant());
-    check_attributes(&new.attributes)?;
+    check_attributes(&app, &access.scope, &new.attributes).await?;
     check_tags(&new.tags)?;
     check_consents(&new.consents)?;
     let body = json!({
-        "type": "identify", "identity": subject, "identities": new.identities, "traits": new.attributes,
-        "tags": new.tags, "consents": new.consents,
+        "identity": subject, "identities": new.identities, "traits": new.attributes, "tags": new.tags,
+        "consents": new.consents, "asked_by": access.key,
     });
     check_size(&app, &body)?;
     let status = match app.store.customer(&access.scope, part).await? {
@@ -72,7 +72,7 @@ pub(crate) async fn create_customer(
         None => StatusCode::CREATED,
     };
     let at = tenant_now(&app, &access.scope).await?;
-    let event = event(&app, EventKind::Identify, Some(part), at, &body);
+    let event = event(&app, EventKind::Update, Some(part), at, &body);
     match write(&app, &access.scope, vec![Op::Append(event)]).await? {
         Progress::Done => Ok((status, Json(show(&app, &access.scope, part).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),

@@ -186,13 +186,8 @@ async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pr
             }),
         )
     }));
-    rows.extend(app.store.set_aside_of(scope, id).await?.into_iter().map(|aside| {
-        line(
-            "set-aside",
-            json!({
-                "position": aside.position, "message_id": aside.message_id, "fault": aside.fault, "at": aside.at,
-            }),
-        )
+    rows.extend(app.store.set_aside_of(scope, id).await?.into_iter().map(|(event, aside)| {
+        line("set-aside", json!({"event": EventView::from(event), "fault": aside.fault, "at": aside.at}))
     }));
     Ok(rows)
 }

@@ -1,10 +1,10 @@
 //! Customers: found, read, and changed through the log.
 
-pub(crate) mod attribute_history;
 pub(crate) mod create;
 pub(crate) mod data;
 pub(crate) mod erase;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod objects;
 pub(crate) mod segments;

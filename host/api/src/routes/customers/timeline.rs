@@ -22,7 +22,8 @@ const LIST: &str = "timeline";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Only items of these kinds: `event`, `message`, `run`, `object` and `consent`, separated by commas.
+    /// Only items of these kinds: `event`, `message`, `run`, `object`, `consent` and `set-aside`, separated by
+    /// commas.
     kind: Option<String>,
     /// Only items from this moment on.
     #[param(value_type = Option<String>)]
@@ -36,7 +37,8 @@ pub(crate) struct Parameters {
     limit: Option<usize>,
 }
 
-/// All that happened to a customer, newest first. An event that changed a consent is an item of both kinds.
+/// All that happened to a customer, newest first. An event that changed a consent is an item of both kinds. One that could
+/// not be computed is `set-aside` and no `event`: it counts in no condition.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
     responses((status = 200, body = TimelinePage), Problems))]

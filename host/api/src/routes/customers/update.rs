@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_model::customer::consent_faults;
 use openhub_model::{EventKind, Fault};
-use openhub_store::Op;
+use openhub_store::{Op, Scope};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -54,13 +54,13 @@ pub(crate) async fn update_customer(
     JsonBody(change): JsonBody<Change>,
 ) -> Result<Response, Problem> {
     let id = id_in_path(&id, "customer")?;
-    check_attributes(&change.attributes)?;
+    check_attributes(&app, &access.scope, &change.attributes).await?;
     check_tags(&change.tags)?;
     check_consents(&change.consents)?;
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let body = json!({
         "identity": customer.identity, "attributes": change.attributes, "tags": change.tags,
-        "consents": change.consents,
+        "consents": change.consents, "asked_by": access.key,
     });
     check_size(&app, &body)?;
     let at = tenant_now(&app, &access.scope).await?;
@@ -71,8 +71,22 @@ pub(crate) async fn update_customer(
     }
 }
 
-pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Problem> {
-    check_names("/attributes", attributes.keys())
+/// Their names, and the values of those that were declared with a type.
+pub(super) async fn check_attributes(app: &App, scope: &Scope, attributes: &Map<String, Value>) -> Result<(), Problem> {
+    const POINTER: &str = "/attributes";
+    check_names(POINTER, attributes.keys())?;
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    let declared = app.store.declared_attributes(scope).await?;
+    for (name, value) in attributes {
+        let of = declared.get(name).and_then(|declaration| declaration.of);
+        if let Some(of) = of.filter(|of| !of.holds(value)) {
+            let message = format!("It is declared with the type {}.", json!(of));
+            return Err(Problem::fault(INVALID_BODY, Fault::new(step(POINTER, name), "wrong-type", message)));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_tags(tags: &BTreeMap<String, bool>) -> Result<(), Problem> {

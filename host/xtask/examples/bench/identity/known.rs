@@ -82,7 +82,7 @@ pub async fn load(hub: &Hub, customers: usize) -> Result<()> {
     parts.retain(|(_, _, which)| *which == 0);
     for users in parts.chunks(CHUNK) {
         let claims = users.iter().flat_map(|(_, number, _)| (0..3).map(|which| claim(hub.tenant, *number, which)));
-        let customers = users.iter().map(|(id, number, _)| customer(*id, *number)).collect();
+        let customers = users.iter().map(|(id, number, _)| customer(*id, *number).into()).collect();
         let changes = Changes { claims: claims.collect(), customers, ..empty() };
         hub.store.commit(&hub.scope, lease, &changes).await?;
     }

@@ -1,0 +1,116 @@
+//! Declared types: what is of another type is not written, by whatever way it comes, whatever the batch size and the
+//! database; the rest of its event is.
+
+use openhub_model::{EventKind, Identity, NewEvent, Timestamp};
+use openhub_test_postgres::Server;
+use openhub_tests::guests;
+use openhub_tests::house::{House, control};
+use serde_json::{Value, json};
+
+const CUSTOMERS: usize = 13;
+const EVENTS: usize = 400;
+
+/// Of events of each kind, some bring a value that fits and some another; the declarations change on the way.
+fn events(house: &House) -> Vec<NewEvent> {
+    let start: Timestamp = "2025-01-01T12:00:00Z".parse().expect("a time");
+    let events = (0..EVENTS).map(|row| {
+        let subject = Identity::new(Identity::USER_ID, format!("u{}", (row * 7919) % CUSTOMERS));
+        let late = if row % 9 == 0 { 40 } else { 0 };
+        let at = Timestamp::from_micros(start.micros() + (row as i64 - late) * 3_600_000_000);
+        let age = if row % 3 == 0 { json!(row) } else { json!(row.to_string()) };
+        let (kind, mut body) = match row % 5 {
+            0 => (EventKind::Identify, json!({"traits": {"age": age, "row": row}, "tags": {"seen": true}})),
+            1 => (EventKind::Update, json!({"attributes": {"age": age, "row": row, "since": "2025-01-01"}})),
+            2 => (EventKind::Group, json!({"groupId": format!("g{row}")})),
+            _ => (EventKind::Track, json!({"event": "Order Completed", "properties": {"total": 20 + row % 90}})),
+        };
+        body["userId"] = subject.value.clone().into();
+        let mut event = house.call(kind, &format!("call-{row}"), &subject, at, body);
+        event.historical = row % 11 == 0;
+        event
+    });
+    events.collect()
+}
+
+fn declared(name: &str, of: &str) -> NewEvent {
+    let body = json!({"attribute": name, "declaration": {"type": of}});
+    control("attribute.declared", &format!("{name}:{of}"), body)
+}
+
+/// Sets an attribute of its own, and one that was declared with another type, after each order and again a day later.
+fn journey() -> Value {
+    let update = |attributes: Value, next: &str| json!({"type": "update", "attributes": attributes, "next": next});
+    json!({
+        "trigger": {"event": "Order Completed"}, "reentry": "after-exit",
+        "start": "now",
+        "nodes": {
+            "now": update(json!({"label": 5, "greeted": true}), "later"),
+            "later": {"type": "wait", "duration": "1d", "next": "again"},
+            "again": update(json!({"label": "x", "greeted": "no"}), "end"),
+            "end": {"type": "exit", "reason": "done"},
+        },
+    })
+}
+
+async fn state(url: Option<String>, batch: usize, workers: usize) -> Value {
+    let house = House::open(url).await;
+    for plugin in guests::ours() {
+        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
+    }
+    house.publish("labels", journey()).await;
+    house.publish_segments().await;
+    let declarations = [
+        ("age", "integer"),
+        ("since", "timestamp"),
+        ("group_id", "number"),
+        ("tier", "integer"),
+        ("orders", "text"),
+        ("label", "text"),
+        ("greeted", "boolean"),
+    ];
+    let declarations = declarations.map(|(name, of)| declared(name, of)).into();
+    house.store.append(&house.scope, declarations).await.expect("attributes are declared");
+    let mut events = events(&house);
+    events.insert(300, declared("row", "text"));
+    house.store.append(&house.scope, events).await.expect("events are appended");
+    let position = house.advance("2025-12-31T12:00:00Z").await;
+    house.run(batch, workers, position).await;
+    let mut state = house.state().await;
+    let mut values = Vec::new();
+    for number in 0..CUSTOMERS {
+        let part = Identity::new(Identity::USER_ID, format!("u{number}")).part(house.tenant);
+        let customer = house.store.customer(&house.scope, part).await.expect("a look").expect("a customer");
+        let plain = |(name, held): (&String, &openhub_model::Attribute)| (name.clone(), held.value.clone());
+        values.push(customer.attributes.iter().map(plain).collect::<Value>());
+    }
+    state["values"] = values.into();
+    state
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_of_another_type_is_not_written() {
+    let one = state(None, 1, 1).await;
+    for values in one["values"].as_array().expect("a list") {
+        let is = |name: &str, of: fn(&Value) -> bool| values.get(name).is_none_or(of);
+        assert!(is("age", Value::is_i64) && is("since", Value::is_null) && is("label", Value::is_string), "{values}");
+        assert!(is("greeted", Value::is_boolean) && is("spent_cents", Value::is_i64), "{values}");
+        for refused in ["since", "group_id", "tier", "orders"] {
+            assert_eq!(values.get(refused), None, "{values}");
+        }
+        assert!(values["row"].as_u64().is_some_and(|row| row < 300), "it keeps what it had: {values}");
+    }
+    let events = one["events"].as_array().expect("events").iter().filter_map(Value::as_str);
+    let refused: Vec<&str> = events.filter(|event| event.starts_with("Attribute Refused")).collect();
+    for name in ["age", "since", "group_id", "tier", "orders", "label", "greeted", "row"] {
+        let about = format!("\"attribute\":\"{name}\"");
+        assert!(refused.iter().any(|event| event.contains(&about)), "nothing is told of `{name}`");
+    }
+    let server = Server::start().await.expect("PostgreSQL starts");
+    for (database, batch) in [("SQLite", 7), ("SQLite", 5_000), ("PostgreSQL", 37)] {
+        let url = if database == "SQLite" { None } else { Some(server.database().await.expect("a database")) };
+        let other = state(url, batch, 2).await;
+        for (name, list) in one.as_object().expect("an object") {
+            assert_eq!(list, &other[name], "{database}, batches of {batch}: {name}");
+        }
+    }
+}
