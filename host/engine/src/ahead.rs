@@ -27,6 +27,12 @@ impl<'a> Ahead<'a> {
         Ahead { runs: changes.runs.iter().map(|run| (run.id, run)).collect(), changes }
     }
 
+    /// What of a batch's changes is laid over; the rest is needed no more once it is written out for the commit.
+    pub fn needs(changes: Changes) -> Changes {
+        let Changes { checkpoint, clock, wall, wakes, gone_customers, claims, runs, objects, .. } = changes;
+        Changes { checkpoint, clock, wall, wakes, gone_customers, claims, runs, objects, ..Changes::default() }
+    }
+
     /// The timers due before `until`, and not behind `upto` if the read ended there.
     pub fn timers(&self, read: &mut Vec<Timer>, until: Timestamp, upto: Option<Timer>) {
         let woken =

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Event, Id, Timestamp};
-use openhub_store::{Changes, Lease, NodeCount, Scope, SetAside, StoreError};
+use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
@@ -139,18 +139,17 @@ impl Lane {
         };
         loop {
             let Computed { batch, alone, outcome, loading, computing } = computed;
-            let Output { mut changes, made, tally, .. } = match outcome {
+            let (Output { changes, made, tally, .. }, prepared) = match outcome {
                 Ok(output) => output,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
                     return Ok(Progress::Moved);
                 }
             };
-            changes.wall = (self.shared.clock)();
             let began = Instant::now();
             let (committed, ahead) = tokio::join!(
                 async {
-                    let committed = self.shared.store.commit(&self.scope, &self.lease, &changes).await;
+                    let committed = self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await;
                     (committed, began.elapsed())
                 },
                 self.ahead(&changes),
@@ -244,17 +243,31 @@ impl Lane {
             output.changes.disarmed.extend(orphans);
             Ok(output)
         });
-        let mut outcome = computed.await.map_err(|_| EngineError::Panicked)?;
-        if let Ok(output) = &mut outcome {
-            let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
-            let marker = self.shared.sealer.marker();
-            Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
-            let mut known = std::mem::take(&mut output.known);
-            let needs = self.catalog.segments.needs();
-            known.iter_mut().for_each(|known| known.prune(needs, output.changes.clock));
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
-        }
+        let outcome = match computed.await.map_err(|_| EngineError::Panicked)? {
+            Ok(output) => Ok(self.prepare(output).await?),
+            Err(stop) => Err(stop),
+        };
         Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
+    }
+
+    /// What COMPUTE made as it is committed. The lane holds its customers from now on.
+    async fn prepare(&self, mut output: Output) -> Result<(Output, Prepared), EngineError> {
+        let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
+        let marker = self.shared.sealer.marker();
+        Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
+        output.changes.wall = (self.shared.clock)();
+        let catalog = self.catalog.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let (needs, clock) = (catalog.segments.needs(), output.changes.clock);
+            output.known.iter_mut().for_each(|known| known.prune(needs, clock));
+            let prepared = Prepared::of(&output.changes);
+            output.changes = Ahead::needs(output.changes);
+            (output, prepared)
+        });
+        let (mut output, prepared) = written.await.map_err(|_| EngineError::Panicked)?;
+        let known = std::mem::take(&mut output.known);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
+        Ok((output, prepared))
     }
 
     pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
@@ -366,7 +379,7 @@ struct Computed {
     /// How many items it has.
     batch: usize,
     alone: Option<Alone>,
-    outcome: Result<Output, Stop>,
+    outcome: Result<(Output, Prepared), Stop>,
     loading: Duration,
     computing: Duration,
 }

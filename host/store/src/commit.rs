@@ -26,10 +26,10 @@ use crate::tombstones::{Tombstone, put_tombstones};
 use crate::writer::{Tx, Weight};
 
 /// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
-const HEAVY: usize = 200;
+const HEAVY: u64 = 200;
 
 /// The changes as the statements take them, written out by the caller so that the writer only passes them on.
-struct Prepared {
+pub struct Prepared {
     checkpoint: i64,
     clock: Timestamp,
     wall: Timestamp,
@@ -50,6 +50,8 @@ struct Prepared {
     objects: ObjectWrites,
     messages: Option<Bulk>,
     events: Option<Bulk>,
+    /// Of `events`, in their order.
+    bodies: Option<Bulk>,
     arrivals: Vec<NewEvent>,
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
@@ -65,12 +67,17 @@ impl Store {
     /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
     /// [`StoreError::VersionConflict`] name the objects that are in the way.
     pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
+        self.commit_prepared(scope, lease, Prepared::of(changes)).await
+    }
+
+    /// As [`Store::commit`], of changes that are written out already.
+    pub async fn commit_prepared(&self, scope: &Scope, lease: &Lease, prepared: Prepared) -> Result<(), StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
-        let prepared = prepare(changes);
-        let weight = if changes.customers.len() >= HEAVY { Weight::Heavy } else { Weight::Light };
+        let customers = prepared.customers.as_ref().map_or(0, |customers| customers.count);
+        let weight = if customers >= HEAVY { Weight::Heavy } else { Weight::Light };
         self.writer
             .write_with(weight, Some(tenant), move |tx| {
-                Box::pin(async move { write(tx, tenant, &lease, &prepared).await })
+                Box::pin(async move { write(tx, tenant, &lease, prepared).await })
             })
             .await
     }
@@ -92,37 +99,41 @@ impl Store {
     }
 }
 
-fn prepare(changes: &Changes) -> Prepared {
-    Prepared {
-        checkpoint: changes.checkpoint,
-        clock: changes.clock,
-        wall: changes.wall,
-        customers: customer_rows(&changes.customers),
-        wakes: wake_rows(&changes.wakes),
-        gone_customers: ids(&changes.gone_customers),
-        parts: part_rows(&changes.parts),
-        gone_parts: ids(&changes.gone_parts),
-        claims: claim_rows(&changes.claims),
-        matches: match_rows(&changes.matches),
-        decisions: decision_rows(&changes.decisions),
-        runs: run_rows(&changes.runs),
-        disarmed: timer_rows(&changes.disarmed),
-        armed: timer_rows(&changes.armed),
-        entries: entry_rows(&changes.entries),
-        objects: object_writes(&changes.objects),
-        messages: message_rows(&changes.messages),
-        events: event_rows(&changes.events),
-        arrivals: changes.arrivals.clone(),
-        counts: count_rows(&changes.counts),
-        set_aside: set_aside_rows(&changes.set_aside),
-        catalog: changes.catalog.clone(),
-        memberships: membership_rows(&changes.memberships),
-        fills: changes.fills.clone(),
-        tombstones: changes.tombstones.clone(),
+impl Prepared {
+    pub fn of(changes: &Changes) -> Prepared {
+        Prepared {
+            checkpoint: changes.checkpoint,
+            clock: changes.clock,
+            wall: changes.wall,
+            customers: customer_rows(&changes.customers),
+            wakes: wake_rows(&changes.wakes),
+            gone_customers: ids(&changes.gone_customers),
+            parts: part_rows(&changes.parts),
+            gone_parts: ids(&changes.gone_parts),
+            claims: claim_rows(&changes.claims),
+            matches: match_rows(&changes.matches),
+            decisions: decision_rows(&changes.decisions),
+            runs: run_rows(&changes.runs),
+            disarmed: timer_rows(&changes.disarmed),
+            armed: timer_rows(&changes.armed),
+            entries: entry_rows(&changes.entries),
+            objects: object_writes(&changes.objects),
+            messages: message_rows(&changes.messages),
+            events: event_rows(&changes.events),
+            bodies: body_rows(&changes.events),
+            arrivals: changes.arrivals.clone(),
+            counts: count_rows(&changes.counts),
+            set_aside: set_aside_rows(&changes.set_aside),
+            catalog: changes.catalog.clone(),
+            memberships: membership_rows(&changes.memberships),
+            fills: changes.fills.clone(),
+            tombstones: changes.tombstones.clone(),
+        }
     }
 }
 
-async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepared) -> Result<(), StoreError> {
+/// What is written is let go at once: a batch's rows are as long as the batch in memory.
+async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Prepared) -> Result<(), StoreError> {
     let caused = changes.events.as_ref().map_or(0, |events| events.count);
     let moved = fetch_optional!(
         tx.conn(),
@@ -138,57 +149,57 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, changes: &Prepa
         limit(changes.tombstones.len()),
     )?;
     let (head,) = moved.ok_or(StoreError::FenceLost)?;
-    write_objects(tx, tenant, &changes.objects).await?;
-    if let Some(rows) = &changes.customers {
+    write_objects(tx, tenant, &std::mem::take(&mut changes.objects)).await?;
+    if let Some(rows) = changes.customers.take() {
         put_customers(tx, tenant, rows).await?;
     }
     put_wakes(tx, tenant, &changes.wakes).await?;
     if let Some(ids) = &changes.gone_customers {
         drop_customers(tx, tenant, ids).await?;
     }
-    if let Some(rows) = &changes.parts {
-        put_parts(tx, tenant, rows).await?;
+    if let Some(rows) = changes.parts.take() {
+        put_parts(tx, tenant, &rows).await?;
     }
     if let Some(ids) = &changes.gone_parts {
         drop_parts(tx, tenant, ids).await?;
     }
-    if let Some(rows) = &changes.claims {
-        put_claims(tx, tenant, rows).await?;
+    if let Some(rows) = changes.claims.take() {
+        put_claims(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.matches {
-        put_matches(tx, tenant, rows).await?;
+    if let Some(rows) = changes.matches.take() {
+        put_matches(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.decisions {
-        decide_matches(tx, tenant, rows).await?;
+    if let Some(rows) = changes.decisions.take() {
+        decide_matches(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.runs {
+    if let Some(rows) = changes.runs.take() {
         put_runs(tx, tenant, rows).await?;
     }
-    if let Some(rows) = &changes.disarmed {
-        disarm(tx, tenant, rows).await?;
+    if let Some(rows) = changes.disarmed.take() {
+        disarm(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.armed {
-        arm(tx, tenant, rows).await?;
+    if let Some(rows) = changes.armed.take() {
+        arm(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.entries {
-        put_entries(tx, tenant, rows).await?;
+    if let Some(rows) = changes.entries.take() {
+        put_entries(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.messages {
+    if let Some(rows) = changes.messages.take() {
         add_messages(tx, tenant, changes.wall, rows).await?;
         tx.signal_appended();
     }
-    if let Some(rows) = &changes.events {
-        add_events(tx, tenant, head - caused.cast_signed() + 1, rows).await?;
+    if let Some((events, bodies)) = changes.events.take().zip(changes.bodies.take()) {
+        add_events(tx, tenant, head - caused.cast_signed() + 1, events, bodies).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if !changes.arrivals.is_empty() {
         append_all(tx, tenant, &[&changes.arrivals], None).await?;
     }
-    if let Some(rows) = &changes.counts {
-        add_counts(tx, tenant, rows).await?;
+    if let Some(rows) = changes.counts.take() {
+        add_counts(tx, tenant, &rows).await?;
     }
-    if let Some(rows) = &changes.set_aside {
-        put_aside(tx, tenant, rows).await?;
+    if let Some(rows) = changes.set_aside.take() {
+        put_aside(tx, tenant, &rows).await?;
     }
     put_memberships(tx, tenant, &changes.memberships).await?;
     for fill in &changes.fills {
@@ -209,31 +220,43 @@ fn event_rows(events: &[NewEvent]) -> Option<Bulk> {
     Rows::of(events, |row, event| {
         row.text(&event.message_id).int(event.kind.code()).text(&event.name).maybe_id(event.part);
         row.time(event.occurred_at).time(event.received_at).int(i64::from(event.historical));
-        row.maybe_text(event.cause.as_deref()).text(&event.body).int(event.authority.code());
+        row.maybe_text(event.cause.as_deref()).int(event.authority.code());
+    })
+}
+
+fn body_rows(events: &[NewEvent]) -> Option<Bulk> {
+    Rows::of(events, |row, event| {
+        row.text(&event.body);
     })
 }
 
 /// Caused events are done when they are stored, and a rerun causes the same ones: those that exist are left out.
-async fn add_events(tx: &mut Tx<'_>, tenant: TenantId, first: i64, rows: &Bulk) -> Result<(), StoreError> {
+async fn add_events(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    first: i64,
+    events: Bulk,
+    bodies: Bulk,
+) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
          historical, cause, authority) SELECT $1, CAST($2 AS BIGINT) + key, 1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), \
-         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 9 AS BIGINT) FROM jsonb_each($3) WHERE true \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT) FROM jsonb_each($3) WHERE true \
          ON CONFLICT DO NOTHING",
         tenant.0,
         first,
-        &rows.json,
+        events.json,
     )?;
     execute!(
         tx.conn(),
         "INSERT INTO event_bodies (tenant_id, position, body) SELECT $1, CAST($2 AS BIGINT) + key, \
-         CAST(value ->> 8 AS TEXT) FROM jsonb_each($3) WHERE EXISTS (SELECT 1 FROM events \
+         CAST(value ->> 0 AS TEXT) FROM jsonb_each($3) WHERE EXISTS (SELECT 1 FROM events \
          WHERE events.tenant_id = $1 AND events.position = CAST($2 AS BIGINT) + key)",
         tenant.0,
         first,
-        &rows.json,
+        bodies.json,
     )
     .map(drop)
 }

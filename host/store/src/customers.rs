@@ -136,7 +136,7 @@ pub(crate) fn customer_rows(customers: &[Arc<Customer>]) -> Option<Bulk> {
     })
 }
 
-pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
         "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, consents, \
@@ -147,7 +147,7 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk
          attributes = excluded.attributes, tags = excluded.tags, consents = excluded.consents, causes = excluded.causes, \
          first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at",
         tenant.0,
-        &rows.json,
+        rows.json,
     )
     .map(drop)
 }

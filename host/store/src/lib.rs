@@ -53,6 +53,7 @@ pub mod transact;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
 pub use claims::{Claim, ClaimStatus};
+pub use commit::Prepared;
 pub use conditions::{AsOf, Preview};
 pub use customers::CustomerFilter;
 pub use erase::{EraseStep, Erasing};

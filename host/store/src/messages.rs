@@ -168,7 +168,7 @@ pub(crate) async fn add_messages(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     wall: Timestamp,
-    rows: &Bulk,
+    rows: Bulk,
 ) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
@@ -179,7 +179,7 @@ pub(crate) async fn add_messages(
          CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), 0, 0, CAST($3 AS BIGINT), 0 \
          FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
         tenant.0,
-        &rows.json,
+        rows.json,
         wall.micros(),
     )
     .map(drop)

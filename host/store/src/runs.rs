@@ -164,7 +164,7 @@ pub(crate) fn run_rows(runs: &[Run]) -> Option<Bulk> {
     })
 }
 
-pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
+pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
         "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, awaits, due, state, started_at, \
@@ -176,7 +176,7 @@ pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> 
          node = excluded.node, step = excluded.step, status = excluded.status, awaits = excluded.awaits, \
          due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault",
         tenant.0,
-        &rows.json,
+        rows.json,
     )
     .map(drop)
 }
