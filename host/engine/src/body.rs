@@ -85,6 +85,12 @@ impl Body {
         both || !self.traits.is_empty() || !self.identities.is_empty() || !self.previous_id.is_null()
     }
 
+    /// Whether a call says nothing of its customer but who they are and what they did: most do.
+    pub fn is_plain(&self, kind: EventKind) -> bool {
+        let is_act = matches!(kind, EventKind::Track | EventKind::Page | EventKind::Screen);
+        is_act && !self.names_others() && self.decided.is_none() && !self.review && self.verdict.is_none()
+    }
+
     /// Identities that the event names besides its subject, in the form of their kinds; those of a higher priority
     /// first.
     pub fn claims(&self, kind: EventKind, subject: &Identity, policy: &Policy) -> Vec<Identity> {

@@ -17,15 +17,17 @@ const GROUP: &str = "group_id";
 
 impl Batch<'_> {
     pub(super) fn absorb(&mut self, lane: usize, event: &mut Happening) {
-        let mut body = std::mem::take(&mut event.body);
+        let mut said = event.body.take();
+        let mut nothing = Body::default();
+        let body = said.as_deref_mut().unwrap_or(&mut nothing);
         let Some(part) = event.part else { return };
         if body.verdict.is_some() && event.kind == EventKind::Update {
             return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
         }
         if event.depth == 0 {
             self.sight(lane, part, event);
-            self.claim(lane, event, &body);
-            self.decide(event, &body);
+            self.claim(lane, event, body);
+            self.decide(event, body);
             // A program on a server may propose as a rule does.
             if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
                 self.propose(event, &event.properties);
@@ -51,7 +53,7 @@ impl Batch<'_> {
         let group = body.group(kind).map(Value::from).filter(|group| lane.admits(types, GROUP, group, &cause));
         let (tags, consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
         // The traits of a group are the group's.
-        let mut attributes = if kind == EventKind::Group { Map::new() } else { body.attributes() };
+        let mut attributes = if kind == EventKind::Group { Map::new() } else { std::mem::take(body).attributes() };
         attributes.retain(|name, value| lane.admits(types, name, value, &cause));
         let mut touched = Vec::new();
         lane.write(part, merges, |state, joined| {

@@ -28,8 +28,8 @@ pub struct Happening {
     /// 0 for an event that arrived.
     pub depth: u8,
     pub position: i64,
-    /// What it says of the customer; taken when it is absorbed.
-    pub body: Body,
+    /// What it says of the customer besides who they are, if anything; taken when it is absorbed.
+    pub body: Option<Box<Body>>,
     pub properties: Value,
     pub subject: Option<Identity>,
 }
@@ -49,7 +49,7 @@ impl Happening {
             historical: event.historical,
             depth: event.depth,
             position: event.position,
-            body: Body::default(),
+            body: None,
             properties: Value::Null,
             subject: event.subject.clone(),
         }

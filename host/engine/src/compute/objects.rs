@@ -227,7 +227,7 @@ impl Batch<'_> {
             historical: false,
             depth: 1,
             position: 0,
-            body: crate::body::Body::default(),
+            body: None,
             properties: Value::Null,
             subject: None,
         };

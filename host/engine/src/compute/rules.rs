@@ -226,7 +226,7 @@ impl Batch<'_> {
             historical: event.historical,
             depth: cause.depth + 1,
             position: cause.position,
-            body: body::Body::default(),
+            body: None,
             properties,
             subject,
         });

@@ -18,7 +18,6 @@ use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::Answer;
 use super::wave::Batch;
-use crate::body::Body;
 use crate::catalog::{Catalog, Place, Segments};
 
 pub const ENTERED: &str = "Segment Entered";
@@ -199,7 +198,7 @@ impl<'a> Moment<'a> {
             historical: self.historical,
             depth: self.depth,
             position: 0,
-            body: Body::default(),
+            body: None,
             properties: Value::Null,
             subject: None,
         }

@@ -304,6 +304,6 @@ fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) ->
         position: event.position,
         properties: std::mem::replace(&mut body.properties, Value::Null),
         subject: body.subject(),
-        body,
+        body: (!body.is_plain(event.kind)).then(|| Box::new(body)),
     }
 }
