@@ -263,7 +263,7 @@ impl Task {
             while let Some(Work::Scrub { reply }) = works.pop_if(|work| matches!(work, Work::Scrub { .. })) {
                 scrubs.push(reply);
             }
-            for mut together in self.apart(works.split_off(0)) {
+            for mut together in self.apart(std::mem::take(&mut works)) {
                 while !together.is_empty() {
                     self.turn(&mut together).await;
                 }
