@@ -87,8 +87,7 @@ impl Body {
 
     /// Whether a call says nothing of its customer but who they are and what they did: most do.
     pub fn is_plain(&self, kind: EventKind) -> bool {
-        let is_act = matches!(kind, EventKind::Track | EventKind::Page | EventKind::Screen);
-        is_act && !self.names_others() && self.decided.is_none() && !self.review && self.verdict.is_none()
+        matches!(kind, EventKind::Track | EventKind::Page | EventKind::Screen) && !self.names_others()
     }
 
     /// Identities that the event names besides its subject, in the form of their kinds; those of a higher priority

@@ -111,7 +111,7 @@ async fn kinds_and_attributes_are_configured() {
     hub.send_events(
         &tenant,
         json!([
-            {"type": "identify", "userId": "ada", "traits": {"visits": 3, "city": "Rome"}},
+            {"type": "identify", "userId": "ada", "traits": {"visits": 3, "city": "Rome"}, "review": true, "verdict": {}},
             {"type": "identify", "userId": "ada", "traits": {"visits": "four", "city": "Bern"}},
         ]),
     )

@@ -38,7 +38,8 @@ impl Batch<'_> {
         if lane.customer.is_none() {
             return;
         }
-        if body.review {
+        // What a client puts there is none of the hub's own.
+        if body.review && event.kind == EventKind::Update {
             return lane.standing.touch(segments.all());
         }
         if event.depth > 0 {
