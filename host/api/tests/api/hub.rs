@@ -18,6 +18,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+/// After this long without an event a lane looks for more, and lets go of the customers that it holds.
+const POLL: Duration = Duration::from_millis(5);
+
 pub struct Hub {
     pub store: Store,
     pub engine: Arc<Engine>,
@@ -61,7 +64,7 @@ impl Hub {
             Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
         };
         let sealer = Arc::new(Sealer::from_key([7; 32]));
-        let config = EngineConfig { poll: Duration::from_millis(5), ..EngineConfig::default() };
+        let config = EngineConfig { poll: POLL, ..EngineConfig::default() };
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
         let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);
@@ -175,7 +178,7 @@ impl Hub {
     /// it lets go of them when nothing has happened for as long as it polls.
     pub async fn commit(&self, tenant: &Tenant, changes: Changes) {
         self.settle(tenant).await;
-        tokio::time::sleep(5 * openhub_engine::Config::default().poll).await;
+        tokio::time::sleep(200 * POLL).await;
         let scope = Scope::of(tenant.id);
         let standing = self.store.standing(&scope).await.expect("a standing");
         let (checkpoint, clock) = (standing.checkpoint, standing.clock.max(changes.clock));
