@@ -8,4 +8,5 @@ pub mod hub;
 pub mod load;
 pub mod patience;
 pub mod report;
+pub mod seed;
 pub mod traces;

@@ -4,6 +4,7 @@
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::load::Load;
 use openhub_tests::report::say;
+use openhub_tests::seed::seed;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -28,8 +29,7 @@ async fn postgres() {
 }
 
 async fn survives(name: &str, database: Option<String>) {
-    let seed = seed();
-    say(format!("{name}: OPENHUB_TEST_SEED={seed}"));
+    let seed = seed(name);
     let (load, mut hub) = Load::start(name, database).await;
     let mut at_work = 0;
     for point in points(seed) {
@@ -43,13 +43,6 @@ async fn survives(name: &str, database: Option<String>) {
     assert!(at_work >= KILLS_AT_WORK, "only {at_work} of {KILLS} kills hit the hub at work");
     say(format!("{name}: {at_work} of {KILLS} kills hit the hub at work"));
     assert!(again <= KILLS as u64 * IN_FLIGHT, "{again} messages came in again: more than were in flight");
-}
-
-fn seed() -> u64 {
-    match std::env::var("OPENHUB_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("the seed is a number"),
-        Err(_) => rand::random::<u32>().into(),
-    }
 }
 
 /// Fractions of the work, ascending: one drawn from each of as many equal parts of it.

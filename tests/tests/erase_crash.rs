@@ -5,6 +5,7 @@ use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::{Client, Place};
 use openhub_tests::patience::until;
 use openhub_tests::report::say;
+use openhub_tests::seed::seed;
 use openhub_tests::traces::texts;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -33,8 +34,7 @@ async fn postgres() {
 
 async fn survives(name: &str, database: Option<String>) {
     let scrubs = database.is_none();
-    let seed = seed();
-    say(format!("{name}: OPENHUB_TEST_SEED={seed}"));
+    let seed = seed(name);
     let mut random = StdRng::seed_from_u64(seed);
     let place = Place::new(database);
     let tenant = place.tenant("live").await;
@@ -180,11 +180,4 @@ fn mentions(found: &[(String, String)], number: usize) -> Vec<&str> {
     let mut places: Vec<&str> = found.iter().filter(|(_, text)| names(text)).map(|(place, _)| place.as_str()).collect();
     places.dedup();
     places
-}
-
-fn seed() -> u64 {
-    match std::env::var("OPENHUB_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("the seed is a number"),
-        Err(_) => rand::random::<u32>().into(),
-    }
 }
