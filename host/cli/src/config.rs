@@ -69,7 +69,7 @@ impl Default for Config {
             data: PathBuf::from("openhub-data"),
             database: None,
             environment: "live".to_owned(),
-            batch: 12_000,
+            batch: 8_000,
             workers: cores,
             poll_ms: 200,
             deliveries: 8,

@@ -5,43 +5,53 @@
 //! Only what COMPUTE reads is laid over, and of that only what the lane does not hold anyway: the customers of the last
 //! batch it does. Objects that rules and runs change are not: a batch that turns out to need one is not read ahead.
 
-use std::collections::{HashMap, HashSet};
-
-use openhub_model::condition::ObjectFact;
+use hashbrown::{HashMap, HashSet};
+use openhub_model::condition::{Needs, ObjectFact};
 use openhub_model::identity::{Authority, Part};
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Id, Identity, PartId, Timestamp};
 use openhub_store::{Changes, Claim, CustomerFacts, ObjectChange};
 
-use crate::catalog::Catalog;
 use crate::compute::wake_timer;
 
-/// The changes of the batch that commits, by what they change.
-pub struct Ahead<'a> {
-    runs: HashMap<Id, &'a Run>,
-    changes: &'a Changes,
+/// What of a batch is laid over reads while it commits. All else of it is written out for the commit and let go.
+#[derive(Default)]
+pub struct Ahead {
+    pub checkpoint: i64,
+    pub clock: Timestamp,
+    /// Runs that changed, and when those come due that wait.
+    runs: HashMap<Id, Option<Timer>>,
+    /// Customers whose waking changed, and when they wake now.
+    wakes: Vec<(PartId, Option<Timestamp>)>,
+    claims: Vec<Claim>,
+    /// Those of types that conditions ask about.
+    objects: Vec<ObjectChange>,
 }
 
-impl<'a> Ahead<'a> {
-    pub fn of(changes: &'a Changes) -> Ahead<'a> {
-        Ahead { runs: changes.runs.iter().map(|run| (run.id, run)).collect(), changes }
-    }
-
-    /// What of a batch's changes is laid over; the rest is needed no more once it is written out for the commit.
-    pub fn needs(changes: Changes) -> Changes {
-        let Changes { checkpoint, clock, wall, wakes, gone_customers, claims, runs, objects, .. } = changes;
-        Changes { checkpoint, clock, wall, wakes, gone_customers, claims, runs, objects, ..Changes::default() }
+impl Ahead {
+    pub fn of(changes: &Changes, needs: &Needs) -> Ahead {
+        let timer = |run: &Run| {
+            let due = run.due.filter(|_| run.status == RunStatus::Waiting)?;
+            Some(Timer { due, id: run.id, part: run.part })
+        };
+        let gone = changes.gone_customers.iter().map(|customer| (*customer, None));
+        let asked = changes.objects.iter().filter(|change| needs.objects.contains(change.kind()));
+        Ahead {
+            checkpoint: changes.checkpoint,
+            clock: changes.clock,
+            runs: changes.runs.iter().map(|run| (run.id, timer(run))).collect(),
+            wakes: changes.wakes.iter().map(|wake| (wake.customer, wake.due)).chain(gone).collect(),
+            claims: changes.claims.clone(),
+            objects: asked.cloned().collect(),
+        }
     }
 
     /// The timers due before `until`, and not behind `upto` if the read ended there.
     pub fn timers(&self, read: &mut Vec<Timer>, until: Timestamp, upto: Option<Timer>) {
-        let woken =
-            self.changes.wakes.iter().map(|wake| wake.customer).chain(self.changes.gone_customers.iter().copied());
-        let wakes: HashSet<Id> = woken.map(|customer| wake_timer(customer, until).id).collect();
+        let wakes: HashSet<Id> = self.wakes.iter().map(|(customer, _)| wake_timer(*customer, until).id).collect();
         read.retain(|timer| !self.runs.contains_key(&timer.id) && !wakes.contains(&timer.id));
-        let runs = self.runs.values().filter(|run| run.status == RunStatus::Waiting);
-        let runs = runs.filter_map(|run| Some(Timer { due: run.due?, id: run.id, part: run.part }));
-        let wakes = self.changes.wakes.iter().filter_map(|wake| Some(wake_timer(wake.customer, wake.due?)));
+        let runs = self.runs.values().copied().flatten();
+        let wakes = self.wakes.iter().filter_map(|(customer, due)| Some(wake_timer(*customer, (*due)?)));
         let armed = runs.chain(wakes);
         read.extend(armed.filter(|timer| timer.due < until && upto.is_none_or(|upto| *timer <= upto)));
         read.sort_unstable();
@@ -49,36 +59,30 @@ impl<'a> Ahead<'a> {
 
     /// What is stored of these pairs.
     pub fn claims(&self, read: &mut Vec<Claim>, pairs: &[(PartId, Identity)]) {
-        if self.changes.claims.is_empty() || pairs.is_empty() {
+        if self.claims.is_empty() || pairs.is_empty() {
             return;
         }
-        let key = |claim: &'a Claim| -> (PartId, &'a Identity, Authority, i64) {
-            (claim.part, &claim.identity, claim.authority, claim.policy)
-        };
-        let made: HashSet<_> = self.changes.claims.iter().map(key).collect();
+        let made: HashSet<(PartId, &Identity, Authority, i64)> =
+            self.claims.iter().map(|claim| (claim.part, &claim.identity, claim.authority, claim.policy)).collect();
         read.retain(|claim| !made.contains(&(claim.part, &claim.identity, claim.authority, claim.policy)));
         let pairs: HashSet<(PartId, &Identity)> = pairs.iter().map(|(part, identity)| (*part, identity)).collect();
-        let made = self.changes.claims.iter().filter(|claim| pairs.contains(&(claim.part, &claim.identity)));
+        let made = self.claims.iter().filter(|claim| pairs.contains(&(claim.part, &claim.identity)));
         read.extend(made.cloned());
     }
 
     /// Objects of customers that conditions ask about.
-    pub fn objects(&self, read: &mut [(PartId, CustomerFacts)], parts: &[Part], catalog: &Catalog) {
-        let needs = catalog.segments.needs();
+    pub fn objects(&self, read: &mut [(PartId, CustomerFacts)], parts: &[Part]) {
         let places: HashMap<PartId, usize> =
             read.iter().enumerate().map(|(place, (customer, _))| (*customer, place)).collect();
         let owners: HashMap<PartId, usize> =
             parts.iter().filter_map(|part| Some((part.id(), *places.get(&part.customer)?))).collect();
-        for change in &self.changes.objects {
+        for change in &self.objects {
             let (kind, key, object) = match change {
                 ObjectChange::Create(object, _) | ObjectChange::Replace(object, _) => {
                     (&object.kind, &object.key, Some(object))
                 }
                 ObjectChange::Delete { kind, key, .. } => (kind, key, None),
             };
-            if !needs.objects.contains(kind) {
-                continue;
-            }
             let same = |known: &ObjectFact| *known.kind == **kind && known.key == *key;
             read.iter_mut().for_each(|(_, facts)| facts.objects.retain(|known| !same(known)));
             if let Some(object) = object
@@ -131,7 +135,7 @@ mod tests {
             ],
             ..Changes::default()
         };
-        let ahead = Ahead::of(&changes);
+        let ahead = Ahead::of(&changes, &Needs::default());
         let until = Timestamp::from_micros(80);
         let (mut before, mut after) =
             (vec![timer(1, 10), timer(2, 20), timer(4, 40)], vec![timer(2, 30), timer(4, 40)]);
@@ -146,7 +150,7 @@ mod tests {
     fn nothing_is_armed_behind_the_end_of_the_read() {
         let changes = Changes { runs: vec![run(2, RunStatus::Waiting, Some(60))], ..Changes::default() };
         let mut read = vec![timer(4, 40)];
-        Ahead::of(&changes).timers(&mut read, Timestamp::from_micros(80), Some(timer(4, 40)));
+        Ahead::of(&changes, &Needs::default()).timers(&mut read, Timestamp::from_micros(80), Some(timer(4, 40)));
         assert_eq!(read, [timer(4, 40)]);
     }
 
@@ -169,7 +173,7 @@ mod tests {
             claims: vec![claim(1, server, ClaimStatus::Joined), claim(3, server, ClaimStatus::Joined)],
             ..Changes::default()
         };
-        let ahead = Ahead::of(&changes);
+        let ahead = Ahead::of(&changes, &Needs::default());
         let pairs = [1, 2].map(|part| (Id::named(&[&[part]]), Identity::new("email", "a@example.com")));
         let mut before = vec![claim(1, Authority::Browser, stored), claim(1, server, stored), claim(2, server, stored)];
         let mut after =

@@ -34,7 +34,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { batch: 12_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
+        Config { batch: 8_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
     }
 }
 

@@ -4,7 +4,7 @@
 //! A fill goes on where it was committed last. Events that come meanwhile are handled as ever, so a customer may enter
 //! before the fill has come to them, and the fill then finds nothing to do.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::time::Instant;
 
 use openhub_model::{Event, PartId, Timestamp};

@@ -4,11 +4,12 @@
 //! database has, or will have once the commit under way is through. What others write too, objects and messages, is
 //! read anew each time. A commit that fails, and every change that is not a batch, empties it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem::{size_of, take};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hashbrown::{HashMap, HashSet};
 use openhub_model::condition::{EventFact, Needs};
 use openhub_model::identity::Part;
 use openhub_model::run::Run;

@@ -3,10 +3,10 @@
 //! An attempt that fails is made again: with half the batch if a plugin failed, with another seed if a key
 //! existed, with what it lacked if it lacked an object. Nothing is written by an attempt that fails.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashSet;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Event, Id, Timestamp};
 use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError};
@@ -25,6 +25,12 @@ use crate::suppression::Suppressions;
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
 const BACKOFF: Duration = Duration::from_millis(500);
+/// Behind a batch of so many events more are on their way, most likely.
+const MANY: usize = 1_000;
+/// How far apart two batches begin then, unless the first was full: the fewer commits, the fewer pages are written.
+const GATHER: Duration = Duration::from_millis(200);
+/// When nothing was appended for so long, nothing more is waited for.
+const QUIET: Duration = Duration::from_millis(40);
 
 pub struct Lane {
     pub(crate) shared: Arc<Shared>,
@@ -36,6 +42,8 @@ pub struct Lane {
     failures: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
+    /// The next batch may be waited for until then.
+    gathers: Option<Instant>,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
@@ -61,6 +69,7 @@ impl Lane {
             failures: 0,
             retries: Retries::default(),
             needs: Vec::new(),
+            gathers: None,
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
@@ -124,6 +133,8 @@ impl Lane {
 
     /// One attempt, and as long as they succeed those that were read ahead of its commit.
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
+        let gathers = self.gathers.take();
+        self.gather(gathers).await;
         let now = (self.shared.clock)();
         let mut computed = match self.load(&self.lease, None, self.limit, now).await? {
             Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
@@ -138,21 +149,21 @@ impl Lane {
             Loaded::Batch(batch) => self.compute(batch).await?,
         };
         loop {
-            let Computed { batch, alone, outcome, loading, computing } = computed;
-            let (Output { changes, made, tally, .. }, prepared) = match outcome {
-                Ok(output) => output,
+            let Computed { batch, alone, outcome, gathers, loading, computing } = computed;
+            let Done { changes, ahead, made, tally } = match outcome {
+                Ok(done) => done,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
                     return Ok(Progress::Moved);
                 }
             };
             let began = Instant::now();
-            let (committed, ahead) = tokio::join!(
+            let (committed, next) = tokio::join!(
                 async {
-                    let committed = self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await;
+                    let committed = self.commit(changes).await;
                     (committed, began.elapsed())
                 },
-                self.ahead(&changes),
+                self.ahead(&ahead, gathers),
             );
             let (committed, committing) = committed;
             if committed.is_err() {
@@ -160,19 +171,20 @@ impl Lane {
             }
             match committed {
                 Ok(()) => {}
-                Err(StoreError::UniqueConflict(keys)) => {
+                Err(EngineError::Store(StoreError::UniqueConflict(keys))) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
                     return Ok(Progress::Moved);
                 }
                 // Loaded objects moved meanwhile: the next attempt loads them again.
-                Err(StoreError::VersionConflict(_)) => return Ok(Progress::Moved),
-                Err(error) => return Err(error.into()),
+                Err(EngineError::Store(StoreError::VersionConflict(_))) => return Ok(Progress::Moved),
+                Err(error) => return Err(error),
             }
-            self.reached(changes.checkpoint, changes.clock);
+            self.reached(ahead.checkpoint, ahead.clock);
             record(tally, loading, computing, committing);
-            match ahead? {
+            match next? {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
                 _ => {
+                    self.gathers = gathers;
                     self.fill(now).await?;
                     return Ok(Progress::Moved);
                 }
@@ -180,17 +192,38 @@ impl Lane {
         }
     }
 
-    /// LOAD and COMPUTE of the batch behind `changes`, while those commit. None if there is none, or if it is not
+    /// Lets events come in, as long as they do.
+    async fn gather(&self, until: Option<Instant>) {
+        let Some(until) = until else { return };
+        let mut appended = self.shared.store.appended();
+        while Instant::now() < until && !self.stop.is_cancelled() {
+            appended.mark_unchanged();
+            let wait =
+                tokio::time::timeout(QUIET.min(until.saturating_duration_since(Instant::now())), appended.changed());
+            if wait.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Writes the changes out as rows and commits them.
+    async fn commit(&self, changes: Changes) -> Result<(), EngineError> {
+        let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
+        let prepared = prepared.await.map_err(|_| EngineError::Panicked)?;
+        Ok(self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await?)
+    }
+
+    /// LOAD and COMPUTE of the batch behind this one, while it commits. None if there is none, or if it is not
     /// plain: then it is read once more when the commit is known.
-    async fn ahead(&self, changes: &Changes) -> Result<Option<Computed>, EngineError> {
+    async fn ahead(&self, ahead: &Ahead, gathers: Option<Instant>) -> Result<Option<Computed>, EngineError> {
         // A first fill has its turn between two attempts; whether a message of the batch is there is told by its commit.
         if !self.unfilled.is_empty() || self.catalog.segments.needs().messages.is_some() {
             return Ok(None);
         }
-        let lease = Lease { checkpoint: changes.checkpoint, clock: changes.clock, ..self.lease };
-        let ahead = Ahead::of(changes);
+        self.gather(gathers).await;
+        let lease = Lease { checkpoint: ahead.checkpoint, clock: ahead.clock, ..self.lease };
         let limit = self.widened();
-        match self.load(&lease, Some(&ahead), limit, (self.shared.clock)()).await? {
+        match self.load(&lease, Some(ahead), limit, (self.shared.clock)()).await? {
             Loaded::Batch(batch) => {
                 let computed = self.compute(batch).await?;
                 Ok(computed.outcome.is_ok().then_some(computed))
@@ -202,7 +235,7 @@ impl Lane {
     async fn load(
         &self,
         lease: &Lease,
-        ahead: Option<&Ahead<'_>>,
+        ahead: Option<&Ahead>,
         limit: usize,
         now: Timestamp,
     ) -> Result<Loaded, EngineError> {
@@ -221,14 +254,16 @@ impl Lane {
             Next::Control(event) => Loaded::Control(event),
             Next::Batch { input, timers } => {
                 self.shared.backlogs.note(lease.tenant, input.events.len(), limit);
-                Loaded::Batch(Batch { input, timers, loading: began.elapsed() })
+                let is_many = (MANY..limit).contains(&input.events.len());
+                let gathers = is_many.then(|| began + GATHER);
+                Loaded::Batch(Batch { input, timers, gathers, loading: began.elapsed() })
             }
         })
     }
 
     async fn compute(&self, batch: Batch) -> Result<Computed, EngineError> {
         let began = Instant::now();
-        let Batch { input, timers, loading } = batch;
+        let Batch { input, timers, gathers, loading } = batch;
         let alone = Alone::of(&input, &timers);
         let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Panicked)?;
@@ -244,30 +279,29 @@ impl Lane {
             Ok(output)
         });
         let outcome = match computed.await.map_err(|_| EngineError::Panicked)? {
-            Ok(output) => Ok(self.prepare(output).await?),
+            Ok(output) => Ok(self.done(output).await?),
             Err(stop) => Err(stop),
         };
-        Ok(Computed { batch, alone, outcome, loading, computing: began.elapsed() })
+        Ok(Computed { batch, alone, outcome, gathers, loading, computing: began.elapsed() })
     }
 
-    /// What COMPUTE made as it is committed. The lane holds its customers from now on.
-    async fn prepare(&self, mut output: Output) -> Result<(Output, Prepared), EngineError> {
+    /// The lane holds the customers of the batch from now on.
+    async fn done(&self, output: Output) -> Result<Done, EngineError> {
+        let Output { mut changes, made, tally, mut known } = output;
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
         let marker = self.shared.sealer.marker();
-        Suppressions { store, scope, catalog, marker }.unpropose(&mut output.changes).await?;
-        output.changes.wall = (self.shared.clock)();
+        Suppressions { store, scope, catalog, marker }.unpropose(&mut changes).await?;
+        changes.wall = (self.shared.clock)();
         let catalog = self.catalog.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let (needs, clock) = (catalog.segments.needs(), output.changes.clock);
-            output.known.iter_mut().for_each(|known| known.prune(needs, clock));
-            let prepared = Prepared::of(&output.changes);
-            output.changes = Ahead::needs(output.changes);
-            (output, prepared)
+        let done = tokio::task::spawn_blocking(move || {
+            let needs = catalog.segments.needs();
+            known.iter_mut().for_each(|known| known.prune(needs, changes.clock));
+            changes.sort();
+            (known, Done { ahead: Ahead::of(&changes, needs), changes, made, tally })
         });
-        let (mut output, prepared) = written.await.map_err(|_| EngineError::Panicked)?;
-        let known = std::mem::take(&mut output.known);
+        let (known, done) = done.await.map_err(|_| EngineError::Panicked)?;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
-        Ok((output, prepared))
+        Ok(done)
     }
 
     pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
@@ -371,6 +405,8 @@ enum Loaded {
 struct Batch {
     input: Box<Input>,
     timers: Vec<Timer>,
+    /// Until when the batch behind it may be waited for.
+    gathers: Option<Instant>,
     loading: Duration,
 }
 
@@ -379,9 +415,18 @@ struct Computed {
     /// How many items it has.
     batch: usize,
     alone: Option<Alone>,
-    outcome: Result<(Output, Prepared), Stop>,
+    outcome: Result<Done, Stop>,
+    gathers: Option<Instant>,
     loading: Duration,
     computing: Duration,
+}
+
+/// What COMPUTE made of a batch.
+struct Done {
+    changes: Changes,
+    ahead: Ahead,
+    made: Made,
+    tally: Tally,
 }
 
 /// The one item of an attempt, if it is one.

@@ -1,9 +1,9 @@
 //! LOAD: everything that an attempt needs, in bulk reads. As many statements for one event as for five thousand.
 //! Customers that the lane still holds from earlier batches are not read.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::{HashMap, HashSet};
 use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
 use openhub_model::run::{Run, Timer};
@@ -17,6 +17,10 @@ use crate::catalog::Catalog;
 use crate::compute::{Input, Plan, body, named};
 use crate::held::{Held, Known};
 use crate::suppression::Suppressions;
+
+/// Timers for each event that an attempt may take: most are cheaper, and a batch that is cut at its timers leaves its
+/// events for another commit.
+const TIMERS: usize = 2;
 
 /// What the next attempt is about.
 pub enum Next {
@@ -38,7 +42,7 @@ pub struct Reader<'a> {
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
     /// What the batch before this one changes, if its commit is still under way.
-    pub ahead: Option<&'a Ahead<'a>>,
+    pub ahead: Option<&'a Ahead>,
     pub held: &'a Mutex<Held>,
     /// By which suppressed identities are known.
     pub marker: Marker,
@@ -54,7 +58,7 @@ pub enum Moves {
 }
 
 impl Reader<'_> {
-    /// At most `limit` events and `limit` timers. `now` is the host's clock, which moves live tenants.
+    /// At most `limit` events and twice as many timers; one of them, if `limit` is 1. `now` is the host's clock, which moves live tenants.
     pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
         let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.held().unread.take(checkpoint);
@@ -80,8 +84,9 @@ impl Reader<'_> {
                 None => return Ok(Next::Idle),
             },
         };
-        let mut timers = self.store.due_timers(self.scope, until, limit).await?;
-        let upto = timers.last().copied().filter(|_| timers.len() >= limit);
+        let most = if limit == 1 { 1 } else { limit * TIMERS };
+        let mut timers = self.store.due_timers(self.scope, until, most).await?;
+        let upto = timers.last().copied().filter(|_| timers.len() >= most);
         if let Some(ahead) = self.ahead {
             ahead.timers(&mut timers, until, upto);
         }
@@ -168,7 +173,7 @@ impl Reader<'_> {
         let parts: Vec<Part> = held.iter().flat_map(|known| &known.parts).cloned().collect();
         let mut read = self.facts(&customers, &parts, &written).await?;
         if let Some(ahead) = self.ahead {
-            ahead.objects(&mut read, &parts, self.catalog);
+            ahead.objects(&mut read, &parts);
         }
         for (known, (_, read)) in held.iter_mut().zip(read) {
             (known.facts.messages, known.facts.objects) = (read.messages, read.objects);
@@ -230,11 +235,9 @@ impl Reader<'_> {
         if names.is_empty() { Ok(Vec::new()) } else { self.store.entries(self.scope, &names, parts).await }
     }
 
-    async fn objects(
-        &self,
-    ) -> Result<std::collections::HashMap<(String, String), Option<openhub_model::Object>>, StoreError> {
+    async fn objects(&self) -> Result<HashMap<(String, String), Option<openhub_model::Object>>, StoreError> {
         let stored = self.store.objects_by_key(self.scope, self.needs).await?;
-        let mut objects: std::collections::HashMap<_, _> = self.needs.iter().map(|key| (key.clone(), None)).collect();
+        let mut objects: HashMap<_, _> = self.needs.iter().map(|key| (key.clone(), None)).collect();
         for object in stored {
             objects.insert((object.kind.clone(), object.key.clone()), Some(object));
         }

@@ -9,6 +9,9 @@ use std::io::Write;
 
 use openhub_model::{Id, Timestamp};
 
+/// So many rows tell how long a row is.
+const FIRST: u64 = 50;
+
 pub(crate) struct Rows {
     json: Vec<u8>,
     count: u64,
@@ -22,8 +25,14 @@ impl Rows {
     /// The array of all `items`, each written by `write`; `None` if there are none, so that no statement is needed.
     pub(crate) fn of<T>(items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Row<'_>, T)) -> Option<Bulk> {
         let mut rows = Rows::new();
-        for item in items {
+        let mut items = items.into_iter();
+        while let Some(item) = items.next() {
             rows.add(|row| write(row, item));
+            if rows.count == FIRST {
+                // The rest is about as long: megabytes are not moved again and again while they grow.
+                let each = rows.json.len() / FIRST as usize;
+                rows.json.reserve(items.size_hint().0 * (each + each / 8));
+            }
         }
         rows.finish()
     }

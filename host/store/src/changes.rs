@@ -61,6 +61,22 @@ pub struct Changes {
     pub tombstones: Vec<Tombstone>,
 }
 
+impl Changes {
+    /// Brings rows into the order of their keys, where they have no other: the writer then goes through a tree once.
+    pub fn sort(&mut self) {
+        self.customers.sort_unstable_by_key(|customer| customer.part);
+        self.wakes.sort_unstable_by_key(|wake| wake.customer);
+        self.parts.sort_unstable_by_key(Part::id);
+        self.claims.sort_by_key(|claim| claim.part);
+        self.runs.sort_unstable_by_key(|run| run.id);
+        self.armed.sort_unstable();
+        self.disarmed.sort_unstable();
+        self.messages.sort_unstable_by_key(|message| message.id);
+        // Who left and came back left first.
+        self.memberships.sort_by(|a, b| (&a.segment, a.customer).cmp(&(&b.segment, b.customer)));
+    }
+}
+
 /// How often runs entered a node since the last commit, and by how much the number of those that wait at it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeCount {
@@ -128,4 +144,34 @@ pub enum CatalogChange {
 pub struct Wake {
     pub customer: PartId,
     pub due: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::Id;
+
+    #[test]
+    fn rows_come_in_the_order_of_their_keys_and_leaving_before_entering() {
+        let [one, two] = {
+            let mut ids = [Id::named(&[b"1"]), Id::named(&[b"2"])];
+            ids.sort_unstable();
+            ids
+        };
+        let membership = |customer, since: Option<i64>| Membership {
+            segment: "gold".into(),
+            customer,
+            since: since.map(Timestamp::from_micros),
+        };
+        let wake = |customer| Wake { customer, due: None };
+        let left_and_back = [membership(one, None), membership(one, Some(7))];
+        let mut changes = Changes {
+            wakes: vec![wake(two), wake(one)],
+            memberships: [vec![membership(two, None)], left_and_back.to_vec()].concat(),
+            ..Changes::default()
+        };
+        changes.sort();
+        assert_eq!(changes.wakes, [wake(one), wake(two)]);
+        assert_eq!(changes.memberships[..2], left_and_back);
+    }
 }

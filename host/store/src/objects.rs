@@ -25,6 +25,16 @@ pub enum ObjectChange {
     },
 }
 
+impl ObjectChange {
+    /// The object's type.
+    pub fn kind(&self) -> &str {
+        match self {
+            ObjectChange::Create(object, _) | ObjectChange::Replace(object, _) => &object.kind,
+            ObjectChange::Delete { kind, .. } => kind,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ObjectFilter {
     pub kind: String,

@@ -5,9 +5,10 @@ mod path;
 mod rule;
 mod segments;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use openhub_journey::{Journey, Surroundings};
 use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};

@@ -1,8 +1,9 @@
 //! The segments in force, and the index from what their conditions mention to them: what nobody mentions costs nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use openhub_model::condition::Needs;
 use openhub_model::{Condition, PartId};
 use openhub_store::Segment;

@@ -3,8 +3,7 @@
 //! A merge moves the lane of the other customer into this one. Which lanes a batch may join is known before it starts:
 //! they form a cluster, whose items are taken one at a time, so nothing of the other lane is under way.
 
-use std::collections::{HashMap, HashSet};
-
+use hashbrown::{HashMap, HashSet};
 use openhub_model::identity::{self, Authority, Refusal, Side};
 use openhub_model::{Id, Identity, PartId, Timestamp};
 use openhub_store::{Claim, ClaimStatus, NewMatch};

@@ -2,7 +2,7 @@
 //!
 //! Customers that no claim of the batch leads to each other stand alone, and all of them move in every wave.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::Fire;
 use super::customer::{Item, Lane};
@@ -24,7 +24,7 @@ impl Cluster {
         };
         for lane in many {
             if let Some(caused) = lanes[*lane].caused.pop_front() {
-                return Some((*lane, Item::Event(Box::new(caused))));
+                return Some((*lane, Item::Event(caused)));
             }
         }
         let timers = many.iter().filter_map(|lane| Some((lanes[*lane].first_timer()?, *lane)));
@@ -33,7 +33,7 @@ impl Cluster {
         let event = events.min_by_key(|(event, _)| event.position).map(|(event, lane)| (event.bound, lane));
         match (event, timer) {
             (Some((bound, _)), Some(((timer, item), lane))) if timer.due < bound => Some((lane, item)),
-            (Some((_, lane)), _) => lanes[lane].arrived.pop_front().map(|event| (lane, Item::Event(Box::new(event)))),
+            (Some((_, lane)), _) => lanes[lane].arrived.pop_front().map(|event| (lane, Item::Event(event))),
             (None, Some(((timer, item), lane))) => fire.reaches(&timer).then_some((lane, item)),
             (None, None) => None,
         }

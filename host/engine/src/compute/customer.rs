@@ -75,9 +75,9 @@ pub struct Lane {
     pub runs: Vec<Tracked>,
     pub entries: Vec<Entry>,
     pub entries_changed: bool,
-    pub arrived: VecDeque<Happening>,
+    pub arrived: VecDeque<Box<Happening>>,
     /// Caused events go before the customer's next event or timer.
-    pub caused: VecDeque<Happening>,
+    pub caused: VecDeque<Box<Happening>>,
     pub standing: Standing,
     /// Values that the item under way would have written.
     pub refused: Vec<Refused>,
@@ -87,17 +87,25 @@ impl Lane {
     /// The event or timer that the customer meets next.
     pub fn next(&mut self, fire: &Fire) -> Option<Item> {
         if let Some(caused) = self.caused.pop_front() {
-            return Some(Item::Event(Box::new(caused)));
+            return Some(Item::Event(caused));
         }
-        let timer = self.first_timer();
+        let due = self.first_due();
         if let Some(event) = self.arrived.front() {
-            return match timer {
-                Some((timer, item)) if timer.due < event.bound => Some(item),
-                _ => self.arrived.pop_front().map(|event| Item::Event(Box::new(event))),
+            return match due.is_some_and(|due| due < event.bound) {
+                true => self.first_timer().map(|(_, item)| item),
+                false => self.arrived.pop_front().map(Item::Event),
             };
         }
-        let (timer, item) = timer?;
+        if due? >= fire.before {
+            return None;
+        }
+        let (timer, item) = self.first_timer()?;
         fire.reaches(&timer).then_some(item)
+    }
+
+    fn first_due(&self) -> Option<Timestamp> {
+        let wake = self.customer.as_ref().and_then(|customer| customer.wake_at);
+        self.runs.iter().filter_map(Tracked::due).chain(wake).min()
     }
 
     /// The timer that comes due first, by `(due, id)`, of runs and segments alike, and what it is about.
@@ -107,14 +115,14 @@ impl Lane {
             let due = tracked.due()?;
             Some((tracked.timer(due), Item::Timer(index, due)))
         });
-        let wake = self.wake().map(|wake| (wake, Item::Wake(wake.due)));
+        let wake = self.wake().map(|(customer, due)| (wake_timer(customer, due), Item::Wake(due)));
         runs.chain(wake).min_by_key(|(timer, _)| *timer)
     }
 
-    /// The timer of the customer's segments.
-    pub fn wake(&self) -> Option<Timer> {
+    /// Who is woken for their segments, and when.
+    pub fn wake(&self) -> Option<(PartId, Timestamp)> {
         let customer = self.customer.as_ref()?;
-        Some(wake_timer(customer.part, customer.wake_at?))
+        Some((customer.part, customer.wake_at?))
     }
 
     pub fn member(&self, part: PartId) -> Option<&Member> {

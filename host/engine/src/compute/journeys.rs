@@ -1,8 +1,8 @@
 //! Journeys: an event first moves the runs that wait for it, then starts new ones; a timer moves its run.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use openhub_journey::{Facts, Input, Journey, Moment, Next};
 use openhub_model::condition::{Truth, properties_match};
 use openhub_model::message::NewMessage;

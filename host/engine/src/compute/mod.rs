@@ -21,9 +21,9 @@ mod typed;
 mod values;
 mod wave;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use openhub_model::identity::Part;
 use openhub_model::object::Object;
 use openhub_model::run::Run;

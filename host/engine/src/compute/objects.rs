@@ -70,10 +70,14 @@ impl Slot {
     pub fn change(self, shape: Option<&ObjectShape>) -> Option<ObjectChange> {
         let uniques = |object: &Object| shape.map(|shape| uniques(shape, &object.fields)).unwrap_or_default();
         match (self.stored, self.current) {
-            (None, Some(object)) => Some(ObjectChange::Create(object.clone(), uniques(&object))),
+            (None, Some(object)) => {
+                let uniques = uniques(&object);
+                Some(ObjectChange::Create(object, uniques))
+            }
             (Some(stored), Some(object)) if stored != object => {
                 let object = Object { version: stored.version + 1, created_at: stored.created_at, ..object };
-                Some(ObjectChange::Replace(object.clone(), uniques(&object)))
+                let uniques = uniques(&object);
+                Some(ObjectChange::Replace(object, uniques))
             }
             (Some(stored), None) => {
                 Some(ObjectChange::Delete { kind: stored.kind, key: stored.key, version: stored.version })
@@ -117,26 +121,28 @@ impl Batch<'_> {
     }
 
     fn check(&mut self, object: &ObjectType, requests: &[Request], answers: &mut Vec<Answer>) -> Result<(), Stop> {
-        let mut asked: Vec<(&Request, Change)> = Vec::with_capacity(requests.len());
+        let (mut asked, mut changes) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
         for request in requests {
             match self.change(request) {
-                Ok(change) => asked.push((request, change)),
+                Ok(change) => {
+                    asked.push(request);
+                    changes.push(change);
+                }
                 Err(fault) => answers.push(refused(request.clone(), vec![fault])),
             }
         }
-        let Some((first, _)) = asked.first() else { return Ok(()) };
+        let Some(first) = asked.first() else { return Ok(()) };
         let call = CallContext {
             id: format!("{}/{}/{}", self.tenant.0, first.key.0, object.shape.name),
             settings: object.owner.settings.clone(),
             dry_run: false,
         };
-        let changes = asked.iter().map(|(_, change)| change.clone()).collect();
         let checked = object.owner.plugin.check(&call, &object.shape.name, changes);
         let checked = checked.map_err(|fault| Stop::fault(&object.owner, &object.shape.name, &fault))?;
         self.tally.calls += 1;
         self.tally.rows += asked.len() as u64;
         self.tally.fuel += checked.receipt.fuel;
-        for ((request, _), answer) in asked.into_iter().zip(checked.answers) {
+        for (request, answer) in asked.into_iter().zip(checked.answers) {
             let result = match answer {
                 Ok(accepted) => self.accept(&object.shape, request, accepted)?,
                 Err(faults) => Err(faults),

@@ -1,8 +1,7 @@
 //! What a rerun of a batch does differently: objects whose key or unique field existed are asked again with
 //! another seed, three times, then refused.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use openhub_model::Id;
 
 /// Who asks for an object: a run at its step, or an event's rule at its ordinal.

@@ -2,8 +2,7 @@
 //! an upload to a static segment. Pure as COMPUTE is. What they enter and leave is written; what that triggers goes its
 //! way through the log.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use openhub_model::{Id, PartId, Timestamp};
 use openhub_store::Changes;
 

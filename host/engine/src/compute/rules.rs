@@ -214,7 +214,7 @@ impl Batch<'_> {
             let proposes = Happening { part: event.part, subject: subject.clone(), ..Happening::noted(cause) };
             self.propose(&proposes, &properties);
         }
-        self.lanes[lane].caused.push_back(Happening {
+        self.lanes[lane].caused.push_back(Box::new(Happening {
             message_id: event.message_id.as_str().into(),
             part: event.part,
             authority: event.authority,
@@ -229,7 +229,7 @@ impl Batch<'_> {
             body: None,
             properties,
             subject,
-        });
+        }));
         self.events.push(event);
     }
 }

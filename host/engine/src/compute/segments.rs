@@ -92,9 +92,9 @@ impl Standing {
         (stored != *wake_at).then_some(Wake { customer: *part, due: *wake_at })
     }
 
-    /// The timers that the database has.
-    pub fn wakes(&self) -> impl Iterator<Item = Timer> {
-        self.stored.iter().filter_map(|stored| Some(wake_timer(stored.customer, stored.wake_at?)))
+    /// Whom the database wakes, and when.
+    pub fn wakes(&self) -> impl Iterator<Item = (PartId, Timestamp)> {
+        self.stored.iter().filter_map(|stored| Some((stored.customer, stored.wake_at?)))
     }
 
     /// What changed in the batch, against what is stored.

@@ -1,8 +1,6 @@
 //! The batch: lanes of customers, handled wave by wave, and the changes that they add up to.
 
-use std::collections::HashMap;
-
-use openhub_model::identity::Part;
+use hashbrown::HashMap;
 use openhub_model::{Event, EventKind, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
 use openhub_store::{Changes, Decision, NewMatch};
@@ -70,7 +68,7 @@ impl<'a> Batch<'a> {
         let mut customers = HashMap::with_capacity(input.customers.len());
         for part in input.parts {
             let lane = *customers.entry(part.customer).or_insert_with(|| {
-                lanes.push(Lane::default());
+                lanes.push(Lane { members: Vec::with_capacity(1), ..Lane::default() });
                 lanes.len() - 1
             });
             homes.insert(part.id(), lane);
@@ -105,7 +103,7 @@ impl<'a> Batch<'a> {
             for named in named(&body, event, catalog) {
                 links.join(lane, home(&mut lanes, named.part(input.tenant)));
             }
-            lanes[lane].arrived.push_back(happening(event, body, *now, *bound));
+            lanes[lane].arrived.push_back(Box::new(happening(event, body, *now, *bound)));
         }
         for part in input.timer_parts {
             home(&mut lanes, part);
@@ -242,11 +240,13 @@ impl<'a> Batch<'a> {
 fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
     let wake = lane.wake();
     changes.wakes.extend(lane.standing.waken(lane.customer.as_deref()));
-    changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake));
-    changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)));
+    let timer = |(customer, due)| wake_timer(customer, due);
+    changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake).map(timer));
+    changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)).map(timer));
     changes.memberships.extend(lane.standing.memberships(lane.customer.as_deref()));
     let mut facts = std::mem::take(&mut lane.standing.facts);
-    let mut runs = Vec::new();
+    // What is held is held for long, with the room that it takes.
+    let mut runs = Vec::with_capacity(lane.runs.iter().filter(|tracked| tracked.waits()).count());
     for tracked in lane.runs {
         if !tracked.changed {
             runs.push(tracked.run);
@@ -273,7 +273,8 @@ fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<K
     if lane.changed {
         changes.customers.extend(lane.customer.clone());
     }
-    let parts: Vec<Part> = lane.members.into_iter().map(|member| member.part).collect();
+    let mut parts = Vec::with_capacity(lane.members.len());
+    parts.extend(lane.members.into_iter().map(|member| member.part));
     let known = Known { parts, customer: lane.customer, runs, entries: lane.entries, facts };
     (!known.parts.is_empty()).then_some(known)
 }
