@@ -18,9 +18,14 @@ struct Fixture {
 impl Fixture {
     /// A hub with one plugin of `tests/hostile`.
     async fn with(plugin: &str) -> Fixture {
+        Fixture::on("live", plugin).await
+    }
+
+    /// As [`Fixture::with`], on a clock of that kind.
+    async fn on(clock: &str, plugin: &str) -> Fixture {
         let component = guests::build(&format!("tests/hostile/{plugin}")).bytes;
         let place = Place::new(None);
-        let tenant = place.tenant("live").await;
+        let tenant = place.tenant(clock).await;
         let hub = place.serve().await;
         let client = Client::new(&hub.url);
         client.enable(&tenant.api_key, component).await;
@@ -187,5 +192,43 @@ async fn only_the_poison_row_is_set_aside() {
     let timeline = hub.client.rows(&path, "items", &hub.tenant.api_key).await;
     let kinds: Vec<&str> = timeline.iter().filter_map(|item| item["kind"].as_str()).collect();
     assert_eq!(kinds, ["event", "set-aside"]);
+    hub.ends_well().await;
+}
+
+/// A waking that fails because a rule does is not lost: it is tried again, and goes through once the rule does.
+#[tokio::test]
+async fn who_cannot_leave_a_segment_leaves_it_later() {
+    let hub = Fixture::on("replay", "poison").await;
+    let key = hub.tenant.api_key.as_str();
+    let lately = json!({"event": {"name": "Order Completed", "within": "1d", "is": "ge", "value": 1}});
+    for segment in ["poison", "lately"] {
+        let path = format!("/api/v1/segments/{segment}");
+        let put = hub.client.json(Method::PUT, &path, key, &json!({"condition": lately})).await;
+        assert!(put.status.is_success(), "{put:?}");
+    }
+    let members = async || {
+        let mut counts = Vec::new();
+        for segment in ["poison", "lately"] {
+            counts.push(hub.client.get(&format!("/api/v1/segments/{segment}"), key).await.body["members"].clone());
+        }
+        counts
+    };
+    let advance = async |to: &str| {
+        let answer = hub.client.json(Method::POST, "/api/v1/clock", key, &json!({"to": to})).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        hub.client.settled(key).await
+    };
+    let mut ordered = order("user", json!({"amount": 7}));
+    ordered["timestamp"] = json!("2026-01-01T12:00:00Z");
+    hub.send(vec![ordered]).await;
+    assert_eq!(members().await, [json!(1), json!(1)]);
+    advance("2026-01-03T12:00:00Z").await;
+    assert_eq!(members().await, [json!(1), json!(1)], "whose leaving fails stays in both");
+    let disabled = hub.client.json(Method::POST, "/api/v1/plugins/hostile-poison/disable", key, &json!({})).await;
+    assert!(disabled.status.is_success(), "{disabled:?}");
+    advance("2026-01-03T12:30:00Z").await;
+    assert_eq!(members().await, [json!(1), json!(1)]);
+    advance("2026-01-03T13:30:00Z").await;
+    assert_eq!(members().await, [json!(0), json!(0)], "an hour later nothing is in the way");
     hub.ends_well().await;
 }

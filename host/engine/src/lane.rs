@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashSet;
 use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Id, Timestamp};
-use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError};
+use openhub_model::{Event, Id, Span, Timestamp};
+use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError, Wake};
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::catalog::{Catalog, Unfilled};
-use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute};
+use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::held::Held;
@@ -24,13 +24,15 @@ use crate::suppression::Suppressions;
 
 /// An item whose COMPUTE fails alone this often is set aside.
 const ATTEMPTS: u32 = 3;
+/// By the tenant's clock: when a waking that was set aside is tried again.
+const AGAIN: Span = Span::from_micros(3_600_000_000);
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Behind a batch of so many events more are on their way, most likely.
 const MANY: usize = 1_000;
 /// How far apart two batches begin then, unless the first was full: the fewer commits, the fewer pages are written.
-const GATHER: Duration = Duration::from_millis(200);
+const GATHER: Duration = Duration::from_millis(100);
 /// When nothing was appended for so long, nothing more is waited for.
-const QUIET: Duration = Duration::from_millis(40);
+const QUIET: Duration = Duration::from_millis(25);
 
 pub struct Lane {
     pub(crate) shared: Arc<Shared>,
@@ -356,7 +358,8 @@ impl Lane {
         Ok(())
     }
 
-    /// The checkpoint passes an event that cannot be computed; a run whose timer cannot be computed fails.
+    /// The checkpoint passes an event that cannot be computed; a run whose timer cannot be computed fails. A customer whose
+    /// waking cannot be computed, since a rule on what they enter or leave fails, is woken once more later.
     async fn set_aside(&mut self, alone: Alone, fault: &ComputeFault, now: Timestamp) -> Result<(), EngineError> {
         self.forget();
         let mut changes =
@@ -367,7 +370,13 @@ impl Lane {
                 changes.clock = clock;
                 changes.set_aside.push(SetAside { position, message_id, fault: fault.to_string(), at: now });
             }
-            Alone::Timer(timer) => {
+            Alone::Timer { timer, until } if timer == wake_timer(timer.part, timer.due) => {
+                let due = until + AGAIN;
+                changes.disarmed.push(timer);
+                changes.armed.push(wake_timer(timer.part, due));
+                changes.wakes.push(Wake { customer: timer.part, due: Some(due) });
+            }
+            Alone::Timer { timer, .. } => {
                 let runs = self.shared.store.waiting_runs(&self.scope, &[timer.part]).await?;
                 let failed = runs.into_iter().filter(|run| run.id == timer.id);
                 changes.runs.extend(failed.map(|mut run| {
@@ -431,8 +440,16 @@ struct Done {
 
 /// The one item of an attempt, if it is one.
 enum Alone {
-    Event { position: i64, message_id: String, clock: Timestamp },
-    Timer(Timer),
+    Event {
+        position: i64,
+        message_id: String,
+        clock: Timestamp,
+    },
+    /// `until` is when the attempt ends by the tenant's clock.
+    Timer {
+        timer: Timer,
+        until: Timestamp,
+    },
 }
 
 impl Alone {
@@ -443,7 +460,7 @@ impl Alone {
                 message_id: event.message_id.clone(),
                 clock: input.plan.clock,
             }),
-            ([], [timer]) => Some(Alone::Timer(*timer)),
+            ([], [timer]) => Some(Alone::Timer { timer: *timer, until: input.plan.fire.before }),
             _ => None,
         }
     }

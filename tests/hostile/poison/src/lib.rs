@@ -1,4 +1,4 @@
-//! A rule that panics on one row: the amount 13.
+//! Rules that panic on one row: the amount 13, and whoever leaves the segment `poison`.
 
 use openhub_sdk::prelude::*;
 
@@ -20,4 +20,22 @@ pub fn poison(row: Row) -> Effects {
     Effects { amount: To(row.amount) }
 }
 
-openhub_sdk::plugin! { rules: [poison] }
+#[derive(Reads)]
+pub struct Left {
+    #[read("event.properties.segment")]
+    pub segment: String,
+}
+
+#[derive(Default, Writes)]
+pub struct Parting {
+    #[write("customer.attributes.left")]
+    pub left: Set<bool>,
+}
+
+#[rule(on = "Segment Left")]
+pub fn left(row: Left) -> Parting {
+    assert_ne!(row.segment, "poison", "this segment is poison");
+    Parting { left: To(true) }
+}
+
+openhub_sdk::plugin! { rules: [poison, left] }
