@@ -4,9 +4,9 @@
 //! A fill goes on where it was committed last. Events that come meanwhile are handled as ever, so a customer may enter
 //! before the fill has come to them, and the fill then finds nothing to do.
 
-use hashbrown::HashMap;
 use std::time::Instant;
 
+use hashbrown::HashMap;
 use openhub_model::{Event, PartId, Timestamp};
 use openhub_store::{Changes, Fill};
 use serde_json::Value;
