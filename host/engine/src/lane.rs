@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
+use crate::alone::{Alone, halved};
 use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
 use crate::engine::Shared;
@@ -344,7 +345,7 @@ impl Lane {
             Stop::Fault(fault) => match alone {
                 None => {
                     tracing::warn!(tenant.id = self.lease.tenant.0, %fault, batch, "A batch failed and is halved.");
-                    self.limit = (batch.min(self.limit * 2) / 2).max(1);
+                    self.limit = halved(batch, self.limit);
                 }
                 Some(alone) => {
                     self.failures += 1;
@@ -436,34 +437,6 @@ struct Done {
     ahead: Ahead,
     made: Made,
     tally: Tally,
-}
-
-/// The one item of an attempt, if it is one.
-enum Alone {
-    Event {
-        position: i64,
-        message_id: String,
-        clock: Timestamp,
-    },
-    /// `until` is when the attempt ends by the tenant's clock.
-    Timer {
-        timer: Timer,
-        until: Timestamp,
-    },
-}
-
-impl Alone {
-    fn of(input: &Input, timers: &[Timer]) -> Option<Alone> {
-        match (input.events.as_slice(), timers) {
-            ([event], []) => Some(Alone::Event {
-                position: event.position,
-                message_id: event.message_id.clone(),
-                clock: input.plan.clock,
-            }),
-            ([], [timer]) => Some(Alone::Timer { timer: *timer, until: input.plan.fire.before }),
-            _ => None,
-        }
-    }
 }
 
 fn record(tally: Tally, load: Duration, compute: Duration, commit: Duration) {

@@ -5,6 +5,7 @@
 //! what LOAD read; everything it changes leaves in one transaction.
 
 mod ahead;
+mod alone;
 mod body;
 mod breaker;
 pub mod catalog;

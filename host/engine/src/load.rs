@@ -58,7 +58,8 @@ pub enum Moves {
 }
 
 impl Reader<'_> {
-    /// At most `limit` events and twice as many timers; one of them, if `limit` is 1. `now` is the host's clock, which moves live tenants.
+    /// At most `limit` events and twice as many timers; one of them, if `limit` is 1. `now` is the host's clock, which
+    /// moves live tenants.
     pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
         let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.held().unread.take(checkpoint);
