@@ -4,6 +4,7 @@
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::patience::until;
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -116,6 +117,17 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     let (_, text) = hub.import(&twice, &["--into", "customers", "--map", "id=identity.user_id"]).await;
     assert!(text.contains("2 of 3 rows imported, 1 refused"), "{text}");
     assert_eq!(refused(&twice), expected(&[("3", "id", "duplicate-key")]));
+    let declaration = json!({"type": "integer"});
+    let declared = hub.client.json(Method::PUT, "/api/v1/attributes/age", &hub.tenant.api_key, &declaration).await;
+    assert_eq!(declared.status, 200, "{}", declared.body);
+    let lines = "{\"id\": \"gus\", \"age\": 41}\n{\"id\": \"hal\", \"age\": \"old\"}\n{\"id\": \"ida\"}\n";
+    let aged = hub.file("ages.jsonl", lines);
+    let mapping = ["--into", "customers", "--map", "id=identity.user_id", "--map", "age=attributes.age"];
+    for arguments in [&["--dry-run"][..], &[]] {
+        let (_, text) = hub.import(&aged, &[&mapping[..], arguments].concat()).await;
+        assert!(text.contains("2 of 3 rows") && text.contains("1 refused"), "{text}");
+        assert_eq!(refused(&aged), expected(&[("2", "age", "wrong-type")]));
+    }
     let (ended_well, text) = hub.import(&twice, &["--into", "customers", "--map", "name=identity.user_id"]).await;
     assert!(!ended_well && text.contains("no column `name`: the file has id, city"), "{text}");
     let utf16: Vec<u8> = "\u{feff}id\nada\n".encode_utf16().flat_map(u16::to_le_bytes).collect();

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod condition;
 mod cursor;
+mod declared;
 mod export;
 mod history;
 mod ingest;

@@ -13,14 +13,17 @@ use super::check::{Delivery, instant_text};
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write};
 use crate::body::too_large;
+use crate::declared;
 use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, Problem, TOO_LARGE};
 use crate::suppression::faults_of;
 
-/// Whether a batch tells of the present or of the past.
+/// Where a batch comes from, and whether it tells of the present or of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchMode {
     Live,
-    /// Changes state and triggers nothing.
+    /// Of a file, which can be mended.
+    Imported,
+    /// Likewise; changes state and triggers nothing.
     Historical,
 }
 
@@ -133,8 +136,13 @@ async fn read_batch(
             Err(fault) => refused.push(Refused::of(index, fault)),
         }
     }
-    let suppressed = faults_of(app, &scope, &events).await?;
-    for (place, fault) in suppressed.into_iter().rev() {
+    let mut faults = faults_of(app, &scope, &events).await?;
+    if mode != BatchMode::Live {
+        faults.append(&mut declared::faults_of(app, &scope, &events).await?);
+        faults.sort_by_key(|(place, _)| *place);
+        faults.dedup_by_key(|(place, _)| *place);
+    }
+    for (place, fault) in faults.into_iter().rev() {
         events.remove(place);
         refused.push(Refused::of(places[place], fault));
     }

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// After this long without an event a lane looks for more, and lets go of the customers that it holds.
+/// After this long without an event a lane looks for more, and lets go of the customers that it holds: tests write behind
+/// its back.
 const POLL: Duration = Duration::from_millis(5);
 
 pub struct Hub {
@@ -54,6 +55,15 @@ impl Hub {
     pub async fn with_limits(limits: Limits) -> Hub {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", directory.path().join("hub.db").display());
+        Hub::with(url, directory, limits).await
+    }
+
+    /// On a database of a PostgreSQL server.
+    pub async fn on_postgres(url: String) -> Hub {
+        Hub::with(url, tempfile::tempdir().expect("a temporary directory"), Limits::default()).await
+    }
+
+    async fn with(url: String, directory: TempDir, limits: Limits) -> Hub {
         let config = StoreConfig { url, node: "test".to_owned(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
         let runtime = Runtime::new(RuntimeConfig::default()).expect("the runtime starts");
@@ -64,7 +74,7 @@ impl Hub {
             Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
         };
         let sealer = Arc::new(Sealer::from_key([7; 32]));
-        let config = EngineConfig { poll: POLL, ..EngineConfig::default() };
+        let config = EngineConfig { poll: POLL, hold: POLL, ..EngineConfig::default() };
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
         let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);

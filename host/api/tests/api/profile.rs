@@ -4,6 +4,7 @@ use crate::hub::Hub;
 use insta::assert_json_snapshot;
 use openhub_model::{Cause, Object, PartId};
 use openhub_store::{CatalogChange, Changes, Membership, ObjectChange, Op, Scope, SegmentVersion};
+use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -90,8 +91,18 @@ fn object(hub: &Hub, kind: &str, key: &str, part: PartId) -> ObjectChange {
 }
 
 #[tokio::test]
-async fn the_history_says_who_set_what() {
-    let hub = Hub::start().await;
+async fn the_history_says_who_set_what_on_sqlite() {
+    the_history_says_who_set_what(Hub::start().await).await;
+}
+
+#[tokio::test]
+async fn the_history_says_who_set_what_on_postgres() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    the_history_says_who_set_what(Hub::on_postgres(database).await).await;
+}
+
+async fn the_history_says_who_set_what(hub: Hub) {
     let tenant = hub.tenant("shop").await;
     let key = &tenant.api_key;
     let declared = json!({"type": "integer"});

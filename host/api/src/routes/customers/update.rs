@@ -16,6 +16,7 @@ use super::get::show;
 use crate::app::App;
 use crate::auth::{Authorized, CustomersWrite};
 use crate::body::{JsonBody, too_large};
+use crate::declared::fault_of;
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::problem::{INVALID_BODY, Problem};
@@ -79,14 +80,10 @@ pub(super) async fn check_attributes(app: &App, scope: &Scope, attributes: &Map<
         return Ok(());
     }
     let declared = app.store.declared_attributes(scope).await?;
-    for (name, value) in attributes {
-        let of = declared.get(name).and_then(|declaration| declaration.of);
-        if let Some(of) = of.filter(|of| !of.holds(value)) {
-            let message = format!("It is declared with the type {}.", json!(of));
-            return Err(Problem::fault(INVALID_BODY, Fault::new(step(POINTER, name), "wrong-type", message)));
-        }
+    match fault_of(&declared, attributes, POINTER) {
+        None => Ok(()),
+        Some(fault) => Err(Problem::fault(INVALID_BODY, fault)),
     }
-    Ok(())
 }
 
 pub(super) fn check_tags(tags: &BTreeMap<String, bool>) -> Result<(), Problem> {

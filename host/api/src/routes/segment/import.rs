@@ -26,7 +26,8 @@ pub(crate) struct Parameters {
 
 /// Many past events at once, in the form of `/v1/batch`.
 ///
-/// History is not the present: the events change customers and trigger nothing, unless asked for.
+/// History is not the present: the events change customers and trigger nothing, unless asked for. An event with a trait of
+/// another type than its attribute was declared with is refused, with the code `wrong-type`.
 #[utoipa::path(post, path = "/v1/import", tag = "segment", params(Parameters), request_body = Value,
     responses((status = 200, body = Receipt), Problems))]
 pub(crate) async fn import(
@@ -36,7 +37,7 @@ pub(crate) async fn import(
     Query(parameters): Query<Parameters>,
     EventBody(body): EventBody,
 ) -> Result<Json<Receipt>, Problem> {
-    let mode = if parameters.historical == Some(false) { BatchMode::Live } else { BatchMode::Historical };
+    let mode = if parameters.historical == Some(false) { BatchMode::Imported } else { BatchMode::Historical };
     if parameters.dry_run == Some(true) {
         return try_batch(&app, &keys, access, mode, &body).await;
     }
