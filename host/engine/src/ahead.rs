@@ -10,7 +10,7 @@ use openhub_model::condition::{Needs, ObjectFact};
 use openhub_model::identity::{Authority, Part};
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Id, Identity, PartId, Timestamp};
-use openhub_store::{Changes, Claim, CustomerFacts, ObjectChange};
+use openhub_store::{Changes, CustomerFacts, Judged, ObjectChange};
 
 use crate::compute::wake_timer;
 
@@ -23,7 +23,7 @@ pub struct Ahead {
     runs: HashMap<Id, Option<Timer>>,
     /// Customers whose waking changed, and when they wake now.
     wakes: Vec<(PartId, Option<Timestamp>)>,
-    claims: Vec<Claim>,
+    claims: Vec<Judged>,
     /// Those of types that conditions ask about.
     objects: Vec<ObjectChange>,
 }
@@ -41,7 +41,7 @@ impl Ahead {
             clock: changes.clock,
             runs: changes.runs.iter().map(|run| (run.id, timer(run))).collect(),
             wakes: changes.wakes.iter().map(|wake| (wake.customer, wake.due)).chain(gone).collect(),
-            claims: changes.claims.clone(),
+            claims: changes.claims.iter().map(Judged::from).collect(),
             objects: asked.cloned().collect(),
         }
     }
@@ -58,7 +58,7 @@ impl Ahead {
     }
 
     /// What is stored of these pairs.
-    pub fn claims(&self, read: &mut Vec<Claim>, pairs: &[(PartId, Identity)]) {
+    pub fn claims(&self, read: &mut Vec<Judged>, pairs: &[(PartId, Identity)]) {
         if self.claims.is_empty() || pairs.is_empty() {
             return;
         }
@@ -98,7 +98,7 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_store::ClaimStatus;
+    use openhub_store::{Claim, ClaimStatus};
 
     fn run(id: u8, status: RunStatus, due: Option<i64>) -> Run {
         let id = Id::named(&[&[id]]);
@@ -175,9 +175,14 @@ mod tests {
         };
         let ahead = Ahead::of(&changes, &Needs::default());
         let pairs = [1, 2].map(|part| (Id::named(&[&[part]]), Identity::new("email", "a@example.com")));
-        let mut before = vec![claim(1, Authority::Browser, stored), claim(1, server, stored), claim(2, server, stored)];
-        let mut after =
-            vec![claim(1, Authority::Browser, stored), claim(2, server, stored), claim(1, server, ClaimStatus::Joined)];
+        let judged = |part, authority, status| Judged::from(&claim(part, authority, status));
+        let mut before =
+            vec![judged(1, Authority::Browser, stored), judged(1, server, stored), judged(2, server, stored)];
+        let mut after = vec![
+            judged(1, Authority::Browser, stored),
+            judged(2, server, stored),
+            judged(1, server, ClaimStatus::Joined),
+        ];
         ahead.claims(&mut before, &pairs);
         ahead.claims(&mut after, &pairs);
         assert_eq!(before, after);

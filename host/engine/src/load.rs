@@ -111,12 +111,15 @@ impl Reader<'_> {
         let (mut events, mut bodies) = read_bodies(events).await?;
         let Reader { store, scope, catalog, marker, .. } = *self;
         let silenced = Suppressions { store, scope, catalog, marker }.silence(&mut events, &mut bodies).await?;
-        let (mut touched, pairs) = self.touched(&events, &bodies, &timer_parts);
+        let pairs = self.pairs(&events, &bodies);
+        let subjects: HashSet<PartId> =
+            events.iter().filter_map(|event| event.part).chain(timer_parts.clone()).collect();
+        let claimed = pairs.iter().map(|(_, identity)| identity.part(self.lease.tenant));
+        let mut touched = distinct(subjects.iter().copied().chain(claimed));
         let mut held = self.held().take(&mut touched);
-        let (mut parts, mut claims) = tokio::try_join!(
-            self.store.parts_around(self.scope, &touched),
-            self.store.claims_of_pairs(self.scope, &pairs),
-        )?;
+        let (touched, claimed) = touched.into_iter().partition(|part| subjects.contains(part));
+        let (mut parts, mut claims) =
+            tokio::try_join!(self.parts(touched, claimed), self.store.judged_pairs(self.scope, &pairs),)?;
         let ids = distinct(parts.iter().map(|part| part.customer));
         let all: Vec<PartId> = parts.iter().map(Part::id).collect();
         let (customers, mut runs, mut entries, mut facts) = tokio::try_join!(
@@ -204,16 +207,26 @@ impl Reader<'_> {
         Ok(customers.iter().copied().zip(facts).collect())
     }
 
-    /// The parts that the batch is about, and the pairs that its events claim.
-    fn touched(&self, events: &[Event], bodies: &[Body], timers: &[PartId]) -> (Vec<PartId>, Vec<(PartId, Identity)>) {
+    /// What the events claim: an identity to be of a part's customer.
+    fn pairs(&self, events: &[Event], bodies: &[Body]) -> Vec<(PartId, Identity)> {
         let mut pairs = HashSet::new();
         for (event, body) in events.iter().zip(bodies) {
             let Some(part) = event.part else { continue };
             pairs.extend(named(body, event, self.catalog).into_iter().map(|named| (part, named)));
         }
-        let subjects = events.iter().filter_map(|event| event.part).chain(timers.iter().copied());
-        let claimed = pairs.iter().map(|(_, identity)| identity.part(self.lease.tenant));
-        (distinct(subjects.chain(claimed)), pairs.into_iter().collect())
+        let mut pairs: Vec<(PartId, Identity)> = pairs.into_iter().collect();
+        pairs.sort_unstable_by_key(|(part, _)| *part);
+        pairs
+    }
+
+    /// All parts of the customers whom `subjects` and `claimed` belong to. What is claimed is mostly its subject's own:
+    /// what was read with the subjects is not looked up again.
+    async fn parts(&self, subjects: Vec<PartId>, mut claimed: Vec<PartId>) -> Result<Vec<Part>, StoreError> {
+        let mut parts = self.store.parts_around(self.scope, &subjects).await?;
+        let known: HashSet<PartId> = parts.iter().map(Part::id).collect();
+        claimed.retain(|part| !known.contains(part));
+        parts.append(&mut self.store.parts_around(self.scope, &claimed).await?);
+        Ok(parts)
     }
 
     /// Those that wait, where they move or a condition asks for them.

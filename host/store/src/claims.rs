@@ -47,6 +47,23 @@ pub struct Claim {
     pub status: ClaimStatus,
 }
 
+/// What became of a pair on somebody's word under a policy, without which event said so first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub part: PartId,
+    pub identity: Identity,
+    pub authority: Authority,
+    pub policy: i64,
+    pub status: ClaimStatus,
+}
+
+impl From<&Claim> for Judged {
+    fn from(claim: &Claim) -> Judged {
+        let Claim { part, authority, policy, status, .. } = *claim;
+        Judged { part, identity: claim.identity.clone(), authority, policy, status }
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     part_id: String,
@@ -61,24 +78,32 @@ struct Row {
 }
 
 impl Store {
-    /// The stored claims of pairs of a part and an identity.
-    pub async fn claims_of_pairs(&self, scope: &Scope, pairs: &[(PartId, Identity)]) -> Result<Vec<Claim>, StoreError> {
-        let Some(rows) = Rows::of(pairs, |row, (part, identity)| {
-            row.id(*part).text(&identity.kind).text(&identity.value);
-        }) else {
-            return Ok(Vec::new());
-        };
+    /// What became of these pairs, in no order. They are walked as they come: sorted by part, neighbours share pages.
+    pub async fn judged_pairs(&self, scope: &Scope, pairs: &[(PartId, Identity)]) -> Result<Vec<Judged>, StoreError> {
+        let mut numbered = Rows::new();
+        for (number, (part, identity)) in pairs.iter().enumerate() {
+            numbered.add(|row| {
+                row.id(*part).text(&identity.kind).text(&identity.value).int(number as i64);
+            });
+        }
+        let Some(rows) = numbered.finish() else { return Ok(Vec::new()) };
         let rows = select!(
             self,
             scope,
-            Row,
-            "SELECT part_id, kind, value, authority, policy, position, source, status, refusal FROM claims \
-             WHERE tenant_id = $1 AND (part_id, kind, value) IN (SELECT CAST(value ->> 0 AS TEXT), \
-             CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM jsonb_each($2))",
+            (i64, i64, i64, i64, Option<i64>),
+            "SELECT pair, authority, policy, status, refusal FROM (SELECT CAST(value ->> 0 AS TEXT) AS its_part, \
+             CAST(value ->> 1 AS TEXT) AS its_kind, CAST(value ->> 2 AS TEXT) AS its_value, \
+             CAST(value ->> 3 AS BIGINT) AS pair FROM jsonb_each($2)) AS named CROSS JOIN claims WHERE tenant_id = $1 \
+             AND part_id = its_part AND kind = its_kind AND value = its_value",
             scope.tenant().0,
             &rows.json,
         );
-        rows.into_iter().map(claim).collect()
+        let judged = rows.into_iter().map(|(pair, authority, policy, code, refusal)| {
+            let (part, identity) = &pairs[pair as usize];
+            let (authority, status) = (authority_of(authority)?, status(code, refusal)?);
+            Ok(Judged { part: *part, identity: identity.clone(), authority, policy, status })
+        });
+        judged.collect()
     }
 
     /// The claims that these parts made, by part, position and kind.
@@ -150,19 +175,27 @@ pub(crate) async fn put_claims(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -
 }
 
 fn claim(row: Row) -> Result<Claim, StoreError> {
-    let refusal = || row.refusal.and_then(Refusal::from_code).ok_or_else(|| corrupt("refusal of a claim"));
     Ok(Claim {
         part: id(&row.part_id)?,
-        authority: Authority::from_code(row.authority).ok_or_else(|| corrupt("authority of a claim"))?,
+        authority: authority_of(row.authority)?,
         policy: row.policy,
         position: row.position,
-        status: match row.status {
-            0 => ClaimStatus::Joined,
-            1 => ClaimStatus::Refused(refusal()?),
-            2 => ClaimStatus::Undone,
-            _ => return Err(corrupt("status of a claim")),
-        },
+        status: status(row.status, row.refusal)?,
         identity: Identity::new(row.kind, row.value),
         source: row.source,
     })
+}
+
+fn authority_of(code: i64) -> Result<Authority, StoreError> {
+    Authority::from_code(code).ok_or_else(|| corrupt("authority of a claim"))
+}
+
+fn status(code: i64, refusal: Option<i64>) -> Result<ClaimStatus, StoreError> {
+    let refusal = || refusal.and_then(Refusal::from_code).ok_or_else(|| corrupt("refusal of a claim"));
+    match code {
+        0 => Ok(ClaimStatus::Joined),
+        1 => Ok(ClaimStatus::Refused(refusal()?)),
+        2 => Ok(ClaimStatus::Undone),
+        _ => Err(corrupt("status of a claim")),
+    }
 }

@@ -52,7 +52,7 @@ pub mod tombstones;
 pub mod transact;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
-pub use claims::{Claim, ClaimStatus};
+pub use claims::{Claim, ClaimStatus, Judged};
 pub use commit::Prepared;
 pub use conditions::{AsOf, Preview};
 pub use customers::CustomerFilter;

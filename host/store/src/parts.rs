@@ -37,13 +37,12 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "");
         match sql {
-            // The ids first, from the index alone: asked for whole rows by customer, SQLite scans all of the tenant's.
+            // Two searches for a customer: the index says whose a part is, and all of theirs lie together.
             Sql::Sqlite(_) => {
                 sql.push("SELECT part_id, customer_id, kind, value, since, claimed, seen, source, state FROM parts");
-                sql.push(" WHERE tenant_id = ").int(tenant).push(" AND part_id IN (SELECT part_id FROM parts");
                 sql.push(" WHERE tenant_id = ").int(tenant).push(" AND customer_id IN (SELECT customer_id FROM parts");
                 sql.push(" WHERE tenant_id = ").int(tenant).push(" AND part_id IN (SELECT atom FROM json_each(");
-                sql.text(&bulk::list(parts)).push("))))");
+                sql.text(&bulk::list(parts)).push(")))");
             }
             // Fenced: without statistics, PostgreSQL would compare each part with each.
             Sql::Postgres(_) => {

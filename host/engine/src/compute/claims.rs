@@ -6,7 +6,7 @@
 use hashbrown::{HashMap, HashSet};
 use openhub_model::identity::{self, Authority, Refusal, Side};
 use openhub_model::{Id, Identity, PartId, Timestamp};
-use openhub_store::{Claim, ClaimStatus, NewMatch};
+use openhub_store::{Claim, ClaimStatus, Judged, NewMatch};
 use serde_json::{Value, json};
 
 use super::event::Happening;
@@ -31,7 +31,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    pub fn stored(stored: Vec<Claim>) -> Claims {
+    pub fn stored(stored: Vec<Judged>) -> Claims {
         let mut claims = Claims::default();
         for claim in stored {
             if claim.status == ClaimStatus::Undone {

@@ -28,7 +28,7 @@ use openhub_model::identity::Part;
 use openhub_model::object::Object;
 use openhub_model::run::Run;
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Claim, CustomerFacts, Entry, Tombstone};
+use openhub_store::{Changes, CustomerFacts, Entry, Judged, Tombstone};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
@@ -54,7 +54,7 @@ pub struct Input {
     /// All parts of the customers that the batch touches.
     pub parts: Vec<Part>,
     /// What is stored of the pairs that its events claim.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<Judged>,
     pub customers: Vec<Arc<Customer>>,
     pub runs: Vec<Run>,
     pub entries: Vec<Entry>,

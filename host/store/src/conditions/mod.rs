@@ -67,8 +67,8 @@ impl Sql {
     }
 
     /// The customer's parts and what belongs to them, in this order. A planner that does not know how many rows there are
-    /// may rather walk all of the tenant's for each customer: SQLite is told the index, PostgreSQL, by the OFFSET, what
-    /// comes first.
+    /// may rather walk all of the tenant's for each customer: SQLite is told the order by the CROSS JOIN, PostgreSQL by the
+    /// OFFSET.
     fn parts_and(
         &mut self,
         part: &'static str,
@@ -78,7 +78,7 @@ impl Sql {
     ) -> &mut Self {
         self.push("parts ").push(part);
         match self {
-            Sql::Sqlite(_) => self.push(" INDEXED BY parts_customer CROSS JOIN ").push(table).push(alias).push(index),
+            Sql::Sqlite(_) => self.push(" CROSS JOIN ").push(table).push(alias).push(index),
             Sql::Postgres(_) => {
                 self.push(" CROSS JOIN LATERAL (SELECT x.* FROM ")
                     .push(table)

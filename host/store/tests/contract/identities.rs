@@ -5,8 +5,8 @@ use openhub_model::customer::{Merge, Merges, fold};
 use openhub_model::identity::{Age, Authority, Kind, Part, Policies, Policy, Refusal};
 use openhub_model::{Cause, Customer, Id, Identity};
 use openhub_store::{
-    CatalogChange, Claim, ClaimStatus, CustomerFilter, Decision, EventFilter, Match, MatchStatus, NewMatch, Scope,
-    TimelineFilter,
+    CatalogChange, Claim, ClaimStatus, CustomerFilter, Decision, EventFilter, Judged, Match, MatchStatus, NewMatch,
+    Scope, TimelineFilter,
 };
 use serde_json::json;
 
@@ -71,9 +71,9 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     assert_eq!(store.customers_by_id(&scope, &[second]).await?, []);
     let filter = CustomerFilter { identity: Some(identity(2)), limit: 9, ..CustomerFilter::default() };
     assert_eq!(store.customers(&scope, &filter).await?, [joined]);
-    let mut claims = store.claims_of_pairs(&scope, &[(first, identity(2)), (second, identity(1))]).await?;
-    claims.sort_by_key(|claim| claim.authority);
-    assert_eq!(claims, [refused, claim.clone()]);
+    let mut judged = store.judged_pairs(&scope, &[(second, identity(1)), (first, identity(2))]).await?;
+    judged.sort_by_key(|judged| judged.authority);
+    assert_eq!(judged, [Judged::from(&refused), Judged::from(&claim)]);
     assert_eq!(store.claims_of_identities(&scope, &[identity(2)]).await?.len(), 2);
 
     let mut unmerge = changes(3);

@@ -72,7 +72,7 @@ pub(crate) async fn unmerge_customer(
     let mut body = json!({ "identity": identity });
     if let Some(other) = &asked.claimed_by {
         let part = own(other, "/claimed_by")?.part(access.tenant());
-        let claims = app.store.claims_of_pairs(scope, &[(part, identity.clone())]).await?;
+        let claims = app.store.judged_pairs(scope, &[(part, identity.clone())]).await?;
         if claims.is_empty() || part == identity.part(access.tenant()) {
             let fault = Fault::new("/claimed_by", "unknown-claim", "It did not claim that identity.");
             return Err(Problem::fault(INVALID_BODY, fault));

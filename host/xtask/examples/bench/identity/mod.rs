@@ -1,14 +1,17 @@
-//! Identity: events that name three identities each, on customers whom the hub knows, from append to commit; 2 % of them
-//! join two known customers. What the looking-up of those identities takes alone. And what one merge costs, by the length
-//! of the history that it moves.
+//! Identity: events that name three identities each, on customers whom the hub knows; 2 % of them join two known
+//! customers. From append to commit, and from the log to the commit, which is the resolving alone: appending is another
+//! scenario's. What the looking-up of those identities takes of that. And what one merge costs, by the length of the
+//! history that it moves.
 //!
 //! There is no segment, rule or journey: what is left beside identity is the log, and the customer's row.
 
 mod known;
 
 use anyhow::{Result, ensure};
+use openhub_model::identity::Part;
 use openhub_model::{EventKind, Identity, NewEvent, PartId, Timestamp};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 use crate::costs::{Cost, Meter, machine_load};
 use crate::events::Random;
@@ -24,11 +27,11 @@ const MERGES: u64 = 50;
 /// Customers who are new to the hub in a round.
 const NEW: u64 = 10_000;
 /// Events whose identities are looked up in one statement of a kind: as many as an attempt of the engine takes.
-const BATCH: usize = 3_000;
+const BATCH: usize = 8_000;
 const HISTORIES: [u64; 4] = [1, 100, 10_000, 100_000];
 /// A request of this many events.
 const REQUEST: usize = 5_000;
-/// Events a second, of the brief of this scenario.
+/// Resolves a second, of the brief of this scenario.
 const AIM: f64 = 30_000.0;
 
 struct Bench {
@@ -58,11 +61,12 @@ async fn measure(customers: u64, rounds: u64) -> Result<()> {
     known::load(&bench.hub, customers as usize).await?;
     let loading = meter.stop()?;
     bench.hub.start();
-    let (mut new, mut mixed, mut looked) = (Rounds::default(), Rounds::default(), Rounds::default());
+    let [mut new, mut mixed, mut resolved, mut looked] = std::array::from_fn(|_| Rounds::default());
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         new.take(bench.first_seen(round).await?);
-        mixed.take(bench.mixed(round).await?);
+        mixed.take(bench.mixed(2 * round).await?);
+        resolved.take(bench.resolved(2 * round + 1).await?);
         looked.take(bench.looked_up(round).await?);
     }
     let mut merges: Vec<(u64, Rounds)> = HISTORIES.map(|length| (length, Rounds::default())).into();
@@ -73,7 +77,7 @@ async fn measure(customers: u64, rounds: u64) -> Result<()> {
     }
     bench.hub.standing().await?;
     bench.hub.close().await;
-    report(customers, rounds, load, &loading, [&new, &mixed, &looked], &merges);
+    report(customers, rounds, load, &loading, [&new, &mixed, &resolved, &looked], &merges);
     Ok(())
 }
 
@@ -109,40 +113,52 @@ impl Bench {
         Ok((accepted as f64, cost))
     }
 
-    /// Events of customers whom the hub knows; one in fifty joins one of them to a card, and who has the card.
+    /// From append to commit.
     async fn mixed(&mut self, round: u64) -> Result<(f64, Cost)> {
+        let events = self.known(round).await?;
+        let Fed { accepted, cost } = feed(&self.hub, events.into_iter()).await?;
+        Ok((accepted as f64, cost))
+    }
+
+    /// From the log to the commit: the events are appended while no engine runs.
+    async fn resolved(&mut self, round: u64) -> Result<(f64, Cost)> {
+        let events = self.known(round).await?;
+        self.hub.stop().await;
+        let position = self.hub.append(events, REQUEST).await?;
+        let meter = Meter::start()?;
+        self.hub.start();
+        self.hub.reached(position).await?;
+        Ok((ROUND as f64, meter.stop()?))
+    }
+
+    /// Events of customers whom the hub knows; one in fifty joins one of them to a card, and who has the card.
+    async fn known(&mut self, round: u64) -> Result<Vec<NewEvent>> {
         let merges = ROUND / MERGES;
         let cards: Vec<NewEvent> = (0..merges).map(|merge| self.holder(round * merges + merge)).collect();
         let position = self.hub.append(cards, REQUEST).await?;
         self.hub.reached(position).await?;
         let mut random = Random(round);
-        let events: Vec<NewEvent> = (0..ROUND)
-            .map(|event| {
-                let card = (event % MERGES == 0).then_some(round * merges + event / MERGES);
-                self.seen(random.below(self.customers), card)
-            })
-            .collect();
-        let Fed { accepted, cost } = feed(&self.hub, events.into_iter()).await?;
-        Ok((accepted as f64, cost))
+        let card = |event: u64| event.is_multiple_of(MERGES).then_some(round * merges + event / MERGES);
+        Ok((0..ROUND).map(|event| self.seen(random.below(self.customers), card(event))).collect())
     }
 
-    /// The two reads by which the engine finds out whom an event is about, as for the events above, one after the other.
+    /// The reads by which the engine finds out whom an event is about, as for the events above.
     async fn looked_up(&self, round: u64) -> Result<(f64, Cost)> {
         let mut random = Random(round ^ 0xf00d);
-        let tenant = self.hub.tenant;
-        let events: Vec<[Identity; 3]> = (0..ROUND).map(|_| identities(random.below(self.customers))).collect();
+        let (tenant, store, scope) = (self.hub.tenant, &self.hub.store, &self.hub.scope);
+        let mut events: Vec<[Identity; 3]> = (0..ROUND).map(|_| identities(random.below(self.customers))).collect();
         let meter = Meter::start()?;
-        for events in events.chunks(BATCH) {
-            let parts: Vec<PartId> = events.iter().flatten().map(|identity| identity.part(tenant)).collect();
-            let pairs: Vec<(PartId, Identity)> = events
-                .iter()
-                .flat_map(|all| all[1..].iter().map(|claimed| (all[0].part(tenant), claimed.clone())))
-                .collect();
-            let (parts, claims) = tokio::try_join!(
-                self.hub.store.parts_around(&self.hub.scope, &parts),
-                self.hub.store.claims_of_pairs(&self.hub.scope, &pairs),
-            )?;
-            ensure!(parts.len() >= events.len() && !claims.is_empty(), "known identities are not found");
+        for events in events.chunks_mut(BATCH) {
+            events.sort_by_cached_key(|all| all[0].part(tenant));
+            let subjects: Vec<PartId> = events.iter().map(|all| all[0].part(tenant)).collect();
+            let claimed =
+                events.iter().zip(&subjects).flat_map(|(all, part)| all[1..].iter().map(|one| (*part, one.clone())));
+            let pairs: Vec<(PartId, Identity)> = claimed.collect();
+            let (parts, judged) =
+                tokio::try_join!(store.parts_around(scope, &subjects), store.judged_pairs(scope, &pairs))?;
+            let known: HashSet<PartId> = parts.iter().map(Part::id).collect();
+            let all_known = pairs.iter().all(|(_, identity)| known.contains(&identity.part(tenant)));
+            ensure!(all_known && !judged.is_empty(), "known identities are not found");
         }
         Ok((ROUND as f64, meter.stop()?))
     }
@@ -196,20 +212,25 @@ fn card_identity(card: u64) -> Value {
     json!({"kind": "card", "value": format!("card-{card}")})
 }
 
-fn report(customers: u64, rounds: u64, load: f64, loading: &Cost, work: [&Rounds; 3], merges: &[(u64, Rounds)]) {
+fn report(customers: u64, rounds: u64, load: f64, loading: &Cost, work: [&Rounds; 4], merges: &[(u64, Rounds)]) {
     println!("Identity: {customers} customers of 3 identities on SQLite, synchronous=FULL; medians of {rounds} rounds");
     println!("  loaded in {} s, peak {} MiB", digits(loading.seconds), digits(loading.peak_mib));
     let heads = ["events/s", "CPU µs/event", "peak MiB"].map(|head| format!("{head:>14}"));
-    println!("{:<44} {}", "", heads.join(""));
-    let names = ["first seen, 3 identities an event", "known, 2 % merges", "looking the identities up, alone"];
+    println!("{:<48} {}", "", heads.join(""));
+    let names = [
+        "first seen, from append to commit",
+        "known, 2 % merges, from append to commit",
+        "known, 2 % merges, from the log to the commit",
+        "looking the identities up, alone",
+    ];
     for (name, rounds) in names.iter().zip(work) {
         let cpu_micros = rounds.cpu_seconds() * 1e6 / rounds.count;
         let figures =
             [rounds.a_second(), cpu_micros, rounds.peak_mib()].map(|figure| format!("{:>14}", digits(figure)));
-        println!("  {name:<42} {}", figures.join(""));
+        println!("  {name:<46} {}", figures.join(""));
     }
-    let [new, mixed, looked] = work;
-    println!("  known to the aim of {AIM} events/s: {}", digits(mixed.a_second() / AIM));
+    let [new, mixed, resolved, looked] = work;
+    println!("  resolves to the aim of {AIM} a second: {}", digits(resolved.a_second() / AIM));
     for (length, costs) in merges {
         let (ms, cpu_ms) = (costs.seconds() * 1e3, costs.cpu_seconds() * 1e3);
         println!("  one merge that moves {length:>7} events {:>10} ms, {:>8} ms of CPU", digits(ms), digits(cpu_ms));
@@ -223,7 +244,8 @@ fn report(customers: u64, rounds: u64, load: f64, loading: &Cost, work: [&Rounds
     });
     let line = json!({
         "scenario": "identity", "database": "sqlite", "synchronous": "full", "customers": customers, "rounds": rounds,
-        "load": load, "first": rounds_json(new), "known": rounds_json(mixed), "looked_up": rounds_json(looked),
+        "load": load, "first": rounds_json(new), "known": rounds_json(mixed),
+        "resolved": rounds_json(resolved), "looked_up": rounds_json(looked),
         "merge": merges.collect::<Vec<_>>(),
     });
     println!("{line}");
