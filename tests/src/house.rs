@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 const IDLE: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAGE: usize = 100_000;
+const FILE: &str = "openhub.db";
 /// The host's clock of every house stands still here.
 pub const HOST_NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -26,7 +27,7 @@ pub struct House {
     pub runtime: Runtime,
     pub tenant: TenantId,
     pub scope: Scope,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An order of the replay.
@@ -42,12 +43,17 @@ impl House {
     /// A fresh hub with one tenant on the replay clock; `url` is a PostgreSQL database, none is SQLite.
     pub async fn open(url: Option<String>) -> House {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("openhub.db").display()));
+        let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join(FILE).display()));
         let config = openhub_store::Config { url, node: "test".into(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
         let tenant = store.create_tenant("test", ClockKind::Replay, HOST_NOW).await.expect("a tenant");
         let runtime = Runtime::new(openhub_runtime::Config::default()).expect("a runtime");
-        House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), _folder: folder }
+        House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), folder }
+    }
+
+    /// The URL of the database, if it is SQLite's.
+    pub fn database(&self) -> String {
+        format!("sqlite://{}", self.folder.path().join(FILE).display())
     }
 
     /// Installs and enables a plugin; it takes effect when the engine reaches its event.
@@ -185,7 +191,7 @@ impl House {
 
     pub fn start(&self, batch: usize, workers: usize) -> Engine {
         let clock: Clock = Arc::new(|| HOST_NOW);
-        let config = Config { batch, workers, poll: IDLE, delivery_concurrency: 2 };
+        let config = Config { batch, workers, poll: IDLE, delivery_concurrency: 2, ..Config::default() };
         let sealer = Arc::new(Sealer::from_key([1; 32]));
         Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, config)
     }

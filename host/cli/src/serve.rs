@@ -141,6 +141,7 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
         workers: config.workers,
         poll: Duration::from_millis(config.poll_ms),
         delivery_concurrency: config.deliveries,
+        ..openhub_engine::Config::default()
     }
 }
 

@@ -28,13 +28,16 @@ pub struct Config {
     pub workers: usize,
     /// How long a lane without work waits before it looks at the clock again.
     pub poll: Duration,
+    /// How long a lane without work holds the customers that it met, unless others are short of room.
+    pub hold: Duration,
     /// Channel calls at the same time, per tenant.
     pub delivery_concurrency: usize,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { batch: 8_000, workers: 2, poll: Duration::from_millis(200), delivery_concurrency: 8 }
+        let (poll, hold) = (Duration::from_millis(200), Duration::from_secs(60));
+        Config { batch: 8_000, workers: 2, poll, hold, delivery_concurrency: 8 }
     }
 }
 
@@ -60,7 +63,7 @@ pub struct Shared {
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.
-const HELD: usize = 96 << 20;
+const HELD: usize = 80 << 20;
 
 /// The catalog in force of each tenant that this node moves.
 #[derive(Default)]

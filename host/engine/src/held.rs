@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::mem::{size_of, take};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
-use openhub_model::condition::{EventFact, Needs};
 use openhub_model::identity::Part;
 use openhub_model::run::Run;
-use openhub_model::{Attribute, Customer, Event, PartId, Timestamp};
+use openhub_model::{Attribute, Customer, Event, PartId};
 use openhub_store::{CustomerFacts, Entry};
 
 /// All that COMPUTE is given of one customer.
@@ -32,25 +32,10 @@ pub struct Known {
 const ATTRIBUTE: usize = size_of::<(String, Attribute)>() + 110;
 /// What a part or a run takes beside its own size, in bytes.
 const TEXTS: usize = 160;
-/// Events of a customer that are kept without asking whether a window still reaches them.
-const FEW: usize = 16;
 
 impl Known {
     fn id(&self) -> Option<PartId> {
         self.parts.first().map(|part| part.customer)
-    }
-
-    /// Lets events go that no window reaches any more: to read the customer anew would not bring them either.
-    pub fn prune(&mut self, needs: &Needs, clock: Timestamp) {
-        let events = &mut self.facts.events;
-        if events.len() <= FEW {
-            return;
-        }
-        events.retain(|event| match needs.events.get(&*event.name).map(|need| need.window) {
-            Some(Some(window)) => event.at > clock - window,
-            Some(None) => true,
-            None => false,
-        });
     }
 
     /// Roughly its bytes in memory.
@@ -61,14 +46,12 @@ impl Known {
             size_of::<Customer>() + values * ATTRIBUTE
         });
         let facts = &self.facts;
-        let properties = facts.events.iter().filter(|event| !event.properties.is_null()).count();
         size_of::<Known>()
             + states.sum::<usize>()
             + self.parts.len() * (size_of::<Part>() + TEXTS)
             + self.runs.len() * (size_of::<Run>() + 2 * TEXTS)
             + (self.entries.len() + facts.runs.len() + facts.segments.len()) * TEXTS
-            + facts.events.len() * size_of::<EventFact>()
-            + properties * TEXTS
+            + facts.history.weight(TEXTS)
     }
 }
 
@@ -83,11 +66,38 @@ struct Kept {
 pub struct Budget {
     limit: usize,
     taken: AtomicUsize,
+    /// How often somebody was let go for want of room.
+    evicted: AtomicU64,
 }
 
 impl Budget {
     pub fn of(bytes: usize) -> Arc<Budget> {
-        Arc::new(Budget { limit: bytes, taken: AtomicUsize::new(0) })
+        Arc::new(Budget { limit: bytes, taken: AtomicUsize::new(0), evicted: AtomicU64::new(0) })
+    }
+}
+
+/// How a lane without work holds its customers: until nothing has happened for long enough, or a lane at work is short of
+/// room.
+pub struct Rest {
+    budget: Arc<Budget>,
+    /// When it began, and what had been evicted by then.
+    since: Option<(Instant, u64)>,
+}
+
+impl Rest {
+    pub fn of(budget: Arc<Budget>) -> Rest {
+        Rest { budget, since: None }
+    }
+
+    pub fn ends(&mut self) {
+        self.since = None;
+    }
+
+    /// Whether it is over, having begun with the first time that this is asked.
+    pub fn is_over(&mut self, hold: Duration, now: Instant) -> bool {
+        let evicted = self.budget.evicted.load(Ordering::Relaxed);
+        let (since, before) = *self.since.get_or_insert((now, evicted));
+        evicted != before || now.saturating_duration_since(since) >= hold
     }
 }
 
@@ -171,6 +181,7 @@ impl Held {
                 if turn == self.turn || self.budget.taken.load(Ordering::Relaxed) <= self.budget.limit {
                     break;
                 }
+                self.budget.evicted.fetch_add(1, Ordering::Relaxed);
                 self.remove(id);
             }
             self.order.pop_front();
@@ -203,10 +214,8 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_model::condition::EventNeed;
     use openhub_model::identity::Age;
-    use openhub_model::{Id, Identity, Origin, Span};
-    use serde_json::Value;
+    use openhub_model::{Id, Identity};
 
     fn id(number: u8) -> PartId {
         Id::named(&[&[number]])
@@ -239,30 +248,6 @@ mod tests {
         assert_eq!(budget.taken.load(Ordering::Relaxed), 0);
     }
 
-    /// A customer whom something happens to in every batch is never let go.
-    #[test]
-    fn events_that_no_window_reaches_are_let_go() {
-        let hour = Span::from_micros(3_600_000_000);
-        let need = |window| EventNeed { window, properties: false };
-        let events = [("Viewed".to_owned(), need(Some(hour))), ("Ordered".to_owned(), need(None))].into();
-        let needs = Needs { events, ..Needs::default() };
-        let event = |name: &str, minute: i64| EventFact {
-            name: name.into(),
-            at: Timestamp::from_micros(minute * 60_000_000),
-            origin: Origin::Arrived,
-            position: minute,
-            properties: Value::Null,
-        };
-        let mut customer = known(&[1]);
-        customer.facts.events =
-            (0..100).flat_map(|minute| [event("Viewed", minute), event("Ordered", minute)]).collect();
-        customer.prune(&needs, Timestamp::from_micros(100 * 60_000_000));
-        let count = |name: &str| customer.facts.events.iter().filter(|event| *event.name == *name).count();
-        assert_eq!((count("Viewed"), count("Ordered")), (59, 100));
-        customer.prune(&Needs::default(), Timestamp::MIN);
-        assert!(customer.facts.events.is_empty(), "what nobody asks about any more");
-    }
-
     #[test]
     fn what_is_remembered_of_the_order_does_not_grow() {
         let mut held = Held::within(Budget::of(1 << 20));
@@ -272,6 +257,23 @@ mod tests {
             held.put(again);
         }
         assert_eq!((held.customers.len(), held.order.len() <= 5), (2, true));
+    }
+
+    #[test]
+    fn a_lane_rests_until_its_time_is_up_or_others_are_short_of_room() {
+        let one = known(&[1]).weight();
+        let budget = Budget::of(one);
+        let (hold, began) = (Duration::from_secs(60), Instant::now());
+        let mut rest = Rest::of(budget.clone());
+        let later = |seconds| began + Duration::from_secs(seconds);
+        assert!(!rest.is_over(hold, began) && !rest.is_over(hold, later(59)) && rest.is_over(hold, later(60)));
+        rest.ends();
+        assert!(!rest.is_over(hold, later(61)), "another has begun");
+        let mut other = Held::within(budget);
+        other.put(vec![known(&[1])]);
+        assert!(!rest.is_over(hold, later(62)), "there is room");
+        other.put(vec![known(&[2])]);
+        assert!(rest.is_over(hold, later(63)));
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::catalog::{Catalog, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
-use crate::held::Held;
+use crate::gather;
+use crate::held::{Held, Rest};
 use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
 
@@ -28,12 +29,6 @@ const ATTEMPTS: u32 = 3;
 /// By the tenant's clock: when a waking that was set aside is tried again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Behind a batch of so many events more are on their way, most likely.
-const MANY: usize = 1_000;
-/// How far apart two batches begin then, unless the first was full: the fewer commits, the fewer pages are written.
-const GATHER: Duration = Duration::from_millis(100);
-/// When nothing was appended for so long, nothing more is waited for.
-const QUIET: Duration = Duration::from_millis(25);
 
 pub struct Lane {
     pub(crate) shared: Arc<Shared>,
@@ -82,6 +77,7 @@ impl Lane {
     /// Runs until it is stopped or the lease is lost.
     pub async fn run(mut self) {
         let mut appended = self.shared.store.appended();
+        let mut rest = Rest::of(self.shared.held.clone());
         let mut loaded = false;
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
@@ -90,6 +86,7 @@ impl Lane {
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
+                    rest.ends();
                     continue;
                 }
                 Ok(Progress::Idle) => self.shared.config.poll,
@@ -99,13 +96,18 @@ impl Lane {
                 }
                 Err(error) => {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
+                    self.forget();
                     BACKOFF
                 }
             };
             tokio::select! {
                 _ = appended.changed() => {}
-                // A tenant to whom nothing happens holds nothing.
-                () = tokio::time::sleep(pause) => self.forget(),
+                // A tenant to whom nothing happens holds nothing, in the end.
+                () = tokio::time::sleep(pause) => {
+                    if rest.is_over(self.shared.config.hold, Instant::now()) {
+                        self.forget();
+                    }
+                }
                 () = self.stop.cancelled() => {}
             }
         }
@@ -198,15 +200,7 @@ impl Lane {
     /// Lets events come in, as long as they do.
     async fn gather(&self, until: Option<Instant>) {
         let Some(until) = until else { return };
-        let mut appended = self.shared.store.appended();
-        while Instant::now() < until && !self.stop.is_cancelled() {
-            appended.mark_unchanged();
-            let wait =
-                tokio::time::timeout(QUIET.min(until.saturating_duration_since(Instant::now())), appended.changed());
-            if wait.await.is_err() {
-                return;
-            }
-        }
+        gather::gather(until, &mut self.shared.store.appended(), &self.stop).await;
     }
 
     /// Writes the changes out as rows and commits them.
@@ -257,8 +251,7 @@ impl Lane {
             Next::Control(event) => Loaded::Control(event),
             Next::Batch { input, timers } => {
                 self.shared.backlogs.note(lease.tenant, input.events.len(), limit);
-                let is_many = (MANY..limit).contains(&input.events.len());
-                let gathers = is_many.then(|| began + GATHER);
+                let gathers = gather::until(began, input.events.len(), limit);
                 Loaded::Batch(Batch { input, timers, gathers, loading: began.elapsed() })
             }
         })
@@ -297,8 +290,8 @@ impl Lane {
         changes.wall = (self.shared.clock)();
         let catalog = self.catalog.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let needs = catalog.segments.needs();
-            known.iter_mut().for_each(|known| known.prune(needs, changes.clock));
+            let (needs, picks) = (catalog.segments.needs(), catalog.segments.picks());
+            known.iter_mut().for_each(|known| known.facts.history.prune(needs, picks, changes.clock));
             changes.sort();
             (known, Done { ahead: Ahead::of(&changes, needs), changes, made, tally })
         });

@@ -17,6 +17,7 @@ mod engine;
 mod erase;
 mod error;
 mod fill;
+mod gather;
 mod held;
 mod lane;
 mod load;

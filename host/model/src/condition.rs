@@ -80,6 +80,7 @@ mod evaluate;
 mod events;
 mod explain;
 mod facts;
+mod history;
 mod needs;
 mod sequence;
 mod tree;
@@ -94,6 +95,7 @@ pub use declared::Declarations;
 pub use evaluate::Evaluation;
 pub use explain::Explanation;
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
+pub use history::{History, Picks, SeriesId};
 pub use needs::{EventNeed, MessageNeed, Needs};
 pub use tree::{
     Aggregate, AttributeTest, BucketTest, Comparison, Condition, ConsentState, ConsentTest, CountTest, EventTest,

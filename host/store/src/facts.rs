@@ -2,12 +2,15 @@
 //!
 //! What is not needed is not read. Profiles are read by `customers_by_part`.
 
-use openhub_model::condition::{EventFact, Facts, MessageFact, Needs, ObjectFact, RunFact};
+use openhub_model::condition::{EventFact, Facts, History, MessageFact, Needs, ObjectFact, RunFact};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
 use openhub_model::{Customer, Identity, PartId, Span, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Deserializer, Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -25,8 +28,7 @@ use crate::store::Store;
 #[derive(Clone, Debug, Default)]
 pub struct CustomerFacts {
     pub identities: Vec<Identity>,
-    /// Ascending by [`EventFact::order`].
-    pub events: Vec<EventFact>,
+    pub history: History,
     pub segments: BTreeSet<String>,
     pub runs: Vec<RunFact>,
     /// Ascending by `at`.
@@ -40,7 +42,7 @@ impl CustomerFacts {
             now,
             customer,
             identities: &self.identities,
-            events: &self.events,
+            history: &self.history,
             segments: &self.segments,
             runs: &self.runs,
             messages: &self.messages,
@@ -108,7 +110,7 @@ impl Loading {
 
     async fn events(&mut self, needs: &Needs, as_of: AsOf) -> Result<(), StoreError> {
         let Some(wanted) = Rows::of(&needs.events, |row, (name, need)| {
-            row.text(name).int(since(need.window, as_of.now)).int(i64::from(need.properties));
+            row.text(name).int(since(need.window, as_of.now)).int(i64::from(!need.properties.is_empty()));
         }) else {
             return Ok(());
         };
@@ -130,17 +132,19 @@ impl Loading {
         sql.push(" AND w.name = e.name AND e.occurred_at > w.since AND e.occurred_at > ");
         sql.int(sinces.min().unwrap_or(i64::MIN)).push(" AND (e.position <= ").int(as_of.checkpoint);
         sql.push(" OR e.origin = 1)");
-        let names: Vec<Arc<str>> = needs.events.keys().map(|name| self.names.shared(name)).collect();
+        let asked = needs.events.iter().map(|(name, need)| (self.names.shared(name), &need.properties));
+        let asked: Vec<(Arc<str>, &BTreeSet<String>)> = asked.collect();
         let rows = sql.fetch_all::<(i64, i64, i64, i64, i64, Option<String>)>(self.reading.conn()).await?;
+        let mut events: Vec<Vec<EventFact>> = self.facts.iter().map(|_| Vec::new()).collect();
         for (part, place, at, code, position, body) in rows {
-            let name = usize::try_from(place).ok().and_then(|place| names.get(place));
-            let name = Arc::clone(name.ok_or_else(|| corrupt("an event that was not asked for"))?);
-            let origin = origin(code)?;
-            let properties = body.map_or(Value::Null, |body| properties(&body));
-            self.of(part)?.events.push(EventFact { name, at: time(at), origin, position, properties });
+            let asked = usize::try_from(place).ok().and_then(|place| asked.get(place));
+            let (name, asked) = asked.ok_or_else(|| corrupt("an event that was not asked for"))?;
+            let properties = body.map_or(Value::Null, |body| properties(&body, asked));
+            let (name, origin) = (Arc::clone(name), origin(code)?);
+            events[self.owner(part)?].push(EventFact { name, at: time(at), origin, position, properties });
         }
-        // Here and not by the database: an index brings each part's in their order, nearly.
-        self.facts.iter_mut().for_each(|facts| facts.events.sort_by_key(EventFact::order));
+        // Sorted here and not by the database: an index brings each part's in their order, nearly.
+        self.facts.iter_mut().zip(events).for_each(|(facts, events)| facts.history = History::of(events));
         Ok(())
     }
 
@@ -265,9 +269,13 @@ impl Loading {
 
     /// The customer of the part that stands at this place in the list.
     fn of(&mut self, place: i64) -> Result<&mut CustomerFacts, StoreError> {
+        let owner = self.owner(place)?;
+        Ok(&mut self.facts[owner])
+    }
+
+    fn owner(&self, place: i64) -> Result<usize, StoreError> {
         let owner = usize::try_from(place).ok().and_then(|place| self.owners.get(place));
-        let owner = owner.ok_or_else(|| corrupt("a part that was not asked for"))?;
-        Ok(&mut self.facts[*owner])
+        owner.copied().ok_or_else(|| corrupt("a part that was not asked for"))
     }
 }
 
@@ -303,12 +311,44 @@ impl Names {
     }
 }
 
-/// The properties in an event's body; `null` if it has none.
-fn properties(body: &str) -> Value {
+/// Those of the properties in an event's body that are asked about; `null` if there are none.
+fn properties(body: &str, asked: &BTreeSet<String>) -> Value {
     #[derive(Deserialize)]
-    struct Body {
-        #[serde(default)]
-        properties: Value,
+    struct Body<'a> {
+        #[serde(borrow)]
+        properties: Option<&'a RawValue>,
     }
-    serde_json::from_str::<Body>(body).map_or(Value::Null, |body| body.properties)
+    let body = serde_json::from_str::<Body<'_>>(body).ok().and_then(|body| body.properties);
+    let read = body.and_then(|properties| Asked(asked).deserialize(&mut Deserializer::from_str(properties.get())).ok());
+    read.filter(|asked| !asked.is_empty()).map_or(Value::Null, Value::Object)
+}
+
+/// Reads an object's fields of these names and passes over the others.
+struct Asked<'a>(&'a BTreeSet<String>);
+
+impl<'de> DeserializeSeed<'de> for Asked<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Asked<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut asked = Map::with_capacity(self.0.len());
+        while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
+            match self.0.contains(&*name) {
+                true => drop(asked.insert(name.into_owned(), fields.next_value()?)),
+                false => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(asked)
+    }
 }

@@ -20,8 +20,9 @@ mod shrink;
 #[path = "equivalence/trees.rs"]
 mod trees;
 
-use openhub_model::{Condition, PartId, Timestamp};
-use openhub_store::{AsOf, Scope, Store};
+use openhub_model::condition::{Evaluation, History, Picks};
+use openhub_model::{Condition, Customer, PartId, Timestamp};
+use openhub_store::{AsOf, CustomerFacts, Scope, Store};
 use openhub_test_postgres::Server;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,6 +63,31 @@ struct World<'a> {
     people: &'a [Person],
 }
 
+/// What the evaluator says when it walks the events; it says the same by totals, however they came about.
+fn evaluate(condition: &Condition, known: &CustomerFacts, customer: &Customer, now: Timestamp) -> Evaluation {
+    let walked = condition.evaluate(&known.facts(customer, now));
+    let (mut numbered, mut picks) = (condition.clone(), Picks::default());
+    let ids = picks.number(&mut numbered);
+    let mut arrived = known.history.events().to_vec();
+    arrived.sort_by_key(|event| event.position);
+    let later = arrived.split_off(arrived.len() / 2);
+    let mut early = History::of(arrived);
+    early.follow(&ids, &picks);
+    let mut learned = early.clone();
+    later.iter().for_each(|event| learned.learn(&picks, event.clone()));
+    let (mut joined, mut turned) = (early.clone(), History::of(later));
+    joined.join(turned.clone(), &picks);
+    turned.join(early, &picks);
+    let mut pruned = learned.clone();
+    pruned.prune(&condition.needs(), &picks, now);
+    for history in [learned, joined, turned, pruned] {
+        let facts = CustomerFacts { history, ..known.clone() };
+        let found = numbered.evaluate(&facts.facts(customer, now));
+        assert_eq!(found, walked, "{condition:?} at {now} of {:#?}, by {:#?}", known.history, facts.history);
+    }
+    walked
+}
+
 impl World<'_> {
     async fn ask(&self, condition: &Condition, now: i64, checkpoint: usize) -> anyhow::Result<Vec<Verdict>> {
         let (tenant, now_at) = (self.scope.tenant(), Timestamp::from_micros(now));
@@ -80,7 +106,7 @@ impl World<'_> {
             before += person.deliveries.len();
             let reference = Reference { person, tenant, now, done, planted: Planted::Nothing };
             verdicts.push(Verdict {
-                memory: known(condition.evaluate(&facts.facts(&person.customer(tenant), now_at)).truth),
+                memory: known(evaluate(condition, facts, &person.customer(tenant), now_at).truth),
                 sql: known(sql[&person.id(tenant)]),
                 reference: reference.truth(condition),
             });

@@ -19,7 +19,7 @@ use openhub_store::{Installation, JourneyStatus, PluginStatus, Scope, Store};
 
 pub use path::{ReadPath, WritePath};
 pub use rule::{Reading, Rule, Writing};
-pub use segments::{Place, Segments, Unfilled};
+pub use segments::{Place, Segments, Unfilled, Watched};
 
 use crate::{EngineError, Prepared, enable};
 

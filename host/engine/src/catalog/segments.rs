@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use openhub_model::condition::Needs;
+use openhub_model::condition::{EventNeed, Needs, Picks, SeriesId};
 use openhub_model::{Condition, PartId};
 use openhub_store::Segment;
 
@@ -16,6 +16,8 @@ pub struct Watched {
     pub version: i64,
     /// None for a static segment.
     pub condition: Option<Condition>,
+    /// What its condition picks of a history.
+    pub series: Vec<SeriesId>,
 }
 
 /// A first fill that is not done: customers behind `from`, by id, have not been looked at.
@@ -47,13 +49,15 @@ pub struct Segments {
     needs: Needs,
     /// Names of events that conditions mention, shared by the facts of all customers.
     names: HashMap<String, Arc<str>>,
+    /// What conditions of segments pick of a history, each once.
+    picks: Picks,
     unfilled: Vec<Unfilled>,
 }
 
 impl Segments {
     pub fn of(stored: Vec<Segment>) -> Segments {
         let mut segments = Segments::default();
-        for Segment { name, version, condition, fill, .. } in ordered(stored) {
+        for Segment { name, version, mut condition, fill, .. } in ordered(stored) {
             let Some(version) = version else { continue };
             let place = segments.list.len() as Place;
             segments.all.push(place);
@@ -62,7 +66,8 @@ impl Segments {
                 segments.index(place, condition);
                 segments.unfilled.extend(fill.map(|fill| Unfilled { place, from: fill.filled_to }));
             }
-            segments.list.push(Watched { name, version, condition });
+            let series = condition.as_mut().map(|condition| segments.picks.number(condition)).unwrap_or_default();
+            segments.list.push(Watched { name, version, condition, series });
         }
         segments
     }
@@ -104,6 +109,7 @@ impl Segments {
     pub fn also_needs(&mut self, needs: &Needs) {
         for name in needs.events.keys() {
             self.names.entry(name.clone()).or_insert_with(|| Arc::from(name.as_str()));
+            self.picks.walk(name);
         }
         self.needs.merge(needs);
     }
@@ -129,10 +135,13 @@ impl Segments {
         &self.unfilled
     }
 
-    /// The shared form of an event's name that some condition mentions, and whether its properties are asked about.
-    pub fn event(&self, name: &str) -> Option<(&Arc<str>, bool)> {
-        let need = self.needs.events.get(name)?;
-        Some((self.names.get(name)?, need.properties))
+    pub fn picks(&self) -> &Picks {
+        &self.picks
+    }
+
+    /// The shared form of an event's name that some condition mentions, and what is asked about the event.
+    pub fn event(&self, name: &str) -> Option<(&Arc<str>, &EventNeed)> {
+        Some((self.names.get(name)?, self.needs.events.get(name)?))
     }
 
     pub fn on_event(&self, name: &str) -> &[Place] {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openhub_model::condition::{EventFact, Facts, ObjectFact, RunFact};
+use openhub_model::condition::{EventFact, Facts, ObjectFact, Picks, RunFact};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
@@ -18,13 +18,15 @@ use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::Answer;
 use super::wave::Batch;
-use crate::catalog::{Catalog, Place, Segments};
+use crate::catalog::{Catalog, Place, Segments, Watched};
 
 pub const ENTERED: &str = "Segment Entered";
 pub const LEFT: &str = "Segment Left";
 
 /// The place in the log of an event that the batch causes is given out at COMMIT, behind all others.
 const TO_COME: i64 = i64::MAX;
+/// As many events are walked as fast as their totals are found.
+const FEW: usize = 8;
 
 /// A customer's row as the database has it; several, if their customers are joined in the batch.
 struct Stored {
@@ -75,8 +77,7 @@ impl Standing {
         mine.identities.extend(theirs.identities);
         mine.segments.extend(theirs.segments);
         mine.runs.extend(theirs.runs);
-        mine.events.extend(theirs.events);
-        mine.events.sort_by_key(EventFact::order);
+        mine.history.join(theirs.history, segments.picks());
         mine.messages.extend(theirs.messages);
         mine.messages.sort_by_key(|message| message.at);
         mine.objects.extend(theirs.objects);
@@ -142,10 +143,12 @@ impl Standing {
         }
     }
 
-    fn remember(&mut self, fact: EventFact) {
-        let events = &mut self.facts.events;
-        let place = events.partition_point(|known| known.order() <= fact.order());
-        events.insert(place, fact);
+    /// From a few events on, totals are kept of what the segment picks of them.
+    fn follow(&mut self, watched: &Watched, picks: &Picks) {
+        let history = &mut self.facts.history;
+        if history.events().len() >= FEW {
+            history.follow(&watched.series, picks);
+        }
     }
 
     /// Enters or leaves, whichever it is.
@@ -224,13 +227,14 @@ impl Lane {
             let kind = event.name.rsplit_once('.').map(|(kind, _)| kind);
             self.standing.touch(segments.on_object(kind.unwrap_or_default()));
         }
-        let Some((name, properties)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
-        let properties = if properties { event.properties.clone() } else { Value::Null };
+        let Some((name, need)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
+        let properties = need.asked(&event.properties);
         let (origin, position) = match event.depth {
             0 => (Origin::Arrived, event.position),
             _ => (Origin::Caused, TO_COME),
         };
-        self.standing.remember(EventFact { name: name.clone(), at: event.at, origin, position, properties });
+        let fact = EventFact { name: name.clone(), at: event.at, origin, position, properties };
+        self.standing.facts.history.learn(segments.picks(), fact);
         self.standing.touch(segments.on_event(&event.name));
     }
 
@@ -291,6 +295,7 @@ impl Batch<'_> {
         while let Some(place) = due.pop_first() {
             let watched = segments.get(place);
             let Some(condition) = &watched.condition else { continue };
+            standing.follow(watched, segments.picks());
             let evaluation = condition.evaluate(&asked.facts(&standing.facts, customer, moment.now));
             wake = earlier(wake, evaluation.until);
             if evaluation.truth.holds() != standing.facts.segments.contains(&watched.name) {

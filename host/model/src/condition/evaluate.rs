@@ -57,8 +57,8 @@ impl Condition {
             }
             Condition::Journey(test) => Evaluation::still(test.evaluate(facts)),
             Condition::Message(test) => test.evaluate(facts),
-            Condition::Event(test) => test.evaluate(facts.now, facts.events),
-            Condition::Sequence(test) => test.evaluate(facts.now, facts.events),
+            Condition::Event(test) => test.evaluate(facts.now, facts.history),
+            Condition::Sequence(test) => test.evaluate(facts.now, facts.history.events()),
             Condition::Object(test) => Evaluation::still(test.evaluate(facts)),
         }
     }
@@ -158,10 +158,9 @@ impl MessageTest {
         let (present, coming) = window.split(facts.messages, |message| message.at);
         let next = coming.iter().find(|message| self.matches(message)).map(|message| message.at);
         let times = present.iter().filter(|message| self.matches(message)).map(|message| message.at);
-        match &self.count {
-            Some(CountTest { is, value }) => window.count(times, next, *is, value),
-            None => window.count(times, next, Comparison::Gt, &ZERO),
-        }
+        let time_of = |place: usize| times.clone().nth(place);
+        let (is, value) = self.count.as_ref().map_or((Comparison::Gt, &*ZERO), |CountTest { is, value }| (*is, value));
+        window.count(times.clone().count(), time_of, next, is, value)
     }
 }
 

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::compare::{micros, properties_match, test, test_number};
+use super::history::History;
 use super::window::{Window, earlier};
 use super::{Aggregate, Evaluation, EventFact, EventTest, Step, Truth};
 use crate::time::Timestamp;
@@ -18,13 +19,17 @@ impl EventTest {
         Window { now, within: self.within, from: self.from, to: self.to }
     }
 
-    pub(super) fn evaluate(&self, now: Timestamp, events: &[EventFact]) -> Evaluation {
+    pub(super) fn evaluate(&self, now: Timestamp, history: &History) -> Evaluation {
+        if let Some(evaluation) = self.evaluate_series(now, history) {
+            return evaluation;
+        }
         let window = self.window(now);
-        let (present, coming) = window.split(events, |event| event.at);
+        let (present, coming) = window.split(history.events(), |event| event.at);
         let next = coming.iter().find(|event| self.matches(event)).map(|event| event.at);
         let matching = present.iter().filter(|event| self.matches(event));
         if self.aggregate == Aggregate::Count {
-            return window.count(matching.map(|event| event.at), next, self.is, &self.value);
+            let place = |place: usize| matching.clone().nth(place).map(|event| event.at);
+            return window.count(matching.clone().count(), place, next, self.is, &self.value);
         }
         // A part of them may leave without a change; that is then found out at that moment.
         let leaving = match (self.within, self.aggregate) {
@@ -87,11 +92,11 @@ impl Step {
     }
 }
 
-fn plain(number: f64) -> f64 {
+pub(super) fn plain(number: f64) -> f64 {
     number
 }
 
-fn scaled(number: f64) -> f64 {
+pub(super) fn scaled(number: f64) -> f64 {
     micros(number) as f64
 }
 
@@ -100,7 +105,7 @@ fn numbers<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> impl It
 }
 
 /// A sum of millionths, apart in whole units and the rest, so that it does not overflow.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     units: i64,
     rest: i64,
@@ -108,18 +113,27 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    fn of(numbers: impl Iterator<Item = f64>) -> Sum {
+    pub(super) fn of(numbers: impl Iterator<Item = f64>) -> Sum {
         numbers.fold(Sum::default(), |sum, number| {
             let micros = micros(number);
-            Sum { units: sum.units + micros / 1_000_000, rest: sum.rest + micros % 1_000_000, terms: sum.terms + 1 }
+            sum.plus(Sum { units: micros / 1_000_000, rest: micros % 1_000_000, terms: 1 })
         })
     }
 
-    fn total(&self) -> f64 {
+    pub(super) fn plus(self, other: Sum) -> Sum {
+        Sum { units: self.units + other.units, rest: self.rest + other.rest, terms: self.terms + other.terms }
+    }
+
+    /// Without terms that are in it.
+    pub(super) fn minus(self, other: Sum) -> Sum {
+        Sum { units: self.units - other.units, rest: self.rest - other.rest, terms: self.terms - other.terms }
+    }
+
+    pub(super) fn total(&self) -> f64 {
         self.units as f64 * 1e6 + self.rest as f64
     }
 
-    fn average(&self) -> Option<f64> {
+    pub(super) fn average(&self) -> Option<f64> {
         (self.terms > 0).then(|| self.total() / f64::from(self.terms))
     }
 }

@@ -121,7 +121,7 @@ fn messages(test: &MessageTest, facts: &Facts<'_>) -> Value {
 }
 
 fn events(test: &EventTest, facts: &Facts<'_>) -> Value {
-    let (present, _) = test.window(facts.now).split(facts.events, |event| event.at);
+    let (present, _) = test.window(facts.now).split(facts.history.events(), |event| event.at);
     let matching = present.iter().filter(|event| test.matches(event));
     let newest = matching.clone().rev().take(NAMED).map(|event| {
         let mut named = json!({ "at": event.at, "position": event.position });
@@ -138,7 +138,7 @@ fn events(test: &EventTest, facts: &Facts<'_>) -> Value {
 }
 
 fn sequence(test: &SequenceTest, facts: &Facts<'_>) -> Value {
-    let (present, _) = Window::sliding(facts.now, test.during).split(facts.events, |event| event.at);
+    let (present, _) = Window::sliding(facts.now, test.during).split(facts.history.events(), |event| event.at);
     match (!test.steps.is_empty() && test.steps.len() <= super::MAX_STEPS).then(|| test.latest(present)).flatten() {
         Some((first, last)) => json!({ "first": first, "last": last }),
         None => json!({}),

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::history::{History, NO_HISTORY};
 use crate::customer::Customer;
 use crate::event::Origin;
 use crate::identity::Identity;
@@ -18,8 +19,8 @@ pub struct Facts<'a> {
     /// `customer.customer` is the id.
     pub customer: &'a Customer,
     pub identities: &'a [Identity],
-    /// Ascending by `EventFact::order`. Those after `now` do not count yet.
-    pub events: &'a [EventFact],
+    /// Events after `now` do not count yet.
+    pub history: &'a History,
     /// Of which the customer is a member.
     pub segments: &'a BTreeSet<String>,
     pub runs: &'a [RunFact],
@@ -37,7 +38,7 @@ impl<'a> Facts<'a> {
             now,
             customer,
             identities: std::slice::from_ref(&customer.identity),
-            events: &[],
+            history: &NO_HISTORY,
             segments: &NO_SEGMENTS,
             runs: &[],
             messages: &[],

@@ -1,8 +1,9 @@
 //! What has to be loaded to evaluate a condition, and what can change its answer.
 
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Aggregate, Condition, EventTest, Step};
+use super::{Condition, EventTest, Step};
 use crate::time::Span;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,11 +22,25 @@ pub struct Needs {
     pub clock: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventNeed {
     /// How far back; `None`: all of the history.
     pub window: Option<Span>,
-    pub properties: bool,
+    /// Those of its properties that are asked about.
+    pub properties: BTreeSet<String>,
+}
+
+impl EventNeed {
+    /// An event's properties without those that nobody asks about.
+    pub fn asked(&self, properties: &Value) -> Value {
+        let mut asked = Map::with_capacity(self.properties.len());
+        for name in &self.properties {
+            if let Some(value) = properties.get(name) {
+                asked.insert(name.clone(), value.clone());
+            }
+        }
+        if asked.is_empty() { Value::Null } else { Value::Object(asked) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +79,7 @@ impl Needs {
             Condition::Sequence(test) => {
                 self.clock |= test.during.is_some();
                 for Step { name, tests } in test.steps.iter().chain(&test.without) {
-                    self.event(name, test.during, !tests.is_empty());
+                    self.event(name, test.during, tests.iter().map(|test| &test.property));
                 }
             }
             Condition::Object(test) => insert(&mut self.objects, &test.kind),
@@ -74,7 +89,7 @@ impl Needs {
     /// Widens these needs by others.
     pub fn merge(&mut self, other: &Needs) {
         for (name, need) in &other.events {
-            self.event(name, need.window, need.properties);
+            self.event(name, need.window, &need.properties);
         }
         for (all, more) in [
             (&mut self.attributes, &other.attributes),
@@ -96,19 +111,21 @@ impl Needs {
 
     fn event_test(&mut self, test: &EventTest) {
         self.clock |= test.within.is_some();
-        self.event(&test.name, test.within, !test.tests.is_empty() || test.aggregate != Aggregate::Count);
+        self.event(&test.name, test.within, test.tests.iter().map(|test| &test.property).chain(&test.of));
     }
 
-    fn event(&mut self, name: &str, window: Option<Span>, properties: bool) {
-        match self.events.get_mut(name) {
+    fn event<'a>(&mut self, name: &str, window: Option<Span>, properties: impl IntoIterator<Item = &'a String>) {
+        let need = match self.events.get_mut(name) {
             Some(need) => {
                 need.window = wider(need.window, window);
-                need.properties |= properties;
+                need
             }
             None => {
-                self.events.insert(name.to_owned(), EventNeed { window, properties });
+                let need = EventNeed { window, properties: BTreeSet::new() };
+                self.events.entry(name.to_owned()).or_insert(need)
             }
-        }
+        };
+        properties.into_iter().for_each(|property| insert(&mut need.properties, property));
     }
 }
 

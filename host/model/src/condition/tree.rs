@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::SeriesId;
 use crate::time::{Span, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +157,9 @@ pub struct EventTest {
     pub is: Comparison,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub value: Value,
+    /// No part of the condition: where whoever keeps [`Picks`](super::Picks) keeps the totals of what it asks.
+    #[serde(skip)]
+    pub series: Option<SeriesId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

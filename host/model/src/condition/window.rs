@@ -39,13 +39,16 @@ impl Window {
         self.within.map(|within| at + within)
     }
 
-    /// The truth of a comparison of how many facts are in the window: `times` are theirs, ascending. The answer changes at
-    /// the earliest when `next` comes, or when so many have left that the comparison turns.
-    pub(super) fn count<I>(self, times: I, next: Option<Timestamp>, is: Comparison, value: &Value) -> Evaluation
-    where
-        I: DoubleEndedIterator<Item = Timestamp> + Clone,
-    {
-        let count = times.clone().count();
+    /// The truth of a comparison of how many facts are in the window: `time_of` is that of each by its place, ascending. The
+    /// answer changes at the earliest when `next` comes, or when so many have left that the comparison turns.
+    pub(super) fn count(
+        self,
+        count: usize,
+        time_of: impl FnOnce(usize) -> Option<Timestamp>,
+        next: Option<Timestamp>,
+        is: Comparison,
+        value: &Value,
+    ) -> Evaluation {
         let truth_of = |count: usize| test_number(count as f64, is, value, |number| number);
         let truth = truth_of(count);
         let turning = match self.within {
@@ -53,13 +56,7 @@ impl Window {
             None => None,
         };
         // The one whose leaving makes them `left`.
-        let leaving = turning.and_then(|left| match left < count / 2 {
-            true => times.rev().nth(left),
-            false => {
-                let mut times = times;
-                times.nth(count - 1 - left)
-            }
-        });
+        let leaving = turning.and_then(|left| time_of(count - 1 - left));
         Evaluation { truth, until: earlier(leaving.and_then(|at| self.leaves(at)), next) }
     }
 }

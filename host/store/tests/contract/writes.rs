@@ -383,7 +383,7 @@ pub async fn what_is_set_aside_counts_nowhere(database: &Database) -> anyhow::Re
     let as_of = AsOf { now: at(5), checkpoint: 3 };
     assert_eq!(store.truths(&scope, &twice, as_of, None, 9).await?, [(part, Truth::True)]);
     let facts = store.facts(&scope, &[(part, vec![part])], &twice.needs(), as_of).await?;
-    assert_eq!(facts[0].events.len(), 2);
+    assert_eq!(facts[0].history.events().len(), 2);
     let filter = TimelineFilter { limit: 9, ..TimelineFilter::default() };
     let timeline = store.timeline(&scope, part, &filter).await?;
     let shown: Vec<_> = timeline.iter().map(|item| (item.kind, item.id.as_str())).collect();

@@ -1,6 +1,6 @@
 //! People as raw data: everything that a condition may look at, as it was delivered.
 
-use openhub_model::condition::{EventFact, MessageFact, ObjectFact, RunFact};
+use openhub_model::condition::{EventFact, History, MessageFact, ObjectFact, RunFact};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
 use openhub_model::{Attribute, Cause, Customer, Identity, Origin, PartId, TenantId, Timestamp};
@@ -207,7 +207,7 @@ impl Person {
 
     /// What a loader makes of the raw data, when the first `done` deliveries are done.
     pub fn facts(&self, done: usize) -> CustomerFacts {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut events) = (BTreeSet::new(), Vec::new());
         let mut facts = CustomerFacts {
             identities: self.parts.clone(),
             segments: self.segments.clone(),
@@ -218,7 +218,7 @@ impl Person {
                 continue;
             }
             let body: Value = serde_json::from_str(&delivery.body).expect("a body is JSON");
-            facts.events.push(EventFact {
+            events.push(EventFact {
                 name: delivery.name.as_str().into(),
                 at: Timestamp::from_micros(delivery.at),
                 origin: if delivery.caused { Origin::Caused } else { Origin::Arrived },
@@ -226,7 +226,7 @@ impl Person {
                 properties: if delivery.erased { Value::Null } else { body["properties"].clone() },
             });
         }
-        facts.events.sort_by_key(EventFact::order);
+        facts.history = History::of(events);
         for run in &self.runs {
             let converted = run.status == RunStatus::Done && run.node == "good";
             facts.runs.push(RunFact { journey: run.journey.as_str().into(), status: run.status, converted });

@@ -4,6 +4,7 @@ use openhub_model::condition::Truth;
 use openhub_model::{Condition, TenantId, Timestamp};
 
 use super::dice::Dice;
+use super::evaluate;
 use super::people::{DAY, Person, person};
 use super::reference::{Planted, Reference};
 use super::shrink::{Case, shrink};
@@ -40,7 +41,7 @@ fn case(dice: &mut Dice, number: usize) -> Case {
 
 fn evaluated(case: &Case) -> Option<bool> {
     let (facts, customer) = (case.person.facts(case.done), case.person.customer(TENANT));
-    known(case.condition.evaluate(&facts.facts(&customer, Timestamp::from_micros(case.now))).truth)
+    known(evaluate(&case.condition, &facts, &customer, Timestamp::from_micros(case.now)).truth)
 }
 
 fn referred(case: &Case, planted: Planted) -> Option<bool> {
@@ -109,7 +110,7 @@ fn the_answer_holds_until_the_moment_it_names() {
         let mut rest = instants(&person, now).into_iter().peekable();
         let mut before = None;
         loop {
-            let evaluation = condition.evaluate(&facts.facts(&customer, Timestamp::from_micros(now)));
+            let evaluation = evaluate(&condition, &facts, &customer, Timestamp::from_micros(now));
             let truth = known(evaluation.truth);
             assert_eq!(truth, truth_at(now), "{condition:?} at {now}");
             answers += 1;

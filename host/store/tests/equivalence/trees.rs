@@ -180,5 +180,6 @@ fn event(dice: &mut Dice) -> EventTest {
         of: (aggregate != Count).then(|| name(dice, &["x", "x", "y", "z"])),
         is,
         value,
+        series: None,
     }
 }

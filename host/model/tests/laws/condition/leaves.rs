@@ -1,6 +1,6 @@
 //! The truth of each leaf that looks beyond the profile.
 
-use openhub_model::condition::{EventFact, Facts, MessageFact, ObjectFact, RunFact, Truth};
+use openhub_model::condition::{EventFact, Facts, History, MessageFact, ObjectFact, RunFact, Truth};
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
 use openhub_model::{Customer, Identity, Origin, Timestamp};
@@ -21,7 +21,7 @@ pub(super) fn at(micros: i64) -> Timestamp {
 pub(super) struct Known {
     customer: Customer,
     identities: Vec<Identity>,
-    pub(super) events: Vec<EventFact>,
+    pub(super) history: History,
     segments: BTreeSet<String>,
     runs: Vec<RunFact>,
     pub(super) messages: Vec<MessageFact>,
@@ -33,7 +33,7 @@ impl Known {
         Known {
             customer: somebody(),
             identities: Vec::new(),
-            events: Vec::new(),
+            history: History::default(),
             segments: BTreeSet::new(),
             runs: Vec::new(),
             messages: Vec::new(),
@@ -43,29 +43,25 @@ impl Known {
 
     /// Events at days, by name, with properties.
     pub(super) fn with_events(events: &[(&str, i64, Value)]) -> Known {
-        let mut known = Known::new();
-        for (position, (name, day, properties)) in events.iter().enumerate() {
-            known.events.push(EventFact {
-                name: (*name).into(),
-                at: at(day * DAY),
-                origin: Origin::Arrived,
-                position: position as i64,
-                properties: properties.clone(),
-            });
-        }
-        known
+        let events = events.iter().enumerate().map(|(position, (name, day, properties))| EventFact {
+            name: (*name).into(),
+            at: at(day * DAY),
+            origin: Origin::Arrived,
+            position: position as i64,
+            properties: properties.clone(),
+        });
+        Known { history: History::of(events.collect()), ..Known::new() }
     }
 
     pub(super) fn facts(&self, now: Timestamp) -> Facts<'_> {
         Facts {
-            now,
-            customer: &self.customer,
             identities: &self.identities,
-            events: &self.events,
+            history: &self.history,
             segments: &self.segments,
             runs: &self.runs,
             messages: &self.messages,
             objects: &self.objects,
+            ..Facts::of(&self.customer, now)
         }
     }
 
