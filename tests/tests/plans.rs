@@ -1,0 +1,158 @@
+//! No statement of the engine, of a door or of an erasure walks a table that grows with the tenant, on SQLite: its planner
+//! knows that a tenant has many rows only because a migration says so.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openhub_model::{EventKind, Id, Identity, NewEvent, Timestamp};
+use openhub_store::{Afterwards, NewErasure, Op};
+use openhub_tests::guests;
+use openhub_tests::house::{HOST_NOW, House, control};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+const EVENTS: usize = 400;
+/// What grows with customers and what they do.
+const GROWING: [&str; 13] = [
+    "events",
+    "event_bodies",
+    "customers",
+    "parts",
+    "claims",
+    "memberships",
+    "wakes",
+    "timers",
+    "runs",
+    "entries",
+    "messages",
+    "objects",
+    "object_uniques",
+];
+/// Indexes of a few rows of such a table.
+const PARTIAL: [&str; 2] = ["messages_pending", "events_control"];
+
+/// Every statement that the driver runs, whole.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<BTreeSet<String>>>);
+
+#[derive(Default)]
+struct Text {
+    summary: String,
+    whole: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => self.summary = value.to_owned(),
+            "db.statement" => self.whole = value.trim().to_owned(),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            let mut text = Text::default();
+            event.record(&mut text);
+            let whole = if text.whole.is_empty() { text.summary } else { text.whole };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(whole);
+        }
+    }
+}
+
+/// Orders and addresses; some of the latter two customers share, and each tenth event is sent twice.
+fn event(house: &House, row: usize) -> NewEvent {
+    let who = (row * 7919) % 97;
+    let subject = Identity::new(Identity::USER_ID, format!("user-{who}"));
+    let start: Timestamp = "2025-01-01T12:00:00Z".parse().expect("a time");
+    let at = Timestamp::from_micros(start.micros() + row as i64 * 1_800_000_000);
+    let mut body = json!({"userId": subject.value, "properties": {"total": 20 + row % 90}});
+    let kind = if row.is_multiple_of(3) {
+        body["traits"] = json!({"email": format!("mail-{}@example.com", who / 2)});
+        body["anonymousId"] = format!("visitor-{who}").into();
+        EventKind::Identify
+    } else {
+        body["event"] = "Order Completed".into();
+        EventKind::Track
+    };
+    let id = if row.is_multiple_of(10) { row.saturating_sub(1) } else { row };
+    house.call(kind, &format!("event-{id}"), &subject, at, body)
+}
+
+/// What of a plan walks: a search by tenant alone, or a scan, of a table that grows.
+fn walks(statement: &str, step: &str) -> bool {
+    let mut words = step.split_whitespace();
+    let is_walk = match words.next() {
+        Some("SEARCH") => step.ends_with("(tenant_id=?)"),
+        Some("SCAN") => !step.contains("VIRTUAL TABLE"),
+        _ => false,
+    };
+    let name = words.next().unwrap_or_default();
+    let text: Vec<&str> =
+        statement.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+    let of_alias = text.windows(2).any(|pair| pair[1] == name && GROWING.contains(&pair[0]));
+    let of_name = text.windows(3).any(|words| words[2] == name && words[1] == "AS" && GROWING.contains(&words[0]));
+    is_walk && (GROWING.contains(&name) || of_alias || of_name) && !PARTIAL.iter().any(|index| step.contains(index))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_walks_a_table_that_grows() {
+    let statements = Statements::default();
+    let filter = tracing_subscriber::filter::Targets::new().with_target("sqlx::query", tracing::Level::TRACE);
+    tracing_subscriber::registry().with(statements.clone().with_filter(filter)).init();
+    let house = House::open(None).await;
+    for plugin in guests::ours() {
+        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
+    }
+    let path = guests::root().join("examples/cdnow/win-back.journey.json");
+    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
+    house.publish("win-back", journey).await;
+    house.publish_segments().await;
+    for rows in (0..EVENTS).collect::<Vec<usize>>().chunks(100) {
+        let events = rows.iter().map(|row| event(&house, *row)).collect();
+        let appended = house.store.append(&house.scope, events).await.expect("events are appended");
+        assert!(appended.duplicates > 0);
+    }
+    let erased = Identity::new(Identity::USER_ID, "user-5").part(house.tenant);
+    let id = Id::named(&[b"erasure"]);
+    let asked = NewErasure {
+        id,
+        customer: erased,
+        afterwards: Afterwards::Suppressed,
+        asked_by: "test".into(),
+        asked_at: HOST_NOW,
+    };
+    let event = control("customer.erased", &id.to_string(), json!({ "erasure": id }));
+    house.store.transact(&house.scope, vec![Op::PutErasure(asked), Op::Append(event)]).await.expect("it is asked for");
+    let undone = json!({"identity": Identity::new(Identity::EMAIL, "mail-4@example.com")});
+    let event = control("identity.undone", "undone", undone);
+    house.store.transact(&house.scope, vec![Op::Append(event)]).await.expect("it is asked for");
+    let position = house.advance("2026-12-31T12:00:00Z").await;
+    house.run(37, 2, position).await;
+
+    let mut database = SqliteConnection::connect(&house.database()).await.expect("the database opens");
+    let (mut explained, mut walking) = (0, Vec::new());
+    let all = statements.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for statement in all {
+        let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+        if !verbs.iter().any(|verb| statement.starts_with(verb)) {
+            continue;
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan = sqlx::query(explain).fetch_all(&mut database).await.expect("a plan");
+        explained += 1;
+        let steps = plan.iter().map(|step| step.get::<String, _>("detail"));
+        walking.extend(steps.filter(|step| walks(&statement, step)).map(|step| format!("{step}: {statement}")));
+    }
+    assert!(explained > 60, "only {explained} statements were seen");
+    assert!(walking.is_empty(), "{} of {explained}:\n{}", walking.len(), walking.join("\n"));
+}
