@@ -89,7 +89,11 @@ impl Lane {
                     rest.ends();
                     continue;
                 }
-                Ok(Progress::Idle) => self.shared.config.poll,
+                Ok(Progress::Idle) => {
+                    // Here, since what other tenants append wakes this one, too.
+                    self.hold(&mut rest);
+                    self.shared.config.poll
+                }
                 Err(EngineError::Store(StoreError::FenceLost)) => {
                     tracing::warn!(tenant.id = self.lease.tenant.0, "Another node moves this tenant now.");
                     return;
@@ -102,14 +106,16 @@ impl Lane {
             };
             tokio::select! {
                 _ = appended.changed() => {}
-                // A tenant to whom nothing happens holds nothing, in the end.
-                () = tokio::time::sleep(pause) => {
-                    if rest.is_over(self.shared.config.hold, Instant::now()) {
-                        self.forget();
-                    }
-                }
+                () = tokio::time::sleep(pause) => self.hold(&mut rest),
                 () = self.stop.cancelled() => {}
             }
+        }
+    }
+
+    /// A tenant to whom nothing happens holds nothing, in the end.
+    fn hold(&self, rest: &mut Rest) {
+        if rest.is_over(self.shared.config.hold, Instant::now()) {
+            self.forget();
         }
     }
 

@@ -3,6 +3,7 @@
 -- rows the same values stand on average. Orders of magnitude are enough; whoever runs ANALYZE has their own instead.
 
 ANALYZE sqlite_schema;
+DELETE FROM sqlite_stat1;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('events', 'events', '1000000 1000000 1'),
     ('events', 'events_message', '1000000 1000000 1'),
