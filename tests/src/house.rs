@@ -14,6 +14,8 @@ use openhub_store::{
 };
 use serde_json::{Value, json};
 
+use crate::guests;
+
 /// An idle engine is woken by what is appended, not by looking again: its looks would be counted as statements.
 const IDLE: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -49,6 +51,18 @@ impl House {
         let tenant = store.create_tenant("test", ClockKind::Replay, HOST_NOW).await.expect("a tenant");
         let runtime = Runtime::new(openhub_runtime::Config::default()).expect("a runtime");
         House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), folder }
+    }
+
+    /// With our plugins, whose webhooks go nowhere, and the win-back journey.
+    pub async fn furnished(url: Option<String>) -> House {
+        let house = House::open(url).await;
+        for plugin in guests::ours() {
+            house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
+        }
+        let path = guests::root().join("examples/cdnow/win-back.journey.json");
+        let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
+        house.publish("win-back", journey).await;
+        house
     }
 
     /// The URL of the database, if it is SQLite's.

@@ -7,7 +7,6 @@ use openhub_model::identity::{self, Authority, Policies, Retraction, live, resol
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, Timestamp};
 use openhub_store::{ClaimStatus, CustomerFilter, Scope};
 use openhub_test_postgres::Server;
-use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House, control};
 use serde_json::{Value, json};
 
@@ -86,13 +85,7 @@ fn shop(house: &House) -> Vec<NewEvent> {
 }
 
 async fn state(url: Option<String>, batch: usize, workers: usize) -> Value {
-    let house = House::open(url).await;
-    for plugin in guests::ours() {
-        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
-    }
-    let path = guests::root().join("examples/cdnow/win-back.journey.json");
-    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
-    house.publish("win-back", journey).await;
+    let house = House::furnished(url).await;
     house.publish_segments().await;
     house.store.append(&house.scope, shop(&house)).await.expect("events are appended");
     let position = house.advance("2025-12-31T12:00:00Z").await;

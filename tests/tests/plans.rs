@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openhub_model::{EventKind, Id, Identity, NewEvent, Timestamp};
 use openhub_store::{Afterwards, NewErasure, Op};
-use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House, control};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
@@ -109,13 +108,7 @@ async fn no_statement_walks_a_table_that_grows() {
     let statements = Statements::default();
     let filter = tracing_subscriber::filter::Targets::new().with_target("sqlx::query", tracing::Level::TRACE);
     tracing_subscriber::registry().with(statements.clone().with_filter(filter)).init();
-    let house = House::open(None).await;
-    for plugin in guests::ours() {
-        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
-    }
-    let path = guests::root().join("examples/cdnow/win-back.journey.json");
-    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
-    house.publish("win-back", journey).await;
+    let house = House::furnished(None).await;
     house.publish_segments().await;
     for rows in (0..EVENTS).collect::<Vec<usize>>().chunks(100) {
         let events = rows.iter().map(|row| event(&house, *row)).collect();

@@ -8,7 +8,6 @@ use openhub_engine::Sealer;
 use openhub_model::{EventKind, Id, Identity, NewEvent, Timestamp};
 use openhub_store::{Afterwards, EraseStep, Erasing, NewErasure, Op, Store};
 use openhub_test_postgres::Server;
-use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House, control};
 use openhub_tests::traces::texts;
 use serde_json::{Value, json};
@@ -59,13 +58,7 @@ async fn erase(house: &House, number: usize, afterwards: Afterwards) -> i64 {
 }
 
 async fn open(url: Option<String>) -> House {
-    let house = House::open(url).await;
-    for plugin in guests::ours() {
-        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
-    }
-    let path = guests::root().join("examples/cdnow/win-back.journey.json");
-    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
-    house.publish("win-back", journey).await;
+    let house = House::furnished(url).await;
     house.publish_segments().await;
     house
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openhub_test_postgres::Server;
-use openhub_tests::guests;
 use openhub_tests::house::{House, Order};
-use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -86,13 +84,7 @@ fn orders() -> Vec<Order> {
 }
 
 async fn statements(url: Option<String>, batch: usize, segments: Segments, counted: &Statements) -> f64 {
-    let house = House::open(url).await;
-    for plugin in guests::ours() {
-        house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
-    }
-    let path = guests::root().join("examples/cdnow/win-back.journey.json");
-    let journey = serde_json::from_str(&std::fs::read_to_string(path).expect("the journey")).expect("JSON");
-    house.publish("win-back", journey).await;
+    let house = House::furnished(url).await;
     if segments == Segments::Ten {
         house.publish_segments().await;
     }

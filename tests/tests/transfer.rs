@@ -122,7 +122,7 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     assert_eq!(declared.status, 200, "{}", declared.body);
     let lines = "{\"id\": \"gus\", \"age\": 41}\n{\"id\": \"hal\", \"age\": \"old\"}\n{\"id\": \"ida\"}\n";
     let aged = hub.file("ages.jsonl", lines);
-    let mapping = ["--into", "customers", "--map", "id=identity.user_id", "--map", "age=attributes.age"];
+    let mapping = ["--into", "customers", "--map", "id=identity.user_id", "--map", "age=attribute.age"];
     for arguments in [&["--dry-run"][..], &[]] {
         let (_, text) = hub.import(&aged, &[&mapping[..], arguments].concat()).await;
         assert!(text.contains("2 of 3 rows") && text.contains("1 refused"), "{text}");
