@@ -15,8 +15,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 const EVENTS: usize = 400;
 /// What grows with customers and what they do.
-const GROWING: [&str; 13] = [
+const GROWING: [&str; 14] = [
     "events",
+    "customer_events",
     "event_bodies",
     "customers",
     "parts",

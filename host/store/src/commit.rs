@@ -10,6 +10,7 @@ use crate::claims::{claim_rows, put_claims};
 use crate::connection::{execute, fetch_optional, select};
 use crate::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
 use crate::decode::{limit, time};
+use crate::dialect::put_customer_events;
 use crate::error::StoreError;
 use crate::identity_policies::put_policy;
 use crate::log::append_all;
@@ -22,7 +23,7 @@ use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, time
 use crate::scope::Scope;
 use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
 use crate::store::Store;
-use crate::tombstones::{Tombstone, put_tombstones};
+use crate::tombstones::{Tombstone, drop_customer_events, put_tombstones};
 use crate::writer::{Tx, Weight};
 
 /// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
@@ -137,9 +138,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     let caused = changes.events.as_ref().map_or(0, |events| events.count);
     let moved = fetch_optional!(
         tx.conn(),
-        (i64,),
-        "UPDATE partitions SET checkpoint = $4, clock = $5, head = head + $6, erased = erased + $7 \
-         WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head",
+        (i64, i64),
+        "UPDATE partitions SET checkpoint = $4, passed = checkpoint, clock = $5, head = head + $6, erased = erased + $7 \
+         WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head, passed",
         tenant.0,
         lease.bucket,
         lease.fence,
@@ -148,7 +149,8 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         caused.cast_signed(),
         limit(changes.tombstones.len()),
     )?;
-    let (head,) = moved.ok_or(StoreError::FenceLost)?;
+    let (head, passed) = moved.ok_or(StoreError::FenceLost)?;
+    let arrived = head - caused.cast_signed();
     write_objects(tx, tenant, &std::mem::take(&mut changes.objects)).await?;
     if let Some(rows) = changes.customers.take() {
         put_customers(tx, tenant, rows).await?;
@@ -189,17 +191,18 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         tx.signal_appended();
     }
     if let Some((events, bodies)) = changes.events.take().zip(changes.bodies.take()) {
-        add_events(tx, tenant, head - caused.cast_signed() + 1, events, bodies).await?;
+        add_events(tx, tenant, arrived + 1, events, bodies).await?;
+    }
+    if let Some(rows) = changes.set_aside.take() {
+        put_aside(tx, tenant, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
+    put_customer_events(tx.conn(), tenant, (passed, changes.checkpoint), arrived).await?;
     if !changes.arrivals.is_empty() {
         append_all(tx, tenant, &[&changes.arrivals], None).await?;
     }
     if let Some(rows) = changes.counts.take() {
         add_counts(tx, tenant, &rows).await?;
-    }
-    if let Some(rows) = changes.set_aside.take() {
-        put_aside(tx, tenant, &rows).await?;
     }
     put_memberships(tx, tenant, &changes.memberships).await?;
     for fill in &changes.fills {
@@ -286,7 +289,8 @@ fn set_aside_rows(set_aside: &[SetAside]) -> Option<Bulk> {
     })
 }
 
-/// What was not computed counts nowhere: whose an event is goes with it, and is no longer found in the log.
+/// What was not computed counts nowhere: whose an event is goes with it, and is found neither in the log nor among the
+/// customer's events.
 async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
@@ -297,6 +301,7 @@ async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(),
         tenant.0,
         &rows.json,
     )?;
+    drop_customer_events(tx, tenant, rows).await?;
     execute!(
         tx.conn(),
         "UPDATE events SET part_id = NULL WHERE tenant_id = $1 AND position IN \

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::connection::Conn;
+use crate::connection::{Conn, execute};
 use crate::error::StoreError;
 
 /// Names the tenants whose rows the rest of the transaction sees (PostgreSQL's row-level security).
@@ -83,6 +83,35 @@ pub(crate) async fn insert_events(
     }
 }
 
+/// What a commit has passed joins its customers' events: arrived events behind `passed.0` up to `passed.1`, and caused ones
+/// behind `arrived`, which the commit has just added. Sorted, so that each page of the tree is visited once; `OR FAIL` as in
+/// [`Forms`].
+pub(crate) async fn put_customer_events(
+    conn: Conn<'_>,
+    tenant: TenantId,
+    passed: (i64, i64),
+    arrived: i64,
+) -> Result<(), StoreError> {
+    macro_rules! insert {
+        ($head:literal) => {
+            concat!(
+                $head,
+                " INTO customer_events (tenant_id, part_id, occurred_at, position, origin, name) \
+                 SELECT tenant_id, part_id, occurred_at, position, origin, name FROM events \
+                 WHERE tenant_id = $1 AND position > $2 AND position <= $3 AND origin = 0 AND part_id IS NOT NULL \
+                 UNION ALL SELECT tenant_id, part_id, occurred_at, position, origin, name FROM events \
+                 WHERE tenant_id = $1 AND position > $4 AND origin = 1 AND part_id IS NOT NULL \
+                 ORDER BY 1, 2, 3, 4"
+            )
+        };
+    }
+    match conn {
+        Conn::Sqlite(_) => execute!(conn, insert!("INSERT OR FAIL"), tenant.0, passed.0, passed.1, arrived),
+        Conn::Postgres(_) => execute!(conn, insert!("INSERT"), tenant.0, passed.0, passed.1, arrived),
+    }
+    .map(drop)
+}
+
 /// Inserts the bodies of events, by position.
 pub(crate) async fn insert_bodies(conn: Conn<'_>, tenant: TenantId, bodies: &[(i64, &str)]) -> Result<(), StoreError> {
     match conn {
@@ -116,19 +145,20 @@ pub(crate) async fn insert_bodies(conn: Conn<'_>, tenant: TenantId, bodies: &[(i
 }
 
 /// A multi-row insert at a few fixed sizes, so that each is prepared once. Its parameters have no numbers: the driver
-/// looks a number up in a list, for each of thousands.
+/// looks a number up in a list, for each of thousands. `OR FAIL`, since SQLite otherwise copies each page that the statement
+/// changes, for the case that it fails in its middle: then all of its piece of work is undone anyway.
 struct Forms(Vec<(usize, Arc<str>)>);
 
 static EVENTS: LazyLock<Forms> = LazyLock::new(|| {
     Forms::new(
-        "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
+        "INSERT OR FAIL INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
          historical, authority, cause) VALUES ",
         "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         " ON CONFLICT (tenant_id, message_id) DO NOTHING",
     )
 });
 static BODIES: LazyLock<Forms> =
-    LazyLock::new(|| Forms::new("INSERT INTO event_bodies (tenant_id, position, body) VALUES ", "(?, ?, ?)", ""));
+    LazyLock::new(|| Forms::new("INSERT OR FAIL INTO event_bodies (tenant_id, position, body) VALUES ", "(?, ?, ?)", ""));
 
 impl Forms {
     fn new(head: &str, row: &str, tail: &str) -> Forms {

@@ -237,8 +237,7 @@ impl Stepping<'_, '_, '_> {
         Ok(())
     }
 
-    /// Those that arrived before the erasure was asked for, set aside or not, and all that the hub made of them, wherever
-    /// that stands.
+    /// Those that the engine has passed, and those that were set aside.
     async fn events(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {
         if self.left == 0 {
             return Ok(());
@@ -246,29 +245,48 @@ impl Stepping<'_, '_, '_> {
         let events = fetch_all!(
             self.tx.conn(),
             (i64, String),
-            "SELECT position, message_id FROM events WHERE tenant_id = $1 AND part_id = $2 \
-             AND (origin = 1 OR cause IS NOT NULL OR position < $3) \
-             UNION ALL SELECT position, message_id FROM set_aside WHERE tenant_id = $1 AND part_id = $2 LIMIT $4",
+            "SELECT e.position, e.message_id FROM customer_events c JOIN events e ON e.tenant_id = c.tenant_id \
+             AND e.position = c.position WHERE c.tenant_id = $1 AND c.part_id = $2 \
+             UNION ALL SELECT position, message_id FROM set_aside WHERE tenant_id = $1 AND part_id = $2 LIMIT $3",
             self.tenant.0,
             part,
-            self.erasing.position,
             limit(self.left),
         )?;
+        self.left -= events.len();
+        self.tombstones(events, counts).await
+    }
+
+    /// What the hub made of the customer's events and has not come to itself: verdicts of sends, say.
+    async fn events_on_their_way(&mut self, ids: &str, counts: &mut Counts) -> Result<(), StoreError> {
+        let events = fetch_all!(
+            self.tx.conn(),
+            (i64, String),
+            "SELECT position, message_id FROM events WHERE tenant_id = $1 AND position > $2 AND cause IS NOT NULL \
+             AND part_id IN (SELECT atom FROM json_each($3))",
+            self.tenant.0,
+            self.erasing.position,
+            ids,
+        )?;
+        self.tombstones(events, counts).await
+    }
+
+    async fn tombstones(&mut self, events: Vec<(i64, String)>, counts: &mut Counts) -> Result<(), StoreError> {
         let mark = |id: &str| self.erasing.marker.message(self.tenant, id);
         let tombstones: Vec<Tombstone> =
             events.iter().map(|(position, id)| Tombstone { position: *position, mark: mark(id) }).collect();
-        let (bodies, aside) = put_tombstones(self.tx, self.tenant, &tombstones).await?;
+        let erased = put_tombstones(self.tx, self.tenant, &tombstones).await?;
         add(counts, "events", events.len() as i64);
-        add(counts, "event_bodies", bodies);
-        add(counts, "set_aside", aside);
+        add(counts, "event_bodies", erased.bodies);
+        add(counts, "customer_events", erased.customer_events);
+        add(counts, "set_aside", erased.set_aside);
         self.erased += events.len() as i64;
-        self.left -= events.len();
         Ok(())
     }
 
     /// A handful of rows each.
     async fn the_rest(&mut self, parts: &[PartId], counts: &mut Counts) -> Result<(), StoreError> {
         let (tenant, ids) = (self.tenant, bulk::list(parts));
+        self.events_on_their_way(&ids, counts).await?;
         if let Some(rows) = timer_rows(&self.erasing.wakes) {
             add(counts, "timers", disarm(self.tx, tenant, &rows).await?);
         }

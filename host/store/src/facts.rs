@@ -123,8 +123,8 @@ impl Loading {
         sql.text(&wanted.json).push(")) SELECT k.key, w.place, e.occurred_at, e.origin, e.position, b.body");
         self.of_parts(
             &mut sql,
-            "events",
-            " INDEXED BY events_part",
+            "customer_events",
+            "",
             " CROSS JOIN wanted w LEFT JOIN event_bodies b \
              ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position",
             "e",

@@ -6,7 +6,7 @@ use openhub_model::{Event, EventKind, PartId, Timestamp};
 use crate::decode::limit;
 use crate::error::StoreError;
 use crate::filters::Sql;
-use crate::log::{COLUMNS, EVENTS, Row, event};
+use crate::log::{COLUMNS, EVENTS_OF_PARTS, Row, event};
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -32,19 +32,19 @@ impl Store {
     ) -> Result<Vec<Event>, StoreError> {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), COLUMNS);
-        sql.each_part_of(scope.tenant(), part).push(EVENTS).int(scope.tenant().0);
-        sql.push(" AND e.part_id = own AND (e.kind IN (").int(EventKind::Identify.code());
+        sql.each_part_of(scope.tenant(), part).push(EVENTS_OF_PARTS).int(scope.tenant().0);
+        sql.push(" AND (e.kind IN (").int(EventKind::Identify.code());
         sql.push(", ").int(EventKind::Group.code()).push(", ").int(EventKind::Update.code());
         sql.push(") OR e.name = ").text(refused).push(")");
         match before {
             None => {}
-            Some(Before::Until(at)) => drop(sql.push(" AND e.occurred_at <= ").int(at.micros())),
+            Some(Before::Until(at)) => drop(sql.push(" AND c.occurred_at <= ").int(at.micros())),
             Some(Before::Event(at, position)) => {
-                sql.push(" AND (e.occurred_at, e.position) < (").int(at.micros());
+                sql.push(" AND (c.occurred_at, c.position) < (").int(at.micros());
                 sql.push(", ").int(position).push(")");
             }
         }
-        sql.push(" ORDER BY e.occurred_at DESC, e.position DESC LIMIT ").int(limit(rows));
+        sql.push(" ORDER BY c.occurred_at DESC, c.position DESC LIMIT ").int(limit(rows));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(event).collect()

@@ -27,7 +27,7 @@ pub struct Appended {
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     pub name: Option<String>,
-    /// Of the customer that this part belongs to.
+    /// Of the customer that this part belongs to, as far as the engine has come.
     pub part: Option<PartId>,
     pub after: Option<i64>,
     pub limit: usize,
@@ -60,8 +60,13 @@ pub(crate) struct Row {
 pub(crate) const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
      e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
 
-pub(crate) const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
      WHERE e.tenant_id = ";
+
+/// As far as the engine has come, behind [`Sql::each_part_of`]: whose they are is `c.part_id = own`.
+pub(crate) const EVENTS_OF_PARTS: &str = "customer_events c CROSS JOIN events e \
+     LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+     WHERE e.tenant_id = c.tenant_id AND e.position = c.position AND c.part_id = own AND c.tenant_id = ";
 
 impl Store {
     /// Appends events in order. Answers after the commit, which many callers share.
@@ -94,17 +99,14 @@ impl Store {
     pub async fn events(&self, scope: &Scope, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), COLUMNS);
-        if let Some(part) = filter.part {
-            sql.each_part_of(scope.tenant(), part);
-        }
-        sql.push(EVENTS);
+        match filter.part {
+            Some(part) => sql.each_part_of(scope.tenant(), part).push(EVENTS_OF_PARTS),
+            None => sql.push(EVENTS),
+        };
         sql.int(scope.tenant().0);
         sql.push(" AND e.position > ").int(filter.after.unwrap_or(i64::MIN));
         if let Some(name) = &filter.name {
             sql.push(" AND e.name = ").text(name);
-        }
-        if filter.part.is_some() {
-            sql.push(" AND e.part_id = own");
         }
         sql.push(" ORDER BY e.position LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;

@@ -91,9 +91,9 @@ async fn refusals(
         let events = fetch_all!(
             tx.conn(),
             (i64, String, String),
-            "SELECT e.position, e.message_id, b.body FROM events e JOIN event_bodies b ON b.tenant_id = e.tenant_id \
-             AND b.position = e.position WHERE e.tenant_id = $1 AND e.part_id = $2 AND e.origin = 1 \
-             AND e.name IN ('Identity Refused', 'Match Proposed')",
+            "SELECT e.position, e.message_id, b.body FROM customer_events c JOIN events e ON e.tenant_id = c.tenant_id \
+             AND e.position = c.position JOIN event_bodies b ON b.tenant_id = c.tenant_id AND b.position = c.position \
+             WHERE c.tenant_id = $1 AND c.part_id = $2 AND c.origin = 1 AND c.name IN ('Identity Refused', 'Match Proposed')",
             tenant.0,
             other,
         )?;

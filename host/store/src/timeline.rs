@@ -8,6 +8,7 @@ use std::str::FromStr;
 use crate::decode::{corrupt, limit, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
+use crate::log::EVENTS_OF_PARTS;
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -129,12 +130,11 @@ impl Source {
     fn of(kind: TimelineKind) -> Source {
         match kind {
             TimelineKind::Event => Source {
-                columns: "SELECT e.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
+                columns: "SELECT c.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
                           e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
-                from: "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
-                       WHERE e.tenant_id = ",
-                own: " AND part_id = own",
-                at: "e.occurred_at",
+                from: EVENTS_OF_PARTS,
+                own: "",
+                at: "c.occurred_at",
                 id: "e.message_id",
             },
             TimelineKind::Message => Source {
@@ -162,12 +162,11 @@ impl Source {
                 id: "kind || '/' || key",
             },
             TimelineKind::Consent => Source {
-                columns: "SELECT e.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
+                columns: "SELECT c.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
                           e.name AS title, e.kind AS number, e.cause AS note, b.body AS body FROM ",
-                from: "events e JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
-                       WHERE e.tenant_id = ",
-                own: " AND part_id = own",
-                at: "e.occurred_at",
+                from: EVENTS_OF_PARTS,
+                own: "",
+                at: "c.occurred_at",
                 id: "e.message_id",
             },
             TimelineKind::SetAside => Source {

@@ -5,7 +5,7 @@ use openhub_model::identity::Marker;
 use openhub_model::{EventKind, NewEvent, TenantId};
 use std::collections::HashSet;
 
-use crate::bulk::{self, Rows};
+use crate::bulk::{self, Bulk, Rows};
 use crate::connection::{execute, fetch_all};
 use crate::error::StoreError;
 use crate::writer::Tx;
@@ -18,17 +18,25 @@ pub struct Tombstone {
     pub mark: String,
 }
 
-/// Erases events, with their bodies and with what was set aside of them. Answers how many bodies and how many of the
-/// latter there were. The partition's count of them is the caller's to write.
+/// What went with erased events, in rows.
+#[derive(Default)]
+pub(crate) struct Erased {
+    pub(crate) bodies: u64,
+    pub(crate) set_aside: u64,
+    pub(crate) customer_events: u64,
+}
+
+/// Erases events, with their bodies, with what was set aside of them, and from the events of their customers. The
+/// partition's count of them is the caller's to write.
 pub(crate) async fn put_tombstones(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     tombstones: &[Tombstone],
-) -> Result<(u64, u64), StoreError> {
+) -> Result<Erased, StoreError> {
     let Some(rows) = Rows::of(tombstones, |row, tombstone| {
         row.int(tombstone.position).text(&tombstone.mark);
     }) else {
-        return Ok((0, 0));
+        return Ok(Erased::default());
     };
     let bodies = execute!(
         tx.conn(),
@@ -37,13 +45,14 @@ pub(crate) async fn put_tombstones(
         tenant.0,
         &rows.json,
     )?;
-    let aside = execute!(
+    let set_aside = execute!(
         tx.conn(),
         "DELETE FROM set_aside WHERE tenant_id = $1 AND position IN \
          (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
         tenant.0,
         &rows.json,
     )?;
+    let customer_events = drop_customer_events(tx, tenant, &rows).await?;
     execute!(
         tx.conn(),
         "WITH gone AS MATERIALIZED (SELECT CAST(value ->> 0 AS BIGINT) AS position, CAST(value ->> 1 AS TEXT) AS mark \
@@ -54,7 +63,19 @@ pub(crate) async fn put_tombstones(
         &rows.json,
         EventKind::Erased.code(),
     )?;
-    Ok((bodies, aside))
+    Ok(Erased { bodies, set_aside, customer_events })
+}
+
+/// Takes events, whose positions come first in `rows`, from those of their customers, as long as the log says whose they are.
+pub(crate) async fn drop_customer_events(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<u64, StoreError> {
+    execute!(
+        tx.conn(),
+        "DELETE FROM customer_events WHERE tenant_id = $1 AND (part_id, occurred_at, position) IN \
+         (SELECT part_id, occurred_at, position FROM events WHERE tenant_id = $1 AND part_id IS NOT NULL AND position IN \
+         (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2)))",
+        tenant.0,
+        &rows.json,
+    )
 }
 
 /// The events as they are to be appended: one that was erased bears its mark, and so is a duplicate.

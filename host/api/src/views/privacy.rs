@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Every place that an erasure looks into, in the order of the receipt.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 18] = [
     "customers",
     "parts",
     "claims",
@@ -14,6 +14,7 @@ const PLACES: [&str; 17] = [
     "matches",
     "events",
     "event_bodies",
+    "customer_events",
     "events_of_others",
     "control_events",
     "set_aside",

@@ -88,7 +88,7 @@ impl Sql {
     /// The customer's events of one name up to now: what follows FROM, with its WHERE.
     pub(super) fn customers_events(&mut self, alias: Alias, name: &str, bodies: Bodies, as_of: AsOf) -> &mut Self {
         let Alias { part, event, body } = alias;
-        self.parts_and(part, "events ", event, " INDEXED BY events_part");
+        self.parts_and(part, "customer_events ", event, "");
         if bodies == Bodies::Joined {
             self.push(" LEFT JOIN event_bodies ").push(body).push(" ON ").push(body).push(".tenant_id = ").push(event);
             self.push(".tenant_id AND ").push(body).push(".position = ").push(event).push(".position");

@@ -3,13 +3,22 @@
 use futures::future::join_all;
 use openhub_model::condition::{AttributeTest, Comparison};
 use openhub_model::{Cause, Condition, Customer, Event, EventKind, NewEvent};
-use openhub_store::{AsOf, Before, Scope, Store, TimelineFilter, TimelineKind};
+use openhub_store::{AsOf, Before, EventFilter, Scope, Store, TimelineFilter, TimelineKind};
 use serde_json::json;
 use std::time::Duration;
 
 use crate::support::{Database, at, changes, event, identity, part};
 
 const PEOPLE: usize = 600;
+
+/// As the engine does it once it has come to all events.
+async fn pass(store: &Store, scope: &Scope) -> anyhow::Result<()> {
+    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let lease = leases.iter().find(|lease| lease.tenant == scope.tenant());
+    let lease = lease.ok_or_else(|| anyhow::anyhow!("its partition is not free"))?;
+    store.commit(scope, lease, &changes(store.standing(scope).await?.head)).await?;
+    Ok(store.release_leases(&leases).await?)
+}
 
 pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result<()> {
     let store = database.open("a").await?;
@@ -23,8 +32,11 @@ pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result
     };
     let other = NewEvent { kind: EventKind::Identify, body: json!({"traits": {}}).to_string(), ..event("other", part) };
     store.append(&scope, vec![granted, other, event("bought", part)]).await?;
+    pass(&store, &scope).await?;
     let filter = TimelineFilter { kinds: vec![TimelineKind::Consent], limit: 9, ..TimelineFilter::default() };
     let found = store.timeline(&scope, part, &filter).await?;
+    let listed = store.events(&scope, &EventFilter { part: Some(part), limit: 2, ..EventFilter::default() }).await?;
+    assert_eq!(listed.iter().map(|event| event.message_id.as_str()).collect::<Vec<_>>(), ["granted", "other"]);
     let found: Vec<_> = found.iter().map(|item| (item.id.as_str(), &item.detail["consents"])).collect();
     assert_eq!(found, [("granted", &consents)]);
     let all = store.timeline(&scope, part, &TimelineFilter { limit: 9, ..TimelineFilter::default() }).await?;
@@ -111,6 +123,8 @@ pub async fn what_was_said_is_read_newest_first(database: &Database) -> anyhow::
         call("refused", EventKind::Track, "Refused", 20),
     ];
     store.append(&scope, events).await?;
+    assert!(store.sayings(&scope, part, "Refused", None, 9).await?.is_empty(), "the engine has not come to them");
+    pass(&store, &scope).await?;
     let said = async |before, rows| -> anyhow::Result<Vec<Event>> {
         Ok(store.sayings(&scope, part, "Refused", before, rows).await?)
     };

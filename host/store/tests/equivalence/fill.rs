@@ -60,13 +60,13 @@ pub async fn fill(store: &Store, rows: &Rows, name: &str, people: &[Person]) -> 
     let scope = Scope::of(tenant);
     let events: Vec<NewEvent> = people.iter().flat_map(|person| arrivals(person, tenant)).collect();
     store.append(&scope, events).await?;
-    set_aside(store, &scope, people).await?;
+    pass(store, &scope, people).await?;
     rows.write(tenant, &statements(people, tenant)).await?;
     Ok(scope)
 }
 
 /// As the engine does it.
-async fn set_aside(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::Result<()> {
+async fn pass(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::Result<()> {
     let at = Timestamp::from_micros(0);
     let deliveries = people.iter().flat_map(|person| &person.deliveries);
     let aside = (1..).zip(deliveries).filter(|(_, delivery)| delivery.aside).map(|(position, delivery)| SetAside {
@@ -75,7 +75,8 @@ async fn set_aside(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::R
         fault: "a fault".to_owned(),
         at,
     });
-    let changes = Changes { set_aside: aside.collect(), ..Changes::default() };
+    let checkpoint = store.standing(scope).await?.head;
+    let changes = Changes { checkpoint, set_aside: aside.collect(), ..Changes::default() };
     let leases = store.claim_partitions(at, Timestamp::from_micros(1), 1_000).await?;
     for lease in leases.iter().filter(|lease| lease.tenant == scope.tenant()) {
         store.commit(scope, lease, &changes).await?;
@@ -198,6 +199,11 @@ fn statements(people: &[Person], tenant: TenantId) -> Vec<(&'static str, Vec<Val
         ),
         (
             "UPDATE events SET origin = 1 WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
+            marked(|delivery| delivery.caused),
+        ),
+        (
+            "UPDATE customer_events SET origin = 1 WHERE tenant_id = $1 AND position IN (SELECT position FROM events \
+             WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2)))",
             marked(|delivery| delivery.caused),
         ),
         (
