@@ -1,5 +1,6 @@
-//! Waiting for a stream: behind a large batch more events are on their way, most likely, and one commit of many writes
-//! fewer pages than many commits of a few.
+//! Waiting before a batch is read. For a stream: behind a large batch more events are on their way, most likely, and one
+//! commit of many writes fewer pages than many commits of a few. And for those who append, while they crowd the writer:
+//! what they are told to have been stored can be computed later.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,12 @@ const MANY: usize = 1_000;
 const GATHER: Duration = Duration::from_millis(100);
 /// When nothing was appended for so long, nothing more is waited for.
 const QUIET: Duration = Duration::from_millis(25);
+/// How long a lane stands back before it takes its turn with the others.
+const STAND_BACK: Duration = Duration::from_millis(500);
+/// How many events it takes then: every append waits for their commit.
+const TURN: usize = 500;
+/// How often it looks whether it is its turn.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How long the batch behind one may be waited for that began at `began` and took in so many events of at most `limit`.
 pub fn until(began: Instant, events: usize, limit: usize) -> Option<Instant> {
@@ -28,6 +35,16 @@ pub async fn gather(until: Instant, appended: &mut watch::Receiver<u64>, stop: &
     {}
 }
 
+/// Leaves the writer to those who append, as long as there is a crowd of them, and not for ever. Answers how many of
+/// `limit` events the next batch may take: few, if they are still there.
+pub async fn stand_back(is_crowded: impl Fn() -> bool, limit: usize, stop: &CancellationToken) -> usize {
+    let until = Instant::now() + STAND_BACK;
+    while is_crowded() && Instant::now() < until && !stop.is_cancelled() {
+        tokio::time::sleep(LOOK).await;
+    }
+    if is_crowded() { limit.min(TURN) } else { limit }
+}
+
 /// Until when the next append is waited for after one at `now`; none if the time is up.
 fn wait(until: Instant, now: Instant) -> Option<Instant> {
     (now < until).then(|| until.min(now + QUIET))
@@ -36,6 +53,7 @@ fn wait(until: Instant, now: Instant) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     #[test]
     fn few_events_are_no_stream_and_a_full_batch_waits_for_nothing() {
@@ -53,6 +71,22 @@ mod tests {
         assert_eq!(wait(until, began), Some(began + QUIET));
         assert_eq!(wait(until, began + millis(90)), Some(until));
         assert_eq!(wait(until, until), None);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_waited_for_and_not_for_ever() {
+        let stop = CancellationToken::new();
+        assert_eq!(stand_back(|| false, 8_000, &stop).await, 8_000);
+        let looks = Cell::new(0);
+        let leaves = || looks.replace(looks.get() + 1) < 3;
+        assert_eq!(stand_back(leaves, 8_000, &stop).await, 8_000, "they have left");
+        assert!(looks.get() > 3);
+        assert_eq!(stand_back(|| true, 8_000, &stop).await, TURN, "they stay, and this one has its turn");
+        assert_eq!(stand_back(|| true, 37, &stop).await, 37);
+        stop.cancel();
+        let looks = Cell::new(0);
+        stand_back(|| looks.replace(looks.get() + 1) < 2, 8_000, &stop).await;
+        assert_eq!(looks.get(), 2, "who is stopped waits for nobody");
     }
 
     /// Who waited on would hang here: nothing is appended any more, or never was, and the time is not up for a day.

@@ -146,8 +146,9 @@ impl Lane {
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
         let gathers = self.gathers.take();
         self.gather(gathers).await;
+        let limit = gather::stand_back(|| self.shared.store.is_crowded(), self.limit, &self.stop).await;
         let now = (self.shared.clock)();
-        let mut computed = match self.load(&self.lease, None, self.limit, now).await? {
+        let mut computed = match self.load(&self.lease, None, limit, now).await? {
             Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
             Loaded::Idle => {
                 self.fill(now).await?;
@@ -224,6 +225,9 @@ impl Lane {
             return Ok(None);
         }
         self.gather(gathers).await;
+        if self.shared.store.is_crowded() {
+            return Ok(None);
+        }
         let lease = Lease { checkpoint: ahead.checkpoint, clock: ahead.clock, ..self.lease };
         let limit = self.widened();
         match self.load(&lease, Some(ahead), limit, (self.shared.clock)()).await? {

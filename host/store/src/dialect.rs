@@ -157,8 +157,9 @@ static EVENTS: LazyLock<Forms> = LazyLock::new(|| {
         " ON CONFLICT (tenant_id, message_id) DO NOTHING",
     )
 });
-static BODIES: LazyLock<Forms> =
-    LazyLock::new(|| Forms::new("INSERT OR FAIL INTO event_bodies (tenant_id, position, body) VALUES ", "(?, ?, ?)", ""));
+static BODIES: LazyLock<Forms> = LazyLock::new(|| {
+    Forms::new("INSERT OR FAIL INTO event_bodies (tenant_id, position, body) VALUES ", "(?, ?, ?)", "")
+});
 
 impl Forms {
     fn new(head: &str, row: &str, tail: &str) -> Forms {

@@ -3,6 +3,7 @@
 use openhub_model::identity::{Authority, Marker};
 use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use crate::bulk;
 use crate::connection::{fetch_all, fetch_optional, select};
@@ -75,7 +76,14 @@ impl Store {
             return Ok(Appended::default());
         }
         let marker = self.marker.get().copied();
+        let _waiting = self.crowd.join(events.len());
         self.writer.append(Append { tenant: scope.tenant(), events, marker }).await
+    }
+
+    /// Whether callers with many events wait for the writer, or did a moment ago: each commit of the engine is what they wait
+    /// for then.
+    pub fn is_crowded(&self) -> bool {
+        self.crowd.is_there(Instant::now())
     }
 
     /// What the engine has not seen yet: arrived events past `after`, in order.
@@ -184,11 +192,10 @@ pub(crate) async fn append_all(
             })
             .collect());
     }
-    let stored = stored_positions(tx, tenant, &events).await?;
-    let is_new =
-        |event: &NewEvent, position: i64| stored.get(event.message_id.as_str()).is_some_and(|(at, _)| *at == position);
-    let bodies: Vec<(i64, &str)> =
-        numbered.zip(&events).filter(|((position, _), event)| is_new(event, *position)).map(|(body, _)| body).collect();
+    let new = inserted_positions(tx, tenant, first).await?;
+    let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
+    let stored = stored_positions(tx, tenant, old).await?;
+    let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
     if !bodies.is_empty() {
         insert_bodies(tx.conn(), tenant, &bodies).await?;
         tx.signal_appended();
@@ -198,13 +205,15 @@ pub(crate) async fn append_all(
     for events in callers {
         let mut answer = Appended::default();
         for event in *events {
-            match is_new(event, position) {
-                true => answer.accepted += 1,
-                false => answer.duplicates += 1,
-            }
-            // A caused event was done when it was stored, whatever its position.
-            if let Some((at, Origin::Arrived)) = stored.get(event.message_id.as_str()) {
-                answer.position = answer.position.max(*at);
+            if new.contains(&position) {
+                answer.accepted += 1;
+                answer.position = answer.position.max(position);
+            } else {
+                answer.duplicates += 1;
+                // A caused event was done when it was stored, whatever its position.
+                if let Some((at, Origin::Arrived)) = stored.get(event.message_id.as_str()) {
+                    answer.position = answer.position.max(*at);
+                }
             }
             position += 1;
         }
@@ -213,12 +222,24 @@ pub(crate) async fn append_all(
     Ok(appended)
 }
 
+/// From the first of those that were just inserted: nothing stands behind them.
+async fn inserted_positions(tx: &mut Tx<'_>, tenant: TenantId, first: i64) -> Result<HashSet<i64>, StoreError> {
+    let rows = fetch_all!(
+        tx.conn(),
+        (i64,),
+        "SELECT position FROM events WHERE tenant_id = $1 AND position >= $2",
+        tenant.0,
+        first,
+    )?;
+    Ok(rows.into_iter().map(|(position,)| position).collect())
+}
+
 async fn stored_positions(
     tx: &mut Tx<'_>,
     tenant: TenantId,
-    events: &[&NewEvent],
+    events: impl Iterator<Item = &NewEvent>,
 ) -> Result<HashMap<String, (i64, Origin)>, StoreError> {
-    let ids = bulk::list(events.iter().map(|event| &event.message_id));
+    let ids = bulk::list(events.map(|event| &event.message_id));
     let rows = fetch_all!(
         tx.conn(),
         (String, i64, i64),

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::checkpoints;
 use crate::connection::{Pool, Reading};
+use crate::crowd::Crowd;
 use crate::error::StoreError;
 use crate::open::Opener;
 use crate::scope::Scope;
@@ -30,6 +31,8 @@ pub struct Store {
     pub(crate) writer: Writer,
     pool: Pool,
     signals: Arc<Signals>,
+    /// Who waits for an append.
+    pub(crate) crowd: Arc<Crowd>,
     checkpoints: Arc<Mutex<Option<JoinHandle<()>>>>,
     pub(crate) holder: Arc<Holder>,
     pub(crate) marker: Arc<OnceLock<Marker>>,
@@ -59,6 +62,7 @@ impl Store {
             writer: Writer::start(opener, link, Arc::clone(&signals), commits),
             pool,
             signals,
+            crowd: Arc::default(),
             checkpoints: Arc::new(Mutex::new(checkpoints)),
             holder: Arc::new(Holder { node: config.node.clone(), session }),
             marker: Arc::default(),

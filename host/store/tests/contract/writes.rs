@@ -8,8 +8,8 @@ use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, Condition, Customer, Id, Origin};
 use openhub_store::{
-    AsOf, Claim, ClaimStatus, Entry, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope,
-    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
+    AsOf, Claim, ClaimStatus, Entry, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope, SetAside, Settled,
+    Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 

@@ -24,7 +24,7 @@ use xtask::process::Server;
 /// Clients that send at the same time, one request each.
 const CONNECTIONS: usize = 16;
 /// Events of a round and side.
-const EVENTS: usize = 64_000;
+const EVENTS: usize = 256_000;
 
 #[derive(Deserialize)]
 struct Tenant {
@@ -134,7 +134,9 @@ async fn open(file: &Path) -> Result<SqliteConnection> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-40960")
+        .pragma("wal_autocheckpoint", "64000");
     Ok(SqliteConnection::connect_with(&options).await?)
 }
 
