@@ -24,7 +24,7 @@ use crate::scope::Scope;
 use crate::segments::{Membership, membership_rows, put_memberships};
 use crate::store::Store;
 use crate::suppressions::put_suppressions;
-use crate::tombstones::{Tombstone, put_tombstones};
+use crate::tombstones::{Tombstone, mark_causes, put_tombstones};
 use crate::writer::Tx;
 
 /// What an erasure takes away.
@@ -279,6 +279,9 @@ impl Stepping<'_, '_, '_> {
         add(counts, "event_bodies", erased.bodies);
         add(counts, "customer_events", erased.customer_events);
         add(counts, "set_aside", erased.set_aside);
+        let marks: Vec<(&str, &str)> =
+            events.iter().zip(&tombstones).map(|((_, id), tombstone)| (id.as_str(), tombstone.mark.as_str())).collect();
+        add(counts, "causes_of_others", mark_causes(self.tx, self.tenant, &marks).await?);
         self.erased += events.len() as i64;
         Ok(())
     }

@@ -66,6 +66,23 @@ pub(crate) async fn put_tombstones(
     Ok(Erased { bodies, set_aside, customer_events })
 }
 
+/// Others' events that name one of these `(messageId, mark)` as their cause name its mark from now on. Answers how many.
+pub(crate) async fn mark_causes(tx: &mut Tx<'_>, tenant: TenantId, marks: &[(&str, &str)]) -> Result<u64, StoreError> {
+    let Some(rows) = Rows::of(marks, |row, (id, mark)| {
+        row.text(id).text(mark);
+    }) else {
+        return Ok(0);
+    };
+    execute!(
+        tx.conn(),
+        "WITH gone AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, CAST(value ->> 1 AS TEXT) AS mark \
+         FROM jsonb_each($2)) UPDATE events SET cause = (SELECT gone.mark FROM gone WHERE gone.id = events.cause) \
+         WHERE tenant_id = $1 AND origin = 0 AND cause IS NOT NULL AND cause IN (SELECT gone.id FROM gone)",
+        tenant.0,
+        &rows.json,
+    )
+}
+
 /// Takes events, whose positions come first in `rows`, from those of their customers, as long as the log says whose they are.
 pub(crate) async fn drop_customer_events(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<u64, StoreError> {
     execute!(

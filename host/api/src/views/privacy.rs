@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Every place that an erasure looks into, in the order of the receipt.
-const PLACES: [&str; 18] = [
+const PLACES: [&str; 19] = [
     "customers",
     "parts",
     "claims",
@@ -16,6 +16,7 @@ const PLACES: [&str; 18] = [
     "event_bodies",
     "customer_events",
     "events_of_others",
+    "causes_of_others",
     "control_events",
     "set_aside",
     "memberships",

@@ -2,9 +2,10 @@
 
 use crate::hub::{Hub, Tenant, encode};
 use openhub_api::Limits;
+use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, RunStatus, Timer};
-use openhub_model::{Id, Identity, Object, PartId, Span, Timestamp};
+use openhub_model::{EventKind, Id, Identity, NewEvent, Object, PartId, Span, Timestamp};
 use openhub_store::{Changes, Entry, EventFilter, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -143,6 +144,24 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
     part
 }
 
+/// What a rule said of one customer because of another's event.
+async fn caused_by(hub: &Hub, tenant: &Tenant, cause: &str, of: &Canaries) {
+    let event = NewEvent {
+        message_id: "caused".to_owned(),
+        kind: EventKind::Track,
+        name: "Referred".to_owned(),
+        part: Some(Identity::new(Identity::USER_ID, of.user()).part(tenant.id)),
+        occurred_at: hub.now(),
+        received_at: hub.now(),
+        historical: false,
+        authority: Authority::Operator,
+        cause: Some(cause.to_owned()),
+        body: "{}".to_owned(),
+    };
+    hub.store.append(&Scope::of(tenant.id), vec![event]).await.expect("it is appended");
+    ping(hub, tenant).await;
+}
+
 async fn customer(hub: &Hub, tenant: &Tenant, identity: &str) -> Option<Value> {
     let found = hub.get(&format!("/api/v1/customers?identity={}", encode(identity)), &tenant.api_key).await;
     found.body["customers"][0].as_object().map(|customer| Value::Object(customer.clone()))
@@ -185,6 +204,7 @@ async fn nothing_readable_is_left_of_an_erased_customer() {
         assert!(said.contains(&gone.of(place)), "the export lacks {place}");
     }
     assert!(!said.contains("canary-kept"), "the export holds another's data");
+    caused_by(&hub, &tenant, &gone.of("message-id-2"), &kept).await;
     assert!(count(&hub.database(), "canary-gone") > 20, "hardly a canary was planted");
 
     let receipt = hub.call("DELETE", &path, &tenant.api_key, None).await;
@@ -197,6 +217,9 @@ async fn nothing_readable_is_left_of_an_erased_customer() {
 
     let bytes = hub.database();
     assert_eq!(count(&bytes, "canary-gone"), 0, "{}", near(&bytes, "canary-gone"));
+    let caused = hub.store.event(&Scope::of(tenant.id), "caused").await.expect("a store").expect("it is kept's");
+    let erased = hub.store.event(&Scope::of(tenant.id), &caused.cause.expect("a mark")).await.expect("a store");
+    assert_eq!(erased.expect("the mark is that of the cause").kind, EventKind::Erased);
     for place in PLACES.iter().filter(|place| !["provider", "state"].contains(place)) {
         assert!(count(&bytes, &kept.of(place)) > 0, "{place} of the other customer is gone");
     }
