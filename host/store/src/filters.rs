@@ -68,15 +68,20 @@ impl Sql {
         self
     }
 
-    /// For a FROM clause: the parts of the customer that a part belongs to, itself at least, as `own`; the table behind
-    /// is looked up for each of them.
+    /// For a FROM clause: the parts of the customer that a part belongs to, as `own`; the table behind is looked up for each
+    /// of them.
     pub(crate) fn each_part_of(&mut self, tenant: TenantId, part: PartId) -> &mut Self {
+        self.parts_with(tenant, part).push(" AS owner CROSS JOIN ")
+    }
+
+    /// A query for the parts of the customer that a part belongs to, itself at least, as `own`.
+    pub(crate) fn parts_with(&mut self, tenant: TenantId, part: PartId) -> &mut Self {
         let part = part.to_string();
         self.push("(SELECT CAST(")
             .text(&part)
             .push(" AS TEXT) AS own UNION SELECT part_id FROM parts WHERE tenant_id = ");
         self.int(tenant.0).push(" AND customer_id = (SELECT customer_id FROM parts WHERE tenant_id = ").int(tenant.0);
-        self.push(" AND part_id = ").text(&part).push(")) AS owner CROSS JOIN ")
+        self.push(" AND part_id = ").text(&part).push("))")
     }
 
     pub(crate) async fn fetch_all<R>(mut self, conn: Conn<'_>) -> Result<Vec<R>, StoreError>

@@ -32,11 +32,16 @@ pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result
     };
     let other = NewEvent { kind: EventKind::Identify, body: json!({"traits": {}}).to_string(), ..event("other", part) };
     store.append(&scope, vec![granted, other, event("bought", part)]).await?;
+    let listed = async || -> anyhow::Result<Vec<String>> {
+        let filter = EventFilter { part: Some(part), limit: 2, ..EventFilter::default() };
+        let events = store.events(&scope, &filter).await?;
+        Ok(events.into_iter().map(|event| event.message_id).collect())
+    };
+    assert_eq!(listed().await?, ["granted", "other"], "before the engine has come to them");
     pass(&store, &scope).await?;
+    assert_eq!(listed().await?, ["granted", "other"], "and no event twice when it has");
     let filter = TimelineFilter { kinds: vec![TimelineKind::Consent], limit: 9, ..TimelineFilter::default() };
     let found = store.timeline(&scope, part, &filter).await?;
-    let listed = store.events(&scope, &EventFilter { part: Some(part), limit: 2, ..EventFilter::default() }).await?;
-    assert_eq!(listed.iter().map(|event| event.message_id.as_str()).collect::<Vec<_>>(), ["granted", "other"]);
     let found: Vec<_> = found.iter().map(|item| (item.id.as_str(), &item.detail["consents"])).collect();
     assert_eq!(found, [("granted", &consents)]);
     let all = store.timeline(&scope, part, &TimelineFilter { limit: 9, ..TimelineFilter::default() }).await?;
