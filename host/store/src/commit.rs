@@ -197,7 +197,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         put_aside(tx, tenant, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
-    put_customer_events(tx.conn(), tenant, (passed, changes.checkpoint), arrived).await?;
+    if changes.checkpoint > passed || caused > 0 {
+        put_customer_events(tx.conn(), tenant, (passed, changes.checkpoint), arrived).await?;
+    }
     if !changes.arrivals.is_empty() {
         append_all(tx, tenant, &[&changes.arrivals], None).await?;
     }
