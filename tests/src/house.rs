@@ -120,12 +120,19 @@ impl House {
 
     /// Segments of every kind that an order, a coupon, a run, a call or the time alone can move somebody through.
     pub async fn publish_segments(&self) {
+        for (name, condition) in House::segments() {
+            self.publish_segment(name, &condition).await;
+        }
+    }
+
+    /// One of nearly each kind.
+    pub fn segments() -> [(&'static str, Value); 10] {
         let orders = |within: &str, at_least: i64| json!({"event": {"name": "Order Completed", "within": within, "is": "ge", "value": at_least}});
         let sum = json!({"event": {"name": "Order Completed", "aggregate": "sum", "of": "total", "within": "45d", "is": "gt", "value": 120}});
         let coupons = json!({"object": {"kind": "coupon", "quantifier": "count", "is": "ge", "value": 2}});
         let changed =
             json!({"sequence": {"steps": [{"name": "Order Completed"}, {"name": "Tier Changed"}], "within": "7d"}});
-        for (name, condition) in [
+        [
             ("awaited", json!({"all": [{"journey": {"name": "win-back", "is": "in"}}, {"not": {"segment": "two"}}]})),
             ("coupons", coupons),
             ("changed", changed),
@@ -136,9 +143,7 @@ impl House {
             ("sum", sum),
             ("two", orders("30d", 2)),
             ("vip", json!({"any": [{"tag": "vip"}, {"attribute": {"name": "tier", "is": "eq", "value": "gold"}}]})),
-        ] {
-            self.publish_segment(name, &condition).await;
-        }
+        ]
     }
 
     /// Appends orders, in requests of 500. The position to wait for.
