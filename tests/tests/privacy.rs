@@ -172,6 +172,31 @@ async fn nothing_readable_is_left() {
     assert!(!log.contains("canary-"), "{}", log.lines().find(|line| line.contains("canary-")).unwrap_or_default());
 }
 
+/// What the hub made of a customer's events goes with them where the engine has not come to it, and brings nobody back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_its_way_goes_too() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let sqlite = format!("sqlite://{}", folder.path().join("openhub.db").display());
+    for url in [sqlite, server.database().await.expect("a database")] {
+        let house = open(Some(url.clone())).await;
+        let events = (0..100).map(|row| event(&house, row)).collect();
+        house.store.append(&house.scope, events).await.expect("events are appended");
+        erase(&house, 3, Afterwards::Forgotten).await;
+        let who = |row: usize| (row * 7919) % CUSTOMERS;
+        let cause = (0..100).find(|row| who(*row) == 3).map(|row| format!("canary-id-3-{row}"));
+        let caused = |row| NewEvent { cause: cause.clone(), ..event(&house, row) };
+        let events: Vec<NewEvent> = (100..200).filter(|row| [3, 4].contains(&who(*row))).map(caused).collect();
+        assert!(events.len() > 6, "of both");
+        house.store.append(&house.scope, events).await.expect("events are appended");
+        let position = house.advance("2025-12-31T12:00:00Z").await;
+        house.run(37, 2, position).await;
+        let after = texts(&url).await;
+        assert!(mentions(&after, 3).is_empty(), "{url}: {:?}", mentions(&after, 3));
+        assert!(mentions(&after, 4).contains(&"event_bodies"), "{url}: the other customer's stay");
+    }
+}
+
 /// A hub dies after each of the first steps; the last one comes to the end, and the receipt counts everything once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_dies_between_two_steps_goes_on() {

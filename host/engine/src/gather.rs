@@ -81,8 +81,9 @@ mod tests {
         let leaves = || looks.replace(looks.get() + 1) < 3;
         assert_eq!(stand_back(leaves, 8_000, &stop).await, 8_000, "they have left");
         assert!(looks.get() > 3);
-        assert_eq!(stand_back(|| true, 8_000, &stop).await, TURN, "they stay, and this one has its turn");
-        assert_eq!(stand_back(|| true, 37, &stop).await, 37);
+        let stays = || true;
+        assert_eq!(stand_back(stays, 8_000, &stop).await, TURN, "they stay, and this one has its turn");
+        assert_eq!(stand_back(stays, 37, &stop).await, 37);
         stop.cancel();
         let looks = Cell::new(0);
         stand_back(|| looks.replace(looks.get() + 1) < 2, 8_000, &stop).await;

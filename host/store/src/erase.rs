@@ -102,6 +102,7 @@ impl Stepping<'_, '_, '_> {
             self.objects(&part, &mut counts).await?;
             self.events(&part, &mut counts).await?;
         }
+        self.events_on_their_way(&bulk::list(&parts), &mut counts).await?;
         let step = if self.left == 0 { EraseStep::More } else { EraseStep::Done };
         let done_at = match step {
             EraseStep::More => None,
@@ -258,15 +259,20 @@ impl Stepping<'_, '_, '_> {
 
     /// What the hub made of the customer's events and has not come to itself: verdicts of sends, say.
     async fn events_on_their_way(&mut self, ids: &str, counts: &mut Counts) -> Result<(), StoreError> {
+        if self.left == 0 {
+            return Ok(());
+        }
         let events = fetch_all!(
             self.tx.conn(),
             (i64, String),
             "SELECT position, message_id FROM events WHERE tenant_id = $1 AND position > $2 AND cause IS NOT NULL \
-             AND part_id IN (SELECT atom FROM json_each($3))",
+             AND part_id IN (SELECT atom FROM json_each($3)) LIMIT $4",
             self.tenant.0,
             self.erasing.position,
             ids,
+            limit(self.left),
         )?;
+        self.left -= events.len();
         self.tombstones(events, counts).await
     }
 
@@ -289,7 +295,6 @@ impl Stepping<'_, '_, '_> {
     /// A handful of rows each.
     async fn the_rest(&mut self, parts: &[PartId], counts: &mut Counts) -> Result<(), StoreError> {
         let (tenant, ids) = (self.tenant, bulk::list(parts));
-        self.events_on_their_way(&ids, counts).await?;
         if let Some(rows) = timer_rows(&self.erasing.wakes) {
             add(counts, "timers", disarm(self.tx, tenant, &rows).await?);
         }
