@@ -10,6 +10,7 @@ use hashbrown::HashSet;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Event, Id, Span, Timestamp};
 use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError, Wake};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
@@ -162,7 +163,7 @@ impl Lane {
         };
         loop {
             let Computed { batch, alone, outcome, gathers, loading, computing } = computed;
-            let Done { changes, ahead, made, tally } = match outcome {
+            let Done { prepared, ahead, made, tally } = match outcome {
                 Ok(done) => done,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
@@ -172,7 +173,7 @@ impl Lane {
             let began = Instant::now();
             let (committed, next) = tokio::join!(
                 async {
-                    let committed = self.commit(changes).await;
+                    let committed = self.commit(prepared).await;
                     (committed, began.elapsed())
                 },
                 self.ahead(&ahead, gathers),
@@ -210,9 +211,7 @@ impl Lane {
         gather::gather(until, &mut self.shared.store.appended(), &self.stop).await;
     }
 
-    /// Writes the changes out as rows and commits them.
-    async fn commit(&self, changes: Changes) -> Result<(), EngineError> {
-        let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
+    async fn commit(&self, prepared: JoinHandle<Prepared>) -> Result<(), EngineError> {
         let prepared = prepared.await.map_err(|_| EngineError::Panicked)?;
         Ok(self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await?)
     }
@@ -291,7 +290,8 @@ impl Lane {
         Ok(Computed { batch, alone, outcome, gathers, loading, computing: began.elapsed() })
     }
 
-    /// The lane holds the customers of the batch from now on.
+    /// The lane holds the customers of the batch from now on. Its changes are written out as rows while the commit before it,
+    /// or what is read next, goes on.
     async fn done(&self, output: Output) -> Result<Done, EngineError> {
         let Output { mut changes, made, tally, mut known } = output;
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
@@ -303,11 +303,12 @@ impl Lane {
             let (needs, picks) = (catalog.segments.needs(), catalog.segments.picks());
             known.iter_mut().for_each(|known| known.facts.history.prune(needs, picks, changes.clock));
             changes.sort();
-            (known, Done { ahead: Ahead::of(&changes, needs), changes, made, tally })
+            (known, Ahead::of(&changes, needs), changes)
         });
-        let (known, done) = done.await.map_err(|_| EngineError::Panicked)?;
+        let (known, ahead, changes) = done.await.map_err(|_| EngineError::Panicked)?;
+        let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
         self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
-        Ok(done)
+        Ok(Done { prepared, ahead, made, tally })
     }
 
     pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
@@ -436,7 +437,8 @@ struct Computed {
 
 /// What COMPUTE made of a batch.
 struct Done {
-    changes: Changes,
+    /// Its changes, as they are being written out as rows.
+    prepared: JoinHandle<Prepared>,
     ahead: Ahead,
     made: Made,
     tally: Tally,

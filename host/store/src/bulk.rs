@@ -186,7 +186,7 @@ fn serialize<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(json, value).expect("texts and JSON values serialise, and memory takes them");
 }
 
-fn into_text(json: Vec<u8>) -> String {
+pub(crate) fn into_text(json: Vec<u8>) -> String {
     String::from_utf8(json).expect("all parts were written as UTF-8")
 }
 

@@ -50,6 +50,8 @@ pub struct Changes {
     pub events: Vec<NewEvent>,
     /// Events for other customers: appended as arrived ones in the same transaction, to be handled at their position.
     pub arrivals: Vec<NewEvent>,
+    /// What is kept of events that arrived, by position: see [`crate::properties::kept`].
+    pub kept: Vec<(i64, String)>,
     pub counts: Vec<NodeCount>,
     pub set_aside: Vec<SetAside>,
     pub catalog: Vec<CatalogChange>,
@@ -71,6 +73,7 @@ impl Changes {
         self.runs.sort_unstable_by_key(|run| run.id);
         self.armed.sort_unstable();
         self.disarmed.sort_unstable();
+        self.kept.sort_unstable_by_key(|(position, _)| *position);
         self.messages.sort_unstable_by_key(|message| message.id);
         // Who left and came back left first.
         self.memberships.sort_by(|a, b| (&a.segment, a.customer).cmp(&(&b.segment, b.customer)));

@@ -19,6 +19,7 @@ use crate::messages::{add_messages, message_rows};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::Lease;
 use crate::parts::{drop_parts, part_rows, put_parts};
+use crate::properties::Kept;
 use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::scope::Scope;
 use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
@@ -54,6 +55,7 @@ pub struct Prepared {
     /// Of `events`, in their order.
     bodies: Option<Bulk>,
     arrivals: Vec<NewEvent>,
+    kept: Kept,
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
     catalog: Vec<CatalogChange>,
@@ -123,6 +125,7 @@ impl Prepared {
             events: event_rows(&changes.events),
             bodies: body_rows(&changes.events),
             arrivals: changes.arrivals.clone(),
+            kept: Kept::of(&changes.kept),
             counts: count_rows(&changes.counts),
             set_aside: set_aside_rows(&changes.set_aside),
             catalog: changes.catalog.clone(),
@@ -198,7 +201,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {
-        put_customer_events(tx.conn(), tenant, (passed, changes.checkpoint), arrived).await?;
+        put_customer_events(tx.conn(), tenant, (passed, changes.checkpoint), arrived, &changes.kept).await?;
     }
     if !changes.arrivals.is_empty() {
         append_all(tx, tenant, &[&changes.arrivals], None).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::connection::{Conn, execute};
 use crate::error::StoreError;
+use crate::properties::Kept;
 
 /// Names the tenants whose rows the rest of the transaction sees (PostgreSQL's row-level security).
 fn set_tenants(tenant: Option<TenantId>) -> String {
@@ -84,30 +85,38 @@ pub(crate) async fn insert_events(
 }
 
 /// What a commit has passed joins its customers' events: arrived events behind `passed.0` up to `passed.1`, and caused ones
-/// behind `arrived`, which the commit has just added. Sorted, so that each page of the tree is visited once; `OR FAIL` as in
+/// behind `arrived`, which the commit has just added; with what is kept of the former. Sorted, so that each page of the tree is visited once; `OR FAIL` as in
 /// [`Forms`].
 pub(crate) async fn put_customer_events(
     conn: Conn<'_>,
     tenant: TenantId,
     passed: (i64, i64),
     arrived: i64,
+    kept: &Kept,
 ) -> Result<(), StoreError> {
     macro_rules! insert {
         ($head:literal) => {
             concat!(
                 $head,
-                " INTO customer_events (tenant_id, part_id, occurred_at, position, origin, name) \
-                 SELECT tenant_id, part_id, occurred_at, position, origin, name FROM events \
+                " INTO customer_events (tenant_id, part_id, occurred_at, position, origin, name, properties) \
+                 SELECT tenant_id, part_id, occurred_at, position, origin, name, kept.atom \
+                 FROM json_each($6) kept CROSS JOIN events WHERE tenant_id = $1 AND position = kept.key + CAST($5 AS BIGINT) \
+                 AND position > $2 AND position <= $3 AND origin = 0 AND part_id IS NOT NULL AND kept.atom IS NOT NULL \
+                 UNION ALL SELECT tenant_id, part_id, occurred_at, position, origin, name, NULL FROM events \
                  WHERE tenant_id = $1 AND position > $2 AND position <= $3 AND origin = 0 AND part_id IS NOT NULL \
-                 UNION ALL SELECT tenant_id, part_id, occurred_at, position, origin, name FROM events \
+                 AND position NOT IN (SELECT key + CAST($5 AS BIGINT) FROM json_each($6) WHERE atom IS NOT NULL) \
+                 UNION ALL SELECT tenant_id, part_id, occurred_at, position, origin, name, NULL FROM events \
                  WHERE tenant_id = $1 AND position > $4 AND origin = 1 AND part_id IS NOT NULL \
                  ORDER BY 1, 2, 3, 4"
             )
         };
     }
+    let Kept { first, list } = kept;
     match conn {
-        Conn::Sqlite(_) => execute!(conn, insert!("INSERT OR FAIL"), tenant.0, passed.0, passed.1, arrived),
-        Conn::Postgres(_) => execute!(conn, insert!("INSERT"), tenant.0, passed.0, passed.1, arrived),
+        Conn::Sqlite(_) => {
+            execute!(conn, insert!("INSERT OR FAIL"), tenant.0, passed.0, passed.1, arrived, *first, list)
+        }
+        Conn::Postgres(_) => execute!(conn, insert!("INSERT"), tenant.0, passed.0, passed.1, arrived, *first, list),
     }
     .map(drop)
 }

@@ -1,4 +1,4 @@
-//! Facts in bulk: all that conditions ask about many customers, in at most seven statements.
+//! Facts in bulk: all that conditions ask about many customers, in at most eight statements.
 //!
 //! What is not needed is not read. Profiles are read by `customers_by_part`.
 
@@ -6,11 +6,7 @@ use openhub_model::condition::{EventFact, Facts, History, MessageFact, Needs, Ob
 use openhub_model::message::MessageStatus;
 use openhub_model::run::RunStatus;
 use openhub_model::{Customer, Identity, PartId, Span, Timestamp};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use serde_json::{Deserializer, Map, Value};
-use std::borrow::Cow;
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,6 +17,7 @@ use crate::decode::{corrupt, json, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
 use crate::log::origin;
+use crate::properties::{of_body, of_kept};
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -120,15 +117,9 @@ impl Loading {
             "WITH wanted AS MATERIALIZED (SELECT key AS place, CAST(value ->> 0 AS TEXT) AS name, \
              CAST(value ->> 1 AS BIGINT) AS since, CAST(value ->> 2 AS BIGINT) AS properties FROM json_each(",
         );
-        sql.text(&wanted.json).push(")) SELECT k.key, w.place, e.occurred_at, e.origin, e.position, b.body");
-        self.of_parts(
-            &mut sql,
-            "customer_events",
-            "",
-            " CROSS JOIN wanted w LEFT JOIN event_bodies b \
-             ON w.properties = 1 AND b.tenant_id = e.tenant_id AND b.position = e.position",
-            "e",
-        );
+        sql.text(&wanted.json).push(")) SELECT k.key, w.place, e.occurred_at, e.origin, e.position, ");
+        sql.push("CASE WHEN w.properties = 1 THEN e.properties END");
+        self.of_parts(&mut sql, "customer_events", "", " CROSS JOIN wanted w", "e");
         sql.push(" AND w.name = e.name AND e.occurred_at > w.since AND e.occurred_at > ");
         sql.int(sinces.min().unwrap_or(i64::MIN)).push(" AND (e.position <= ").int(as_of.checkpoint);
         sql.push(" OR e.origin = 1)");
@@ -136,16 +127,49 @@ impl Loading {
         let asked: Vec<(Arc<str>, &BTreeSet<String>)> = asked.collect();
         let rows = sql.fetch_all::<(i64, i64, i64, i64, i64, Option<String>)>(self.reading.conn()).await?;
         let mut events: Vec<Vec<EventFact>> = self.facts.iter().map(|_| Vec::new()).collect();
-        for (part, place, at, code, position, body) in rows {
-            let asked = usize::try_from(place).ok().and_then(|place| asked.get(place));
-            let (name, asked) = asked.ok_or_else(|| corrupt("an event that was not asked for"))?;
-            let properties = body.map_or(Value::Null, |body| properties(&body, asked));
+        let mut lacking: HashMap<i64, Lacking> = HashMap::new();
+        for (part, place, at, code, position, kept) in rows {
+            let place = usize::try_from(place).ok().filter(|place| *place < asked.len());
+            let place = place.ok_or_else(|| corrupt("an event that was not asked for"))?;
+            let (name, asked) = &asked[place];
+            let owner = self.owner(part)?;
+            let properties = match kept.and_then(|kept| of_kept(&kept, asked)) {
+                Some(properties) => properties,
+                None if asked.is_empty() => Value::Null,
+                None => {
+                    lacking.insert(position, Lacking { owner, index: events[owner].len(), place });
+                    Value::Null
+                }
+            };
             let (name, origin) = (Arc::clone(name), origin(code)?);
-            events[self.owner(part)?].push(EventFact { name, at: time(at), origin, position, properties });
+            events[owner].push(EventFact { name, at: time(at), origin, position, properties });
+        }
+        for (position, body) in self.bodies(lacking.keys()).await? {
+            let Lacking { owner, index, place } =
+                lacking.remove(&position).ok_or_else(|| corrupt("a body that was not asked for"))?;
+            events[owner][index].properties = of_body(&body, asked[place].1);
         }
         // Sorted here and not by the database: an index brings each part's in their order, nearly.
         self.facts.iter_mut().zip(events).for_each(|(facts, events)| facts.history = History::of(events));
         Ok(())
+    }
+
+    /// The bodies of events, by position; erased ones have none.
+    async fn bodies(
+        &mut self,
+        positions: impl ExactSizeIterator<Item = &i64>,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        if positions.len() == 0 {
+            return Ok(Vec::new());
+        }
+        fetch_all!(
+            self.reading.conn(),
+            (i64, String),
+            "SELECT position, body FROM event_bodies WHERE tenant_id = $1 \
+             AND position IN (SELECT CAST(atom AS BIGINT) FROM json_each($2))",
+            self.tenant,
+            bulk::list(positions),
+        )
     }
 
     async fn segments(&mut self, customers: &[(PartId, Vec<PartId>)], needs: &Needs) -> Result<(), StoreError> {
@@ -279,6 +303,15 @@ impl Loading {
     }
 }
 
+/// An event whose body is to be read.
+struct Lacking {
+    owner: usize,
+    /// Among the events of its customer.
+    index: usize,
+    /// Of what is asked about it.
+    place: usize,
+}
+
 /// Where a window begins.
 fn since(window: Option<Span>, now: Timestamp) -> i64 {
     window.map_or(i64::MIN, |window| (now - window).micros())
@@ -308,47 +341,5 @@ impl Names {
                 shared
             }
         }
-    }
-}
-
-/// Those of the properties in an event's body that are asked about; `null` if there are none.
-fn properties(body: &str, asked: &BTreeSet<String>) -> Value {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        properties: Option<&'a RawValue>,
-    }
-    let body = serde_json::from_str::<Body<'_>>(body).ok().and_then(|body| body.properties);
-    let read = body.and_then(|properties| Asked(asked).deserialize(&mut Deserializer::from_str(properties.get())).ok());
-    read.filter(|asked| !asked.is_empty()).map_or(Value::Null, Value::Object)
-}
-
-/// Reads an object's fields of these names and passes over the others.
-struct Asked<'a>(&'a BTreeSet<String>);
-
-impl<'de> DeserializeSeed<'de> for Asked<'_> {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Asked<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut asked = Map::with_capacity(self.0.len());
-        while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
-            match self.0.contains(&*name) {
-                true => drop(asked.insert(name.into_owned(), fields.next_value()?)),
-                false => drop(fields.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(asked)
     }
 }

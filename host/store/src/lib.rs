@@ -43,6 +43,7 @@ pub mod objects;
 pub mod partitions;
 pub mod parts;
 pub mod plugins;
+pub mod properties;
 pub mod runs;
 pub mod segments;
 pub mod settlements;

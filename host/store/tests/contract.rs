@@ -28,6 +28,7 @@ macro_rules! each_case {
         writes::a_newer_database_is_refused(&database).await?;
         writes::a_restart_takes_over(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
+        writes::what_is_kept_spares_the_body(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
         previews::consents_are_in_the_timeline(&database).await?;

@@ -79,6 +79,8 @@ pub struct Lane {
     /// Caused events go before the customer's next event or timer.
     pub caused: VecDeque<Box<Happening>>,
     pub standing: Standing,
+    /// What conditions ask of the properties of events that arrived, by position.
+    pub kept: Vec<(i64, String)>,
     /// Values that the item under way would have written.
     pub refused: Vec<Refused>,
 }
@@ -220,6 +222,7 @@ impl Lane {
         self.arrived.append(&mut other.arrived);
         self.arrived.make_contiguous().sort_by_key(|event| event.position);
         self.caused.append(&mut other.caused);
+        self.kept.append(&mut other.kept);
         self.standing.join(other.standing, segments, now);
         self.changed = true;
         if self.members.iter().any(|member| member.part.state.is_some()) {

@@ -11,6 +11,7 @@ use openhub_model::condition::{EventFact, Facts, ObjectFact, Picks, RunFact};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
+use openhub_store::properties::kept;
 use openhub_store::{CustomerFacts, Membership, Wake};
 use serde_json::{Value, json};
 
@@ -229,6 +230,9 @@ impl Lane {
         }
         let Some((name, need)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
         let properties = need.asked(&event.properties);
+        if event.depth == 0 {
+            self.kept.extend(kept(need, &event.properties).map(|kept| (event.position, kept)));
+        }
         let (origin, position) = match event.depth {
             0 => (Origin::Arrived, event.position),
             _ => (Origin::Caused, TO_COME),

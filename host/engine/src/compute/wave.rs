@@ -239,6 +239,7 @@ impl<'a> Batch<'a> {
 /// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
 fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
     let wake = lane.wake();
+    changes.kept.append(&mut lane.kept);
     changes.wakes.extend(lane.standing.waken(lane.customer.as_deref()));
     let timer = |(customer, due)| wake_timer(customer, due);
     changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake).map(timer));

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::audiences::{self, Crowd};
 use crate::costs::machine_load;
@@ -29,6 +30,8 @@ const SPENT: usize = 300_000;
 const CROWDS: [usize; 3] = [10, 100, 1_000];
 /// Events that come behind those of a size, and say what one costs by then.
 const THEN: usize = 10_000;
+/// How often it is asked whether the outbox is empty.
+const DRAINING: Duration = Duration::from_millis(50);
 /// Events of a round of a crowd.
 const CROWD_EVENTS: usize = 20_000;
 /// Rounds have lower numbers than this: their events have other ids than those behind them.
@@ -117,6 +120,10 @@ impl Side {
         self.sent = setting.received.load(Ordering::Relaxed) - before;
         self.unsent = hub.standing().await?.unsent;
         if then > 0 {
+            // What is still in the outbox would be sent beside them.
+            while hub.standing().await?.unsent > 0 {
+                tokio::time::sleep(DRAINING).await;
+            }
             let fed = feed(&hub, events(round + BEHIND, then)).await?;
             self.then_cpu_micros.push(fed.cost.cpu_seconds * 1e6 / fed.accepted as f64);
         }
