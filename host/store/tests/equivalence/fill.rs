@@ -71,11 +71,8 @@ pub async fn fill(store: &Store, rows: &Rows, name: &str, people: &[Person]) -> 
 async fn pass(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::Result<()> {
     let at = Timestamp::from_micros(0);
     let deliveries = people.iter().flat_map(|person| &person.deliveries);
-    let aside = (1..).zip(deliveries.clone()).filter(|(_, delivery)| delivery.aside).map(|(position, delivery)| SetAside {
-        position,
-        message_id: delivery.id.clone(),
-        fault: "a fault".to_owned(),
-        at,
+    let aside = (1..).zip(deliveries.clone()).filter(|(_, delivery)| delivery.aside).map(|(position, delivery)| {
+        SetAside { position, message_id: delivery.id.clone(), fault: "a fault".to_owned(), at }
     });
     let kept = (1..).zip(deliveries).filter(|(_, delivery)| !delivery.erased && !delivery.caused);
     let kept = kept.filter_map(|(position, delivery)| Some((position, kept_of(position, delivery)?)));
