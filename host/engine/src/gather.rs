@@ -81,8 +81,10 @@ mod tests {
         let leaves = || looks.replace(looks.get() + 1) < 3;
         assert_eq!(stand_back(leaves, 8_000, &stop).await, 8_000, "they have left");
         assert!(looks.get() > 3);
-        let stays = || true;
+        let looks = Cell::new(0);
+        let stays = || looks.replace(looks.get() + 1) < usize::MAX;
         assert_eq!(stand_back(stays, 8_000, &stop).await, TURN, "they stay, and this one has its turn");
+        assert!(looks.get() > 3, "they were given way to before");
         assert_eq!(stand_back(stays, 37, &stop).await, 37);
         stop.cancel();
         let looks = Cell::new(0);

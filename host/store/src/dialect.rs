@@ -85,8 +85,8 @@ pub(crate) async fn insert_events(
 }
 
 /// What a commit has passed joins its customers' events: arrived events behind `passed.0` up to `passed.1`, and caused ones
-/// behind `arrived`, which the commit has just added; with what is kept of the former. Sorted, so that each page of the tree is visited once; `OR FAIL` as in
-/// [`Forms`].
+/// behind `arrived`, which the commit has just added; with what is kept of the former. Sorted, so that each page of the tree is
+/// visited once; `OR FAIL` as in [`Forms`].
 pub(crate) async fn put_customer_events(
     conn: Conn<'_>,
     tenant: TenantId,
