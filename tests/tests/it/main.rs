@@ -1,0 +1,18 @@
+//! The end-to-end tests, in one binary: linked once, against hubs in this process and in processes of their own.
+//!
+//! What listens to a whole process (`statements` and `plans` at the driver, `privacy` to the log) has a binary of its own.
+
+mod attributes;
+mod bad_input;
+mod crash;
+mod determinism;
+mod erase_crash;
+mod hostile;
+mod identities;
+mod refused_start;
+mod replay;
+mod restart;
+mod segment_libraries;
+mod segments;
+mod transfer;
+mod verdicts;
