@@ -256,7 +256,7 @@ async fn step(store: &Store, house: &House, position: i64) -> EraseStep {
         now: HOST_NOW,
         rows: 5,
     };
-    let done = store.erase_step(&house.scope, &leases[0], &erasing).await.expect("a step");
+    let (done, _) = store.erase_step(&house.scope, &leases[0], &erasing).await.expect("a step");
     store.release_leases(&leases).await.expect("it is gone");
     done
 }

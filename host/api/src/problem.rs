@@ -121,7 +121,7 @@ impl From<StoreError> for Problem {
                 Problem::new(ALREADY_EXISTS, "An object with this key or unique value exists already.")
             }
             StoreError::VersionConflict(..) => Problem::new(VERSION_MISMATCH, "Read it again and repeat the change."),
-            StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost => {
+            StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
             }
             StoreError::Database(_) => Problem::unavailable(&error),

@@ -35,8 +35,7 @@ impl Lane {
             catalog: change.into_iter().collect(),
             ..undone.unwrap_or_default()
         };
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        self.lease.checkpoint = event.position;
+        self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         // Who waits for the position is answered once the new catalog is in force.
         self.reload().await
     }

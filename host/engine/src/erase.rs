@@ -74,7 +74,8 @@ impl Lane {
             rows: ROWS,
         };
         loop {
-            let step = store.erase_step(&self.scope, &self.lease, &erasing).await?;
+            let (step, lease) = store.erase_step(&self.scope, &self.lease, &erasing).await?;
+            self.lease = lease;
             self.shared.erasures.note(self.lease.tenant);
             match step {
                 EraseStep::Done => break,
@@ -84,7 +85,6 @@ impl Lane {
             }
         }
         metrics::counter!("openhub_customers_erased_total").increment(1);
-        self.lease.checkpoint = event.position;
         self.scrubs.ask();
         self.scrub_if_due().await;
         self.reload().await
@@ -124,8 +124,7 @@ impl Lane {
             wall: (self.shared.clock)(),
             ..Default::default()
         };
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        self.lease.checkpoint = event.position;
+        self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.reload().await
     }
 }

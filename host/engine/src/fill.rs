@@ -61,7 +61,7 @@ impl Lane {
                 let is_called = appended.has_changed().unwrap_or(true) || began.elapsed() >= self.shared.config.poll;
                 if is_called || self.stop.is_cancelled() { Ok(None) } else { self.step(&behind).await }
             });
-            committed?;
+            self.lease = committed?;
             self.unfilled = behind;
             metrics::counter!("openhub_segment_customers_filled_total").increment(looked.unsigned_abs());
             next = read?;
@@ -106,8 +106,8 @@ impl Lane {
         changes.checkpoint = event.position;
         changes.clock = self.lease.clock;
         changes.wall = (self.shared.clock)();
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        self.reached(event.position, changes.clock);
+        let lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
+        self.reached(lease);
         Ok(())
     }
 

@@ -101,7 +101,8 @@ impl Lane {
                 }
                 Err(error) => {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
-                    self.forget();
+                    // Whether its commit was made is not known: the lane begins anew with what is stored.
+                    loaded = false;
                     BACKOFF
                 }
             };
@@ -125,7 +126,10 @@ impl Lane {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// From what the database says, which the lane may not know: the answer to its last commit may have been lost.
     async fn begin(&mut self) -> Result<(), EngineError> {
+        self.forget();
+        self.lease = self.shared.store.held_lease(&self.scope, &self.lease).await?;
         // A hub that died in between has erased somebody and not yet overwritten the free pages.
         if self.shared.store.unscrubbed(&self.scope).await? {
             self.scrubs.ask();
@@ -182,8 +186,8 @@ impl Lane {
             if committed.is_err() {
                 self.forget();
             }
-            match committed {
-                Ok(()) => {}
+            let lease = match committed {
+                Ok(lease) => lease,
                 Err(EngineError::Store(StoreError::UniqueConflict(keys))) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
                     return Ok(Progress::Moved);
@@ -191,8 +195,8 @@ impl Lane {
                 // Loaded objects moved meanwhile: the next attempt loads them again.
                 Err(EngineError::Store(StoreError::VersionConflict(_))) => return Ok(Progress::Moved),
                 Err(error) => return Err(error),
-            }
-            self.reached(ahead.checkpoint, ahead.clock);
+            };
+            self.reached(lease);
             record(tally, loading, computing, committing);
             match next? {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
@@ -211,7 +215,7 @@ impl Lane {
         gather::gather(until, &mut self.shared.store.appended(), &self.stop).await;
     }
 
-    async fn commit(&self, prepared: JoinHandle<Prepared>) -> Result<(), EngineError> {
+    async fn commit(&self, prepared: JoinHandle<Prepared>) -> Result<Lease, EngineError> {
         let prepared = prepared.await.map_err(|_| EngineError::Panicked)?;
         Ok(self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await?)
     }
@@ -311,10 +315,9 @@ impl Lane {
         Ok(Done { prepared, ahead, made, tally })
     }
 
-    pub(crate) fn reached(&mut self, checkpoint: i64, clock: Timestamp) {
-        self.lease.checkpoint = checkpoint;
-        self.lease.clock = clock;
-        self.shared.positions.reach(self.lease.tenant, checkpoint);
+    pub(crate) fn reached(&mut self, lease: Lease) {
+        self.lease = lease;
+        self.shared.positions.reach(lease.tenant, lease.checkpoint);
         self.failures = 0;
         self.needs.clear();
         if !self.retries.is_empty() {
@@ -402,10 +405,9 @@ impl Lane {
                 changes.disarmed.push(timer);
             }
         }
-        let (checkpoint, clock) = (changes.checkpoint, changes.clock);
-        self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
+        let lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         metrics::counter!("openhub_set_aside_total").increment(1);
-        self.reached(checkpoint, clock);
+        self.reached(lease);
         Ok(())
     }
 }

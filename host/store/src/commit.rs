@@ -7,7 +7,7 @@ use crate::attributes::put_attribute;
 use crate::bulk::{self, Bulk, Rows, json_text};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
 use crate::claims::{claim_rows, put_claims};
-use crate::connection::{execute, fetch_optional, select};
+use crate::connection::{execute, select};
 use crate::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
 use crate::decode::{limit, time};
 use crate::dialect::put_customer_events;
@@ -17,7 +17,7 @@ use crate::log::append_all;
 use crate::matches::{decide_matches, decision_rows, match_rows, put_matches};
 use crate::messages::{add_messages, message_rows};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
-use crate::partitions::Lease;
+use crate::partitions::{Lease, Move, Moved, move_on};
 use crate::parts::{drop_parts, part_rows, put_parts};
 use crate::properties::Kept;
 use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
@@ -65,16 +65,17 @@ pub struct Prepared {
 }
 
 impl Store {
-    /// Commits a batch: everything, or nothing and why.
+    /// Commits a batch: everything, or nothing and why. Answers the lease as it stands afterwards.
     ///
-    /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::UniqueConflict`] and
+    /// [`StoreError::FenceLost`] if another node claimed the partition since; [`StoreError::Moved`] if the partition does not
+    /// stand where the lease says; [`StoreError::UniqueConflict`] and
     /// [`StoreError::VersionConflict`] name the objects that are in the way.
-    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<(), StoreError> {
+    pub async fn commit(&self, scope: &Scope, lease: &Lease, changes: &Changes) -> Result<Lease, StoreError> {
         self.commit_prepared(scope, lease, Prepared::of(changes)).await
     }
 
     /// As [`Store::commit`], of changes that are written out already.
-    pub async fn commit_prepared(&self, scope: &Scope, lease: &Lease, prepared: Prepared) -> Result<(), StoreError> {
+    pub async fn commit_prepared(&self, scope: &Scope, lease: &Lease, prepared: Prepared) -> Result<Lease, StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         let customers = prepared.customers.as_ref().map_or(0, |customers| customers.count);
         let weight = if customers >= HEAVY { Weight::Heavy } else { Weight::Light };
@@ -137,22 +138,15 @@ impl Prepared {
 }
 
 /// What is written is let go at once: a batch's rows are as long as the batch in memory.
-async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Prepared) -> Result<(), StoreError> {
+async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Prepared) -> Result<Lease, StoreError> {
     let caused = changes.events.as_ref().map_or(0, |events| events.count);
-    let moved = fetch_optional!(
-        tx.conn(),
-        (i64, i64),
-        "UPDATE partitions SET checkpoint = $4, passed = checkpoint, clock = $5, head = head + $6, erased = erased + $7 \
-         WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head, passed",
-        tenant.0,
-        lease.bucket,
-        lease.fence,
-        changes.checkpoint,
-        changes.clock.micros(),
-        caused.cast_signed(),
-        limit(changes.tombstones.len()),
-    )?;
-    let (head, passed) = moved.ok_or(StoreError::FenceLost)?;
+    let to = Move {
+        checkpoint: changes.checkpoint,
+        clock: changes.clock,
+        caused: caused.cast_signed(),
+        erased: limit(changes.tombstones.len()),
+    };
+    let Moved { head, passed, lease } = move_on(tx, lease, &to).await?;
     let arrived = head - caused.cast_signed();
     write_objects(tx, tenant, &std::mem::take(&mut changes.objects)).await?;
     if let Some(rows) = changes.customers.take() {
@@ -216,8 +210,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     for change in &changes.catalog {
         change_catalog(tx, tenant, change).await?;
     }
-    tx.signal_checkpoint(tenant, changes.checkpoint);
-    Ok(())
+    Ok(lease)
 }
 
 fn ids(ids: &[PartId]) -> Option<String> {

@@ -57,7 +57,7 @@ pub(crate) fn claim_statement(conn: &Conn<'_>) -> &'static str {
                 "WHERE lease_until <= $3 OR owner IS NULL OR (owner = $1 AND session <> $2) ",
                 "ORDER BY lease_until, tenant_id, bucket LIMIT $5",
                 $lock,
-                ") RETURNING tenant_id, bucket, fence, checkpoint, clock, ",
+                ") RETURNING tenant_id, bucket, fence, checkpoint, clock, commits, ",
                 "(SELECT tenants.clock FROM tenants WHERE tenants.id = partitions.tenant_id) AS clock_kind"
             )
         };

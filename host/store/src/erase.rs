@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use crate::bulk::{self, Rows};
 use crate::changes::NodeCount;
 use crate::commit::{add_counts, count_rows};
-use crate::connection::{execute, fetch_all, fetch_optional};
+use crate::connection::{execute, fetch_all};
 use crate::customers::drop_customers;
 use crate::decode::{id, limit, time};
 use crate::dialect::{Overwriting, overwrite};
 use crate::erasures::{Afterwards, counts_so_far, put_counts};
 use crate::error::StoreError;
 use crate::mentions::forget_mentions;
-use crate::partitions::Lease;
+use crate::partitions::{Lease, Move, move_on};
 use crate::parts::drop_parts;
 use crate::runs::{disarm, timer_rows};
 use crate::scope::Scope;
@@ -53,8 +53,13 @@ pub enum EraseStep {
 }
 
 impl Store {
-    /// The next step of an erasure. [`StoreError::FenceLost`] if another node moves the tenant by now.
-    pub async fn erase_step(&self, scope: &Scope, lease: &Lease, erasing: &Erasing) -> Result<EraseStep, StoreError> {
+    /// The next step of an erasure, and the lease as it stands afterwards. Fails as [`Store::commit`] does.
+    pub async fn erase_step(
+        &self,
+        scope: &Scope,
+        lease: &Lease,
+        erasing: &Erasing,
+    ) -> Result<(EraseStep, Lease), StoreError> {
         let (tenant, lease, erasing) = (scope.tenant(), *lease, erasing.clone());
         self.writer
             .write(Some(tenant), move |tx| {
@@ -88,11 +93,11 @@ fn add(counts: &mut Counts, place: &str, rows: impl TryInto<i64>) {
 }
 
 impl Stepping<'_, '_, '_> {
-    async fn step(mut self, lease: &Lease) -> Result<EraseStep, StoreError> {
+    async fn step(mut self, lease: &Lease) -> Result<(EraseStep, Lease), StoreError> {
         let Some(mut counts) = counts_so_far(self.tx, self.tenant, self.erasing.id).await? else {
             // It was carried out before: only the checkpoint has yet to pass it.
-            self.pass(lease, self.erasing.position).await?;
-            return Ok(EraseStep::Done);
+            let lease = self.pass(lease, self.erasing.position).await?;
+            return Ok((EraseStep::Done, lease));
         };
         let parts: Vec<PartId> = self.erasing.parts.iter().map(Part::id).collect();
         for part in &parts {
@@ -113,25 +118,13 @@ impl Stepping<'_, '_, '_> {
         };
         put_counts(self.tx, self.tenant, self.erasing.id, &counts, done_at).await?;
         let checkpoint = if step == EraseStep::Done { self.erasing.position } else { lease.checkpoint };
-        self.pass(lease, checkpoint).await?;
-        Ok(step)
+        let lease = self.pass(lease, checkpoint).await?;
+        Ok((step, lease))
     }
 
-    async fn pass(&mut self, lease: &Lease, checkpoint: i64) -> Result<(), StoreError> {
-        let moved = fetch_optional!(
-            self.tx.conn(),
-            (i64,),
-            "UPDATE partitions SET checkpoint = $4, erased = erased + $5 \
-             WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 RETURNING head",
-            self.tenant.0,
-            lease.bucket,
-            lease.fence,
-            checkpoint,
-            self.erased,
-        )?;
-        moved.ok_or(StoreError::FenceLost)?;
-        self.tx.signal_checkpoint(self.tenant, checkpoint);
-        Ok(())
+    async fn pass(&mut self, lease: &Lease, checkpoint: i64) -> Result<Lease, StoreError> {
+        let to = Move { checkpoint, clock: lease.clock, caused: 0, erased: self.erased };
+        Ok(move_on(self.tx, lease, &to).await?.lease)
     }
 
     async fn messages(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {

@@ -35,6 +35,10 @@ pub enum StoreError {
     /// Another node holds the partition now; nothing was written.
     #[error("the partition's lease was lost to another node")]
     FenceLost,
+    /// The partition is not where this commit starts from: an earlier one, whose answer was lost, was made after all. Nothing
+    /// was written; what is to be done next stands in the partition's row, see [`crate::Store::held_lease`].
+    #[error("the partition was moved by a commit that its lane does not know of")]
+    Moved,
     /// These incoming objects have a key or a unique value that exists already; nothing was written.
     #[error("{} objects have a key or a unique value that exists already", .0.len())]
     UniqueConflict(Vec<ObjectKey>),

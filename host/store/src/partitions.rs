@@ -1,19 +1,21 @@
 //! Partitions: the head, checkpoint and clock of a tenant's log, and which node holds its lease.
 //!
 //! Each claim raises the fence; the fence is checked in the engine's transaction, so that a node that lost its lease
-//! cannot commit, whatever its clock says.
+//! cannot commit, whatever its clock says. Each of the engine's commits also names the one that it starts from: one whose
+//! answer was lost is neither done nor undone until the row has been read again, and is never made twice.
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use std::sync::Arc;
 
 use crate::bulk::Rows;
-use crate::connection::{execute, fetch_all, select};
+use crate::connection::{execute, fetch_all, fetch_optional, select};
 use crate::decode::{limit, time};
 use crate::dialect::claim_statement;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::tenants::clock_kind;
+use crate::writer::Tx;
 
 /// The right to move a partition, as long as nobody claimed it with a greater fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,25 @@ pub struct Lease {
     pub checkpoint: i64,
     pub clock: Timestamp,
     pub clock_kind: ClockKind,
+    /// How often the engine has moved the partition.
+    pub commits: i64,
+}
+
+/// How a commit of the engine moves its partition.
+pub(crate) struct Move {
+    pub(crate) checkpoint: i64,
+    pub(crate) clock: Timestamp,
+    /// Caused events, which take positions of their own.
+    pub(crate) caused: i64,
+    /// Events that are erased.
+    pub(crate) erased: i64,
+}
+
+/// Where a partition stood before a commit moved it, and what the lane holds from now on.
+pub(crate) struct Moved {
+    pub(crate) head: i64,
+    pub(crate) passed: i64,
+    pub(crate) lease: Lease,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +76,7 @@ impl Store {
                     let claim = claim_statement(&tx.conn());
                     let rows = fetch_all!(
                         tx.conn(),
-                        (i64, i64, i64, i64, i64, i64),
+                        (i64, i64, i64, i64, i64, i64, i64),
                         claim,
                         &holder.node,
                         &holder.session,
@@ -64,16 +85,33 @@ impl Store {
                         limit(partitions),
                     )?;
                     let mut leases = Vec::with_capacity(rows.len());
-                    for (tenant, bucket, fence, checkpoint, clock, kind) in rows {
+                    for (tenant, bucket, fence, checkpoint, clock, commits, kind) in rows {
                         let (tenant, clock) = (TenantId(tenant), time(clock));
                         tx.signal_checkpoint(tenant, checkpoint);
-                        leases.push(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind: clock_kind(kind)? });
+                        let clock_kind = clock_kind(kind)?;
+                        leases.push(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, commits });
                     }
                     leases.sort_by_key(|lease| (lease.tenant, lease.bucket));
                     Ok(leases)
                 })
             })
             .await
+    }
+
+    /// A lease as it stands in the database: for who does not know whether a commit was made.
+    /// [`StoreError::FenceLost`] if another node holds it by now.
+    pub async fn held_lease(&self, scope: &Scope, lease: &Lease) -> Result<Lease, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, i64, i64),
+            "SELECT checkpoint, clock, commits FROM partitions WHERE tenant_id = $1 AND bucket = $2 AND fence = $3",
+            scope.tenant().0,
+            lease.bucket,
+            lease.fence,
+        );
+        let (checkpoint, clock, commits) = rows.into_iter().next().ok_or(StoreError::FenceLost)?;
+        Ok(Lease { checkpoint, clock: time(clock), commits, ..*lease })
     }
 
     /// Extends leases; answers the tenants whose lease another node holds by now.
@@ -122,7 +160,6 @@ impl Store {
             .await
     }
 
-    /// How far the tenant is, in one statement.
     /// Where a tenant's clock stands: what its events have come to.
     pub async fn clock(&self, scope: &Scope) -> Result<Timestamp, StoreError> {
         let rows = select!(
@@ -135,6 +172,7 @@ impl Store {
         rows.first().map(|(clock,)| time(*clock)).ok_or(StoreError::NotFound)
     }
 
+    /// How far the tenant is, in one statement.
     pub async fn standing(&self, scope: &Scope) -> Result<Standing, StoreError> {
         let rows = select!(
             self,
@@ -153,6 +191,40 @@ impl Store {
         let clock = time(clock);
         Ok(Standing { head, checkpoint, clock, unsent, arrived_behind, set_aside, waiting_runs })
     }
+}
+
+/// The one place where the engine's commits move a partition: from where the lease stands, and behind its fence. The row is
+/// locked from here on.
+pub(crate) async fn move_on(tx: &mut Tx<'_>, lease: &Lease, to: &Move) -> Result<Moved, StoreError> {
+    let moved = fetch_optional!(
+        tx.conn(),
+        (i64, i64),
+        "UPDATE partitions SET checkpoint = $6, passed = checkpoint, clock = $7, head = head + $8, erased = erased + $9, \
+         commits = commits + 1 WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 AND commits = $4 AND checkpoint = $5 \
+         AND checkpoint <= $6 RETURNING head, passed",
+        lease.tenant.0,
+        lease.bucket,
+        lease.fence,
+        lease.commits,
+        lease.checkpoint,
+        to.checkpoint,
+        to.clock.micros(),
+        to.caused,
+        to.erased,
+    )?;
+    let Some((head, passed)) = moved else {
+        let fence = fetch_optional!(
+            tx.conn(),
+            (i64,),
+            "SELECT fence FROM partitions WHERE tenant_id = $1 AND bucket = $2",
+            lease.tenant.0,
+            lease.bucket,
+        )?;
+        return Err(if fence == Some((lease.fence,)) { StoreError::Moved } else { StoreError::FenceLost });
+    };
+    tx.signal_checkpoint(lease.tenant, to.checkpoint);
+    let lease = Lease { checkpoint: to.checkpoint, clock: to.clock, commits: lease.commits + 1, ..*lease };
+    Ok(Moved { head, passed, lease })
 }
 
 fn lease_rows(leases: &[Lease]) -> Option<String> {

@@ -20,6 +20,7 @@ macro_rules! each_case {
         writes::duplicates_are_left_out(&database).await?;
         writes::appends_share_commits_and_keep_order(&database).await?;
         writes::a_stale_lease_writes_nothing(&database).await?;
+        writes::b1_a_commit_whose_answer_was_lost_is_not_made_again(&database).await?;
         writes::a_unique_conflict_leaves_nothing(&database).await?;
         writes::a_commit_reads_back(&database).await?;
         writes::ops_are_all_or_nothing(&database).await?;

@@ -42,7 +42,7 @@ async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
         let store = database.open("a").await?;
         let mut counts = Vec::new();
         let (tenant, scope) = tenant(&store).await?;
-        let lease = lease(&store).await?;
+        let mut lease = lease(&store).await?;
         for size in [1, 37, 5_000] {
             let mut batch = changes(size as i64);
             for user in 0..size {
@@ -57,7 +57,7 @@ async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
             }
             batch.disarmed = batch.armed.clone();
             let before = STATEMENTS.load(Ordering::SeqCst);
-            store.commit(&scope, &lease, &batch).await?;
+            lease = store.commit(&scope, &lease, &batch).await?;
             counts.push(STATEMENTS.load(Ordering::SeqCst) - before);
         }
         assert!(counts[0] <= 18 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");

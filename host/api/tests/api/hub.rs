@@ -195,9 +195,12 @@ impl Hub {
         let changes = Changes { checkpoint, clock, wall: self.now(), ..changes };
         for fence in 1..100 {
             let clock_kind = ClockKind::Live;
-            let lease = Lease { tenant: tenant.id, bucket: 0, fence, checkpoint, clock, clock_kind };
-            match self.store.commit(&scope, &lease, &changes).await {
-                Ok(_) => return,
+            let lease = Lease { tenant: tenant.id, bucket: 0, fence, checkpoint, clock, clock_kind, commits: 0 };
+            match self.store.held_lease(&scope, &lease).await {
+                Ok(lease) => {
+                    self.store.commit(&scope, &lease, &changes).await.expect("it is committed");
+                    return;
+                }
                 Err(StoreError::FenceLost) => {}
                 Err(error) => panic!("{error}"),
             }

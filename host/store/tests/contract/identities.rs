@@ -17,7 +17,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     let tenant = store.create_tenant("identities", openhub_model::ClockKind::Live, at(1)).await?;
     let scope = Scope::of(tenant.id);
     let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
-    let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    let lease = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let (first, second) = (part(&tenant, 1), part(&tenant, 2));
     store.append(&scope, vec![event("a", first), event("b", second)]).await?;
     let cause = |micros| Cause { at: at(micros), event: format!("m{micros}").into(), plugin: None, rule: None };
@@ -30,7 +30,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     let mut apart = changes(1);
     apart.customers = states.iter().cloned().map(Into::into).collect();
     apart.parts = vec![row(&tenant, 1, 1), row(&tenant, 2, 2)];
-    store.commit(&scope, lease, &apart).await?;
+    let lease = store.commit(&scope, &lease, &apart).await?;
     let stored = store.customers_by_id(&scope, &[first, second]).await?;
     assert_eq!(stored.len(), 2);
     // U+0000 is stored as U+FFFD.
@@ -57,7 +57,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     let refused =
         Claim { authority: Authority::Browser, status: ClaimStatus::Refused(Refusal::Limit), ..claim.clone() };
     merge.claims = vec![claim.clone(), refused.clone()];
-    store.commit(&scope, lease, &merge).await?;
+    let lease = store.commit(&scope, &lease, &merge).await?;
     for id in [first, second] {
         assert_eq!(store.customer(&scope, id).await?, Some(joined.clone()), "either id leads to the customer");
         let events = EventFilter { part: Some(id), limit: 9, ..EventFilter::default() };
@@ -82,13 +82,13 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     unmerge.parts = apart.parts;
     unmerge.customers = states.iter().cloned().map(Into::into).collect();
     unmerge.claims = vec![Claim { status: ClaimStatus::Undone, ..claim }];
-    store.commit(&scope, lease, &unmerge).await?;
+    let lease = store.commit(&scope, &lease, &unmerge).await?;
     let mut back = store.customers_by_id(&scope, &[first, second]).await?;
     back.sort_by_key(|customer| customer.identity.value.clone());
     assert_eq!(back, states);
     let mut gone = changes(4);
     (gone.gone_parts, gone.gone_customers) = (vec![second], vec![second]);
-    store.commit(&scope, lease, &gone).await?;
+    store.commit(&scope, &lease, &gone).await?;
     assert_eq!(store.customer(&scope, second).await?, None);
     store.release_leases(&leases).await?;
     store.close().await;
@@ -101,7 +101,7 @@ pub async fn policies_attributes_and_matches(database: &Database) -> anyhow::Res
     let scope = Scope::of(tenant.id);
     assert_eq!(store.identity_policies(&scope).await?, Policies::default());
     let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
-    let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    let lease = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let mut policy = Policy::default();
     policy.kinds.insert("card".into(), Kind { limit: Some(2), ..Kind::default() });
     let declaration = Declaration { merge: Merge::Sum, ..Declaration::default() };
@@ -122,13 +122,13 @@ pub async fn policies_attributes_and_matches(database: &Database) -> anyhow::Res
         CatalogChange::Attribute { name: "gone".into(), declaration: None, position: 9 },
     ];
     batch.matches = vec![proposal("a"), proposal("b")];
-    store.commit(&scope, lease, &batch).await?;
+    let lease = store.commit(&scope, &lease, &batch).await?;
     let policies = store.identity_policies(&scope).await?;
     assert_eq!((policies.at(9), policies.at(10)), ((0, &Policy::default()), (9, &policy)));
     assert_eq!(store.declared_attributes(&scope).await?, [("n".to_owned(), declaration)].into());
     let id = proposal("b").id;
     batch.decisions = vec![Decision { id, status: MatchStatus::Rejected, at: at(5) }];
-    store.commit(&scope, lease, &batch).await?;
+    store.commit(&scope, &lease, &batch).await?;
     let rejected = Match { proposal: proposal("b"), status: MatchStatus::Rejected, decided_at: Some(at(5)) };
     assert_eq!(store.identity_match(&scope, id).await?, Some(rejected.clone()));
     assert_eq!(store.matches(&scope, None, None, 9).await?.len(), 2);

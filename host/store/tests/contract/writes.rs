@@ -6,10 +6,10 @@ use openhub_model::identity::Authority;
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
-use openhub_model::{Cause, Condition, Customer, Id, NewEvent, Origin};
+use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Claim, ClaimStatus, Entry, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope, SetAside, Settled,
-    Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
+    AsOf, Changes, Claim, ClaimStatus, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope,
+    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 
@@ -89,7 +89,7 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     let lease = lease(&store).await?;
     let mut first = changes(1);
     first.objects = vec![create("c1", "CODE-1"), create("c2", "CODE-2")];
-    store.commit(&scope, &lease, &first).await?;
+    let lease = store.commit(&scope, &lease, &first).await?;
     let mut second = changes(2);
     second.objects = vec![create("c3", "CODE-1"), create("c2", "CODE-9"), create("c4", "CODE-4")];
     second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)).into());
@@ -110,7 +110,7 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     // The old code is free again, within the same commit.
     let mut moved = changes(2);
     moved.objects = vec![ObjectChange::Replace(stored, vec![("code".into(), "CODE-5".into())]), create("c5", "CODE-1")];
-    store.commit(&scope, &lease, &moved).await?;
+    let lease = store.commit(&scope, &lease, &moved).await?;
     assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(2));
     store.release_leases(&[lease]).await?;
     store.close().await;
@@ -165,7 +165,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.events = vec![event("caused", part)];
     all.counts =
         vec![NodeCount { journey: "win-back".into(), version: 1, node: "quiet".into(), entered: 2, waiting: 1 }];
-    store.commit(&scope, &lease, &all).await?;
+    let lease = store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.customers_by_id(&scope, &[part]).await?, [customer]);
     assert_eq!(store.claims_by_part(&scope, &[part]).await?, [claim]);
     assert_eq!(store.waiting_runs(&scope, &[part]).await?, std::slice::from_ref(&run));
@@ -210,7 +210,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     all.runs = vec![ended.clone()];
     all.armed.clear();
     all.disarmed = vec![timer];
-    store.commit(&scope, &lease, &all).await?;
+    let lease = store.commit(&scope, &lease, &all).await?;
     assert_eq!(store.run(&scope, ended.id).await?, Some(ended));
     let standing = store.standing(&scope).await?;
     assert_eq!((standing.waiting_runs, standing.unsent, standing.checkpoint), (0, 0, verdict));
@@ -426,6 +426,40 @@ pub async fn what_is_kept_spares_the_body(database: &Database) -> anyhow::Result
     }
     let [five, seven] = [5, 7].map(|total| json!({"total": total}));
     assert_eq!(read, [[seven, five.clone(), json!(null)], [five.clone(), five, json!(null)]]);
+    store.release_leases(&leases).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// The answer to the first commit is lost: who makes it again, with what is held of it, is refused, and reads where it stands.
+pub async fn b1_a_commit_whose_answer_was_lost_is_not_made_again(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.create_tenant("lost", ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    store.append(&scope, (0..10).map(|n| event(format!("{n}"), part(&tenant, 1))).collect()).await?;
+    let leases = store.claim_partitions(at(10), at(1_000), 99).await?;
+    let held = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    let mut counted = changes(8);
+    let count = |waiting| NodeCount { journey: "j".into(), version: 1, node: "n".into(), entered: 1, waiting };
+    counted.counts.push(count(1));
+    let known = store.commit(&scope, &held, &counted).await?;
+    assert_eq!((known.checkpoint, known.clock, known.commits), (8, at(5), held.commits + 1));
+    for checkpoint in [8, 2, 10] {
+        let again = Changes { checkpoint, ..counted.clone() };
+        let refused = store.commit(&scope, &held, &again).await;
+        assert!(matches!(refused, Err(StoreError::Moved)), "up to {checkpoint}: {refused:?}");
+    }
+    assert_eq!(store.held_lease(&scope, &held).await?, known);
+    // Timers and first fills move no checkpoint: each such commit is made once all the same.
+    let rested = store.commit(&scope, &known, &counted).await?;
+    assert!(matches!(store.commit(&scope, &known, &counted).await, Err(StoreError::Moved)));
+    assert_eq!(store.node_counts(&scope, "j").await?.iter().map(|count| count.entered).sum::<i64>(), 2);
+    let back = store.commit(&scope, &rested, &changes(7)).await;
+    assert!(matches!(back, Err(StoreError::Moved)), "a checkpoint never goes back: {back:?}");
+    assert_eq!(store.standing(&scope).await?.checkpoint, 8);
+    let lost = Lease { fence: held.fence - 1, ..rested };
+    assert!(matches!(store.held_lease(&scope, &lost).await, Err(StoreError::FenceLost)));
+    assert!(matches!(store.commit(&scope, &lost, &changes(10)).await, Err(StoreError::FenceLost)));
     store.release_leases(&leases).await?;
     store.close().await;
     Ok(())

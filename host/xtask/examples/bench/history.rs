@@ -122,14 +122,14 @@ impl History {
         ids.sort_unstable();
         let until = Timestamp::from_micros(NOW.micros() + Duration::from_secs(3_600).as_micros() as i64);
         let leases = hub.store.claim_partitions(NOW, until, 1).await?;
-        let lease = leases.first().context("the tenant is moved by somebody else")?;
+        let mut lease = *leases.first().context("the tenant is moved by somebody else")?;
         let checkpoint = hub.standing().await?.head;
         for ids in ids.chunks(CHUNK) {
             let mut changes = Changes { checkpoint, clock: NOW, wall: NOW, ..Changes::default() };
             for (id, number) in ids {
                 arrive(&mut changes, *id, *number);
             }
-            hub.store.commit(&hub.scope, lease, &changes).await?;
+            lease = hub.store.commit(&hub.scope, &lease, &changes).await?;
         }
         hub.store.release_leases(&leases).await?;
         let Some(folder) = copy else { return Ok(()) };

@@ -65,7 +65,7 @@ pub async fn load(hub: &Hub, customers: usize) -> Result<()> {
     }
     let until = Timestamp::from_micros(NOW.micros() + Duration::from_secs(3_600).as_micros() as i64);
     let leases = hub.store.claim_partitions(NOW, until, 1).await?;
-    let lease = leases.first().context("the tenant is moved by somebody else")?;
+    let mut lease = *leases.first().context("the tenant is moved by somebody else")?;
     let standing = hub.standing().await?;
     let clock = seen_at(customers as u64 - 1);
     let empty = || Changes { checkpoint: standing.head, clock, wall: NOW, ..Changes::default() };
@@ -77,14 +77,14 @@ pub async fn load(hub: &Hub, customers: usize) -> Result<()> {
     parts.sort_unstable();
     for parts in parts.chunks(CHUNK) {
         let parts = parts.iter().map(|(_, number, which)| part(hub.tenant, *number, *which)).collect();
-        hub.store.commit(&hub.scope, lease, &Changes { parts, ..empty() }).await?;
+        lease = hub.store.commit(&hub.scope, &lease, &Changes { parts, ..empty() }).await?;
     }
     parts.retain(|(_, _, which)| *which == 0);
     for users in parts.chunks(CHUNK) {
         let claims = users.iter().flat_map(|(_, number, _)| (0..3).map(|which| claim(hub.tenant, *number, which)));
         let customers = users.iter().map(|(id, number, _)| customer(*id, *number).into()).collect();
         let changes = Changes { claims: claims.collect(), customers, ..empty() };
-        hub.store.commit(&hub.scope, lease, &changes).await?;
+        lease = hub.store.commit(&hub.scope, &lease, &changes).await?;
     }
     Ok(hub.store.release_leases(&leases).await?)
 }
