@@ -106,6 +106,14 @@ impl Problem {
         Problem::new(UNAVAILABLE, "Nothing was accepted. Try again later.").retry_after(1)
     }
 
+    /// Logs the cause; the client has to look before it tries again.
+    pub(crate) fn unknown(cause: &dyn std::fmt::Display) -> Problem {
+        tracing::warn!(error = %cause, "It is not known whether a request was carried out.");
+        let detail = "Whether this was accepted is not known. Events may be sent again with the same `messageId`, and what is \
+                      created with the same `Idempotency-Key`; else read first what is there.";
+        Problem::new(UNAVAILABLE, detail).retry_after(1)
+    }
+
     #[cfg(test)]
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.code == kind.1
@@ -125,6 +133,7 @@ impl From<StoreError> for Problem {
                 Problem::unavailable(&error)
             }
             StoreError::Database(_) => Problem::unavailable(&error),
+            StoreError::Unknown => Problem::unknown(&error),
             StoreError::Newer { .. } | StoreError::Corrupt(_) | StoreError::Undone => Problem::internal(&error),
         }
     }

@@ -3,13 +3,17 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
+use crate::open::STATEMENT;
 use crate::scope::Scope;
 
 /// After so many of its virtual machine's instructions SQLite asks whether to go on: some tens of microseconds.
 const SQLITE_STEPS: i32 = 10_000;
+
+/// How long PostgreSQL may take to answer: a little longer than it lets a statement run.
+const ANSWER: Duration = STATEMENT.saturating_add(Duration::from_secs(3));
 
 pub(crate) enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
@@ -23,7 +27,8 @@ macro_rules! execute {
             $crate::connection::Conn::Sqlite(conn) =>
                 sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn).await.map(|done| done.rows_affected()),
             $crate::connection::Conn::Postgres(conn) =>
-                sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn).await.map(|done| done.rows_affected()),
+                $crate::connection::within(sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn)).await
+                    .map(|done| done.rows_affected()),
         }
         .map_err($crate::error::StoreError::from)
     };
@@ -36,7 +41,7 @@ macro_rules! fetch_all {
             $crate::connection::Conn::Sqlite(conn) =>
                 sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn).await,
             $crate::connection::Conn::Postgres(conn) =>
-                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn).await,
+                $crate::connection::within(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn)).await,
         }
         .map_err($crate::error::StoreError::from)
     };
@@ -49,7 +54,7 @@ macro_rules! fetch_optional {
             $crate::connection::Conn::Sqlite(conn) =>
                 sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn).await,
             $crate::connection::Conn::Postgres(conn) =>
-                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn).await,
+                $crate::connection::within(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn)).await,
         }
         .map_err($crate::error::StoreError::from)
     };
@@ -67,6 +72,15 @@ macro_rules! select {
 
 pub(crate) use {execute, fetch_all, fetch_optional, select};
 
+/// A statement of PostgreSQL, but no longer than [`ANSWER`]: a connection that falls silent is lost like one that breaks. What
+/// takes long is ended by the server before: see `open`.
+pub(crate) async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(ANSWER, statement).await {
+        Ok(answered) => answered,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database is silent"))),
+    }
+}
+
 /// The read connections.
 #[derive(Clone)]
 pub(crate) enum Pool {
@@ -83,7 +97,7 @@ impl Pool {
                 let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true };
                 if let Reading::Postgres { conn, .. } = &mut reading {
                     let begin = crate::dialect::begin_read(scope.map(Scope::tenant));
-                    sqlx::raw_sql(begin).execute(&mut **conn).await?;
+                    within(sqlx::raw_sql(begin).execute(&mut **conn)).await?;
                 }
                 Ok(reading)
             }
@@ -125,7 +139,7 @@ impl Reading {
             }
             Reading::Postgres { conn, .. } => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                sqlx::raw_sql(crate::dialect::statement_timeout(left)).execute(&mut **conn).await?;
+                within(sqlx::raw_sql(crate::dialect::statement_timeout(left)).execute(&mut **conn)).await?;
             }
         }
         Ok(())
@@ -140,7 +154,7 @@ impl Reading {
             }
             Reading::Sqlite { .. } => {}
             Reading::Postgres { conn, open } => {
-                sqlx::raw_sql("COMMIT").execute(&mut **conn).await?;
+                within(sqlx::raw_sql("COMMIT").execute(&mut **conn)).await?;
                 *open = false;
             }
         }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::connection::{Conn, execute};
+use crate::connection::{Conn, execute, within};
 use crate::error::StoreError;
 use crate::properties::Kept;
 
@@ -139,15 +139,11 @@ pub(crate) async fn insert_bodies(conn: Conn<'_>, tenant: TenantId, bodies: &[(i
         }
         Conn::Postgres(conn) => {
             let (positions, bodies): (Vec<i64>, Vec<&str>) = bodies.iter().copied().unzip();
-            sqlx::query(
+            let insert = sqlx::query(
                 "INSERT INTO event_bodies (tenant_id, position, body) \
                  SELECT $1, * FROM UNNEST($2::BIGINT[], $3::TEXT[])",
-            )
-            .bind(tenant.0)
-            .bind(positions)
-            .bind(bodies)
-            .execute(conn)
-            .await?;
+            );
+            within(insert.bind(tenant.0).bind(positions).bind(bodies).execute(conn)).await?;
         }
     }
     Ok(())
@@ -231,7 +227,7 @@ async fn insert_events_postgres(
     fn column<T>(events: &[&NewEvent], of: impl Fn(&NewEvent) -> T) -> Vec<T> {
         events.iter().map(|event| of(event)).collect()
     }
-    let done = sqlx::query(
+    let insert = sqlx::query(
         "INSERT INTO events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, received_at, \
          historical, authority, cause) SELECT $1, $2 + ordinality - 1, 0, message_id, kind, name, part_id, occurred_at, \
          received_at, historical, authority, cause FROM UNNEST($3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[], \
@@ -248,10 +244,8 @@ async fn insert_events_postgres(
     .bind(column(events, |event| event.received_at.micros()))
     .bind(column(events, |event| i64::from(event.historical)))
     .bind(column(events, |event| event.authority.code()))
-    .bind(events.iter().map(|event| event.cause.as_deref()).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
+    .bind(events.iter().map(|event| event.cause.as_deref()).collect::<Vec<_>>());
+    Ok(within(insert.execute(conn)).await?.rows_affected())
 }
 
 /// From now on SQLite overwrites what is deleted on this connection. Off by default, since it costs every write; PostgreSQL

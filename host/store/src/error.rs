@@ -29,9 +29,12 @@ pub enum StoreError {
     /// The database could not be opened or reached at start.
     #[error("the database cannot be reached: {reason}")]
     Unreachable { reason: String },
-    /// The connection was lost, or the store is closing. Whether the write was committed is unknown; try again.
+    /// The connection was lost before the COMMIT, or the store is closing: nothing was written. Try again.
     #[error("the database is not available at the moment")]
     Unavailable,
+    /// The database did not answer, or not in time: it may have been written, or may still be.
+    #[error("the database did not say whether this was written")]
+    Unknown,
     /// Another node holds the partition now; nothing was written.
     #[error("the partition's lease was lost to another node")]
     FenceLost,
@@ -62,7 +65,8 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the connection is lost, so that nothing more can be done on it.
     pub(crate) fn is_fatal(&self) -> bool {
-        matches!(self, StoreError::Database(error) if connection_lost(error)) || matches!(self, StoreError::Unavailable)
+        matches!(self, StoreError::Database(error) if connection_lost(error))
+            || matches!(self, StoreError::Unavailable | StoreError::Unknown)
     }
 
     /// Whether a statement ran into its bound of time (SQLite: 9, interrupted; PostgreSQL: 57014, query canceled).

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 
-use crate::connection::Conn;
+use crate::connection::{Conn, within};
 use crate::error::StoreError;
 
 /// A statement under construction, for either database.
@@ -90,7 +90,9 @@ impl Sql {
     {
         let rows = match (&mut self, conn) {
             (Sql::Sqlite(builder), Conn::Sqlite(conn)) => builder.build_query_as::<R>().fetch_all(conn).await,
-            (Sql::Postgres(builder), Conn::Postgres(conn)) => builder.build_query_as::<R>().fetch_all(conn).await,
+            (Sql::Postgres(builder), Conn::Postgres(conn)) => {
+                within(builder.build_query_as::<R>().fetch_all(conn)).await
+            }
             _ => unreachable!("a statement is built for the connection that it runs on"),
         };
         Ok(rows?)

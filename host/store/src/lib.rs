@@ -14,6 +14,7 @@ mod crowd;
 mod decode;
 mod dialect;
 mod error;
+mod fate;
 mod filters;
 mod mentions;
 mod object_writes;

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnectio
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::connection::{Conn, Pool};
+use crate::connection::{Conn, Pool, within};
 use crate::error::StoreError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -20,6 +20,14 @@ const BUSY: Duration = Duration::from_secs(10);
 /// KiB, negative as SQLite wants it. A reader's cache is void after each commit, so it serves a statement or two.
 const READER_CACHE: &str = "-4096";
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// How long it may take to connect to PostgreSQL.
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
+/// What PostgreSQL ends by itself. A statement that runs so long;
+pub(crate) const STATEMENT: Duration = Duration::from_secs(15);
+/// a wait for a row that another node has;
+const LOCK: Duration = Duration::from_secs(10);
+/// and a transaction whose node says nothing: its process is frozen, or its host is gone. Less than a lease lasts.
+const SILENT: Duration = Duration::from_secs(8);
 
 /// How to connect; knows which database it is.
 #[derive(Clone)]
@@ -61,8 +69,20 @@ impl Opener {
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
-            // A condition is a large statement over few rows a customer: compiling it costs more than running it.
-            return Ok(Opener::Postgres(options.application_name("openhub").options([("jit", "off")])));
+            let millis = |limit: Duration| limit.as_millis().to_string();
+            let limits = [
+                // A condition is a large statement over few rows a customer: compiling it costs more than running it.
+                ("jit", "off".to_owned()),
+                ("statement_timeout", millis(STATEMENT)),
+                ("lock_timeout", millis(LOCK)),
+                ("idle_in_transaction_session_timeout", millis(SILENT)),
+                // A peer that is gone without a word is noticed by the server, too.
+                ("tcp_keepalives_idle", "10".to_owned()),
+                ("tcp_keepalives_interval", "5".to_owned()),
+                ("tcp_keepalives_count", "3".to_owned()),
+                ("tcp_user_timeout", millis(SILENT)),
+            ];
+            return Ok(Opener::Postgres(options.application_name("openhub").options(limits)));
         }
         Err(StoreError::Unreachable { reason: "the URL of a database starts with `sqlite:` or `postgres:`".to_owned() })
     }
@@ -100,7 +120,12 @@ impl Opener {
                 migrated(&SQLITE, SQLITE.run(&mut *tx).await)?;
                 tx.commit().await?;
             }
-            Link::Postgres(conn) => migrated(&POSTGRES, POSTGRES.run(&mut *conn).await)?,
+            Link::Postgres(conn) => {
+                // A migration takes as long as it takes, and waits for one that another node runs.
+                sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut *conn).await?;
+                migrated(&POSTGRES, POSTGRES.run(&mut *conn).await)?;
+                sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut *conn).await?;
+            }
         }
         Ok(link)
     }
@@ -156,7 +181,7 @@ impl Link {
                 sqlx::query(sql).execute(conn).await?;
             }
             Link::Postgres(conn) => {
-                sqlx::raw_sql(sql).execute(conn).await?;
+                within(sqlx::raw_sql(sql).execute(conn)).await?;
             }
         }
         Ok(())
@@ -171,7 +196,7 @@ impl Link {
     pub(crate) async fn close(self) {
         let closed = match self {
             Link::Sqlite(conn) => conn.close().await,
-            Link::Postgres(conn) => conn.close().await,
+            Link::Postgres(conn) => within(conn.close()).await,
         };
         if let Err(error) = closed {
             tracing::warn!(error = %error, "the write connection did not close cleanly");

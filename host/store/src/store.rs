@@ -4,13 +4,15 @@ use openhub_model::TenantId;
 use openhub_model::identity::Marker;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::checkpoints;
-use crate::connection::{Pool, Reading};
+use crate::connection::{Pool, Reading, fetch_all};
 use crate::crowd::Crowd;
 use crate::error::StoreError;
+use crate::fate::forget_gone;
 use crate::open::Opener;
 use crate::scope::Scope;
 use crate::scrub::Scrubbed;
@@ -25,6 +27,10 @@ pub struct Config {
     pub node: String,
     pub read_connections: u32,
 }
+
+/// How long a read may take, and a transaction of the writer, before the database does not answer.
+const ANSWERS: Duration = Duration::from_secs(2);
+const OWED: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Store {
@@ -48,7 +54,8 @@ impl Store {
     /// Opens the database, making and migrating it as needed.
     pub async fn open(config: &Config) -> Result<Store, StoreError> {
         let opener = Opener::parse(&config.url)?;
-        let link = opener.open().await?;
+        let mut link = opener.open().await?;
+        forget_gone(&mut link).await?;
         let pool = opener.pool(config.read_connections).await?;
         let signals = Arc::new(Signals::default());
         let commits = watch::Sender::default();
@@ -59,7 +66,7 @@ impl Store {
         // The standard library's hash keys are random per process and differ per state.
         let session = format!("{:016x}", RandomState::new().build_hasher().finish());
         Ok(Store {
-            writer: Writer::start(opener, link, Arc::clone(&signals), commits),
+            writer: Writer::start(opener, link, session.clone(), Arc::clone(&signals), commits),
             pool,
             signals,
             crowd: Arc::default(),
@@ -78,6 +85,17 @@ impl Store {
             tracing::warn!(%error, "The task of checkpoints panicked.");
         }
         self.pool.close().await;
+    }
+
+    /// Whether the database answers, for reads and for writes.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let reads = async {
+            let mut reading = self.reading(None).await?;
+            fetch_all!(reading.conn(), (i64,), "SELECT CAST(1 AS BIGINT)")?;
+            reading.done().await
+        };
+        tokio::time::timeout(ANSWERS, reads).await.map_err(|_| StoreError::Unavailable)??;
+        if self.writer.owed_for() > OWED { Err(StoreError::Unavailable) } else { Ok(()) }
     }
 
     /// From now on, events that were erased are known again by their marks. Given once: the key is the hub's.

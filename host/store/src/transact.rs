@@ -66,7 +66,7 @@ impl Store {
     pub async fn transact(&self, scope: &Scope, ops: Vec<Op>) -> Result<Appended, StoreError> {
         let tenant = scope.tenant();
         self.writer
-            .write(Some(tenant), move |tx| {
+            .write_in_time(tenant, move |tx| {
                 Box::pin(async move {
                     let mut appended = Appended::default();
                     for op in ops {

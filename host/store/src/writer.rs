@@ -3,16 +3,17 @@
 //!
 //! The task owns its connection and is never cancelled: a caller that goes away leaves its work to finish unheard,
 //! so no transaction is ever left begun. When the connection dies, everyone in the transaction is told so, and the
-//! next turn connects anew.
+//! next turn connects anew; when it dies at the COMMIT, they are told what became of it (`fate`).
 
 use futures::future::BoxFuture;
 use openhub_model::{NewEvent, TenantId};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::connection::{Conn, execute};
+use crate::connection::{Conn, execute, within};
 use crate::error::StoreError;
+use crate::fate::{Fate, Turns, connect};
 use crate::log::{Append, Appended, append_all};
 use crate::open::{Link, Opener};
 use crate::scrub::{Scrubbed, scrub};
@@ -24,7 +25,8 @@ const QUEUE: usize = 4096;
 const TURN: usize = 512;
 /// Events that are worth a sync of their own.
 const MANY: usize = 500;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller of the API waits. Its work may be done all the same.
+const WAIT: Duration = Duration::from_secs(15);
 
 /// Work in its savepoint.
 type Run = Box<dyn for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Ran> + Send>;
@@ -144,7 +146,7 @@ impl Tx<'_> {
                 sqlx::query(sql).execute(&mut **conn).await?;
             }
             Conn::Postgres(conn) => {
-                sqlx::raw_sql(sql).execute(&mut **conn).await?;
+                within(sqlx::raw_sql(sql).execute(&mut **conn)).await?;
             }
         }
         Ok(())
@@ -164,19 +166,47 @@ impl Tx<'_> {
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Work>,
+    /// Since when the database owes an answer; none while it answers.
+    owes: watch::Receiver<Option<Instant>>,
 }
 
 impl Writer {
-    pub(crate) fn start(opener: Opener, link: Link, signals: Arc<Signals>, commits: watch::Sender<u64>) -> Writer {
+    /// `session` names this writer and no other.
+    pub(crate) fn start(
+        opener: Opener,
+        link: Link,
+        session: String,
+        signals: Arc<Signals>,
+        commits: watch::Sender<u64>,
+    ) -> Writer {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { waiting, opener, link: Some(link), signals, commits }.run());
-        Writer { queue }
+        let (owing, owes) = watch::channel(None);
+        let turns = Turns::of(session);
+        tokio::spawn(Task { waiting, opener, link: Some(link), turns, owing, signals, commits }.run());
+        Writer { queue, owes }
+    }
+
+    /// For how long the database has owed an answer.
+    pub(crate) fn owed_for(&self) -> Duration {
+        self.owes.borrow().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// As [`Writer::write`], for a caller who is answered in time, whatever the database does.
+    pub(crate) async fn write_in_time<T, F>(&self, tenant: TenantId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        in_time(self.write(Some(tenant), work)).await
     }
 
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Work::Append { append, reply }).await.map_err(|_| StoreError::Unavailable)?;
-        answer.await.map_err(|_| StoreError::Unavailable)?
+        in_time(async {
+            self.queue.send(Work::Append { append, reply }).await.map_err(|_| StoreError::Unavailable)?;
+            answer.await.map_err(|_| StoreError::Unavailable)?
+        })
+        .await
     }
 
     /// Runs `work` in a savepoint of its own and answers after the COMMIT.
@@ -212,6 +242,7 @@ impl Writer {
                         Ran::Done(answer)
                     }
                     Err(error) if error.is_fatal() => {
+                        // Before the COMMIT: nothing is written.
                         let _ = reply.send(Err(StoreError::Unavailable));
                         Ran::Lost(error)
                     }
@@ -240,10 +271,16 @@ impl Writer {
     }
 }
 
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(WAIT, work).await.unwrap_or(Err(StoreError::Unknown))
+}
+
 struct Task {
     waiting: mpsc::Receiver<Work>,
     opener: Opener,
     link: Option<Link>,
+    turns: Turns,
+    owing: watch::Sender<Option<Instant>>,
     signals: Arc<Signals>,
     /// Counts the transactions, for who looks after the write-ahead log.
     commits: watch::Sender<u64>,
@@ -300,12 +337,10 @@ impl Task {
 
     /// One transaction with as much of `works` as it can take: all, unless the connection dies in it.
     async fn turn(&mut self, works: &mut Vec<Work>) {
+        self.owing.send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
         let link = match self.link.take() {
             Some(link) => Ok(link),
-            None => match tokio::time::timeout(CONNECT_TIMEOUT, self.opener.connect()).await {
-                Ok(link) => link,
-                Err(_) => Err(StoreError::Unavailable),
-            },
+            None => self.connect().await,
         };
         let mut link = match link {
             Ok(link) => link,
@@ -317,18 +352,57 @@ impl Task {
             }
         };
         let mut answers = Answers::default();
-        match transaction(&mut link, works, &mut answers).await {
+        let fate = match transaction(&mut link, &mut self.turns, works, &mut answers).await {
             Ok(()) => {
+                self.turns.ended();
+                self.link = Some(link);
+                Fate::Committed
+            }
+            Err(Lost::Before(error)) => {
+                tracing::error!(error = ?error, "a transaction of the writer failed as a whole; connecting anew");
+                Fate::Undone
+            }
+            Err(Lost::At(error)) => {
+                drop(link);
+                let (fate, link) = self.turns.look(&self.opener).await;
+                tracing::error!(error = ?error, ?fate, "a COMMIT had no answer");
+                self.link = link;
+                fate
+            }
+        };
+        if self.link.is_some() {
+            self.owing.send_replace(None);
+        }
+        let answer = match fate {
+            Fate::Committed => {
                 self.commits.send_modify(|count| *count += 1);
                 answers.signals.drain(..).for_each(|signal| self.signals.send(signal));
-                answers.pending.drain(..).for_each(|answer| answer(Ok(())));
-                self.link = Some(link);
+                || Ok(())
             }
-            Err(error) => {
-                tracing::error!(error = ?error, "a transaction of the writer failed as a whole; connecting anew");
-                answers.pending.drain(..).for_each(|answer| answer(Err(StoreError::Unavailable)));
-            }
-        }
+            Fate::Undone => || Err(StoreError::Unavailable),
+            Fate::Unknown => || Err(StoreError::Unknown),
+        };
+        answers.pending.drain(..).for_each(|pending| pending(answer()));
+    }
+
+    async fn connect(&mut self) -> Result<Link, StoreError> {
+        let mut link = connect(&self.opener).await?;
+        self.turns.bury(&mut link).await?;
+        Ok(link)
+    }
+}
+
+/// When a transaction was lost.
+enum Lost {
+    /// Before its COMMIT was sent: nothing of it was written.
+    Before(StoreError),
+    /// The COMMIT was sent and had no answer.
+    At(StoreError),
+}
+
+impl From<StoreError> for Lost {
+    fn from(error: StoreError) -> Lost {
+        Lost::Before(error)
     }
 }
 
@@ -339,11 +413,15 @@ struct Answers {
     signals: Vec<Signal>,
 }
 
-async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answers) -> Result<(), StoreError> {
-    let begin = crate::dialect::begin_write(&link.conn());
-    if let Err(error) = execute!(link.conn(), begin) {
+async fn transaction(
+    link: &mut Link,
+    turns: &mut Turns,
+    works: &mut Vec<Work>,
+    answers: &mut Answers,
+) -> Result<(), Lost> {
+    if let Err(error) = turns.begin(link).await {
         works.clear();
-        return Err(error);
+        return Err(error.into());
     }
     let bounds = Bounds::of(link, works);
     let mut queue = std::mem::take(works).into_iter().peekable();
@@ -364,10 +442,15 @@ async fn transaction(link: &mut Link, works: &mut Vec<Work>, answers: &mut Answe
         if let Err(error) = result {
             // What has not run yet goes on with the next connection.
             works.extend(queue);
-            return Err(error);
+            return Err(error.into());
         }
     }
-    execute!(link.conn(), "COMMIT").map(drop)
+    match execute!(link.conn(), "COMMIT") {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_fatal() => Err(Lost::At(error)),
+        // The database says that it undid everything.
+        Err(error) => Err(Lost::Before(error)),
+    }
 }
 
 /// Runs one piece of work between SAVEPOINT and RELEASE. An error means that the connection is lost.

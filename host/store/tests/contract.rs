@@ -6,6 +6,8 @@ mod support;
 mod identities;
 #[path = "contract/lists.rs"]
 mod lists;
+#[path = "contract/lost_answers.rs"]
+mod lost_answers;
 #[path = "contract/previews.rs"]
 mod previews;
 #[path = "contract/writes.rs"]

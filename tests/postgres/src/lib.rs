@@ -3,6 +3,8 @@
 //!
 //! A private server lives in a folder that goes away, trusts local connections and does not sync to disk.
 
+mod proxy;
+
 use anyhow::{Context, bail};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::net::TcpListener;
@@ -12,6 +14,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+pub use proxy::Proxy;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
