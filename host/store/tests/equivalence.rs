@@ -20,7 +20,7 @@ mod shrink;
 #[path = "equivalence/trees.rs"]
 mod trees;
 
-use openhub_model::condition::{Evaluation, History, Picks};
+use openhub_model::condition::{Evaluation, History, Needs, Picks, SeriesId};
 use openhub_model::{Condition, Customer, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Scope, Store};
 use openhub_test_postgres::Server;
@@ -80,12 +80,37 @@ fn evaluate(condition: &Condition, known: &CustomerFacts, customer: &Customer, n
     turned.join(early, &picks);
     let mut pruned = learned.clone();
     pruned.prune(&condition.needs(), &picks, now);
-    for history in [learned, joined, turned, pruned] {
+    let [lean, spare] = [1, 3].map(|every| lived(known, &ids, &picks, &condition.needs(), now, every));
+    for history in [learned, joined, turned, pruned, lean, spare] {
         let facts = CustomerFacts { history, ..known.clone() };
         let found = numbered.evaluate(&facts.facts(customer, now));
         assert_eq!(found, walked, "{condition:?} at {now} of {:#?}, by {:#?}", known.history, facts.history);
     }
     walked
+}
+
+/// A history that learns one event after the other, and lets go of what no window reaches after every few of them, by a clock
+/// that is the greatest time so far: so it also learns at its beginning what it has forgotten.
+fn lived(
+    known: &CustomerFacts,
+    ids: &[SeriesId],
+    picks: &Picks,
+    needs: &Needs,
+    now: Timestamp,
+    every: usize,
+) -> History {
+    let mut arrived = known.history.events().to_vec();
+    arrived.sort_by_key(|event| event.position);
+    let (mut history, mut clock) = (History::default(), Timestamp::MIN);
+    history.follow(ids, picks);
+    for (number, event) in arrived.into_iter().enumerate() {
+        clock = clock.max(event.at.min(now));
+        history.learn(picks, event);
+        if (number + 1) % every == 0 {
+            history.prune(needs, picks, clock);
+        }
+    }
+    history
 }
 
 impl World<'_> {

@@ -14,5 +14,6 @@ mod replay;
 mod restart;
 mod segment_libraries;
 mod segments;
+mod totals;
 mod transfer;
 mod verdicts;

@@ -123,7 +123,7 @@ struct Term {
     origin: Origin,
     /// NaN if the event has no number there.
     number: f64,
-    /// Of this term and all before it, from anywhere on: only differences mean something.
+    /// Of this term and all before it, from anywhere on, the same for all terms: only differences mean something.
     sum: Sum,
 }
 
@@ -150,11 +150,19 @@ impl Series {
         }
         let number = pick.of.as_ref().and_then(|of| event.properties.get(of)).and_then(Value::as_f64);
         let place = self.0.partition_point(|term| (term.at, term.origin) <= (event.at, event.origin));
-        let before = place.checked_sub(1).map(|before| self.0[before].sum).unwrap_or_default();
+        let before = match place.checked_sub(1) {
+            Some(before) => self.0[before].sum,
+            None => self.base(),
+        };
         let term = Term { at: event.at, origin: event.origin, number: number.unwrap_or(f64::NAN), sum: before };
         self.0.insert(place, term);
         let own = term.own();
         self.0[place..].iter_mut().for_each(|term| term.sum = term.sum.plus(own));
+    }
+
+    /// The sum of what is before all terms: of those that were let go.
+    fn base(&self) -> Sum {
+        self.0.first().map(|first| first.sum.minus(first.own())).unwrap_or_default()
     }
 
     fn join(&mut self, other: Series) {
@@ -398,6 +406,36 @@ mod tests {
         let terms: Vec<usize> = history.series.iter().map(|(_, series)| series.0.len()).collect();
         // Of `Viewed` the last is asked about, whenever it was.
         assert_eq!((names.map(|name| count(&history, name)), terms), ([0, 51, 1], vec![1, 51, 1]));
+    }
+
+    /// Eight of 100 on the first day, one of 1 much later, then one of 1 that is late.
+    #[test]
+    fn b3_totals_that_let_terms_go_learn_at_their_beginning() {
+        const DAY: i64 = 24 * 60;
+        let of =
+            |day: i64, total: i64| EventFact { properties: json!({ "total": total }), ..event("Ordered", day * DAY) };
+        let asked = |aggregate: &str, is: &str, value: i64| json!({"event": {"name": "Ordered", "aggregate": aggregate, "of": "total", "within": "30d", "is": is, "value": value}});
+        let count = json!({"event": {"name": "Ordered", "within": "30d", "is": "eq", "value": 2}});
+        let conditions =
+            [asked("sum", "eq", 2), asked("avg", "eq", 1), asked("min", "eq", 1), asked("max", "eq", 1), count];
+        let (mut picks, mut needs) = (Picks::default(), Needs::default());
+        let mut read: Vec<Condition> =
+            conditions.iter().map(|one| serde_json::from_value(one.clone()).unwrap()).collect();
+        let ids: Vec<_> = read.iter_mut().flat_map(|condition| picks.number(condition)).collect();
+        read.iter().for_each(|condition| needs.add(condition));
+        let mut history = History::of((0..8).map(|_| of(1, 100)).collect());
+        history.follow(&ids, &picks);
+        for late in [of(39, 1), of(20, 1)] {
+            history.learn(&picks, late);
+            history.prune(&needs, &picks, at(39 * DAY));
+        }
+        // What lies before every window changes none.
+        history.learn(&picks, of(2, 100));
+        for condition in read {
+            let Condition::Event(test) = condition else { panic!("not of an event") };
+            let found = test.evaluate_series(at(39 * DAY), &history).unwrap();
+            assert_eq!((found.truth, found.until), (Truth::True, Some(at(50 * DAY))), "{test:?}");
+        }
     }
 
     /// A customer whom something happens to all the time is never let go.
