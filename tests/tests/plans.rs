@@ -35,7 +35,7 @@ const GROWING: [&str; 14] = [
     "object_uniques",
 ];
 /// Indexes of a few rows of such a table.
-const PARTIAL: [&str; 2] = ["messages_pending", "events_control"];
+const PARTIAL: [&str; 3] = ["messages_pending", "messages_claimed", "events_control"];
 
 /// Every statement that the driver runs, whole.
 #[derive(Clone, Default)]

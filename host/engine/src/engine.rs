@@ -244,7 +244,7 @@ async fn round(shared: &Arc<Shared>, held: &mut Vec<Held>, stop: &CancellationTo
     for lease in shared.store.claim_partitions(now, until, PARTITIONS).await? {
         let stop = stop.child_token();
         let lane = Lane::new(shared.clone(), lease, stop.clone());
-        let delivery = Delivery::new(shared.clone(), lease.tenant, stop.clone());
+        let delivery = Delivery::new(shared.clone(), lease, stop.clone());
         let tasks = vec![tokio::spawn(lane.run()), tokio::spawn(delivery.run())];
         held.push(Held { lease, stop, tasks });
     }

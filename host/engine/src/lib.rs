@@ -7,7 +7,6 @@
 mod ahead;
 mod alone;
 mod body;
-mod breaker;
 pub mod catalog;
 mod compute;
 mod control;
@@ -26,7 +25,6 @@ mod prepared;
 pub mod secrets;
 mod suppression;
 mod unmerge;
-mod verdict;
 
 pub use body::identities_of;
 pub use catalog::Catalog;

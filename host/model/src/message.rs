@@ -40,6 +40,8 @@ pub enum MessageStatus {
     Parked = 3,
     /// The gate or the expiry dropped it before it was sent.
     Dropped = 4,
+    /// Its channel is being called with it. Whoever finds it so after that call's hub has died does not know whether it went.
+    Sending = 5,
 }
 
 impl MessageStatus {
@@ -49,6 +51,6 @@ impl MessageStatus {
 
     pub fn from_code(code: i64) -> Option<MessageStatus> {
         use MessageStatus::*;
-        [Pending, Accepted, Failed, Parked, Dropped].into_iter().find(|status| status.code() == code)
+        [Pending, Accepted, Failed, Parked, Dropped, Sending].into_iter().find(|status| status.code() == code)
     }
 }

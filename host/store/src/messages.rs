@@ -1,4 +1,4 @@
-//! The outbox: messages that COMPUTE made, their attempts and how they ended.
+//! Messages that COMPUTE made, their attempts and how they ended. What is due of them is `outbox`'s.
 
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::{Id, PartId, TenantId, Timestamp};
@@ -11,15 +11,6 @@ use crate::filters::Sql;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
-
-/// A message that is due for an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outgoing {
-    pub message: NewMessage,
-    /// Attempts made so far.
-    pub attempt: i64,
-    pub next_attempt_at: Timestamp,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRow {
@@ -46,7 +37,7 @@ pub struct MessageFilter {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: String,
     part_id: String,
     channel: String,
@@ -69,46 +60,6 @@ struct Row {
 }
 
 impl Store {
-    /// Messages whose next attempt is due by the host's clock, by time and id.
-    pub async fn pending_messages(
-        &self,
-        scope: &Scope,
-        now: Timestamp,
-        rows: usize,
-    ) -> Result<Vec<Outgoing>, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            Row,
-            "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
-             WHERE tenant_id = $1 AND status = 0 AND next_attempt_at <= $2 ORDER BY next_attempt_at, id LIMIT $3",
-            scope.tenant().0,
-            now.micros(),
-            limit(rows),
-        );
-        rows.into_iter()
-            .map(|row| {
-                let MessageRow { message, attempts, next_attempt_at, .. } = message(row)?;
-                let next_attempt_at = next_attempt_at.ok_or_else(|| corrupt("a pending message without a time"))?;
-                Ok(Outgoing { message, attempt: attempts, next_attempt_at })
-            })
-            .collect()
-    }
-
-    /// When the next pending message is due, by the host's clock.
-    pub async fn next_attempt(&self, scope: &Scope) -> Result<Option<Timestamp>, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            (i64,),
-            "SELECT next_attempt_at FROM messages WHERE tenant_id = $1 AND status = 0 AND next_attempt_at IS NOT NULL \
-             ORDER BY next_attempt_at LIMIT 1",
-            scope.tenant().0,
-        );
-        Ok(rows.first().map(|(at,)| time(*at)))
-    }
-
     /// A page of messages, by id.
     pub async fn messages(&self, scope: &Scope, filter: &MessageFilter) -> Result<Vec<MessageRow>, StoreError> {
         let mut reading = self.reading(scope).await?;
@@ -185,7 +136,7 @@ pub(crate) async fn add_messages(
     .map(drop)
 }
 
-fn message(row: Row) -> Result<MessageRow, StoreError> {
+pub(crate) fn message(row: Row) -> Result<MessageRow, StoreError> {
     Ok(MessageRow {
         message: NewMessage {
             id: id(&row.id)?,

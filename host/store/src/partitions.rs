@@ -53,7 +53,7 @@ pub struct Standing {
     pub head: i64,
     pub checkpoint: i64,
     pub clock: Timestamp,
-    /// Messages that wait for an attempt.
+    /// Messages that wait for an attempt or are being sent.
     pub unsent: i64,
     /// Arrived events past the checkpoint.
     pub arrived_behind: i64,
@@ -179,7 +179,8 @@ impl Store {
             scope,
             (i64, i64, i64, i64, i64, i64, i64),
             "SELECT head, checkpoint, clock, \
-             (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 0), \
+             (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 0) + \
+             (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 5), \
              (SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND position > partitions.checkpoint AND origin = 0), \
              (SELECT COUNT(*) FROM set_aside WHERE tenant_id = $1), \
              (SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM node_counts WHERE tenant_id = $1) \

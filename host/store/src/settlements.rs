@@ -5,9 +5,10 @@ use openhub_model::identity::Authority;
 use openhub_model::message::MessageStatus;
 use openhub_model::{ClockKind, EventKind, Id, NewEvent, TenantId, Timestamp};
 use serde_json::json;
+use std::collections::HashSet;
 
 use crate::bulk::{self, Rows};
-use crate::connection::{execute, fetch_all, fetch_optional};
+use crate::connection::{fetch_all, fetch_optional};
 use crate::decode::{id, time};
 use crate::error::StoreError;
 use crate::log::append_all;
@@ -49,11 +50,12 @@ impl Settled {
 }
 
 impl Store {
-    /// Records how attempts ended, in one statement.
+    /// Records how attempts ended, in one statement: of the messages that `fence` has claimed, and nobody else since.
     pub async fn settle_messages(
         &self,
         scope: &Scope,
-        settled: Vec<Settled>,
+        fence: i64,
+        mut settled: Vec<Settled>,
         verdicts: Verdicts,
     ) -> Result<(), StoreError> {
         let Some(rows) = Rows::of(&settled, |row, settled| {
@@ -67,8 +69,9 @@ impl Store {
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
-                    execute!(
+                    let held = fetch_all!(
                         tx.conn(),
+                        (String,),
                         // In this form SQLite looks each message up by its key; joined, it scans all of the tenant's.
                         "WITH settled AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, \
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
@@ -78,14 +81,18 @@ impl Store {
                          UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
                          (SELECT settled.status, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
-                         WHERE settled.id = messages.id) WHERE tenant_id = $1 AND id IN (SELECT settled.id FROM settled)",
+                         WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
+                         id IN (SELECT settled.id FROM settled) RETURNING id",
                         tenant.0,
                         &rows.json,
+                        fence,
                     )?;
-                    match verdicts {
-                        Verdicts::Unheard => Ok(()),
-                        Verdicts::Heard => append_verdicts(tx, tenant, &settled).await,
+                    if verdicts == Verdicts::Unheard {
+                        return Ok(());
                     }
+                    let held = held.iter().map(|(held,)| id(held)).collect::<Result<HashSet<Id>, _>>()?;
+                    settled.retain(|settled| held.contains(&settled.id));
+                    append_verdicts(tx, tenant, &settled).await
                 })
             })
             .await

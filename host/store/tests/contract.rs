@@ -8,6 +8,8 @@ mod identities;
 mod lists;
 #[path = "contract/lost_answers.rs"]
 mod lost_answers;
+#[path = "contract/outbox.rs"]
+mod outbox;
 #[path = "contract/previews.rs"]
 mod previews;
 #[path = "contract/writes.rs"]

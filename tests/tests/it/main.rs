@@ -5,6 +5,7 @@
 mod attributes;
 mod bad_input;
 mod crash;
+mod delivery;
 mod determinism;
 mod erase_crash;
 mod hostile;

@@ -92,7 +92,7 @@ pub(crate) struct MessageView {
     customer: PartId,
     channel: String,
     address: String,
-    /// `pending`, `accepted`, `failed`, `parked` or `dropped`.
+    /// `pending`, `sending`, `accepted`, `failed`, `parked` or `dropped`.
     #[schema(value_type = String)]
     status: MessageStatus,
     attempts: i64,

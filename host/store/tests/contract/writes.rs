@@ -175,8 +175,9 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     let caused = store.event(&scope, "caused").await?.expect("it was committed");
     assert_eq!((caused.origin, caused.body), (Origin::Caused, event("", part).body));
     assert_eq!(*store.checkpoint(tenant.id).borrow(), 7);
-    let due = store.pending_messages(&scope, at(100), 9).await?;
+    let due = store.pending_messages(&scope, &message.channel, at(100), 9).await?;
     assert_eq!(due.iter().map(|due| &due.message).collect::<Vec<_>>(), [&message]);
+    assert_eq!(store.claim_messages(&scope, lease.fence, &[message.id]).await?.len(), 1);
     let settled = Settled {
         id: message.id,
         status: MessageStatus::Accepted,
@@ -189,10 +190,10 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         at: at(101),
     };
     let head = store.standing(&scope).await?.head;
-    store.settle_messages(&scope, vec![settled.clone()], Verdicts::Unheard).await?;
+    store.settle_messages(&scope, lease.fence, vec![settled.clone()], Verdicts::Unheard).await?;
     assert_eq!(store.standing(&scope).await?.head, head, "a verdict that nobody hears is no event");
     for _ in 0..2 {
-        store.settle_messages(&scope, vec![settled.clone()], Verdicts::Heard).await?;
+        store.settle_messages(&scope, lease.fence, vec![settled.clone()], Verdicts::Heard).await?;
     }
     let told = store.load_events(&scope, head, 9).await?;
     let verdict = told[0].position;

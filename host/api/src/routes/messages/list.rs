@@ -22,7 +22,7 @@ const LIST: &str = "messages";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `pending`, `accepted`, `failed`, `parked` or `dropped`.
+    /// `pending`, `sending`, `accepted`, `failed`, `parked` or `dropped`.
     #[param(value_type = Option<String>)]
     status: Option<MessageStatus>,
     /// Only messages to this customer, by id.

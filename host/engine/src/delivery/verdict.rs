@@ -19,6 +19,23 @@ const LONGEST_RETRY: i64 = 3_600_000_000;
 /// How long messages wait whose channel is not there or needs an admin.
 pub const HOLD: Span = Span::from_micros(60_000_000);
 
+/// Of a message that was claimed by who cannot say any more whether it went: a hub that died, a lease that was lost. `channel` is
+/// none if it is not enabled: then nobody says that it may be sent again.
+pub fn left(channel: Option<&Channel>, outgoing: &Outgoing, now: Timestamp) -> Settled {
+    let unknown = channel.map_or(UnknownOutcome::Park, |channel| channel.shape.unknown);
+    let message = "the hub ended while it was being sent, so that it may have arrived".to_owned();
+    let mut settled = hold(outgoing, now, now, "");
+    settled.attempt += 1;
+    let reason = Reason { code: "unknown".to_owned(), message, args: Vec::new() };
+    settle(&mut settled, Verdict::Unknown(reason), unknown, now);
+    settled
+}
+
+/// The gate has refused a message.
+pub fn dropped(outgoing: &Outgoing, now: Timestamp, refusal: &str) -> Settled {
+    Settled { status: MessageStatus::Dropped, next_attempt_at: None, ..hold(outgoing, now, now, refusal) }
+}
+
 /// Puts a message back into the outbox until `until`.
 pub fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) -> Settled {
     Settled {
@@ -106,7 +123,7 @@ fn told(reason: Reason) -> String {
 pub fn count(settled: &[Settled]) {
     for settled in settled {
         let status = match settled.status {
-            MessageStatus::Pending => "retried",
+            MessageStatus::Pending | MessageStatus::Sending => "retried",
             MessageStatus::Accepted => "accepted",
             MessageStatus::Failed => "failed",
             MessageStatus::Parked => "parked",

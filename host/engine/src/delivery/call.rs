@@ -1,0 +1,96 @@
+//! One call of a channel with claimed messages.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use openhub_model::TenantId;
+use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
+use openhub_store::{Installation, Outgoing, Settled};
+
+use super::verdict::settlements;
+use crate::EngineError;
+use crate::catalog::{Catalog, Enabled};
+use crate::engine::Shared;
+
+/// A call that has come back.
+pub struct Call {
+    pub channel: String,
+    pub settled: Vec<Settled>,
+    pub accepted: bool,
+}
+
+/// Calls a channel. Whatever happens, there is one settlement a message.
+pub async fn call(
+    shared: Arc<Shared>,
+    catalog: Arc<Catalog>,
+    name: String,
+    io: IoContext,
+    messages: Vec<Outgoing>,
+) -> Call {
+    let Some(channel) = catalog.channels.get(&name) else {
+        return Call { channel: name, settled: Vec::new(), accepted: false };
+    };
+    let out = messages.iter().map(out_message).collect();
+    let sent = AssertUnwindSafe(channel.owner.plugin.send(io, &name, out)).catch_unwind().await;
+    let sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
+    let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
+    Call { channel: name, settled, accepted }
+}
+
+/// The call panicked on the host's side: nobody knows what had gone out.
+fn broke_off(messages: usize) -> Sent {
+    let reason = Reason { code: "broke-off".to_owned(), message: "the call broke off".to_owned(), args: Vec::new() };
+    Sent { verdicts: vec![Verdict::Unknown(reason); messages], fault: None, receipt: Default::default() }
+}
+
+/// What a call is granted: the hosts, the secrets and the time.
+pub fn context(
+    shared: &Shared,
+    tenant: TenantId,
+    enabled: &Enabled,
+    messages: &[Outgoing],
+) -> Result<IoContext, EngineError> {
+    let installation = &enabled.installation;
+    let first = messages.first().map(|outgoing| outgoing.message.id.to_string()).unwrap_or_default();
+    let mut secrets = BTreeMap::new();
+    for (name, sealed) in &installation.secrets {
+        let unopened = || EngineError::Sealed { plugin: installation.name.clone() };
+        secrets.insert(name.clone(), shared.sealer.open(sealed).map_err(|_| unopened())?);
+    }
+    Ok(IoContext {
+        call: CallContext { id: format!("{}/{first}", tenant.0), settings: enabled.settings.clone(), dry_run: false },
+        hosts: granted_hosts(installation)?,
+        secrets: Arc::new(secrets),
+        clock: shared.clock.clone(),
+    })
+}
+
+/// Hosts of the manifest that the admin granted, with settings resolved.
+fn granted_hosts(installation: &Installation) -> Result<Vec<String>, EngineError> {
+    let granted = installation.grant["hosts"].as_array();
+    let hosts = installation.manifest.hosts.iter();
+    let hosts = hosts.filter(|host| granted.is_none_or(|granted| granted.iter().any(|one| one.as_str() == Some(host))));
+    let hosts: Vec<String> = hosts.cloned().collect();
+    hosts::resolve(&hosts, &installation.settings).map_err(|faults| EngineError::Settings {
+        plugin: installation.name.clone(),
+        fault: faults.first().map(|fault| format!("{}: {}", fault.pointer, fault.message)).unwrap_or_default(),
+    })
+}
+
+fn out_message(outgoing: &Outgoing) -> OutMessage {
+    let message = &outgoing.message;
+    OutMessage {
+        idempotency_key: message.id.to_string(),
+        attempt: outgoing.attempt as u32 + 1,
+        address: message.address.clone(),
+        customer: message.part.to_string(),
+        purpose: message.purpose.clone(),
+        locale: "en".to_owned(),
+        time_zone: "UTC".to_owned(),
+        expires_at: message.expires_at,
+        unsubscribe_url: None,
+        content: message.content.clone(),
+    }
+}

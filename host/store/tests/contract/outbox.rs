@@ -1,0 +1,105 @@
+//! Messages are claimed before their channel is called, and settled under that claim only.
+
+use openhub_model::message::{MessageStatus, NewMessage};
+use openhub_model::{Id, PartId};
+use openhub_store::{Outgoing, Settled, StoreError, Verdicts};
+use openhub_test_postgres::Server;
+
+use crate::support::{Database, at, changes, lease, part, tenant};
+
+fn message(part: PartId, channel: &str, number: u8) -> NewMessage {
+    NewMessage {
+        id: Id::named(&[b"message", channel.as_bytes(), &[number]]),
+        part,
+        channel: channel.to_owned(),
+        address: "a".to_owned(),
+        purpose: String::new(),
+        content: "{}".to_owned(),
+        journey: "j".to_owned(),
+        run: Id::named(&[b"run"]),
+        node: "send".to_owned(),
+        created_at: at(3),
+        expires_at: None,
+    }
+}
+
+fn accepted(id: Id) -> Settled {
+    Settled {
+        id,
+        status: MessageStatus::Accepted,
+        attempt: 1,
+        next_attempt_at: None,
+        provider_id: Some("p".to_owned()),
+        units: 1,
+        fault: None,
+        digest: None,
+        at: at(101),
+    }
+}
+
+fn ids(outgoing: &[Outgoing]) -> Vec<Id> {
+    outgoing.iter().map(|outgoing| outgoing.message.id).collect()
+}
+
+async fn what_was_claimed_is_unknown_to_the_next(database: Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    let held = lease(&store).await?;
+    let part = part(&tenant, 1);
+    let mut all = changes(0);
+    all.messages = (0..3).map(|number| message(part, "mail", number)).collect();
+    all.messages.push(message(part, "sms", 0));
+    store.commit(&scope, &held, &all).await?;
+    let waiting = store.pending_channels(&scope).await?;
+    assert_eq!(waiting, [("mail".to_owned(), at(100)), ("sms".to_owned(), at(100))]);
+    assert!(store.pending_messages(&scope, "mail", at(99), 9).await?.is_empty());
+    let mail = ids(&store.pending_messages(&scope, "mail", at(100), 9).await?);
+    assert_eq!(mail.len(), 3);
+
+    assert_eq!(store.claim_messages(&scope, held.fence, &mail).await?.len(), 3);
+    assert!(store.claim_messages(&scope, held.fence, &mail).await?.is_empty(), "nothing is claimed twice");
+    assert!(store.pending_messages(&scope, "mail", at(100), 9).await?.is_empty());
+    assert_eq!(store.standing(&scope).await?.unsent, 4, "what is being sent is not sent yet");
+    assert!(store.take_over_messages(&scope, held.fence, 9).await?.is_empty(), "its own are known to it");
+    store.release_messages(&scope, held.fence, &mail[2..]).await?;
+    assert_eq!(ids(&store.pending_messages(&scope, "mail", at(100), 9).await?), mail[2..]);
+
+    // The hub dies. Its successor finds the two that may have been sent; what the dead one still says is not heard.
+    store.close().await;
+    let store = database.open("b").await?;
+    let next = store.claim_partitions(at(2_000), at(3_000), 10).await?.remove(0);
+    assert!(next.fence > held.fence);
+    let lost = store.claim_messages(&scope, held.fence, &mail[2..]).await;
+    assert!(matches!(lost, Err(StoreError::FenceLost)), "{lost:?}");
+    let mut taken = ids(&store.take_over_messages(&scope, next.fence, 9).await?);
+    taken.sort_unstable();
+    let mut left = mail[..2].to_vec();
+    left.sort_unstable();
+    assert_eq!(taken, left);
+    assert!(store.take_over_messages(&scope, next.fence, 9).await?.is_empty());
+    let head = store.standing(&scope).await?.head;
+    store.settle_messages(&scope, held.fence, vec![accepted(mail[0])], Verdicts::Heard).await?;
+    let row = store.message(&scope, mail[0]).await?.expect("it is there");
+    assert_eq!((row.status, row.attempts), (MessageStatus::Sending, 0));
+    assert_eq!(store.standing(&scope).await?.head, head, "nor is it an event");
+    store.settle_messages(&scope, next.fence, vec![accepted(mail[0])], Verdicts::Unheard).await?;
+    let row = store.message(&scope, mail[0]).await?.expect("it is there");
+    assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 1));
+    store.hold_messages(&scope, &[mail[1], mail[2]], at(5_000), "waits").await?;
+    let waiting = store.pending_channels(&scope).await?;
+    assert_eq!(waiting, [("mail".to_owned(), at(5_000)), ("sms".to_owned(), at(100))]);
+    assert_eq!(store.message(&scope, mail[1]).await?.expect("it is there").fault, None, "it is claimed");
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b7_what_was_claimed_is_unknown_to_the_next_sqlite() -> anyhow::Result<()> {
+    what_was_claimed_is_unknown_to_the_next(Database::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b7_what_was_claimed_is_unknown_to_the_next_postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    what_was_claimed_is_unknown_to_the_next(Database::postgres(&server).await?).await
+}

@@ -1,0 +1,215 @@
+//! What becomes of messages when a provider hangs, a hub dies or a plugin goes, in the real binary.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use openhub_model::manifest::{Manifest, UnknownOutcome};
+use openhub_test_postgres::Server as Postgres;
+use openhub_tests::component::{with_manifest, without_manifest};
+use openhub_tests::hub::{Client, Place, programs};
+use openhub_tests::patience::until;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use xtask::demo::setup::{SIGNING_SECRET, Tenant};
+use xtask::process::Server;
+
+/// It takes requests and answers none.
+const HOLDS: u16 = 0;
+
+/// A provider that answers as it is told, or hangs.
+#[derive(Clone)]
+struct Provider {
+    address: String,
+    status: Arc<AtomicU16>,
+    /// The idempotency keys that came in, in order.
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Provider {
+    async fn start(status: u16) -> Provider {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let provider = Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default() };
+        let serving = provider.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let serving = serving.clone();
+                tokio::spawn(async move { serving.serve(connection).await });
+            }
+        });
+        provider
+    }
+
+    async fn serve(&self, mut connection: TcpStream) -> Option<()> {
+        loop {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(connection.read_u8().await.ok()?);
+            }
+            let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
+            let header = |name: &str| {
+                let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            let mut body = vec![0; header("content-length").parse().ok()?];
+            connection.read_exact(&mut body).await.ok()?;
+            self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
+            let status = self.status.load(Ordering::SeqCst);
+            if status == HOLDS {
+                std::future::pending::<()>().await;
+            }
+            let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
+            connection.write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+
+    fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many requests have come in.
+    async fn took(&self, count: usize) -> Vec<String> {
+        until("the provider has requests", || async { Some(self.keys()).filter(|keys| keys.len() >= count) }).await
+    }
+}
+
+struct Fixture {
+    client: Client,
+    tenant: Tenant,
+    hub: Server,
+    place: Place,
+    flags: Vec<String>,
+}
+
+impl Fixture {
+    async fn new(database: Option<String>, providers: &[&Provider]) -> Fixture {
+        let place = Place::new(database);
+        let tenant = place.tenant("live").await;
+        let flags: Vec<String> =
+            providers.iter().flat_map(|provider| ["--allow-private".to_owned(), provider.address.clone()]).collect();
+        let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
+        Fixture { client: Client::new(&hub.url), tenant, hub, place, flags }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        let answer = self.client.json(method, path, &self.tenant.api_key, &body).await;
+        assert!(answer.status.is_success(), "{path}: {answer:?}");
+        answer.body
+    }
+
+    /// Our webhook plugin, which does this with what may have arrived.
+    async fn webhook(&self, unknown: UnknownOutcome, provider: &Provider) {
+        let (_, webhook) = programs().components.iter().find(|(name, _)| name == "webhook").expect("webhook is ours");
+        let mut manifest: Manifest = openhub_runtime::Runtime::inspect(webhook).expect("a component").manifest;
+        manifest.channels[0].unknown = unknown;
+        let manifest = serde_json::to_vec(&manifest).expect("JSON");
+        let component = with_manifest(without_manifest(webhook), &manifest);
+        let installed = self.client.upload(&self.tenant.api_key, component).await;
+        assert_eq!(installed.status, StatusCode::CREATED, "{:?}", installed.body);
+        let plugin = "/api/v1/plugins/webhook";
+        self.call(Method::PUT, &format!("{plugin}/secrets/signing"), json!({"value": SIGNING_SECRET})).await;
+        let settings = json!({"settings": {"url": format!("http://{}/hook", provider.address)}});
+        self.call(Method::POST, &format!("{plugin}/enable"), settings).await;
+    }
+
+    /// A journey that sends through a channel to whoever orders.
+    async fn journey(&self, channel: &str) {
+        let thanks = json!({
+            "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "send",
+            "nodes": {
+                "send": {"type": "send", "channel": channel, "content": {"template": "thanks"}, "next": "end"},
+                "end": {"type": "exit", "reason": "sent"},
+            },
+        });
+        self.call(Method::PUT, "/api/v1/journeys/thanks", thanks).await;
+        self.call(Method::POST, "/api/v1/journeys/thanks/publish", json!({})).await;
+    }
+
+    async fn order(&self, user: &str) {
+        let order = json!({"type": "track", "event": "Order Completed", "userId": user});
+        let sent = self.client.ingest("/v1/track", &self.tenant.write_key, &order).await;
+        assert_eq!(sent.status, StatusCode::OK, "{sent:?}");
+    }
+
+    /// Waits until so many messages have this status.
+    async fn messages(&self, status: &str, count: usize) -> Vec<Value> {
+        until(&format!("{count} messages are {status}"), || async {
+            let path = format!("/api/v1/messages?status={status}");
+            let found = self.client.rows(&path, "messages", &self.tenant.api_key).await;
+            (found.len() == count).then_some(found)
+        })
+        .await
+    }
+
+    /// `kill -9`, and another hub on the same data.
+    async fn dies(self) -> Fixture {
+        let Fixture { tenant, hub, place, flags, .. } = self;
+        hub.kill().await.expect("the hub is killed");
+        let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts again");
+        Fixture { client: Client::new(&hub.url), tenant, hub, place, flags }
+    }
+
+    async fn ends_well(self) {
+        let log = self.hub.log_tail();
+        let ended = self.hub.stop().await.expect("the hub ends");
+        assert!(ended.success(), "{ended}: {log}");
+    }
+}
+
+async fn a_kill_while_the_provider_holds_the_request_parks(database: Option<String>) {
+    let provider = Provider::start(HOLDS).await;
+    let hub = Fixture::new(database, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Park, &provider).await;
+    hub.journey("webhook").await;
+    hub.order("ada").await;
+    let [first] = provider.took(1).await.try_into().expect("one request");
+    assert_eq!(hub.messages("sending", 1).await[0]["id"], first);
+    provider.answers(200);
+    let hub = hub.dies().await;
+    let parked = hub.messages("parked", 1).await;
+    assert_eq!(parked[0]["id"], first);
+    assert!(parked[0]["fault"].as_str().is_some_and(|fault| fault.contains("may have arrived")), "{parked:?}");
+    // The channel goes on, and what is parked stays so.
+    hub.order("bob").await;
+    hub.messages("accepted", 1).await;
+    assert_eq!(provider.keys().iter().filter(|key| **key == first).count(), 1, "it is not sent again");
+    let hub = hub.dies().await;
+    hub.messages("parked", 1).await;
+    assert_eq!(provider.keys().len(), 2);
+    hub.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b7_a_kill_while_the_provider_holds_the_request_parks_sqlite() {
+    a_kill_while_the_provider_holds_the_request_parks(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b7_a_kill_while_the_provider_holds_the_request_parks_postgres() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    a_kill_while_the_provider_holds_the_request_parks(Some(database)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b7_where_the_channel_says_retry_it_is_sent_again_under_the_same_key() {
+    let provider = Provider::start(HOLDS).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Retry, &provider).await;
+    hub.journey("webhook").await;
+    hub.order("ada").await;
+    let [first] = provider.took(1).await.try_into().expect("one request");
+    provider.answers(200);
+    let hub = hub.dies().await;
+    let accepted = hub.messages("accepted", 1).await;
+    assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));
+    assert_eq!(provider.keys(), [first.clone(), first]);
+    hub.ends_well().await;
+}
