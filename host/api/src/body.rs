@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use openhub_model::Fault;
+use openhub_model::{Fault, limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
@@ -135,11 +135,11 @@ pub(crate) fn too_large(cap: usize) -> Problem {
     Problem::new(TOO_LARGE, format!("At most {cap} bytes are accepted."))
 }
 
-/// Reads a small JSON text, refusing U+0000 and naming the field that does not fit.
+/// Reads a small JSON text, refusing U+0000 and what lies too deep, and naming the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
-    if let Some(fault) = text::find_nul(&value, "") {
+    if let Some(fault) = limits::value(&value, "") {
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     from_value(value, "").map_err(|fault| Problem::fault(INVALID_BODY, fault))

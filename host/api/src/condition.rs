@@ -1,21 +1,40 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
-use openhub_model::{Condition, Fault};
-use serde_json::Value;
+use openhub_model::identity::Policy;
+use openhub_model::{Condition, Fault, limits};
+use openhub_store::Scope;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::body::from_value;
 use crate::problem::{INVALID_QUERY, Problem};
-use crate::text;
 
 /// The condition of a list's query parameter `condition`, a JSON text.
-pub(crate) fn in_query(text: Option<&str>) -> Result<Option<Condition>, Problem> {
-    text.map(|text| {
-        read(text).map_err(|faults| {
-            let detail = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
-            Problem::new(INVALID_QUERY, detail).with_faults(faults)
-        })
-    })
-    .transpose()
+pub(crate) async fn in_query(app: &App, scope: &Scope, text: Option<&str>) -> Result<Option<Condition>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let condition = read(text).map_err(|faults| {
+        let detail = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+        Problem::new(INVALID_QUERY, detail).with_faults(faults)
+    })?;
+    Ok(Some(condition.normal(app.engine.policies(scope).await?.latest())))
+}
+
+/// A journey's definition with the identities that its conditions ask for in their form.
+pub(crate) fn normal_in(definition: &mut Value, policy: &Policy) {
+    match definition {
+        Value::Array(items) => items.iter_mut().for_each(|item| normal_in(item, policy)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let condition = matches!(name.as_str(), "if" | "condition").then(|| Condition::deserialize(&*field));
+                match condition {
+                    Some(Ok(condition)) => *field = json!(condition.normal(policy)),
+                    _ => normal_in(field, policy),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn read(text: &str) -> Result<Condition, Vec<Fault>> {
@@ -29,7 +48,7 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
 
 /// The condition that lies at `pointer` of its document, or where it does not have the form of one.
 pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Fault> {
-    match text::find_nul(&value, pointer) {
+    match limits::value(&value, pointer) {
         Some(fault) => Err(fault),
         None => from_value(value, pointer),
     }

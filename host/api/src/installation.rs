@@ -2,7 +2,7 @@
 
 use openhub_engine::catalog::{ReadPath, WritePath};
 use openhub_model::manifest::{Field, Manifest, SecretShape, Type};
-use openhub_model::{Fault, Timestamp, decimal};
+use openhub_model::{Fault, Timestamp, decimal, limits};
 use openhub_store::Installation;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ const BINDINGS: &str = "bindings";
 
 /// What a manifest's paths and names must be before it is installed.
 pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
-    let mut faults = Vec::new();
+    let mut faults = check_names(manifest);
     for (at, rule) in manifest.rules.iter().enumerate() {
         for (index, read) in rule.reads.iter().enumerate() {
             if ReadPath::parse(&read.path).is_none() {
@@ -29,6 +29,38 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// What a manifest declares is a key of what is stored, and bound in length like every key.
+fn check_names(manifest: &Manifest) -> Vec<Fault> {
+    let fields = |pointer: String, fields: &[Field]| -> Vec<(String, String)> {
+        let named = fields.iter().enumerate();
+        named.map(|(index, field)| (format!("{pointer}/{index}/name"), field.name.clone())).collect()
+    };
+    let mut names = fields("/settings".to_owned(), &manifest.settings);
+    for (at, rule) in manifest.rules.iter().enumerate() {
+        names.push((format!("/rules/{at}/name"), rule.name.clone()));
+        for (index, event) in rule.on.iter().enumerate() {
+            names.push((format!("/rules/{at}/on/{index}"), event.clone()));
+        }
+        for (index, event) in rule.events.iter().enumerate() {
+            names.push((format!("/rules/{at}/events/{index}"), event.clone()));
+        }
+        for (index, write) in rule.writes.iter().enumerate() {
+            names.push((format!("/rules/{at}/writes/{index}/path"), write.path.clone()));
+        }
+    }
+    for (at, object) in manifest.objects.iter().enumerate() {
+        names.push((format!("/objects/{at}/name"), object.name.clone()));
+        names.extend(fields(format!("/objects/{at}/fields"), &object.fields));
+    }
+    for (at, channel) in manifest.channels.iter().enumerate() {
+        names.push((format!("/channels/{at}/name"), channel.name.clone()));
+    }
+    for (at, secret) in manifest.secrets.iter().enumerate() {
+        names.push((format!("/secrets/{at}/name"), secret.name.clone()));
+    }
+    names.into_iter().filter_map(|(pointer, name)| limits::name(&name, || pointer).err()).collect()
 }
 
 /// Checks the settings and the secrets that are already set against the manifest.

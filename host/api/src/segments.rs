@@ -2,12 +2,14 @@
 
 use openhub_model::attribute::AttributeType;
 use openhub_model::condition::{Declarations, cycle};
+use openhub_model::identity::Policies;
 use openhub_model::manifest::{Field, Type};
 use openhub_model::{Condition, Fault};
 use openhub_store::{PluginStatus, Scope, Segment, SegmentVersion};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::condition::parse;
@@ -31,6 +33,8 @@ pub(crate) struct Known {
     objects: BTreeMap<String, Vec<Field>>,
     /// Those that were declared with a type; others may be named too.
     attributes: BTreeMap<String, Type>,
+    /// By which identities have their form.
+    policies: Arc<Policies>,
 }
 
 impl Known {
@@ -49,6 +53,7 @@ impl Known {
             journeys,
             objects: objects.collect(),
             attributes: attributes.collect(),
+            policies: app.engine.policies(scope).await?,
         })
     }
 
@@ -72,7 +77,7 @@ impl Known {
                 faults.push(fault);
             }
         }
-        if faults.is_empty() { Ok(condition) } else { Err(refused(faults)) }
+        if faults.is_empty() { Ok(condition.normal(self.policies.latest())) } else { Err(refused(faults)) }
     }
 
     /// The same for the condition of the segment `name`, which must not lead back to it.

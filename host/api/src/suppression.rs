@@ -2,6 +2,7 @@
 //! passes here while the list changes is stopped by the engine.
 
 use openhub_engine::{SUPPRESSED, SUPPRESSED_MESSAGE, identities_of};
+use openhub_model::identity::plain;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent};
 use openhub_store::Scope;
 use serde_json::Value;
@@ -10,12 +11,11 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::text::step;
 
-/// The marks of an identity: as it is written, and in the form of its kind.
+/// The marks of an identity, in the form of its kind.
 pub(crate) async fn marks_of(app: &App, scope: &Scope, identity: &Identity) -> Result<Vec<Id>, Problem> {
-    let policies = app.store.identity_policies(scope).await?;
-    let (tenant, marker) = (scope.tenant(), app.sealer.marker());
-    let forms = [identity.clone(), policies.latest().normal(identity.clone())];
-    Ok(forms.iter().map(|form| marker.suppression(tenant, form.part(tenant))).collect())
+    let (tenant, marker, policies) = (scope.tenant(), app.sealer.marker(), app.engine.policies(scope).await?);
+    let part = policies.latest().normal(identity.clone()).part(tenant);
+    Ok(vec![marker.suppression(tenant, part)])
 }
 
 /// The faults of those of the events that name a suppressed identity, by their place.
@@ -23,7 +23,7 @@ pub(crate) async fn faults_of(app: &App, scope: &Scope, events: &[NewEvent]) -> 
     if !app.engine.suppresses(scope).await? {
         return Ok(Vec::new());
     }
-    let (tenant, policies) = (scope.tenant(), app.store.identity_policies(scope).await?);
+    let (tenant, policies) = (scope.tenant(), app.engine.policies(scope).await?);
     let named: Vec<Vec<Identity>> =
         events.iter().map(|event| identities_of(event.kind, &event.name, &event.body, policies.latest())).collect();
     let parts = named.iter().flatten().map(|identity| identity.part(tenant)).collect();
@@ -56,7 +56,7 @@ pub(crate) async fn fault_of(
 fn pointer(identity: &Identity, event: &NewEvent, from_trait: Option<&str>) -> String {
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
     let is_there = |field: &str| match &body[field] {
-        Value::String(text) => *text == identity.value,
+        Value::String(text) => plain(text) == identity.value,
         Value::Number(number) => number.to_string() == identity.value,
         _ => false,
     };

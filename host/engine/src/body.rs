@@ -1,88 +1,149 @@
-//! What COMPUTE reads of an event's raw body.
+//! What an event's raw body says: the one reader of COMPUTE, of the door and of suppression.
+//!
+//! A member that is malformed reads as if it were not there, and hides no other. Which members count is told by the
+//! event's kind: what the hub says in its own updates, a client cannot say by using its words.
 
-use openhub_model::identity::{Authority, Part, Policy};
-use openhub_model::{Event, EventKind, Id, Identity, NewEvent};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use openhub_model::identity::{Authority, Part, Policy, plain};
+use openhub_model::{Event, EventKind, Id, Identity, NewEvent, limits};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::fmt;
 
 use crate::compute::{Happening, PROPOSED};
 
-/// Identities of one event at most.
-const MAX_CLAIMS: usize = 32;
-
-/// The fields of a Segment call or of the hub's own update that the engine uses; the rest stays in the raw text.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// The members of a Segment call or of the hub's own update that the engine uses; the rest stays in the raw text.
+#[derive(Debug, Default)]
 pub struct Body {
-    user_id: Value,
-    anonymous_id: Value,
-    previous_id: Value,
-    group_id: Value,
+    user_id: Option<String>,
+    anonymous_id: Option<String>,
+    previous_id: Option<String>,
+    group_id: Option<String>,
     pub properties: Value,
-    #[serde(deserialize_with = "null_is_empty")]
     traits: Map<String, Value>,
-    #[serde(deserialize_with = "null_is_empty")]
     attributes: Map<String, Value>,
-    #[serde(deserialize_with = "null_is_empty")]
     pub tags: Map<String, Value>,
-    #[serde(deserialize_with = "null_is_empty")]
     pub consents: Map<String, Value>,
     /// Further identities: `[{"kind", "value"}]`.
-    #[serde(deserialize_with = "what_reads")]
     identities: Vec<Identity>,
-    /// The subject of the hub's own updates, where it is neither a user nor a visitor.
-    #[serde(deserialize_with = "one_that_reads")]
+    /// The subject of the hub's own events, where it is neither a user nor a visitor.
     identity: Option<Identity>,
     /// The match that the hub's own update decides.
-    #[serde(rename = "match")]
     pub decided: Option<Decided>,
-    /// Their parts have changed hands: all segments are asked about them.
+    /// The hub's own update says that their parts have changed hands: all segments are asked about them.
     pub review: bool,
-    /// A message to them has come to a verdict: the segments that mention messages are asked.
-    pub verdict: Option<IgnoredAny>,
+    /// The hub's own update says that a message to them has come to a verdict: the segments that mention messages are
+    /// asked.
+    pub verdict: bool,
 }
 
 /// What became of a proposed match.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 pub struct Decided {
     pub id: Id,
     pub accepted: bool,
 }
 
+/// Reads the members of a body, those of the hub's own updates only if it is one.
+struct Reader {
+    own: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Body;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Body, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+/// A member's name, which may be written with escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Body;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body of an event, which is a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
+        let mut body = Body::default();
+        while let Some(Name(name)) = map.next_key()? {
+            match name.as_ref() {
+                "userId" => body.user_id = text(map.next_value()?),
+                "anonymousId" => body.anonymous_id = text(map.next_value()?),
+                "previousId" => body.previous_id = text(map.next_value()?),
+                "groupId" => body.group_id = text(map.next_value()?),
+                "properties" => body.properties = Some(map.next_value()?).filter(Value::is_object).unwrap_or_default(),
+                "traits" => body.traits = members(map.next_value()?),
+                "tags" => body.tags = members(map.next_value()?),
+                "consents" => body.consents = members(map.next_value()?),
+                "identities" => body.identities = identities(&map.next_value()?),
+                "identity" => body.identity = Identity::read(&map.next_value()?).filter(limits::is_identity),
+                "attributes" if self.own => body.attributes = members(map.next_value()?),
+                "match" if self.own => body.decided = serde_json::from_value(map.next_value()?).ok(),
+                "review" if self.own => body.review = map.next_value::<Value>()? == Value::Bool(true),
+                "verdict" if self.own => body.verdict = !map.next_value::<Value>()?.is_null(),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(body)
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
 /// An item that is no identity is no reason to lose the event.
-fn what_reads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Identity>, D::Error> {
-    let items = Value::deserialize(deserializer)?;
-    let items = items.as_array().into_iter().flatten();
-    Ok(items.filter_map(|item| serde_json::from_value(item.clone()).ok()).collect())
-}
-
-fn one_that_reads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Identity>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
-}
-
-/// Segment's libraries may send `"traits": null`.
-fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+fn identities(value: &Value) -> Vec<Identity> {
+    let items = value.as_array().into_iter().flatten();
+    items.filter_map(Identity::read).take(limits::IDENTITIES).collect()
 }
 
 impl Body {
-    /// The door has checked the text; what it let pass and does not parse reads as empty.
-    pub fn read(text: &str) -> Body {
-        serde_json::from_str(text).unwrap_or_default()
+    /// The door has checked the text; what it let pass can be read.
+    pub fn read(kind: EventKind, text: &str) -> Body {
+        let own = kind == EventKind::Update;
+        Reader { own }.deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or_default()
     }
 
     /// Whose event it is: its `userId`, else its `anonymousId`, else the identity that the hub's own call names.
     pub fn subject(&self) -> Option<Identity> {
-        let user = text(&self.user_id).map(|value| Identity::new(Identity::USER_ID, value));
-        let visitor = || text(&self.anonymous_id).map(|value| Identity::new(Identity::ANONYMOUS_ID, value));
-        user.or_else(visitor).or_else(|| self.identity.clone())
+        let named = Identity::subject(self.user_id.as_deref(), self.anonymous_id.as_deref());
+        named.or_else(|| self.identity.clone())
     }
 
     /// Whether it may name more than its subject at all: most events do not, and are done with that.
     pub fn names_others(&self) -> bool {
-        let both = !self.user_id.is_null() && !self.anonymous_id.is_null();
-        both || !self.traits.is_empty() || !self.identities.is_empty() || !self.previous_id.is_null()
+        let both = self.user_id.is_some() && self.anonymous_id.is_some();
+        both || !self.traits.is_empty() || !self.identities.is_empty() || self.previous_id.is_some()
     }
 
     /// Whether a call says nothing of its customer but who they are and what they did: most do.
@@ -99,19 +160,19 @@ impl Body {
                 return;
             }
             let identity = policy.normal(identity);
-            if identity != *subject && !named.contains(&identity) {
+            if identity != *subject && limits::is_identity(&identity) && !named.contains(&identity) {
                 named.push(identity);
             }
         };
         for (kind, value) in [(Identity::USER_ID, &self.user_id), (Identity::ANONYMOUS_ID, &self.anonymous_id)] {
-            if let Some(value) = text(value) {
-                name(Identity::new(kind, value));
+            if let Some(value) = value {
+                name(Identity::new(kind, value.as_str()));
             }
         }
         // The traits of a group are the group's.
         if kind != EventKind::Group && !self.traits.is_empty() {
             for (kind, value) in policy.traits().filter_map(|(kind, name)| Some((kind, self.traits.get(name)?))) {
-                if let Some(value) = text(value) {
+                if let Some(value) = text_of(value) {
                     name(Identity::new(kind, value));
                 }
             }
@@ -120,19 +181,20 @@ impl Body {
         if named.len() > 1 {
             policy.sort(&mut named);
         }
-        named.truncate(MAX_CLAIMS);
         named
     }
 
     /// Whom an `alias` says that its subject was before: a visitor, unless only a user is known by that id.
     pub fn previous(&self, kind: EventKind) -> Option<[Identity; 2]> {
-        let value = text(&self.previous_id).filter(|_| kind == EventKind::Alias)?;
-        Some([Identity::new(Identity::ANONYMOUS_ID, value.clone()), Identity::new(Identity::USER_ID, value)])
+        let value = plain(self.previous_id.as_deref().filter(|_| kind == EventKind::Alias)?);
+        (value.len() <= limits::IDENTITY).then(|| {
+            [Identity::new(Identity::ANONYMOUS_ID, value.as_ref()), Identity::new(Identity::USER_ID, value.as_ref())]
+        })
     }
 
     /// The group that a `group` call puts its customer into.
     pub fn group(&self, kind: EventKind) -> Option<String> {
-        text(&self.group_id).filter(|_| kind == EventKind::Group)
+        self.group_id.clone().filter(|_| kind == EventKind::Group)
     }
 
     /// The attributes that an `identify` or an update sets.
@@ -143,7 +205,15 @@ impl Body {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+/// An id: a text or a number; an empty text is none.
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        other => text_of(&other),
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -153,7 +223,7 @@ fn text(value: &Value) -> Option<String> {
 
 /// Every identity that an event names, its subject first, as the engine will read it.
 pub fn identities_of(kind: EventKind, name: &str, body: &str, policy: &Policy) -> Vec<Identity> {
-    let body = Body::read(body);
+    let body = Body::read(kind, body);
     let Some(subject) = body.subject() else { return Vec::new() };
     let mut named = body.claims(kind, &subject, policy);
     named.extend(body.previous(kind).into_iter().flatten());
@@ -227,21 +297,99 @@ pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Body {
+        Body::read(EventKind::Identify, text)
+    }
 
     #[test]
     fn the_user_comes_before_the_visitor() {
-        let body = Body::read(r#"{"userId": 7, "anonymousId": "a", "traits": {"email": "a@example.com"}}"#);
+        let body = read(r#"{"userId": 7, "anonymousId": "a", "traits": {"email": "a@example.com"}}"#);
         let subject = body.subject().unwrap();
         assert_eq!(subject, Identity::new("user_id", "7"));
         let claims = |body: &Body, kind, subject| body.claims(kind, subject, &Policy::default());
         let named = claims(&body, EventKind::Identify, &subject);
         assert_eq!(named, [Identity::new("email", "a@example.com"), Identity::new("anonymous_id", "a")]);
         assert_eq!(claims(&body, EventKind::Group, &subject), [Identity::new("anonymous_id", "a")]);
-        let body = Body::read(r#"{"userId": "u", "identities": [{"kind": "email", "value": " A@b.c "}, 7]}"#);
+        let body = read(r#"{"userId": "u", "identities": [{"kind": "email", "value": " A@b.c "}, 7]}"#);
         assert_eq!(claims(&body, EventKind::Track, &body.subject().unwrap()), [Identity::new("email", "a@b.c")]);
-        assert_eq!(Body::read(r#"{"anonymousId": "a"}"#).subject(), Some(Identity::new("anonymous_id", "a")));
-        assert_eq!(Body::read("{}").subject(), None);
-        let null = Body::read(r#"{"userId": "u", "traits": null, "properties": null}"#);
+        assert_eq!(read(r#"{"anonymousId": "a"}"#).subject(), Some(Identity::new("anonymous_id", "a")));
+        assert_eq!(read("{}").subject(), None);
+        let null = read(r#"{"userId": "u", "traits": null, "properties": null}"#);
         assert_eq!(null.subject(), Some(Identity::new("user_id", "u")));
+    }
+
+    const WHOLE: &str = r#"{"type":"identify","userId":"u","anonymousId":"a","traits":{"email":"ada@example.com","n":1},
+        "tags":{"vip":true},"consents":{"news":{"state":"denied"}},"properties":{"p":1},
+        "identities":[{"kind":"card","value":"c1"}]}"#;
+
+    /// All that COMPUTE and suppression take from a body.
+    fn said(kind: EventKind, text: &str) -> String {
+        let body = Body::read(kind, text);
+        let subject = body.subject();
+        let claims = subject.as_ref().map(|subject| body.claims(kind, subject, &Policy::default()));
+        format!(
+            "{subject:?} {claims:?} {:?} {:?} {:?} {:?} {} {}",
+            body.tags, body.consents, body.properties, body.decided, body.review, body.verdict,
+        ) + &format!("{:?}", body.attributes())
+    }
+
+    #[test]
+    fn b4_a_word_of_the_hub_in_a_clients_event_changes_nothing() {
+        for more in [
+            r#""review":"great""#,
+            r#""review":true"#,
+            r#""review":null"#,
+            r#""match":"x""#,
+            r#""verdict":{"a":1}"#,
+            r#""match":{"id":"00000000-0000-8000-8000-000000000000","accepted":true}"#,
+            r#""identity":7"#,
+            r#""identity":{"kind":"email","value":"eve@example.com"}"#,
+            r#""attributes":{"points":9}"#,
+            r#""attributes":[]"#,
+            r#""review":1,"review":2"#,
+            r#""asked_by":[]"#,
+        ] {
+            let text = WHOLE.replacen('{', &format!("{{{more},"), 1);
+            assert_eq!(said(EventKind::Identify, &text), said(EventKind::Identify, WHOLE), "{more}");
+        }
+        let own = r#"{"identity":{"kind":"email","value":"a@b.c"},"review":true,"verdict":{},"attributes":{"x":1}}"#;
+        let own = Body::read(EventKind::Update, own);
+        assert!(own.review && own.verdict && own.attributes["x"] == 1);
+    }
+
+    proptest! {
+        /// A malformed member says nothing, and the others say what they say without it.
+        #[test]
+        fn b4_no_member_hides_another(
+            name in "review|match|verdict|identity|attributes|context|[a-z]{1,8}|userid|Traits|\\PC{0,3}",
+            value in r#"null|true|7|-1e3|"great"|\[\]|\{\}|\[1,"x"\]|\{"id":1\}|\{"a":\{"b":\[\]\}\}"#,
+            at_the_end in any::<bool>(),
+        ) {
+            let known = ["traits", "tags", "consents", "properties", "identities"];
+            prop_assume!(!known.contains(&name.as_str()));
+            let more = format!("{}:{value}", Value::from(name));
+            let text = match at_the_end {
+                true => format!("{},{more}}}", WHOLE.strip_suffix('}').unwrap()),
+                false => WHOLE.replacen('{', &format!("{{{more},"), 1),
+            };
+            prop_assume!(serde_json::from_str::<IgnoredAny>(&text).is_ok());
+            prop_assert_eq!(said(EventKind::Identify, &text), said(EventKind::Identify, WHOLE));
+        }
+
+        /// A member of the wrong type reads as absent, whichever it is.
+        #[test]
+        fn b4_a_member_of_the_wrong_type_is_absent(
+            name in "traits|tags|consents|properties|identities|previousId|groupId",
+            value in r#"null|true|\[\]|"x{0,3}"|\[7,\[\]\]|-7"#,
+        ) {
+            prop_assume!(name != "previousId" && name != "groupId" || value.len() < 5);
+            let mut body: Map<String, Value> = serde_json::from_str(WHOLE).unwrap();
+            body.shift_remove(&name);
+            let without = Value::from(body.clone()).to_string();
+            body.insert(name, serde_json::from_str(&value).unwrap());
+            prop_assert_eq!(said(EventKind::Identify, &Value::from(body).to_string()), said(EventKind::Identify, &without));
+        }
     }
 }

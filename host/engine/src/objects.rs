@@ -11,7 +11,7 @@ use std::sync::Arc;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::{Field, ObjectShape, Type};
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed, TenantId, Timestamp};
+use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed, TenantId, Timestamp, limits};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
@@ -295,6 +295,9 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     let Some(map) = fields.as_object() else {
         return vec![Fault::new("", "not-an-object", "the fields of an object are a JSON object")];
     };
+    if let Some(fault) = limits::value(fields, "") {
+        return vec![fault];
+    }
     let mut faults: Vec<Fault> =
         shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
     for name in map.keys().filter(|name| shape.fields.iter().all(|field| field.name != **name)) {
@@ -309,7 +312,10 @@ fn fault_of(field: &Field, value: Option<&Value>) -> Option<Fault> {
     match value.filter(|value| !value.is_null()) {
         None if field.required => Some(Fault::new(at(), "required", format!("{} is required", field.name))),
         None => None,
-        Some(value) if has_type(&field.of, value) => None,
+        Some(value) if has_type(&field.of, value) => {
+            let text = value.as_str().filter(|_| field.unique)?;
+            limits::length(text, limits::UNIQUE, at).err()
+        }
         Some(_) => Some(Fault::new(at(), "wrong-type", format!("{} is no {}", field.name, called(&field.of)))),
     }
 }
@@ -376,6 +382,14 @@ mod tests {
             ("/other~1field", "unknown-field"),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a1_a_unique_value_is_as_long_as_an_index_takes() {
+        let of = |length: usize| conform(&shape(), &json!({ "code": "x".repeat(length), "percent": 1 }));
+        assert_eq!(of(limits::UNIQUE), []);
+        let faults = of(limits::UNIQUE + 1);
+        assert_eq!((faults[0].pointer.as_str(), faults[0].code.as_str()), ("/code", limits::TOO_LONG));
     }
 
     #[test]

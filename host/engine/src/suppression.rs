@@ -2,8 +2,9 @@
 //! customer was erased, or a rule made it) is not computed: its event is erased in the commit that passes it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use openhub_model::identity::Marker;
+use openhub_model::identity::{Marker, Policies};
 use openhub_model::{Event, Id, Identity, PartId, TenantId};
 use openhub_store::{Changes, Scope, Store, StoreError, Tombstone};
 use serde_json::Value;
@@ -18,6 +19,14 @@ pub const SUPPRESSED: &str = "suppressed-identity";
 pub const SUPPRESSED_MESSAGE: &str = "This identity was erased and is refused since.";
 
 impl Engine {
+    /// By which the tenant's identities are brought into their form and judged.
+    pub async fn policies(&self, scope: &Scope) -> Result<Arc<Policies>, StoreError> {
+        match self.catalog(scope.tenant()) {
+            Some(catalog) => Ok(catalog.policies.clone()),
+            None => Ok(Arc::new(self.store().identity_policies(scope).await?)),
+        }
+    }
+
     /// Whether the tenant suppresses anybody: if not, nothing else need be asked.
     pub async fn suppresses(&self, scope: &Scope) -> Result<bool, StoreError> {
         match self.catalog(scope.tenant()) {

@@ -82,6 +82,7 @@ mod explain;
 mod facts;
 mod history;
 mod needs;
+mod normal;
 mod sequence;
 mod tree;
 mod truth;

@@ -13,6 +13,7 @@ pub mod event;
 pub mod fault;
 pub mod id;
 pub mod identity;
+pub mod limits;
 pub mod manifest;
 pub mod message;
 pub mod object;

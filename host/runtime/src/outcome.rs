@@ -4,9 +4,9 @@
 //! is malformed as a whole. A value that is wrong (not finite, no JSON, outside of its enum, too many effects) is a
 //! fault of its row: that row's effects are dropped, the others stand.
 
-use openhub_model::Identity;
 use openhub_model::columns::Values;
 use openhub_model::manifest::{Manifest, RuleShape, Type};
+use openhub_model::{Identity, limits};
 use std::collections::BTreeMap;
 
 use crate::answer::{Action, CausedEvent, CausedObject, Outcome, Reason, RowFault, RuleWrite};
@@ -15,7 +15,6 @@ use crate::bindings::rule::openhub::types::columns::ValuesResult;
 
 const EVENTS_A_ROW: usize = 16;
 const OBJECTS_A_ROW: usize = 4;
-const KEY_BYTES: usize = 256;
 
 /// The outcome, or why it is malformed.
 pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered::Outcome) -> Result<Outcome, String> {
@@ -124,7 +123,7 @@ fn check_events(
             fault(faults, row, "not-an-object", format!("the properties of {name:?} are no JSON object"));
         }
         let to = to.map(|to| Identity::new(to.kind, to.value));
-        if to.as_ref().is_some_and(|to| !is_key(&to.kind) || !is_key(&to.value)) {
+        if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
             fault(faults, row, "bad-identity", format!("an event {name:?} to an identity that cannot be"));
         }
         checked.push(CausedEvent { row, to, name, properties });
@@ -174,13 +173,16 @@ fn check_objects(
 
 /// Whether a text can name something: not empty, not long, without U+0000.
 pub fn is_key(text: &str) -> bool {
-    (1..=KEY_BYTES).contains(&text.len()) && !text.contains('\0')
+    (1..=limits::OBJECT_KEY).contains(&text.len()) && !text.contains('\0')
 }
 
-/// Whether a text is one JSON object without U+0000, which the hub refuses everywhere.
+/// Whether a text is one JSON object without U+0000 and not too deep, which the hub refuses everywhere.
 pub fn is_object(text: &str) -> bool {
     let starts = text.trim_start().starts_with('{');
-    starts && !holds_nul(text) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    starts
+        && !holds_nul(text)
+        && limits::is_shallow(text)
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// `\u0000` as an escape; after an odd number of backslashes it is none.

@@ -68,7 +68,7 @@ pub(crate) async fn accept_one(
     if body.len() > limits.event_bytes {
         return Err(too_large(limits.event_bytes));
     }
-    let delivery = delivery(app, scope, authority, BatchMode::Live);
+    let delivery = delivery(app, scope, authority, BatchMode::Live).await?;
     let event = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
         match serde_json::from_str::<&RawValue>(body) {
             Ok(_) => refuse(INVALID_EVENT, fault),
@@ -119,7 +119,7 @@ async fn read_batch(
     if batch.batch.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
     }
-    let mut delivery = delivery(app, scope, authority, mode);
+    let mut delivery = delivery(app, scope, authority, mode).await?;
     if let Some(Text(sent_at)) = &batch.sent_at {
         let sent_at = instant_text(sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
         delivery.sent_at = Some(sent_at);
@@ -165,15 +165,16 @@ async fn append(
     Ok(Json(Receipt { success: true, refused }))
 }
 
-fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Delivery {
-    Delivery {
+async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Result<Delivery, Problem> {
+    Ok(Delivery {
         tenant: scope.tenant(),
         received_at: app.now(),
         sent_at: None,
         historical: mode == BatchMode::Historical,
         authority,
         event_bytes: app.limits.event_bytes,
-    }
+        policies: app.engine.policies(&scope).await?,
+    })
 }
 
 /// The key of the headers, else the one in the body.

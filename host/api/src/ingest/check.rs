@@ -1,15 +1,14 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
-use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp};
+use openhub_model::customer::consent_faults;
+use openhub_model::identity::{Authority, Policies};
+use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
 use serde_json::Value;
+use std::sync::Arc;
 
 use super::item::{Item, Scalar};
 use super::time::{is_writable, occurred_at};
-use crate::text;
 
-const ID_BYTES: usize = 255;
-const NAME_BYTES: usize = 1024;
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
 
@@ -22,6 +21,8 @@ pub(super) struct Delivery {
     pub historical: bool,
     pub authority: Authority,
     pub event_bytes: usize,
+    /// By which traits are identities.
+    pub policies: Arc<Policies>,
 }
 
 impl Delivery {
@@ -55,19 +56,16 @@ impl Delivery {
             id(value, &below(name))?;
         }
         let name = event_name(kind, &item, pointer)?;
-        for (name, value) in [
-            ("properties", &item.properties),
-            ("traits", &item.traits),
-            ("attributes", &item.attributes),
-            ("tags", &item.tags),
-            ("consents", &item.consents),
-            ("context", &item.context),
-        ] {
-            if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object) {
+        for (name, value) in [("properties", &item.properties), ("traits", &item.traits), ("context", &item.context)] {
+            if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyArray) {
                 return Err(Fault::new(below(name), "wrong-type", "This is to be an object."));
             }
         }
-        let message_id = match text_field(&item.message_id, &below("messageId"), ID_BYTES)? {
+        self.traits(kind, &item, &below("traits"))?;
+        tags(kind, &item.tags, &below("tags"))?;
+        consents(kind, &item.consents, &below("consents"))?;
+        identities(&item.identities, &below("identities"))?;
+        let message_id = match text_field(&item.message_id, &below("messageId"), limits::MESSAGE_ID)? {
             None => fresh_id(),
             Some(id) if id.starts_with(RESERVED) => {
                 let message = format!("Ids that begin with `{RESERVED}` are the hub's own.");
@@ -104,14 +102,99 @@ impl Delivery {
     fn part(&self, item: &Item<'_>, pointer: &str) -> Result<PartId, Fault> {
         let user = id(&item.user_id, &format!("{pointer}/userId"))?;
         let anonymous = id(&item.anonymous_id, &format!("{pointer}/anonymousId"))?;
-        let identity = user
-            .map(|user| Identity::new(Identity::USER_ID, user))
-            .or_else(|| anonymous.map(|anonymous| Identity::new(Identity::ANONYMOUS_ID, anonymous)));
-        let identity = identity.ok_or_else(|| {
-            Fault::new(format!("{pointer}/userId"), "missing-identity", "A `userId` or an `anonymousId` is needed.")
-        })?;
-        Ok(identity.part(self.tenant))
+        if let Some(subject) = Identity::subject(user, anonymous) {
+            return Ok(subject.part(self.tenant));
+        }
+        Err(match (user, anonymous) {
+            (None, None) => {
+                let message = "A `userId` or an `anonymousId` is needed.";
+                Fault::new(format!("{pointer}/userId"), "missing-identity", message)
+            }
+            (user, _) => {
+                let name = if user.is_some() { "userId" } else { "anonymousId" };
+                let message = "This is what a program sends that knows no id: it is nobody's.";
+                Fault::new(format!("{pointer}/{name}"), "blocked-identity", message)
+            }
+        })
     }
+
+    /// Names are bound in length, and so is what a trait claims as an identity. The traits of a group are the group's.
+    fn traits(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Result<(), Fault> {
+        let names = &item.names;
+        for name in &names.all {
+            limits::length(name, limits::NAME, || limits::step(pointer, name))?;
+        }
+        if names.long.is_empty() || kind == EventKind::Group {
+            return Ok(());
+        }
+        let policy = self.policies.latest();
+        match names.long.iter().find(|name| policy.traits().any(|(_, from)| from == **name)) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("This trait is an identity, which has at most {} bytes.", limits::IDENTITY);
+                Err(Fault::new(limits::step(pointer, name), limits::TOO_LONG, message))
+            }
+        }
+    }
+}
+
+/// An empty list is an empty map, as PHP writes it.
+fn map<'a>(value: &'a Value, pointer: &str) -> Result<Option<&'a serde_json::Map<String, Value>>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(items) if items.is_empty() => Ok(None),
+        Value::Object(members) => Ok(Some(members)),
+        _ => Err(Fault::new(pointer, "wrong-type", "This is to be an object.")),
+    }
+}
+
+/// Only an `identify` sets tags; of other calls they are looked at no further.
+fn tags(kind: EventKind, tags: &Value, pointer: &str) -> Result<(), Fault> {
+    let tags = map(tags, pointer)?.filter(|_| kind == EventKind::Identify);
+    for (name, present) in tags.into_iter().flatten() {
+        limits::name(name, || limits::step(pointer, name))?;
+        if !present.is_boolean() && !present.is_null() {
+            let message = "A tag is `true` to set it, or `false` to take it away.";
+            return Err(Fault::new(limits::step(pointer, name), "wrong-type", message));
+        }
+    }
+    Ok(())
+}
+
+/// Only an `identify` records consents; of other calls they are looked at no further.
+fn consents(kind: EventKind, consents: &Value, pointer: &str) -> Result<(), Fault> {
+    let consents = map(consents, pointer)?.filter(|_| kind == EventKind::Identify);
+    match consents.and_then(|consents| consent_faults(consents, pointer).into_iter().next()) {
+        None => Ok(()),
+        Some(fault) => Err(fault),
+    }
+}
+
+/// Each item is a kind and a value, and what cannot be read is refused: behind the door it would be nobody's, and no
+/// suppression would find it.
+fn identities(identities: &Value, pointer: &str) -> Result<(), Fault> {
+    let items = match identities {
+        Value::Null => return Ok(()),
+        Value::Object(members) if members.is_empty() => return Ok(()),
+        Value::Array(items) => items,
+        _ => return Err(Fault::new(pointer, "wrong-type", "This is to be a list of identities.")),
+    };
+    if items.len() > limits::IDENTITIES {
+        let message = format!("At most {} identities are accepted.", limits::IDENTITIES);
+        return Err(Fault::new(pointer, "too-many", message));
+    }
+    for (index, item) in items.iter().enumerate() {
+        let at = format!("{pointer}/{index}");
+        let Some(identity) = Identity::read(item) else {
+            return Err(Fault::new(
+                at,
+                "invalid-identity",
+                "An identity is `{\"kind\": …, \"value\": …}`, both texts.",
+            ));
+        };
+        limits::identity(&identity, &at)?;
+    }
+    Ok(())
 }
 
 fn kind_of(value: &Scalar<'_>, pointer: &str) -> Result<EventKind, Fault> {
@@ -142,7 +225,7 @@ fn event_name<'a>(kind: EventKind, item: &'a Item<'_>, pointer: &str) -> Result<
         _ => return Ok(""),
     };
     let pointer = format!("{pointer}/{name}");
-    let found = text_field(value, &pointer, NAME_BYTES)?;
+    let found = text_field(value, &pointer, limits::EVENT_NAME)?;
     if kind == EventKind::Track && found.is_none() {
         return Err(Fault::new(pointer, "missing-event", "The event's name is needed."));
     }
@@ -153,7 +236,7 @@ fn event_name<'a>(kind: EventKind, item: &'a Item<'_>, pointer: &str) -> Result<
 fn id<'a>(value: &'a Scalar<'_>, pointer: &str) -> Result<Option<&'a str>, Fault> {
     match value {
         Scalar::Number(number) => Ok(Some(number)),
-        Scalar::Absent | Scalar::Null | Scalar::Text(_) => text_field(value, pointer, ID_BYTES),
+        Scalar::Absent | Scalar::Null | Scalar::Text(_) => text_field(value, pointer, limits::IDENTITY),
         _ => Err(Fault::new(pointer, "wrong-type", "An id is a text or a number.")),
     }
 }
@@ -162,7 +245,7 @@ fn text_field<'a>(value: &'a Scalar<'_>, pointer: &str, most: usize) -> Result<O
     match value {
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) if text.len() > most => {
-            Err(Fault::new(pointer, "too-long", format!("At most {most} bytes are accepted.")))
+            Err(Fault::new(pointer, limits::TOO_LONG, format!("At most {most} bytes are accepted.")))
         }
         Scalar::Text(text) if text.is_empty() => Ok(None),
         Scalar::Text(text) => Ok(Some(text)),
@@ -187,7 +270,7 @@ pub(super) fn instant_text(text: &str, pointer: &str) -> Result<Timestamp, Fault
 fn unsound(raw: &str, pointer: &str, error: &serde_json::Error) -> Fault {
     match serde_json::from_str::<Value>(raw) {
         Ok(value) => {
-            text::find_nul(&value, pointer).unwrap_or_else(|| Fault::new(pointer, "invalid-event", format!("{error}.")))
+            limits::value(&value, pointer).unwrap_or_else(|| Fault::new(pointer, "invalid-event", format!("{error}.")))
         }
         Err(error) => Fault::new(pointer, "invalid-json", format!("{error}.")),
     }
@@ -218,6 +301,7 @@ mod tests {
             historical: false,
             authority: Authority::Browser,
             event_bytes: 32 * 1024,
+            policies: Arc::default(),
         }
     }
 
@@ -258,7 +342,55 @@ mod tests {
             (json!({"type": "page", "userId": "1", "messageId": long}).to_string(), "too-long", "/messageId"),
             (json!({"type": "page", "userId": "1", "messageId": "openhub:x"}).to_string(), "reserved-id", "/messageId"),
             (json!({"type": "alias", "userId": "1", "previousId": long}).to_string(), "too-long", "/previousId"),
-            (json!({"type": "identify", "userId": "1", "traits": []}).to_string(), "wrong-type", "/traits"),
+            (json!({"type": "identify", "userId": "1", "traits": [1]}).to_string(), "wrong-type", "/traits"),
+            (json!({"type": "identify", "userId": "1", "traits": "x"}).to_string(), "wrong-type", "/traits"),
+            (json!({"type": "identify", "userId": "1", "traits": {"a/b".repeat(100): 1}}).to_string(), "too-long", {
+                static LONG: std::sync::LazyLock<String> =
+                    std::sync::LazyLock::new(|| format!("/traits/{}", "a~1b".repeat(100)));
+                &LONG
+            }),
+            (
+                json!({"type": "identify", "userId": "1", "traits": {"email": long}}).to_string(),
+                "too-long",
+                "/traits/email",
+            ),
+            (
+                json!({"type": "track", "event": "e", "userId": "1", "traits": {"phone": long}}).to_string(),
+                "too-long",
+                "/traits/phone",
+            ),
+            (json!({"type": "identify", "userId": "1", "tags": {"vip": "yes"}}).to_string(), "wrong-type", "/tags/vip"),
+            (json!({"type": "identify", "userId": "1", "tags": ["vip"]}).to_string(), "wrong-type", "/tags"),
+            (
+                json!({"type": "identify", "userId": "1", "consents": {"a": {"state": "denied"}, "b": "denied"}})
+                    .to_string(),
+                "wrong-type",
+                "/consents/b",
+            ),
+            (
+                json!({"type": "identify", "userId": "1", "consents": {"a": {"state": "no"}}}).to_string(),
+                "unknown-state",
+                "/consents/a/state",
+            ),
+            (json!({"type": "identify", "userId": "1", "consents": "denied"}).to_string(), "wrong-type", "/consents"),
+            (
+                json!({"type": "page", "userId": "1", "identities": [{"kind": "k", "value": "v"}, 7]}).to_string(),
+                "invalid-identity",
+                "/identities/1",
+            ),
+            (
+                json!({"type": "page", "userId": "1", "identities": [{"kind": "k", "value": long}]}).to_string(),
+                "too-long",
+                "/identities/0/value",
+            ),
+            (
+                json!({"type": "page", "userId": "1", "identities": [{"kind": long, "value": "v"}]}).to_string(),
+                "too-long",
+                "/identities/0/kind",
+            ),
+            (json!({"type": "page", "userId": "1", "identities": "x"}).to_string(), "wrong-type", "/identities"),
+            (json!({"type": "page", "userId": "undefined"}).to_string(), "blocked-identity", "/userId"),
+            (json!({"type": "page", "anonymousId": "[object Object]"}).to_string(), "blocked-identity", "/anonymousId"),
             (json!({"type": "page", "userId": "1", "properties": "x"}).to_string(), "wrong-type", "/properties"),
             (
                 json!({"type": "page", "userId": "1", "timestamp": "soon"}).to_string(),
@@ -277,12 +409,32 @@ mod tests {
             (r#"{"type":"page","userId":"1","x":"\ud800"}"#.into(), "invalid-json", ""),
             (r#"{"type":"page","userId":"1","x":1e999}"#.into(), "invalid-json", ""),
             (deep, "invalid-json", ""),
+            (format!(r#"{{"type":"page","userId":"1","x":{}{}}}"#, "[".repeat(64), "]".repeat(64)), "too-deep", {
+                static DEEP: std::sync::LazyLock<String> =
+                    std::sync::LazyLock::new(|| format!("/x{}", "/0".repeat(63)));
+                &DEEP
+            }),
             (big.to_string(), "event-too-large", ""),
         ];
         for (raw, code, below) in cases {
             let fault = read(&raw).expect_err(&raw);
             assert_eq!((fault.code.as_str(), fault.pointer), (code, format!("/batch/3{below}")), "{raw}");
         }
+    }
+
+    #[test]
+    fn report_04_an_empty_list_is_an_empty_map() {
+        let raw = json!({
+            "type": "identify", "userId": "1", "traits": [], "properties": [], "context": [], "tags": [], "consents": [],
+            "identities": {},
+        });
+        assert!(read(&raw.to_string()).is_ok());
+    }
+
+    #[test]
+    fn who_sends_no_id_for_the_user_is_the_visitor() {
+        let event = read(r#"{"type":"page","userId":"null","anonymousId":" a\u200b "}"#).unwrap();
+        assert_eq!(event.part, Some(Identity::new("anonymous_id", "a").part(TenantId(1))));
     }
 
     #[test]
@@ -306,7 +458,8 @@ mod tests {
                     Value::String(text) => text.clone(),
                     number => number.to_string(),
                 };
-                prop_assert_eq!(event.part, Some(Identity::new("user_id", user).part(TenantId(1))));
+                let subject = Identity::subject(Some(&user), None).unwrap();
+                prop_assert_eq!(event.part, Some(subject.part(TenantId(1))));
             }
         }
     }

@@ -1,8 +1,13 @@
 //! One event as it came: a single walk over its text that picks the fields the door needs and proves the rest to be
 //! sound (no U+0000, no lone surrogates, no number out of range, not nested beyond measure), so that nothing
 //! behind the door meets a text it cannot read.
+//!
+//! What the engine will read of an event and the door has to judge is kept as it will be read: tags, consents and
+//! identities, and of the traits their names and what is too long to be an identity.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use openhub_model::limits;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -16,6 +21,8 @@ pub(super) enum Scalar<'a> {
     /// A number, as JSON writes it.
     Number(String),
     Text(Cow<'a, str>),
+    /// Also what PHP writes for an empty map.
+    EmptyArray,
     Array,
     Object,
 }
@@ -26,6 +33,10 @@ macro_rules! item {
         #[derive(Debug, Default)]
         pub(super) struct Item<'a> {
             $(pub $field: Scalar<'a>,)*
+            pub names: Names<'a>,
+            pub tags: Value,
+            pub consents: Value,
+            pub identities: Value,
             /// A field that came twice: readers would disagree which one counts.
             pub repeated: Option<&'static str>,
         }
@@ -44,8 +55,15 @@ macro_rules! item {
 item! {
     kind = "type", event = "event", name = "name", user_id = "userId", anonymous_id = "anonymousId",
     previous_id = "previousId", group_id = "groupId", message_id = "messageId", timestamp = "timestamp",
-    sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits",
-    attributes = "attributes", tags = "tags", consents = "consents", context = "context",
+    sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits", context = "context",
+}
+
+/// What the door has to know of the members of an event's traits.
+#[derive(Debug, Default)]
+pub(super) struct Names<'a> {
+    pub all: Vec<Cow<'a, str>>,
+    /// Those whose text is longer than an identity may be.
+    pub long: Vec<Cow<'a, str>>,
 }
 
 impl<'de> Deserialize<'de> for Item<'de> {
@@ -65,27 +83,63 @@ impl<'de> Visitor<'de> for ItemVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item<'de>, A::Error> {
         let mut item = Item::default();
+        let (mut tags, mut consents, mut identities) = (None, None, None);
         while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
-            let value = map.next_value::<Scalar>()?;
+            let kept = match name.as_ref() {
+                "tags" => Some(("tags", &mut tags)),
+                "consents" => Some(("consents", &mut consents)),
+                "identities" => Some(("identities", &mut identities)),
+                _ => None,
+            };
+            if let Some((name, kept)) = kept {
+                if kept.replace(sound(map.next_value()?)?).is_some() {
+                    item.repeated = Some(name);
+                }
+                continue;
+            }
+            let names = (name == "traits").then_some(&mut item.names);
+            let value = map.next_value_seed(Walk { left: limits::DEPTH - 1, names })?;
             if let Some((name, slot)) = item.slot(&name)
                 && std::mem::replace(slot, value) != Scalar::Absent
             {
                 item.repeated = Some(name);
             }
         }
+        item.tags = tags.unwrap_or_default();
+        item.consents = consents.unwrap_or_default();
+        item.identities = identities.unwrap_or_default();
         Ok(item)
+    }
+}
+
+fn sound<E: Error>(value: Value) -> Result<Value, E> {
+    match limits::value(&value, "") {
+        None => Ok(value),
+        Some(fault) => Err(E::custom(fault.message)),
     }
 }
 
 impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
+        deserializer.deserialize_any(Walk { left: limits::DEPTH, names: None })
     }
 }
 
-struct ScalarVisitor;
+/// Walks a value of at most so many levels, and may note the names of its members.
+struct Walk<'n, 'de> {
+    left: usize,
+    names: Option<&'n mut Names<'de>>,
+}
 
-impl<'de> Visitor<'de> for ScalarVisitor {
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+    type Value = Scalar<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
     type Value = Scalar<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,66 +178,92 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Scalar<'de>, A::Error> {
-        while sequence.next_element::<Sound>()?.is_some() {}
-        Ok(Scalar::Array)
+        let left = deeper(self.left)?;
+        let mut form = Scalar::EmptyArray;
+        while sequence.next_element_seed(Sound(left))?.is_some() {
+            form = Scalar::Array;
+        }
+        Ok(form)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
-        while map.next_entry::<Sound, Sound>()?.is_some() {}
+        let left = deeper(self.left)?;
+        let Some(names) = self.names else {
+            while map.next_key_seed(Sound(left))?.is_some() {
+                map.next_value_seed(Sound(left))?;
+            }
+            return Ok(Scalar::Object);
+        };
+        while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
+            let value = map.next_value_seed(Walk { left, names: None })?;
+            if matches!(value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
+                names.long.push(name.clone());
+            }
+            names.all.push(name);
+        }
         Ok(Scalar::Object)
     }
 }
 
-/// Any value, walked and forgotten.
-struct Sound;
+fn deeper<E: Error>(left: usize) -> Result<usize, E> {
+    left.checked_sub(1).ok_or_else(|| E::custom(format!("values lie at most {} levels deep", limits::DEPTH)))
+}
 
-impl<'de> Deserialize<'de> for Sound {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SoundVisitor)
+/// Any value of at most so many levels, walked and forgotten.
+#[derive(Clone, Copy)]
+struct Sound(usize);
+
+impl<'de> DeserializeSeed<'de> for Sound {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct SoundVisitor;
-
-impl<'de> Visitor<'de> for SoundVisitor {
-    type Value = Sound;
+impl<'de> Visitor<'de> for Sound {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Sound, E> {
-        without_nul(text).map(|()| Sound)
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        without_nul(text)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Sound, A::Error> {
-        while sequence.next_element::<Sound>()?.is_some() {}
-        Ok(Sound)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        let left = Sound(deeper(self.0)?);
+        while sequence.next_element_seed(left)?.is_some() {}
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sound, A::Error> {
-        while map.next_entry::<Sound, Sound>()?.is_some() {}
-        Ok(Sound)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let left = Sound(deeper(self.0)?);
+        while map.next_key_seed(left)?.is_some() {
+            map.next_value_seed(left)?;
+        }
+        Ok(())
     }
 }
 

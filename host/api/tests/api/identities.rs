@@ -1,6 +1,6 @@
 //! Identities: who may join whom, what the tenant configures, and how customers come apart again.
 
-use crate::hub::{Answer, Hub, Tenant};
+use crate::hub::{Answer, Hub, Tenant, encode};
 use openhub_api::KeyScopes;
 use serde_json::{Value, json};
 
@@ -175,4 +175,122 @@ async fn matches_are_proposed_counted_and_decided() {
     // The acceptance goes through the log behind the proposal.
     send(&hub, &tenant, &server, "/v1/track", json!({"userId": "eve", "event": "Later"})).await;
     assert_eq!(identities(&find(&hub, &tenant, "user_id:eve").await), ["eve", "3", "3@example.com"]);
+}
+
+#[tokio::test]
+async fn report_06_values_that_are_a_programs_mistake_join_nobody() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let mut events = Vec::new();
+    for visitor in ["v1", "v2"] {
+        events.push(json!({"type": "identify", "anonymousId": visitor, "traits": {"phone": "00000000000", "email": "undefined"},
+            "identities": [{"kind": "crm_id", "value": "[object Object]"}, {"kind": "crm_id", "value": " - "},
+                {"kind": "crm_id", "value": "NaN"}, {"kind": "crm_id", "value": "00000000-0000-0000-0000-000000000000"}]}));
+        events.push(json!({"type": "page", "userId": "undefined", "anonymousId": visitor}));
+    }
+    let answer = hub.post("/v1/batch", &server, json!({"batch": events})).await;
+    assert_eq!((answer.status, answer.body), (200, json!({"success": true})));
+    hub.settle(&tenant).await;
+    let customers = hub.get("/api/v1/customers", &tenant.api_key).await.body["customers"].clone();
+    assert_eq!(customers.as_array().expect("customers").len(), 2, "{customers}");
+    for visitor in ["v1", "v2"] {
+        let found = find(&hub, &tenant, &format!("anonymous_id:{visitor}")).await;
+        assert_eq!(found["identities"].as_array().expect("identities").len(), 1, "{found}");
+    }
+    let told = hub.get("/api/v1/events?name=Identity%20Refused&limit=100", &tenant.api_key).await.body;
+    assert_eq!(told["events"].as_array().expect("events").len(), 14, "each is told once a visitor: {told}");
+    let alone = hub.post("/v1/page", &server, json!({"userId": "[object Object]"})).await;
+    assert_eq!((alone.status, &alone.body["faults"][0]["pointer"]), (400, &json!("/userId")));
+}
+
+#[tokio::test]
+async fn report_07_an_identity_has_one_form_at_every_door() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let kinds = json!({"kinds": {"phone": {"format": "phone", "trait": "phone", "calling_code": "49"}}});
+    assert_eq!(hub.call("PUT", "/api/v1/identity-kinds", key, Some(kinds)).await.status, 200);
+    let ada = json!({"userId": " ada\u{200b}", "traits": {"email": "Ada@Bücher.Example", "phone": "030/123 45 67"}});
+    assert_eq!(hub.post("/v1/identify", &server, ada).await.status, 200);
+    hub.settle(&tenant).await;
+    let id = find(&hub, &tenant, "user_id:ada").await["id"].clone();
+    let forms = [
+        ("user_id", "ada"),
+        ("user_id", "\u{feff}ada "),
+        ("email", "ada@bücher.example"),
+        ("email", "ADA@xn--bcher-kva.example"),
+        ("email", "ada@bu\u{308}cher.example"),
+        ("phone", "+49 30 1234567"),
+        ("phone", "0049301234567"),
+        ("phone", "030 1234567\u{200f}"),
+    ];
+    for (number, (kind, value)) in forms.into_iter().enumerate() {
+        let found = hub.get(&format!("/api/v1/customers?identity={}", encode(&format!("{kind}:{value}"))), key).await;
+        assert_eq!(found.body["customers"][0]["id"], id, "{kind}:{value:?}");
+        let leaf = |is: &str, value: Value| json!({"identity": {"kind": kind, "is": is, "value": value}});
+        for condition in
+            [leaf("eq", json!(value)), leaf("in", json!(["x", value])), json!({"not": leaf("ne", json!(value))})]
+        {
+            let path = format!("/api/v1/customers?condition={}", encode(&condition.to_string()));
+            assert_eq!(hub.get(&path, key).await.body["customers"][0]["id"], id, "{condition}");
+            let path = format!("/api/v1/export/customers?format=jsonl&condition={}", encode(&condition.to_string()));
+            assert!(hub.get(&path, key).await.body.to_string().contains(id.as_str().unwrap()), "{condition}");
+            let preview = hub.post("/api/v1/segments/preview", key, json!({"condition": condition})).await;
+            assert_eq!(preview.body["count"], 1, "{condition}: {preview:?}");
+        }
+        let name = format!("/api/v1/segments/s{number}");
+        let saved = hub.call("PUT", &name, key, Some(json!({"condition": leaf("eq", json!(value))}))).await;
+        assert_eq!(saved.status, 200, "{saved:?}");
+        let mut members = Value::Null;
+        for _ in 0..500 {
+            members = hub.get(&format!("{name}/members"), key).await.body;
+            if members["members"] != json!([]) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(members.to_string().contains(id.as_str().unwrap()), "{members}");
+        let again = json!({"identities": [{"kind": kind, "value": value}], "tags": {"seen": true}});
+        assert_eq!(hub.post("/api/v1/customers", key, again).await.status, 200, "{kind}:{value:?}");
+    }
+    let all = hub.get("/api/v1/customers", key).await.body;
+    assert_eq!(all["customers"].as_array().unwrap().len(), 1, "{all}");
+}
+
+#[tokio::test]
+async fn report_08_and_09_who_was_erased_is_known_again_however_it_is_written() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let gone = json!({"userId": "gone", "traits": {"email": "jürgen@bücher.example", "phone": "+49 30 1234567"}});
+    assert_eq!(hub.post("/v1/identify", &server, gone).await.status, 200);
+    hub.settle(&tenant).await;
+    let id = find(&hub, &tenant, "user_id:gone").await["id"].as_str().expect("an id").to_owned();
+    hub.call("DELETE", &format!("/api/v1/customers/{id}?suppress=true"), &tenant.api_key, None).await;
+    hub.settle(&tenant).await;
+    for (kind, value) in [
+        ("email", "ju\u{308}rgen@bu\u{308}cher.example"),
+        ("email", "JÜRGEN@xn--bcher-kva.example"),
+        ("email", "\u{202a}jürgen@bücher.example\u{202c}"),
+        ("phone", "+49 30 1234567\u{200b}"),
+        ("phone", "0049 (0)30 1234567"),
+        ("phone", "\u{202d}+49301234567\u{202c}"),
+        ("user_id", "go\u{ad}ne"),
+    ] {
+        let mut event = json!({"userId": "eve", "identities": [{"kind": kind, "value": value}]});
+        if kind != "user_id" {
+            let of = json!({"userId": "eve", "traits": {kind: value}});
+            assert_eq!(hub.post("/v1/identify", &server, of).await.status, 400, "{value:?}");
+        } else {
+            event["userId"] = json!(value);
+        }
+        assert_eq!(hub.post("/v1/identify", &server, event).await.status, 400, "{value:?}");
+        let new = json!({"identities": [{"kind": kind, "value": value}]});
+        assert_eq!(hub.post("/api/v1/customers", &tenant.api_key, new).await.status, 400, "{value:?}");
+        let check = json!({"kind": kind, "value": value});
+        let check = hub.post("/api/v1/suppressions/check", &tenant.api_key, check).await;
+        assert_eq!(check.body, json!({"suppressed": true}), "{value:?}");
+    }
 }

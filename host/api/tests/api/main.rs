@@ -4,6 +4,7 @@
 mod bad_input;
 mod clock;
 mod customers;
+mod door;
 mod events;
 mod export;
 mod hub;

@@ -56,7 +56,7 @@ pub struct Catalog {
     pub starts: HashMap<String, Vec<Arc<Journey>>>,
     pub segments: Segments,
     /// What identities may be joined.
-    pub policies: Policies,
+    pub policies: Arc<Policies>,
     /// How the attributes of joined parts become one: as declared; the counters of installed plugins are summed.
     pub merges: Merges,
     /// What the values of declared attributes have to be.
@@ -69,7 +69,7 @@ impl Catalog {
     pub async fn load(store: &Store, scope: &Scope, prepared: &Prepared) -> Result<Catalog, EngineError> {
         let mut catalog = Catalog::default();
         let installations = store.plugins(scope).await?;
-        catalog.policies = store.identity_policies(scope).await?;
+        catalog.policies = Arc::new(store.identity_policies(scope).await?);
         catalog.suppresses = store.suppresses(scope).await?;
         catalog.merges = counters(&installations);
         let declared = store.declared_attributes(scope).await?;

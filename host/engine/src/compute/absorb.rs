@@ -1,6 +1,6 @@
 //! What an event itself says of its customer: that they exist, their attributes, tags and consents, and their claims.
 
-use openhub_model::customer::consent_faults;
+use openhub_model::customer::is_consent;
 use openhub_model::identity::Authority;
 use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
@@ -21,7 +21,7 @@ impl Batch<'_> {
         let mut nothing = Body::default();
         let body = said.as_deref_mut().unwrap_or(&mut nothing);
         let Some(part) = event.part else { return };
-        if body.verdict.is_some() && event.kind == EventKind::Update {
+        if body.verdict {
             return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
         }
         if event.depth == 0 {
@@ -38,8 +38,7 @@ impl Batch<'_> {
         if lane.customer.is_none() {
             return;
         }
-        // What a client puts there is none of the hub's own.
-        if body.review && event.kind == EventKind::Update {
+        if body.review {
             return lane.standing.touch(segments.all());
         }
         if event.depth > 0 {
@@ -52,7 +51,9 @@ impl Batch<'_> {
         }
         let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
         let group = body.group(kind).map(Value::from).filter(|group| lane.admits(types, GROUP, group, &cause));
-        let (tags, consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
+        let (tags, mut consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
+        // What is malformed was refused at the door; were it there all the same, it would hide no other.
+        consents.retain(|key, consent| is_consent(key, consent));
         // The traits of a group are the group's.
         let mut attributes = if kind == EventKind::Group { Map::new() } else { std::mem::take(body).attributes() };
         attributes.retain(|name, value| lane.admits(types, name, value, &cause));
@@ -72,12 +73,10 @@ impl Batch<'_> {
                     touched.extend_from_slice(segments.on_tag(tag));
                 }
             }
-            if consent_faults(&consents, "").is_empty() {
-                for (key, consent) in &consents {
-                    let joined = joined.and_then(|joined| joined.consents.get(key));
-                    state.set_consent(key, consent.clone(), cause.clone(), joined);
-                    touched.extend_from_slice(segments.on_consent());
-                }
+            for (key, consent) in &consents {
+                let joined = joined.and_then(|joined| joined.consents.get(key));
+                state.set_consent(key, consent.clone(), cause.clone(), joined);
+                touched.extend_from_slice(segments.on_consent());
             }
             for (name, value) in attributes {
                 touched.extend_from_slice(segments.on_attribute(&name));
@@ -89,7 +88,7 @@ impl Batch<'_> {
 
     /// What a human or a policy said of a proposed match.
     fn decide(&mut self, event: &Happening, body: &Body) {
-        if let Some(decided) = body.decided.as_ref().filter(|_| event.kind == EventKind::Update) {
+        if let Some(decided) = &body.decided {
             let status = if decided.accepted { MatchStatus::Accepted } else { MatchStatus::Rejected };
             self.decisions.retain(|decision| decision.id != decided.id);
             self.decisions.push(Decision { id: decided.id, status, at: event.now });

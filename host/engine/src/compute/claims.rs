@@ -5,7 +5,7 @@
 
 use hashbrown::{HashMap, HashSet};
 use openhub_model::identity::{self, Authority, Refusal, Side};
-use openhub_model::{Id, Identity, PartId, Timestamp};
+use openhub_model::{Id, Identity, PartId, Timestamp, limits};
 use openhub_store::{Claim, ClaimStatus, Judged, NewMatch};
 use serde_json::{Value, json};
 
@@ -179,7 +179,11 @@ impl Batch<'_> {
         let text = |name: &str| properties[name].as_str().map(str::to_owned);
         let (Some(kind), Some(value)) = (text("kind"), text("value")) else { return };
         let identity = policy.normal(Identity::new(kind, value));
-        if identity == *subject || policy.check(&identity).is_err() || policy.check(subject).is_err() {
+        if identity == *subject
+            || !limits::is_identity(&identity)
+            || policy.check(&identity).is_err()
+            || policy.check(subject).is_err()
+        {
             return;
         }
         let id = Id::named(&[b"match", part.as_bytes(), identity.kind.as_bytes(), identity.value.as_bytes()]);

@@ -105,7 +105,7 @@ impl Plan {
 
 /// The body of an event that COMPUTE handles; control events have none that it reads.
 pub fn body(event: &Event) -> Body {
-    if event.kind == EventKind::Control { Body::default() } else { Body::read(&event.body) }
+    if event.kind == EventKind::Control { Body::default() } else { Body::read(event.kind, &event.body) }
 }
 
 #[cfg(test)]

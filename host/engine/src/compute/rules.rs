@@ -186,6 +186,7 @@ impl Batch<'_> {
         let customer = &self.lanes[lane];
         let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
         let own = own.map(|member| member.part.identity.clone());
+        let to = to.map(|to| self.catalog.policies.latest().normal(to));
         let to = to.filter(|to| customer.member(to.part(self.tenant)).is_none());
         let subject = to.clone().or(own);
         // Ids that sort by time: events of a batch then share pages of the index by id.

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use openhub_model::identity::Authority;
+use openhub_model::identity::{Authority, Policy};
 use openhub_model::manifest::{ObjectShape, Type};
 use openhub_model::object::Object;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Seed, TenantId};
@@ -127,11 +127,16 @@ impl Claims {
 }
 
 impl Batch<'_> {
+    /// By which customers that are named by an identity are found.
+    fn policy(&self) -> &Policy {
+        self.object.catalog.policies.latest()
+    }
+
     /// Rows of customers who were erased and are refused since.
     async fn refuse_suppressed(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {
         let shape = &self.object.of().shape;
         let part = |row: &NewObject| {
-            let fields = with_customers(shape, &row.fields, self.scope.tenant());
+            let fields = with_customers(shape, &row.fields, self.scope.tenant(), self.policy());
             owner(shape, &Value::Object(fields))
         };
         let suppressed = self.engine.suppressed(self.scope, &self.rows.iter().filter_map(part).collect()).await?;
@@ -215,7 +220,7 @@ impl Batch<'_> {
     fn change(&self, row: usize, attempt: u32) -> Change {
         let NewObject { id, fields } = &self.rows[row];
         let shape = &self.object.of().shape;
-        let fields = Value::Object(with_customers(shape, fields, self.scope.tenant()));
+        let fields = Value::Object(with_customers(shape, fields, self.scope.tenant(), self.policy()));
         Change {
             key: None,
             customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
@@ -322,12 +327,17 @@ impl Batch<'_> {
 }
 
 /// The fields with each customer as an id; what is no identity stays, and is refused by its type.
-fn with_customers(shape: &ObjectShape, fields: &Map<String, Value>, tenant: TenantId) -> Map<String, Value> {
+fn with_customers(
+    shape: &ObjectShape,
+    fields: &Map<String, Value>,
+    tenant: TenantId,
+    policy: &Policy,
+) -> Map<String, Value> {
     let mut fields = fields.clone();
     for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
         let Some(value) = fields.get_mut(&field.name) else { continue };
         if let (Some(kind), Some(of_kind)) = (value["kind"].as_str(), value["value"].as_str()) {
-            *value = Identity::new(kind, of_kind).part(tenant).to_string().into();
+            *value = policy.normal(Identity::new(kind, of_kind)).part(tenant).to_string().into();
         }
     }
     fields

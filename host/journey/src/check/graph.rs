@@ -1,6 +1,6 @@
 //! The graph of a definition: edges that lead nowhere, nodes that nothing leads to, cycles without a rest.
 
-use openhub_model::Fault;
+use openhub_model::{Fault, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Definition;
@@ -10,6 +10,7 @@ use crate::parse::node_pointer;
 pub(super) fn check(definition: &Definition, faults: &mut Vec<Fault>) {
     let exists = |id: &str| definition.nodes.contains_key(id);
     for (id, node) in &definition.nodes {
+        faults.extend(limits::name(id, || node_pointer(id)).err());
         for edge in node.as_type().edges().iter().filter(|edge| !exists(edge.to)) {
             faults.push(dangling(field(id, edge), edge.to));
         }

@@ -8,7 +8,7 @@ mod graph;
 use minijinja::Environment;
 use openhub_model::condition::{Declarations, property_faults};
 use openhub_model::manifest::{ChannelShape, Field, ObjectShape};
-use openhub_model::{Condition, Fault, Span};
+use openhub_model::{Condition, Fault, Span, limits};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +61,7 @@ pub fn check(definition: &Definition, surroundings: &Surroundings) -> Vec<Fault>
     if definition.trigger.event.is_empty() {
         faults.push(Fault::new("/trigger/event", "empty", "a journey is triggered by an event with a name"));
     }
+    faults.extend(limits::length(&definition.trigger.event, limits::EVENT_NAME, || "/trigger/event".to_owned()).err());
     if let Some(condition) = &definition.trigger.condition {
         faults.extend(surroundings.faults(condition, "/trigger/condition"));
     }

@@ -2,7 +2,7 @@
 //!
 //! The change itself is the engine's: it applies it under the run's cause and advances the run.
 
-use openhub_model::Fault;
+use openhub_model::{Fault, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Edge, NodeType};
 use crate::check::NodeCheck;
 use crate::error::Failure;
+use crate::parse::escape;
 use crate::plan::NodePlan;
 use crate::step::{Act, Flow, Input, Next, Walk};
 use crate::template::{self, Fields};
@@ -43,6 +44,9 @@ impl NodeType for Update {
         for (field, name) in attributes.chain(self.tags.keys().map(|name| ("tags", name))) {
             if name.is_empty() {
                 check.fault(&format!("{field}/"), "empty", "a name is not empty");
+            } else if name.len() > limits::NAME {
+                let message = format!("a name has at most {} bytes", limits::NAME);
+                check.fault(&format!("{field}/{}", escape(name)), limits::TOO_LONG, message);
             }
         }
         check.templates("attributes", &self.attributes);

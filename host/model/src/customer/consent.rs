@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 
 use super::{Attribute, Cause, Customer, Values, put};
 use crate::fault::Fault;
+use crate::limits;
 use crate::time::Timestamp;
 
 /// The fields that whoever records a consent may send.
 pub const CONSENT_FIELDS: [&str; 3] = ["state", "source", "text_version"];
 const OVERRIDES: &str = "overrides";
-const TEXT_BYTES: usize = 255;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
@@ -100,35 +100,41 @@ pub(super) fn most_restrictive<'a>(parts: impl Iterator<Item = &'a Values>) -> V
     folded.collect()
 }
 
+/// Whether this can be recorded as a consent.
+pub fn is_consent(key: &str, consent: &Value) -> bool {
+    faults_of(key, consent, "").is_empty()
+}
+
 /// What is wrong with `{"marketing": {"state": "granted", …}}`, by pointer below `pointer`.
 pub fn consent_faults(consents: &Map<String, Value>, pointer: &str) -> Vec<Fault> {
+    consents.iter().flat_map(|(key, consent)| faults_of(key, consent, pointer)).collect()
+}
+
+fn faults_of(key: &str, consent: &Value, pointer: &str) -> Vec<Fault> {
+    let at = limits::step(pointer, key);
+    let halves: Vec<&str> = key.split('/').collect();
+    if halves.len() > 2 || key.len() > limits::NAME || halves.iter().any(|half| half.is_empty()) {
+        let message = "A consent is named by a purpose, or by `purpose/channel`.";
+        return vec![Fault::new(at, "invalid-name", message)];
+    }
+    let Value::Object(fields) = consent else {
+        if consent.is_null() {
+            return Vec::new();
+        }
+        return vec![Fault::new(at, "wrong-type", "A consent is an object, or null to take its record away.")];
+    };
     let mut faults = Vec::new();
-    for (key, value) in consents {
-        let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-        let halves: Vec<&str> = key.split('/').collect();
-        if halves.len() > 2 || key.len() > TEXT_BYTES || halves.iter().any(|half| half.is_empty()) {
-            let message = "A consent is named by a purpose, or by `purpose/channel`.";
-            faults.push(Fault::new(at, "invalid-name", message));
-            continue;
-        }
-        let Value::Object(fields) = value else {
-            if !value.is_null() {
-                faults.push(Fault::new(at, "wrong-type", "A consent is an object, or null to take its record away."));
-            }
-            continue;
+    if Consent::of(consent) == Consent::Unset {
+        faults.push(Fault::new(format!("{at}/state"), "unknown-state", "The state is `granted` or `denied`."));
+    }
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "state") {
+        let code = match value {
+            _ if !CONSENT_FIELDS.contains(&name.as_str()) => "unknown-field",
+            Value::String(text) if text.len() <= limits::NAME => continue,
+            _ => "wrong-type",
         };
-        if Consent::of(value) == Consent::Unset {
-            faults.push(Fault::new(format!("{at}/state"), "unknown-state", "The state is `granted` or `denied`."));
-        }
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "state") {
-            let code = match value {
-                _ if !CONSENT_FIELDS.contains(&name.as_str()) => "unknown-field",
-                Value::String(text) if text.len() <= TEXT_BYTES => continue,
-                _ => "wrong-type",
-            };
-            let message = "Besides the state there may be the texts `source` and `text_version`.";
-            faults.push(Fault::new(format!("{at}/{name}"), code, message));
-        }
+        let message = "Besides the state there may be the texts `source` and `text_version`.";
+        faults.push(Fault::new(limits::step(&at, name), code, message));
     }
     faults
 }

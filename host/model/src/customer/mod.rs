@@ -3,7 +3,7 @@
 mod consent;
 mod fold;
 
-pub use consent::{CONSENT_FIELDS, Consent, consent_faults};
+pub use consent::{CONSENT_FIELDS, Consent, consent_faults, is_consent};
 pub use fold::{Merge, Merges, fold};
 
 use litemap::LiteMap;

@@ -1,43 +1,27 @@
 //! What a tenant lets join: limits, priorities, formats and block lists by identity kind.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::claim::Refusal;
-use super::{Identity, resolve::Side};
+use super::{Identity, normal, resolve::Side};
 use crate::fault::Fault;
+use crate::limits;
 
 pub const MAX_KINDS: usize = 64;
-const MAX_LENGTH: u32 = 255;
-/// Values that programs send when they know none.
-const JUNK: [&str; 14] = [
-    "",
-    "0",
-    "-1",
-    "00000000-0000-0000-0000-000000000000",
-    "anonymous",
-    "false",
-    "guest",
-    "n/a",
-    "nan",
-    "nil",
-    "none",
-    "null",
-    "true",
-    "undefined",
-];
-
+const MAX_LENGTH: u32 = limits::IDENTITY as u32;
 /// How a kind's values are written. A value is brought into this form before it is claimed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// As it came, without surrounding white space.
+    /// As it came, without surrounding white space and what shows nothing, composed as Unicode's NFC does.
     #[default]
     Any,
-    /// One `@` between two non-empty halves, the latter with a dot; in lower case.
+    /// One `@` between two non-empty halves, the latter with a dot; in lower case, the domain as punycode writes it.
     Email,
-    /// From 5 to 20 digits, perhaps behind a `+`; spaces, hyphens, dots and brackets are left out.
+    /// From 5 to 20 digits, perhaps behind a `+`; spaces, hyphens, dots, slashes and brackets are left out.
     Phone,
 }
 
@@ -63,6 +47,9 @@ pub struct Kind {
     /// Values that never join anything, besides the well-known junk. Compared without regard to ASCII case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block: Vec<String>,
+    /// Of a phone: the calling code that a number without one has, as `49`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calling_code: Option<String>,
     /// The trait of an `identify` that claims it.
     #[serde(default, rename = "trait", skip_serializing_if = "Option::is_none")]
     pub from_trait: Option<String>,
@@ -81,6 +68,7 @@ impl Default for Kind {
             format: Format::Any,
             max_length: MAX_LENGTH,
             block: Vec::new(),
+            calling_code: None,
             from_trait: None,
         }
     }
@@ -149,14 +137,17 @@ impl Policy {
         kinds.filter_map(|(name, kind)| Some((name.as_str(), kind.from_trait.as_deref()?)))
     }
 
-    /// The identity in the form of its kind, in which its part is looked for.
+    /// The identity in the form of its kind: the one in which it is stored, looked for and compared.
     pub fn normal(&self, identity: Identity) -> Identity {
         let Identity { kind, value } = identity;
-        let trimmed = value.trim();
-        let value = match self.kind(&kind).format {
-            Format::Any => trimmed.to_owned(),
-            Format::Email => trimmed.to_lowercase(),
-            Format::Phone => trimmed.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect(),
+        let of = self.kind(&kind);
+        let value = match of.format {
+            Format::Any => match normal::plain(&value) {
+                Cow::Borrowed(plain) if plain.len() == value.len() => value,
+                plain => plain.into_owned(),
+            },
+            Format::Email => normal::email(&value),
+            Format::Phone => normal::phone(&value, of.calling_code.as_deref()),
         };
         Identity { kind, value }
     }
@@ -174,7 +165,7 @@ impl Policy {
         let kind = self.kind(&identity.kind);
         let value = identity.value.as_str();
         let is = |junk: &str| value.eq_ignore_ascii_case(junk);
-        if JUNK.into_iter().any(is) || kind.block.iter().any(|blocked| is(blocked)) {
+        if normal::is_junk(value) || kind.block.iter().any(|blocked| is(blocked)) {
             return Err(Refusal::Blocked);
         }
         let well_formed = match kind.format {
@@ -229,6 +220,19 @@ impl Policy {
             if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
                 let message = "A kind's name has from 1 to 64 lowercase letters, digits and underscores.";
                 faults.push(Fault::new(below(""), "invalid-name", message));
+            }
+            if [Identity::USER_ID, Identity::ANONYMOUS_ID].contains(&name.as_str()) && kind.format != Format::Any {
+                let message = "The ids of users and visitors are taken as they come: their format is `any`.";
+                faults.push(Fault::new(below("/format"), "fixed-format", message));
+            }
+            if let Some(code) = &kind.calling_code
+                && !((1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()))
+            {
+                let message = "A calling code has from 1 to 3 digits, as `49`.";
+                faults.push(Fault::new(below("/calling_code"), "invalid-code", message));
+            }
+            if let Some(Err(fault)) = kind.from_trait.as_ref().map(|name| limits::name(name, || below("/trait"))) {
+                faults.push(fault);
             }
             if kind.limit == Some(0) {
                 faults.push(Fault::new(below("/limit"), "out-of-range", "A limit is at least 1."));

@@ -82,6 +82,7 @@ pub(crate) async fn create_customer(
 /// The identity that leads to the customer. All of them must be fit to be joined.
 fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem> {
     for (index, identity) in identities.iter().enumerate() {
+        let identity = &policy.normal(identity.clone());
         let refuse = |field: &str, code: &str, message: &str| {
             Problem::fault(INVALID_BODY, Fault::new(format!("/identities/{index}{field}"), code, message))
         };
@@ -89,10 +90,10 @@ fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem
         if !(1..=64).contains(&identity.kind.len()) || !identity.kind.bytes().all(plain) {
             return Err(refuse("/kind", "unknown-kind", "A kind has lowercase letters, digits and underscores."));
         }
-        if identities[..index].iter().any(|before| before.kind == identity.kind && before.value == identity.value) {
+        if identities[..index].iter().any(|before| policy.normal(before.clone()) == *identity) {
             return Err(refuse("", "repeated-identity", "The identity occurs twice."));
         }
-        match policy.check(&policy.normal(identity.clone())) {
+        match policy.check(identity) {
             Ok(()) => {}
             Err(Refusal::Blocked) => {
                 return Err(refuse("/value", "blocked-identity", "The value is on the block list."));
@@ -105,9 +106,5 @@ fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem
     let first = first.ok_or_else(|| {
         Problem::fault(INVALID_BODY, Fault::new("/identities", "missing-identity", "At least one identity is needed."))
     })?;
-    Ok(match first.kind.as_str() {
-        // As the door finds the part of a call.
-        Identity::USER_ID | Identity::ANONYMOUS_ID => first.clone(),
-        _ => policy.normal(first.clone()),
-    })
+    Ok(policy.normal(first.clone()))
 }

@@ -42,10 +42,13 @@ pub(crate) async fn list_customers(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<CustomerList>, Problem> {
     let limit = cursor::limit(parameters.limit)?;
+    let identity = parameters.identity.as_deref().map(identity).transpose()?;
+    let policies = app.engine.policies(&access.scope).await?;
+    let identity = identity.map(|identity| policies.latest().normal(identity));
     let filter = CustomerFilter {
-        condition: condition::in_query(parameters.condition.as_deref())?,
+        condition: condition::in_query(&app, &access.scope, parameters.condition.as_deref()).await?,
         as_of: None,
-        identity: parameters.identity.as_deref().map(identity).transpose()?,
+        identity,
         after: cursor::read(LIST, "after", parameters.after.as_deref())?,
         limit: limit + 1,
     };

@@ -45,7 +45,7 @@ pub(crate) async fn export_customers(
     access: Authorized<CustomersRead>,
     Query(Parameters { format, fields, condition }): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let condition = condition::in_query(condition.as_deref())?;
+    let condition = condition::in_query(&app, &access.scope, condition.as_deref()).await?;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
     respond(table, "customers", move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await

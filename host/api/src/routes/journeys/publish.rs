@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::get::find;
 use crate::app::{App, Catalog};
 use crate::auth::{Authorized, JourneysWrite};
+use crate::condition::normal_in;
 use crate::journeys::faults;
 use crate::openapi::Problems;
 use crate::parameters::Path;
@@ -32,11 +33,12 @@ pub(crate) async fn publish_journey(
     let _changes = catalog.0.lock().await;
     let scope = &access.scope;
     let journey = find(&app, scope, &name).await?;
-    let definition = journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft to publish."))?;
+    let mut definition = journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft to publish."))?;
     let faults = faults(&app, scope, &name, &definition).await?;
     if !faults.is_empty() {
         return Err(Problem::new(INVALID_JOURNEY, "The graph has faults.").with_faults(faults));
     }
+    normal_in(&mut definition, app.engine.policies(scope).await?.latest());
     let version = journey.latest + 1;
     let at = tenant_now(&app, scope).await?;
     let ops = vec![

@@ -1,0 +1,284 @@
+//! What the door lets in: keys that both databases can store, and nothing that hides what an event says.
+
+use crate::hub::{Answer, Hub, Tenant};
+use openhub_api::KeyScopes;
+use openhub_test_postgres::Server;
+use serde_json::{Value, json};
+
+/// Letters that no database compresses.
+pub fn letters(count: usize) -> String {
+    let mut state = 7u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + ((state >> 33) % 26) as u8)
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    let pointer = answer.body["faults"][0]["pointer"].as_str().unwrap_or_default();
+    (answer.status, pointer.to_owned())
+}
+
+async fn customer(hub: &Hub, tenant: &Tenant, identity: &str) -> Value {
+    let path = format!("/api/v1/customers?identity={}", crate::hub::encode(identity));
+    hub.get(&path, &tenant.api_key).await.body["customers"][0].clone()
+}
+
+#[tokio::test]
+async fn a1_keys_have_lengths_at_every_door_on_sqlite() {
+    a1_keys_have_lengths_at_every_door(Hub::start().await).await;
+}
+
+#[tokio::test]
+async fn a1_keys_have_lengths_at_every_door_on_postgres() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    a1_keys_have_lengths_at_every_door(Hub::on_postgres(database).await).await;
+}
+
+async fn a1_keys_have_lengths_at_every_door(hub: Hub) {
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let long = letters(10_000);
+    let kinds = json!({"kinds": {"card": {"trait": "card"}}});
+    assert_eq!(hub.call("PUT", "/api/v1/identity-kinds", &tenant.api_key, Some(kinds)).await.status, 200);
+    for (call, body, pointer) in [
+        ("identify", json!({"userId": "u", "traits": {"email": format!("{long}@x.y")}}), "/traits/email".to_owned()),
+        ("identify", json!({"userId": "u", "traits": {"phone": long}}), "/traits/phone".to_owned()),
+        ("track", json!({"event": "E", "userId": "u", "traits": {"card": long}}), "/traits/card".to_owned()),
+        (
+            "page",
+            json!({"userId": "u", "identities": [{"kind": "card", "value": long}]}),
+            "/identities/0/value".to_owned(),
+        ),
+        ("page", json!({"userId": "u", "identities": [{"kind": long, "value": "1"}]}), "/identities/0/kind".to_owned()),
+        ("page", json!({"userId": long}), "/userId".to_owned()),
+        ("page", json!({"anonymousId": long}), "/anonymousId".to_owned()),
+        ("alias", json!({"userId": "u", "previousId": long}), "/previousId".to_owned()),
+        ("group", json!({"userId": "u", "groupId": long}), "/groupId".to_owned()),
+        ("track", json!({"userId": "u", "event": long}), "/event".to_owned()),
+        ("page", json!({"userId": "u", "messageId": long}), "/messageId".to_owned()),
+        ("identify", json!({"userId": "u", "traits": {long.clone(): 1}}), format!("/traits/{long}")),
+        ("identify", json!({"userId": "u", "tags": {long.clone(): true}}), format!("/tags/{long}")),
+        ("identify", json!({"userId": "u", "consents": {long.clone(): null}}), format!("/consents/{long}")),
+    ] {
+        for key in [&tenant.write_key, &server] {
+            let answer = hub.post(&format!("/v1/{call}"), key, body.clone()).await;
+            assert_eq!(refused(&answer), (400, pointer.clone()), "{call}");
+        }
+        let mut item = body;
+        item["type"] = json!(call);
+        let page = json!({"type": "page", "userId": "u"});
+        for path in ["/v1/batch", "/v1/import"] {
+            let answer = hub.post(path, &server, json!({"batch": [page, item]})).await;
+            assert_eq!((answer.status, &answer.body["refused"][0]["index"]), (200, &json!(1)), "{path} {call}");
+            assert_eq!(answer.body["refused"][0]["pointer"], format!("/batch/1{pointer}"), "{path} {call}");
+        }
+    }
+    for (new, pointer) in [
+        (json!({"identities": [{"kind": "email", "value": format!("{long}@x.y")}]}), "/identities/0/value".to_owned()),
+        (json!({"identities": [{"kind": long, "value": "1"}]}), "/identities/0/kind".to_owned()),
+        (
+            json!({"identities": [{"kind": "user_id", "value": "u"}], "attributes": {long.clone(): 1}}),
+            format!("/attributes/{long}"),
+        ),
+    ] {
+        assert_eq!(refused(&hub.post("/api/v1/customers", &tenant.api_key, new).await), (400, pointer));
+    }
+    // What is long and no key is taken.
+    let bio = json!({"userId": "u", "messageId": "bio", "traits": {"bio": long, "email": "ada@example.com"}});
+    assert_eq!(hub.post("/v1/identify", &server, bio).await.status, 200);
+    hub.settle(&tenant).await;
+    assert_eq!(customer(&hub, &tenant, "email:ada@example.com").await["attributes"]["bio"], json!(long));
+}
+
+/// What the door let in before a trait became an identity stops nobody.
+#[tokio::test]
+async fn a1_an_over_long_trait_that_becomes_an_identity_later_stops_nobody() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let hub = Hub::on_postgres(server.database().await.expect("a database")).await;
+    let tenant = hub.tenant("shop").await;
+    let key = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let kinds = json!({"policy": {"kinds": {"card": {"trait": "card"}}}});
+    let identify = json!({"type": "identify", "userId": "u", "traits": {"card": letters(5_000)}});
+    // Both wait in the log at once: the policy is in force when the engine comes to the event.
+    let event = |kind, name: &str, body: Value| openhub_model::NewEvent {
+        message_id: format!("m-{name}"),
+        kind,
+        name: name.to_owned(),
+        part: (kind == openhub_model::EventKind::Identify)
+            .then(|| openhub_model::Identity::new("user_id", "u").part(tenant.id)),
+        occurred_at: hub.now(),
+        received_at: hub.now(),
+        historical: false,
+        authority: openhub_model::identity::Authority::Server,
+        cause: None,
+        body: body.to_string(),
+    };
+    let events = vec![
+        event(openhub_model::EventKind::Control, "identity.kinds", kinds),
+        event(openhub_model::EventKind::Identify, "", identify),
+    ];
+    hub.store.append(&openhub_store::Scope::of(tenant.id), events).await.expect("both are stored");
+    hub.settle(&tenant).await;
+    let page = json!({"type": "page", "userId": "u"});
+    assert_eq!(hub.post("/v1/batch", &key, json!({"batch": [page]})).await.status, 200);
+    hub.settle(&tenant).await;
+    assert_eq!(customer(&hub, &tenant, "user_id:u").await["identities"].as_array().expect("identities").len(), 1);
+}
+
+/// What is stored is wrapped, and read again: a value that the door lets in can be read at any depth behind it.
+#[tokio::test]
+async fn a1_a_deep_value_stops_nobody() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    for (levels, status) in [(62, 200), (63, 400), (100, 400), (120, 400)] {
+        let body = json!({"userId": "u", "traits": {"deep": deep(levels)}});
+        let answer = hub.post("/v1/identify", &tenant.write_key, body).await;
+        assert_eq!(answer.status, status, "{levels}: {answer:?}");
+        if status == 400 {
+            assert_eq!(answer.body["faults"][0]["code"], "too-deep");
+        }
+    }
+    hub.settle(&tenant).await;
+    let change = json!({"attributes": {"deep": deep(100)}});
+    let ada = customer(&hub, &tenant, "user_id:u").await;
+    assert_eq!(ada["attributes"]["deep"], deep(62));
+    let path = format!("/api/v1/customers/{}", ada["id"].as_str().expect("an id"));
+    assert_eq!(hub.call("PATCH", &path, &tenant.api_key, Some(change)).await.status, 400);
+}
+
+#[tokio::test]
+async fn b4_no_member_empties_an_event() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let members = [
+        ("review", json!("great")),
+        ("review", json!(null)),
+        ("review", json!(true)),
+        ("match", json!("x")),
+        ("match", json!({"id": "00000000-0000-8000-8000-000000000000", "accepted": true})),
+        ("verdict", json!({"status": "sent"})),
+        ("identity", json!("x")),
+        ("identity", json!({"kind": "email", "value": "eve@example.com"})),
+        ("attributes", json!([1])),
+        ("attributes", json!({"plan": "none"})),
+        ("context", json!([])),
+        ("properties", json!([])),
+        ("consents", json!([])),
+        ("tags", json!(null)),
+        ("integrations", json!(7)),
+    ];
+    let mut events = Vec::new();
+    for (number, (name, value)) in members.iter().enumerate() {
+        let user = format!("u{number}");
+        let mut event =
+            json!({"type": "identify", "userId": user, "traits": {"email": format!("{user}@x.org"), "plan": "pro"}});
+        event[*name] = value.clone();
+        events.push(event);
+    }
+    let answer = hub.post("/v1/batch", &server, json!({"batch": events})).await;
+    assert_eq!((answer.status, answer.body), (200, json!({"success": true})));
+    hub.settle(&tenant).await;
+    for (number, (name, _)) in members.iter().enumerate() {
+        let found = customer(&hub, &tenant, &format!("email:u{number}@x.org")).await;
+        assert_eq!(found["attributes"]["plan"], "pro", "{name}: {found}");
+        assert_eq!(found["identities"].as_array().expect("identities").len(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn b4_no_member_hides_a_suppressed_identity() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let ada = json!({"userId": "ada", "traits": {"email": "ada@example.com"}});
+    assert_eq!(hub.post("/v1/identify", &server, ada).await.status, 200);
+    hub.settle(&tenant).await;
+    let id = customer(&hub, &tenant, "user_id:ada").await["id"].as_str().expect("an id").to_owned();
+    let erase = hub.call("DELETE", &format!("/api/v1/customers/{id}?suppress=true"), &tenant.api_key, None).await;
+    assert!(erase.status < 300, "{erase:?}");
+    hub.settle(&tenant).await;
+    let listed: Vec<Value> = (0..31).map(|n| json!({"kind": "a", "value": format!("{n}")})).collect();
+    for more in [
+        json!({"review": "great"}),
+        json!({"match": "x"}),
+        json!({"verdict": 1, "review": null}),
+        json!({"identity": [], "attributes": "x"}),
+        json!({"properties": [], "identities": listed}),
+    ] {
+        for naming in [
+            json!({"traits": {"email": "ADA@example.com"}}),
+            json!({"identities": [{"kind": "email", "value": "ada@example.com", "primary": true}]}),
+        ] {
+            let mut event = json!({"event": "Hidden", "userId": "eve"});
+            for (name, value) in more.as_object().expect("members").iter().chain(naming.as_object().expect("one")) {
+                match (event.get_mut(name), value) {
+                    (Some(Value::Array(one)), Value::Array(other)) => one.extend(other.clone()),
+                    _ => event[name] = value.clone(),
+                }
+            }
+            let answer = hub.post("/v1/track", &server, event.clone()).await;
+            assert_eq!(
+                (answer.status, &answer.body["faults"][0]["code"]),
+                (400, &json!("suppressed-identity")),
+                "{event}"
+            );
+        }
+    }
+    let events = hub.get("/api/v1/events?name=Hidden", &tenant.api_key).await;
+    assert_eq!(events.body["events"], json!([]));
+}
+
+#[tokio::test]
+async fn b5_a_malformed_consent_is_refused_at_every_door() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let denied = json!({"state": "denied"});
+    for (consents, pointer) in [
+        (json!({"marketing": "denied"}), "/consents/marketing"),
+        (json!({"marketing": denied, "news": {"state": "no"}}), "/consents/news/state"),
+        (json!({"marketing": denied, "news": {"state": "denied", "who": "x"}}), "/consents/news/who"),
+        (json!({"marketing": denied, "a/b/c": denied}), "/consents/a~1b~1c"),
+        (json!({"marketing": denied, "": denied}), "/consents/"),
+        (json!(["denied"]), "/consents"),
+        (json!("denied"), "/consents"),
+    ] {
+        let body = json!({"userId": "ada", "consents": consents});
+        let answer = hub.post("/v1/identify", &tenant.write_key, body.clone()).await;
+        assert_eq!(refused(&answer), (400, pointer.to_owned()));
+        let mut item = body;
+        item["type"] = json!("identify");
+        for path in ["/v1/batch", "/v1/import", "/v1/import?historical=true"] {
+            let answer = hub.post(path, &server, json!({"batch": [item]})).await;
+            assert_eq!(answer.body["refused"][0]["pointer"], format!("/batch/0{pointer}"), "{path}");
+        }
+        let new = json!({"identities": [{"kind": "user_id", "value": "bob"}], "consents": consents});
+        assert_eq!(hub.post("/api/v1/customers", &tenant.api_key, new).await.status, 400, "{consents}");
+    }
+    let ada = json!({"userId": "ada", "consents": {"marketing": denied}});
+    assert_eq!(hub.post("/v1/identify", &tenant.write_key, ada).await.status, 200);
+    hub.settle(&tenant).await;
+    let ada = customer(&hub, &tenant, "user_id:ada").await;
+    let path = format!("/api/v1/customers/{}", ada["id"].as_str().expect("an id"));
+    let answer = hub.call("PATCH", &path, &tenant.api_key, Some(json!({"consents": {"marketing": "granted"}}))).await;
+    assert_eq!(refused(&answer), (400, "/consents/marketing".to_owned()));
+    let profile = hub.get(&path, &tenant.api_key).await.body;
+    assert!(profile.to_string().contains("denied"), "{profile}");
+}
+
+#[tokio::test]
+async fn report_04_an_empty_list_is_an_empty_map() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let body = json!({"userId": "php", "traits": [], "properties": [], "context": [], "tags": [], "consents": [], "identities": []});
+    assert_eq!(hub.post("/v1/identify", &tenant.write_key, body).await.status, 200);
+    let body = json!({"userId": "php", "event": "E", "traits": [], "properties": [], "context": []});
+    assert_eq!(hub.post("/v1/track", &tenant.write_key, body).await.status, 200);
+    hub.settle(&tenant).await;
+    assert_eq!(customer(&hub, &tenant, "user_id:php").await["attributes"], json!({}));
+}

@@ -1,0 +1,45 @@
+//! What a page's key may say of a customer. Anybody can read such a key: it sets what the tenant left to pages, and touches
+//! nothing that a plugin or a server owns.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use openhub_model::attribute::{Declaration, Pages as Declared};
+use openhub_model::customer::Consent;
+use openhub_store::Installation;
+use serde_json::{Map, Value};
+
+use super::WritePath;
+
+/// The attributes that are open or closed to pages whoever set them last. The others are as long as only pages did.
+#[derive(Default)]
+pub struct Pages(HashMap<String, bool>);
+
+impl Pages {
+    pub fn of(installations: &[Installation], declared: &BTreeMap<String, Declaration>) -> Pages {
+        let declared = declared.iter().filter_map(|(name, of)| Some((name.clone(), of.pages? == Declared::Open)));
+        let mut pages = Pages(declared.collect());
+        let rules = installations.iter().flat_map(|installation| &installation.manifest.rules);
+        for path in rules.flat_map(|rule| &rule.writes).filter_map(|write| WritePath::parse(&write.path)) {
+            if let WritePath::Attribute(name) | WritePath::Counter(name) = path {
+                pages.0.insert(name, false);
+            }
+        }
+        pages
+    }
+
+    /// Whether a page may set an attribute; none if that depends on who has set it.
+    pub fn may_set(&self, attribute: &str) -> Option<bool> {
+        self.0.get(attribute).copied()
+    }
+
+    /// Whether a page may record this consent: a withdrawal is always taken, and nothing else is.
+    pub fn may_record(consent: &Value) -> bool {
+        Consent::of(consent) == Consent::Denied
+    }
+
+    /// Takes away what a page may not record.
+    pub fn only_withdrawals(consents: &mut Map<String, Value>) {
+        consents.retain(|_, consent| Pages::may_record(consent));
+    }
+}

@@ -1,0 +1,145 @@
+//! How long what is stored and compared may be, and how deep a value: sizes that the indexes of both databases take, and
+//! that every reader behind a door can read again. Every door checks with these, and nothing else does it in its own way.
+
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::identity::Identity;
+
+/// Bytes of an identity's kind.
+pub const KIND: usize = 64;
+/// Bytes of an identity's value.
+pub const IDENTITY: usize = 255;
+/// Identities that one event may list.
+pub const IDENTITIES: usize = 32;
+/// Bytes of a `messageId`.
+pub const MESSAGE_ID: usize = 255;
+/// Bytes of an event's name.
+pub const EVENT_NAME: usize = 1024;
+/// Bytes of a name: an attribute, a tag, a purpose, a journey's node, what a manifest declares.
+pub const NAME: usize = 255;
+/// Bytes of an object's key.
+pub const OBJECT_KEY: usize = 256;
+/// Bytes of a unique field's value.
+pub const UNIQUE: usize = 512;
+/// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.
+pub const DEPTH: usize = 64;
+
+/// The stable code of a fault of length.
+pub const TOO_LONG: &str = "too-long";
+/// The stable code of a fault of depth.
+pub const TOO_DEEP: &str = "too-deep";
+
+/// Refuses a text of more bytes than `most`.
+pub fn length(text: &str, most: usize, pointer: impl FnOnce() -> String) -> Result<(), Fault> {
+    if text.len() <= most {
+        return Ok(());
+    }
+    Err(Fault::new(pointer(), TOO_LONG, format!("At most {most} bytes are accepted.")))
+}
+
+/// Refuses a name that is empty or over-long.
+pub fn name(name: &str, pointer: impl FnOnce() -> String) -> Result<(), Fault> {
+    if (1..=NAME).contains(&name.len()) && !name.contains('\0') {
+        return Ok(());
+    }
+    Err(Fault::new(pointer(), "invalid-name", format!("A name has from 1 to {NAME} bytes.")))
+}
+
+/// Whether both halves of an identity can be keys.
+pub fn is_identity(Identity { kind, value }: &Identity) -> bool {
+    (1..=KIND).contains(&kind.len()) && value.len() <= IDENTITY && !kind.contains('\0') && !value.contains('\0')
+}
+
+/// Refuses an identity whose kind or value is over-long; its place is below `pointer`.
+pub fn identity(identity: &Identity, pointer: &str) -> Result<(), Fault> {
+    if identity.kind.is_empty() {
+        return Err(Fault::new(format!("{pointer}/kind"), "unknown-kind", "The kind is empty."));
+    }
+    length(&identity.kind, KIND, || format!("{pointer}/kind"))?;
+    length(&identity.value, IDENTITY, || format!("{pointer}/value"))
+}
+
+/// The first U+0000, or the first place that lies too deep, in `value`, as a fault below `pointer`.
+pub fn value(value: &Value, pointer: &str) -> Option<Fault> {
+    within(value, pointer, DEPTH)
+}
+
+fn within(value: &Value, pointer: &str, left: usize) -> Option<Fault> {
+    let nul = |pointer: &str| Some(Fault::new(pointer, "null-character", "U+0000 is not allowed."));
+    let deep = || Some(Fault::new(pointer, TOO_DEEP, format!("Values lie at most {DEPTH} levels deep.")));
+    match value {
+        Value::String(text) if text.contains('\0') => nul(pointer),
+        Value::Array(_) | Value::Object(_) if left == 0 => deep(),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| within(item, &format!("{pointer}/{index}"), left - 1))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            if name.contains('\0') { nul(pointer) } else { within(field, &step(pointer, name), left - 1) }
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Whether a text of JSON lies no deeper than it may. Looks at brackets only: whether it is JSON, its parser says.
+pub fn is_shallow(json: &str) -> bool {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest <= DEPTH
+}
+
+/// `pointer` one step further, with the escapes of RFC 6901.
+pub fn step(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(json!(1), |inner, _| json!([inner]))
+    }
+
+    #[test]
+    fn what_lies_too_deep_is_pointed_at() {
+        assert_eq!(value(&nested(DEPTH), ""), None);
+        let fault = value(&json!({"a/b": nested(DEPTH)}), "/traits").expect("it is too deep");
+        assert_eq!(fault.code, TOO_DEEP);
+        assert!(fault.pointer.starts_with("/traits/a~1b/0/0"), "{}", fault.pointer);
+        for levels in [0, 1, DEPTH, DEPTH + 1] {
+            assert_eq!(is_shallow(&nested(levels).to_string()), levels <= DEPTH, "{levels}");
+        }
+        assert!(is_shallow(&json!({"\"[[": "[".repeat(500)}).to_string()));
+    }
+
+    #[test]
+    fn a_nul_is_pointed_at() {
+        let fault = value(&json!({"a/b": ["x", {"c~d": "bad\0"}]}), "/body").expect("there is one");
+        assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/body/a~1b/1/c~0d", "null-character"));
+        assert_eq!(value(&json!({"a": "ok \\u0000"}), ""), None);
+    }
+
+    #[test]
+    fn keys_have_lengths() {
+        let of = |kind: usize, value: usize| identity(&Identity::new("k".repeat(kind), "v".repeat(value)), "/i");
+        assert_eq!(of(KIND, IDENTITY), Ok(()));
+        assert_eq!(of(KIND + 1, 1).unwrap_err().pointer, "/i/kind");
+        assert_eq!(of(1, IDENTITY + 1).unwrap_err().pointer, "/i/value");
+        assert_eq!(of(0, 1).unwrap_err().code, "unknown-kind");
+    }
+}
