@@ -134,7 +134,11 @@ impl From<StoreError> for Problem {
             }
             StoreError::Database(_) => Problem::unavailable(&error),
             StoreError::Unknown => Problem::unknown(&error),
-            StoreError::Newer { .. } | StoreError::Corrupt(_) | StoreError::Undone => Problem::internal(&error),
+            StoreError::Newer { .. }
+            | StoreError::Older
+            | StoreError::Absent(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Undone => Problem::internal(&error),
         }
     }
 }

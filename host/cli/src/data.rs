@@ -3,7 +3,7 @@
 //! Compiled code is trusted input, and the key opens every stored secret, so the directory is its owner's alone.
 
 use anyhow::{Context, Result};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ pub const SECRET_KEY_VARIABLE: &str = "OPENHUB_SECRET_KEY";
 
 pub struct DataDir(PathBuf);
 
+/// Let go of when it is dropped.
+#[must_use]
+pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+
 impl DataDir {
     /// Makes the directory if it is missing.
     pub fn open(path: &Path) -> Result<DataDir> {
@@ -23,6 +27,41 @@ impl DataDir {
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
         Ok(DataDir(path.canonicalize().map_err(refused)?))
+    }
+
+    /// One that is there: nothing is made.
+    pub fn existing(path: &Path) -> Result<DataDir> {
+        match path.canonicalize() {
+            Ok(found) if found.is_dir() => Ok(DataDir(found)),
+            Ok(found) => Err(Refusal::new(format!("{} is no directory", found.display())).into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Refusal::new(format!(
+                "there is no data directory {}: `openhub serve` and `openhub tenant create` make it",
+                path.display()
+            ))
+            .into()),
+            Err(error) => {
+                Err(Refusal::new(format!("the data directory {} cannot be used: {error}", path.display())).into())
+            }
+        }
+    }
+
+    /// Held by the one hub that serves from this directory, whose name in leases it holds. The system gives it back when the
+    /// process ends, however it ends.
+    pub fn lock(&self) -> Result<Lock> {
+        let file = self.0.join("hub.lock");
+        let refused =
+            |error: &dyn std::fmt::Display| Refusal::new(format!("{} cannot be locked: {error}", file.display()));
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file);
+        let opened = opened.map_err(|error| refused(&error))?;
+        match opened.try_lock() {
+            Ok(()) => Ok(Lock(opened)),
+            Err(TryLockError::WouldBlock) => Err(Refusal::new(format!(
+                "another hub serves from the data directory {}: each hub needs one of its own",
+                self.0.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => Err(refused(&error).into()),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -35,19 +74,37 @@ impl DataDir {
 
     /// The key that seals secrets: from the environment, else from `secret.key`, which the first start writes.
     pub fn secret_key(&self) -> Result<[u8; 32]> {
-        if let Ok(text) = std::env::var(SECRET_KEY_VARIABLE) {
-            return parse_key(&text)
-                .ok_or_else(|| Refusal::new(format!("{SECRET_KEY_VARIABLE} is not 64 hexadecimal digits")).into());
+        if let Some(key) = given_key()? {
+            return Ok(key);
         }
-        let file = self.0.join("secret.key");
         let text = self.written_once("secret.key", || hex::encode(rand::random::<[u8; 32]>()))?;
+        self.checked_key(&text)
+    }
+
+    /// Whether there is a key that can be used; none is made.
+    pub fn key_there(data: Option<&DataDir>) -> Result<bool> {
+        if given_key()?.is_some() {
+            return Ok(true);
+        }
+        let Some(data) = data else { return Ok(false) };
+        match fs::read_to_string(data.0.join("secret.key")) {
+            Ok(text) => data.checked_key(&text).map(|_| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => {
+                Err(Refusal::new(format!("{} cannot be read: {error}", data.0.join("secret.key").display())).into())
+            }
+        }
+    }
+
+    fn checked_key(&self, text: &str) -> Result<[u8; 32]> {
+        let file = self.0.join("secret.key");
         let mode = fs::metadata(&file).with_context(|| file.display().to_string())?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(
                 Refusal::new(format!("{} can be read by others than its owner: chmod 600 it", file.display())).into()
             );
         }
-        parse_key(&text).ok_or_else(|| Refusal::new(format!("{} is not 64 hexadecimal digits", file.display())).into())
+        parse_key(text).ok_or_else(|| Refusal::new(format!("{} is not 64 hexadecimal digits", file.display())).into())
     }
 
     /// This node's name in leases: stays over restarts, so that a hub takes its own partitions back at once.
@@ -81,6 +138,14 @@ impl DataDir {
     }
 }
 
+fn given_key() -> Result<Option<[u8; 32]>> {
+    let Ok(text) = std::env::var(SECRET_KEY_VARIABLE) else { return Ok(None) };
+    match parse_key(&text) {
+        Some(key) => Ok(Some(key)),
+        None => Err(Refusal::new(format!("{SECRET_KEY_VARIABLE} is not 64 hexadecimal digits")).into()),
+    }
+}
+
 fn parse_key(text: &str) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     hex::decode_to_slice(text.trim(), &mut key).ok()?;
@@ -101,6 +166,25 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(data.secret_key().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn f_a_data_directory_serves_one_hub() {
+        let place = tempfile::tempdir().unwrap();
+        let data = DataDir::open(place.path()).unwrap();
+        let lock = data.lock().unwrap();
+        let refused = DataDir::open(place.path()).unwrap().lock().err().unwrap();
+        assert!(refused.to_string().contains("another hub"), "{refused}");
+        drop(lock);
+        drop(data.lock().unwrap());
+    }
+
+    #[test]
+    fn c7_what_is_not_there_is_not_made() {
+        let place = tempfile::tempdir().unwrap();
+        let missing = place.path().join("hub");
+        assert!(DataDir::existing(&missing).err().unwrap().to_string().contains("no data directory"));
+        assert!(!missing.exists());
     }
 
     #[test]

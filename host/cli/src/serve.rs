@@ -45,6 +45,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let listener = bind(&config).await?;
     let address = listener.local_addr()?;
     let data = DataDir::open(&config.data)?;
+    let _lock = data.lock()?;
     let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     let store = open(&config, &data).await?;
     logs::start(&config);

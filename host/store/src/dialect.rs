@@ -54,7 +54,7 @@ pub(crate) fn claim_statement(conn: &Conn<'_>) -> &'static str {
             concat!(
                 "UPDATE partitions SET owner = $1, session = $2, fence = fence + 1, lease_until = $4 ",
                 "WHERE (tenant_id, bucket) IN (SELECT tenant_id, bucket FROM partitions ",
-                "WHERE lease_until <= $3 OR owner IS NULL OR (owner = $1 AND session <> $2) ",
+                "WHERE lease_until <= $3 OR owner IS NULL OR (owner = $6 AND session <> $2) ",
                 "ORDER BY lease_until, tenant_id, bucket LIMIT $5",
                 $lock,
                 ") RETURNING tenant_id, bucket, fence, checkpoint, clock, commits, ",

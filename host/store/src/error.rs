@@ -26,6 +26,12 @@ pub enum StoreError {
     /// The database was written by a newer version of the hub.
     #[error("the database has schema version {found}, this binary knows versions up to {known}: use a newer binary")]
     Newer { found: i64, known: i64 },
+    /// The database was written by an older version of the hub, and is only looked at.
+    #[error("the database has an older schema than this binary: `openhub serve` brings it up to date")]
+    Older,
+    /// There is nothing to look at.
+    #[error("{0}: `openhub serve` and `openhub tenant create` make it")]
+    Absent(String),
     /// The database could not be opened or reached at start.
     #[error("the database cannot be reached: {reason}")]
     Unreachable { reason: String },

@@ -1,9 +1,13 @@
-//! Opening a database: connections and their settings, the version checks, the migrations.
+//! Opening a database: connections and their settings, the version checks, the migrations. What is only looked at is
+//! neither made nor migrated.
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -97,10 +101,8 @@ impl Opener {
     /// The write connection of a database that this version knows, migrated.
     pub(crate) async fn open(&self) -> Result<Link, StoreError> {
         let unreachable = |error: &dyn std::fmt::Display| StoreError::Unreachable { reason: error.to_string() };
-        if let Opener::Sqlite(options) = self
-            && let Some(folder) = options.get_filename().parent()
-        {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| unreachable(&error))?;
+        if let Opener::Sqlite(options) = self {
+            private(options.get_filename()).await.map_err(|error| unreachable(&error))?;
         }
         let mut link = match self {
             Opener::Sqlite(options) => Link::Sqlite(
@@ -130,6 +132,47 @@ impl Opener {
         Ok(link)
     }
 
+    /// Connections that look at what is there.
+    pub(crate) async fn look(&self, connections: u32) -> Result<Pool, StoreError> {
+        let unreachable = |error: sqlx::Error| StoreError::Unreachable { reason: error.to_string() };
+        let (pool, migrator, applied) = match self {
+            Opener::Sqlite(options) => {
+                let file = options.get_filename();
+                if tokio::fs::metadata(file).await.is_ok_and(|file| file.len() == 0) || !file.exists() {
+                    return Err(StoreError::Absent(format!("there is no database {}", file.display())));
+                }
+                let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY).pragma("query_only", "ON");
+                let pool = SqlitePoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ACQUIRE);
+                let pool = pool.connect_with(options).await.map_err(unreachable)?;
+                let there = "SELECT CAST(COUNT(*) AS BIGINT) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+                let there: i64 = sqlx::query_scalar(there).fetch_one(&pool).await.map_err(unreachable)?;
+                let applied = match there {
+                    0 => Vec::new(),
+                    _ => sqlx::query_scalar(APPLIED).fetch_all(&pool).await?,
+                };
+                (Pool::Sqlite(pool), &SQLITE, applied)
+            }
+            Opener::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ACQUIRE);
+                let pool = pool.connect_with(options.clone()).await.map_err(unreachable)?;
+                let there = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')";
+                let there: i64 = sqlx::query_scalar(there).fetch_one(&pool).await.map_err(unreachable)?;
+                let applied = match there {
+                    0 => Vec::new(),
+                    _ => sqlx::query_scalar(APPLIED).fetch_all(&pool).await?,
+                };
+                (Pool::Postgres(pool), &POSTGRES, applied)
+            }
+        };
+        match of_this_version(migrator, &applied) {
+            Ok(()) => Ok(pool),
+            Err(error) => {
+                pool.close().await;
+                Err(error)
+            }
+        }
+    }
+
     pub(crate) async fn pool(&self, connections: u32) -> Result<Pool, StoreError> {
         let connections = connections.max(1);
         Ok(match self {
@@ -144,6 +187,43 @@ impl Opener {
             }
         })
     }
+}
+
+const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+
+fn of_this_version(migrator: &Migrator, applied: &[i64]) -> Result<(), StoreError> {
+    let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
+    let newest = known.iter().max().copied().unwrap_or(0);
+    match applied.last() {
+        None => Err(StoreError::Absent("the database is empty".to_owned())),
+        Some(found) if *found > newest => Err(StoreError::Newer { found: *found, known: newest }),
+        Some(_) if known.iter().any(|version| !applied.contains(version)) => Err(StoreError::Older),
+        Some(_) => Ok(()),
+    }
+}
+
+/// A database file is its owner's alone; the files that SQLite makes beside it take after it.
+async fn private(file: &Path) -> std::io::Result<()> {
+    if file.to_string_lossy().starts_with("file:") {
+        return Ok(());
+    }
+    if let Some(folder) = file.parent() {
+        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
+    }
+    match tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).await {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    // Of an older version, maybe.
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        let Ok(found) = tokio::fs::metadata(&name).await else { continue };
+        if found.permissions().mode() & 0o077 != 0 {
+            tokio::fs::set_permissions(&name, Permissions::from_mode(0o600)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {

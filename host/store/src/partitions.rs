@@ -83,6 +83,7 @@ impl Store {
                         now.micros(),
                         until.micros(),
                         limit(partitions),
+                        holder.takes_over(),
                     )?;
                     let mut leases = Vec::with_capacity(rows.len());
                     for (tenant, bucket, fence, checkpoint, clock, commits, kind) in rows {

@@ -3,6 +3,7 @@
 use openhub_model::TenantId;
 use openhub_model::identity::Marker;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -48,6 +49,19 @@ pub struct Store {
 pub(crate) struct Holder {
     pub(crate) node: String,
     pub(crate) session: String,
+    claimed: AtomicBool,
+}
+
+impl Holder {
+    fn new(node: String, session: String) -> Holder {
+        Holder { node, session, claimed: AtomicBool::new(false) }
+    }
+
+    /// Whose leases are taken over although they have not run out: at its first claim, a node's own of an earlier process. Two
+    /// living nodes of one name would else take them from each other for ever.
+    pub(crate) fn takes_over(&self) -> &str {
+        if self.claimed.swap(true, Ordering::Relaxed) { "" } else { &self.node }
+    }
 }
 
 impl Store {
@@ -71,7 +85,21 @@ impl Store {
             signals,
             crowd: Arc::default(),
             checkpoints: Arc::new(Mutex::new(checkpoints)),
-            holder: Arc::new(Holder { node: config.node.clone(), session }),
+            holder: Arc::new(Holder::new(config.node.clone(), session)),
+            marker: Arc::default(),
+        })
+    }
+
+    /// Opens what is there to look at it: nothing is made, migrated or written. Writes answer [`StoreError::Unavailable`].
+    pub async fn look(config: &Config) -> Result<Store, StoreError> {
+        let pool = Opener::parse(&config.url)?.look(config.read_connections).await?;
+        Ok(Store {
+            writer: Writer::none(),
+            pool,
+            signals: Arc::default(),
+            crowd: Arc::default(),
+            checkpoints: Arc::default(),
+            holder: Arc::new(Holder::new(config.node.clone(), String::new())),
             marker: Arc::default(),
         })
     }

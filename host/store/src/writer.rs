@@ -186,6 +186,11 @@ impl Writer {
         Writer { queue, owes }
     }
 
+    /// For a store that is only looked at.
+    pub(crate) fn none() -> Writer {
+        Writer { queue: mpsc::channel(1).0, owes: watch::channel(None).1 }
+    }
+
     /// For how long the database has owed an answer.
     pub(crate) fn owed_for(&self) -> Duration {
         self.owes.borrow().map_or(Duration::ZERO, |since| since.elapsed())

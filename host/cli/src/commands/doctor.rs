@@ -1,8 +1,12 @@
-//! `openhub doctor`: whether this machine and this configuration can run a hub, one line a check.
+//! `openhub doctor`: whether this machine and this configuration can run a hub, one line a check. It only looks: nothing is
+//! made, written or migrated.
 
 use anyhow::Result;
+use nix::unistd::{AccessFlags, access};
 use openhub_model::Timestamp;
-use openhub_store::Store;
+use openhub_store::{Store, StoreError};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Flags};
@@ -27,12 +31,10 @@ use Finding::{Bad, Doubtful, Good};
 pub async fn run(flags: Flags) -> Result<ExitCode> {
     let config = Config::load(&flags)?;
     let mut findings = vec![("configuration", Good("reads and makes sense".to_owned()))];
-    let data = DataDir::open(&config.data);
-    findings.push(("data directory", data_directory(&data)));
-    if let Ok(data) = &data {
-        findings.push(("secret key", secret_key(data)));
-        findings.push(("database", database(&config, data).await));
-    }
+    findings.push(("data directory", data_directory(&config.data)));
+    let data = DataDir::existing(&config.data).ok();
+    findings.push(("secret key", secret_key(data.as_ref())));
+    findings.push(("database", database(&config).await));
     findings.push(("memory maps", memory_maps()));
     findings.push(("clock", clock(serve::wall_clock())));
     let mut is_bad = false;
@@ -50,40 +52,49 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn data_directory(data: &Result<DataDir>) -> Finding {
-    let data = match data {
-        Ok(data) => data,
-        Err(error) => return Bad(format!("{error:#}")),
+fn data_directory(path: &Path) -> Finding {
+    let Ok(found) = path.metadata() else {
+        return match path.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists()) {
+            Some(above) if can_write(above) => {
+                Doubtful(format!("there is no {} yet: `openhub serve` makes it", path.display()))
+            }
+            _ => Bad(format!("there is no {}, and it cannot be made", path.display())),
+        };
     };
-    let probe = data.path().join(".doctor");
-    match std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe)) {
-        Ok(()) => Good(format!("{} can be written", data.path().display())),
-        Err(error) => Bad(format!("{} cannot be written: {error}", data.path().display())),
+    match found.permissions().mode() & 0o077 {
+        _ if !found.is_dir() => Bad(format!("{} is no directory", path.display())),
+        _ if !can_write(path) => Bad(format!("{} cannot be written", path.display())),
+        0 => Good(format!("{} can be written, by its owner alone", path.display())),
+        _ => Doubtful(format!("{} is open to others than its owner: chmod 700 it", path.display())),
     }
 }
 
-fn secret_key(data: &DataDir) -> Finding {
-    match data.secret_key() {
-        Ok(_) => Good("is there, for its owner alone".to_owned()),
+fn can_write(folder: &Path) -> bool {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+fn secret_key(data: Option<&DataDir>) -> Finding {
+    match DataDir::key_there(data) {
+        Ok(true) => Good("is there, for its owner alone".to_owned()),
+        Ok(false) => Doubtful("there is none yet: `openhub serve` makes it".to_owned()),
         Err(error) => Bad(format!("{error:#}")),
     }
 }
 
-/// Opens it as a hub would: SQLite's version, the schema's version and the migrations are checked on the way.
-async fn database(config: &Config, data: &DataDir) -> Finding {
-    let settings = match data.node() {
-        Ok(node) => openhub_store::Config { url: config.database_url(data.path()), node, read_connections: 1 },
-        Err(error) => return Bad(format!("{error:#}")),
+/// Looks at it as a hub would find it: whether it answers, and the schema's version.
+async fn database(config: &Config) -> Finding {
+    let settings =
+        openhub_store::Config { url: config.database_url(&config.data), node: String::new(), read_connections: 1 };
+    let store = match Store::look(&settings).await {
+        Ok(store) => store,
+        Err(error @ (StoreError::Absent(_) | StoreError::Older)) => return Doubtful(error.to_string()),
+        Err(error) => return Bad(error.to_string()),
     };
-    match Store::open(&settings).await {
-        Ok(store) => {
-            let tenants = store.tenants().await;
-            store.close().await;
-            match tenants {
-                Ok(tenants) => Good(format!("opens, its version and schema are in order; {} tenants", tenants.len())),
-                Err(error) => Bad(error.to_string()),
-            }
-        }
+    let tenants = store.tenants().await;
+    store.close().await;
+    match tenants {
+        Ok(tenants) => Good(format!("answers, its schema is in order; {} tenants", tenants.len())),
         Err(error) => Bad(error.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use openhub_api::KeyScopes;
 use openhub_store::{Scope, Store, Tenant};
 use serde_json::json;
 
-use super::tenant::open;
+use super::tenant::{look, open};
 use crate::config::{Config, Flags};
 use crate::mint::mint;
 use crate::serve;
@@ -61,7 +61,10 @@ impl Command {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load(arguments.command.flags())?;
-    let store = open(&config).await?;
+    let store = match &arguments.command {
+        Command::List { .. } => look(&config).await?,
+        Command::Create { .. } | Command::Revoke { .. } => open(&config).await?,
+    };
     let done = act(arguments.command, &config, &store).await;
     store.close().await;
     done

@@ -71,7 +71,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             }
         }
         Command::List { json, flags } => {
-            let store = open(&Config::load(&flags)?).await?;
+            let store = look(&Config::load(&flags)?).await?;
             let tenants = store.tenants().await;
             store.close().await;
             for tenant in tenants? {
@@ -103,6 +103,16 @@ fn clock_word(clock: ClockKind) -> &'static str {
         ClockKind::Live => "live",
         ClockKind::Replay => "replay",
     }
+}
+
+/// The database of a command that only looks: nothing is made and nothing migrated.
+pub async fn look(config: &Config) -> Result<Store> {
+    let url = match config.database.is_some() {
+        true => config.database_url(&config.data),
+        false => config.database_url(data::DataDir::existing(&config.data)?.path()),
+    };
+    let settings = openhub_store::Config { url, node: String::new(), read_connections: 1 };
+    Store::look(&settings).await.map_err(refusal::of_store)
 }
 
 /// The database of a command that works beside a hub.
