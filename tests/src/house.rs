@@ -9,7 +9,7 @@ use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, TenantId, 
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
-    Claim, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, PluginStatus, RunFilter, Scope,
+    Claim, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, RunFilter, Scope,
     SegmentVersion, Store,
 };
 use serde_json::{Value, json};
@@ -75,15 +75,8 @@ impl House {
         let digest = openhub_runtime::Runtime::inspect(&plugin.bytes).expect("a component").digest;
         let name = plugin.manifest.name.clone();
         let installation = Installation {
-            name: name.clone(),
-            digest: digest.clone(),
-            version: plugin.manifest.version.clone(),
-            manifest: plugin.manifest.clone(),
-            status: PluginStatus::Installed,
             settings: settings.clone(),
-            grant: json!({}),
-            secrets: Default::default(),
-            installed_at: HOST_NOW,
+            ..Installation::uploaded(digest.clone(), plugin.manifest.clone(), HOST_NOW)
         };
         let enabled = json!({ "plugin": name, "digest": digest, "settings": settings, "grant": {} });
         let ops = vec![

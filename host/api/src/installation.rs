@@ -1,11 +1,14 @@
 //! Whether an installation's settings and grant fit its manifest, with pointers into the request.
 
 use openhub_engine::catalog::{ReadPath, WritePath};
+use openhub_engine::uses::{self, Fate};
 use openhub_model::manifest::{Field, Manifest, SecretShape, Type};
 use openhub_model::{Fault, Timestamp, decimal, limits};
-use openhub_store::Installation;
+use openhub_store::{Installation, Scope};
 use serde_json::{Map, Value, json};
 
+use crate::app::App;
+use crate::problem::{IN_USE, Problem};
 use crate::text::step;
 
 /// The settings' name under which an admin points rules at other events and properties.
@@ -181,6 +184,17 @@ fn describe(of: &Type) -> String {
     }
 }
 
+/// Refuses what would take something away from who uses it, and names them.
+pub(crate) async fn unused(app: &App, scope: &Scope, name: &str, fate: Fate<'_>, what: &str) -> Result<(), Problem> {
+    let users = uses::users(&app.store, scope, name, fate).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<&str> = users.iter().map(|user| user.pointer.as_str()).collect();
+    let detail = format!("`{name}` is used, and cannot be {what} before that has changed: {}", named.join(", "));
+    Err(Problem::new(IN_USE, detail).with_faults(users))
+}
+
 /// All that the manifest asks for.
 pub(crate) fn whole_grant(manifest: &Manifest) -> Value {
     json!({"hosts": manifest.hosts, "imports": manifest.imports})
@@ -202,7 +216,6 @@ pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[Stri
 mod tests {
     use super::*;
     use openhub_model::manifest::{SecretEncoding, SecretPlace};
-    use openhub_store::PluginStatus;
     use std::collections::BTreeMap;
 
     fn installation(settings: Value) -> Installation {
@@ -221,15 +234,9 @@ mod tests {
             ..Manifest::default()
         };
         Installation {
-            name: "webhook".into(),
-            digest: "0".into(),
-            version: "1.0.0".into(),
-            manifest,
-            status: PluginStatus::Installed,
             settings,
-            grant: json!({}),
             secrets: BTreeMap::from([("signing".to_owned(), "sealed".to_owned())]),
-            installed_at: Timestamp::default(),
+            ..Installation::uploaded("0".into(), manifest, Timestamp::default())
         }
     }
 

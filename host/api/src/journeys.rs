@@ -2,7 +2,7 @@
 
 use openhub_journey::{Journey, Named, Surroundings};
 use openhub_model::Fault;
-use openhub_store::{PluginStatus, Scope};
+use openhub_store::{JourneyVersion, PluginStatus, Scope};
 use serde_json::Value;
 
 use crate::app::App;
@@ -15,6 +15,15 @@ pub(crate) async fn faults(app: &App, scope: &Scope, name: &str, definition: &Va
     let journeys = app.store.journeys(scope).await?.into_iter().map(|journey| journey.name).chain([name.to_owned()]);
     surroundings.named = Some(Named { segments: segments.collect(), journeys: journeys.collect() });
     Ok(check(name, definition, &surroundings))
+}
+
+/// What a published version lacks by now; it was checked against all else when it was published.
+pub(crate) async fn faults_of_version(
+    app: &App,
+    scope: &Scope,
+    version: &JourneyVersion,
+) -> Result<Vec<Fault>, Problem> {
+    Ok(check(&version.journey, &version.definition, &surroundings(app, scope).await?))
 }
 
 fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {

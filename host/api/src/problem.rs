@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use openhub_engine::EngineError;
 use openhub_engine::objects::ObjectError;
 use openhub_model::Fault;
 use openhub_runtime::Refusal;
@@ -139,6 +140,15 @@ impl From<StoreError> for Problem {
             | StoreError::Absent(_)
             | StoreError::Corrupt(_)
             | StoreError::Undone => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            error => Problem::internal(&error),
         }
     }
 }

@@ -9,7 +9,7 @@ use openhub_store::{Op, Scope, Tenant};
 use serde_json::Value;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{CONFLICT, Problem};
 use crate::views::PendingView;
 
 /// The tenant of a credential.
@@ -56,10 +56,18 @@ pub(crate) enum Progress {
     Pending(i64),
 }
 
-/// Writes, and waits a little for the engine.
+/// Writes, and waits a little for the engine. A change that the engine refuses at its place is refused here, too.
 pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Progress, Problem> {
     let appended = app.store.transact(scope, ops).await?;
-    Ok(wait(app, scope.tenant(), appended.position, app.limits.write_wait).await)
+    let progress = wait(app, scope.tenant(), appended.position, app.limits.write_wait).await;
+    let catalog = app.engine.catalog(scope.tenant()).unwrap_or_default();
+    match (&progress, catalog.refusal_at(appended.position)) {
+        (Progress::Done, Some(reason)) => {
+            let detail = format!("It did nothing at its place in the log, position {}: {reason}", appended.position);
+            Err(Problem::new(CONFLICT, detail))
+        }
+        _ => Ok(progress),
+    }
 }
 
 /// Waits until the engine has passed the position, but at most so long, and not beyond the hub's own end.

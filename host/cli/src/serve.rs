@@ -12,6 +12,7 @@ use openhub_runtime::Runtime;
 use openhub_store::Store;
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -51,8 +52,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
     let metrics = metrics::install()?;
-    let runtime =
-        Runtime::new(runtime_config(&config, &data, address.ip())?).context("the plugin runtime did not start")?;
+    let runtime = Runtime::new(runtime_config(&config, Some(data.cache()), address.ip())?)
+        .context("the plugin runtime did not start")?;
     let engine = Arc::new(Engine::start(
         store.clone(),
         runtime.clone(),
@@ -105,7 +106,7 @@ async fn open(config: &Config, data: &DataDir) -> Result<Store> {
     Store::open(&settings).await.map_err(refusal::of_store)
 }
 
-fn runtime_config(config: &Config, data: &DataDir, listen: IpAddr) -> Result<openhub_runtime::Config> {
+pub fn runtime_config(config: &Config, cache: Option<PathBuf>, listen: IpAddr) -> Result<openhub_runtime::Config> {
     let allow_private = config.allow_private.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
     let limits = openhub_runtime::Defaults {
         compile_ms: config.compile_seconds * 1_000,
@@ -114,7 +115,7 @@ fn runtime_config(config: &Config, data: &DataDir, listen: IpAddr) -> Result<ope
     };
     Ok(openhub_runtime::Config {
         limits,
-        cache: Some(data.cache()),
+        cache,
         allow_private: allow_private
             .map_err(|error| Refusal::new(format!("bad configuration: `allow_private`: {error}")))?,
         own: own_addresses(listen)?,

@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use crate::EngineError;
 use crate::body;
+use crate::catalog::EntryFault;
 use crate::erase::ERASED;
+use crate::judge;
 use crate::lane::Lane;
 use crate::unmerge::Surroundings;
 
+/// The control event of a secret that was set: the plugin is called with it from there on.
+pub const SECRET_SET: &str = "plugin.secret-set";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -24,9 +28,15 @@ impl Lane {
             return self.erase(&event).await;
         }
         let undone = self.unmerged(&event).await?;
-        let change = if undone.is_some() { None } else { catalog_change(&event) };
-        if change.is_none() && undone.is_none() {
+        let mut change = if undone.is_some() { None } else { catalog_change(&event) };
+        if change.is_none() && undone.is_none() && event.name != SECRET_SET {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
+        }
+        if let Some(asked) = &change
+            && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
+        {
+            self.refused.push(refused(&event, asked, reason));
+            change = None;
         }
         let changes = Changes {
             checkpoint: event.position,
@@ -63,13 +73,24 @@ impl Lane {
     }
 }
 
+/// A change that does nothing at its place.
+fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
+    let about = match change {
+        CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
+        CatalogChange::Journey { name, .. } => format!(" of {name}"),
+        _ => String::new(),
+    };
+    EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
+}
+
 fn catalog_change(event: &Event) -> Option<CatalogChange> {
     let body: Value = serde_json::from_str(&event.body).ok()?;
     let text = |field: &str| body[field].as_str().map(str::to_owned);
     let plugin = |status| {
         let agreed = |field: &str| Some(&body[field]).filter(|value| value.is_object()).cloned();
         let (settings, grant) = (agreed("settings"), agreed("grant"));
-        Some(CatalogChange::Plugin { name: text("plugin")?, status, settings, grant, position: event.position })
+        let (name, digest) = (text("plugin")?, text("digest"));
+        Some(CatalogChange::Plugin { name, status, digest, settings, grant, position: event.position })
     };
     let journey = |status, version| {
         Some(CatalogChange::Journey { name: text("journey")?, status, version, position: event.position })
@@ -77,7 +98,7 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
     match event.name.as_str() {
         "plugin.enabled" => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
-        "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")? }),
+        "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")?, digest: text("digest") }),
         "segment.published" => Some(CatalogChange::Segment {
             name: text("segment")?,
             version: body["version"].as_i64()?,

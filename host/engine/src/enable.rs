@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use openhub_model::Fault;
 use openhub_model::manifest::Manifest;
 
-use crate::catalog::{ReadPath, WritePath};
+use openhub_store::Installation;
+use serde_json::Value;
+
+use crate::catalog::{ReadPath, WritePath, bound_path};
 
 /// A rule as the order sees it: what state it reads and writes (`attributes.tier`, `tags.vip`).
 #[derive(Clone, Debug)]
@@ -67,15 +70,29 @@ pub fn order(nodes: &[Node]) -> Result<Vec<usize>, Cycle> {
     Ok(order)
 }
 
+/// A version with the settings that it runs under: they may point its rules at other reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub manifest: &'a Manifest,
+    pub settings: &'a Value,
+}
+
+impl<'a> From<&'a Installation> for Candidate<'a> {
+    fn from(installation: &'a Installation) -> Candidate<'a> {
+        Candidate { manifest: &installation.manifest, settings: &installation.settings }
+    }
+}
+
 /// Checks the candidate against the plugins that are enabled (the candidate's own older version left out).
-pub fn check(enabled: &[&Manifest], candidate: &Manifest) -> Vec<Fault> {
-    let others: Vec<&Manifest> = enabled.iter().copied().filter(|other| other.name != candidate.name).collect();
+pub fn check(enabled: &[Candidate<'_>], candidate: Candidate<'_>) -> Vec<Fault> {
+    let name = &candidate.manifest.name;
+    let others: Vec<Candidate<'_>> = enabled.iter().copied().filter(|other| other.manifest.name != *name).collect();
     let mut faults = Vec::new();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     for other in &others {
-        owners.extend(owned(other).map(|(what, _)| (what, other.name.clone())));
+        owners.extend(owned(other.manifest).map(|(what, _)| (what, other.manifest.name.clone())));
     }
-    for (what, pointer) in owned(candidate) {
+    for (what, pointer) in owned(candidate.manifest) {
         match owners.get(&what) {
             Some(owner) => faults.push(Fault::new(
                 pointer,
@@ -83,7 +100,7 @@ pub fn check(enabled: &[&Manifest], candidate: &Manifest) -> Vec<Fault> {
                 format!("{what} belongs to the enabled plugin `{owner}`"),
             )),
             None => {
-                owners.insert(what, candidate.name.clone());
+                owners.insert(what, name.clone());
             }
         }
     }
@@ -116,10 +133,11 @@ fn owned(manifest: &Manifest) -> impl Iterator<Item = (String, String)> {
     writes.chain(objects).chain(channels)
 }
 
-fn nodes(manifest: &Manifest) -> Vec<Node> {
+fn nodes(Candidate { manifest, settings }: Candidate<'_>) -> Vec<Node> {
+    let path = |rule: &str, read| state_read(&bound_path(settings, rule, read)?);
     let nodes = manifest.rules.iter().map(|rule| Node {
         id: (manifest.name.clone(), rule.name.clone()),
-        reads: rule.reads.iter().filter_map(|read| state_read(&ReadPath::parse(&read.path)?)).collect(),
+        reads: rule.reads.iter().filter_map(|read| path(&rule.name, read)).collect(),
         writes: rule.writes.iter().filter_map(|write| state_written(&WritePath::parse(&write.path)?)).collect(),
     });
     nodes.collect()
@@ -129,6 +147,7 @@ fn nodes(manifest: &Manifest) -> Vec<Node> {
 mod tests {
     use super::*;
     use openhub_model::manifest::{Read, RuleShape, Type, Write};
+    use serde_json::json;
 
     fn plugin(name: &str, reads: &[&str], writes: &[&str]) -> Manifest {
         let rule = RuleShape {
@@ -155,11 +174,15 @@ mod tests {
         Manifest { name: name.into(), rules: vec![rule], ..Manifest::default() }
     }
 
+    fn alone(manifest: &Manifest) -> Candidate<'_> {
+        Candidate { manifest, settings: &Value::Null }
+    }
+
     #[test]
     fn a_writer_runs_before_its_reader() {
         let reader = plugin("a", &["customer.attributes.x"], &["customer.attributes.y"]);
         let writer = plugin("b", &["customer.attributes.x"], &["customer.attributes.x"]);
-        let nodes: Vec<Node> = [&reader, &writer].into_iter().flat_map(nodes).collect();
+        let nodes: Vec<Node> = [&reader, &writer].into_iter().map(alone).flat_map(nodes).collect();
         assert_eq!(order(&nodes).unwrap(), [1, 0]);
     }
 
@@ -167,13 +190,24 @@ mod tests {
     fn two_owners_and_cycles_are_refused() {
         let one = plugin("one", &["customer.attributes.b"], &["customer.attributes.a"]);
         let two = plugin("two", &["customer.attributes.a"], &["customer.attributes.b"]);
-        let faults = check(&[&one], &two);
+        let faults = check(&[alone(&one)], alone(&two));
         assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["rule-cycle"]);
         let same = plugin("same", &[], &["customer.attributes.a"]);
-        assert_eq!(check(&[&one], &same)[0].code, "already-owned");
-        assert_eq!(check(&[&one], &one), [], "a plugin does not stand in its own way");
+        assert_eq!(check(&[alone(&one)], alone(&same))[0].code, "already-owned");
+        assert_eq!(check(&[alone(&one)], alone(&one)), [], "a plugin does not stand in its own way");
         let counter = plugin("counter", &[], &["customer.counters.n"]);
         let other = plugin("other", &[], &["customer.counters.n"]);
-        assert_eq!(check(&[&counter], &other), [], "counters may have many");
+        assert_eq!(check(&[alone(&counter)], alone(&other)), [], "counters may have many");
+    }
+
+    #[test]
+    fn a_read_that_is_pointed_at_anothers_write_closes_a_cycle() {
+        let mut one = plugin("one", &["event.properties.x"], &["customer.attributes.a"]);
+        one.rules[0].reads[0].bind = true;
+        let two = plugin("two", &["customer.attributes.a"], &["customer.attributes.b"]);
+        let settings = json!({"bindings": {"rule": {"reads": {"read": "customer.attributes.b"}}}});
+        assert_eq!(check(&[alone(&two)], alone(&one)), []);
+        let bound = Candidate { manifest: &one, settings: &settings };
+        assert_eq!(check(&[alone(&two)], bound)[0].code, "rule-cycle");
     }
 }

@@ -74,6 +74,11 @@ impl Catalogs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, catalog);
     }
 
+    fn standing_out(&self) -> usize {
+        let catalogs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.values().map(|catalog| catalog.faults.len()).sum()
+    }
+
     pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
     }
@@ -188,6 +193,11 @@ impl Engine {
         let mut positions = self.shared.positions.watch(tenant);
         let reached = positions.wait_for(|reached| *reached >= position);
         matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+    }
+
+    /// How much is not in force though it was asked for, of all tenants of this node.
+    pub fn standing_out(&self) -> usize {
+        self.shared.catalogs.standing_out()
     }
 
     /// What a tenant runs. None while no lane of this node has loaded it.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
-use crate::catalog::{Catalog, Unfilled};
+use crate::catalog::{Catalog, EntryFault, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
@@ -43,6 +43,8 @@ pub struct Lane {
     needs: Vec<(String, String)>,
     /// The next batch may be waited for until then.
     gathers: Option<Instant>,
+    /// Changes that did nothing at their place in the log.
+    pub(crate) refused: Vec<EntryFault>,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
@@ -69,6 +71,7 @@ impl Lane {
             retries: Retries::default(),
             needs: Vec::new(),
             gathers: None,
+            refused: Vec::new(),
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
@@ -138,7 +141,11 @@ impl Lane {
     }
 
     pub(crate) async fn reload(&mut self) -> Result<(), EngineError> {
-        let catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
+        let mut catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
+        catalog.faults.extend(self.refused.iter().cloned());
+        for fault in catalog.faults.iter().filter(|fault| !self.catalog.faults.contains(fault)) {
+            tracing::error!(tenant.id = self.lease.tenant.0, %fault, "Something is not in force though it was asked for.");
+        }
         self.forget();
         self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);

@@ -18,6 +18,7 @@ mod error;
 mod fill;
 mod gather;
 mod held;
+mod judge;
 mod lane;
 mod load;
 pub mod objects;
@@ -25,6 +26,7 @@ mod prepared;
 pub mod secrets;
 mod suppression;
 mod unmerge;
+pub mod uses;
 
 pub use body::identities_of;
 pub use catalog::Catalog;

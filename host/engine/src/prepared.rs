@@ -35,6 +35,9 @@ impl Prepared {
             .prepare_with(&component, granted)
             .await
             .map_err(|source| EngineError::Plugin { plugin: name.to_owned(), source })?;
+        if plugin.digest() != digest {
+            return Err(EngineError::OtherComponent { digest: digest.to_owned() });
+        }
         plugins.insert(key, plugin.clone());
         Ok(plugin)
     }

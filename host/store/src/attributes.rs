@@ -7,12 +7,21 @@ use std::collections::BTreeMap;
 use crate::connection::{execute, select};
 use crate::decode::json;
 use crate::error::StoreError;
+use crate::plugins::{Unreadable, readable};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
 
 impl Store {
     pub async fn declared_attributes(&self, scope: &Scope) -> Result<BTreeMap<String, Declaration>, StoreError> {
+        Ok(self.readable_attributes(scope).await?.0.into_iter().collect())
+    }
+
+    /// The declarations, and those that cannot be read.
+    pub async fn readable_attributes(
+        &self,
+        scope: &Scope,
+    ) -> Result<(Vec<(String, Declaration)>, Vec<Unreadable>), StoreError> {
         let rows = select!(
             self,
             scope,
@@ -20,7 +29,10 @@ impl Store {
             "SELECT name, definition FROM attributes WHERE tenant_id = $1",
             scope.tenant().0,
         );
-        rows.into_iter().map(|(name, text)| Ok((name, json(&text, "an attribute's declaration")?))).collect()
+        Ok(readable(rows.into_iter().map(|(name, text)| match json(&text, "an attribute's declaration") {
+            Ok(declaration) => Ok((name, declaration)),
+            Err(error) => Err(Unreadable::of(&name, None, error)),
+        })))
     }
 }
 

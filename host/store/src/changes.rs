@@ -102,10 +102,12 @@ pub struct SetAside {
 /// A change of what the engine runs, taking effect at its position.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CatalogChange {
-    /// Settings and grant are what an admin agreed to with the change; `None` keeps them.
+    /// Settings and grant are what an admin agreed to with the change; `None` keeps them. The digest is the component that was
+    /// agreed to: a candidate of that digest becomes the version that runs.
     Plugin {
         name: String,
         status: PluginStatus,
+        digest: Option<String>,
         settings: Option<Value>,
         grant: Option<Value>,
         position: i64,
@@ -121,8 +123,10 @@ pub enum CatalogChange {
         declaration: Option<Declaration>,
         position: i64,
     },
+    /// The digest is the component that was meant.
     RemovePlugin {
         name: String,
+        digest: Option<String>,
     },
     /// `version` is the one that starts runs from now on; `None` keeps the active one.
     Journey {

@@ -4,7 +4,7 @@
 use openhub_model::{NewEvent, PartId, TenantId, Timestamp};
 
 use crate::attributes::put_attribute;
-use crate::bulk::{self, Bulk, Rows, json_text};
+use crate::bulk::{self, Bulk, Rows};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
 use crate::claims::{claim_rows, put_claims};
 use crate::connection::{execute, select};
@@ -19,6 +19,7 @@ use crate::messages::{add_messages, message_rows};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::{Lease, Move, Moved, move_on};
 use crate::parts::{drop_parts, part_rows, put_parts};
+use crate::plugins::change_plugin;
 use crate::properties::Kept;
 use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::scope::Scope;
@@ -316,22 +317,12 @@ async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChang
         CatalogChange::Attribute { name, declaration, position } => {
             return put_attribute(tx, tenant, name, declaration.as_ref(), *position).await;
         }
-        CatalogChange::Plugin { name, status, settings, grant, position } => execute!(
-            tx.conn(),
-            "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
-             granted = COALESCE($6, granted) WHERE tenant_id = $1 AND name = $2",
-            tenant.0,
-            name,
-            status.code(),
-            *position,
-            settings.as_ref().map(json_text),
-            grant.as_ref().map(json_text),
-        ),
+        CatalogChange::Plugin { .. } => return change_plugin(tx, tenant, change).await,
         CatalogChange::Segment { name, version, position } => {
             return put_in_force(tx, tenant, name, *version, *position).await;
         }
         CatalogChange::RemoveSegment { name } => return remove_segment(tx, tenant, name).await,
-        CatalogChange::RemovePlugin { name } => {
+        CatalogChange::RemovePlugin { name, .. } => {
             execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)
         }
         CatalogChange::Journey { name, status, version, position } => execute!(

@@ -7,12 +7,18 @@ use openhub_model::identity::{Policies, Policy};
 use crate::connection::{execute, select};
 use crate::decode::json;
 use crate::error::StoreError;
+use crate::plugins::{Unreadable, readable};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
 
 impl Store {
     pub async fn identity_policies(&self, scope: &Scope) -> Result<Policies, StoreError> {
+        Ok(Policies::new(self.readable_policies(scope).await?.0))
+    }
+
+    /// The versions by the position that they took effect at, and those that cannot be read.
+    pub async fn readable_policies(&self, scope: &Scope) -> Result<(Vec<(i64, Policy)>, Vec<Unreadable>), StoreError> {
         let rows = select!(
             self,
             scope,
@@ -20,8 +26,10 @@ impl Store {
             "SELECT position, definition FROM identity_policies WHERE tenant_id = $1 ORDER BY position",
             scope.tenant().0,
         );
-        let versions = rows.into_iter().map(|(at, text)| Ok((at, json::<Policy>(&text, "identity kinds")?)));
-        Ok(Policies::new(versions.collect::<Result<Vec<_>, StoreError>>()?))
+        Ok(readable(rows.into_iter().map(|(at, text)| match json(&text, "identity kinds") {
+            Ok(policy) => Ok((at, policy)),
+            Err(error) => Err(Unreadable::of("identity kinds", Some(at), error)),
+        })))
     }
 }
 

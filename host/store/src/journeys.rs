@@ -7,6 +7,7 @@ use crate::bulk::json_text;
 use crate::connection::{execute, select};
 use crate::decode::{corrupt, json, time};
 use crate::error::StoreError;
+use crate::plugins::{Unreadable, readable};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
@@ -121,8 +122,13 @@ impl Store {
         rows.into_iter().next().map(journey_version).transpose()
     }
 
-    /// What the engine must have loaded: versions that are active or that runs still wait in.
+    /// Versions that are active or that runs still wait in, as far as they can be read.
     pub async fn published_versions(&self, scope: &Scope) -> Result<Vec<JourneyVersion>, StoreError> {
+        Ok(self.readable_versions(scope).await?.0)
+    }
+
+    /// What the engine must have loaded: versions that are active or that runs still wait in; and those that cannot be read.
+    pub async fn readable_versions(&self, scope: &Scope) -> Result<(Vec<JourneyVersion>, Vec<Unreadable>), StoreError> {
         let rows = select!(
             self,
             scope,
@@ -133,7 +139,10 @@ impl Store {
              AND c.waiting > 0)) ORDER BY v.journey, v.version",
             scope.tenant().0,
         );
-        rows.into_iter().map(journey_version).collect()
+        Ok(readable(rows.into_iter().map(|row| {
+            let (name, version) = (row.0.clone(), row.1);
+            journey_version(row).map_err(|error| Unreadable::of(&name, Some(version), error))
+        })))
     }
 
     /// Every node that a run ever entered, by version and node.
@@ -218,7 +227,8 @@ fn journey((name, status, draft, version, latest, updated_at): Row) -> Result<Jo
     Ok(JourneyRow {
         name,
         status: JourneyStatus::from_code(status).ok_or_else(|| corrupt("status of a journey"))?,
-        draft: draft.map(|draft| json(&draft, "draft of a journey")).transpose()?,
+        // A draft that cannot be read is no draft: it stands in nobody's way, and is written anew.
+        draft: draft.and_then(|draft| json(&draft, "draft of a journey").ok()),
         version,
         latest,
         updated_at: time(updated_at),

@@ -73,7 +73,7 @@ pub use messages::{MessageFilter, MessageRow};
 pub use objects::{ObjectChange, ObjectFilter};
 pub use outbox::Outgoing;
 pub use partitions::{Lease, Standing};
-pub use plugins::{Installation, PluginStatus};
+pub use plugins::{Candidate, Installation, PluginStatus, Unreadable};
 pub use runs::{Entry, RunFilter};
 pub use scope::Scope;
 pub use scrub::Scrubbed;

@@ -6,9 +6,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::bulk::json_text;
+use crate::changes::CatalogChange;
 use crate::connection::{execute, fetch_all, select};
 use crate::decode::{corrupt, json, time};
-use crate::error::StoreError;
+use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
@@ -48,6 +49,76 @@ pub struct Installation {
     /// Sealed, by name.
     pub secrets: BTreeMap<String, String>,
     pub installed_at: Timestamp,
+    /// Where in the log it was last enabled or disabled; 0 if never.
+    pub position: i64,
+    pub candidate: Option<Candidate>,
+}
+
+/// A version that was uploaded and is not agreed to: the one before goes on as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub digest: String,
+    pub manifest: Manifest,
+    pub uploaded_at: Timestamp,
+}
+
+impl Installation {
+    /// A plugin that was never here before, as it is uploaded: it does nothing, and nothing is granted to it.
+    pub fn uploaded(digest: String, manifest: Manifest, at: Timestamp) -> Installation {
+        Installation {
+            name: manifest.name.clone(),
+            digest,
+            version: manifest.version.clone(),
+            manifest,
+            status: PluginStatus::Installed,
+            settings: Value::Object(Default::default()),
+            grant: Value::Object(Default::default()),
+            secrets: BTreeMap::new(),
+            installed_at: at,
+            position: 0,
+            candidate: None,
+        }
+    }
+
+    /// The manifest of the version with this digest: the installed one or the candidate.
+    pub fn version_of(&self, digest: &str) -> Option<&Manifest> {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.digest == digest);
+        candidate.map(|candidate| &candidate.manifest).or_else(|| (self.digest == digest).then_some(&self.manifest))
+    }
+
+    /// The version that an enable takes: the candidate if one waits, else the installed one.
+    pub fn offered(&self) -> (&str, &Manifest) {
+        match &self.candidate {
+            Some(candidate) => (&candidate.digest, &candidate.manifest),
+            None => (&self.digest, &self.manifest),
+        }
+    }
+}
+
+/// A row that this version cannot read, and why. It is left out, and whoever asked is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub name: String,
+    pub version: Option<i64>,
+    pub fault: String,
+}
+
+impl Unreadable {
+    pub(crate) fn of(name: &str, version: Option<i64>, error: StoreError) -> Unreadable {
+        Unreadable { name: name.to_owned(), version, fault: error.to_string() }
+    }
+}
+
+/// What can be read of rows, and what cannot.
+pub(crate) fn readable<T>(rows: impl Iterator<Item = Result<T, Unreadable>>) -> (Vec<T>, Vec<Unreadable>) {
+    let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Ok(row) => read.push(row),
+            Err(fault) => unreadable.push(fault),
+        }
+    }
+    (read, unreadable)
 }
 
 #[derive(sqlx::FromRow)]
@@ -60,17 +131,27 @@ struct Row {
     settings: String,
     granted: String,
     installed_at: i64,
+    position: i64,
+    candidate: Option<String>,
+    candidate_manifest: Option<String>,
+    candidate_at: Option<i64>,
 }
 
 impl Store {
+    /// The plugins that can be read, by name.
     pub async fn plugins(&self, scope: &Scope) -> Result<Vec<Installation>, StoreError> {
+        Ok(self.readable_plugins(scope).await?.0)
+    }
+
+    /// The plugins by name, and those whose rows cannot be read.
+    pub async fn readable_plugins(&self, scope: &Scope) -> Result<(Vec<Installation>, Vec<Unreadable>), StoreError> {
         let tenant = scope.tenant().0;
         let mut reading = self.reading(scope).await?;
         let rows = fetch_all!(
             reading.conn(),
             Row,
-            "SELECT name, digest, version, manifest, status, settings, granted, installed_at FROM plugins \
-             WHERE tenant_id = $1 ORDER BY name",
+            "SELECT name, digest, version, manifest, status, settings, granted, installed_at, position, candidate, \
+             candidate_manifest, candidate_at FROM plugins WHERE tenant_id = $1 ORDER BY name",
             tenant,
         )?;
         let secrets = fetch_all!(
@@ -84,12 +165,10 @@ impl Store {
         for (plugin, name, sealed) in secrets {
             by_plugin.entry(plugin).or_default().insert(name, sealed);
         }
-        rows.into_iter()
-            .map(|row| {
-                let secrets = by_plugin.remove(&row.name).unwrap_or_default();
-                installation(row, secrets)
-            })
-            .collect()
+        Ok(readable(rows.into_iter().map(|row| {
+            let (name, secrets) = (row.name.clone(), by_plugin.remove(&row.name).unwrap_or_default());
+            installation(row, secrets).map_err(|error| Unreadable::of(&name, None, error))
+        })))
     }
 
     pub async fn plugin(&self, scope: &Scope, name: &str) -> Result<Option<Installation>, StoreError> {
@@ -110,7 +189,7 @@ impl Store {
 }
 
 pub(crate) async fn put_component(tx: &mut Tx<'_>, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
-    execute!(tx.conn(), "INSERT INTO components (digest, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING", digest, bytes)
+    execute!(tx.conn(), "INSERT INTO components (digest, bytes) VALUES ($1, $2) ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes", digest, bytes)
         .map(drop)
 }
 
@@ -121,7 +200,8 @@ pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Insta
         "INSERT INTO plugins (tenant_id, name, digest, version, manifest, status, settings, granted, installed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, name) DO UPDATE SET \
          digest = excluded.digest, version = excluded.version, manifest = excluded.manifest, status = excluded.status, \
-         settings = excluded.settings, granted = excluded.granted, installed_at = excluded.installed_at",
+         settings = excluded.settings, granted = excluded.granted, installed_at = excluded.installed_at, \
+         candidate = NULL, candidate_version = NULL, candidate_manifest = NULL, candidate_at = NULL",
         tenant.0,
         &plugin.name,
         &plugin.digest,
@@ -158,7 +238,48 @@ pub(crate) async fn put_secret(
     if put == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
+/// Of [`CatalogChange::Plugin`]. What was uploaded since the change was judged is not what was agreed to: nothing is written, and
+/// it is judged again.
+pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
+    let CatalogChange::Plugin { name, status, digest, settings, grant, position } = change else { return Ok(()) };
+    if let (PluginStatus::Enabled, Some(digest)) = (status, digest) {
+        execute!(
+            tx.conn(),
+            "UPDATE plugins SET digest = candidate, manifest = candidate_manifest, \
+             version = candidate_version, installed_at = candidate_at, \
+             candidate = NULL, candidate_version = NULL, candidate_manifest = NULL, candidate_at = NULL \
+             WHERE tenant_id = $1 AND name = $2 AND candidate = $3",
+            tenant.0,
+            name,
+            digest,
+        )?;
+    }
+    let agreed = digest.as_ref().filter(|_| *status == PluginStatus::Enabled);
+    let changed = execute!(
+        tx.conn(),
+        "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
+         granted = COALESCE($6, granted) WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
+        tenant.0,
+        name,
+        status.code(),
+        *position,
+        settings.as_ref().map(json_text),
+        grant.as_ref().map(json_text),
+        agreed,
+    )?;
+    match (changed, agreed) {
+        (0, Some(_)) => Err(StoreError::VersionConflict(vec![ObjectKey::new("plugin", name.clone())])),
+        _ => Ok(()),
+    }
+}
+
 fn installation(row: Row, secrets: BTreeMap<String, String>) -> Result<Installation, StoreError> {
+    let candidate = match (row.candidate, row.candidate_manifest, row.candidate_at) {
+        (Some(digest), Some(manifest), Some(at)) => {
+            Some(Candidate { digest, manifest: json(&manifest, "manifest of a candidate")?, uploaded_at: time(at) })
+        }
+        _ => None,
+    };
     Ok(Installation {
         name: row.name,
         digest: row.digest,
@@ -169,5 +290,7 @@ fn installation(row: Row, secrets: BTreeMap<String, String>) -> Result<Installat
         grant: json(&row.granted, "grant of a plugin")?,
         secrets,
         installed_at: time(row.installed_at),
+        position: row.position,
+        candidate,
     })
 }

@@ -6,6 +6,7 @@ use crate::bulk::{self, Bulk, Rows};
 use crate::connection::{execute, select};
 use crate::decode::{id, json, limit, time};
 use crate::error::StoreError;
+use crate::plugins::{Unreadable, readable};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
@@ -80,7 +81,13 @@ struct Row {
 }
 
 impl Store {
+    /// The segments that can be read, by name.
     pub async fn segments(&self, scope: &Scope) -> Result<Vec<Segment>, StoreError> {
+        Ok(self.readable_segments(scope).await?.0)
+    }
+
+    /// The segments by name, and those whose condition cannot be read.
+    pub async fn readable_segments(&self, scope: &Scope) -> Result<(Vec<Segment>, Vec<Unreadable>), StoreError> {
         let rows = select!(
             self,
             scope,
@@ -90,7 +97,10 @@ impl Store {
              AND v.segment = s.name AND v.version = s.version WHERE s.tenant_id = $1 ORDER BY s.name",
             scope.tenant().0,
         );
-        rows.into_iter().map(segment).collect()
+        Ok(readable(rows.into_iter().map(|row| {
+            let (name, version) = (row.name.clone(), row.version);
+            segment(row).map_err(|error| Unreadable::of(&name, version, error))
+        })))
     }
 
     pub async fn segment(&self, scope: &Scope, name: &str) -> Result<Option<Segment>, StoreError> {
@@ -132,7 +142,16 @@ impl Store {
              WHERE s.tenant_id = $1 ORDER BY s.name",
             scope.tenant().0,
         );
-        rows.into_iter().map(version).collect()
+        // Whoever writes the next version of one that cannot be read is to find the others all the same.
+        let lenient =
+            |(segment, number, stored, author, at): (String, i64, Option<String>, String, i64)| SegmentVersion {
+                segment,
+                version: number,
+                condition: condition(stored).unwrap_or_default(),
+                author,
+                created_at: time(at),
+            };
+        Ok(rows.into_iter().map(lenient).collect())
     }
 
     /// A page of a segment's members, by id, and since when they are in it.

@@ -1,5 +1,6 @@
 //! Events, messages, objects, the clock and the tenant's standing as the API shows them.
 
+use openhub_engine::catalog::EntryFault;
 use openhub_model::message::MessageStatus;
 use openhub_model::object::Object;
 use openhub_model::{ClockKind, Event, EventKind, Id, Origin, PartId, TenantId, Timestamp};
@@ -208,6 +209,28 @@ pub(crate) struct StatusView {
     waiting_runs: i64,
     #[schema(value_type = String, format = DateTime)]
     clock: Timestamp,
+    /// What is not in force though it was asked for: all else is. Known to the node that moves the tenant.
+    faults: Vec<CatalogFaultView>,
+}
+
+/// An entry of the catalog that is not in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CatalogFault)]
+pub(crate) struct CatalogFaultView {
+    /// `plugin`, `journey`, `segment`, `attribute`, `identity-kinds`, or `change` for one that was refused at its place in
+    /// the log.
+    kind: &'static str,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    reason: String,
+}
+
+impl From<&EntryFault> for CatalogFaultView {
+    fn from(fault: &EntryFault) -> Self {
+        let EntryFault { kind, name, version, reason } = fault.clone();
+        CatalogFaultView { kind: kind.word(), name, version, reason }
+    }
 }
 
 impl StatusView {
@@ -221,6 +244,11 @@ impl StatusView {
             set_aside: standing.set_aside,
             waiting_runs: standing.waiting_runs,
             clock,
+            faults: Vec::new(),
         }
+    }
+
+    pub fn with_faults(self, faults: &[EntryFault]) -> StatusView {
+        StatusView { faults: faults.iter().map(Into::into).collect(), ..self }
     }
 }

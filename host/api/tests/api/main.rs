@@ -2,6 +2,7 @@
 //! status and body. Clock and randomness are the tests' own, so answers repeat.
 
 mod bad_input;
+mod catalog;
 mod clock;
 mod customers;
 mod door;

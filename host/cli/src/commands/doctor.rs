@@ -3,8 +3,10 @@
 
 use anyhow::Result;
 use nix::unistd::{AccessFlags, access};
+use openhub_engine::{Catalog, Prepared};
 use openhub_model::Timestamp;
-use openhub_store::{Store, StoreError};
+use openhub_runtime::Runtime;
+use openhub_store::{Scope, Store, StoreError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let data = DataDir::existing(&config.data).ok();
     findings.push(("secret key", secret_key(data.as_ref())));
     findings.push(("database", database(&config).await));
+    findings.push(("catalogs", catalogs(&config).await));
     findings.push(("memory maps", memory_maps()));
     findings.push(("clock", clock(serve::wall_clock())));
     let mut is_bad = false;
@@ -97,6 +100,31 @@ async fn database(config: &Config) -> Finding {
         Ok(tenants) => Good(format!("answers, its schema is in order; {} tenants", tenants.len())),
         Err(error) => Bad(error.to_string()),
     }
+}
+
+/// What of each tenant would not be in force, as a hub that starts now would find it.
+async fn catalogs(config: &Config) -> Finding {
+    match standing_out(config).await {
+        Ok(faults) if faults.is_empty() => Good("all that is published and enabled loads".to_owned()),
+        Ok(faults) => Doubtful(format!("not in force, everything else is: {}", faults.join("; "))),
+        Err(error) => Doubtful(format!("cannot be looked at: {error:#}")),
+    }
+}
+
+/// Plugins are compiled for it, and what comes of that is thrown away.
+async fn standing_out(config: &Config) -> Result<Vec<String>> {
+    let url = config.database_url(&config.data);
+    let settings = openhub_store::Config { url, node: String::new(), read_connections: 1 };
+    let store = Store::look(&settings).await?;
+    let runtime = Runtime::new(serve::runtime_config(config, None, config.listen.ip())?)?;
+    let prepared = Prepared::new(store.clone(), runtime);
+    let mut out = Vec::new();
+    for tenant in store.tenants().await? {
+        let catalog = Catalog::load(&store, &Scope::of(tenant.id), &prepared).await?;
+        out.extend(catalog.faults.iter().map(|fault| format!("tenant {}: {fault}", tenant.id.0)));
+    }
+    store.close().await;
+    Ok(out)
 }
 
 fn memory_maps() -> Finding {

@@ -1,6 +1,7 @@
 //! What a tenant runs at a position of its log: enabled plugins with their rules in order, object types
-//! and channels, and published journeys. Rebuilt after each control event.
+//! and channels, and published journeys. Rebuilt after each control event. An entry at fault stays out, and is listed.
 
+mod fault;
 mod path;
 mod rule;
 mod segments;
@@ -10,18 +11,21 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use openhub_journey::{Journey, Surroundings};
+use openhub_model::Fault;
 use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
 use openhub_runtime::{Imports, Plugin};
-use openhub_store::{Installation, JourneyStatus, PluginStatus, Scope, Store};
+use openhub_store::{Installation, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
 
+pub use fault::{EntryFault, EntryKind};
 pub use path::{ReadPath, WritePath};
+pub(crate) use rule::bound_path;
 pub use rule::{Reading, Rule, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 
-use crate::{EngineError, Prepared, enable};
+use crate::{EngineError, Prepared, enable, uses};
 
 /// An enabled plugin.
 pub struct Enabled {
@@ -63,50 +67,112 @@ pub struct Catalog {
     pub types: Types,
     /// Whether erased identities are refused: then those of each batch are looked up.
     pub suppresses: bool,
+    /// What is not in force though it was asked for.
+    pub faults: Vec<EntryFault>,
 }
 
 impl Catalog {
+    /// Fails only if the store does: whatever is wrong with an entry is that entry's own.
     pub async fn load(store: &Store, scope: &Scope, prepared: &Prepared) -> Result<Catalog, EngineError> {
         let mut catalog = Catalog::default();
-        let installations = store.plugins(scope).await?;
-        catalog.policies = Arc::new(store.identity_policies(scope).await?);
+        let (policies, unreadable) = store.readable_policies(scope).await?;
+        catalog.policies = Arc::new(Policies::new(policies));
+        catalog.unreadable(EntryKind::IdentityKinds, unreadable);
         catalog.suppresses = store.suppresses(scope).await?;
+        let (mut installations, unreadable) = store.readable_plugins(scope).await?;
+        catalog.unreadable(EntryKind::Plugin, unreadable);
         catalog.merges = counters(&installations);
-        let declared = store.declared_attributes(scope).await?;
+        let (declared, unreadable) = store.readable_attributes(scope).await?;
+        catalog.unreadable(EntryKind::Attribute, unreadable);
         for (name, declaration) in declared {
             catalog.types.extend(declaration.of.map(|of| (name.clone(), of)));
             catalog.merges.insert(name, declaration.merge);
         }
         // A version with runs under way keeps its meaning when a plugin that it uses is disabled.
-        let known = surroundings(installations.iter().map(|installation| &installation.manifest));
+        let mut known = surroundings(installations.iter().map(|installation| &installation.manifest));
+        // Who was first stays: one that came later and owns the same stands out.
+        installations.sort_by_key(|installation| installation.position);
         for installation in installations {
             if installation.status == PluginStatus::Enabled {
-                let plugin =
-                    prepared.plugin(&installation.name, &installation.digest, granted_imports(&installation)).await?;
-                catalog.add_plugin(installation, plugin);
+                catalog.load_plugin(installation, prepared, &mut known).await?;
             }
         }
         catalog.order_rules();
-        catalog.segments = Segments::of(store.segments(scope).await?);
-        let active = store.journeys(scope).await?;
-        for version in store.published_versions(scope).await? {
-            let journey = compile(&version.journey, version.version, &version.definition, &known)?;
-            let journey = Arc::new(journey);
-            let starts = active.iter().any(|row| {
-                row.name == version.journey
-                    && row.status == JourneyStatus::Published
-                    && row.version == Some(version.version)
-            });
-            if starts {
-                catalog.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
+        let (segments, unreadable) = store.readable_segments(scope).await?;
+        catalog.unreadable(EntryKind::Segment, unreadable);
+        catalog.segments = Segments::of(segments);
+        catalog.load_journeys(store, scope, &known).await?;
+        Ok(catalog)
+    }
+
+    /// Messages of a plugin that stands out wait in the outbox, so its channels stay known; what makes its objects cannot go on.
+    async fn load_plugin(
+        &mut self,
+        installation: Installation,
+        prepared: &Prepared,
+        known: &mut Surroundings,
+    ) -> Result<(), EngineError> {
+        let enabled: Vec<enable::Candidate<'_>> =
+            self.plugins.values().map(|enabled| enable::Candidate::from(&enabled.installation)).collect();
+        let faults = enable::check(&enabled, enable::Candidate::from(&installation));
+        let (name, digest) = (&installation.name, &installation.digest);
+        let loaded = match faults.first() {
+            Some(fault) => Err(fault.message.clone()),
+            None => match prepared.plugin(name, digest, granted_imports(&installation)).await {
+                Ok(plugin) => Ok(plugin),
+                Err(error) if error.is_of_a_plugin() => Err(error.to_string()),
+                Err(error) => return Err(error),
+            },
+        };
+        match loaded {
+            Ok(plugin) => self.add_plugin(installation, plugin),
+            Err(reason) => {
+                for shape in &installation.manifest.objects {
+                    if !self.objects.contains_key(&shape.name) {
+                        known.objects.remove(&shape.name);
+                    }
+                }
+                let version = Some(format!("{} ({})", installation.version, short(digest)));
+                let name = installation.name.clone();
+                self.faults.push(EntryFault { kind: EntryKind::Plugin, name, version, reason });
             }
-            catalog.segments.also_needs(journey.needs());
-            catalog.journeys.insert((version.journey, version.version), journey);
         }
-        for starts in catalog.starts.values_mut() {
+        Ok(())
+    }
+
+    /// One that does not compile starts nobody, and its runs are held.
+    async fn load_journeys(&mut self, store: &Store, scope: &Scope, known: &Surroundings) -> Result<(), EngineError> {
+        let active = store.journeys(scope).await?;
+        let (versions, unreadable) = store.readable_versions(scope).await?;
+        self.unreadable(EntryKind::Journey, unreadable);
+        for version in versions {
+            let journey = match compile(&version, known) {
+                Ok(journey) => Arc::new(journey),
+                Err(reason) => {
+                    let (name, version) = (version.journey, Some(version.version.to_string()));
+                    self.faults.push(EntryFault { kind: EntryKind::Journey, name, version, reason });
+                    continue;
+                }
+            };
+            if active.iter().any(|row| uses::starts(row, &version)) {
+                self.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
+            }
+            self.segments.also_needs(journey.needs());
+            self.journeys.insert((version.journey, version.version), journey);
+        }
+        for starts in self.starts.values_mut() {
             starts.sort_by(|a, b| a.name().cmp(b.name()));
         }
-        Ok(catalog)
+        Ok(())
+    }
+
+    fn unreadable(&mut self, kind: EntryKind, rows: Vec<Unreadable>) {
+        self.faults.extend(rows.into_iter().map(|row| EntryFault::unreadable(kind, row)));
+    }
+
+    /// Why the change at a position did nothing; none if it did something.
+    pub fn refusal_at(&self, position: i64) -> Option<&str> {
+        self.faults.iter().find(|fault| fault.is_of(position)).map(|fault| fault.reason.as_str())
     }
 
     /// What a journey's graph is checked against before it is published.
@@ -132,7 +198,7 @@ impl Catalog {
     fn order_rules(&mut self) {
         let mut rules: Vec<Option<Rule>> = std::mem::take(&mut self.rules).into_iter().map(Some).collect();
         let nodes: Vec<enable::Node> = rules.iter().flatten().map(Rule::node).collect();
-        // A cycle was refused at enable; were one stored all the same, its rules would run in name order, last.
+        // A plugin that closes a cycle stands out, so there is none.
         let order = enable::order(&nodes).unwrap_or_else(|cycle| cycle.best_effort);
         self.rules = order.into_iter().filter_map(|index| rules[index].take()).collect();
         for (index, rule) in self.rules.iter().enumerate() {
@@ -164,7 +230,7 @@ fn granted_imports(installation: &Installation) -> Imports {
     Imports::Only(imports.iter().filter(granted).cloned().collect())
 }
 
-fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Surroundings {
+pub(crate) fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Surroundings {
     let channels = manifests.clone().flat_map(|manifest| &manifest.channels);
     let objects = manifests.flat_map(|manifest| &manifest.objects);
     Surroundings {
@@ -174,17 +240,17 @@ fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Su
     }
 }
 
-fn compile(
-    name: &str,
-    version: i64,
-    definition: &serde_json::Value,
-    surroundings: &Surroundings,
-) -> Result<Journey, EngineError> {
-    let broken = |faults: Vec<openhub_model::Fault>| EngineError::Journey {
-        journey: name.to_owned(),
-        version,
-        fault: faults.first().map(|fault| format!("{}: {}", fault.pointer, fault.message)).unwrap_or_default(),
+/// A published version, or the first thing that is wrong with it.
+pub(crate) fn compile(version: &JourneyVersion, surroundings: &Surroundings) -> Result<Journey, String> {
+    let broken = |faults: Vec<Fault>| match faults.first() {
+        Some(fault) => format!("it does not compile: {}: {}", fault.pointer, fault.message),
+        None => "it does not compile".to_owned(),
     };
-    let definition = openhub_journey::parse(definition).map_err(broken)?;
-    Journey::compile(name, version, &definition, surroundings).map_err(broken)
+    let definition = openhub_journey::parse(&version.definition).map_err(broken)?;
+    Journey::compile(&version.journey, version.version, &definition, surroundings).map_err(broken)
+}
+
+/// A digest as people are shown it beside a version.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openhub_model::manifest::{RuleShape, Type};
+use openhub_model::manifest::{Read, RuleShape, Type};
 use serde_json::Value;
 
 use super::{Enabled, ReadPath, WritePath};
@@ -38,15 +38,11 @@ impl Rule {
     pub fn of(shape: &RuleShape, owner: &Arc<Enabled>) -> Rule {
         let settings = &owner.installation.settings;
         let binding = &settings["bindings"][&shape.name];
-        let reads: Vec<Reading> = shape
-            .reads
-            .iter()
-            .filter_map(|read| {
-                let bound = binding["reads"][&read.name].as_str().filter(|_| read.bind);
-                let path = bound.and_then(ReadPath::parse).or_else(|| ReadPath::parse(&read.path))?;
-                Some(Reading { path, of: read.of.clone(), required: read.required })
-            })
-            .collect();
+        let reads = shape.reads.iter().filter_map(|read| {
+            let path = bound_path(settings, &shape.name, read)?;
+            Some(Reading { path, of: read.of.clone(), required: read.required })
+        });
+        let reads: Vec<Reading> = reads.collect();
         let writes = shape
             .writes
             .iter()
@@ -69,6 +65,12 @@ impl Rule {
             writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
         }
     }
+}
+
+/// Where a read takes its value from: where an admin pointed it, if it may be pointed elsewhere.
+pub(crate) fn bound_path(settings: &Value, rule: &str, read: &Read) -> Option<ReadPath> {
+    let bound = settings["bindings"][rule]["reads"][&read.name].as_str().filter(|_| read.bind);
+    bound.and_then(ReadPath::parse).or_else(|| ReadPath::parse(&read.path))
 }
 
 fn names(value: &Value) -> Option<Vec<String>> {

@@ -7,7 +7,7 @@ use openhub_journey::{Facts, Input, Journey, Moment, Next};
 use openhub_model::condition::{Truth, properties_match};
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
-use openhub_model::{Cause, Customer, Identity, PartId, Timestamp};
+use openhub_model::{Cause, Customer, Identity, PartId, Span, Timestamp};
 use openhub_store::{Entry, NodeCount};
 use serde_json::Value;
 
@@ -16,6 +16,9 @@ use super::event::Happening;
 use super::objects::{Answer, Asker, Operation, Request};
 use super::wave::Batch;
 use crate::catalog::Catalog;
+
+/// By the tenant's clock: when a run whose journey stands out is looked at again.
+const AGAIN: Span = Span::from_micros(3_600_000_000);
 
 /// What journeys leave behind besides the runs themselves.
 #[derive(Default)]
@@ -86,7 +89,14 @@ impl Batch<'_> {
     }
 
     pub(super) fn meet_timer(&mut self, lane: usize, run: usize, due: Timestamp) {
-        let cause = self.lanes[lane].runs[run].run.id.to_string();
+        let tracked = &mut self.lanes[lane].runs[run];
+        if !self.catalog.journeys.contains_key(&(tracked.run.journey.clone(), tracked.run.version)) {
+            // Its version stands out of the catalog: the run is held, and looked at again later.
+            tracked.run.due = Some(self.fire.before + AGAIN);
+            tracked.changed = true;
+            return;
+        }
+        let cause = tracked.run.id.to_string();
         self.drive(lane, run, Input::Timer, due, &cause);
     }
 

@@ -57,7 +57,7 @@ pub struct Batch<'a> {
     pub(super) arrivals: Vec<NewEvent>,
     pub(super) traces: Traces,
     pub(super) tally: Tally,
-    fire: Fire,
+    pub(super) fire: Fire,
     active: Vec<Cluster>,
 }
 

@@ -6,7 +6,7 @@ use openhub_engine::{Clock, Config, Engine, Sealer};
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
 use openhub_runtime::Runtime;
-use openhub_store::{Appended, Installation, Op, PluginStatus, Scope, SegmentVersion, Standing, Store};
+use openhub_store::{Appended, Installation, Op, Scope, SegmentVersion, Standing, Store};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,15 +59,9 @@ impl Hub {
         let sealer = Sealer::from_key(SEALING);
         let sealed = secrets.iter().map(|(name, secret)| ((*name).to_owned(), sealer.seal(secret.as_bytes())));
         let installation = Installation {
-            name: name.clone(),
-            digest: digest.clone(),
-            version: inspected.manifest.version.clone(),
-            manifest: inspected.manifest,
-            status: PluginStatus::Installed,
             settings: settings.clone(),
-            grant: json!({}),
             secrets: sealed.collect(),
-            installed_at: NOW,
+            ..Installation::uploaded(digest.clone(), inspected.manifest, NOW)
         };
         let enabled = json!({"plugin": name, "digest": digest, "settings": settings, "grant": {}});
         let ops = vec![

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use super::get::find;
 use crate::app::{App, Catalog};
 use crate::auth::{Authorized, JourneysWrite};
+use crate::journeys::faults_of_version;
 use crate::openapi::Problems;
 use crate::parameters::Path;
-use crate::problem::{CONFLICT, Problem};
+use crate::problem::{CONFLICT, INVALID_JOURNEY, Problem};
 use crate::views::{PendingView, PublishedView};
 use crate::writes::{Progress, accepted, control, tenant_now, write};
 
@@ -28,8 +29,16 @@ pub(crate) async fn resume_journey(
 ) -> Result<Response, Problem> {
     let _changes = catalog.0.lock().await;
     let scope = &access.scope;
-    if find(&app, scope, &name).await?.status != JourneyStatus::Paused {
+    let journey = find(&app, scope, &name).await?;
+    let Some(version) = journey.version.filter(|_| journey.status == JourneyStatus::Paused) else {
         return Err(Problem::new(CONFLICT, "Only a paused journey can be resumed."));
+    };
+    if let Some(version) = app.store.journey_version(scope, &name, version).await? {
+        let faults = faults_of_version(&app, scope, &version).await?;
+        if !faults.is_empty() {
+            let detail = "What the version uses is not there any more.";
+            return Err(Problem::new(INVALID_JOURNEY, detail).with_faults(faults));
+        }
     }
     let at = tenant_now(&app, scope).await?;
     let event = control(&app, "journey.resumed", at, &json!({"journey": name}));

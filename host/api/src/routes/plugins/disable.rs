@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::uses::Fate;
 use openhub_store::Op;
 use serde_json::json;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use super::get::find;
 use crate::app::{App, Catalog};
 use crate::auth::{Authorized, PluginsWrite};
+use crate::installation::unused;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
@@ -29,6 +31,7 @@ pub(crate) async fn disable_plugin(
     let _changes = catalog.0.lock().await;
     let scope = &access.scope;
     let plugin = find(&app, scope, &name).await?;
+    unused(&app, scope, &plugin.name, Fate::Stops, "disabled").await?;
     let at = tenant_now(&app, scope).await?;
     let event = control(&app, "plugin.disabled", at, &json!({"plugin": plugin.name}));
     match write(&app, scope, vec![Op::Append(event)]).await? {

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_engine::enable;
-use openhub_model::manifest::Manifest;
+use openhub_engine::enable::{self, Candidate};
 use openhub_store::{Op, PluginStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -71,8 +70,8 @@ pub(crate) async fn enable_plugin(
     };
     let others = app.store.plugins(scope).await?;
     let enabled = others.iter().filter(|other| other.status == PluginStatus::Enabled);
-    let enabled: Vec<&Manifest> = enabled.map(|other| &other.manifest).collect();
-    faults.extend(enable::check(&enabled, &plugin.manifest));
+    let enabled: Vec<Candidate<'_>> = enabled.map(Candidate::from).collect();
+    faults.extend(enable::check(&enabled, Candidate::from(&plugin)));
     if !faults.is_empty() {
         let detail = format!("`{name}` stays as it is.");
         return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));

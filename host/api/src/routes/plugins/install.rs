@@ -59,15 +59,10 @@ pub(crate) async fn install_plugin(
     let (settings, secrets) =
         before.map_or((json!({}), Default::default()), |before| (before.settings, before.secrets));
     let installation = Installation {
-        name: name.clone(),
-        digest: digest.clone(),
-        version: manifest.version.clone(),
         grant: whole_grant(&manifest),
-        manifest,
-        status: PluginStatus::Installed,
         settings,
         secrets,
-        installed_at: app.now(),
+        ..Installation::uploaded(digest.clone(), manifest, app.now())
     };
     let component = Op::PutComponent { digest, bytes: bytes.into() };
     app.store.transact(scope, vec![component, Op::PutPlugin(installation)]).await?;

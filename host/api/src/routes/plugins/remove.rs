@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::uses::Fate;
 use openhub_store::Op;
 use serde_json::json;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use super::get::find;
 use crate::app::{App, Catalog};
 use crate::auth::{Authorized, PluginsWrite};
+use crate::installation::unused;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
@@ -29,8 +31,9 @@ pub(crate) async fn remove_plugin(
     let _changes = catalog.0.lock().await;
     let scope = &access.scope;
     let plugin = find(&app, scope, &name).await?;
+    unused(&app, scope, &plugin.name, Fate::Goes, "removed").await?;
     let at = tenant_now(&app, scope).await?;
-    let event = control(&app, "plugin.removed", at, &json!({"plugin": plugin.name}));
+    let event = control(&app, "plugin.removed", at, &json!({"plugin": plugin.name, "digest": plugin.digest}));
     match write(&app, scope, vec![Op::Append(event)]).await? {
         Progress::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         Progress::Pending(position) => Ok(accepted(position)),

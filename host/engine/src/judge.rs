@@ -1,0 +1,81 @@
+//! Whether a change of the catalog may take effect at its place in the log. It was checked at the door, by what was in force
+//! then; the log may have brought something else before it.
+
+use openhub_model::Fault;
+use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Scope, Store};
+
+use crate::EngineError;
+use crate::catalog::{Catalog, compile, short};
+use crate::enable::{self, Candidate};
+use crate::uses::{self, Fate};
+
+/// Why a change does nothing; `None`: it takes effect.
+pub async fn refusal(
+    store: &Store,
+    scope: &Scope,
+    catalog: &Catalog,
+    change: &CatalogChange,
+) -> Result<Option<String>, EngineError> {
+    match change {
+        CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest, settings, .. } => {
+            let installed = store.plugins(scope).await?;
+            let Some(plugin) = installed.iter().find(|plugin| plugin.name == *name) else { return Ok(not_there(name)) };
+            let manifest = match digest {
+                None => &plugin.manifest,
+                Some(digest) => match plugin.version_of(digest) {
+                    Some(manifest) => manifest,
+                    None => return Ok(Some(other_version(plugin, digest))),
+                },
+            };
+            let settings = settings.as_ref().unwrap_or(&plugin.settings);
+            let enabled = installed.iter().filter(|other| other.status == PluginStatus::Enabled);
+            let enabled: Vec<Candidate<'_>> = enabled.map(Candidate::from).collect();
+            let faults = enable::check(&enabled, Candidate { manifest, settings });
+            if !faults.is_empty() {
+                return Ok(told(&faults));
+            }
+            Ok(told(&uses::users(store, scope, name, Fate::Becomes(manifest)).await?))
+        }
+        CatalogChange::Plugin { name, status: PluginStatus::Disabled, .. } => {
+            Ok(told(&uses::users(store, scope, name, Fate::Stops).await?))
+        }
+        CatalogChange::RemovePlugin { name, digest } => {
+            let Some(plugin) = store.plugin(scope, name).await? else { return Ok(None) };
+            if let Some(digest) = digest.as_ref().filter(|digest| plugin.version_of(digest).is_none()) {
+                return Ok(Some(other_version(&plugin, digest)));
+            }
+            Ok(told(&uses::users(store, scope, name, Fate::Goes).await?))
+        }
+        CatalogChange::Journey { name, status: JourneyStatus::Published, version, .. } => {
+            let version = match version {
+                Some(version) => Some(*version),
+                None => store.journey(scope, name).await?.and_then(|journey| journey.version),
+            };
+            let Some(version) = version else { return Ok(Some(format!("the journey `{name}` has no version"))) };
+            let Some(version) = store.journey_version(scope, name, version).await? else {
+                return Ok(Some(format!("the journey `{name}` has no version {version}")));
+            };
+            Ok(compile(&version, &catalog.surroundings()).err())
+        }
+        _ => Ok(None),
+    }
+}
+
+fn not_there(name: &str) -> Option<String> {
+    Some(format!("no plugin `{name}` is installed any more"))
+}
+
+fn other_version(plugin: &Installation, digest: &str) -> String {
+    let (offered, manifest) = plugin.offered();
+    format!(
+        "it names the component {}, and the version that is here now is {} ({}): what was agreed to is not what would run",
+        short(digest),
+        manifest.version,
+        short(offered)
+    )
+}
+
+fn told(faults: &[Fault]) -> Option<String> {
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    (!messages.is_empty()).then(|| messages.join("; "))
+}

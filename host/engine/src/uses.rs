@@ -1,0 +1,128 @@
+//! Who uses what a plugin gives: journeys its channels and object types, segments the fields of its objects, other
+//! plugins' rules its object types. Asked before it is taken away or replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openhub_journey::{Journey, Surroundings};
+use openhub_model::Fault;
+use openhub_model::condition::Declarations;
+use openhub_model::manifest::{Field, Manifest};
+use openhub_store::{Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store};
+
+use crate::EngineError;
+use crate::catalog::surroundings;
+
+/// What becomes of the plugin.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate<'a> {
+    /// Another version takes its place.
+    Becomes(&'a Manifest),
+    /// It stops, and its shapes stay known: runs under way keep their meaning, and messages wait.
+    Stops,
+    /// Nothing remains of it.
+    Goes,
+}
+
+/// Who would miss something of the plugin: one fault a user, whose pointer names it as the API does.
+pub async fn users(store: &Store, scope: &Scope, name: &str, fate: Fate<'_>) -> Result<Vec<Fault>, EngineError> {
+    let installed = store.plugins(scope).await?;
+    if !installed.iter().any(|plugin| plugin.name == name) {
+        return Ok(Vec::new());
+    }
+    let journeys = store.journeys(scope).await?;
+    let mut versions = Vec::new();
+    for version in store.published_versions(scope).await? {
+        let starts = journeys.iter().any(|journey| starts(journey, &version));
+        // What still runs in a version that starts nobody needs the shapes, and waits while they stand still.
+        let counts = match fate {
+            Fate::Stops => starts,
+            Fate::Becomes(_) | Fate::Goes => starts || waits(store, scope, &version).await?,
+        };
+        if counts {
+            versions.push(version);
+        }
+    }
+    let segments = store.segments(scope).await?;
+    Ok(missing(&installed, &versions, &segments, name, fate))
+}
+
+/// Whether the engine starts runs of this version.
+pub(crate) fn starts(journey: &JourneyRow, version: &JourneyVersion) -> bool {
+    journey.name == version.journey
+        && journey.status == JourneyStatus::Published
+        && journey.version == Some(version.version)
+}
+
+async fn waits(store: &Store, scope: &Scope, version: &JourneyVersion) -> Result<bool, EngineError> {
+    let counts = store.node_counts(scope, &version.journey).await?;
+    Ok(counts.iter().any(|count| count.version == version.version && count.waiting > 0))
+}
+
+fn missing(
+    installed: &[Installation],
+    versions: &[JourneyVersion],
+    segments: &[Segment],
+    name: &str,
+    fate: Fate<'_>,
+) -> Vec<Fault> {
+    let others = || installed.iter().filter(|plugin| plugin.name != name).map(|plugin| &plugin.manifest);
+    let before: Vec<&Manifest> = installed.iter().map(|plugin| &plugin.manifest).collect();
+    let after: Vec<&Manifest> = match fate {
+        Fate::Becomes(manifest) => others().chain([manifest]).collect(),
+        Fate::Stops | Fate::Goes => others().collect(),
+    };
+    let mut users = Vec::new();
+    let (had, has) = (surroundings(before.iter().copied()), surroundings(after.iter().copied()));
+    for version in versions {
+        let was = broken(version, &had);
+        if let Some(fault) = broken(version, &has).into_iter().find(|fault| !was.contains(fault)) {
+            let user = format!("version {} of the journey `{}`", version.version, version.journey);
+            let pointer = format!("/journeys/{}/versions/{}", version.journey, version.version);
+            users.push(in_use(pointer, &user, &fault));
+        }
+    }
+    let (had, has) = (fields(&before), fields(&after));
+    for segment in segments {
+        let Some(condition) = segment.condition.as_ref().filter(|_| segment.version.is_some()) else { continue };
+        let faults = |objects| {
+            condition.faults_against("/condition", &Declarations { objects: Some(objects), ..Declarations::default() })
+        };
+        let was = faults(&had);
+        if let Some(fault) = faults(&has).into_iter().find(|fault| !was.contains(fault)) {
+            users.push(in_use(
+                format!("/segments/{}", segment.name),
+                &format!("the segment `{}`", segment.name),
+                &fault,
+            ));
+        }
+    }
+    let gone: BTreeSet<&String> = had.keys().filter(|kind| !has.contains_key(*kind)).collect();
+    let enabled = |plugin: &&Installation| plugin.name != name && plugin.status == PluginStatus::Enabled;
+    for other in installed.iter().filter(enabled) {
+        let rules = other.manifest.rules.iter();
+        for (rule, kind) in rules.flat_map(|rule| rule.objects.iter().map(move |kind| (rule, kind))) {
+            if gone.contains(kind) {
+                let fault = Fault::new("", "unknown-object-type", format!("its rule `{}` writes {kind}", rule.name));
+                let user = format!("the plugin `{}`", other.name);
+                users.push(in_use(format!("/plugins/{}", other.name), &user, &fault));
+            }
+        }
+    }
+    users
+}
+
+fn in_use(pointer: String, user: &str, fault: &Fault) -> Fault {
+    let place = if fault.pointer.is_empty() { String::new() } else { format!(" at {}", fault.pointer) };
+    Fault::new(pointer, "in-use", format!("{user} uses it{place}: without it, {}", fault.message))
+}
+
+fn broken(version: &JourneyVersion, surroundings: &Surroundings) -> Vec<Fault> {
+    let compiled = openhub_journey::parse(&version.definition)
+        .and_then(|definition| Journey::compile(&version.journey, version.version, &definition, surroundings));
+    compiled.err().unwrap_or_default()
+}
+
+fn fields(manifests: &[&Manifest]) -> BTreeMap<String, Vec<Field>> {
+    let shapes = manifests.iter().flat_map(|manifest| &manifest.objects);
+    shapes.map(|shape| (shape.name.clone(), shape.fields.clone())).collect()
+}
