@@ -30,7 +30,19 @@ pub struct Server {
 
 struct Private {
     postmaster: Child,
-    _folder: TempDir,
+    port: u16,
+    programs: PathBuf,
+    user: Option<nix::unistd::User>,
+    folder: TempDir,
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Connections are ended and their transactions rolled back.
+    Fast,
+    /// As in a crash: the next start recovers.
+    Immediate,
 }
 
 impl Server {
@@ -45,35 +57,20 @@ impl Server {
         if let Some(user) = &user {
             nix::unistd::chown(folder.path(), Some(user.uid), Some(user.gid))?;
         }
-        let data = folder.path().join("data");
-        let command = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            if let Some(user) = &user {
-                command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-            }
-            command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            command
-        };
-        let made = command("initdb")
+        let made = command(&programs, "initdb", user.as_ref(), folder.path())
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
+            .arg(folder.path().join("data"))
             .status()?;
         if !made.success() {
             bail!("initdb failed: {made}");
         }
         let port = free_port()?;
-        let postmaster = command("postgres")
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
-            .arg("-k")
-            .arg(folder.path())
-            .spawn()?;
+        let postmaster = serve(&programs, user.as_ref(), folder.path(), port)?;
         let server = Server {
             base: format!("postgres://postgres@127.0.0.1:{port}"),
             owner: format!("postgres://openhub@127.0.0.1:{port}"),
             databases: AtomicU32::new(0),
-            private: Some(Private { postmaster, _folder: folder }),
+            private: Some(Private { postmaster, port, programs, user, folder }),
         };
         server.ready().await?;
         let mut conn = server.connect().await?;
@@ -94,6 +91,23 @@ impl Server {
         Ok(format!("{}/{name}", self.owner))
     }
 
+    /// Stops a private server and starts it again at the same place.
+    pub async fn restart(&mut self, stop: Stop) -> anyhow::Result<()> {
+        let private = self.private.as_mut().context("only a private server is stopped")?;
+        private.stop(stop)?;
+        private.postmaster = serve(&private.programs, private.user.as_ref(), private.folder.path(), private.port)?;
+        self.ready().await
+    }
+
+    /// Ends all connections of hubs, whatever they are doing. Answers how many.
+    pub async fn end_connections(&self) -> anyhow::Result<i64> {
+        let mut conn = self.connect().await?;
+        let end = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'openhub'";
+        let ended = sqlx::query_scalar(end).fetch_one(&mut conn).await?;
+        conn.close().await?;
+        Ok(ended)
+    }
+
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect(&format!("{}/postgres", self.base)).await
     }
@@ -110,14 +124,42 @@ impl Server {
     }
 }
 
-impl Drop for Private {
-    /// Stops the server that this process started: SIGINT asks for a fast shutdown.
-    fn drop(&mut self) {
-        let id = nix::unistd::Pid::from_raw(self.postmaster.id().cast_signed());
-        if nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).is_ok() {
-            let _ = self.postmaster.wait();
-        }
+impl Private {
+    fn stop(&mut self, stop: Stop) -> anyhow::Result<()> {
+        use nix::sys::signal::{Signal, kill};
+        let signal = match stop {
+            Stop::Fast => Signal::SIGINT,
+            Stop::Immediate => Signal::SIGQUIT,
+        };
+        // The server that this process started.
+        kill(nix::unistd::Pid::from_raw(self.postmaster.id().cast_signed()), signal)?;
+        self.postmaster.wait()?;
+        Ok(())
     }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = self.stop(Stop::Fast);
+    }
+}
+
+fn command(programs: &Path, program: &str, user: Option<&nix::unistd::User>, folder: &Path) -> Command {
+    let mut command = Command::new(programs.join(program));
+    if let Some(user) = user {
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn serve(programs: &Path, user: Option<&nix::unistd::User>, folder: &Path, port: u16) -> std::io::Result<Child> {
+    command(programs, "postgres", user, folder)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k"])
+        .arg(folder)
+        .spawn()
 }
 
 /// The newest installed server's folder of programs.

@@ -10,6 +10,7 @@ mod determinism;
 mod erase_crash;
 mod hostile;
 mod identities;
+mod lost_answers;
 mod one_hub;
 mod refused_start;
 mod replay;
