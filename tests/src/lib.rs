@@ -7,6 +7,7 @@ pub mod house;
 pub mod hub;
 pub mod load;
 pub mod patience;
+pub mod provider;
 pub mod report;
 pub mod seed;
 pub mod traces;

@@ -4,6 +4,7 @@ use openhub_engine::catalog::{ReadPath, WritePath};
 use openhub_engine::uses::{self, Fate};
 use openhub_model::manifest::{Field, Manifest, SecretShape, Type};
 use openhub_model::{Fault, Timestamp, decimal, limits};
+use openhub_runtime::hosts;
 use openhub_store::{Installation, Scope};
 use serde_json::{Map, Value, json};
 
@@ -86,6 +87,7 @@ pub(crate) fn check_settings(installation: &Installation) -> Vec<Fault> {
         }
     }
     check_bindings(manifest, settings.get(BINDINGS), &mut faults);
+    check_addresses(manifest, &installation.settings, &mut faults);
     let known = |name: &str| {
         name == BINDINGS || has(&manifest.settings, name) || manifest.rules.iter().any(|rule| rule.name == name)
     };
@@ -96,6 +98,16 @@ pub(crate) fn check_settings(installation: &Installation) -> Vec<Fault> {
         faults.push(Fault::new(step("/secrets", &secret.name), "missing-secret", message));
     }
     faults
+}
+
+/// Settings that say where requests go are URLs that a request can have.
+fn check_addresses(manifest: &Manifest, settings: &Value, faults: &mut Vec<Fault>) {
+    for fault in hosts::resolve(&manifest.hosts, settings).err().into_iter().flatten() {
+        let pointer = format!("/settings{}", fault.pointer);
+        if !faults.iter().any(|known| known.pointer == pointer) {
+            faults.push(Fault { pointer, ..fault });
+        }
+    }
 }
 
 fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
@@ -251,12 +263,25 @@ mod tests {
         let fault = |pointer: &str, code: &str| vec![(pointer.to_owned(), code.to_owned())];
         assert_eq!(faults(json!({})), fault("/settings/url", "missing"));
         assert_eq!(faults(json!({"url": 7})), fault("/settings/url", "wrong-type"));
-        assert_eq!(faults(json!({"url": "x", "rate": "1.255"})), fault("/settings/rate", "wrong-type"));
-        assert_eq!(faults(json!({"url": "x", "uri": "y"})), fault("/settings/uri", "unknown-field"));
+        assert_eq!(
+            faults(json!({"url": "https://example.com", "rate": "1.255"})),
+            fault("/settings/rate", "wrong-type")
+        );
+        assert_eq!(faults(json!({"url": "https://example.com", "uri": "y"})), fault("/settings/uri", "unknown-field"));
         assert_eq!(faults(json!([])), fault("/settings", "wrong-type"));
-        let mut unset = installation(json!({"url": "x"}));
+        let mut unset = installation(json!({"url": "https://example.com"}));
         unset.secrets.clear();
         assert_eq!(check_settings(&unset)[0].pointer, "/secrets/signing");
+    }
+
+    #[test]
+    fn report_21_where_requests_go_is_an_address_that_they_can_have() {
+        for url in
+            ["ftp://example.com/in", "example.com", "", "file:///etc/passwd", "https://", "https://a:b@example.com/"]
+        {
+            assert_eq!(faults(json!({"url": url})), [("/settings/url".to_owned(), "not-a-url".to_owned())], "{url}");
+        }
+        assert_eq!(faults(json!({"url": "HTTPS://example.com:8443/in?a=b"})), []);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn webhook(batch: Messages<Json>) -> Result<(), Failure> {
     let requests =
         messages.iter().map(|message| request(&endpoint.url, message, now)).collect::<Result<Vec<_>, _>>()?;
     for (message, answer) in messages.into_iter().zip(http::fetch(&requests)) {
-        let verdict = verdict::of(answer, &message.idempotency_key, now);
+        let verdict = verdict::of(answer, &message.idempotency_key, message.attempt, now);
         message.settle(verdict);
     }
     Ok(())

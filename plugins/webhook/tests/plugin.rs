@@ -52,11 +52,13 @@ fn each_message_has_its_own_verdict(hub: Hub) {
     let busy = send(Answer::status(429).header("retry-after", "7"));
     assert!(matches!(busy, Verdict::Retry { after_ms: 7_000, .. }), "{busy:?}");
     let down = send(Answer::status(503));
-    assert!(matches!(down, Verdict::Retry { after_ms: 0, .. }), "{down:?}");
+    assert!(matches!(down, Verdict::Retry { after_ms: 5_000, .. }), "{down:?}");
     let gone = send(Answer::status(410));
     assert!(matches!(gone, Verdict::Rejected(_)), "{gone:?}");
     let elsewhere = send(Answer::status(302).header("location", "http://localhost/"));
-    assert!(matches!(elsewhere, Verdict::Rejected(_)), "{elsewhere:?}");
+    assert!(matches!(elsewhere, Verdict::Retry { after_ms: 5_000, .. }), "not followed: {elsewhere:?}");
+    let unknown = send(Answer::status(404));
+    assert!(matches!(unknown, Verdict::Retry { after_ms: 5_000, .. }), "{unknown:?}");
     let cut = send(Answer::broken());
     assert!(matches!(cut, Verdict::Unknown { .. }), "{cut:?}");
 }

@@ -1,84 +1,15 @@
 //! What becomes of messages when a provider hangs, a hub dies or a plugin goes, in the real binary.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use openhub_model::manifest::{Manifest, UnknownOutcome};
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::component::{with_manifest, without_manifest};
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::patience::until;
+use openhub_tests::provider::{HOLDS, Provider};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use xtask::demo::setup::{SIGNING_SECRET, Tenant};
 use xtask::process::Server;
-
-/// It takes requests and answers none.
-const HOLDS: u16 = 0;
-
-/// A provider that answers as it is told, or hangs.
-#[derive(Clone)]
-struct Provider {
-    address: String,
-    status: Arc<AtomicU16>,
-    /// The idempotency keys that came in, in order.
-    keys: Arc<Mutex<Vec<String>>>,
-}
-
-impl Provider {
-    async fn start(status: u16) -> Provider {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let provider = Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default() };
-        let serving = provider.clone();
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                let serving = serving.clone();
-                tokio::spawn(async move { serving.serve(connection).await });
-            }
-        });
-        provider
-    }
-
-    async fn serve(&self, mut connection: TcpStream) -> Option<()> {
-        loop {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(connection.read_u8().await.ok()?);
-            }
-            let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
-            let header = |name: &str| {
-                let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-                line.unwrap_or_default().trim().to_owned()
-            };
-            let mut body = vec![0; header("content-length").parse().ok()?];
-            connection.read_exact(&mut body).await.ok()?;
-            self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
-            let status = self.status.load(Ordering::SeqCst);
-            if status == HOLDS {
-                std::future::pending::<()>().await;
-            }
-            let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
-            connection.write_all(answer.as_bytes()).await.ok()?;
-        }
-    }
-
-    fn answers(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Waits until so many requests have come in.
-    async fn took(&self, count: usize) -> Vec<String> {
-        until("the provider has requests", || async { Some(self.keys()).filter(|keys| keys.len() >= count) }).await
-    }
-}
 
 struct Fixture {
     client: Client,
@@ -211,5 +142,38 @@ async fn b7_where_the_channel_says_retry_it_is_sent_again_under_the_same_key() {
     let accepted = hub.messages("accepted", 1).await;
     assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));
     assert_eq!(provider.keys(), [first.clone(), first]);
+    hub.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_19_a_receiver_that_does_not_know_the_way_once_is_asked_again() {
+    let provider = Provider::start(404).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Retry, &provider).await;
+    hub.journey("webhook").await;
+    hub.order("ada").await;
+    let [first] = provider.took(1).await.try_into().expect("one request");
+    let waiting = hub.messages("pending", 1).await;
+    assert!(waiting[0]["fault"].as_str().is_some_and(|fault| fault.contains("404")), "{waiting:?}");
+    provider.answers(200);
+    let accepted = hub.messages("accepted", 1).await;
+    assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));
+    provider.answers(410);
+    hub.order("bob").await;
+    hub.messages("failed", 1).await;
+    assert_eq!(provider.keys().len(), 3);
+    hub.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_21_a_webhook_to_what_is_no_http_address_is_refused_when_it_is_enabled() {
+    let provider = Provider::start(200).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Retry, &provider).await;
+    let path = "/api/v1/plugins/webhook/enable";
+    let ftp = json!({"settings": {"url": "ftp://example.com/in"}});
+    let refused = hub.client.json(Method::POST, path, &hub.tenant.api_key, &ftp).await;
+    assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
+    assert_eq!(refused.body["faults"][0]["pointer"], "/settings/url", "{refused:?}");
     hub.ends_well().await;
 }

@@ -4,6 +4,7 @@
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::patience::until;
+use openhub_tests::provider::Provider;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use xtask::demo::setup::{SIGNING_SECRET, Tenant};
@@ -63,7 +64,8 @@ async fn verdicts_move_customers(database: Option<String>) {
     let place = Place::new(database);
     let tenant = place.tenant("replay").await;
     let receiver = place.start_receiver().await.expect("the receiver starts");
-    let flags = ["--allow-private", receiver.address()].map(str::to_owned);
+    let gone = Provider::start(410).await;
+    let flags = ["--allow-private", receiver.address(), "--allow-private", &gone.address].map(str::to_owned);
     let server = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
     let hub = Hub { client: Client::new(&server.url), tenant };
     let (_, webhook) = programs().components.iter().find(|(name, _)| name == "webhook").expect("webhook is ours");
@@ -97,7 +99,7 @@ async fn verdicts_move_customers(database: Option<String>) {
     hub.messages("accepted", 2).await;
     assert_eq!((hub.members("reached").await, hub.members("failed").await), (1, 0));
 
-    hub.send_to(format!("{}/nowhere", receiver.url)).await;
+    hub.send_to(format!("http://{}/", gone.address)).await;
     hub.order("bob", "2025-01-03T12:00:00Z").await;
     hub.messages("failed", 1).await;
     let members = [hub.members("reached").await, hub.members("failed").await, hub.members("lost").await];

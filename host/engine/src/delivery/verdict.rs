@@ -15,7 +15,9 @@ use crate::catalog::Channel;
 const ATTEMPTS: i64 = 20;
 /// Microseconds.
 const FIRST_RETRY: i64 = 1_000_000;
-const LONGEST_RETRY: i64 = 3_600_000_000;
+const LONGEST_RETRY: i64 = 21_600_000_000;
+/// What a channel may ask to wait at most. Microseconds.
+const LONGEST_AFTER: i64 = 86_400_000_000;
 /// How long messages wait whose channel is not there or needs an admin.
 pub const HOLD: Span = Span::from_micros(60_000_000);
 
@@ -28,6 +30,13 @@ pub fn left(channel: Option<&Channel>, outgoing: &Outgoing, now: Timestamp) -> S
     settled.attempt += 1;
     let reason = Reason { code: "unknown".to_owned(), message, args: Vec::new() };
     settle(&mut settled, Verdict::Unknown(reason), unknown, now);
+    within_its_life(settled, outgoing)
+}
+
+/// What waits, waits no longer than its message may be sent.
+fn within_its_life(mut settled: Settled, outgoing: &Outgoing) -> Settled {
+    let ends = outgoing.message.expires_at;
+    settled.next_attempt_at = settled.next_attempt_at.map(|at| ends.map_or(at, |ends| at.min(ends)));
     settled
 }
 
@@ -63,7 +72,7 @@ pub fn settlements(channel: &Channel, messages: &[Outgoing], sent: Sent, now: Ti
         let mut settled = Settled { digest: Some(digest.clone()), ..hold(outgoing, now, now, "") };
         settled.attempt += 1;
         settle(&mut settled, verdict, channel.shape.unknown, now);
-        settled
+        within_its_life(settled, outgoing)
     });
     let settled = settled.collect();
     (settled, accepted)
@@ -96,7 +105,10 @@ fn settle(settled: &mut Settled, verdict: Verdict, unknown: UnknownOutcome, now:
             end(settled, MessageStatus::Failed, Some(reason));
         }
         Verdict::Retry { after_ms, reason } => {
-            let after = (i64::from(after_ms) * 1_000).max(if after_ms == 0 { backoff(settled) } else { 0 });
+            let after = match after_ms {
+                0 => backoff(settled),
+                _ => spread(settled, (i64::from(after_ms) * 1_000).min(LONGEST_AFTER)),
+            };
             settled.next_attempt_at = Some(now + Span::from_micros(after));
             settled.fault = Some(told(reason));
         }
@@ -113,6 +125,12 @@ fn backoff(settled: &Settled) -> i64 {
     let full = (FIRST_RETRY << doublings).min(LONGEST_RETRY);
     let draw = openhub_model::Seed::of(&[settled.id.as_bytes()], settled.attempt as u32, 0).0;
     full - (draw % (full as u64 / 2 + 1)) as i64
+}
+
+/// A little later, by up to a twentieth: those who were told the same do not all come back at once.
+fn spread(settled: &Settled, after: i64) -> i64 {
+    let draw = openhub_model::Seed::of(&[settled.id.as_bytes()], settled.attempt as u32, 1).0;
+    after + (draw % (after as u64 / 20 + 1)) as i64
 }
 
 fn told(reason: Reason) -> String {
@@ -176,6 +194,40 @@ mod tests {
         assert_eq!(after(Verdict::Unknown(reason()), retry, 1), (MessageStatus::Pending, true));
         assert_eq!(after(Verdict::Unknown(reason()), UnknownOutcome::Park, 1), (MessageStatus::Parked, false));
         assert_eq!(after(Verdict::Misconfigured(reason()), retry, 1), (MessageStatus::Pending, true));
+    }
+
+    #[test]
+    fn report_20_no_channel_puts_a_message_off_for_long() {
+        let now = Timestamp::from_micros(0);
+        for (after_ms, least) in [(u32::MAX, LONGEST_AFTER), (7_000, 7_000_000)] {
+            let mut settled = settled(1);
+            settle(&mut settled, Verdict::Retry { after_ms, reason: reason() }, UnknownOutcome::Retry, now);
+            let at = settled.next_attempt_at.expect("it is tried again").micros();
+            assert!((least..=least + least / 20).contains(&at), "{at}");
+        }
+        let outgoing = |expires_at: i64| {
+            let id = Id::named(&[b"message"]);
+            let text = String::new;
+            let message = openhub_model::message::NewMessage {
+                id,
+                part: id,
+                channel: text(),
+                address: text(),
+                purpose: text(),
+                content: text(),
+                journey: text(),
+                run: id,
+                node: text(),
+                created_at: now,
+                expires_at: Some(Timestamp::from_micros(expires_at)),
+            };
+            Outgoing { message, attempt: 0 }
+        };
+        let next = |expires_at| {
+            let waits = Settled { next_attempt_at: Some(Timestamp::from_micros(50)), ..settled(1) };
+            within_its_life(waits, &outgoing(expires_at)).next_attempt_at.map(Timestamp::micros)
+        };
+        assert_eq!((next(20), next(90)), (Some(20), Some(50)), "nor beyond its life");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::net::Ipv6Addr;
 
 const SETTING: &str = "setting:";
+const NOT_A_URL: &str =
+    "Write a URL with `https://` or `http://`, as `https://example.com/in`, without a user, a password or a fragment.";
 
 /// Replaces `setting:<name>` by the host (and the port, if it is written) of the URL in that setting. A setting that
 /// is not set grants nothing. Faults point into the settings.
@@ -21,16 +23,21 @@ pub fn resolve(hosts: &[String], settings: &Value) -> Result<Vec<String>, Vec<Fa
             None | Some(Value::Null) => {}
             Some(value) => match value.as_str().and_then(host_of_url) {
                 Some(host) => resolved.push(host),
-                None => faults.push(Fault::new(format!("/{name}"), "not-a-url", "an http or https URL is needed here")),
+                None => faults.push(Fault::new(format!("/{name}"), "not-a-url", NOT_A_URL)),
             },
         }
     }
     if faults.is_empty() { Ok(resolved) } else { Err(faults) }
 }
 
+/// None of what a request could not be sent to.
 fn host_of_url(text: &str) -> Option<String> {
+    if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
+        return None;
+    }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    let host = url.host_str()?;
+    let host =
+        url.host_str().filter(|_| url.username().is_empty() && url.password().is_none() && url.fragment().is_none())?;
     Some(match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),

@@ -33,6 +33,8 @@ const HOST_HEADERS: [&str; 12] = [
     "via",
     "http2-settings",
 ];
+/// Says of an answer that its body is not whole, and why.
+const CUT: &str = "openhub-cut";
 const URL_BYTES: usize = 8 * 1024;
 const HEADERS: usize = 64;
 
@@ -179,18 +181,21 @@ pub async fn send(checked: Checked, egress: &Egress, secrets: &Secrets, at_most:
     let mut response = answered.map_err(|error| fault(error, secrets))?;
     let status = response.status().as_u16();
     let masked = |value: &HeaderValue| String::from_utf8_lossy(&secrets.mask(value.as_bytes().to_vec())).into_owned();
-    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), masked(value))).collect();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), masked(value)));
+    let mut headers: Vec<(String, String)> = headers.filter(|(name, _)| name != CUT).collect();
     let mut body = Vec::new();
-    loop {
+    let cut = loop {
         match response.chunk().await {
-            Ok(None) => break,
+            Ok(None) => break None,
             Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > at_most => {
-                return Err(Fault::Unknown(format!("status {status}, and an answer of more than {at_most} bytes")));
+                break Some(format!("it has more than {at_most} bytes"));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return Err(Fault::Unknown(format!("status {status}, and then {}", explain(error, secrets)))),
+            Err(error) => break Some(explain(error, secrets)),
         }
-    }
+    };
+    // The status has been told, whatever comes of the body.
+    headers.extend(cut.map(|why| (CUT.to_owned(), why)));
     Ok(Response { status, headers, body: secrets.mask(body) })
 }
 

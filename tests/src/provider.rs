@@ -1,0 +1,73 @@
+//! A provider that answers as it is told, or hangs.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::patience::until;
+
+/// It takes requests and answers none.
+pub const HOLDS: u16 = 0;
+
+#[derive(Clone)]
+pub struct Provider {
+    pub address: String,
+    status: Arc<AtomicU16>,
+    /// The idempotency keys that came in, in order.
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Provider {
+    pub async fn start(status: u16) -> Provider {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let provider = Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default() };
+        let serving = provider.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let serving = serving.clone();
+                tokio::spawn(async move { serving.serve(connection).await });
+            }
+        });
+        provider
+    }
+
+    async fn serve(&self, mut connection: TcpStream) -> Option<()> {
+        loop {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(connection.read_u8().await.ok()?);
+            }
+            let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
+            let header = |name: &str| {
+                let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            let mut body = vec![0; header("content-length").parse().ok()?];
+            connection.read_exact(&mut body).await.ok()?;
+            self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
+            let status = self.status.load(Ordering::SeqCst);
+            if status == HOLDS {
+                std::future::pending::<()>().await;
+            }
+            let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
+            connection.write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+
+    /// From now on it answers so.
+    pub fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many requests have come in.
+    pub async fn took(&self, count: usize) -> Vec<String> {
+        until("the provider has requests", || async { Some(self.keys()).filter(|keys| keys.len() >= count) }).await
+    }
+}
