@@ -188,7 +188,7 @@ impl Typed {
         Ok(Object {
             kind: self.kind.clone(),
             key: accepted.key.clone(),
-            part: owner(shape, &fields),
+            part: belongs_to(shape, &fields, stored, None),
             version: stored.map_or(1, |stored| stored.version + 1),
             fields,
             created_at: stored.map_or(moment.now, |stored| stored.created_at),
@@ -274,7 +274,22 @@ pub fn merge(fields: &Value, patch: &Value) -> Value {
     Value::Object(merged)
 }
 
-/// The part whose the object is, by its owner field.
+/// The part whose the object is, whoever writes it: by its owner field; of a type without one, the part that it was made
+/// for stays, whoever changes it later.
+pub fn belongs_to(
+    shape: &ObjectShape,
+    fields: &Value,
+    stored: Option<&Object>,
+    maker: Option<PartId>,
+) -> Option<PartId> {
+    match (&shape.owner, stored) {
+        (Some(_), _) => owner(shape, fields),
+        (None, Some(stored)) => stored.part,
+        (None, None) => maker,
+    }
+}
+
+/// The part that an owner field names.
 pub fn owner(shape: &ObjectShape, fields: &Value) -> Option<PartId> {
     fields[shape.owner.as_ref()?].as_str()?.parse().ok()
 }
@@ -396,6 +411,29 @@ mod tests {
     fn merge_removes_nulls() {
         let merged = merge(&json!({ "a": 1, "b": 2 }), &json!({ "b": null, "c": 3 }));
         assert_eq!(merged, json!({ "a": 1, "c": 3 }));
+    }
+
+    #[test]
+    fn b6_an_object_without_an_owner_field_stays_with_whom_it_was_made_for() {
+        let (mine, theirs) = (Id::named(&[b"mine"]), Id::named(&[b"theirs"]));
+        let unowned = ObjectShape { owner: None, ..shape() };
+        let fields = json!({ "owner": theirs.to_string() });
+        assert_eq!(belongs_to(&unowned, &fields, None, Some(mine)), Some(mine));
+        let stored = Object {
+            kind: "coupon".into(),
+            key: "A".into(),
+            part: Some(mine),
+            version: 1,
+            fields: json!({}),
+            created_at: Timestamp::MIN,
+            updated_at: Timestamp::MIN,
+            cause: String::new(),
+        };
+        assert_eq!(belongs_to(&unowned, &fields, Some(&stored), Some(theirs)), Some(mine));
+        assert_eq!(belongs_to(&unowned, &fields, Some(&stored), None), Some(mine));
+        let nobodys = Object { part: None, ..stored.clone() };
+        assert_eq!(belongs_to(&unowned, &fields, Some(&nobodys), Some(theirs)), None);
+        assert_eq!(belongs_to(&shape(), &fields, Some(&stored), Some(mine)), Some(theirs), "its field says so");
     }
 
     #[test]

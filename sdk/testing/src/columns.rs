@@ -124,7 +124,7 @@ fn integer(of: &Type, value: &Value) -> i64 {
             Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::micros),
             value => value.as_i64(),
         },
-        Type::Decimal(scale) => decimal::from_json(value, *scale),
+        Type::Decimal(scale) => decimal::rounded(value, *scale),
         _ => value.as_i64(),
     };
     found.unwrap_or_else(|| panic!("{value} is no {of:?}"))

@@ -13,7 +13,7 @@ use super::Now;
 use super::retry::RequestKey;
 use super::wave::{Batch, Stop};
 use crate::catalog::ObjectType;
-use crate::objects::{conform, owner, uniques};
+use crate::objects::{belongs_to, conform, uniques};
 
 /// Changes of one call at most.
 const ROWS: usize = 1_000;
@@ -198,10 +198,11 @@ impl Batch<'_> {
             return Err(Stop::Conflict(request.key));
         }
         let slot = self.objects.entry(slot_key.clone()).or_insert(Slot { stored: None, current: None });
+        let part = belongs_to(shape, &fields, slot.current.as_ref(), request.part);
         slot.current = (!deleted).then(|| Object {
             kind: request.kind.clone(),
             key: accepted.key.clone(),
-            part: owned_by(shape, &fields, request.part),
+            part,
             version: 1,
             fields: fields.clone(),
             created_at: request.now,
@@ -241,13 +242,6 @@ impl Batch<'_> {
             let properties = serde_json::from_str(&properties).unwrap_or_default();
             self.cause(request.lane, &cause, ("object", &shape.name), ordinal as u32, name, properties, None);
         }
-    }
-}
-
-fn owned_by(shape: &ObjectShape, fields: &Value, asker: Option<PartId>) -> Option<PartId> {
-    match &shape.owner {
-        Some(_) => owner(shape, fields),
-        None => asker,
     }
 }
 

@@ -93,7 +93,7 @@ pub fn fits(of: &Type, value: Option<&Value>) -> bool {
 
 fn integer(of: &Type, value: &Value) -> Option<i64> {
     match of {
-        Type::Decimal(scale) => decimal::from_json(value, *scale),
+        Type::Decimal(scale) => decimal::rounded(value, *scale),
         Type::Timestamp => Some(value.as_str()?.parse::<Timestamp>().ok()?.micros()),
         _ => value.as_i64(),
     }

@@ -15,7 +15,7 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::{ATTEMPTS, Moment, ObjectError, Typed, conform, owner, type_of, uniques};
+use super::{ATTEMPTS, Moment, ObjectError, Typed, belongs_to, conform, owner, type_of, uniques};
 use crate::{Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
 
 /// Objects that a plugin checks in one call at most.
@@ -241,7 +241,7 @@ impl Batch<'_> {
         let object = Object {
             kind: self.object.kind.clone(),
             key: accepted.key,
-            part: owner(shape, &fields),
+            part: belongs_to(shape, &fields, None, None),
             version: 1,
             fields,
             created_at: now,

@@ -134,7 +134,7 @@ fn typed(value: Value, of: &Type) -> Result<Value, StepError> {
         Type::Integer => (trimmed.parse::<i64>().ok().map(Value::from), "integer"),
         Type::Number => (trimmed.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number), "number"),
         Type::Decimal(scale) => {
-            (decimal::parse(trimmed, *scale).map(|units| decimal::format(units, *scale).into()), "decimal")
+            (decimal::round(trimmed, *scale).map(|units| decimal::format(units, *scale).into()), "decimal")
         }
         Type::Timestamp => (trimmed.parse::<Timestamp>().ok().map(|at| at.to_string().into()), "timestamp"),
         Type::Enum(values) => (values.iter().find(|value| *value == trimmed).cloned().map(Value::String), "enum value"),
