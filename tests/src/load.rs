@@ -144,7 +144,7 @@ impl Load {
 
 /// Sends everything, one request at a time, and sets the clock; what is not answered is sent again as it was.
 async fn send(url: String, tenant: Tenant, purchases: Vec<Purchase>, acknowledged: Arc<AtomicU64>) {
-    let api = Api::new(&url, &tenant.write_key).expect("an HTTP client");
+    let api = Api::new(&url, &tenant.api_key).expect("an HTTP client");
     for purchases in purchases.chunks(EVENTS) {
         let events: Vec<String> = purchases.iter().map(Purchase::event).collect();
         let body = format!("{{\"batch\":[{}]}}", events.join(","));

@@ -7,7 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use openhub_engine::VALUE_REFUSED;
+use openhub_engine::catalog::Pages;
 use openhub_model::customer::consent_faults;
+use openhub_model::identity::Authority;
 use openhub_model::{Customer, Event, EventKind, Timestamp};
 use openhub_store::{Before, Scope};
 use serde::Deserialize;
@@ -128,6 +130,7 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
         Some(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
+    let page = event.authority == Authority::Browser;
     let mut said: Vec<(ValueKind, String, Value)> = Vec::new();
     if event.kind == EventKind::Group {
         let group = match body.remove("groupId") {
@@ -140,9 +143,13 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
         let mut attributes = fields("traits");
         attributes.extend(fields("attributes"));
         said.extend(attributes.into_iter().map(|(name, value)| (ValueKind::Attribute, name, value)));
-        let tags = fields("tags").into_iter().filter(|(_, present)| present.is_boolean() || present.is_null());
+        let tags =
+            fields("tags").into_iter().filter(|(_, present)| !page && (present.is_boolean() || present.is_null()));
         said.extend(tags.map(|(name, present)| (ValueKind::Tag, name, present)));
-        let consents = fields("consents");
+        let mut consents = fields("consents");
+        if page {
+            Pages::only_withdrawals(&mut consents);
+        }
         if consent_faults(&consents, "").is_empty() {
             said.extend(consents.into_iter().map(|(name, consent)| (ValueKind::Consent, name, consent)));
         }

@@ -28,6 +28,8 @@ pub struct Body {
     identities: Vec<Identity>,
     /// The subject of the hub's own events, where it is neither a user nor a visitor.
     identity: Option<Identity>,
+    /// Whether it names a time of its own.
+    pub timed: bool,
     /// The match that the hub's own update decides.
     pub decided: Option<Decided>,
     /// The hub's own update says that their parts have changed hands: all segments are asked about them.
@@ -103,6 +105,7 @@ impl<'de> Visitor<'de> for Reader {
                 "consents" => body.consents = members(map.next_value()?),
                 "identities" => body.identities = identities(&map.next_value()?),
                 "identity" => body.identity = Identity::read(&map.next_value()?).filter(limits::is_identity),
+                "timestamp" => body.timed = map.next_value::<Value>()?.is_string(),
                 "attributes" if self.own => body.attributes = members(map.next_value()?),
                 "match" if self.own => body.decided = serde_json::from_value(map.next_value()?).ok(),
                 "review" if self.own => body.review = map.next_value::<Value>()? == Value::Bool(true),

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openhub_model::identity::Marker;
-use openhub_model::{TenantId, Timestamp};
+use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::Runtime;
-use openhub_store::{Lease, Store, StoreError};
+use openhub_store::{Lease, Scope, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,7 @@ pub struct Shared {
     pub workers: Arc<Semaphore>,
     pub catalogs: Catalogs,
     pub positions: Positions,
+    pub clocks: Clocks,
     pub backlogs: Backlogs,
     /// What all lanes together may hold of customers.
     pub held: Arc<Budget>,
@@ -81,6 +82,21 @@ impl Catalogs {
 
     pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+    }
+}
+
+/// Where the clocks of replaying tenants stand that this node moves; a live clock needs no note.
+#[derive(Default)]
+pub struct Clocks(Mutex<HashMap<TenantId, Option<Timestamp>>>);
+
+impl Clocks {
+    pub fn note(&self, lease: &Lease) {
+        let stands = (lease.clock_kind == ClockKind::Replay).then_some(lease.clock);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.tenant, stands);
+    }
+
+    fn get(&self, tenant: TenantId) -> Option<Option<Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
     }
 }
 
@@ -156,6 +172,7 @@ impl Engine {
             config,
             catalogs: Catalogs::default(),
             positions: Positions::default(),
+            clocks: Clocks::default(),
             backlogs: Backlogs::default(),
             held: Budget::of(HELD),
             erasures: Erasures::default(),
@@ -198,6 +215,18 @@ impl Engine {
     /// How much is not in force though it was asked for, of all tenants of this node.
     pub fn standing_out(&self) -> usize {
         self.shared.catalogs.standing_out()
+    }
+
+    /// The tenant's present: `now`, the host's, or where its replay stands, which was at the epoch before it began.
+    pub async fn clock(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let stands = match self.shared.clocks.get(scope.tenant()) {
+            Some(stands) => stands,
+            None => match self.store().tenant(scope.tenant()).await? {
+                Some(tenant) if tenant.clock == ClockKind::Replay => Some(self.store().clock(scope).await?),
+                _ => None,
+            },
+        };
+        Ok(stands.map_or(now, |stands| stands.max(Timestamp::default())))
     }
 
     /// What a tenant runs. None while no lane of this node has loaded it.

@@ -150,6 +150,7 @@ impl Lane {
         self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
+        self.shared.clocks.note(&self.lease);
         self.shared.positions.reach(self.lease.tenant, self.lease.checkpoint);
         Ok(())
     }
@@ -324,6 +325,7 @@ impl Lane {
 
     pub(crate) fn reached(&mut self, lease: Lease) {
         self.lease = lease;
+        self.shared.clocks.note(&lease);
         self.shared.positions.reach(lease.tenant, lease.checkpoint);
         self.failures = 0;
         self.needs.clear();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::Engine;
 use crate::body::{Body, proposed};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Pages};
 use crate::compute::{PROPOSED, named};
 
 /// The stable code of the fault.
@@ -19,6 +19,18 @@ pub const SUPPRESSED: &str = "suppressed-identity";
 pub const SUPPRESSED_MESSAGE: &str = "This identity was erased and is refused since.";
 
 impl Engine {
+    /// What a page's key may set.
+    pub async fn pages(&self, scope: &Scope) -> Result<Arc<Pages>, StoreError> {
+        match self.catalog(scope.tenant()) {
+            Some(catalog) => Ok(catalog.pages.clone()),
+            None => {
+                let (plugins, declared) =
+                    tokio::try_join!(self.store().plugins(scope), self.store().declared_attributes(scope))?;
+                Ok(Arc::new(Pages::of(&plugins, &declared)))
+            }
+        }
+    }
+
     /// By which the tenant's identities are brought into their form and judged.
     pub async fn policies(&self, scope: &Scope) -> Result<Arc<Policies>, StoreError> {
         match self.catalog(scope.tenant()) {

@@ -18,8 +18,19 @@ pub struct Declaration {
     pub of: Option<AttributeType>,
     #[serde(default)]
     pub merge: Merge,
+    /// Whether a page's key may set it. Absent: as long as nothing but pages has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+}
+
+/// Whether an attribute is left to pages, whose keys anybody can read. What a plugin writes is closed in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pages {
+    Open,
+    Closed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The beginning of the year 1: the first instant that RFC 3339 can write.
+    pub const FIRST: Timestamp = Timestamp(-62_135_596_800_000_000);
     pub const MIN: Timestamp = Timestamp(i64::MIN);
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 

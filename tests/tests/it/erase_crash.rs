@@ -109,7 +109,7 @@ impl Hub {
             assert_eq!(self.identify(number).await.0, StatusCode::OK);
             let events: Vec<Value> = (0..EVENTS).map(|row| order(number, row)).collect();
             for events in events.chunks(REQUEST) {
-                let sent = self.client.ingest("/v1/batch", &self.tenant.write_key, &json!({"batch": events})).await;
+                let sent = self.client.ingest("/v1/batch", &self.tenant.api_key, &json!({"batch": events})).await;
                 assert_eq!((sent.status, &sent.body), (StatusCode::OK, &json!({"success": true})));
             }
         }
@@ -123,7 +123,7 @@ impl Hub {
             "traits": {"email": format!("{}@example.com", text("mail")), "name": text("name")},
             "consents": {"news": {"state": "granted", "source": text("source")}}, "tags": {"vip": true},
         });
-        let answer = self.client.ingest("/v1/identify", &self.tenant.write_key, &identify).await;
+        let answer = self.client.ingest("/v1/identify", &self.tenant.api_key, &identify).await;
         (answer.status, answer.body)
     }
 

@@ -34,7 +34,7 @@ impl Fixture {
 
     /// Sends events in one request and waits until the engine has passed them. The status then.
     async fn send(&self, events: Vec<Value>) -> Value {
-        let sent = self.client.ingest("/v1/batch", &self.tenant.write_key, &json!({"batch": events})).await;
+        let sent = self.client.ingest("/v1/batch", &self.tenant.api_key, &json!({"batch": events})).await;
         assert_eq!((sent.status, &sent.body), (StatusCode::OK, &json!({"success": true})));
         self.client.settled(&self.tenant.api_key).await
     }

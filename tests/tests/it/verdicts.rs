@@ -28,7 +28,7 @@ impl Hub {
 
     async fn order(&self, user: &str, at: &str) {
         let order = json!({"type": "track", "event": "Order Completed", "userId": user, "timestamp": at});
-        let sent = self.client.ingest("/v1/track", &self.tenant.write_key, &order).await;
+        let sent = self.client.ingest("/v1/track", &self.tenant.api_key, &order).await;
         assert_eq!(sent.status, StatusCode::OK, "{sent:?}");
     }
 

@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use utoipa::ToSchema;
 
-use super::check::{Delivery, instant_text};
+use super::check::{Delivery, Taken, instant_text};
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write};
 use crate::body::too_large;
 use crate::declared;
-use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, Problem, TOO_LARGE};
+use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, Problem, TOO_LARGE};
 use crate::suppression::faults_of;
 
 /// Where a batch comes from, and whether it tells of the present or of the past.
@@ -35,9 +35,12 @@ pub(crate) struct Receipt {
     /// The events of a batch that were not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
+    /// What of accepted events was left out, because their key may not say it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<Refused>,
 }
 
-/// One event of a batch that was not accepted.
+/// One event of a batch that was not accepted, or what was left out of one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refused {
     /// Its place in the batch, from 0.
@@ -69,7 +72,7 @@ pub(crate) async fn accept_one(
         return Err(too_large(limits.event_bytes));
     }
     let delivery = delivery(app, scope, authority, BatchMode::Live).await?;
-    let event = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
+    let Taken { event, left_out } = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
         match serde_json::from_str::<&RawValue>(body) {
             Ok(_) => refuse(INVALID_EVENT, fault),
             Err(error) => Problem::new(INVALID_JSON, format!("{error}.")),
@@ -78,7 +81,9 @@ pub(crate) async fn accept_one(
     if let Some((_, fault)) = faults_of(app, &scope, std::slice::from_ref(&event)).await?.pop() {
         return Err(refuse(INVALID_EVENT, fault));
     }
-    append(app, scope, vec![event], Vec::new()).await
+    let left_out =
+        left_out.into_iter().map(|Fault { pointer, code, message }| Refused { index: 0, code, pointer, message });
+    append(app, scope, Read { events: vec![event], refused: Vec::new(), left_out: left_out.collect() }).await
 }
 
 /// Accepts what is acceptable of a batch; the others are listed in the answer.
@@ -90,8 +95,9 @@ pub(crate) async fn accept_batch(
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
     let (scope, authority) = scope_of(app, keys, access, body).await?;
-    let (events, refused) = read_batch(app, scope, authority, mode, body).await?;
-    append(app, scope, events, refused).await
+    may_import(mode, authority)?;
+    let read = read_batch(app, scope, authority, mode, body).await?;
+    append(app, scope, read).await
 }
 
 /// What [`accept_batch`] would answer, without accepting anything.
@@ -103,18 +109,27 @@ pub(crate) async fn try_batch(
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
     let (scope, authority) = scope_of(app, keys, access, body).await?;
-    let (_, refused) = read_batch(app, scope, authority, mode, body).await?;
-    Ok(Json(Receipt { success: true, refused }))
+    if mode == BatchMode::Historical {
+        may_import(mode, authority)?;
+    }
+    let Read { refused, left_out, .. } = read_batch(app, scope, authority, mode, body).await?;
+    Ok(Json(Receipt { success: true, refused, left_out }))
 }
 
-/// The events of a batch that are acceptable, and the others' reasons.
+/// The events of a request that are acceptable, what is left out of them, and the others' reasons.
+struct Read {
+    events: Vec<NewEvent>,
+    refused: Vec<Refused>,
+    left_out: Vec<Refused>,
+}
+
 async fn read_batch(
     app: &App,
     scope: Scope,
     authority: Authority,
     mode: BatchMode,
     body: &str,
-) -> Result<(Vec<NewEvent>, Vec<Refused>), Problem> {
+) -> Result<Read, Problem> {
     let batch: Batch = serde_json::from_str(body).map_err(|error| not_a_batch(body, &error))?;
     if batch.batch.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
@@ -126,12 +141,13 @@ async fn read_batch(
     }
     let mut events = Vec::with_capacity(batch.batch.len());
     let mut places = Vec::with_capacity(batch.batch.len());
-    let mut refused = Vec::new();
+    let (mut refused, mut left_out) = (Vec::new(), Vec::new());
     for (index, raw) in batch.batch.iter().enumerate() {
         match delivery.read(raw.get(), None, "", || app.fresh_id()) {
-            Ok(event) => {
+            Ok(Taken { event, left_out: of_it }) => {
                 events.push(event);
                 places.push(index);
+                left_out.extend(of_it.into_iter().map(|fault| Refused::of(index, fault)));
             }
             Err(fault) => refused.push(Refused::of(index, fault)),
         }
@@ -144,31 +160,36 @@ async fn read_batch(
     }
     for (place, fault) in faults.into_iter().rev() {
         events.remove(place);
+        left_out.retain(|left: &Refused| left.index != places[place]);
         refused.push(Refused::of(places[place], fault));
     }
     refused.sort_by_key(|refused| refused.index);
-    Ok((events, refused))
+    Ok(Read { events, refused, left_out })
 }
 
-async fn append(
-    app: &App,
-    scope: Scope,
-    events: Vec<NewEvent>,
-    refused: Vec<Refused>,
-) -> Result<Json<Receipt>, Problem> {
+async fn append(app: &App, scope: Scope, read: Read) -> Result<Json<Receipt>, Problem> {
+    let Read { events, refused, left_out } = read;
     metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
     if !events.is_empty() {
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
     }
-    Ok(Json(Receipt { success: true, refused }))
+    Ok(Json(Receipt { success: true, refused, left_out }))
 }
 
 async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Result<Delivery, Problem> {
+    let received_at = app.now();
+    let page = authority == Authority::Browser;
+    let latest = match page {
+        true => app.engine.clock(&scope, received_at).await?.min(received_at),
+        false => received_at,
+    };
     Ok(Delivery {
         tenant: scope.tenant(),
-        received_at: app.now(),
+        received_at,
+        latest,
+        pages: if page { Some(app.engine.pages(&scope).await?) } else { None },
         sent_at: None,
         historical: mode == BatchMode::Historical,
         authority,
@@ -185,6 +206,16 @@ async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -
     let key = serde_json::from_str::<KeyInBody>(body).ok().and_then(|body| body.write_key);
     let authorized = authorize_write(app, keys, key.as_deref()).await?;
     Ok((authorized.scope, authorized.authority))
+}
+
+/// History is a server's to tell: a page's key can be read by anybody.
+fn may_import(mode: BatchMode, authority: Authority) -> Result<(), Problem> {
+    if mode == BatchMode::Live || authority != Authority::Browser {
+        return Ok(());
+    }
+    let detail =
+        "History is imported by a key with the scope `identities:write`. What happens now goes to `/v1/batch`.";
+    Err(Problem::new(MISSING_SCOPE, detail))
 }
 
 #[derive(Deserialize)]

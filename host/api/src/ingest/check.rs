@@ -1,5 +1,6 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
+use openhub_engine::catalog::Pages;
 use openhub_model::customer::consent_faults;
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
@@ -11,6 +12,8 @@ use super::time::{is_writable, occurred_at};
 
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
+/// The member of a body that says when an event was to have happened that was moved to the present.
+pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
 /// What the events of one request share.
 pub(super) struct Delivery {
@@ -23,6 +26,17 @@ pub(super) struct Delivery {
     pub event_bytes: usize,
     /// By which traits are identities.
     pub policies: Arc<Policies>,
+    /// What a page may set, for a page's key.
+    pub pages: Option<Arc<Pages>>,
+    /// Nothing happened later: when it was received, or where a replay stands if it is not the sender's to move.
+    pub latest: Timestamp,
+}
+
+/// An event that is accepted, and what of it is left out because its key may not say it.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub event: NewEvent,
+    pub left_out: Vec<Fault>,
 }
 
 impl Delivery {
@@ -33,7 +47,7 @@ impl Delivery {
         called: Option<EventKind>,
         pointer: &str,
         fresh_id: impl FnOnce() -> String,
-    ) -> Result<NewEvent, Fault> {
+    ) -> Result<Taken, Fault> {
         let below = |name: &str| format!("{pointer}/{name}");
         let raw = raw.trim_matches([' ', '\t', '\r', '\n']);
         if raw.len() > self.event_bytes {
@@ -75,7 +89,8 @@ impl Delivery {
         };
         let timestamp = instant(&item.timestamp, &below("timestamp"))?;
         let sent_at = instant(&item.sent_at, &below("sentAt"))?.or(self.sent_at);
-        let occurred_at = occurred_at(self.received_at, sent_at, timestamp);
+        let claimed_at = occurred_at(self.received_at, sent_at, timestamp);
+        let occurred_at = claimed_at.min(self.latest);
         if !is_writable(occurred_at) {
             return Err(Fault::new(
                 below("timestamp"),
@@ -83,8 +98,14 @@ impl Delivery {
                 "The time lies outside the years 1 to 9999.",
             ));
         }
-        let body = if item.write_key == Scalar::Absent { raw.to_owned() } else { without_write_key(raw) };
-        Ok(NewEvent {
+        let mut body = if item.write_key == Scalar::Absent { raw.to_owned() } else { without_write_key(raw) };
+        if let Scalar::Text(text) = &item.timestamp
+            && claimed_at != occurred_at
+        {
+            body = with_original(&body, text);
+        }
+        let left_out = self.left_out(kind, &item, pointer);
+        let event = NewEvent {
             message_id,
             kind,
             name: name.to_owned(),
@@ -95,7 +116,30 @@ impl Delivery {
             authority: self.authority,
             cause: None,
             body,
-        })
+        };
+        Ok(Taken { event, left_out })
+    }
+
+    /// What a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.
+    fn left_out(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Vec<Fault> {
+        let Some(pages) = self.pages.as_ref().filter(|_| kind == EventKind::Identify) else { return Vec::new() };
+        let mut left_out = Vec::new();
+        let mut leave = |at: String, message: &str| left_out.push(Fault::new(at, "authority", message));
+        for name in item.names.all.iter().filter(|name| pages.may_set(name) == Some(false)) {
+            leave(limits::step(&format!("{pointer}/traits"), name), "A page's key does not set this attribute.");
+        }
+        for name in item.tags.as_object().into_iter().flat_map(|tags| tags.keys()) {
+            leave(limits::step(&format!("{pointer}/tags"), name), "A page's key sets no tag.");
+        }
+        for (name, consent) in item.consents.as_object().into_iter().flatten() {
+            if !Pages::may_record(consent) {
+                leave(
+                    limits::step(&format!("{pointer}/consents"), name),
+                    "A page's key takes consent back and grants none.",
+                );
+            }
+        }
+        left_out
     }
 
     /// Whose event it is: its `userId`, else its `anonymousId`.
@@ -287,6 +331,13 @@ fn without_write_key(raw: &str) -> String {
     }
 }
 
+/// The body of an event that was moved, with the time that it came with.
+fn with_original(body: &str, timestamp: &str) -> String {
+    let mut fields: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
+    fields.insert(ORIGINAL.to_owned(), timestamp.into());
+    Value::Object(fields).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,11 +353,42 @@ mod tests {
             authority: Authority::Browser,
             event_bytes: 32 * 1024,
             policies: Arc::default(),
+            pages: Some(Arc::default()),
+            latest: "2026-01-31T12:00:00Z".parse().unwrap(),
         }
     }
 
     fn read(raw: &str) -> Result<NewEvent, Fault> {
-        delivery().read(raw, None, "/batch/3", || "fresh".to_owned())
+        delivery().read(raw, None, "/batch/3", || "fresh".to_owned()).map(|taken| taken.event)
+    }
+
+    #[test]
+    fn report_05_nothing_happened_after_it_was_received() {
+        for (times, at) in [
+            (r#""timestamp":"2099-01-01T00:00:00Z""#, "2026-01-31T12:00:00Z"),
+            (r#""timestamp":"2026-02-14T10:00:00Z","sentAt":"2026-01-31T10:00:00Z""#, "2026-01-31T12:00:00Z"),
+            (r#""timestamp":"9999-12-01T00:00:00Z","sentAt":"0001-01-01T00:00:00Z""#, "2026-01-31T12:00:00Z"),
+            (r#""timestamp":"2026-01-31T10:00:00Z""#, "2026-01-31T10:00:00Z"),
+        ] {
+            let event = read(&format!(r#"{{"type":"page","userId":"u",{times}}}"#)).unwrap();
+            assert_eq!(event.occurred_at, at.parse().unwrap(), "{times}");
+            let moved = !times.contains(at);
+            let body: Value = serde_json::from_str(&event.body).unwrap();
+            assert_eq!(body[ORIGINAL].is_string(), moved, "{times}");
+        }
+    }
+
+    #[test]
+    fn c1_what_a_page_may_not_say_is_told() {
+        let raw = r#"{"type":"identify","userId":"u","tags":{"vip":true},"traits":{"a":1},
+            "consents":{"news":{"state":"granted"},"mail":{"state":"denied"},"x/y":null}}"#;
+        let told = |pages| {
+            let delivery = Delivery { pages, ..delivery() };
+            let taken = delivery.read(raw, None, "", || "fresh".to_owned()).unwrap();
+            taken.left_out.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some(Arc::default())), ["/tags/vip", "/consents/news", "/consents/x~1y"]);
+        assert_eq!(told(None), [""; 0]);
     }
 
     #[test]

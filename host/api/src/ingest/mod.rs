@@ -8,5 +8,5 @@ mod item;
 mod time;
 
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, try_batch};
-pub(crate) use check::RESERVED;
+pub(crate) use check::{ORIGINAL, RESERVED};
 pub(crate) use time::is_writable;

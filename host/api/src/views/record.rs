@@ -10,6 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::ingest::ORIGINAL;
+
 /// One fault of an input.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fault)]
@@ -42,6 +44,9 @@ pub(crate) struct EventView {
     customer: Option<PartId>,
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Timestamp,
+    /// The time that it came with, if that lay behind the present and it was moved there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_from: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
     /// `arrived` by a door, or `caused` by a rule or a journey.
@@ -64,6 +69,7 @@ pub(crate) struct EventList {
 
 impl From<Event> for EventView {
     fn from(event: Event) -> Self {
+        let moved_from = moved_from(&event);
         // The door let in nothing but JSON; were something else stored, it would show as nothing.
         let body = RawValue::from_string(event.body).unwrap_or_else(|_| RawValue::NULL.to_owned());
         EventView {
@@ -73,6 +79,7 @@ impl From<Event> for EventView {
             name: event.name,
             customer: event.part,
             occurred_at: event.occurred_at,
+            moved_from,
             received_at: event.received_at,
             origin: event.origin,
             historical: event.historical,
@@ -80,6 +87,18 @@ impl From<Event> for EventView {
             body,
         }
     }
+}
+
+/// Only what came by a door at the very present can have been moved there.
+fn moved_from(event: &Event) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Moved {
+        original_timestamp: String,
+    }
+    let may_be = event.origin == Origin::Arrived && event.body.contains(ORIGINAL);
+    let moved: Moved = may_be.then(|| serde_json::from_str(&event.body).ok()).flatten()?;
+    Some(moved.original_timestamp)
 }
 
 /// A message on its way, or how it ended.

@@ -282,3 +282,205 @@ async fn report_04_an_empty_list_is_an_empty_map() {
     hub.settle(&tenant).await;
     assert_eq!(customer(&hub, &tenant, "user_id:php").await["attributes"], json!({}));
 }
+
+#[tokio::test]
+async fn c1_a_page_says_little_on_sqlite() {
+    c1_a_page_says_little(Hub::start().await).await;
+}
+
+#[tokio::test]
+async fn c1_a_page_says_little_on_postgres() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    c1_a_page_says_little(Hub::on_postgres(database).await).await;
+}
+
+async fn c1_a_page_says_little(hub: Hub) {
+    let tenant = hub.tenant("shop").await;
+    let (page, key) = (&tenant.write_key, &tenant.api_key);
+    for (name, pages) in [("tier", "closed"), ("city", "open")] {
+        let declared = json!({"type": "text", "pages": pages});
+        assert_eq!(hub.call("PUT", &format!("/api/v1/attributes/{name}"), key, Some(declared)).await.status, 200);
+    }
+    let denied = json!({"state": "denied"});
+    let known = json!({"type": "identify", "userId": "ada", "traits": {"points": 250, "city": "Paris", "email": "ada@example.com"},
+        "tags": {"vip": true}, "consents": {"marketing": denied, "news": {"state": "granted"}}});
+    hub.send_events(&tenant, json!([known])).await;
+    hub.advance(std::time::Duration::from_secs(60));
+    let said = json!({"userId": "ada", "anonymousId": "v", "traits": {"points": 100_000, "tier": "gold", "city": "Bern", "size": "L"},
+        "tags": {"vip": false, "staff": true},
+        "consents": {"marketing": {"state": "granted"}, "news": denied, "sms": {"state": "granted"}}});
+    let answer = hub.post("/v1/identify", page, said.clone()).await;
+    let left_out = |answer: &Answer| -> Vec<String> {
+        let left = answer.body["left_out"].as_array().cloned().unwrap_or_default();
+        left.iter().map(|one| one["pointer"].as_str().expect("a pointer").to_owned()).collect()
+    };
+    let mut told = left_out(&answer);
+    told.sort();
+    let expected = ["/consents/marketing", "/consents/sms", "/tags/staff", "/tags/vip", "/traits/tier"];
+    assert_eq!((answer.status, told), (200, expected.map(str::to_owned).to_vec()), "{answer:?}");
+    // A visitor of the page's own brings nothing along that the page could not say itself.
+    let visitor = json!([
+        {"type": "identify", "anonymousId": "w", "traits": {"points": 7, "tier": "gold", "note": "x"},
+            "consents": {"marketing": {"state": "granted"}}, "tags": {"vip": false}},
+        {"type": "identify", "anonymousId": "w", "userId": "ada"},
+    ]);
+    assert_eq!(hub.post("/v1/batch", page, json!({"batch": visitor})).await.status, 200);
+    hub.settle(&tenant).await;
+    let profile = async |identity: &str| {
+        let id = customer(&hub, &tenant, identity).await["id"].as_str().expect("an id").to_owned();
+        hub.get(&format!("/api/v1/customers/{id}"), key).await.body
+    };
+    let check = |ada: &Value| {
+        let attributes = &ada["attributes"];
+        let value = |name: &str| {
+            if attributes[name].is_object() { attributes[name]["value"].clone() } else { attributes[name].clone() }
+        };
+        let values = ["points", "city", "size", "note", "tier"].map(value);
+        assert_eq!(values, [json!(250), json!("Bern"), json!("L"), json!("x"), json!(null)], "{ada}");
+        let text = ada.to_string();
+        assert!(text.contains("vip") && !text.contains("staff") && !text.contains("sms"), "{ada}");
+    };
+    check(&profile("anonymous_id:w").await);
+    let mail = |state: &str| json!({"consent": {"purpose": "marketing", "is": state}});
+    for (condition, count) in [
+        (mail("denied"), 1),
+        (mail("granted"), 0),
+        (json!({"consent": {"purpose": "news", "is": "denied"}}), 1),
+        (json!({"tag": "vip"}), 1),
+    ] {
+        let preview = hub.post("/api/v1/segments/preview", key, json!({"condition": condition})).await;
+        assert_eq!(preview.body["count"], count, "{condition}: {preview:?}");
+    }
+    let refused = hub.get("/api/v1/events?name=Attribute%20Refused", key).await.body;
+    let told: Vec<&Value> =
+        refused["events"].as_array().expect("events").iter().map(|event| &event["body"]["properties"]).collect();
+    assert!(told.contains(&&json!({"attribute": "points", "reason": "authority"})), "{refused}");
+    // What a server says counts whenever it is said, also of before; and what a page repeats is no offence.
+    hub.send_events(
+        &tenant,
+        json!([{"type": "identify", "userId": "ada", "traits": {"size": "M"}, "timestamp": "2026-01-01T00:00:00Z"}]),
+    )
+    .await;
+    assert_eq!(
+        hub.post("/v1/identify", page, json!({"userId": "ada", "traits": {"size": "XL", "points": 250}})).await.status,
+        200
+    );
+    hub.settle(&tenant).await;
+    assert_eq!(customer(&hub, &tenant, "user_id:ada").await["attributes"]["size"], "M");
+    // A server's grant holds, and its tags.
+    hub.advance(std::time::Duration::from_secs(60));
+    let grant = json!([{"type": "identify", "userId": "ada", "consents": {"marketing": {"state": "granted"}}, "tags": {"vip": false}}]);
+    hub.send_events(&tenant, grant).await;
+    let preview = hub.post("/api/v1/segments/preview", key, json!({"condition": mail("granted")})).await;
+    assert_eq!(preview.body["count"], 1);
+}
+
+#[tokio::test]
+async fn c1_no_page_is_ahead_of_its_time() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let granted =
+        json!({"userId": "ada", "timestamp": "9999-12-01T00:00:00Z", "consents": {"news": {"state": "granted"}}});
+    let sent = json!({"userId": "ada", "timestamp": "2027-01-01T00:00:00Z", "sentAt": "2026-01-01T00:00:00Z", "traits": {"city": "Paris"}});
+    for key in [&tenant.server_key, &tenant.write_key] {
+        for body in [&granted, &sent] {
+            assert_eq!(hub.post("/v1/identify", key, body.clone()).await.status, 200);
+        }
+    }
+    hub.settle(&tenant).await;
+    let id = customer(&hub, &tenant, "user_id:ada").await["id"].as_str().expect("an id").to_owned();
+    hub.advance(std::time::Duration::from_secs(1));
+    let change = json!({"consents": {"news": {"state": "denied"}}, "attributes": {"city": "Bern"}});
+    assert_eq!(hub.call("PATCH", &format!("/api/v1/customers/{id}"), &tenant.api_key, Some(change)).await.status, 200);
+    let condition = json!({"consent": {"purpose": "news", "is": "denied"}});
+    let preview = hub.post("/api/v1/segments/preview", &tenant.api_key, json!({"condition": condition})).await;
+    assert_eq!(preview.body["count"], 1);
+    assert_eq!(customer(&hub, &tenant, "user_id:ada").await["attributes"]["city"], "Bern");
+    let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
+    assert_eq!(events["events"][0]["moved_from"], "9999-12-01T00:00:00Z", "{events}");
+    assert_eq!(events["events"][0]["occurred_at"], events["events"][0]["received_at"]);
+}
+
+#[tokio::test]
+async fn c1_a_page_moves_no_replay() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant_on("replay", openhub_model::ClockKind::Replay).await;
+    let clock = async || hub.get("/api/v1/clock", &tenant.api_key).await.body["now"].clone();
+    let page = |user: &str, at: &str| json!({"type": "page", "userId": user, "timestamp": at});
+    hub.send_events(&tenant, json!([page("u", "2020-01-02T00:00:00Z")])).await;
+    assert_eq!(clock().await, "2020-01-02T00:00:00Z");
+    for at in ["2025-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "2019-01-01T00:00:00Z"] {
+        let answer = hub.post("/v1/batch", &tenant.write_key, json!({"batch": [page("v", at)]})).await;
+        assert_eq!(answer.status, 200);
+    }
+    hub.settle(&tenant).await;
+    assert_eq!(clock().await, "2020-01-02T00:00:00Z");
+    let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
+    let at: Vec<&Value> =
+        events["events"].as_array().expect("events").iter().map(|event| &event["occurred_at"]).collect();
+    assert_eq!(at, ["2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2019-01-01T00:00:00Z"]);
+    hub.send_events(&tenant, json!([page("u", "2020-01-03T00:00:00Z")])).await;
+    assert_eq!(clock().await, "2020-01-03T00:00:00Z");
+}
+
+#[tokio::test]
+async fn c2_a_page_imports_nothing() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let batch = json!({"batch": [{"type": "page", "userId": "u"}]});
+    for path in ["/v1/import?historical=true", "/v1/import?historical=false", "/v1/import?historical=true&dry_run=true"]
+    {
+        let answer = hub.post(path, &tenant.write_key, batch.clone()).await;
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        assert_eq!(hub.post(path, &tenant.server_key, batch.clone()).await.status, 200, "{path}");
+    }
+    let mut in_the_body = batch.clone();
+    in_the_body["writeKey"] = json!(tenant.write_key);
+    let request = crate::hub::request("POST", "/v1/import?historical=true").header("content-type", "application/json");
+    let answer = hub.send(request.body(in_the_body.to_string().into()).expect("a request")).await;
+    assert_eq!(answer.status, 403);
+    // What older libraries send there is the present.
+    assert_eq!(hub.post("/v1/import", &tenant.write_key, batch).await.status, 200);
+    let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
+    let historical: Vec<&Value> =
+        events["events"].as_array().expect("events").iter().map(|event| &event["historical"]).collect();
+    assert_eq!(historical, [true, false, false]);
+}
+
+#[tokio::test]
+async fn report_10_history_beats_no_denial() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let import = async |events: Value| {
+        let answer = hub.post("/v1/import?historical=true", &tenant.server_key, json!({"batch": events})).await;
+        assert_eq!((answer.status, answer.body), (200, json!({"success": true})));
+        hub.settle(&tenant).await;
+    };
+    let say = |user: &str, state: &str, at: Option<&str>| {
+        let mut event = json!({"type": "identify", "userId": user, "consents": {"news": {"state": state}}});
+        if let Some(at) = at {
+            event["timestamp"] = json!(at);
+        }
+        event
+    };
+    import(json!([say("a", "denied", Some("2025-03-01T00:00:00Z"))])).await;
+    import(json!([say("a", "granted", None), say("b", "granted", None), say("c", "granted", None)])).await;
+    import(json!([say("b", "denied", Some("2001-01-01T00:00:00Z"))])).await;
+    import(json!([
+        say("d", "denied", Some("2025-01-01T00:00:00Z")),
+        say("d", "granted", Some("2025-02-01T00:00:00Z"))
+    ]))
+    .await;
+    for (user, holds) in [("a", "denied"), ("b", "denied"), ("c", "granted"), ("d", "granted")] {
+        let leaf = json!({"identity": {"kind": "user_id", "is": "eq", "value": user}});
+        let condition = json!({"all": [leaf, {"consent": {"purpose": "news", "is": holds}}]});
+        let preview = hub.post("/api/v1/segments/preview", &tenant.api_key, json!({"condition": condition})).await;
+        assert_eq!(preview.body["count"], 1, "{user}");
+    }
+    // A withdrawal without a time is one of now.
+    import(json!([say("d", "denied", None)])).await;
+    let condition = json!({"consent": {"purpose": "news", "is": "granted"}});
+    let preview = hub.post("/api/v1/segments/preview", &tenant.api_key, json!({"condition": condition})).await;
+    assert_eq!(preview.body["count"], 1);
+}

@@ -35,7 +35,10 @@ pub struct Hub {
 /// A tenant with its keys.
 pub struct Tenant {
     pub id: TenantId,
+    /// A page's.
     pub write_key: String,
+    /// A write key that stays on a server.
+    pub server_key: String,
     pub api_key: String,
 }
 
@@ -113,7 +116,8 @@ impl Hub {
         let id = self.store.create_tenant(name, clock, self.now()).await.expect("a tenant").id;
         let write_key = self.key(id, KeyScopes::WRITE).await;
         let api_key = self.key(id, KeyScopes::ALL).await;
-        Tenant { id, write_key, api_key }
+        let server_key = self.key(id, KeyScopes::SERVER).await;
+        Tenant { id, write_key, server_key, api_key }
     }
 
     pub async fn key(&self, tenant: TenantId, scopes: &[&str]) -> String {
@@ -208,9 +212,9 @@ impl Hub {
         panic!("the engine holds no lease");
     }
 
-    /// Sends events as a batch and waits for the engine.
+    /// Sends events as a batch of a server, and waits for the engine.
     pub async fn send_events(&self, tenant: &Tenant, events: Value) {
-        let answer = self.post("/v1/batch", &tenant.write_key, json!({"batch": events})).await;
+        let answer = self.post("/v1/batch", &tenant.server_key, json!({"batch": events})).await;
         assert_eq!((answer.status, &answer.body), (200, &json!({"success": true})));
         self.settle(tenant).await;
     }

@@ -122,8 +122,10 @@ async fn an_import_is_history() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
     let batch = |id: &str| json!({"batch": [{"type": "page", "userId": "1", "messageId": id}]});
-    for (path, id) in [("/v1/import", "past"), ("/v1/import?historical=false", "now"), ("/v1/batch", "live")] {
-        assert_eq!(hub.post(path, &tenant.write_key, batch(id)).await.status, 200, "{path}");
+    for (path, id) in
+        [("/v1/import?historical=true", "past"), ("/v1/import?historical=false", "now"), ("/v1/import", "live")]
+    {
+        assert_eq!(hub.post(path, &tenant.server_key, batch(id)).await.status, 200, "{path}");
     }
     let events = hub.get("/api/v1/events", &tenant.api_key).await;
     let historical: Vec<bool> =

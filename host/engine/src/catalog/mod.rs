@@ -2,6 +2,7 @@
 //! and channels, and published journeys. Rebuilt after each control event. An entry at fault stays out, and is listed.
 
 mod fault;
+mod pages;
 mod path;
 mod rule;
 mod segments;
@@ -20,6 +21,7 @@ use openhub_runtime::{Imports, Plugin};
 use openhub_store::{Installation, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
 
 pub use fault::{EntryFault, EntryKind};
+pub use pages::Pages;
 pub use path::{ReadPath, WritePath};
 pub(crate) use rule::bound_path;
 pub use rule::{Reading, Rule, Writing};
@@ -65,6 +67,8 @@ pub struct Catalog {
     pub merges: Merges,
     /// What the values of declared attributes have to be.
     pub types: Types,
+    /// What a page's key may set.
+    pub pages: Arc<Pages>,
     /// Whether erased identities are refused: then those of each batch are looked up.
     pub suppresses: bool,
     /// What is not in force though it was asked for.
@@ -84,6 +88,7 @@ impl Catalog {
         catalog.merges = counters(&installations);
         let (declared, unreadable) = store.readable_attributes(scope).await?;
         catalog.unreadable(EntryKind::Attribute, unreadable);
+        catalog.pages = Arc::new(Pages::of(&installations, declared.iter().map(|(name, of)| (name, of))));
         for (name, declaration) in declared {
             catalog.types.extend(declaration.of.map(|of| (name.clone(), of)));
             catalog.merges.insert(name, declaration.merge);

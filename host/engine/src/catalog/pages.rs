@@ -1,8 +1,6 @@
 //! What a page's key may say of a customer. Anybody can read such a key: it sets what the tenant left to pages, and touches
 //! nothing that a plugin or a server owns.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 use openhub_model::attribute::{Declaration, Pages as Declared};
 use openhub_model::customer::Consent;
@@ -16,8 +14,11 @@ use super::WritePath;
 pub struct Pages(HashMap<String, bool>);
 
 impl Pages {
-    pub fn of(installations: &[Installation], declared: &BTreeMap<String, Declaration>) -> Pages {
-        let declared = declared.iter().filter_map(|(name, of)| Some((name.clone(), of.pages? == Declared::Open)));
+    pub fn of<'a>(
+        installations: &[Installation],
+        declared: impl IntoIterator<Item = (&'a String, &'a Declaration)>,
+    ) -> Pages {
+        let declared = declared.into_iter().filter_map(|(name, of)| Some((name.clone(), of.pages? == Declared::Open)));
         let mut pages = Pages(declared.collect());
         let rules = installations.iter().flat_map(|installation| &installation.manifest.rules);
         for path in rules.flat_map(|rule| &rule.writes).filter_map(|write| WritePath::parse(&write.path)) {

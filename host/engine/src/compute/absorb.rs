@@ -1,8 +1,8 @@
 //! What an event itself says of its customer: that they exist, their attributes, tags and consents, and their claims.
 
-use openhub_model::customer::is_consent;
+use openhub_model::customer::{Consent, is_consent};
 use openhub_model::identity::Authority;
-use openhub_model::{Cause, EventKind};
+use openhub_model::{Cause, EventKind, Timestamp};
 use openhub_store::{Decision, MatchStatus};
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use super::claims::PROPOSED;
 use super::event::Happening;
 use super::wave::Batch;
 use crate::body::Body;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Pages};
 
 /// The attribute that keeps the group of the last `group` call.
 const GROUP: &str = "group_id";
@@ -33,7 +33,7 @@ impl Batch<'_> {
                 self.propose(event, &event.properties);
             }
         }
-        let Catalog { merges, segments, types, .. } = self.catalog;
+        let Catalog { merges, segments, types, pages, .. } = self.catalog;
         let lane = &mut self.lanes[lane];
         if lane.customer.is_none() {
             return;
@@ -50,18 +50,34 @@ impl Batch<'_> {
             return lane.write(part, merges, |state, _| state.saw(at));
         }
         let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
-        let group = body.group(kind).map(Value::from).filter(|group| lane.admits(types, GROUP, group, &cause));
-        let (tags, mut consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
+        // A page's key can be read by anybody.
+        let page = event.authority == Authority::Browser && kind != EventKind::Update;
+        let mut admit = |name: &str, value: &Value| {
+            let admitted = lane.admits(types, name, value, &cause);
+            match page {
+                true => lane.admits_page(pages, name, value, &cause).filter(|_| admitted),
+                false => admitted.then(|| cause.clone()),
+            }
+        };
+        let group = body.group(kind).map(Value::from).and_then(|group| Some((admit(GROUP, &group)?, group)));
+        let (mut tags, mut consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
+        if page {
+            tags.clear();
+            Pages::only_withdrawals(&mut consents);
+        }
         // What is malformed was refused at the door; were it there all the same, it would hide no other.
         consents.retain(|key, consent| is_consent(key, consent));
         // The traits of a group are the group's.
-        let mut attributes = if kind == EventKind::Group { Map::new() } else { std::mem::take(body).attributes() };
-        attributes.retain(|name, value| lane.admits(types, name, value, &cause));
+        // History without a time of its own is older than all that anybody denied.
+        let timeless = event.historical && !body.timed;
+        let attributes = if kind == EventKind::Group { Map::new() } else { std::mem::take(body).attributes() };
+        let attributes: Vec<(Cause, String, Value)> =
+            attributes.into_iter().filter_map(|(name, value)| Some((admit(&name, &value)?, name, value))).collect();
         let mut touched = Vec::new();
         lane.write(part, merges, |state, joined| {
             state.saw(at);
-            if let Some(group) = group {
-                state.set(GROUP, group, cause.clone());
+            if let Some((cause, group)) = group {
+                state.set(GROUP, group, cause);
                 touched.extend_from_slice(segments.on_attribute(GROUP));
             }
             if kind == EventKind::Group {
@@ -75,12 +91,16 @@ impl Batch<'_> {
             }
             for (key, consent) in &consents {
                 let joined = joined.and_then(|joined| joined.consents.get(key));
-                state.set_consent(key, consent.clone(), cause.clone(), joined);
+                let mut cause = cause.clone();
+                if timeless && Consent::of(consent) == Consent::Granted {
+                    cause.at = Timestamp::FIRST;
+                }
+                state.set_consent(key, consent.clone(), cause, joined);
                 touched.extend_from_slice(segments.on_consent());
             }
-            for (name, value) in attributes {
+            for (cause, name, value) in attributes {
                 touched.extend_from_slice(segments.on_attribute(&name));
-                state.set(&name, value, cause.clone());
+                state.set(&name, value, cause);
             }
         });
         lane.standing.touch(&touched);

@@ -1,5 +1,6 @@
-//! Declared types: a value of another type than its attribute was declared with is not written, by whatever way it comes.
-//! The rest of its event is, the customer keeps the value that they had, and `Attribute Refused` says so.
+//! Values that are not written: of another type than their attribute was declared with, by whatever way they come, and on
+//! the word of a page, what is not left to pages. The rest of the event is written, the customer keeps the value that they
+//! had, and `Attribute Refused` says so.
 
 use openhub_model::Cause;
 use openhub_model::attribute::{AttributeType, Types};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::customer::Lane;
 use super::event::Happening;
 use super::wave::Batch;
+use crate::catalog::Pages;
 
 /// The event that says that a value was not written.
 pub const VALUE_REFUSED: &str = "Attribute Refused";
@@ -15,9 +17,13 @@ pub const VALUE_REFUSED: &str = "Attribute Refused";
 /// A value that was not written. The value itself stands in the event, if it came by one.
 pub struct Refused {
     attribute: String,
-    declared: AttributeType,
-    found: Option<AttributeType>,
+    why: Why,
     cause: Cause,
+}
+
+enum Why {
+    Type { declared: AttributeType, found: Option<AttributeType> },
+    Authority,
 }
 
 impl Lane {
@@ -26,11 +32,26 @@ impl Lane {
         let Some(declared) = types.get(attribute).filter(|declared| !declared.holds(value)) else { return true };
         self.refused.push(Refused {
             attribute: attribute.to_owned(),
-            declared: *declared,
-            found: AttributeType::of(value),
+            why: Why::Type { declared: *declared, found: AttributeType::of(value) },
             cause: cause.clone(),
         });
         false
+    }
+
+    /// The cause under which a page sets an attribute; none if it may not. What others have set of the customer stands
+    /// before it by its cause, so that a part's own state does not depend on whom it is joined with. Saying what is so
+    /// already is no offence.
+    pub fn admits_page(&mut self, pages: &Pages, attribute: &str, value: &Value, cause: &Cause) -> Option<Cause> {
+        let may = pages.may_set(attribute);
+        if may == Some(true) {
+            return Some(cause.clone());
+        }
+        let held = self.customer.as_ref().and_then(|customer| customer.attributes.get(attribute));
+        let stands = may.is_none() && held.is_none_or(|held| held.cause.is_page());
+        if !stands && held.is_none_or(|held| held.value != *value) {
+            self.refused.push(Refused { attribute: attribute.to_owned(), why: Why::Authority, cause: cause.clone() });
+        }
+        may.is_none().then(|| cause.clone().by_page())
     }
 }
 
@@ -39,10 +60,13 @@ impl Batch<'_> {
     pub(super) fn tell_refused(&mut self, lane: usize, item: &Happening) {
         for (ordinal, refused) in (1..).zip(std::mem::take(&mut self.lanes[lane].refused)) {
             self.tally.values_refused += 1;
-            let Refused { attribute, declared, found, cause } = refused;
-            let properties = json!({
-                "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
-            });
+            let Refused { attribute, why, cause } = refused;
+            let properties = match why {
+                Why::Type { declared, found } => json!({
+                    "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
+                }),
+                Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
+            };
             self.cause(lane, item, ("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
         }
     }

@@ -25,7 +25,8 @@ pub enum Consent {
 }
 
 impl Consent {
-    pub(super) fn of(value: &Value) -> Consent {
+    /// What a record says.
+    pub fn of(value: &Value) -> Consent {
         match value["state"].as_str() {
             Some("granted") => Consent::Granted,
             Some("denied") => Consent::Denied,

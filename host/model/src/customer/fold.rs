@@ -62,6 +62,13 @@ fn values<'a>(parts: impl Iterator<Item = &'a Values>, merge: impl Fn(&str) -> O
 
 /// Takes `other` into `one`.
 fn two(merge: Merge, one: &mut Attribute, other: &Attribute) {
+    if one.cause.is_page() != other.cause.is_page() {
+        // A visitor whom a page attached brings along what the page said, and no more than that.
+        if one.cause.is_page() {
+            *one = other.clone();
+        }
+        return;
+    }
     let newer = (other.cause.at, &other.cause.event) > (one.cause.at, &one.cause.event);
     let takes = match merge {
         Merge::Newest => newer,

@@ -9,7 +9,7 @@ pub use fold::{Merge, Merges, fold};
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::id::PartId;
 use crate::identity::Identity;
@@ -27,6 +27,19 @@ pub struct Cause {
     pub plugin: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Arc<str>>,
+}
+
+static PAGE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("@page"));
+
+impl Cause {
+    /// The word of a page, whose key anybody can read. It stands where a rule's id does, with an `@` that no id has.
+    pub fn by_page(self) -> Cause {
+        Cause { rule: Some(PAGE.clone()), ..self }
+    }
+
+    pub fn is_page(&self) -> bool {
+        self.plugin.is_none() && self.rule.as_deref().is_some_and(|rule| *rule == **PAGE)
+    }
 }
 
 /// A value with its cause.
@@ -94,9 +107,11 @@ impl Customer {
     pub fn add(&mut self, name: &str, amount: i64, cause: Cause) {
         match self.attributes.get_mut(name) {
             Some(counter) => {
-                let sum = counter.value.as_i64().unwrap_or(0).saturating_add(amount);
+                // What a page said is no beginning of a count.
+                let said = counter.cause.is_page();
+                let sum = counter.value.as_i64().filter(|_| !said).unwrap_or(0).saturating_add(amount);
                 counter.value = sum.into();
-                if cause.at >= counter.cause.at {
+                if said || cause.at >= counter.cause.at {
                     counter.cause = cause;
                 }
             }
@@ -115,10 +130,15 @@ impl Customer {
     }
 }
 
+/// What a page says gives way to what a server, a rule or a journey says, whichever came first; else the newer holds.
+fn outranks(held: &Cause, said: &Cause) -> bool {
+    (!held.is_page(), held.at) > (!said.is_page(), said.at)
+}
+
 /// A removal is kept as `null` with its cause, so that an older event cannot bring the value back.
 fn put(values: &mut Values, name: &str, value: Value, cause: Cause) -> bool {
     match values.get_mut(name) {
-        Some(attribute) if attribute.cause.at > cause.at => false,
+        Some(attribute) if outranks(&attribute.cause, &cause) => false,
         Some(attribute) => {
             *attribute = Attribute { value, cause };
             true

@@ -29,7 +29,7 @@ pub async fn replay(
     purchases: &[Purchase],
     drop: Option<usize>,
 ) -> Result<(Figures, Costs)> {
-    let sender = Api::new(&hub.url, &tenant.write_key)?;
+    let sender = Api::new(&hub.url, &tenant.api_key)?;
     let reader = Api::new(&hub.url, &tenant.api_key)?;
     let usage = Usage::of(hub.pid())?;
     let start = Instant::now();

@@ -23,6 +23,9 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
 /// Types: `text`, `number`, `integer`, `boolean`, `timestamp`, `list`, `object`. Merges of joined customers: `newest`
 /// (the default), `oldest`, `sum`, `non-empty`, `min`, `max`; in force from the next write to each customer on.
 ///
+/// `"pages": "open"` lets a page's key set it like any other, `"closed"` never; without it a page may set it as long as nothing
+/// but pages has.
+///
 /// A value of another type is not written from then on, whoever would write it; the rest of its event is, and the hub's
 /// event `Attribute Refused` says so. Values that are there stay. Without a type, any value is taken.
 #[utoipa::path(put, path = "/api/v1/attributes/{name}", tag = "identities", request_body = Object,

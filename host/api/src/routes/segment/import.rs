@@ -1,4 +1,4 @@
-//! `POST /v1/import`: a batch of the past.
+//! `POST /v1/import`: a batch, and of the past if it is asked for by name.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,16 +18,18 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `false`: the events trigger journeys as if they came in by `/v1/batch`.
+    /// `true`: the events are history, which changes customers and triggers nothing. `false`: they are of a file, and trigger
+    /// journeys as if they came in by `/v1/batch`. Either needs a key with the scope `identities:write`.
     historical: Option<bool>,
     /// `true`: everything is checked, nothing is stored.
     dry_run: Option<bool>,
 }
 
-/// Many past events at once, in the form of `/v1/batch`.
+/// Many events at once, as `/v1/batch`, which older libraries send here; with `historical`, a file's.
 ///
-/// History is not the present: the events change customers and trigger nothing, unless asked for. An event with a trait of
-/// another type than its attribute was declared with is refused, with the code `wrong-type`.
+/// History is not the present: with `historical=true` the events change customers and trigger nothing. A file can be mended:
+/// with `historical`, or in a dry run, an event with a trait of another type than its attribute was declared with is refused,
+/// with the code `wrong-type`.
 #[utoipa::path(post, path = "/v1/import", tag = "segment", params(Parameters), request_body = Value,
     responses((status = 200, body = Receipt), Problems))]
 pub(crate) async fn import(
@@ -37,8 +39,13 @@ pub(crate) async fn import(
     Query(parameters): Query<Parameters>,
     EventBody(body): EventBody,
 ) -> Result<Json<Receipt>, Problem> {
-    let mode = if parameters.historical == Some(false) { BatchMode::Imported } else { BatchMode::Historical };
+    let mode = match parameters.historical {
+        Some(true) => BatchMode::Historical,
+        Some(false) => BatchMode::Imported,
+        None => BatchMode::Live,
+    };
     if parameters.dry_run == Some(true) {
+        let mode = if mode == BatchMode::Live { BatchMode::Imported } else { mode };
         return try_batch(&app, &keys, access, mode, &body).await;
     }
     accept_batch(&app, &keys, access, mode, &body).await
