@@ -2,6 +2,7 @@
 //! through the plugin's check and append their event to the log in the same commit.
 
 mod import;
+mod strangers;
 
 pub use import::{Fate, Importing, NewObject, Trial, import};
 
@@ -65,6 +66,7 @@ pub async fn create(
         };
         let accepted = object.check(change, &moment).await?;
         let made = object.made(scope.tenant(), &accepted, None, &moment)?;
+        refuse_strangers(engine, scope, &object, &made, None).await?;
         refuse_suppressed(engine, scope, &made).await?;
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
         match write(engine, scope, &object, change, "created", &made, accepted, &moment).await {
@@ -92,6 +94,7 @@ pub async fn update(
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
     let made = object.made(scope.tenant(), &accepted, Some(&stored), &moment)?;
+    refuse_strangers(engine, scope, &object, &made, Some(&stored)).await?;
     refuse_suppressed(engine, scope, &made).await?;
     if made.key != stored.key {
         let fault = Fault::new("", "key-changed", "an object keeps its key");
@@ -116,6 +119,19 @@ pub async fn delete(
     let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
     write(engine, scope, &object, change, "deleted", &stored, accepted, &moment).await
+}
+
+/// An object may not name somebody whom nobody knows.
+async fn refuse_strangers(
+    engine: &Engine,
+    scope: &Scope,
+    object: &Typed,
+    made: &Object,
+    stored: Option<&Object>,
+) -> Result<(), ObjectError> {
+    let named = strangers::named(&object.of().shape, &made.fields, stored.map(|stored| &stored.fields));
+    let faults = strangers::strangers(engine, scope, &[named]).await?.concat();
+    if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
 }
 
 /// An object may not belong to somebody who was erased and is refused since.

@@ -2,7 +2,7 @@
 
 use openhub_model::identity::{Age, Part};
 use openhub_model::{Identity, PartId, TenantId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::bulk::{self, Bulk, Rows, write_text};
 use crate::connection::{execute, select};
@@ -96,6 +96,42 @@ impl Store {
             bulk::list(parts),
         );
         rows.into_iter().map(|(part, customer)| Ok((id(&part)?, id(&customer)?))).collect()
+    }
+
+    /// Those of these parts that somebody has, or will have once the engine has come to the end of the log, or whom an
+    /// object was made for.
+    pub async fn known_parts(&self, scope: &Scope, parts: &[PartId]) -> Result<HashSet<PartId>, StoreError> {
+        if parts.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT part_id FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) \
+             UNION SELECT part_id FROM objects WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        let mut known: HashSet<PartId> = rows.into_iter().map(|(part,)| id(&part)).collect::<Result<_, _>>()?;
+        let others: Vec<PartId> = parts.iter().copied().filter(|part| !known.contains(part)).collect();
+        if others.is_empty() {
+            return Ok(known);
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT DISTINCT part_id FROM events WHERE tenant_id = $1 AND origin = 0 AND position > \
+             (SELECT checkpoint FROM partitions WHERE tenant_id = $1 AND bucket = 0) \
+             AND part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(&others),
+        );
+        for (part,) in rows {
+            known.insert(id(&part)?);
+        }
+        Ok(known)
     }
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod crash;
 mod delivery;
 mod determinism;
+mod door;
 mod erase_crash;
 mod hostile;
 mod identities;

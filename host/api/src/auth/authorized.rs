@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::TenantId;
 use openhub_model::identity::Authority;
-use openhub_store::Scope;
+use openhub_store::{Key, Scope};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -24,12 +24,19 @@ pub(crate) struct Authorized<P> {
     pub key: String,
     /// What its events may claim.
     pub authority: Authority,
+    /// The key as it is stored.
+    held: Arc<Key>,
     permission: PhantomData<fn() -> P>,
 }
 
 impl<P> Authorized<P> {
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant()
+    }
+
+    /// Whether the key carries another permission, too: what it may not see is left out of an answer.
+    pub fn may<Q: Permission>(&self) -> bool {
+        carries::<Q>(&self.held)
     }
 }
 
@@ -90,12 +97,16 @@ async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Res
     if !text.matches(&key.hash) || !alive {
         return Err(unknown_key());
     }
-    if !key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING) {
+    if !carries::<P>(&key) {
         return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
     }
-    let joins = key.scopes.iter().any(|scope| scope == IdentitiesWrite::SCOPE || scope == EVERYTHING);
-    let authority = if joins { Authority::Server } else { Authority::Browser };
-    Ok(Authorized { scope: Scope::of(key.tenant), key: key.id.clone(), authority, permission: PhantomData })
+    let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
+    let (scope, id) = (Scope::of(key.tenant), key.id.clone());
+    Ok(Authorized { scope, key: id, authority, held: key, permission: PhantomData })
+}
+
+fn carries<P: Permission>(key: &Key) -> bool {
+    key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING)
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

@@ -5,9 +5,11 @@ mod authorized;
 mod cache;
 mod key;
 mod permission;
+mod sight;
 
 pub(crate) use authorized::{Authorized, WriteAccess, authorize_write};
 pub(crate) use cache::KeyCache;
 pub use key::{MintedKey, mint_key};
 pub use permission::KeyScopes;
 pub(crate) use permission::*;
+pub(crate) use sight::{sees_item, show_event, show_item};

@@ -32,6 +32,7 @@ permissions! {
     ObjectsWrite = "objects:write",
     ClockWrite = "clock:write",
     StatusRead = "status:read",
+    SettingsWrite = "settings:write",
     PrivacyRead = "privacy:read",
     PrivacyWrite = "privacy:write",
 }

@@ -1,10 +1,13 @@
 //! Who is let in.
 
-use crate::hub::{Hub, request};
+use crate::hub::{Hub, Tenant, request};
 use axum::body::Body;
 use axum::http::header;
 use insta::assert_json_snapshot;
-use openhub_store::Scope;
+use openhub_model::identity::Authority;
+use openhub_model::message::NewMessage;
+use openhub_model::{EventKind, Id, Identity, NewEvent, Object};
+use openhub_store::{Changes, ObjectChange, Scope};
 use serde_json::json;
 use std::time::Duration;
 
@@ -53,4 +56,115 @@ async fn a_revocation_takes_effect_within_five_seconds() {
     hub.store.revoke_key(&Scope::of(tenant.id), id, hub.now()).await.unwrap();
     hub.advance(Duration::from_secs(5));
     assert_eq!(hub.get("/api/v1/status", &tenant.api_key).await.status, 401);
+}
+
+/// A tenant with a customer of whom there is an object and a message, and a plugin that was enabled with a secret setting.
+async fn furnished(hub: &Hub) -> (Tenant, String) {
+    let tenant = hub.tenant("shop").await;
+    let ada = json!([{"type": "identify", "userId": "ada", "consents": {"news": {"state": "granted"}}}]);
+    hub.send_events(&tenant, ada).await;
+    let part = Identity::new("user_id", "ada").part(tenant.id);
+    let id = |name: &str| Id::named(&[name.as_bytes()]);
+    let message = NewMessage {
+        id: id("message"),
+        part,
+        channel: "mail".to_owned(),
+        purpose: String::new(),
+        address: "ada@example.com".to_owned(),
+        content: json!({"text": "the-content"}).to_string(),
+        journey: "win-back".to_owned(),
+        run: id("run"),
+        node: "send".to_owned(),
+        created_at: hub.now(),
+        expires_at: None,
+    };
+    let object = Object {
+        kind: "coupon".to_owned(),
+        key: "k".to_owned(),
+        part: Some(part),
+        version: 1,
+        fields: json!({"code": "the-code"}),
+        created_at: hub.now(),
+        updated_at: hub.now(),
+        cause: "m".to_owned(),
+    };
+    let objects = vec![ObjectChange::Create(object, Vec::new())];
+    hub.commit(&tenant, Changes { messages: vec![message], objects, ..Changes::default() }).await;
+    let event = |kind, name: &str, part, body: serde_json::Value| NewEvent {
+        message_id: format!("m-{name}"),
+        kind,
+        name: name.to_owned(),
+        part,
+        occurred_at: hub.now(),
+        received_at: hub.now(),
+        historical: false,
+        authority: Authority::Server,
+        cause: None,
+        body: body.to_string(),
+    };
+    let enabled = json!({"plugin": "mail", "settings": {"token": "the-token"}, "grant": {}});
+    let fields = json!({"type": "object", "kind": "coupon", "key": "k", "fields": {"code": "the-code"}});
+    let events = vec![
+        event(EventKind::Control, "plugin.enabled", None, enabled),
+        event(EventKind::Object, "coupon.created", Some(part), fields),
+    ];
+    hub.store.append(&Scope::of(tenant.id), events).await.expect("both are stored");
+    hub.settle(&tenant).await;
+    (tenant, format!("/api/v1/customers/{part}"))
+}
+
+#[tokio::test]
+async fn c6_a_scope_means_one_thing() {
+    let hub = Hub::start().await;
+    let (tenant, ada) = furnished(&hub).await;
+    let kinds = json!({"kinds": {}});
+    let declared = json!({"type": "text"});
+    for (scopes, status) in [
+        (&["events:write", "identities:write"][..], 403),
+        (&["customers:write", "customers:read"], 403),
+        (&["settings:write"], 200),
+    ] {
+        let key = hub.key(tenant.id, scopes).await;
+        assert_eq!(
+            hub.call("PUT", "/api/v1/identity-kinds", &key, Some(kinds.clone())).await.status,
+            status,
+            "{scopes:?}"
+        );
+        assert_eq!(
+            hub.call("PUT", "/api/v1/attributes/a", &key, Some(declared.clone())).await.status,
+            status,
+            "{scopes:?}"
+        );
+        assert_eq!(
+            hub.call("DELETE", "/api/v1/attributes/a", &key, None).await.status < 300,
+            status == 200,
+            "{scopes:?}"
+        );
+    }
+    let timeline = async |scopes: &[&str], query: &str| {
+        let key = hub.key(tenant.id, scopes).await;
+        let answer = hub.get(&format!("{ada}/timeline{query}"), &key).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body.to_string()
+    };
+    for query in ["", "?kind=message,object,event", "?kind=message", "?limit=1"] {
+        let seen = timeline(&["customers:read"], query).await;
+        assert!(!seen.contains("the-content") && !seen.contains("the-code"), "{query}: {seen}");
+    }
+    let seen = timeline(&["customers:read", "messages:read"], "").await;
+    assert!(seen.contains("the-content") && !seen.contains("the-code"), "{seen}");
+    let seen = timeline(&["customers:read", "objects:read"], "").await;
+    assert!(!seen.contains("the-content") && seen.matches("the-code").count() == 2, "{seen}");
+    let key = hub.key(tenant.id, &["customers:read"]).await;
+    assert_eq!(hub.get(&format!("{ada}/objects"), &key).await.status, 403);
+
+    let events = async |scopes: &[&str]| {
+        let key = hub.key(tenant.id, scopes).await;
+        hub.get("/api/v1/events", &key).await.body.to_string()
+    };
+    let seen = events(&["events:read"]).await;
+    assert!(seen.contains("plugin.enabled") && !seen.contains("the-token") && !seen.contains("the-code"), "{seen}");
+    assert!(events(&["events:read", "plugins:read"]).await.contains("the-token"));
+    assert!(events(&["events:read", "objects:read"]).await.contains("the-code"));
+    assert!(events(&["*"]).await.contains("the-token"));
 }

@@ -15,6 +15,7 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
+use super::strangers;
 use super::{ATTEMPTS, Moment, ObjectError, Typed, belongs_to, conform, owner, type_of, uniques};
 use crate::{Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -78,6 +79,7 @@ pub async fn import(
             break;
         }
         let made = batch.check(open, attempt, &mut fates).await?;
+        let made = batch.refuse_strangers(made, &mut fates).await?;
         batch.commit(made, &mut claims, &mut fates).await?;
     }
     batch.pass_over_known(&mut fates).await?;
@@ -146,6 +148,26 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A customer that a row names by an id is to be there.
+    async fn refuse_strangers(&self, made: Vec<Made>, fates: &mut [Option<Fate>]) -> Result<Vec<Made>, ObjectError> {
+        let shape = &self.object.of().shape;
+        let by_id = |made: &Made| {
+            let mut named = strangers::named(shape, &made.object.fields, None);
+            named.retain(|(field, _)| self.rows[made.row].fields.get(field).is_some_and(Value::is_string));
+            named
+        };
+        let named: Vec<_> = made.iter().map(by_id).collect();
+        let faults = strangers::strangers(self.engine, self.scope, &named).await?;
+        let mut kept = Vec::with_capacity(made.len());
+        for (made, faults) in made.into_iter().zip(faults) {
+            match faults.is_empty() {
+                true => kept.push(made),
+                false => fates[made.row] = Some(Fate::Refused(faults)),
+            }
+        }
+        Ok(kept)
     }
 
     async fn pass_over_known(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {

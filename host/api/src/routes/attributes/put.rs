@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::{Authorized, SettingsWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::parameters::Path;
@@ -33,7 +33,7 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_attribute(
     State(app): State<Arc<App>>,
-    access: Authorized<CustomersWrite>,
+    access: Authorized<SettingsWrite>,
     Path(name): Path<String>,
     JsonBody(declaration): JsonBody<Declaration>,
 ) -> Result<Response, Problem> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::{Authorized, SettingsWrite};
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 204), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_attribute(
     State(app): State<Arc<App>>,
-    access: Authorized<CustomersWrite>,
+    access: Authorized<SettingsWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     if !app.store.declared_attributes(&access.scope).await?.contains_key(&name) {

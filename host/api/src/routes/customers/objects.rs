@@ -9,7 +9,7 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersRead};
+use crate::auth::{Authorized, ObjectsRead};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path};
@@ -34,7 +34,7 @@ pub(crate) struct Parameters {
     responses((status = 200, body = ObjectList), Problems))]
 pub(crate) async fn customer_objects(
     State(app): State<Arc<App>>,
-    access: Authorized<CustomersRead>,
+    access: Authorized<ObjectsRead>,
     Path(id): Path<String>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<ObjectList>, Problem> {

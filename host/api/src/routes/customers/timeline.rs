@@ -9,7 +9,7 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersRead};
+use crate::auth::{Authorized, CustomersRead, sees_item};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path};
@@ -37,7 +37,8 @@ pub(crate) struct Parameters {
     limit: Option<usize>,
 }
 
-/// All that happened to a customer, newest first. An event that changed a consent is an item of both kinds. One that could
+/// All that happened to a customer, newest first. Messages are left out for a key without `messages:read`, objects for one
+/// without `objects:read`. An event that changed a consent is an item of both kinds. One that could
 /// not be computed is `set-aside` and no `event`: it counts in no condition.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
@@ -61,7 +62,9 @@ pub(crate) async fn customer_timeline(
     let items = app.store.timeline(&access.scope, id, &filter).await?;
     let (items, next) =
         cursor::page(LIST, items, limit, |item| TimelineCursor { at: item.at, kind: item.kind, id: item.id.clone() });
-    Ok(Json(TimelinePage { items: items.into_iter().map(Into::into).collect(), next }))
+    // A page may be shorter than it was asked for; `next` says whether there is more.
+    let items = items.into_iter().filter(|item| sees_item(&access, item)).map(Into::into).collect();
+    Ok(Json(TimelinePage { items, next }))
 }
 
 fn kinds(text: &str) -> Result<Vec<TimelineKind>, Problem> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::{Authorized, CustomersWrite, show_item};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
@@ -81,7 +81,8 @@ pub(crate) async fn unmerge_customer(
     }
     let kinds = vec![TimelineKind::Run, TimelineKind::Message, TimelineKind::Object];
     let filter = TimelineFilter { kinds, limit: LISTED, ..TimelineFilter::default() };
-    let to_review = app.store.timeline(scope, id, &filter).await?.into_iter().map(Into::into).collect();
+    let to_review = app.store.timeline(scope, id, &filter).await?.into_iter();
+    let to_review = to_review.map(|item| show_item(&access, item).into()).collect();
     let event = control(&app, "identity.undone", tenant_now(&app, scope).await?, &body);
     match write(&app, scope, vec![Op::Append(event)]).await? {
         Progress::Done => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{Authorized, EventsRead};
+use crate::auth::{Authorized, EventsRead, show_event};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Query, id_in_query};
@@ -32,6 +32,9 @@ pub(crate) struct Parameters {
 }
 
 /// The log, in order.
+///
+/// What has a scope of its own shows its place and no `body` to a key without it: objects (`objects:read`), and changes of plugins,
+/// journeys, segments (`plugins:read`, `journeys:read`, `segments:read`) and of the other settings (`customers:read`).
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Parameters),
     responses((status = 200, body = EventList), Problems))]
 pub(crate) async fn list_events(
@@ -48,5 +51,6 @@ pub(crate) async fn list_events(
     };
     let events = app.store.events(&access.scope, &filter).await?;
     let (events, next) = cursor::page(LIST, events, limit, |event| event.position);
-    Ok(Json(EventList { events: events.into_iter().map(Into::into).collect(), next }))
+    let shown = events.into_iter().map(|event| show_event(&access, event).into());
+    Ok(Json(EventList { events: shown.collect(), next }))
 }

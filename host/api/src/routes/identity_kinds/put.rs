@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, IdentitiesWrite};
+use crate::auth::{Authorized, SettingsWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
@@ -25,7 +25,7 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_identity_kinds(
     State(app): State<Arc<App>>,
-    access: Authorized<IdentitiesWrite>,
+    access: Authorized<SettingsWrite>,
     JsonBody(policy): JsonBody<Policy>,
 ) -> Result<Response, Problem> {
     if let Some(fault) = policy.faults().into_iter().next() {
