@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openhub_model::{Condition, EventKind, Id, Identity, NewEvent, Timestamp};
 use openhub_store::{
-    Afterwards, AsOf, Before, EventFilter, MessageFilter, NewErasure, Op, StoreError, TimelineFilter, TimelineItem,
-    TimelineKind,
+    Afterwards, AsOf, Before, EventFilter, FaultFilter, FaultKind, FaultStatus, MessageFilter, NewErasure, Op,
+    StoreError, TimelineFilter, TimelineItem, TimelineKind,
 };
 use openhub_tests::house::{HOST_NOW, House, control};
 use serde_json::json;
@@ -132,6 +132,12 @@ async fn look(house: &House) -> Result<(), StoreError> {
     }
     store.messages(scope, &MessageFilter { part: Some(part), limit: 5, ..MessageFilter::default() }).await?;
     store.set_aside_of(scope, part).await?;
+    let kinds = [None, Some(FaultKind::Rule)];
+    for kind in kinds {
+        let status = Some(FaultStatus::Open);
+        store.faults(scope, &FaultFilter { kind, status, limit: 5, ..FaultFilter::default() }).await?;
+    }
+    store.open_faults(scope).await?;
     let as_of = AsOf { now: day("20"), checkpoint: store.standing(scope).await?.checkpoint };
     let sent = json!({"message": {"is": "sent", "within": "30d"}});
     for condition in House::segments().into_iter().map(|(_, condition)| condition).chain([sent]) {

@@ -89,6 +89,13 @@ impl Row<'_> {
         self
     }
 
+    pub(crate) fn maybe_int(&mut self, value: Option<i64>) -> &mut Self {
+        match value {
+            Some(value) => self.int(value),
+            None => self.null(),
+        }
+    }
+
     pub(crate) fn time(&mut self, value: Timestamp) -> &mut Self {
         self.int(value.micros())
     }

@@ -10,6 +10,7 @@ use openhub_model::{Customer, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::claims::Claim;
+use crate::faults::NewFault;
 use crate::journeys::JourneyStatus;
 use crate::matches::{Decision, NewMatch};
 use crate::objects::ObjectChange;
@@ -54,6 +55,8 @@ pub struct Changes {
     pub kept: Vec<(i64, String)>,
     pub counts: Vec<NodeCount>,
     pub set_aside: Vec<SetAside>,
+    /// What did not go through, for the list of faults.
+    pub faults: Vec<NewFault>,
     pub catalog: Vec<CatalogChange>,
     /// Who left a segment, and who entered one: at most one row of each kind a customer and segment. Who has both left
     /// and entered is a member.

@@ -12,6 +12,7 @@ use crate::customers::{customer_rows, drop_customers, put_customers, put_wakes, 
 use crate::decode::{limit, time};
 use crate::dialect::put_customer_events;
 use crate::error::StoreError;
+use crate::faults::{fault_rows, put_faults};
 use crate::identity_policies::put_policy;
 use crate::log::append_all;
 use crate::matches::{decide_matches, decision_rows, match_rows, put_matches};
@@ -59,6 +60,7 @@ pub struct Prepared {
     kept: Kept,
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
+    faults: Option<Bulk>,
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
@@ -130,6 +132,7 @@ impl Prepared {
             kept: Kept::of(&changes.kept),
             counts: count_rows(&changes.counts),
             set_aside: set_aside_rows(&changes.set_aside),
+            faults: fault_rows(&changes.faults, changes.wall),
             catalog: changes.catalog.clone(),
             memberships: membership_rows(&changes.memberships),
             fills: changes.fills.clone(),
@@ -193,6 +196,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.set_aside.take() {
         put_aside(tx, tenant, &rows).await?;
+    }
+    if let Some(rows) = changes.faults.take() {
+        put_faults(tx, tenant, changes.wall, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {

@@ -16,6 +16,7 @@ use crate::decode::{id, limit, time};
 use crate::dialect::{Overwriting, overwrite};
 use crate::erasures::{Afterwards, counts_so_far, put_counts};
 use crate::error::StoreError;
+use crate::faults::forget_faults;
 use crate::mentions::forget_mentions;
 use crate::partitions::{Lease, Move, move_on};
 use crate::parts::drop_parts;
@@ -278,6 +279,7 @@ impl Stepping<'_, '_, '_> {
         add(counts, "event_bodies", erased.bodies);
         add(counts, "customer_events", erased.customer_events);
         add(counts, "set_aside", erased.set_aside);
+        add(counts, "faults", erased.faults);
         let marks: Vec<(&str, &str)> =
             events.iter().zip(&tombstones).map(|((_, id), tombstone)| (id.as_str(), tombstone.mark.as_str())).collect();
         add(counts, "causes_of_others", mark_causes(self.tx, self.tenant, &marks).await?);
@@ -299,6 +301,7 @@ impl Stepping<'_, '_, '_> {
             &ids,
         )?;
         add(counts, "entries", entries);
+        add(counts, "faults", forget_faults(self.tx, tenant, &ids).await?);
         let members = fetch_all!(
             self.tx.conn(),
             (String, String),

@@ -15,6 +15,7 @@ use crate::crowd::Crowd;
 use crate::error::StoreError;
 use crate::fate::forget_gone;
 use crate::open::Opener;
+use crate::refusals::Refusals;
 use crate::scope::Scope;
 use crate::scrub::Scrubbed;
 use crate::signals::Signals;
@@ -41,6 +42,7 @@ pub struct Store {
     /// Who waits for an append.
     pub(crate) crowd: Arc<Crowd>,
     checkpoints: Arc<Mutex<Option<JoinHandle<()>>>>,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) holder: Arc<Holder>,
     pub(crate) marker: Arc<OnceLock<Marker>>,
 }
@@ -79,8 +81,12 @@ impl Store {
         };
         // The standard library's hash keys are random per process and differ per state.
         let session = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let writer = Writer::start(opener, link, session.clone(), Arc::clone(&signals), commits);
+        let refusals: Arc<Refusals> = Arc::default();
+        refusals.start(writer.clone());
         Ok(Store {
-            writer: Writer::start(opener, link, session.clone(), Arc::clone(&signals), commits),
+            writer,
+            refusals,
             pool,
             signals,
             crowd: Arc::default(),
@@ -95,6 +101,7 @@ impl Store {
         let pool = Opener::parse(&config.url)?.look(config.read_connections).await?;
         Ok(Store {
             writer: Writer::none(),
+            refusals: Arc::default(),
             pool,
             signals: Arc::default(),
             crowd: Arc::default(),
@@ -106,6 +113,7 @@ impl Store {
 
     /// Finishes what waits and closes all connections. Later calls answer [`StoreError::Unavailable`].
     pub async fn close(&self) {
+        self.refusals.close().await;
         self.writer.close().await;
         if let Some(checkpoints) = self.checkpoints.lock().await.take()
             && let Err(error) = checkpoints.await

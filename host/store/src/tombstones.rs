@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use crate::bulk::{self, Bulk, Rows};
 use crate::connection::{execute, fetch_all};
 use crate::error::StoreError;
+use crate::faults::forget_events;
 use crate::writer::Tx;
 
 /// An event that is to be erased.
@@ -24,6 +25,7 @@ pub(crate) struct Erased {
     pub(crate) bodies: u64,
     pub(crate) set_aside: u64,
     pub(crate) customer_events: u64,
+    pub(crate) faults: u64,
 }
 
 /// Erases events, with their bodies, with what was set aside of them, and from the events of their customers. The
@@ -52,6 +54,7 @@ pub(crate) async fn put_tombstones(
         tenant.0,
         &rows.json,
     )?;
+    let faults = forget_events(tx, tenant, &rows).await?;
     let customer_events = drop_customer_events(tx, tenant, &rows).await?;
     execute!(
         tx.conn(),
@@ -63,7 +66,7 @@ pub(crate) async fn put_tombstones(
         &rows.json,
         EventKind::Erased.code(),
     )?;
-    Ok(Erased { bodies, set_aside, customer_events })
+    Ok(Erased { bodies, set_aside, customer_events, faults })
 }
 
 /// Others' events that name one of these `(messageId, mark)` as their cause name its mark from now on. Answers how many.

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/faults.rs"]
+mod faults;
 #[path = "contract/identities.rs"]
 mod identities;
 #[path = "contract/lists.rs"]
@@ -34,6 +36,7 @@ macro_rules! each_case {
         writes::a_restart_takes_over(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
+        faults::a_one_list_holds_what_did_not_go_through(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
         previews::consents_are_in_the_timeline(&database).await?;

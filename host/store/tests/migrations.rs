@@ -7,7 +7,7 @@ mod database;
 use std::path::Path;
 
 use openhub_model::{Condition, Identity, PartId, TenantId, Timestamp};
-use openhub_store::{AsOf, Changes, Scope, Store};
+use openhub_store::{AsOf, Changes, FaultFilter, Scope, Store};
 use openhub_test_postgres::Server;
 use serde_json::json;
 use sqlx::migrate::Migrator;
@@ -100,6 +100,11 @@ async fn check(database: &Database) -> anyhow::Result<()> {
     }
     let aside = store.set_aside_of(&Scope::of(ADA), part(ADA)).await?;
     assert_eq!(aside.iter().map(|(event, _)| event.position).collect::<Vec<_>>(), [2]);
+    let filter = FaultFilter { limit: 9, ..FaultFilter::default() };
+    let faults = store.faults(&Scope::of(ADA), &filter).await?;
+    let listed: Vec<_> = faults.iter().map(|known| (known.fault.position, known.fault.text.as_str())).collect();
+    assert_eq!(listed, [(Some(2), "a fault")], "what was set aside before stands in the list");
+    assert_eq!(store.faults(&Scope::of(BOB), &filter).await?, []);
     let waiting = store.load_events(&Scope::of(ADA), 2, 9).await?;
     assert_eq!(waiting.iter().map(|event| event.position).collect::<Vec<_>>(), [4]);
     // The first commit of the new version goes on where the old one ended.

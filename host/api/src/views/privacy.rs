@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Every place that an erasure looks into, in the order of the receipt.
-const PLACES: [&str; 19] = [
+const PLACES: [&str; 20] = [
     "customers",
     "parts",
     "claims",
@@ -19,6 +19,7 @@ const PLACES: [&str; 19] = [
     "causes_of_others",
     "control_events",
     "set_aside",
+    "faults",
     "memberships",
     "runs",
     "timers",

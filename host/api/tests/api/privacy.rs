@@ -6,7 +6,9 @@ use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{EventKind, Id, Identity, NewEvent, Object, PartId, Span, Timestamp};
-use openhub_store::{Changes, Entry, EventFilter, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside};
+use openhub_store::{
+    Changes, Entry, EventFilter, FaultKind, NewFault, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ impl Canaries {
     }
 }
 
-const PLACES: [&str; 22] = [
+const PLACES: [&str; 23] = [
     "user",
     "anonymous",
     "mail",
@@ -50,6 +52,7 @@ const PLACES: [&str; 22] = [
     "state",
     "fault",
     "aside",
+    "listed",
     "reason",
     "journey-state",
 ];
@@ -138,6 +141,21 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
             waiting: 1,
         }],
         set_aside: vec![SetAside { position, message_id: of("message-id-3"), fault: of("aside"), at: hub.now() }],
+        faults: vec![
+            NewFault {
+                part: Some(part),
+                ..NewFault::one(FaultKind::Run, &id("ended").to_string(), "win-back/send", "refused", of("listed"))
+            },
+            NewFault {
+                position: Some(position),
+                message_id: Some(of("message-id-3")),
+                ..NewFault::one(FaultKind::Event, &of("message-id-3"), "event", "panic", of("listed"))
+            },
+            NewFault {
+                message_id: Some(of("message-id-3")),
+                ..NewFault::counted(FaultKind::RowSkipped, "loyalty/earn", "missing", "total", "It has no total.")
+            },
+        ],
         ..Changes::default()
     };
     hub.commit(tenant, changes).await;
@@ -200,7 +218,7 @@ async fn nothing_readable_is_left_of_an_erased_customer() {
     let path = format!("/api/v1/customers/{}", found["id"].as_str().expect("an id"));
     let before = hub.get(&format!("{path}/data"), &tenant.api_key).await;
     let said = before.body.as_str().expect("lines");
-    for place in PLACES.iter().filter(|place| !["unique", "provider", "state"].contains(place)) {
+    for place in PLACES.iter().filter(|place| !["unique", "provider", "state", "listed"].contains(place)) {
         assert!(said.contains(&gone.of(place)), "the export lacks {place}");
     }
     assert!(!said.contains("canary-kept"), "the export holds another's data");

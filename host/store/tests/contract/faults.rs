@@ -1,0 +1,78 @@
+//! The list of faults.
+
+use openhub_model::{ClockKind, NewEvent};
+use openhub_store::{FaultFilter, FaultKind, FaultStatus, NewFault, Refused, Scope, SetAside};
+
+use crate::support::{Database, at, event, part};
+
+/// What is alike is counted in one row; what the door refused is there once the store is closed, and names nobody.
+pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("f").await?;
+    let tenant = store.create_tenant("faults", ClockKind::Replay, at(1)).await?;
+    let other = store.create_tenant("faultless", ClockKind::Replay, at(1)).await?;
+    let (scope, others) = (Scope::of(tenant.id), Scope::of(other.id));
+    let leases = store.claim_partitions(at(10), at(1_000), 99).await?;
+    let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    let part = part(&tenant, 1);
+    store.append(&scope, vec![event("good", part), event("bad", part)]).await?;
+    let aside = NewFault {
+        position: Some(2),
+        message_id: Some("bad".into()),
+        part: Some(part),
+        ..NewFault::one(FaultKind::Event, "bad", "event", "panic", "It panicked. \0 And \u{1F600}".repeat(99))
+    };
+    let skipped = |count| NewFault {
+        count,
+        ..NewFault::counted(FaultKind::RowSkipped, "loyalty/earn", "missing", "/event/total", "It has no total.")
+    };
+    let changes = openhub_store::Changes {
+        checkpoint: 2,
+        wall: at(4),
+        set_aside: vec![SetAside { position: 2, message_id: "bad".into(), fault: "a panic".into(), at: at(4) }],
+        faults: vec![aside.clone(), skipped(3), skipped(4)],
+        ..Default::default()
+    };
+    store.commit(&scope, lease, &changes).await?;
+    store.file_faults(&scope, at(5), vec![skipped(5)]).await?;
+    for at_ in [6, 7] {
+        let refused = Refused {
+            key: "k1",
+            code: "too-long",
+            pointer: "/batch/4/traits/a@b.c",
+            message_id: Some("a@b.c"),
+            at: at(at_),
+        };
+        store.note_refused(&scope, refused);
+    }
+    store.release_leases(&leases).await?;
+    store.close().await;
+
+    let store = database.open("f").await?;
+    let all = store.faults(&scope, &FaultFilter { limit: 9, ..FaultFilter::default() }).await?;
+    let told: Vec<_> = all.iter().map(|known| (known.fault.kind, known.fault.count, known.at)).collect();
+    let expected = [(FaultKind::Refused, 2, at(7)), (FaultKind::RowSkipped, 12, at(5)), (FaultKind::Event, 1, at(4))];
+    assert_eq!(told, expected);
+    assert_eq!((all[0].fault.place.as_str(), &all[0].fault.message_id), ("/batch/*/traits/*", &None));
+    assert_eq!(all[1].first_at, at(4));
+    let page = FaultFilter { before: Some(all[0].cursor()), limit: 1, ..FaultFilter::default() };
+    assert_eq!(store.faults(&scope, &page).await?, [all[1].clone()]);
+    assert_eq!(store.faults(&others, &FaultFilter { limit: 9, ..FaultFilter::default() }).await?, []);
+    assert_eq!(store.fault(&others, aside.id).await?, None);
+
+    let again = NewEvent { message_id: "again".into(), ..event("bad", part) };
+    assert!(store.close_fault(&scope, aside.id, FaultStatus::Retried, Some(again.clone())).await?);
+    assert!(!store.close_fault(&scope, aside.id, FaultStatus::Retried, Some(again)).await?, "it is no more open");
+    assert_eq!(store.standing(&scope).await?.head, 3);
+    assert!(store.close_fault(&scope, skipped(1).id, FaultStatus::Discarded, None).await?);
+    assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1)]);
+    store.file_faults(&scope, at(9), vec![skipped(1)]).await?;
+    assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1), (FaultKind::RowSkipped, 1)]);
+    let much_later = openhub_model::Timestamp::from_micros(91 * 86_400_000_000 + 8);
+    let last = NewFault::counted(FaultKind::Object, "coupon", "trap", "", "The check broke off.");
+    store.file_faults(&scope, much_later, vec![last]).await?;
+    let kept = store.faults(&scope, &FaultFilter { limit: 9, ..FaultFilter::default() }).await?;
+    let kept: Vec<_> = kept.iter().map(|known| known.fault.kind).collect();
+    assert_eq!(kept, [FaultKind::Object, FaultKind::RowSkipped], "what is older than its days is gone");
+    store.close().await;
+    Ok(())
+}
