@@ -54,6 +54,7 @@ kinds! {
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are under way";
+    TOO_FAR_BEHIND = TOO_MANY_REQUESTS, "too-far-behind", "Too many events wait already";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too many requests are under way";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The hub cannot do this now";
     INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong in the hub";

@@ -33,6 +33,10 @@ pub struct Config {
     pub poll_ms: u64,
     /// Calls of channel plugins at the same time, per tenant.
     pub deliveries: usize,
+    /// Events of a tenant that may wait for the engine; above that its callers are answered 429.
+    pub backlog_events: u64,
+    /// The same as the time that the engine will need for them, in seconds.
+    pub backlog_seconds: u64,
     /// Read connections to the database.
     pub read_connections: u32,
     /// Plugin instances alive at the same time.
@@ -73,6 +77,8 @@ impl Default for Config {
             workers: cores,
             poll_ms: 200,
             deliveries: 8,
+            backlog_events: 2_000_000,
+            backlog_seconds: 300,
             read_connections: 4,
             instances: 64,
             compile_seconds: 30,
@@ -135,7 +141,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "listen",
     "data",
     "database",
@@ -144,6 +150,8 @@ const KEYS: [&str; 17] = [
     "workers",
     "poll_ms",
     "deliveries",
+    "backlog_events",
+    "backlog_seconds",
     "read_connections",
     "instances",
     "compile_seconds",
@@ -196,6 +204,12 @@ impl Config {
         }
         if !(256..=65_536).contains(&self.compile_mib) {
             return wrong("compile_mib", "must be between 256 and 65536");
+        }
+        if self.backlog_events == 0 {
+            return wrong("backlog_events", "must be at least 1");
+        }
+        if self.backlog_seconds == 0 {
+            return wrong("backlog_seconds", "must be at least 1");
         }
         if self.poll_ms == 0 {
             return wrong("poll_ms", "must be at least 1");

@@ -143,6 +143,10 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
         workers: config.workers,
         poll: Duration::from_millis(config.poll_ms),
         delivery_concurrency: config.deliveries,
+        bounds: openhub_engine::Bounds {
+            events: config.backlog_events,
+            time: Duration::from_secs(config.backlog_seconds),
+        },
         ..openhub_engine::Config::default()
     }
 }

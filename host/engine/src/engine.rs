@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openhub_model::identity::Marker;
 use openhub_model::{ClockKind, TenantId, Timestamp};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::Delivery;
 use crate::held::Budget;
 use crate::lane::Lane;
+use crate::pressure::{Admission, Backlog, Bounds, Pressure, Room};
 use crate::{Catalog, Prepared, Sealer};
 
 /// The host's clock. A parameter, so that tests set it.
@@ -32,12 +33,14 @@ pub struct Config {
     pub hold: Duration,
     /// Channel calls at the same time, per tenant.
     pub delivery_concurrency: usize,
+    /// What may wait for the engine in the log of a tenant.
+    pub bounds: Bounds,
 }
 
 impl Default for Config {
     fn default() -> Config {
         let (poll, hold) = (Duration::from_millis(200), Duration::from_secs(60));
-        Config { batch: 8_000, workers: 2, poll, hold, delivery_concurrency: 8 }
+        Config { batch: 8_000, workers: 2, poll, hold, delivery_concurrency: 8, bounds: Bounds::default() }
     }
 }
 
@@ -45,6 +48,8 @@ const LEASE: Duration = Duration::from_secs(15);
 /// How often leases are renewed and new tenants looked for.
 const ROUND: Duration = Duration::from_millis(1_000);
 const PARTITIONS: usize = 10_000;
+/// For so long it is believed how far a tenant's log is ahead.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What lanes, deliveries and the API share.
 pub struct Shared {
@@ -58,6 +63,7 @@ pub struct Shared {
     pub positions: Positions,
     pub clocks: Clocks,
     pub backlogs: Backlogs,
+    pub pressure: Pressure,
     /// What all lanes together may hold of customers.
     pub held: Arc<Budget>,
     pub erasures: Erasures,
@@ -174,6 +180,7 @@ impl Engine {
             positions: Positions::default(),
             clocks: Clocks::default(),
             backlogs: Backlogs::default(),
+            pressure: Pressure::default(),
             held: Budget::of(HELD),
             erasures: Erasures::default(),
         });
@@ -227,6 +234,21 @@ impl Engine {
             },
         };
         Ok(stands.map_or(now, |stands| stands.max(Timestamp::default())))
+    }
+
+    /// Whether events may be appended to a tenant's log, and after which while: see [`Bounds`].
+    pub async fn admit(&self, scope: &Scope, events: usize) -> Result<Admission, StoreError> {
+        let Shared { store, pressure, config, .. } = &*self.shared;
+        let tenant = scope.tenant();
+        let per_second = pressure.per_second(tenant);
+        let room = |behind: i64| config.bounds.room(Backlog { events: behind.cast_unsigned(), per_second });
+        let room = match store.behind(tenant) {
+            Some((behind, _)) if room(behind) == Room::Free => Room::Free,
+            Some((behind, at)) if at.elapsed() < FRESH => room(behind),
+            // Another node may move this tenant, or nobody.
+            _ => room(store.read_behind(scope).await?),
+        };
+        Ok(pressure.admit(tenant, events, room, Instant::now()))
     }
 
     /// What a tenant runs. None while no lane of this node has loaded it.

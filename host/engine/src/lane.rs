@@ -20,7 +20,7 @@ use crate::catalog::{Catalog, EntryFault, Unfilled};
 use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
-use crate::gather;
+use crate::gather::{self, Courtesy};
 use crate::held::{Held, Rest};
 use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
@@ -45,6 +45,7 @@ pub struct Lane {
     gathers: Option<Instant>,
     /// Changes that did nothing at their place in the log.
     pub(crate) refused: Vec<EntryFault>,
+    courtesy: Courtesy,
     /// First fills that are not done.
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
@@ -72,6 +73,7 @@ impl Lane {
             needs: Vec::new(),
             gathers: None,
             refused: Vec::new(),
+            courtesy: Courtesy::default(),
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
@@ -94,6 +96,7 @@ impl Lane {
                     continue;
                 }
                 Ok(Progress::Idle) => {
+                    self.courtesy.rests(Instant::now());
                     // Here, since what other tenants append wakes this one, too.
                     self.hold(&mut rest);
                     self.shared.config.poll
@@ -159,7 +162,9 @@ impl Lane {
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
         let gathers = self.gathers.take();
         self.gather(gathers).await;
-        let limit = gather::stand_back(|| self.shared.store.is_crowded(), self.limit, &self.stop).await;
+        let (store, tenant) = (self.shared.store.clone(), self.lease.tenant);
+        let limit = self.courtesy.give_way(|| store.is_crowded(tenant), self.limit, &self.stop).await;
+        let mut since = Instant::now();
         let now = (self.shared.clock)();
         let mut computed = match self.load(&self.lease, None, limit, now).await? {
             Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
@@ -174,7 +179,7 @@ impl Lane {
             Loaded::Batch(batch) => self.compute(batch).await?,
         };
         loop {
-            let Computed { batch, alone, outcome, gathers, loading, computing } = computed;
+            let Computed { batch, full, alone, outcome, gathers, loading, computing } = computed;
             let Done { prepared, ahead, made, tally } = match outcome {
                 Ok(done) => done,
                 Err(stop) => {
@@ -205,6 +210,10 @@ impl Lane {
                 Err(error) => return Err(error),
             };
             self.reached(lease);
+            if let Some(events) = full {
+                self.shared.pressure.note(tenant, events, since.elapsed());
+            }
+            since = Instant::now();
             record(tally, loading, computing, committing);
             match next? {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
@@ -236,7 +245,7 @@ impl Lane {
             return Ok(None);
         }
         self.gather(gathers).await;
-        if self.shared.store.is_crowded() {
+        if self.courtesy.is_left() && self.shared.store.is_crowded(self.lease.tenant) {
             return Ok(None);
         }
         let lease = Lease { checkpoint: ahead.checkpoint, clock: ahead.clock, ..self.lease };
@@ -273,14 +282,16 @@ impl Lane {
             Next::Batch { input, timers } => {
                 self.shared.backlogs.note(lease.tenant, input.events.len(), limit);
                 let gathers = gather::until(began, input.events.len(), limit);
-                Loaded::Batch(Batch { input, timers, gathers, loading: began.elapsed() })
+                // What it takes while it gives way says nothing of what it could take.
+                let full = Some(input.events.len()).filter(|events| *events >= limit && limit >= self.limit);
+                Loaded::Batch(Batch { input, full, timers, gathers, loading: began.elapsed() })
             }
         })
     }
 
     async fn compute(&self, batch: Batch) -> Result<Computed, EngineError> {
         let began = Instant::now();
-        let Batch { input, timers, gathers, loading } = batch;
+        let Batch { input, full, timers, gathers, loading } = batch;
         let alone = Alone::of(&input, &timers);
         let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Panicked)?;
@@ -299,7 +310,7 @@ impl Lane {
             Ok(output) => Ok(self.done(output).await?),
             Err(stop) => Err(stop),
         };
-        Ok(Computed { batch, alone, outcome, gathers, loading, computing: began.elapsed() })
+        Ok(Computed { batch, full, alone, outcome, gathers, loading, computing: began.elapsed() })
     }
 
     /// The lane holds the customers of the batch from now on. Its changes are written out as rows while the commit before it,
@@ -429,6 +440,8 @@ enum Loaded {
 
 struct Batch {
     input: Box<Input>,
+    /// How many events it took, if that is as many as it may.
+    full: Option<usize>,
     timers: Vec<Timer>,
     /// Until when the batch behind it may be waited for.
     gathers: Option<Instant>,
@@ -439,6 +452,7 @@ struct Batch {
 struct Computed {
     /// How many items it has.
     batch: usize,
+    full: Option<usize>,
     alone: Option<Alone>,
     outcome: Result<Done, Stop>,
     gathers: Option<Instant>,

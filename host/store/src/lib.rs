@@ -19,6 +19,7 @@ mod filters;
 mod mentions;
 mod object_writes;
 mod open;
+mod queues;
 mod refusals;
 mod scope;
 mod scrub;

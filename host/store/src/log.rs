@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::bulk;
-use crate::connection::{fetch_all, fetch_optional, select};
+use crate::connection::{execute, fetch_all, fetch_optional, select};
 use crate::decode::{corrupt, limit, maybe_id, time};
 use crate::dialect::{insert_bodies, insert_events};
 use crate::error::StoreError;
@@ -76,14 +76,14 @@ impl Store {
             return Ok(Appended::default());
         }
         let marker = self.marker.get().copied();
-        let _waiting = self.crowd.join(events.len());
+        let _waiting = self.crowds.join(scope.tenant(), events.len());
         self.writer.append(Append { tenant: scope.tenant(), events, marker }).await
     }
 
-    /// Whether callers with many events wait for the writer, or did a moment ago: each commit of the engine is what they wait
-    /// for then.
-    pub fn is_crowded(&self) -> bool {
-        self.crowd.is_there(Instant::now())
+    /// Whether callers with many events of this tenant wait for the writer, or did a moment ago: each commit of the engine is
+    /// what they wait for then.
+    pub fn is_crowded(&self, tenant: TenantId) -> bool {
+        self.crowds.is_there(tenant, Instant::now())
     }
 
     /// What the engine has not seen yet: arrived events past `after`, in order.
@@ -175,12 +175,13 @@ pub(crate) async fn append_all(
     let count = limit(callers.iter().map(|events| events.len()).sum());
     let head = fetch_optional!(
         tx.conn(),
-        (i64, i64),
-        "UPDATE partitions SET head = head + $2 WHERE tenant_id = $1 AND bucket = 0 RETURNING head, erased",
+        (i64, i64, i64),
+        "UPDATE partitions SET head = head + $2, arrived = arrived + $2 WHERE tenant_id = $1 AND bucket = 0 \
+         RETURNING head, erased, arrived - done",
         tenant.0,
         count,
     )?;
-    let (head, erased) = head.ok_or(StoreError::NotFound)?;
+    let (head, erased, behind) = head.ok_or(StoreError::NotFound)?;
     let marked = match marker {
         Some(marker) if erased > 0 => recognise(tx, tenant, marker, callers).await?,
         _ => None,
@@ -194,6 +195,7 @@ pub(crate) async fn append_all(
     if inserted == events.len() as u64 {
         insert_bodies(tx.conn(), tenant, &numbered.collect::<Vec<_>>()).await?;
         tx.signal_appended();
+        tx.signal_behind(tenant, behind);
         let mut position = first - 1;
         return Ok(callers
             .iter()
@@ -203,6 +205,14 @@ pub(crate) async fn append_all(
             })
             .collect());
     }
+    let known = limit(events.len()) - inserted.cast_signed();
+    execute!(
+        tx.conn(),
+        "UPDATE partitions SET arrived = arrived - $2 WHERE tenant_id = $1 AND bucket = 0",
+        tenant.0,
+        known,
+    )?;
+    tx.signal_behind(tenant, behind - known);
     let new = inserted_positions(tx, tenant, first).await?;
     let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
     let stored = stored_positions(tx, tenant, old).await?;

@@ -173,6 +173,21 @@ impl Store {
         rows.first().map(|(clock,)| time(*clock)).ok_or(StoreError::NotFound)
     }
 
+    /// How many arrived events wait for the engine, as the database has it now; what this process knows of them is
+    /// [`Store::behind`].
+    pub async fn read_behind(&self, scope: &Scope) -> Result<i64, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT arrived - done FROM partitions WHERE tenant_id = $1 AND bucket = 0",
+            scope.tenant().0,
+        );
+        let (behind,) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+        self.note_behind(scope.tenant(), behind);
+        Ok(behind)
+    }
+
     /// How far the tenant is, in one statement.
     pub async fn standing(&self, scope: &Scope) -> Result<Standing, StoreError> {
         let rows = select!(
@@ -182,7 +197,7 @@ impl Store {
             "SELECT head, checkpoint, clock, \
              (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 0) + \
              (SELECT COUNT(*) FROM messages WHERE tenant_id = $1 AND status = 5), \
-             (SELECT COUNT(*) FROM events WHERE tenant_id = $1 AND position > partitions.checkpoint AND origin = 0), \
+             arrived - done, \
              (SELECT COUNT(*) FROM set_aside WHERE tenant_id = $1), \
              (SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM node_counts WHERE tenant_id = $1) \
              FROM partitions WHERE tenant_id = $1 AND bucket = 0",
@@ -200,10 +215,12 @@ impl Store {
 pub(crate) async fn move_on(tx: &mut Tx<'_>, lease: &Lease, to: &Move) -> Result<Moved, StoreError> {
     let moved = fetch_optional!(
         tx.conn(),
-        (i64, i64),
+        (i64, i64, i64),
         "UPDATE partitions SET checkpoint = $6, passed = checkpoint, clock = $7, head = head + $8, erased = erased + $9, \
-         commits = commits + 1 WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 AND commits = $4 AND checkpoint = $5 \
-         AND checkpoint <= $6 RETURNING head, passed",
+         commits = commits + 1, done = done + (SELECT COUNT(*) FROM events WHERE events.tenant_id = $1 AND origin = 0 \
+         AND position > partitions.checkpoint AND position <= $6) \
+         WHERE tenant_id = $1 AND bucket = $2 AND fence = $3 AND commits = $4 AND checkpoint = $5 AND checkpoint <= $6 \
+         RETURNING head, passed, arrived - done",
         lease.tenant.0,
         lease.bucket,
         lease.fence,
@@ -214,7 +231,7 @@ pub(crate) async fn move_on(tx: &mut Tx<'_>, lease: &Lease, to: &Move) -> Result
         to.caused,
         to.erased,
     )?;
-    let Some((head, passed)) = moved else {
+    let Some((head, passed, behind)) = moved else {
         let fence = fetch_optional!(
             tx.conn(),
             (i64,),
@@ -224,6 +241,7 @@ pub(crate) async fn move_on(tx: &mut Tx<'_>, lease: &Lease, to: &Move) -> Result
         )?;
         return Err(if fence == Some((lease.fence,)) { StoreError::Moved } else { StoreError::FenceLost });
     };
+    tx.signal_behind(lease.tenant, behind);
     tx.signal_checkpoint(lease.tenant, to.checkpoint);
     let lease = Lease { checkpoint: to.checkpoint, clock: to.clock, commits: lease.commits + 1, ..*lease };
     Ok(Moved { head, passed, lease })

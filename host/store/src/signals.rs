@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use openhub_model::TenantId;
 use tokio::sync::watch;
@@ -10,12 +11,15 @@ use tokio::sync::watch;
 pub(crate) enum Signal {
     Appended,
     Checkpoint(TenantId, i64),
+    /// So many arrived events wait for the engine.
+    Behind(TenantId, i64),
 }
 
 #[derive(Default)]
 pub(crate) struct Signals {
     appended: watch::Sender<u64>,
     checkpoints: Mutex<HashMap<TenantId, watch::Sender<i64>>>,
+    behind: Mutex<HashMap<TenantId, (i64, Instant)>>,
 }
 
 impl Signals {
@@ -28,9 +32,18 @@ impl Signals {
         checkpoints.entry(tenant).or_default().subscribe()
     }
 
+    /// How many arrived events waited for the engine when that was last seen, and when that was.
+    pub(crate) fn behind(&self, tenant: TenantId) -> Option<(i64, Instant)> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+
     pub(crate) fn send(&self, signal: Signal) {
         match signal {
             Signal::Appended => self.appended.send_modify(|count| *count += 1),
+            Signal::Behind(tenant, events) => {
+                let seen = (events, Instant::now());
+                self.behind.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, seen);
+            }
             Signal::Checkpoint(tenant, position) => {
                 let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
                 checkpoints.entry(tenant).or_default().send_if_modified(|reached| {

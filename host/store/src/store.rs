@@ -5,20 +5,20 @@ use openhub_model::identity::Marker;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::checkpoints;
 use crate::connection::{Pool, Reading, fetch_all};
-use crate::crowd::Crowd;
+use crate::crowd::Crowds;
 use crate::error::StoreError;
 use crate::fate::forget_gone;
 use crate::open::Opener;
 use crate::refusals::Refusals;
 use crate::scope::Scope;
 use crate::scrub::Scrubbed;
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use crate::writer::Writer;
 
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct Store {
     pool: Pool,
     signals: Arc<Signals>,
     /// Who waits for an append.
-    pub(crate) crowd: Arc<Crowd>,
+    pub(crate) crowds: Arc<Crowds>,
     checkpoints: Arc<Mutex<Option<JoinHandle<()>>>>,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) holder: Arc<Holder>,
@@ -89,7 +89,7 @@ impl Store {
             refusals,
             pool,
             signals,
-            crowd: Arc::default(),
+            crowds: Arc::default(),
             checkpoints: Arc::new(Mutex::new(checkpoints)),
             holder: Arc::new(Holder::new(config.node.clone(), session)),
             marker: Arc::default(),
@@ -104,7 +104,7 @@ impl Store {
             refusals: Arc::default(),
             pool,
             signals: Arc::default(),
-            crowd: Arc::default(),
+            crowds: Arc::default(),
             checkpoints: Arc::default(),
             holder: Arc::new(Holder::new(config.node.clone(), String::new())),
             marker: Arc::default(),
@@ -153,6 +153,16 @@ impl Store {
     /// Moves after commits of the engine in this process; 0 until the first claim of the tenant's partition.
     pub fn checkpoint(&self, tenant: TenantId) -> watch::Receiver<i64> {
         self.signals.checkpoint(tenant)
+    }
+
+    /// How many arrived events of a tenant wait for the engine, by what this process has committed last, and when that was.
+    /// None if it has committed nothing of that tenant yet.
+    pub fn behind(&self, tenant: TenantId) -> Option<(i64, Instant)> {
+        self.signals.behind(tenant)
+    }
+
+    pub(crate) fn note_behind(&self, tenant: TenantId, events: i64) {
+        self.signals.send(Signal::Behind(tenant, events));
     }
 
     pub(crate) async fn reading(&self, scope: impl Into<Option<&Scope>>) -> Result<Reading, StoreError> {

@@ -7,24 +7,22 @@
 
 use futures::future::BoxFuture;
 use openhub_model::{NewEvent, TenantId};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::connection::{Conn, execute, within};
 use crate::error::StoreError;
 use crate::fate::{Fate, Turns, connect};
 use crate::log::{Append, Appended, append_all};
 use crate::open::{Link, Opener};
+use crate::queues::{Apart, Class, Queued, Queues};
 use crate::scrub::{Scrubbed, scrub};
 use crate::signals::{Signal, Signals};
 
-/// How many pieces of work wait before callers do.
-const QUEUE: usize = 4096;
-/// How many pieces of work share a transaction.
-const TURN: usize = 512;
-/// Events that are worth a sync of their own.
-const MANY: usize = 500;
+/// How many appends of a tenant, and how many other pieces of its work, wait before its callers do.
+const PLACES: usize = 512;
 /// How long a caller of the API waits. Its work may be done all the same.
 const WAIT: Duration = Duration::from_secs(15);
 
@@ -59,28 +57,28 @@ enum Work {
     Close,
 }
 
+/// Work on its way to the writer, with the place that it takes among its tenant's.
+struct Placed(Work, Option<OwnedSemaphorePermit>);
+
+impl Queued for Placed {
+    fn tenant(&self) -> Option<TenantId> {
+        match &self.0 {
+            Work::Append { append, .. } => Some(append.tenant),
+            Work::Run { tenant, .. } => *tenant,
+            Work::Scrub { .. } | Work::Close => None,
+        }
+    }
+
+    fn class(&self) -> Class {
+        match &self.0 {
+            Work::Append { append, .. } => Class::Append(append.events.len()),
+            Work::Run { weight: Weight::Heavy, .. } => Class::Heavy,
+            _ => Class::Light,
+        }
+    }
+}
+
 impl Work {
-    /// By tenant, so that two nodes lock partitions in the same order, and appends before the rest.
-    fn order(&self) -> (i64, u8) {
-        match self {
-            Work::Append { append, .. } => (append.tenant.0, 0),
-            Work::Run { tenant, .. } => (tenant.map_or(i64::MIN, |tenant| tenant.0), 1),
-            Work::Scrub { .. } => (i64::MAX, 2),
-            Work::Close => (i64::MAX, 3),
-        }
-    }
-
-    fn is_heavy(&self) -> bool {
-        matches!(self, Work::Run { weight: Weight::Heavy, .. })
-    }
-
-    fn events(&self) -> usize {
-        match self {
-            Work::Append { append, .. } => append.events.len(),
-            _ => 0,
-        }
-    }
-
     fn appends_to(&self) -> Option<TenantId> {
         match self {
             Work::Append { append, .. } => Some(append.tenant),
@@ -157,6 +155,11 @@ impl Tx<'_> {
         self.signals.push(Signal::Appended);
     }
 
+    /// Once this is committed, so many arrived events wait for the engine.
+    pub(crate) fn signal_behind(&mut self, tenant: TenantId, events: i64) {
+        self.signals.push(Signal::Behind(tenant, events));
+    }
+
     pub(crate) fn signal_checkpoint(&mut self, tenant: TenantId, position: i64) {
         self.signals.push(Signal::Checkpoint(tenant, position));
     }
@@ -165,9 +168,17 @@ impl Tx<'_> {
 /// The callers' side.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Work>,
+    queue: mpsc::UnboundedSender<Placed>,
+    places: Arc<Mutex<HashMap<Kind, Arc<Semaphore>>>>,
     /// Since when the database owes an answer; none while it answers.
     owes: watch::Receiver<Option<Instant>>,
+}
+
+/// A tenant's appends, or its other work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Appends(TenantId),
+    Others(Option<TenantId>),
 }
 
 impl Writer {
@@ -179,16 +190,26 @@ impl Writer {
         signals: Arc<Signals>,
         commits: watch::Sender<u64>,
     ) -> Writer {
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (queue, waiting) = mpsc::unbounded_channel();
         let (owing, owes) = watch::channel(None);
         let turns = Turns::of(session);
         tokio::spawn(Task { waiting, opener, link: Some(link), turns, owing, signals, commits }.run());
-        Writer { queue, owes }
+        Writer { queue, places: Arc::default(), owes }
+    }
+
+    /// Waits for a place among the tenant's own: what one tenant has under way holds up no other.
+    async fn enqueue(&self, kind: Kind, work: Work) -> Result<(), StoreError> {
+        let places = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(places.entry(kind).or_insert_with(|| Arc::new(Semaphore::new(PLACES))))
+        };
+        let place = places.acquire_owned().await.map_err(|_| StoreError::Unavailable)?;
+        self.queue.send(Placed(work, Some(place))).map_err(|_| StoreError::Unavailable)
     }
 
     /// For a store that is only looked at.
     pub(crate) fn none() -> Writer {
-        Writer { queue: mpsc::channel(1).0, owes: watch::channel(None).1 }
+        Writer { queue: mpsc::unbounded_channel().0, places: Arc::default(), owes: watch::channel(None).1 }
     }
 
     /// For how long the database has owed an answer.
@@ -208,7 +229,7 @@ impl Writer {
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
         in_time(async {
-            self.queue.send(Work::Append { append, reply }).await.map_err(|_| StoreError::Unavailable)?;
+            self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply }).await?;
             answer.await.map_err(|_| StoreError::Unavailable)?
         })
         .await
@@ -258,19 +279,19 @@ impl Writer {
                 }
             })
         });
-        self.queue.send(Work::Run { tenant, weight, run }).await.map_err(|_| StoreError::Unavailable)?;
+        self.enqueue(Kind::Others(tenant), Work::Run { tenant, weight, run }).await?;
         answer.await.map_err(|_| StoreError::Unavailable)?
     }
 
     pub(crate) async fn scrub(&self) -> Result<Scrubbed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Work::Scrub { reply }).await.map_err(|_| StoreError::Unavailable)?;
+        self.queue.send(Placed(Work::Scrub { reply }, None)).map_err(|_| StoreError::Unavailable)?;
         answer.await.map_err(|_| StoreError::Unavailable)?
     }
 
     /// Finishes what waits, then ends the task.
     pub(crate) async fn close(&self) {
-        if self.queue.send(Work::Close).await.is_ok() {
+        if self.queue.send(Placed(Work::Close, None)).is_ok() {
             self.queue.closed().await;
         }
     }
@@ -281,7 +302,7 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 }
 
 struct Task {
-    waiting: mpsc::Receiver<Work>,
+    waiting: mpsc::UnboundedReceiver<Placed>,
     opener: Opener,
     link: Option<Link>,
     turns: Turns,
@@ -293,35 +314,37 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut works = Vec::new();
+        let apart = if self.opener.is_sqlite() { Apart::Yes } else { Apart::OnlyHeavy };
+        let mut queues = Queues::new(apart);
+        let mut scrubs = Vec::new();
         let mut closing = false;
-        while self.waiting.recv_many(&mut works, TURN).await > 0 {
-            works.sort_by_key(Work::order);
-            if matches!(works.last(), Some(Work::Close)) {
-                closing = true;
-                works.retain(|work| !matches!(work, Work::Close));
+        loop {
+            let idle = queues.is_empty() && scrubs.is_empty();
+            if idle && closing && self.waiting.is_empty() {
+                break;
             }
-            let mut scrubs = Vec::new();
-            while let Some(Work::Scrub { reply }) = works.pop_if(|work| matches!(work, Work::Scrub { .. })) {
-                scrubs.push(reply);
+            let mut first = if idle { self.waiting.recv().await } else { None };
+            if idle && first.is_none() {
+                break;
             }
-            for mut together in self.apart(std::mem::take(&mut works)) {
-                while !together.is_empty() {
-                    self.turn(&mut together).await;
+            while let Some(placed) = first.take().or_else(|| self.waiting.try_recv().ok()) {
+                match placed.0 {
+                    Work::Scrub { reply } => scrubs.push(reply),
+                    Work::Close => closing = true,
+                    Work::Append { .. } | Work::Run { .. } => queues.push(placed),
+                }
+            }
+            // Their places are free for others now, who are put behind them.
+            let mut together: Vec<Work> = queues.take().into_iter().map(|Placed(work, _place)| work).collect();
+            while !together.is_empty() {
+                if self.turn(&mut together).await.is_none() {
+                    // Whoever waits is told; dropping the work does that.
+                    together.clear();
+                    queues.clear();
                 }
             }
             if !scrubs.is_empty() {
-                let scrubbed = scrub(&self.opener).await;
-                for reply in scrubs {
-                    // Who asked and went away needs no answer.
-                    let _ = reply.send(scrubbed.as_ref().copied().map_err(|_| StoreError::Unavailable));
-                }
-                if let Err(error) = scrubbed {
-                    tracing::warn!(%error, "The free pages of the database could not be overwritten.");
-                }
-            }
-            if closing && self.waiting.is_empty() {
-                break;
+                self.scrub(scrubs.drain(..)).await;
             }
         }
         if let Some(link) = self.link.take() {
@@ -329,19 +352,21 @@ impl Task {
         }
     }
 
-    /// What goes into one transaction each, in order: on SQLite what is heavy goes apart, and so do many events.
-    fn apart(&self, mut works: Vec<Work>) -> Vec<Vec<Work>> {
-        if !self.opener.is_sqlite() {
-            return vec![works];
+    /// Between two transactions.
+    async fn scrub(&self, asked: impl Iterator<Item = oneshot::Sender<Result<Scrubbed, StoreError>>>) {
+        let scrubbed = scrub(&self.opener).await;
+        for reply in asked {
+            // Who asked and went away needs no answer.
+            let _ = reply.send(scrubbed.as_ref().copied().map_err(|_| StoreError::Unavailable));
         }
-        let many = works.iter().map(Work::events).sum::<usize>() >= MANY;
-        let appends = works.extract_if(.., |work| many && work.appends_to().is_some()).collect();
-        let heavy: Vec<Work> = works.extract_if(.., |work| work.is_heavy()).collect();
-        [appends, works].into_iter().chain(heavy.into_iter().map(|work| vec![work])).collect()
+        if let Err(error) = scrubbed {
+            tracing::warn!(%error, "The free pages of the database could not be overwritten.");
+        }
     }
 
-    /// One transaction with as much of `works` as it can take: all, unless the connection dies in it.
-    async fn turn(&mut self, works: &mut Vec<Work>) {
+    /// One transaction with as much of `works` as it can take: all, unless the connection dies in it. None if there is no
+    /// connection to be had.
+    async fn turn(&mut self, works: &mut Vec<Work>) -> Option<()> {
         self.owing.send_if_modified(|since| since.is_none() && since.replace(Instant::now()).is_none());
         let link = match self.link.take() {
             Some(link) => Ok(link),
@@ -351,9 +376,7 @@ impl Task {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(error = %error, "the writer cannot connect to the database");
-                // Whoever waits is told; dropping the work does that.
-                works.clear();
-                return;
+                return None;
             }
         };
         let mut answers = Answers::default();
@@ -388,6 +411,7 @@ impl Task {
             Fate::Unknown => || Err(StoreError::Unknown),
         };
         answers.pending.drain(..).for_each(|pending| pending(answer()));
+        Some(())
     }
 
     async fn connect(&mut self) -> Result<Link, StoreError> {

@@ -1,6 +1,7 @@
 //! From a request's text to the answer: 2xx only after the commit of the append.
 
 use axum::Json;
+use openhub_engine::Admission;
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, NewEvent};
 use openhub_store::Scope;
@@ -14,7 +15,7 @@ use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write};
 use crate::body::too_large;
 use crate::declared;
-use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, Problem, TOO_LARGE};
+use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, Problem, TOO_FAR_BEHIND, TOO_LARGE};
 use crate::suppression::faults_of;
 
 /// Where a batch comes from, and whether it tells of the present or of the past.
@@ -171,11 +172,34 @@ async fn append(app: &App, scope: Scope, read: Read) -> Result<Json<Receipt>, Pr
     let Read { events, refused, left_out } = read;
     metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
     if !events.is_empty() {
+        admit(app, &scope, events.len()).await?;
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
     }
     Ok(Json(Receipt { success: true, refused, left_out }))
+}
+
+/// Waits its turn while the tenant's log is far ahead of the engine; refused if it is too far ahead.
+async fn admit(app: &App, scope: &Scope, events: usize) -> Result<(), Problem> {
+    match app.engine.admit(scope, events).await? {
+        Admission::After(wait) => {
+            if !wait.is_zero() {
+                metrics::histogram!("openhub_ingest_slowed_seconds").record(wait);
+                tokio::time::sleep(wait).await;
+            }
+            Ok(())
+        }
+        Admission::Refused(wait) => {
+            metrics::counter!("openhub_requests_shed_total", "door" => "backlog").increment(1);
+            let later = wait.as_secs_f64().ceil().max(1.0) as u32;
+            Err(Problem::new(
+                TOO_FAR_BEHIND,
+                "More of this tenant's events wait for the engine than may wait. Nothing was accepted. Send it again later.",
+            )
+            .retry_after(later))
+        }
+    }
 }
 
 async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Result<Delivery, Problem> {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
 use openhub_api::{App, KeyScopes, Limits, mint_key, router};
-use openhub_engine::{Config as EngineConfig, Engine, Sealer};
+use openhub_engine::{Bounds, Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
 use openhub_store::{Changes, Config as StoreConfig, Key, Lease, Scope, Store, StoreError};
@@ -29,6 +29,7 @@ pub struct Hub {
     router: Router,
     clock: Arc<AtomicI64>,
     keys: AtomicU64,
+    url: String,
     directory: TempDir,
 }
 
@@ -40,6 +41,19 @@ pub struct Tenant {
     /// A write key that stays on a server.
     pub server_key: String,
     pub api_key: String,
+}
+
+/// The leases of another node.
+pub struct Usurped {
+    store: Store,
+    leases: Vec<Lease>,
+}
+
+impl Usurped {
+    pub async fn release(self) {
+        self.store.release_leases(&self.leases).await.expect("they are given back");
+        self.store.close().await;
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -58,16 +72,24 @@ impl Hub {
     pub async fn with_limits(limits: Limits) -> Hub {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", directory.path().join("hub.db").display());
-        Hub::with(url, directory, limits).await
+        Hub::with(url, directory, limits, Bounds::default()).await
+    }
+
+    /// Where so much may wait for the engine.
+    pub async fn with_bounds(bounds: Bounds) -> Hub {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("hub.db").display());
+        Hub::with(url, directory, Limits::default(), bounds).await
     }
 
     /// On a database of a PostgreSQL server.
     pub async fn on_postgres(url: String) -> Hub {
-        Hub::with(url, tempfile::tempdir().expect("a temporary directory"), Limits::default()).await
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Hub::with(url, directory, Limits::default(), Bounds::default()).await
     }
 
-    async fn with(url: String, directory: TempDir, limits: Limits) -> Hub {
-        let config = StoreConfig { url, node: "test".to_owned(), read_connections: 4 };
+    async fn with(url: String, directory: TempDir, limits: Limits, bounds: Bounds) -> Hub {
+        let config = StoreConfig { url: url.clone(), node: "test".to_owned(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
         let runtime = Runtime::new(RuntimeConfig::default()).expect("the runtime starts");
         let start: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
@@ -77,7 +99,7 @@ impl Hub {
             Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
         };
         let sealer = Arc::new(Sealer::from_key([7; 32]));
-        let config = EngineConfig { poll: POLL, hold: POLL, ..EngineConfig::default() };
+        let config = EngineConfig { poll: POLL, hold: POLL, bounds, ..EngineConfig::default() };
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
         let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);
@@ -98,7 +120,7 @@ impl Hub {
             stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
         };
-        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), directory }
+        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), url, directory }
     }
 
     /// All bytes of the database: its file and its write-ahead log.
@@ -180,6 +202,15 @@ impl Hub {
             .header(header::CONTENT_TYPE, "application/wasm")
             .body(Body::from(component));
         self.send(request.expect("a request")).await
+    }
+
+    /// Another node that has taken over all tenants and does nothing for them, until it is released.
+    pub async fn usurped(&self) -> Usurped {
+        let config = StoreConfig { url: self.url.clone(), node: "other".to_owned(), read_connections: 1 };
+        let store = Store::open(&config).await.expect("the store opens");
+        let (far, farther) = (Timestamp::from_micros(i64::MAX / 2), Timestamp::from_micros(i64::MAX / 2 + 1));
+        let leases = store.claim_partitions(far, farther, 100).await.expect("all leases");
+        Usurped { store, leases }
     }
 
     /// Waits until the engine is done with all that is in the tenant's log.

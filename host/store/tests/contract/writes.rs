@@ -66,6 +66,48 @@ pub async fn appends_share_commits_and_keep_order(database: &Database) -> anyhow
     Ok(())
 }
 
+/// Duplicates and caused events leave gaps behind the checkpoint; what waits is what would be loaded.
+pub async fn f_what_waits_for_the_engine_is_known_without_counting(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let made = store.create_tenant("counted", ClockKind::Live, at(1)).await?;
+    let (scope, part) = (Scope::of(made.id), part(&made, 1));
+    let waits = async || -> anyhow::Result<i64> {
+        let standing = store.standing(&scope).await?;
+        let loaded = store.load_events(&scope, standing.checkpoint, 1_000).await?.len() as i64;
+        assert_eq!(standing.arrived_behind, loaded);
+        assert_eq!(store.behind(made.id).map(|(events, _)| events), Some(loaded));
+        assert_eq!(store.read_behind(&scope).await?, loaded);
+        Ok(loaded)
+    };
+    assert_eq!(store.behind(made.id), None, "nothing was committed yet");
+    let named = |ids: &[&str]| ids.iter().map(|id| event(*id, part)).collect::<Vec<NewEvent>>();
+    store.append(&scope, named(&["1", "2", "2", "3"])).await?;
+    assert_eq!(waits().await?, 3);
+    store.append(&scope, named(&["3", "1"])).await?;
+    assert_eq!(waits().await?, 3);
+    let (first, second) = tokio::join!(store.append(&scope, named(&["4", "3"])), store.append(&scope, named(&["5"])));
+    let (first, second) = (first?, second?);
+    assert_eq!((first.accepted, first.duplicates, second.accepted), (1, 1, 1));
+    assert_eq!(waits().await?, 5);
+    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let lease = leases.iter().find(|lease| lease.tenant == made.id).expect("its partition is free");
+    let mut passed = changes(2);
+    passed.events = named(&["caused"]);
+    passed.arrivals = named(&["6", "1"]);
+    let lease = store.commit(&scope, lease, &passed).await?;
+    assert_eq!(waits().await?, 4, "two were passed, and one has come");
+    store.append(&scope, named(&["7"])).await?;
+    store.commit(&scope, &lease, &changes(store.standing(&scope).await?.head)).await?;
+    assert_eq!(waits().await?, 0);
+    store.release_leases(&leases).await?;
+    store.close().await;
+    let store = database.open("a").await?;
+    assert_eq!(store.standing(&scope).await?.arrived_behind, 0);
+    assert_eq!(store.read_behind(&scope).await?, 0);
+    store.close().await;
+    Ok(())
+}
+
 pub async fn a_stale_lease_writes_nothing(database: &Database) -> anyhow::Result<()> {
     let (old, new) = (database.open("old").await?, database.open("new").await?);
     let (tenant, scope) = existing(&old).await?;
