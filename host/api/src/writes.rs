@@ -70,6 +70,16 @@ pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Prog
     }
 }
 
+/// Writes the end of a plugin, which sends nothing more from now on, wherever the engine is in its log.
+pub(crate) async fn halting(app: &App, scope: &Scope, plugin: &str, end: NewEvent) -> Result<Progress, Problem> {
+    let mut halt = app.engine.halt(scope.tenant(), plugin);
+    let written = write(app, scope, vec![Op::Append(end)]).await;
+    if let Ok(Progress::Pending(position)) = &written {
+        halt.ends_at = Some(*position);
+    }
+    written
+}
+
 /// Waits until the engine has passed the position, but at most so long, and not beyond the hub's own end.
 pub(crate) async fn wait(app: &App, tenant: TenantId, position: i64, most: std::time::Duration) -> Progress {
     let reached = tokio::select! {

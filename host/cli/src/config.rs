@@ -39,7 +39,7 @@ pub struct Config {
     pub backlog_seconds: u64,
     /// Read connections to the database.
     pub read_connections: u32,
-    /// Plugin instances alive at the same time.
+    /// Plugin instances alive at the same time, in each of the two lanes.
     pub instances: u32,
     /// How long a plugin may compile, in seconds.
     pub compile_seconds: u32,

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Places};
 use crate::held::Budget;
 use crate::lane::Lane;
 use crate::pressure::{Admission, Backlog, Bounds, Pressure, Room};
@@ -67,6 +67,9 @@ pub struct Shared {
     /// What all lanes together may hold of customers.
     pub held: Arc<Budget>,
     pub erasures: Erasures,
+    pub halts: Halts,
+    /// Of the lane in which channels are called.
+    pub places: Arc<Places>,
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.
@@ -74,11 +77,17 @@ const HELD: usize = 80 << 20;
 
 /// The catalog in force of each tenant that this node moves.
 #[derive(Default)]
-pub struct Catalogs(Mutex<HashMap<TenantId, Arc<Catalog>>>);
+pub struct Catalogs(Mutex<HashMap<TenantId, Arc<Catalog>>>, watch::Sender<()>);
 
 impl Catalogs {
     pub fn put(&self, tenant: TenantId, catalog: Arc<Catalog>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, catalog);
+        self.1.send_replace(());
+    }
+
+    /// Changes with every catalog, and with every plugin that is to end.
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.1.subscribe()
     }
 
     fn standing_out(&self) -> usize {
@@ -103,6 +112,29 @@ impl Clocks {
 
     fn get(&self, tenant: TenantId) -> Option<Option<Timestamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+}
+
+/// Plugins whose end is asked for: from then on their channels send nothing more, though the engine has yet to come to that
+/// position of the log.
+#[derive(Default)]
+pub struct Halts(Mutex<HashMap<(TenantId, String), i64>>);
+
+impl Halts {
+    fn put(&self, tenant: TenantId, plugin: &str, until: Option<i64>) {
+        let mut halts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (tenant, plugin.to_owned());
+        match until {
+            Some(until) => halts.insert(key, until),
+            None => halts.remove(&key),
+        };
+    }
+
+    /// Whether a plugin is not to send any more, though it is in the catalog of this position.
+    pub fn hold(&self, tenant: TenantId, plugin: &str, position: impl FnOnce() -> i64) -> bool {
+        let halts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody asks for an end most of the time.
+        !halts.is_empty() && halts.get(&(tenant, plugin.to_owned())).is_some_and(|until| position() < *until)
     }
 }
 
@@ -169,6 +201,7 @@ impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
+        let places = Places::of(runtime.io_places());
         let shared = Arc::new(Shared {
             prepared: Prepared::new(store.clone(), runtime),
             workers: Arc::new(Semaphore::new(config.workers.max(1))),
@@ -183,6 +216,8 @@ impl Engine {
             pressure: Pressure::default(),
             held: Budget::of(HELD),
             erasures: Erasures::default(),
+            halts: Halts::default(),
+            places,
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));
@@ -251,9 +286,39 @@ impl Engine {
         Ok(pressure.admit(tenant, events, room, Instant::now()))
     }
 
+    /// Lets a plugin send nothing more and breaks off what it is sending, as long as the halt is held, and after that until the
+    /// engine has come to the plugin's end.
+    pub fn halt(&self, tenant: TenantId, plugin: &str) -> Halt {
+        let halt = Halt { shared: self.shared.clone(), tenant, plugin: plugin.to_owned(), ends_at: None };
+        halt.put(Some(i64::MAX));
+        halt
+    }
+
     /// What a tenant runs. None while no lane of this node has loaded it.
     pub fn catalog(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.shared.catalogs.get(tenant)
+    }
+}
+
+/// See [`Engine::halt`].
+pub struct Halt {
+    shared: Arc<Shared>,
+    tenant: TenantId,
+    plugin: String,
+    /// Where the plugin's end stands in the log, if the engine has yet to come to it.
+    pub ends_at: Option<i64>,
+}
+
+impl Halt {
+    fn put(&self, until: Option<i64>) {
+        self.shared.halts.put(self.tenant, &self.plugin, until);
+        self.shared.catalogs.1.send_replace(());
+    }
+}
+
+impl Drop for Halt {
+    fn drop(&mut self) {
+        self.put(self.ends_at);
     }
 }
 

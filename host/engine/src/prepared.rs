@@ -1,11 +1,11 @@
 //! Compiled plugins by digest, shared by lanes, delivery and API.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openhub_runtime::{Imports, Plugin, Runtime};
 use openhub_store::Store;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use crate::EngineError;
 
@@ -13,7 +13,7 @@ use crate::EngineError;
 pub struct Prepared {
     store: Store,
     runtime: Runtime,
-    plugins: Mutex<HashMap<(String, Imports), Arc<Plugin>>>,
+    plugins: Mutex<HashMap<(String, Imports), Arc<OnceCell<Arc<Plugin>>>>>,
 }
 
 impl Prepared {
@@ -21,13 +21,14 @@ impl Prepared {
         Prepared { store, runtime, plugins: Mutex::default() }
     }
 
-    /// The plugin of a stored component. Held under one lock, so that two callers do not compile the same one.
+    /// The plugin of a stored component. Two callers do not compile the same one, and nobody waits for another's.
     pub async fn plugin(&self, name: &str, digest: &str, granted: Imports) -> Result<Arc<Plugin>, EngineError> {
-        let mut plugins = self.plugins.lock().await;
         let key = (digest.to_owned(), granted.clone());
-        if let Some(plugin) = plugins.get(&key) {
-            return Ok(plugin.clone());
-        }
+        let cell = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        cell.get_or_try_init(|| self.load(name, digest, granted)).await.cloned()
+    }
+
+    async fn load(&self, name: &str, digest: &str, granted: Imports) -> Result<Arc<Plugin>, EngineError> {
         let component = self.store.component(digest).await?;
         let component = component.ok_or_else(|| EngineError::MissingComponent { digest: digest.to_owned() })?;
         let plugin = self
@@ -38,7 +39,6 @@ impl Prepared {
         if plugin.digest() != digest {
             return Err(EngineError::OtherComponent { digest: digest.to_owned() });
         }
-        plugins.insert(key, plugin.clone());
         Ok(plugin)
     }
 }

@@ -21,7 +21,7 @@ pub struct Config {
     pub own: Vec<IpAddr>,
     /// Interfaces that no plugin of this hub gets, whatever was granted: `openhub:http/http`.
     pub withhold: Vec<String>,
-    /// Calls at the same time; more wait in line.
+    /// Calls of each lane at the same time; more wait in line.
     pub instances: u32,
     /// A program that compiles in a process of its own, under limits: called with
     /// `compile-component <in> <out> <bytes> <seconds>`.

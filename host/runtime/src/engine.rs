@@ -69,14 +69,17 @@ fn pooling(instances: u32) -> Result<Engine, wasmtime::Error> {
 pub struct Machine {
     pub engine: Engine,
     pub limits: Defaults,
-    slots: Arc<Semaphore>,
+    pure: Arc<Semaphore>,
+    /// Calls that wait for the world take no place that a rule needs.
+    io: Arc<Semaphore>,
 }
 
 impl Machine {
-    /// Takes slots from a pool; where the address space is too small for one, makes each instance on demand.
+    /// Takes slots from a pool, so many for each lane; where the address space is too small for one, makes each instance on
+    /// demand.
     pub fn new(limits: Defaults, instances: u32) -> Result<Machine, RuntimeError> {
         let instances = instances.clamp(1, 1_000);
-        let engine = match pooling(instances) {
+        let engine = match pooling(2 * instances) {
             Ok(engine) => engine,
             Err(error) => {
                 tracing::warn!(error = %format_args!("{error:#}"), "no room for a pool of instances, each is made on demand");
@@ -94,19 +97,20 @@ impl Machine {
                 }
             })
             .map_err(RuntimeError::Ticker)?;
-        Ok(Machine { engine, limits, slots: Arc::new(Semaphore::new(instances as usize)) })
+        let slots = || Arc::new(Semaphore::new(instances as usize));
+        Ok(Machine { engine, limits, pure: slots(), io: slots() })
     }
 
-    /// Waits for a slot, first come first served. Blocks the thread.
-    pub fn slot_blocking(&self) -> OwnedSemaphorePermit {
-        match Arc::clone(&self.slots).try_acquire_owned() {
+    /// Waits for a slot of the pure lane, first come first served. Blocks the thread.
+    pub fn pure_slot_blocking(&self) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.pure).try_acquire_owned() {
             Ok(slot) => slot,
-            Err(_) => futures::executor::block_on(self.slot()),
+            Err(_) => futures::executor::block_on(slot(&self.pure)),
         }
     }
 
-    pub async fn slot(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
+    pub async fn io_slot(&self) -> OwnedSemaphorePermit {
+        slot(&self.io).await
     }
 
     /// A store for one call: it is thrown away afterwards, whatever came of the call.
@@ -117,6 +121,10 @@ impl Machine {
         store.set_hostcall_fuel(self.limits.call_bytes as usize);
         Ok(store)
     }
+}
+
+async fn slot(slots: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed")
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl Runtime {
         Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Semaphore::new(1) }) })
     }
 
+    /// Calls of the I/O lane at the same time.
+    pub fn io_places(&self) -> usize {
+        self.inner.config.instances.clamp(1, 1_000) as usize
+    }
+
     /// Reads what a component is, without executing or compiling it.
     pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         inspect::inspect(bytes, Defaults::default().component_bytes)

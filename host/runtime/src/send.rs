@@ -97,6 +97,17 @@ pub enum Verdict {
 impl Plugin {
     /// Has a channel send messages. Whatever happens, there is one verdict a message.
     pub async fn send(&self, context: IoContext, channel: &str, messages: Vec<OutMessage>) -> Sent {
+        self.send_until(context, channel, messages, std::future::pending()).await
+    }
+
+    /// As [`Plugin::send`], broken off once `stopped` is over: what was settled by then stands.
+    pub async fn send_until(
+        &self,
+        context: IoContext,
+        channel: &str,
+        messages: Vec<OutMessage>,
+        stopped: impl Future<Output = ()>,
+    ) -> Sent {
         let count = messages.len();
         let none = |fault: CallFault| Sent {
             verdicts: Settlement::prepare(count).finish(Err(&fault)),
@@ -113,7 +124,7 @@ impl Plugin {
             return none(CallFault::new(FaultKind::Host, message));
         }
         let messages: Vec<Message> = messages.into_iter().map(Message::from).collect();
-        let _slot = self.machine.slot().await;
+        let _slot = self.machine.io_slot().await;
         let millis = self.manifest().limits.io_ms.map_or(limits.io_ms, |asked| asked.min(limits.io_ms));
         let fuel = u64::from(millis) * limits.fuel_per_ms;
         let wall = Duration::from_millis(u64::from(limits.io_wall_ms));
@@ -135,14 +146,20 @@ impl Plugin {
             let instance = extension.instantiate_async(&mut store).await?;
             instance.openhub_channel_channel().call_send(&mut store, channel, &messages).await
         });
-        let called = called.await;
+        let called = tokio::select! {
+            called = called => Some(called),
+            () = stopped => None,
+        };
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let host = store.into_data();
         let receipt = host.receipt(used);
         let answer = match called {
-            Ok(Ok(answer)) => Ok(answer.err()),
-            Ok(Err(error)) => Err(CallFault::from_error(&error, host.log.last_error())),
-            Err(_) => {
+            None => {
+                Err(CallFault::new(FaultKind::Refused, "the call was broken off: its plugin is not enabled any more"))
+            }
+            Some(Ok(Ok(answer))) => Ok(answer.err()),
+            Some(Ok(Err(error))) => Err(CallFault::from_error(&error, host.log.last_error())),
+            Some(Err(_)) => {
                 let message = format!("the call took longer than {} ms", limits.io_wall_ms);
                 Err(CallFault::new(FaultKind::Epoch, message))
             }

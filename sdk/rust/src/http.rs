@@ -55,8 +55,8 @@ impl Request {
     }
 }
 
-/// Side by side; one answer a request, in order. An answer whose body is too large, or broke off, comes with its status, what there is
-/// of the body, and the header `openhub-cut`, which says why.
+/// Side by side; one answer a request, in order. An answer whose body is too large, or broke off, comes with its status
+/// and the header `openhub-cut`, which says why, and without its body.
 pub fn fetch(requests: &[Request]) -> Vec<Result<Response, Fault>> {
     http::fetch(requests)
 }

@@ -3,6 +3,7 @@
 use openhub_model::manifest::{Manifest, UnknownOutcome};
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::component::{with_manifest, without_manifest};
+use openhub_tests::guests;
 use openhub_tests::hub::{Client, Place, programs};
 use openhub_tests::patience::until;
 use openhub_tests::provider::{HOLDS, Provider};
@@ -176,4 +177,68 @@ async fn report_21_a_webhook_to_what_is_no_http_address_is_refused_when_it_is_en
     assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
     assert_eq!(refused.body["faults"][0]["pointer"], "/settings/url", "{refused:?}");
     hub.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d1_a_channel_that_hangs_holds_its_own_places_only() {
+    let (hangs, works) = (Provider::start(HOLDS).await, Provider::start(200).await);
+    let hub = Fixture::new(None, &[&hangs, &works]).await;
+    let hung = guests::build("tests/hostile/hung").bytes;
+    assert_eq!(hub.client.upload(&hub.tenant.api_key, hung).await.status, StatusCode::CREATED);
+    let settings = json!({"settings": {"url": format!("http://{}/", hangs.address)}});
+    hub.call(Method::POST, "/api/v1/plugins/hostile-hung/enable", settings).await;
+    hub.webhook(UnknownOutcome::Retry, &works).await;
+    hub.journey("webhook").await;
+    let stuck = json!({
+        "trigger": {"event": "Cart Viewed"}, "reentry": "always", "start": "send",
+        "nodes": {
+            "send": {"type": "send", "channel": "a-hung", "content": {}, "next": "end"},
+            "end": {"type": "exit", "reason": "sent"},
+        },
+    });
+    hub.call(Method::PUT, "/api/v1/journeys/stuck", stuck).await;
+    hub.call(Method::POST, "/api/v1/journeys/stuck/publish", json!({})).await;
+    // Far more than its places, and all due before the other's.
+    let views =
+        (0..1_500).map(|user| json!({"type": "track", "event": "Cart Viewed", "userId": format!("user-{user}")}));
+    let views: Vec<Value> = views.collect();
+    for views in views.chunks(500) {
+        let sent = hub.client.ingest("/v1/batch", &hub.tenant.write_key, &json!({"batch": views})).await;
+        assert_eq!(sent.status, StatusCode::OK, "{sent:?}");
+    }
+    hangs.took(8).await;
+    for user in 0..30 {
+        hub.order(&format!("user-{user}")).await;
+    }
+    hub.messages("accepted", 30).await;
+    assert_eq!(hangs.keys().len(), 8, "its own places, and no more");
+    // Those who hang are not waited for.
+    hub.hub.kill().await.expect("the hub is killed");
+}
+
+async fn a_channel_that_goes_stops_at_once(end: (Method, &str)) {
+    let provider = Provider::start(HOLDS).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Park, &provider).await;
+    hub.journey("webhook").await;
+    hub.order("ada").await;
+    provider.took(1).await;
+    provider.answers(200);
+    hub.call(Method::POST, "/api/v1/journeys/thanks/pause", json!({})).await;
+    let gone = hub.client.json(end.0, end.1, &hub.tenant.api_key, &json!({})).await;
+    assert!(gone.status.is_success(), "{gone:?}");
+    let parked = hub.messages("parked", 1).await;
+    assert!(parked[0]["fault"].as_str().is_some_and(|fault| fault.contains("broken off")), "{parked:?}");
+    assert_eq!(provider.keys().len(), 1);
+    hub.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e1_a_channel_that_is_removed_stops_at_once() {
+    a_channel_that_goes_stops_at_once((Method::DELETE, "/api/v1/plugins/webhook")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e1_a_channel_that_is_disabled_stops_at_once() {
+    a_channel_that_goes_stops_at_once((Method::POST, "/api/v1/plugins/webhook/disable")).await;
 }

@@ -8,35 +8,72 @@ use futures::FutureExt;
 use openhub_model::TenantId;
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Installation, Outgoing, Settled};
+use tokio_util::sync::CancellationToken;
 
+use super::places::Place;
 use super::verdict::settlements;
 use crate::EngineError;
-use crate::catalog::{Catalog, Enabled};
+use crate::catalog::{Catalog, Channel, Enabled};
 use crate::engine::Shared;
 
 /// A call that has come back.
 pub struct Call {
+    /// Its number.
+    pub id: u64,
     pub channel: String,
     pub settled: Vec<Settled>,
     pub accepted: bool,
 }
 
+/// A call that is under way.
+pub struct UnderWay {
+    pub channel: String,
+    owner: Arc<Enabled>,
+    /// Breaks it off.
+    stop: CancellationToken,
+}
+
+impl UnderWay {
+    pub fn of(channel: &str, owner: &Arc<Enabled>) -> (UnderWay, CancellationToken) {
+        let stop = CancellationToken::new();
+        (UnderWay { channel: channel.to_owned(), owner: owner.clone(), stop: stop.clone() }, stop)
+    }
+
+    /// Breaks the call off unless its channel is still there, of the same plugin and with all the secrets that it holds.
+    pub fn review(&self, channel: Option<&Channel>) {
+        let stays = channel.is_some_and(|channel| {
+            let (old, new) = (&self.owner.installation, &channel.owner.installation);
+            old.name == new.name && old.secrets.keys().all(|secret| new.secrets.contains_key(secret))
+        });
+        if !stays {
+            self.stop.cancel();
+        }
+    }
+}
+
+/// What a call needs.
+pub struct Order {
+    pub id: u64,
+    pub channel: String,
+    pub io: IoContext,
+    pub messages: Vec<Outgoing>,
+    pub stop: CancellationToken,
+    /// Held until it is over.
+    pub place: Place,
+}
+
 /// Calls a channel. Whatever happens, there is one settlement a message.
-pub async fn call(
-    shared: Arc<Shared>,
-    catalog: Arc<Catalog>,
-    name: String,
-    io: IoContext,
-    messages: Vec<Outgoing>,
-) -> Call {
+pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> Call {
+    let Order { id, channel: name, io, messages, stop, place: _place } = order;
     let Some(channel) = catalog.channels.get(&name) else {
-        return Call { channel: name, settled: Vec::new(), accepted: false };
+        return Call { id, channel: name, settled: Vec::new(), accepted: false };
     };
     let out = messages.iter().map(out_message).collect();
-    let sent = AssertUnwindSafe(channel.owner.plugin.send(io, &name, out)).catch_unwind().await;
+    let sending = channel.owner.plugin.send_until(io, &name, out, stop.cancelled());
+    let sent = AssertUnwindSafe(sending).catch_unwind().await;
     let sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
     let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
-    Call { channel: name, settled, accepted }
+    Call { id, channel: name, settled, accepted }
 }
 
 /// The call panicked on the host's side: nobody knows what had gone out.

@@ -7,6 +7,7 @@
 mod breaker;
 mod call;
 mod gate;
+mod places;
 mod queue;
 mod settle;
 mod verdict;
@@ -15,17 +16,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use openhub_model::manifest::UnknownOutcome;
 use openhub_model::{Id, TenantId, Timestamp};
 use openhub_store::{Lease, Outgoing, Scope, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::call::Call;
+use self::call::{Call, Order, UnderWay};
+use self::places::Place;
+pub use self::places::Places;
 use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
 use self::verdict::{HOLD, dropped, hold, left};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Channel};
 use crate::engine::Shared;
 
 /// Messages of a channel that are read from the outbox at a time.
@@ -44,6 +48,9 @@ pub struct Delivery {
     /// Which channel comes first, so that none always does.
     turn: usize,
     calls: JoinSet<Call>,
+    /// The calls, by their numbers.
+    under_way: HashMap<u64, UnderWay>,
+    numbered: u64,
     verdicts: Verdicts,
     /// How often messages had been erased when these were read.
     erased: u64,
@@ -51,6 +58,13 @@ pub struct Delivery {
     looked_over: Option<Instant>,
     /// Their claim had no answer: they may be claimed, and are in no call.
     doubtful: Vec<Id>,
+}
+
+/// The messages of a call that is to begin, with its place.
+struct Batch {
+    channel: String,
+    messages: Vec<Outgoing>,
+    place: Place,
 }
 
 /// What is to be done after a turn.
@@ -62,6 +76,8 @@ enum Next {
     Called,
     /// Nothing is to be done now.
     Idle,
+    /// Others hold the places that it needs.
+    Crowded,
 }
 
 impl Delivery {
@@ -77,6 +93,8 @@ impl Delivery {
             queues: BTreeMap::new(),
             turn: 0,
             calls: JoinSet::new(),
+            under_way: HashMap::new(),
+            numbered: 0,
             erased: 0,
             looked_over: None,
             doubtful: Vec::new(),
@@ -87,8 +105,15 @@ impl Delivery {
     /// was claimed for no call.
     pub async fn run(mut self) {
         let mut appended = self.shared.store.appended();
+        let mut changed = self.shared.catalogs.changed();
+        let mut freed = self.shared.places.freed();
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
+            freed.mark_unchanged();
+            if changed.has_changed().unwrap_or_default() {
+                changed.mark_unchanged();
+                self.review();
+            }
             let next = match self.begin().await {
                 Ok(next) => next,
                 Err(StoreError::FenceLost) => {
@@ -111,7 +136,9 @@ impl Delivery {
                 Some(call) = self.calls.join_next() => self.came_back(call),
                 () = self.verdicts.saved(), if self.verdicts.is_saving() => {}
                 _ = appended.changed(), if !full => {}
-                () = tokio::time::sleep(self.shared.config.poll), if !full && next == Next::Idle => {}
+                _ = changed.changed() => self.review(),
+                _ = freed.changed(), if next == Next::Crowded => {}
+                () = tokio::time::sleep(self.shared.config.poll), if !full && next != Next::Called => {}
                 () = tokio::time::sleep_until(gathered_at), if self.verdicts.gathers() => {}
                 () = self.stop.cancelled() => {}
             }
@@ -138,6 +165,22 @@ impl Delivery {
     /// Whether so many verdicts wait that no call is started before they are committed.
     fn brims(&self) -> bool {
         self.verdicts.unsaved() >= self.shared.config.delivery_concurrency.max(1) * MESSAGES
+    }
+
+    /// A channel that may send: in the catalog, and not about to end.
+    fn channel<'c>(&self, catalog: &'c Catalog, name: &str) -> Option<&'c Channel> {
+        let channel = catalog.channels.get(name)?;
+        let position = || *self.shared.positions.watch(self.tenant).borrow();
+        let ends = self.shared.halts.hold(self.tenant, &channel.owner.installation.name, position);
+        (!ends).then_some(channel)
+    }
+
+    /// Breaks off the calls of channels that have gone.
+    fn review(&mut self) {
+        let Some(catalog) = self.shared.catalogs.get(self.tenant) else { return };
+        for call in self.under_way.values() {
+            call.review(self.channel(&catalog, &call.channel));
+        }
     }
 
     /// One turn: reads, claims, and starts as many calls as there is room for.
@@ -181,8 +224,10 @@ impl Delivery {
 
     /// Lets wait what cannot be sent now: its channel is not enabled, or fails.
     async fn stand_off(&mut self, catalog: &Catalog, now: Timestamp) -> Result<(), StoreError> {
-        for (name, queue) in &mut self.queues {
-            let enabled = catalog.channels.contains_key(name);
+        let names: Vec<String> = self.queues.keys().cloned().collect();
+        for name in names {
+            let enabled = self.channel(catalog, &name).is_some();
+            let Some(queue) = self.queues.get_mut(&name) else { continue };
             let (until, why) = match (enabled, queue.breaker.opens_at(now)) {
                 (true, None) => {
                     queue.blocked_until = None;
@@ -208,15 +253,15 @@ impl Delivery {
         let bound = self.bound();
         let provided = |(name, queue): (&String, &Queue)| {
             let room = queue.room(bound);
-            let open = catalog.channels.contains_key(name) && queue.breaker.opens_at(now).is_none();
+            let open = self.channel(catalog, name).is_some() && queue.breaker.opens_at(now).is_none();
             open && room > 0 && queue.ready.len() + queue.claimed.len() >= room * MESSAGES
         };
         if self.queues.iter().any(provided) {
             return Ok(());
         }
         for (channel, due) in self.shared.store.pending_channels(&self.scope).await? {
+            let enabled = self.channel(catalog, &channel).is_some();
             let queue = self.queues.entry(channel.clone()).or_default();
-            let enabled = catalog.channels.contains_key(&channel);
             let blocked = queue.blocked_until.filter(|until| !enabled && *until > now);
             if due > now || blocked.is_some() || queue.room(bound) == 0 || queue.ready.len() >= bound * MESSAGES {
                 continue;
@@ -234,14 +279,16 @@ impl Delivery {
     /// Claims for all channels in one commit.
     async fn claim(&mut self, catalog: &Catalog, now: Timestamp) -> Result<(), StoreError> {
         let bound = self.bound();
+        let open = |name: &String| self.channel(catalog, name).map(|channel| (name.clone(), channel.shape.unknown));
+        let open: HashMap<String, UnknownOutcome> = self.queues.keys().filter_map(open).collect();
         let mut wanted: Vec<Id> = Vec::new();
         let mut taken: Vec<(&mut Queue, Vec<Outgoing>)> = Vec::new();
         for (name, queue) in &mut self.queues {
-            let Some(channel) = catalog.channels.get(name) else { continue };
+            let Some(unknown) = open.get(name) else { continue };
             if queue.breaker.opens_at(now).is_some() {
                 continue;
             }
-            let lacks = queue.lacks(bound, channel.shape.unknown);
+            let lacks = queue.lacks(bound, *unknown);
             let messages: Vec<Outgoing> = queue.ready.drain(..lacks).collect();
             wanted.extend(messages.iter().map(|outgoing| outgoing.message.id));
             taken.push((queue, messages));
@@ -264,24 +311,32 @@ impl Delivery {
         let first = self.turn.checked_rem(names.len()).unwrap_or_default();
         names.rotate_left(first);
         self.turn = self.turn.wrapping_add(1);
-        let mut batches: Vec<(String, Vec<Outgoing>)> = Vec::new();
+        let mut batches: Vec<Batch> = Vec::new();
+        let mut crowded = false;
         for name in names {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             for _ in 0..queue.room(bound) {
-                let Some(messages) = queue.next_call() else { break };
-                batches.push((name.clone(), messages));
+                if queue.claimed.is_empty() {
+                    break;
+                }
+                let Some(place) = self.shared.places.take(self.tenant) else {
+                    crowded = true;
+                    break;
+                };
+                let messages = queue.next_call();
+                batches.extend(messages.map(|messages| Batch { channel: name.clone(), messages, place }));
             }
         }
         if batches.is_empty() {
-            return Ok(Next::Idle);
+            return Ok(if crowded { Next::Crowded } else { Next::Idle });
         }
         let batches = match self.gate(batches, now).await? {
             Some(batches) => batches,
             None => return Ok(Next::Again),
         };
         let mut next = Next::Again;
-        for (name, messages) in batches {
-            if !messages.is_empty() && self.spawn(catalog, name, messages) {
+        for batch in batches {
+            if !batch.messages.is_empty() && self.spawn(catalog, batch) {
                 next = Next::Called;
             }
         }
@@ -289,12 +344,8 @@ impl Delivery {
     }
 
     /// Leaves out what may not be sent. None if what was read is stale: messages were erased meanwhile.
-    async fn gate(
-        &mut self,
-        mut batches: Vec<(String, Vec<Outgoing>)>,
-        now: Timestamp,
-    ) -> Result<Option<Vec<(String, Vec<Outgoing>)>>, StoreError> {
-        let outgoing = batches.iter().flat_map(|(_, messages)| messages);
+    async fn gate(&mut self, mut batches: Vec<Batch>, now: Timestamp) -> Result<Option<Vec<Batch>>, StoreError> {
+        let outgoing = batches.iter().flat_map(|batch| &batch.messages);
         let asks = outgoing.filter(|outgoing| !outgoing.message.purpose.is_empty());
         let asks: Vec<Id> = asks.map(|outgoing| outgoing.message.part).collect();
         let customers = match asks.is_empty() {
@@ -303,13 +354,13 @@ impl Delivery {
         };
         let stale = self.shared.erasures.count(self.tenant) != self.erased;
         if customers.is_err() || stale {
-            for (name, messages) in batches {
-                self.queues.entry(name).or_default().claimed.extend(messages);
+            for Batch { channel, messages, .. } in batches {
+                self.queues.entry(channel).or_default().claimed.extend(messages);
             }
             return customers.map(|_| None);
         }
         let customers = customers?;
-        for (_, messages) in &mut batches {
+        for Batch { messages, .. } in &mut batches {
             let mut refused = Vec::new();
             messages.retain(|outgoing| {
                 let refusal = gate::refusal(
@@ -326,15 +377,21 @@ impl Delivery {
     }
 
     /// Starts a call; says whether it could be.
-    fn spawn(&mut self, catalog: &Arc<Catalog>, name: String, messages: Vec<Outgoing>) -> bool {
-        let Some(channel) = catalog.channels.get(&name) else {
+    fn spawn(&mut self, catalog: &Arc<Catalog>, batch: Batch) -> bool {
+        let Batch { channel: name, messages, place } = batch;
+        let Some(channel) = self.channel(catalog, &name) else {
             self.queues.entry(name).or_default().claimed.extend(messages);
             return false;
         };
         match call::context(&self.shared, self.tenant, &channel.owner, &messages) {
             Ok(io) => {
+                let (under_way, stop) = UnderWay::of(&name, &channel.owner);
+                self.numbered += 1;
+                let id = self.numbered;
+                self.under_way.insert(id, under_way);
                 self.queues.entry(name.clone()).or_default().calls += 1;
-                self.calls.spawn(call::call(self.shared.clone(), catalog.clone(), name, io, messages));
+                let order = Order { id, channel: name, io, messages, stop, place };
+                self.calls.spawn(call::call(self.shared.clone(), catalog.clone(), order));
                 true
             }
             Err(error) => {
@@ -353,6 +410,7 @@ impl Delivery {
         while let Some(call) = next {
             match call {
                 Ok(call) => {
+                    self.under_way.remove(&call.id);
                     let queue = self.queues.entry(call.channel).or_default();
                     queue.calls = queue.calls.saturating_sub(1);
                     if call.accepted {

@@ -12,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, redirect};
 
 use super::address::is_global;
+use super::lookup::Lookups;
 use crate::config::HostPort;
 use crate::error::RuntimeError;
 
@@ -32,9 +33,10 @@ impl Egress {
         for HostPort { host, port } in allowed {
             by_port.entry(*port).or_default().push(host.clone());
         }
-        let by_port = by_port.into_iter().map(|(port, hosts)| Ok((port, client(hosts, &own)?)));
+        let lookups = Lookups::default();
+        let by_port = by_port.into_iter().map(|(port, hosts)| Ok((port, client(hosts, &own, &lookups)?)));
         let by_port = by_port.collect::<Result<_, RuntimeError>>()?;
-        Ok(Egress { open: client(Vec::new(), &own)?, by_port, allowed: allowed.to_vec(), own })
+        Ok(Egress { open: client(Vec::new(), &own, &lookups)?, by_port, allowed: allowed.to_vec(), own })
     }
 
     pub fn client(&self, port: u16) -> &Client {
@@ -52,9 +54,10 @@ impl Egress {
     }
 }
 
-fn client(allowed: Vec<String>, own: &Arc<[IpAddr]>) -> Result<Client, RuntimeError> {
+fn client(allowed: Vec<String>, own: &Arc<[IpAddr]>, lookups: &Lookups) -> Result<Client, RuntimeError> {
+    let resolver = Checked { allowed: allowed.into(), own: Arc::clone(own), lookups: lookups.clone() };
     Client::builder()
-        .dns_resolver(Arc::new(Checked { allowed: allowed.into(), own: Arc::clone(own) }))
+        .dns_resolver(Arc::new(resolver))
         .redirect(redirect::Policy::none())
         .referer(false)
         .no_proxy()
@@ -74,6 +77,7 @@ struct Checked {
     /// Hosts, by name or address, that may be private.
     allowed: Arc<[String]>,
     own: Arc<[IpAddr]>,
+    lookups: Lookups,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +86,11 @@ pub struct NoOpenAddress(String);
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allowed, own) = (Arc::clone(&self.allowed), Arc::clone(&self.own));
+        let (allowed, own, lookups) = (Arc::clone(&self.allowed), Arc::clone(&self.own), self.lookups.clone());
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let checked = keep(&allowed, &own, &host, found);
+            let found = lookups.find(&host).await?;
+            let checked = keep(&allowed, &own, &host, found.into_iter());
             if checked.is_empty() {
                 return Err(NoOpenAddress(host).into());
             }

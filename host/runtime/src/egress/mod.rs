@@ -6,6 +6,7 @@
 mod address;
 mod client;
 pub mod hosts;
+mod lookup;
 pub mod request;
 
 pub use client::{Egress, NoOpenAddress};

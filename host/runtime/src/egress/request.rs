@@ -33,7 +33,7 @@ const HOST_HEADERS: [&str; 12] = [
     "via",
     "http2-settings",
 ];
-/// Says of an answer that its body is not whole, and why.
+/// Says of an answer that its body is left out, and why.
 const CUT: &str = "openhub-cut";
 const URL_BYTES: usize = 8 * 1024;
 const HEADERS: usize = 64;
@@ -194,8 +194,11 @@ pub async fn send(checked: Checked, egress: &Egress, secrets: &Secrets, at_most:
             Err(error) => break Some(explain(error, secrets)),
         }
     };
-    // The status has been told, whatever comes of the body.
-    headers.extend(cut.map(|why| (CUT.to_owned(), why)));
+    // The status has been told, whatever comes of the body. A part of it is not handed on: it could end within a secret.
+    if let Some(why) = cut {
+        headers.push((CUT.to_owned(), why));
+        body.clear();
+    }
     Ok(Response { status, headers, body: secrets.mask(body) })
 }
 

@@ -158,11 +158,8 @@ async fn an_allowed_host_is_reached_and_secrets_are_masked() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(&sent.verdicts[1], Verdict::Accepted { units: 302, .. }), "{:?}", sent.verdicts[1]);
-    assert!(
-        matches!(&sent.verdicts[2], Verdict::Rejected(reason) if reason.code == "unclea"),
-        "{:?}",
-        sent.verdicts[2]
-    );
+    // The body is too large: its status has been told all the same.
+    assert!(matches!(&sent.verdicts[2], Verdict::Accepted { units: 200, .. }), "{:?}", sent.verdicts[2]);
     assert!(
         matches!(&sent.verdicts[3], Verdict::Rejected(reason) if reason.code == "denied"),
         "{:?}",

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_engine::uses::Fate;
-use openhub_store::Op;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
 use crate::views::{PendingView, PluginView};
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted, control, halting, tenant_now};
 
 /// Disables a plugin at the present end of the log. Its settings and what it made stay.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/disable", tag = "plugins",
@@ -34,7 +33,7 @@ pub(crate) async fn disable_plugin(
     unused(&app, scope, &plugin.name, Fate::Stops, "disabled").await?;
     let at = tenant_now(&app, scope).await?;
     let event = control(&app, "plugin.disabled", at, &json!({"plugin": plugin.name}));
-    match write(&app, scope, vec![Op::Append(event)]).await? {
+    match halting(&app, scope, &plugin.name, event).await? {
         Progress::Done => Ok(Json(PluginView::from(find(&app, scope, &name).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

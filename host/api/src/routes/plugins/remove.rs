@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use openhub_engine::uses::Fate;
-use openhub_store::Op;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
 use crate::views::PendingView;
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted, control, halting, tenant_now};
 
 /// Removes a plugin with its settings and secrets, at the present end of the log. What it made stays.
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}", tag = "plugins",
@@ -34,7 +33,7 @@ pub(crate) async fn remove_plugin(
     unused(&app, scope, &plugin.name, Fate::Goes, "removed").await?;
     let at = tenant_now(&app, scope).await?;
     let event = control(&app, "plugin.removed", at, &json!({"plugin": plugin.name, "digest": plugin.digest}));
-    match write(&app, scope, vec![Op::Append(event)]).await? {
+    match halting(&app, scope, &plugin.name, event).await? {
         Progress::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }
