@@ -10,4 +10,5 @@ pub mod patience;
 pub mod provider;
 pub mod report;
 pub mod seed;
+pub mod shop;
 pub mod traces;

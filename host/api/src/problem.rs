@@ -172,6 +172,7 @@ impl From<ObjectError> for Problem {
                 Problem::new(PLUGIN_FAILED, "The plugin that checks these objects failed. Nothing was changed.")
             }
             ObjectError::Store(error) => error.into(),
+            ObjectError::Engine(error) => error.into(),
         }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum Progress {
 pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Progress, Problem> {
     let appended = app.store.transact(scope, ops).await?;
     let progress = wait(app, scope.tenant(), appended.position, app.limits.write_wait).await;
-    let catalog = app.engine.catalog(scope.tenant()).unwrap_or_default();
+    let catalog = app.engine.in_force(scope).await?;
     match (&progress, catalog.refusal_at(appended.position)) {
         (Progress::Done, Some(reason)) => {
             let detail = format!("It did nothing at its place in the log, position {}: {reason}", appended.position);

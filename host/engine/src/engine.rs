@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{Delivery, Places};
+use crate::follow::Followed;
 use crate::held::Budget;
 use crate::lane::Lane;
 use crate::pressure::{Admission, Backlog, Bounds, Pressure, Room};
@@ -60,6 +61,7 @@ pub struct Shared {
     pub config: Config,
     pub workers: Arc<Semaphore>,
     pub catalogs: Catalogs,
+    pub followed: Followed,
     pub positions: Positions,
     pub clocks: Clocks,
     pub backlogs: Backlogs,
@@ -95,6 +97,11 @@ impl Catalogs {
         catalogs.values().map(|catalog| catalog.faults.len()).sum()
     }
 
+    /// This node moves the tenant no longer.
+    fn remove(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
     pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
     }
@@ -108,6 +115,11 @@ impl Clocks {
     pub fn note(&self, lease: &Lease) {
         let stands = (lease.clock_kind == ClockKind::Replay).then_some(lease.clock);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.tenant, stands);
+    }
+
+    /// This node moves the tenant no longer.
+    fn remove(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
     }
 
     fn get(&self, tenant: TenantId) -> Option<Option<Timestamp>> {
@@ -192,7 +204,7 @@ impl Positions {
 }
 
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     stop: CancellationToken,
     supervisor: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -210,6 +222,7 @@ impl Engine {
             clock,
             config,
             catalogs: Catalogs::default(),
+            followed: Followed::default(),
             positions: Positions::default(),
             clocks: Clocks::default(),
             backlogs: Backlogs::default(),
@@ -245,13 +258,6 @@ impl Engine {
 
     pub fn store(&self) -> &Store {
         &self.shared.store
-    }
-
-    /// Waits until everything up to `position` is computed and committed. False if that takes longer.
-    pub async fn reached(&self, tenant: TenantId, position: i64, timeout: Duration) -> bool {
-        let mut positions = self.shared.positions.watch(tenant);
-        let reached = positions.wait_for(|reached| *reached >= position);
-        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
     }
 
     /// How much is not in force though it was asked for, of all tenants of this node.
@@ -294,7 +300,7 @@ impl Engine {
         halt
     }
 
-    /// What a tenant runs. None while no lane of this node has loaded it.
+    /// What a tenant runs that this node moves. None while no lane has loaded it: see [`Engine::in_force`].
     pub fn catalog(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
         self.shared.catalogs.get(tenant)
     }
@@ -365,6 +371,8 @@ async fn round(shared: &Arc<Shared>, held: &mut Vec<Held>, stop: &CancellationTo
         for task in gone.tasks.drain(..) {
             finished(task).await;
         }
+        shared.catalogs.remove(gone.lease.tenant);
+        shared.clocks.remove(gone.lease.tenant);
         shared.store.release_leases(&[gone.lease]).await?;
     }
     for lease in shared.store.claim_partitions(now, until, PARTITIONS).await? {

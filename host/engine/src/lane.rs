@@ -154,6 +154,7 @@ impl Lane {
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
         self.shared.clocks.note(&self.lease);
+        self.shared.followed.forget(self.lease.tenant);
         self.shared.positions.reach(self.lease.tenant, self.lease.checkpoint);
         Ok(())
     }

@@ -16,6 +16,7 @@ mod engine;
 mod erase;
 mod error;
 mod fill;
+mod follow;
 mod gather;
 mod held;
 mod judge;

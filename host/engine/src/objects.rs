@@ -18,7 +18,7 @@ use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::ObjectType;
-use crate::{Catalog, Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
+use crate::{Catalog, Engine, EngineError, SUPPRESSED, SUPPRESSED_MESSAGE};
 
 const ATTEMPTS: u32 = 3;
 
@@ -37,6 +37,18 @@ pub enum ObjectError {
     Plugin(CallFault),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What the tenant runs cannot be read.
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl From<EngineError> for ObjectError {
+    fn from(error: EngineError) -> ObjectError {
+        match error {
+            EngineError::Store(error) => ObjectError::Store(error),
+            other => ObjectError::Engine(other),
+        }
+    }
 }
 
 /// An API write: when, and the randomness that its ids and seeds come from.
@@ -53,7 +65,7 @@ pub async fn create(
     fields: Map<String, Value>,
     moment: Moment,
 ) -> Result<(Object, Appended), ObjectError> {
-    let object = type_of(engine, scope, kind)?;
+    let object = type_of(engine, scope, kind).await?;
     let fields = Value::Object(fields);
     for attempt in 0..ATTEMPTS {
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
@@ -88,7 +100,7 @@ pub async fn update(
     expected: Option<i64>,
     moment: Moment,
 ) -> Result<(Object, Appended), ObjectError> {
-    let object = type_of(engine, scope, kind)?;
+    let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     let fields = merge(&stored.fields, &Value::Object(patch.clone()));
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
@@ -113,7 +125,7 @@ pub async fn delete(
     expected: Option<i64>,
     moment: Moment,
 ) -> Result<Appended, ObjectError> {
-    let object = type_of(engine, scope, kind)?;
+    let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     let operation = Operation::Delete(stored.fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
@@ -149,8 +161,8 @@ struct Typed {
     kind: String,
 }
 
-fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed, ObjectError> {
-    let catalog = engine.catalog(scope.tenant()).unwrap_or_default();
+async fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed, ObjectError> {
+    let catalog = engine.in_force(scope).await?;
     if !catalog.objects.contains_key(kind) {
         return Err(ObjectError::UnknownType(kind.to_owned()));
     }

@@ -161,6 +161,39 @@ impl Store {
             .await
     }
 
+    /// How far the tenant is, whoever moves it.
+    pub async fn stored_checkpoint(&self, scope: &Scope) -> Result<i64, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT checkpoint FROM partitions WHERE tenant_id = $1 AND bucket = 0",
+            scope.tenant().0,
+        );
+        rows.first().map(|(checkpoint,)| *checkpoint).ok_or(StoreError::NotFound)
+    }
+
+    /// Another text whenever something that the tenant runs has taken effect, or has ended. Each row of it has the position at
+    /// which it did.
+    pub async fn catalog_mark(&self, scope: &Scope) -> Result<String, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, i64, i64, i64),
+            "SELECT kind, CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(position), 0) AS BIGINT), \
+             CAST(COALESCE(MAX(position), 0) AS BIGINT) FROM ( \
+             SELECT CAST(1 AS BIGINT) AS kind, position FROM plugins WHERE tenant_id = $1 \
+             UNION ALL SELECT 2, position FROM journeys WHERE tenant_id = $1 \
+             UNION ALL SELECT 3, position FROM segments WHERE tenant_id = $1 \
+             UNION ALL SELECT 4, position FROM attributes WHERE tenant_id = $1 \
+             UNION ALL SELECT 5, position FROM identity_policies WHERE tenant_id = $1 \
+             UNION ALL SELECT 6, 0 WHERE EXISTS (SELECT 1 FROM suppressions WHERE tenant_id = $1)) AS entries \
+             GROUP BY kind ORDER BY kind",
+            scope.tenant().0,
+        );
+        Ok(rows.iter().map(|(kind, count, sum, last)| format!("{kind}:{count}:{sum}:{last};")).collect())
+    }
+
     /// Where a tenant's clock stands: what its events have come to.
     pub async fn clock(&self, scope: &Scope) -> Result<Timestamp, StoreError> {
         let rows = select!(

@@ -12,6 +12,7 @@ mod erase_crash;
 mod hostile;
 mod identities;
 mod lost_answers;
+mod nodes;
 mod one_hub;
 mod refused_start;
 mod replay;

@@ -63,7 +63,7 @@ pub async fn import(
     rows: &[NewObject],
     how: Importing,
 ) -> Result<Vec<Fate>, ObjectError> {
-    let batch = Batch { engine, scope, object: type_of(engine, scope, kind)?, rows, how };
+    let batch = Batch { engine, scope, object: type_of(engine, scope, kind).await?, rows, how };
     let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
     let (mut ids, mut claims) = (HashSet::new(), Claims::default());
     for (row, fate) in rows.iter().zip(&mut fates) {

@@ -23,6 +23,6 @@ pub(crate) async fn get_status(
         ClockKind::Live => app.now(),
         ClockKind::Replay => standing.clock,
     };
-    let catalog = app.engine.catalog(access.tenant()).unwrap_or_default();
+    let catalog = app.engine.in_force(&access.scope).await?;
     Ok(Json(StatusView::new(access.tenant(), standing, clock).with_faults(&catalog.faults)))
 }
