@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use openhub_engine::VALUE_REFUSED;
 use openhub_engine::catalog::Pages;
-use openhub_model::customer::consent_faults;
+use openhub_model::customer::is_consent;
 use openhub_model::identity::Authority;
 use openhub_model::{Customer, Event, EventKind, Timestamp};
 use openhub_store::{Before, Scope};
@@ -141,7 +141,9 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
         said.extend(group.map(|group| (ValueKind::Attribute, "group_id".to_owned(), group.into())));
     } else {
         let mut attributes = fields("traits");
-        attributes.extend(fields("attributes"));
+        if event.kind == EventKind::Update {
+            attributes.extend(fields("attributes"));
+        }
         said.extend(attributes.into_iter().map(|(name, value)| (ValueKind::Attribute, name, value)));
         let tags =
             fields("tags").into_iter().filter(|(_, present)| !page && (present.is_boolean() || present.is_null()));
@@ -150,9 +152,8 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
         if page {
             Pages::only_withdrawals(&mut consents);
         }
-        if consent_faults(&consents, "").is_empty() {
-            said.extend(consents.into_iter().map(|(name, consent)| (ValueKind::Consent, name, consent)));
-        }
+        consents.retain(|name, consent| is_consent(name, consent));
+        said.extend(consents.into_iter().map(|(name, consent)| (ValueKind::Consent, name, consent)));
     }
     // Only the hub's own calls say who asked; a client's event may say anything.
     let asked_by = body.get("asked_by").and_then(Value::as_str).filter(|_| event.kind == EventKind::Update);
@@ -181,7 +182,7 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
 fn derived(customer: &Customer, filter: &HistoryFilter) -> Vec<(Place, HistoryEntry)> {
     let attributes = customer.attributes.iter().map(|held| (ValueKind::Attribute, held));
     let values = attributes.chain(customer.tags.iter().map(|held| (ValueKind::Tag, held)));
-    let derived = values.enumerate().filter(|(_, (_, (_, held)))| held.cause.rule.is_some());
+    let derived = values.enumerate().filter(|(_, (_, (_, held)))| held.cause.rule.is_some() && !held.cause.is_page());
     let entries = derived.map(|(index, (kind, (name, held)))| {
         let cause = &held.cause;
         let entry = HistoryEntry {

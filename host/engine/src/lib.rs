@@ -32,7 +32,7 @@ pub mod uses;
 
 pub use body::identities_of;
 pub use catalog::Catalog;
-pub use compute::VALUE_REFUSED;
+pub use compute::{ENTERED, LEFT, REFUSED, VALUE_REFUSED};
 pub use engine::{Clock, Config, Engine, Halt};
 pub use erase::ERASED;
 pub use error::EngineError;

@@ -1,5 +1,7 @@
 //! All that happened to one customer, newest first.
 
+use openhub_model::customer::{Consent, is_consent};
+use openhub_model::identity::Authority;
 use openhub_model::{EventKind, PartId, Timestamp};
 use serde_json::{Value, json};
 use std::fmt;
@@ -163,7 +165,7 @@ impl Source {
             },
             TimelineKind::Consent => Source {
                 columns: "SELECT c.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
-                          e.name AS title, e.kind AS number, e.cause AS note, b.body AS body FROM ",
+                          e.name AS title, e.authority AS number, e.cause AS note, b.body AS body FROM ",
                 from: EVENTS_OF_PARTS,
                 own: "",
                 at: "c.occurred_at",
@@ -224,6 +226,16 @@ impl Store {
     }
 }
 
+/// What an event recorded: on the word of a page, withdrawals alone.
+fn recorded(consents: Option<&Value>, authority: Option<Authority>) -> Option<Value> {
+    let mut consents = consents?.as_object()?.clone();
+    consents.retain(|name, consent| {
+        let withdraws = || Consent::of(consent) == Consent::Denied;
+        is_consent(name, consent) && (authority != Some(Authority::Browser) || withdraws())
+    });
+    Some(consents.into())
+}
+
 fn item(row: Row) -> Result<TimelineItem, StoreError> {
     let kind = TimelineKind::from_code(row.kind).ok_or_else(|| corrupt("kind of a timeline's item"))?;
     let body: Value = crate::decode::json(&row.body, "body of a timeline's item")?;
@@ -243,7 +255,7 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
             "status": body.as_i64().and_then(openhub_model::run::RunStatus::from_code),
         }),
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
-        TimelineKind::Consent => json!({"consents": body.get("consents")}),
+        TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),
         TimelineKind::SetAside => json!({"type": EventKind::from_code(number), "fault": note, "body": body}),
     };
     Ok(TimelineItem { at: time(row.happened_at), kind, id: row.id, title: row.title, detail })

@@ -13,7 +13,9 @@ pub(crate) fn sees_item<P>(access: &Authorized<P>, item: &TimelineItem) -> bool 
         TimelineKind::Message => access.may::<MessagesRead>(),
         TimelineKind::Object => access.may::<ObjectsRead>(),
         TimelineKind::Event | TimelineKind::SetAside if item.detail["type"] == "object" => access.may::<ObjectsRead>(),
-        TimelineKind::Event | TimelineKind::SetAside | TimelineKind::Consent | TimelineKind::Run => true,
+        // An event that was to record one, and may not, recorded none.
+        TimelineKind::Consent => item.detail["consents"].as_object().is_none_or(|consents| !consents.is_empty()),
+        TimelineKind::Event | TimelineKind::SetAside | TimelineKind::Run => true,
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Receipt {
     /// The events of a batch that were not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
-    /// What of accepted events was left out, because their key may not say it.
+    /// What of accepted events was left out: their key may not say it, or their call does not record it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<Refused>,
 }

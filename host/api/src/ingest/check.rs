@@ -1,6 +1,7 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
 use openhub_engine::catalog::Pages;
+use openhub_engine::{ENTERED, LEFT, REFUSED, VALUE_REFUSED};
 use openhub_model::customer::consent_faults;
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
@@ -12,6 +13,8 @@ use super::time::{is_writable, occurred_at};
 
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
+/// Events by which the hub says what it did: journeys start at them.
+const SAID_BY_THE_HUB: [&str; 4] = [ENTERED, LEFT, REFUSED, VALUE_REFUSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
@@ -70,6 +73,10 @@ impl Delivery {
             id(value, &below(name))?;
         }
         let name = event_name(kind, &item, pointer)?;
+        if self.authority == Authority::Browser && kind == EventKind::Track && SAID_BY_THE_HUB.contains(&name) {
+            let message = "The hub says this itself, and a page's key does not.";
+            return Err(Fault::new(below("event"), "reserved-name", message));
+        }
         for (name, value) in [("properties", &item.properties), ("traits", &item.traits), ("context", &item.context)] {
             if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyArray) {
                 return Err(Fault::new(below(name), "wrong-type", "This is to be an object."));
@@ -77,7 +84,7 @@ impl Delivery {
         }
         self.traits(kind, &item, &below("traits"))?;
         tags(kind, &item.tags, &below("tags"))?;
-        consents(kind, &item.consents, &below("consents"))?;
+        consents(&item.consents, &below("consents"))?;
         identities(&item.identities, &below("identities"))?;
         let message_id = match text_field(&item.message_id, &below("messageId"), limits::MESSAGE_ID)? {
             None => fresh_id(),
@@ -120,10 +127,17 @@ impl Delivery {
         Ok(Taken { event, left_out })
     }
 
-    /// What a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.
+    /// What of an event changes nothing: what its call does not record, and what a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.
     fn left_out(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Vec<Fault> {
-        let Some(pages) = self.pages.as_ref().filter(|_| kind == EventKind::Identify) else { return Vec::new() };
         let mut left_out = Vec::new();
+        if kind != EventKind::Identify {
+            for name in item.consents.as_object().into_iter().flat_map(|consents| consents.keys()) {
+                let at = limits::step(&format!("{pointer}/consents"), name);
+                left_out.push(Fault::new(at, "not-recorded", "Only an `identify` records consents."));
+            }
+            return left_out;
+        }
+        let Some(pages) = &self.pages else { return left_out };
         let mut leave = |at: String, message: &str| left_out.push(Fault::new(at, "authority", message));
         for name in item.names.all.iter().filter(|name| pages.may_set(name) == Some(false)) {
             leave(limits::step(&format!("{pointer}/traits"), name), "A page's key does not set this attribute.");
@@ -205,10 +219,9 @@ fn tags(kind: EventKind, tags: &Value, pointer: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Only an `identify` records consents; of other calls they are looked at no further.
-fn consents(kind: EventKind, consents: &Value, pointer: &str) -> Result<(), Fault> {
-    let consents = map(consents, pointer)?.filter(|_| kind == EventKind::Identify);
-    match consents.and_then(|consents| consent_faults(consents, pointer).into_iter().next()) {
+/// Whatever call they come by: who withdraws something is not to be misheard.
+fn consents(consents: &Value, pointer: &str) -> Result<(), Fault> {
+    match map(consents, pointer)?.and_then(|consents| consent_faults(consents, pointer).into_iter().next()) {
         None => Ok(()),
         Some(fault) => Err(fault),
     }

@@ -53,6 +53,7 @@ pub(crate) struct CauseView {
     /// Digest of the plugin's component.
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin: Option<String>,
+    /// The rule's id, or the journey's name and version; `@page` for what a page's key set.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
 }

@@ -272,6 +272,32 @@ async fn b5_a_malformed_consent_is_refused_at_every_door() {
 }
 
 #[tokio::test]
+async fn b4_a_page_does_not_say_what_the_hub_says() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for name in ["Segment Entered", "Segment Left", "Identity Refused", "Attribute Refused"] {
+        let body = json!({"userId": "u", "event": name, "properties": {"segment": "best"}});
+        assert_eq!(refused(&hub.post("/v1/track", &tenant.write_key, body.clone()).await), (400, "/event".to_owned()));
+        assert_eq!(hub.post("/v1/track", &tenant.server_key, body).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn b5_a_consent_that_is_not_recorded_is_told() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for (call, name) in [("track", "event"), ("page", "name"), ("group", "groupId")] {
+        let mut body = json!({"userId": "u", "consents": {"news": {"state": "denied"}}});
+        body[name] = json!("x");
+        let answer = hub.post(&format!("/v1/{call}"), &tenant.server_key, body.clone()).await;
+        assert_eq!((answer.status, &answer.body["left_out"][0]["pointer"]), (200, &json!("/consents/news")), "{call}");
+        body["consents"] = json!({"news": "denied"});
+        let answer = hub.post(&format!("/v1/{call}"), &tenant.server_key, body).await;
+        assert_eq!(refused(&answer), (400, "/consents/news".to_owned()), "{call}");
+    }
+}
+
+#[tokio::test]
 async fn report_04_an_empty_list_is_an_empty_map() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
@@ -342,6 +368,18 @@ async fn c1_a_page_says_little(hub: Hub) {
         assert!(text.contains("vip") && !text.contains("staff") && !text.contains("sms"), "{ada}");
     };
     check(&profile("anonymous_id:w").await);
+    let path =
+        format!("/api/v1/customers/{}", customer(&hub, &tenant, "user_id:ada").await["id"].as_str().expect("an id"));
+    let timeline = hub.get(&format!("{path}/timeline?kind=consent"), key).await.body;
+    let granted: Vec<&Value> =
+        timeline["items"].as_array().expect("items").iter().map(|item| &item["detail"]["consents"]).collect();
+    assert_eq!(
+        granted,
+        [&json!({"news": denied}), &json!({"marketing": denied, "news": {"state": "granted"}})],
+        "{timeline}"
+    );
+    let history = hub.get(&format!("{path}/history?name=marketing"), key).await.body;
+    assert_eq!(history["entries"].as_array().expect("entries").len(), 1, "{history}");
     let mail = |state: &str| json!({"consent": {"purpose": "marketing", "is": state}});
     for (condition, count) in [
         (mail("denied"), 1),
@@ -483,4 +521,28 @@ async fn report_10_history_beats_no_denial() {
     let condition = json!({"consent": {"purpose": "news", "is": "granted"}});
     let preview = hub.post("/api/v1/segments/preview", &tenant.api_key, json!({"condition": condition})).await;
     assert_eq!(preview.body["count"], 1);
+}
+
+#[tokio::test]
+async fn a1_a_journeys_nodes_and_names_have_lengths() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let long = letters(9_000);
+    let journey = json!({
+        "trigger": {"event": "E"}, "start": long,
+        "nodes": {long.clone(): {"type": "update", "attributes": {long.clone(): 1}, "next": "end"}, "end": {"type": "exit"}},
+    });
+    let saved = hub.call("PUT", "/api/v1/journeys/long", &tenant.api_key, Some(journey)).await;
+    assert_eq!(saved.status, 200, "a draft may have faults");
+    let answer = hub.post("/api/v1/journeys/long/publish", &tenant.api_key, json!({})).await;
+    let pointers: Vec<&str> = answer.body["faults"]
+        .as_array()
+        .expect("faults")
+        .iter()
+        .filter_map(|fault| fault["pointer"].as_str())
+        .collect();
+    assert_eq!(answer.status, 422);
+    for pointer in [format!("/nodes/{long}"), format!("/nodes/{long}/attributes/{long}")] {
+        assert!(pointers.contains(&pointer.as_str()), "{} faults", pointers.len());
+    }
 }

@@ -34,12 +34,12 @@ use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::held::Known;
 
-pub use claims::PROPOSED;
+pub use claims::{PROPOSED, REFUSED};
 pub use event::Happening;
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
 pub use review::{Review, review};
-pub use segments::{Upload, wake_timer};
+pub use segments::{ENTERED, LEFT, Upload, wake_timer};
 pub use typed::VALUE_REFUSED;
 pub use wave::{Stop, named};
 
