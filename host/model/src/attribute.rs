@@ -68,9 +68,7 @@ impl AttributeType {
             AttributeType::Number => value.is_number(),
             AttributeType::Integer => value.is_i64(),
             AttributeType::Boolean => value.is_boolean(),
-            AttributeType::Timestamp => {
-                value.as_str().is_some_and(|text| text.parse::<crate::time::Timestamp>().is_ok())
-            }
+            AttributeType::Timestamp => value.as_str().is_some_and(|text| crate::condition::instant(text).is_some()),
             AttributeType::List => value.is_array(),
             AttributeType::Object => value.is_object(),
         }

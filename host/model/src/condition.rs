@@ -16,8 +16,10 @@
 //! | `missing` | The negation of `exists`. Never `Unknown`. |
 //! | any other, value absent or `null` | `Unknown` |
 //! | any other, values of different types | `Unknown`, for `ne` too |
-//! | `eq ne lt le gt ge`, two numbers | compared as IEEE 754 doubles, integers being rounded to the nearest double |
-//! | the same, two texts | compared by their UTF-8 bytes (PostgreSQL: `COLLATE "C"`) |
+//! | `eq ne lt le gt ge`, two numbers | compared exactly: integers of up to 64 bits as they are, all others as IEEE 754 doubles |
+//! | the same, two texts that both write an [`instant`] | compared as instants, to the microsecond |
+//! | the same, any other two texts | compared by their UTF-8 bytes (PostgreSQL: `COLLATE "C"`) |
+//! | `lt le gt ge` with `{"now": "+30d"}` | an instant with the moment so long after (`-`: before) now; what is no instant is `Unknown` |
 //! | the same, two booleans | `eq` and `ne` compare; the ordering comparisons are `Unknown` |
 //! | `prefix contains`, two texts | whether the found text starts with, or holds, the condition's |
 //! | any other, a list or an object on either side | `Unknown` |
@@ -36,7 +38,7 @@
 //! | `journey` | `in`: a run waits; `was-in`: there is or was a run; `converted`: a run ended at an exit whose reason is `converted` |
 //! | `message` | the comparison of the number of messages in the window; `sent`: tried at least once; `delivered`: the provider took it; `failed`: for good. A message's time is when it was made. |
 //! | `event` | the comparison of an aggregate over the matching events in the window |
-//! | `sequence` | whether matching events follow one another, in order of time and position |
+//! | `sequence` | whether matching events follow one another in time; those of one instant may stand in any order |
 //! | `object` | `any`, `none`: whether an object of the customer matches; `all`: none of them fails to match; `count`: the comparison of how many match |
 //!
 //! An event or object **matches** if all its `where` tests are `True`. `tag`, `consent`, `segment`, `bucket`, `journey`,
@@ -68,8 +70,8 @@
 //! # Check
 //!
 //! [`Condition::faults`] says what is wrong with a condition, [`Condition::faults_against`] also what it mentions that does
-//! not exist. The two executions promise to agree on conditions without faults, and on numbers of at most 15 significant
-//! digits. Nothing here reads a clock.
+//! not exist. The two executions promise to agree on conditions without faults, and on integers of up to 64 bits (in sums, and
+//! in `min`, `max` and `distinct`, of up to 63) and other numbers of at most 15 significant digits. Nothing here reads a clock.
 
 mod bucket;
 mod check;
@@ -81,8 +83,10 @@ mod events;
 mod explain;
 mod facts;
 mod history;
+mod instant;
 mod needs;
 mod normal;
+mod number;
 mod sequence;
 mod tree;
 mod truth;
@@ -90,13 +94,15 @@ mod window;
 
 pub use bucket::{BUCKETS, BucketHash};
 pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES, property_faults};
-pub use compare::{MICROS_LIMIT, micros, properties_match, same};
+pub use compare::{properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;
+pub use events::{MICROS_LIMIT, micros};
 pub use explain::Explanation;
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
 pub use history::{History, Picks, SeriesId};
+pub use instant::{Relative, instant};
 pub use needs::{EventNeed, MessageNeed, Needs};
 pub use tree::{
     Aggregate, AttributeTest, BucketTest, Comparison, Condition, ConsentState, ConsentTest, CountTest, EventTest,

@@ -9,6 +9,7 @@ mod delivery;
 mod determinism;
 mod door;
 mod erase_crash;
+mod exact;
 mod hostile;
 mod identities;
 mod lost_answers;

@@ -3,16 +3,11 @@
 use serde_json::Value;
 use std::cmp::Ordering;
 
+use super::instant::{Relative, instant};
+use super::number::Number;
+use super::window::earlier;
 use super::{Comparison, FieldTest, PropertyTest, Truth};
-
-/// Greatest magnitude of a number in a sum, in whole units.
-pub const MICROS_LIMIT: f64 = 9e12;
-
-/// A number in millionths, halves rounded away from zero, as sums and averages take it.
-pub fn micros(number: f64) -> i64 {
-    let number = number.clamp(-MICROS_LIMIT, MICROS_LIMIT);
-    (number * 1e6 + if number < 0.0 { -0.5 } else { 0.5 }) as i64
-}
+use crate::time::Timestamp;
 
 /// Whether two JSON values are equal as conditions compare them: `1` and `1.0` are, `1` and `"1"` are not.
 pub fn same(left: &Value, right: &Value) -> bool {
@@ -31,28 +26,47 @@ pub(super) fn test(found: Option<&Value>, is: Comparison, value: &Value) -> Trut
     }
 }
 
+/// The truth of a test that may compare with a time relative to `now`, and when that changes by time alone.
+pub(super) fn test_at(
+    found: Option<&Value>,
+    is: Comparison,
+    value: &Value,
+    now: Timestamp,
+) -> (Truth, Option<Timestamp>) {
+    match Relative::of(value) {
+        Some(relative) => relative.test(found, is, now),
+        None => (test(found, is, value), None),
+    }
+}
+
 /// The truth of a test for a number. `scale` is what the condition's own numbers go through first.
-pub(super) fn test_number(found: f64, is: Comparison, value: &Value, scale: impl Fn(f64) -> f64 + Copy) -> Truth {
+pub(super) fn test_number(
+    found: Number,
+    is: Comparison,
+    value: &Value,
+    scale: impl Fn(Number) -> Number + Copy,
+) -> Truth {
     match (is, value) {
         (Comparison::Exists, _) => Truth::True,
         (Comparison::Missing, _) => Truth::False,
         (Comparison::In, _) => one_of(value, |value| test_number(found, Comparison::Eq, value, scale)),
-        (is, Value::Number(number)) => {
-            ordered(is, number.as_f64().and_then(|number| found.partial_cmp(&scale(number))))
-        }
-        _ => Truth::Unknown,
+        (is, value) => ordered(is, Number::of(value).map(|number| found.compare(scale(number)))),
     }
 }
 
-/// Whether all tests on an event's properties are true.
 /// Whether an event's properties pass all of these tests.
 pub fn properties_match(tests: &[PropertyTest], properties: &Value) -> bool {
     tests.iter().all(|each| test(properties.get(&each.property), each.is, &each.value).holds())
 }
 
-/// Whether all tests on an object's fields are true.
-pub(super) fn fields_match(tests: &[FieldTest], fields: &Value) -> bool {
-    tests.iter().all(|each| test(fields.get(&each.field), each.is, &each.value).holds())
+/// Whether all tests on an object's fields are true, and when one of them may change by time alone.
+pub(super) fn fields_match(tests: &[FieldTest], fields: &Value, now: Timestamp) -> (bool, Option<Timestamp>) {
+    let mut matches = (true, None);
+    for each in tests {
+        let (truth, until) = test_at(fields.get(&each.field), each.is, &each.value, now);
+        matches = (matches.0 && truth.holds(), earlier(matches.1, until));
+    }
+    matches
 }
 
 /// Equal to the first, or to the second, …
@@ -65,10 +79,16 @@ fn one_of(values: &Value, equals: impl Fn(&Value) -> Truth) -> Truth {
 
 fn compare(left: &Value, is: Comparison, right: &Value) -> Truth {
     let order = match (left, right) {
-        (Value::Number(left), Value::Number(right)) => {
-            left.as_f64().zip(right.as_f64()).and_then(|(left, right)| left.partial_cmp(&right))
+        (Value::Number(_), Value::Number(_)) => {
+            Number::of(left).zip(Number::of(right)).map(|(left, right)| left.compare(right))
         }
-        (Value::String(left), Value::String(right)) => return texts(left, is, right),
+        (Value::String(left), Value::String(right)) => {
+            let instants = || instant(right).and_then(|right| Some(instant(left)?.cmp(&right)));
+            return match is {
+                Comparison::Prefix | Comparison::Contains => texts(left, is, right),
+                is => instants().map_or_else(|| texts(left, is, right), |order| ordered(is, Some(order))),
+            };
+        }
         (Value::Bool(left), Value::Bool(right)) if matches!(is, Comparison::Eq | Comparison::Ne) => {
             Some(left.cmp(right))
         }

@@ -5,7 +5,8 @@
 use serde_json::Value;
 
 use super::bucket::BucketHash;
-use super::compare::{fields_match, test, test_number, texts};
+use super::compare::{fields_match, test_at, test_number, texts};
+use super::number::Number;
 use super::window::{Window, earlier};
 use super::{
     Comparison, Condition, ConsentState, ConsentTest, CountTest, Facts, IdentityTest, JourneyState, JourneyTest,
@@ -45,7 +46,9 @@ impl Condition {
                 Evaluation { truth: !truth, until }
             }
             Condition::Attribute(each) => {
-                Evaluation::still(test(facts.customer.attribute(&each.name), each.is, &each.value))
+                let found = facts.customer.attribute(&each.name);
+                let (truth, until) = test_at(found, each.is, &each.value, facts.now);
+                Evaluation { truth, until }
             }
             Condition::Tag(name) => Evaluation::still(Truth::of(facts.customer.has_tag(name))),
             Condition::Identity(test) => Evaluation::still(test.evaluate(facts)),
@@ -59,7 +62,7 @@ impl Condition {
             Condition::Message(test) => test.evaluate(facts),
             Condition::Event(test) => test.evaluate(facts.now, facts.history),
             Condition::Sequence(test) => test.evaluate(facts.now, facts.history.events()),
-            Condition::Object(test) => Evaluation::still(test.evaluate(facts)),
+            Condition::Object(test) => test.evaluate(facts),
         }
     }
 }
@@ -167,17 +170,24 @@ impl MessageTest {
 static ZERO: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| Value::from(0));
 
 impl ObjectTest {
-    fn evaluate(&self, facts: &Facts<'_>) -> Truth {
-        let mut objects = facts.objects.iter().filter(|object| *object.kind == *self.kind);
-        let matches = |fields: &Value| fields_match(&self.tests, fields);
-        match self.quantifier {
-            Quantifier::Any => Truth::of(objects.any(|object| matches(&object.fields))),
-            Quantifier::None => Truth::of(!objects.any(|object| matches(&object.fields))),
-            Quantifier::All => Truth::of(objects.all(|object| matches(&object.fields))),
-            Quantifier::Count => {
-                let count = objects.filter(|object| matches(&object.fields)).count();
-                test_number(count as f64, self.is.unwrap_or(Comparison::Ge), &self.value, |number| number)
-            }
+    fn evaluate(&self, facts: &Facts<'_>) -> Evaluation {
+        let mut until = None;
+        let (mut all, mut matching) = (0, 0);
+        for object in facts.objects.iter().filter(|object| *object.kind == *self.kind) {
+            let (matches, turns) = fields_match(&self.tests, &object.fields, facts.now);
+            until = earlier(until, turns);
+            all += 1;
+            matching += usize::from(matches);
         }
+        let truth = match self.quantifier {
+            Quantifier::Any => Truth::of(matching > 0),
+            Quantifier::None => Truth::of(matching == 0),
+            Quantifier::All => Truth::of(matching == all),
+            Quantifier::Count => {
+                let is = self.is.unwrap_or(Comparison::Ge);
+                test_number(Number::count(matching), is, &self.value, |number| number)
+            }
+        };
+        Evaluation { truth, until }
     }
 }

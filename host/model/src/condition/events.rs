@@ -4,8 +4,9 @@
 
 use serde_json::Value;
 
-use super::compare::{micros, properties_match, test, test_number};
+use super::compare::{properties_match, test, test_number};
 use super::history::History;
+use super::number::Number;
 use super::window::{Window, earlier};
 use super::{Aggregate, Evaluation, EventFact, EventTest, Step, Truth};
 use crate::time::Timestamp;
@@ -52,8 +53,8 @@ impl EventTest {
             Aggregate::Count => matching.count().into(),
             Aggregate::Sum => (Sum::of(numbers(matching, of)).total() / 1e6).into(),
             Aggregate::Avg => Sum::of(numbers(matching, of)).average().map(|average| average / 1e6).into(),
-            Aggregate::Min => numbers(matching, of).reduce(f64::min).into(),
-            Aggregate::Max => numbers(matching, of).reduce(f64::max).into(),
+            Aggregate::Min => numbers(matching, of).reduce(Number::lesser).map(Value::from).into(),
+            Aggregate::Max => numbers(matching, of).reduce(Number::greater).map(Value::from).into(),
             Aggregate::First => value(matching.next()).into(),
             Aggregate::Last => value(matching.next_back()).into(),
             Aggregate::Distinct => distinct(matching, of).into(),
@@ -65,7 +66,7 @@ impl EventTest {
         I: DoubleEndedIterator<Item = &'a EventFact> + Clone,
     {
         let of = self.of.as_deref().unwrap_or_default();
-        let number = |found: Option<f64>, scale: fn(f64) -> f64| match found {
+        let number = |found: Option<Number>, scale: fn(Number) -> Number| match found {
             Some(found) => test_number(found, self.is, &self.value, scale),
             None => Truth::Unknown,
         };
@@ -74,14 +75,14 @@ impl EventTest {
             None => Truth::Unknown,
         };
         match self.aggregate {
-            Aggregate::Count => number(Some(matching.count() as f64), plain),
-            Aggregate::Sum => number(Some(Sum::of(numbers(matching, of)).total()), scaled),
-            Aggregate::Avg => number(Sum::of(numbers(matching, of)).average(), scaled),
-            Aggregate::Min => number(numbers(matching, of).reduce(f64::min), plain),
-            Aggregate::Max => number(numbers(matching, of).reduce(f64::max), plain),
+            Aggregate::Count => number(Some(Number::count(matching.count())), plain),
+            Aggregate::Sum => number(Some(Number::Double(Sum::of(numbers(matching, of)).total())), scaled),
+            Aggregate::Avg => number(Sum::of(numbers(matching, of)).average().map(Number::Double), scaled),
+            Aggregate::Min => number(numbers(matching, of).reduce(Number::lesser), plain),
+            Aggregate::Max => number(numbers(matching, of).reduce(Number::greater), plain),
             Aggregate::First => value(matching.next()),
             Aggregate::Last => value(matching.next_back()),
-            Aggregate::Distinct => number(Some(distinct(matching, of) as f64), plain),
+            Aggregate::Distinct => number(Some(Number::count(distinct(matching, of))), plain),
         }
     }
 }
@@ -92,16 +93,25 @@ impl Step {
     }
 }
 
-pub(super) fn plain(number: f64) -> f64 {
+/// Greatest magnitude of a number in a sum, in whole units.
+pub const MICROS_LIMIT: f64 = 9e12;
+
+/// A number in millionths, halves rounded away from zero, as sums and averages take it.
+pub fn micros(number: f64) -> i64 {
+    let number = number.clamp(-MICROS_LIMIT, MICROS_LIMIT);
+    (number * 1e6 + if number < 0.0 { -0.5 } else { 0.5 }) as i64
+}
+
+pub(super) fn plain(number: Number) -> Number {
     number
 }
 
-pub(super) fn scaled(number: f64) -> f64 {
-    micros(number) as f64
+pub(super) fn scaled(number: Number) -> Number {
+    Number::Integer(micros(number.nearest()))
 }
 
-fn numbers<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> impl Iterator<Item = f64> {
-    events.filter_map(move |event| event.properties.get(of).and_then(Value::as_f64))
+fn numbers<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> impl Iterator<Item = Number> {
+    events.filter_map(move |event| event.properties.get(of).and_then(Number::of))
 }
 
 /// A sum of millionths, apart in whole units and the rest, so that it does not overflow.
@@ -113,9 +123,9 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn of(numbers: impl Iterator<Item = f64>) -> Sum {
+    pub(super) fn of(numbers: impl Iterator<Item = Number>) -> Sum {
         numbers.fold(Sum::default(), |sum, number| {
-            let micros = micros(number);
+            let micros = micros(number.nearest());
             sum.plus(Sum { units: micros / 1_000_000, rest: micros % 1_000_000, terms: 1 })
         })
     }
@@ -143,15 +153,15 @@ fn distinct<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> usize 
     for event in events {
         match event.properties.get(of) {
             Some(Value::String(text)) => texts.push(text.as_str()),
-            Some(Value::Number(number)) => numbers.extend(number.as_f64()),
+            Some(value @ Value::Number(_)) => numbers.extend(Number::of(value)),
             Some(Value::Bool(truth)) => booleans[usize::from(*truth)] = true,
             _ => {}
         }
     }
     texts.sort_unstable();
     texts.dedup();
-    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.sort_unstable_by(|left, right| left.compare(*right));
     // Also takes the two zeros for one.
-    numbers.dedup();
+    numbers.dedup_by(|left, right| left.compare(*right).is_eq());
     texts.len() + numbers.len() + booleans.into_iter().filter(|seen| *seen).count()
 }

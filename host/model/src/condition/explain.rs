@@ -147,7 +147,7 @@ fn sequence(test: &SequenceTest, facts: &Facts<'_>) -> Value {
 
 fn objects(test: &ObjectTest, facts: &Facts<'_>) -> Value {
     let of_kind = facts.objects.iter().filter(|object| *object.kind == *test.kind);
-    let matching = of_kind.clone().filter(|object| fields_match(&test.tests, &object.fields));
+    let matching = of_kind.clone().filter(|object| fields_match(&test.tests, &object.fields, facts.now).0);
     let keys: Vec<&str> = matching.clone().take(NAMED).map(|object| object.key.as_str()).collect();
     json!({ "count": of_kind.count(), "matching": matching.count(), "keys": keys })
 }

@@ -8,10 +8,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::compare::{properties_match, test_number};
 use super::events::{Sum, plain, scaled};
+use super::number::Number;
 use super::window::earlier;
 use super::{Aggregate, Condition, Evaluation, EventFact, EventTest, Needs, PropertyTest, Truth};
 use crate::event::Origin;
@@ -121,15 +120,15 @@ fn is_summed(aggregate: Aggregate) -> bool {
 struct Term {
     at: Timestamp,
     origin: Origin,
-    /// NaN if the event has no number there.
-    number: f64,
+    /// None if the event has no number there.
+    number: Option<Number>,
     /// Of this term and all before it, from anywhere on, the same for all terms: only differences mean something.
     sum: Sum,
 }
 
 impl Term {
     fn own(&self) -> Sum {
-        Sum::of((!self.number.is_nan()).then_some(self.number).into_iter())
+        Sum::of(self.number.into_iter())
     }
 }
 
@@ -148,13 +147,13 @@ impl Series {
         if *event.name != *pick.name || !properties_match(&pick.tests, &event.properties) {
             return;
         }
-        let number = pick.of.as_ref().and_then(|of| event.properties.get(of)).and_then(Value::as_f64);
+        let number = pick.of.as_ref().and_then(|of| event.properties.get(of)).and_then(Number::of);
         let place = self.0.partition_point(|term| (term.at, term.origin) <= (event.at, event.origin));
         let before = match place.checked_sub(1) {
             Some(before) => self.0[before].sum,
             None => self.base(),
         };
-        let term = Term { at: event.at, origin: event.origin, number: number.unwrap_or(f64::NAN), sum: before };
+        let term = Term { at: event.at, origin: event.origin, number, sum: before };
         self.0.insert(place, term);
         let own = term.own();
         self.0[place..].iter_mut().for_each(|term| term.sum = term.sum.plus(own));
@@ -329,12 +328,12 @@ impl EventTest {
             (Some(first), Some(last)) => last.sum.minus(first.sum).plus(first.own()),
             _ => Sum::default(),
         };
-        let numbers = present.iter().map(|term| term.number).filter(|number| !number.is_nan());
+        let numbers = present.iter().filter_map(|term| term.number);
         let found = match self.aggregate {
-            Aggregate::Sum => Some(sum().total()),
-            Aggregate::Avg => sum().average(),
-            Aggregate::Min => numbers.reduce(f64::min),
-            Aggregate::Max => numbers.reduce(f64::max),
+            Aggregate::Sum => Some(Number::Double(sum().total())),
+            Aggregate::Avg => sum().average().map(Number::Double),
+            Aggregate::Min => numbers.reduce(Number::lesser),
+            Aggregate::Max => numbers.reduce(Number::greater),
             Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Distinct => return None,
         };
         let scale = if matches!(self.aggregate, Aggregate::Sum | Aggregate::Avg) { scaled } else { plain };
@@ -349,7 +348,7 @@ mod tests {
     use super::super::EventNeed;
     use super::*;
     use crate::time::Span;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -395,11 +394,11 @@ mod tests {
         picks.walk("Paid");
         let events = (0..50).flat_map(|minute| ["Ordered", "Viewed", "Paid"].map(|name| event(name, minute)));
         let mut history = History::of(events.collect());
-        let before = history.weight(100);
+        let before = history.weight(160);
         history.follow(&ids.concat(), &picks);
         let names = ["Ordered", "Viewed", "Paid"];
         assert_eq!(names.map(|name| count(&history, name)), [0, 50, 50]);
-        assert!(history.weight(100) < before);
+        assert!(history.weight(160) < before);
         names.iter().for_each(|name| history.learn(&picks, event(name, 200)));
         assert_eq!(names.map(|name| count(&history, name)), [0, 51, 51]);
         history.prune(&needs, &picks, at(220));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::instant::Relative;
 use super::{Condition, EventTest, Step};
 use crate::time::Span;
 
@@ -63,7 +64,10 @@ impl Needs {
         match condition {
             Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| self.add(part)),
             Condition::Not(part) => self.add(part),
-            Condition::Attribute(test) => insert(&mut self.attributes, &test.name),
+            Condition::Attribute(test) => {
+                self.clock |= Relative::of(&test.value).is_some();
+                insert(&mut self.attributes, &test.name);
+            }
             Condition::Tag(name) => insert(&mut self.tags, name),
             Condition::Identity(_) => self.identities = true,
             Condition::Consent(_) => self.consents = true,
@@ -82,7 +86,10 @@ impl Needs {
                     self.event(name, test.during, tests.iter().map(|test| &test.property));
                 }
             }
-            Condition::Object(test) => insert(&mut self.objects, &test.kind),
+            Condition::Object(test) => {
+                self.clock |= test.tests.iter().any(|test| Relative::of(&test.value).is_some());
+                insert(&mut self.objects, &test.kind);
+            }
         }
     }
 

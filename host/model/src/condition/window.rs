@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::compare::test_number;
+use super::number::Number;
 use super::{Comparison, Evaluation};
 use crate::time::{Span, Timestamp};
 
@@ -49,7 +50,7 @@ impl Window {
         is: Comparison,
         value: &Value,
     ) -> Evaluation {
-        let truth_of = |count: usize| test_number(count as f64, is, value, |number| number);
+        let truth_of = |count: usize| test_number(Number::count(count), is, value, |number| number);
         let truth = truth_of(count);
         let turning = match self.within {
             Some(_) => turning(count, is, |left| truth_of(left) != truth),

@@ -2,6 +2,7 @@
 
 use openhub_model::condition::{Aggregate, EventTest, PropertyTest, micros};
 use openhub_model::{Span, Timestamp};
+use serde_json::Number;
 
 use super::AsOf;
 use super::compare::{Column, Members};
@@ -39,10 +40,10 @@ impl Sql {
                 sql.push("(SELECT COUNT(*)").matching(test, bodies, as_of).push(")");
             }),
             Aggregate::Min => self.compared_number(test.is, &test.value, plain, |sql| {
-                aggregated(sql, "(SELECT MIN(x)", Column::Number);
+                aggregated(sql, "(SELECT MIN(x)", Column::Exact);
             }),
             Aggregate::Max => self.compared_number(test.is, &test.value, plain, |sql| {
-                aggregated(sql, "(SELECT MAX(x)", Column::Number);
+                aggregated(sql, "(SELECT MAX(x)", Column::Exact);
             }),
             Aggregate::Sum => self.compared_number(test.is, &test.value, scaled, |sql| {
                 sql.push("(SELECT ").push(TOTAL).push(" FROM (SELECT ").micros();
@@ -57,7 +58,7 @@ impl Sql {
             }),
             Aggregate::Distinct => self.compared_number(test.is, &test.value, plain, |sql| {
                 sql.push("(SELECT COUNT(DISTINCT x) + COUNT(DISTINCT y) + COUNT(DISTINCT z) FROM (SELECT ");
-                sql.column(property, of, Column::Number).push(" AS x, ").column(property, of, Column::Text);
+                sql.column(property, of, Column::Exact).push(" AS x, ").column(property, of, Column::Text);
                 sql.push(" AS y, ").column(property, of, Column::Boolean).push(" AS z");
                 sql.matching(test, Bodies::Joined, as_of).push(") AS found)");
             }),
@@ -137,10 +138,10 @@ pub(super) fn start(now: Timestamp, within: Span) -> i64 {
     (now - within).micros()
 }
 
-pub(super) fn plain(number: f64) -> f64 {
-    number
+pub(super) fn plain(number: &Number) -> Number {
+    number.clone()
 }
 
-fn scaled(number: f64) -> f64 {
-    micros(number) as f64
+fn scaled(number: &Number) -> Number {
+    micros(number.as_f64().unwrap_or_default()).into()
 }

@@ -15,8 +15,8 @@ use crate::bulk::json_text;
 use crate::filters::Sql;
 
 impl Sql {
-    pub(super) fn attribute(&mut self, test: &AttributeTest) -> &mut Self {
-        self.member(Members::Attributes, &test.name, test.is, &test.value)
+    pub(super) fn attribute(&mut self, test: &AttributeTest, as_of: AsOf) -> &mut Self {
+        self.timed_member(Members::Attributes, &test.name, test.is, &test.value, as_of.now)
     }
 
     pub(super) fn tag(&mut self, tag: &str) -> &mut Self {
@@ -131,19 +131,19 @@ impl Sql {
         self.push(")")
     }
 
-    pub(super) fn object(&mut self, test: &ObjectTest) -> &mut Self {
+    pub(super) fn object(&mut self, test: &ObjectTest, as_of: AsOf) -> &mut Self {
         match test.quantifier {
-            Quantifier::Any => self.push("EXISTS (SELECT 1").objects(test).fields(&test.tests).push(")"),
-            Quantifier::None => self.push("(NOT EXISTS (SELECT 1").objects(test).fields(&test.tests).push("))"),
+            Quantifier::Any => self.push("EXISTS (SELECT 1").objects(test).fields(&test.tests, as_of).push(")"),
+            Quantifier::None => self.push("(NOT EXISTS (SELECT 1").objects(test).fields(&test.tests, as_of).push("))"),
             Quantifier::All => {
-                self.push("(NOT EXISTS (SELECT 1").objects(test).push(" AND (TRUE").fields(&test.tests);
+                self.push("(NOT EXISTS (SELECT 1").objects(test).push(" AND (TRUE").fields(&test.tests, as_of);
                 self.push(") IS NOT TRUE))")
             }
             Quantifier::Count => {
                 let is = test.is.unwrap_or(Comparison::Ge);
                 self.push("(");
                 self.compared_number(is, &test.value, plain, |sql| {
-                    sql.push("(SELECT COUNT(*)").objects(test).fields(&test.tests).push(")");
+                    sql.push("(SELECT COUNT(*)").objects(test).fields(&test.tests, as_of).push(")");
                 });
                 self.push(")")
             }
@@ -155,9 +155,9 @@ impl Sql {
         self.push(" AND o.kind = ").text(&test.kind)
     }
 
-    fn fields(&mut self, tests: &[FieldTest]) -> &mut Self {
+    fn fields(&mut self, tests: &[FieldTest], as_of: AsOf) -> &mut Self {
         for test in tests {
-            self.push(" AND ").member(Members::Fields, &test.field, test.is, &test.value);
+            self.push(" AND ").timed_member(Members::Fields, &test.field, test.is, &test.value, as_of.now);
         }
         self
     }

@@ -41,7 +41,7 @@ impl Sql {
             Condition::All(parts) => self.joined(parts, " AND ", as_of),
             Condition::Any(parts) => self.joined(parts, " OR ", as_of),
             Condition::Not(part) => self.push("(NOT ").condition(part, as_of).push(")"),
-            Condition::Attribute(test) => self.attribute(test),
+            Condition::Attribute(test) => self.attribute(test, as_of),
             Condition::Tag(tag) => self.tag(tag),
             Condition::Identity(test) => self.identity(test),
             Condition::Consent(test) => self.consent(test),
@@ -51,7 +51,7 @@ impl Sql {
             Condition::Message(test) => self.message(test, as_of),
             Condition::Event(test) => self.event(test, as_of),
             Condition::Sequence(test) => self.sequence(test, as_of),
-            Condition::Object(test) => self.object(test),
+            Condition::Object(test) => self.object(test, as_of),
         }
     }
 

@@ -37,7 +37,10 @@ impl Sql {
         let (first, here) = (STEPS[0], STEPS[index]);
         self.step("EXISTS (SELECT 1 FROM ", &test.steps[index], here, test, as_of);
         if index > 0 {
-            self.push(" AND ").after(here, STEPS[index - 1]);
+            self.push(" AND ").not_before(here, STEPS[index - 1]);
+            for earlier in &STEPS[..index] {
+                self.push(" AND ").another(here, *earlier);
+            }
             if let Some(within) = test.within {
                 self.push(" AND ").push(here.event).push(".occurred_at <= ").push(first.event);
                 self.push(".occurred_at + ").int(within.micros().min(LONGEST));
@@ -47,7 +50,7 @@ impl Sql {
             self.push(" AND ").steps_from(test, index + 1, as_of);
         } else if let Some(without) = &test.without {
             self.step(" AND NOT EXISTS (SELECT 1 FROM ", without, WITHOUT, test, as_of);
-            self.push(" AND ").after(WITHOUT, first).push(" AND ").after(here, WITHOUT).either(")", STEP_BY_STEP);
+            self.push(" AND ").later(WITHOUT, first).push(" AND ").later(here, WITHOUT).either(")", STEP_BY_STEP);
         }
         self.either(")", STEP_BY_STEP)
     }
@@ -58,15 +61,16 @@ impl Sql {
         self.properties(alias, &step.tests)
     }
 
-    fn after(&mut self, later: Alias, earlier: Alias) -> &mut Self {
-        let order = |sql: &mut Self, alias: Alias| {
-            for (before, column) in [("(", ".occurred_at, "), ("", ".origin, "), ("", ".position)")] {
-                sql.push(before).push(alias.event).push(column);
-            }
-        };
-        order(self, later);
-        self.push(" > ");
-        order(self, earlier);
-        self
+    /// What happened at one instant happened at the same time.
+    fn not_before(&mut self, later: Alias, earlier: Alias) -> &mut Self {
+        self.push(later.event).push(".occurred_at >= ").push(earlier.event).push(".occurred_at")
+    }
+
+    fn later(&mut self, later: Alias, earlier: Alias) -> &mut Self {
+        self.push(later.event).push(".occurred_at > ").push(earlier.event).push(".occurred_at")
+    }
+
+    fn another(&mut self, one: Alias, other: Alias) -> &mut Self {
+        self.push(one.event).push(".position <> ").push(other.event).push(".position")
     }
 }

@@ -71,11 +71,57 @@ pub struct RawObject {
     pub fields: Value,
 }
 
+/// Texts that write an instant, and some that only look so.
+pub const INSTANTS: [(&str, Option<i64>); 14] = [
+    ("1970-01-11T00:00:00Z", Some(10 * DAY)),
+    ("1970-01-11T00:00:00.000Z", Some(10 * DAY)),
+    ("1970-01-11T00:00:00.000000999Z", Some(10 * DAY)),
+    ("1970-01-11T08:00:00+08:00", Some(10 * DAY)),
+    ("1970-01-10 18:30:00-0530", Some(10 * DAY)),
+    ("1970-01-11t02:00:00+02", Some(10 * DAY)),
+    ("1970-01-11T00:00:00.000001Z", Some(10 * DAY + 1)),
+    ("1970-01-10T23:59:59.999999z", Some(10 * DAY - 1)),
+    ("1970-01-14T00:00:00Z", Some(13 * DAY)),
+    ("1969-12-31T23:59:59.5Z", Some(-500_000)),
+    ("1970-02-29T00:00:00Z", None),
+    ("1970-01-11T00:00:00", None),
+    ("1970-01-11T24:00:00Z", None),
+    ("1970-01-11T00:00:00+8:00", None),
+];
+
+/// The seventh and the eighth are no integers of 63 bits.
+const LARGE: [&str; 8] = [
+    "9007199254740993",
+    "-9007199254740993",
+    "1610521604143693812",
+    "1610521604143693813",
+    "9223372036854775807",
+    "9223372036854774784.0",
+    "9223372036854775809",
+    "18446744073709551615",
+];
+
 pub fn text(dice: &mut Dice) -> Value {
+    if dice.once_in(3) {
+        return json!(dice.pick(&INSTANTS).0);
+    }
     json!(*dice.pick(&["", "a", "ab", "b", "Ab", "é"]))
 }
 
+fn large(dice: &mut Dice, of: usize) -> Value {
+    let text: &str = *dice.pick(&LARGE[..of]);
+    serde_json::from_str(text).expect("a number")
+}
+
+/// Also those that are more than 63 bits.
+pub fn any_number(dice: &mut Dice) -> Value {
+    if dice.once_in(6) { large(dice, 8) } else { number(dice) }
+}
+
 pub fn number(dice: &mut Dice) -> Value {
+    if dice.once_in(8) {
+        return large(dice, 6);
+    }
     match dice.below(4) {
         0 => json!(dice.between(-2, 4)),
         1 => json!(dice.between(-2, 4) as f64),
@@ -84,7 +130,7 @@ pub fn number(dice: &mut Dice) -> Value {
     }
 }
 
-fn value(dice: &mut Dice) -> Value {
+fn value(dice: &mut Dice, number: fn(&mut Dice) -> Value) -> Value {
     match dice.below(12) {
         0..6 => number(dice),
         6..9 => text(dice),
@@ -94,11 +140,11 @@ fn value(dice: &mut Dice) -> Value {
     }
 }
 
-fn members(dice: &mut Dice, names: &[&str]) -> BTreeMap<String, Value> {
+fn members(dice: &mut Dice, names: &[&str], number: fn(&mut Dice) -> Value) -> BTreeMap<String, Value> {
     let mut members = BTreeMap::new();
     for name in names {
         if !dice.once_in(4) {
-            members.insert((*name).to_owned(), value(dice));
+            members.insert((*name).to_owned(), value(dice, number));
         }
     }
     members
@@ -138,7 +184,7 @@ pub fn person(dice: &mut Dice, number: usize) -> Person {
         }
     }
     Person {
-        attributes: members(dice, &["a", "b", "c"]),
+        attributes: members(dice, &["a", "b", "c"], any_number),
         tags: ["t1", "t2"].into_iter().filter(|_| dice.once_in(2)).map(|tag| (tag.to_owned(), json!(true))).collect(),
         consents,
         segments: SEGMENTS.into_iter().filter(|_| dice.once_in(2)).map(str::to_owned).collect(),
@@ -157,7 +203,7 @@ pub fn person(dice: &mut Dice, number: usize) -> Person {
         }),
         objects: dice.list(0, 4, |dice| {
             let kind = (*dice.pick(&["coupon", "ticket"])).to_owned();
-            RawObject { part: part(dice), kind, fields: json!(members(dice, &["x", "y"])) }
+            RawObject { part: part(dice), kind, fields: json!(members(dice, &["x", "y"], any_number)) }
         }),
         deliveries,
         parts,
@@ -171,7 +217,7 @@ fn delivery(dice: &mut Dice, parts: usize) -> Delivery {
         2 => r#"{"properties":[1,{"x":1}]}"#.to_owned(),
         3 => r#"{"properties":{"x":1,"y":"a","x":2.5,"y":null}}"#.to_owned(),
         4 => r#"{"properties":{"x":1e-400,"y":"\u00e9"}}"#.to_owned(),
-        _ => json!({"type": "track", "properties": members(dice, &["x", "y", "z"])}).to_string(),
+        _ => json!({"type": "track", "properties": members(dice, &["x", "y", "z"], number)}).to_string(),
     };
     let caused = dice.once_in(10);
     Delivery {

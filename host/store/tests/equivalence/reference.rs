@@ -11,7 +11,7 @@ use openhub_model::{Condition, Id, TenantId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::people::Person;
+use super::people::{DAY, INSTANTS, Person};
 
 /// A fault that is put in on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +205,8 @@ impl Reference<'_> {
         let values: Vec<Value> = events.iter().filter_map(|event| event.properties.get(&of).cloned()).collect();
         let numbers: Vec<f64> = values.iter().filter_map(Value::as_f64).collect();
         let against = |number: f64| self.test(Some(&number.into()), test.is, &test.value);
+        let exact = || values.iter().filter(|value| value.is_number());
+        let found = |value: &Value| self.test(Some(value), test.is, &test.value);
         match test.aggregate {
             Aggregate::Count => against(events.len() as f64),
             Aggregate::Sum => self.millionths(numbers.iter().map(|number| millionths(*number)).sum(), 1, test),
@@ -213,8 +215,8 @@ impl Reference<'_> {
                 let sum = numbers.iter().map(|number| millionths(*number)).sum();
                 self.millionths(sum, numbers.len() as i128, test)
             }
-            Aggregate::Min => numbers.iter().copied().min_by(f64::total_cmp).and_then(against),
-            Aggregate::Max => numbers.iter().copied().max_by(f64::total_cmp).and_then(against),
+            Aggregate::Min => exact().min_by(|left, right| numeric(left, right).expect("numbers")).and_then(found),
+            Aggregate::Max => exact().max_by(|left, right| numeric(left, right).expect("numbers")).and_then(found),
             Aggregate::First if events.is_empty() => None,
             Aggregate::Last if events.is_empty() => None,
             Aggregate::First => self.test(events[0].properties.get(&of), test.is, &test.value),
@@ -253,19 +255,24 @@ impl Reference<'_> {
         self.chain(test, &events, &mut chosen)
     }
 
-    /// Tries every choice of events for the steps.
+    /// Tries every choice of events for the steps; those of one instant stand in any order.
     fn chain(&self, test: &SequenceTest, events: &[Happened], chosen: &mut Vec<usize>) -> bool {
         if chosen.len() == test.steps.len() {
             let (first, last) = (chosen[0], chosen[chosen.len() - 1]);
             let near = test.within.is_none_or(|within| events[last].at - events[first].at <= within.micros());
-            let between = &events[first + 1..last];
-            let free =
-                test.without.as_ref().is_none_or(|without| !between.iter().any(|event| self.fits(event, without)));
+            let between = |event: &&Happened| events[first].at < event.at && event.at < events[last].at;
+            let free = test
+                .without
+                .as_ref()
+                .is_none_or(|without| !events.iter().filter(between).any(|event| self.fits(event, without)));
             return near && free;
         }
-        let from = chosen.last().map_or(0, |last| last + 1);
-        for index in from..events.len() {
-            if self.fits(&events[index], &test.steps[chosen.len()]) {
+        let from = chosen.last().map_or(i64::MIN, |last| events[*last].at);
+        for index in 0..events.len() {
+            if events[index].at >= from
+                && !chosen.contains(&index)
+                && self.fits(&events[index], &test.steps[chosen.len()])
+            {
                 chosen.push(index);
                 if self.chain(test, events, chosen) {
                     return true;
@@ -293,13 +300,25 @@ impl Reference<'_> {
                     Some(false)
                 }
             }
-            (is, Some(Value::Number(left))) => {
-                let (left, right) = (left.as_f64()?, value.as_f64()?);
-                self.ordered(is, left.partial_cmp(&right)?)
+            (is, Some(Value::String(left))) if value.is_object() => {
+                let span = value["now"].as_str().expect("a span");
+                let days: i64 = span[1..span.len() - 1].parse().expect("days");
+                let moment = self.now + days * DAY * if span.starts_with('-') { -1 } else { 1 };
+                self.ordered_texts(is, written(left)?.cmp(&moment))
             }
+            (is, Some(left @ Value::Number(_))) => self.ordered(is, numeric(left, value)?),
             (Comparison::Prefix, Some(Value::String(left))) => Some(left.strip_prefix(value.as_str()?).is_some()),
             (Comparison::Contains, Some(Value::String(left))) => Some(left.find(value.as_str()?).is_some()),
-            (is, Some(Value::String(left))) => self.ordered_texts(is, left.as_bytes().cmp(value.as_str()?.as_bytes())),
+            (is, Some(Value::String(left))) => {
+                let right = value.as_str()?;
+                self.ordered_texts(
+                    is,
+                    match written(left).zip(written(right)) {
+                        Some((left, right)) => left.cmp(&right),
+                        None => left.as_bytes().cmp(right.as_bytes()),
+                    },
+                )
+            }
             (Comparison::Eq, Some(Value::Bool(left))) => Some(*left == value.as_bool()?),
             (Comparison::Ne, Some(Value::Bool(left))) => Some(*left != value.as_bool()?),
             _ => None,
@@ -326,10 +345,30 @@ impl Reference<'_> {
     }
 }
 
+/// The instant that a text writes, from the table.
+fn written(text: &str) -> Option<i64> {
+    INSTANTS.iter().find(|(known, _)| *known == text)?.1
+}
+
 fn equal(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        (Some(left), Some(right)) => left == right,
-        _ => left == right,
+    numeric(left, right).map_or(left == right, |order| order.is_eq())
+}
+
+/// The order of two numbers: as whole ones if both are, else one has a fraction, and doubles with one are small.
+fn numeric(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
+    let whole = |number: &Value| {
+        let text = number.to_string();
+        text.parse::<i128>().ok().or_else(|| {
+            let double = number.as_f64()?;
+            (double.fract() == 0.0 && double.abs() < 1e30).then_some(double as i128)
+        })
+    };
+    if !left.is_number() || !right.is_number() {
+        return None;
+    }
+    match whole(left).zip(whole(right)) {
+        Some((left, right)) => Some(left.cmp(&right)),
+        None => left.as_f64()?.partial_cmp(&right.as_f64()?),
     }
 }
 

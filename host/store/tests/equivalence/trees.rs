@@ -9,7 +9,7 @@ use openhub_model::{Condition, Span, Timestamp};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::people::{CHANNELS, DAY, JOURNEYS, KINDS, SEGMENTS, instant, number, text};
+use super::people::{CHANNELS, DAY, JOURNEYS, KINDS, SEGMENTS, any_number, instant, number, text};
 use Comparison::{Contains, Eq, Exists, Ge, Gt, In, Le, Lt, Missing, Ne, Prefix};
 
 pub fn condition(dice: &mut Dice) -> Condition {
@@ -33,7 +33,7 @@ fn tree(dice: &mut Dice, depth: usize) -> Condition {
 pub fn leaf(dice: &mut Dice) -> Condition {
     match dice.below(22) {
         0..4 => {
-            let (is, value) = comparison(dice);
+            let (is, value) = timed(dice);
             Condition::Attribute(AttributeTest { name: name(dice, &["a", "b", "c", "d"]), is, value })
         }
         4 => Condition::Tag(name(dice, &["t1", "t2", "t3"])),
@@ -62,6 +62,19 @@ pub fn leaf(dice: &mut Dice) -> Condition {
 
 fn name(dice: &mut Dice, names: &[&str]) -> String {
     (*dice.pick(names)).to_owned()
+}
+
+/// A comparison of something that may be large, or a time beside now.
+fn timed(dice: &mut Dice) -> (Comparison, Value) {
+    match dice.below(8) {
+        0 => {
+            let span = format!("{}{}d", dice.pick(&["+", "-"]), dice.between(0, 12));
+            (*dice.pick(&[Lt, Le, Gt, Ge]), json!({ "now": span }))
+        }
+        1 => (In, dice.list(1, 4, any_number).into()),
+        2 => (*dice.pick(&[Eq, Ne, Lt, Le, Gt, Ge]), any_number(dice)),
+        _ => comparison(dice),
+    }
 }
 
 /// A comparison of something of any type.
@@ -122,7 +135,7 @@ fn object(dice: &mut Dice) -> ObjectTest {
     let quantifier = *dice.pick(&[Quantifier::Any, Quantifier::All, Quantifier::None, Quantifier::Count]);
     let compared = (quantifier == Quantifier::Count).then(|| counted(dice));
     let tests = dice.list(0, 3, |dice| {
-        let (is, value) = comparison(dice);
+        let (is, value) = timed(dice);
         FieldTest { field: name(dice, &["x", "y"]), is, value }
     });
     let (is, value) = compared.map_or((None, Value::Null), |(is, value)| (Some(is), value));

@@ -22,7 +22,7 @@ impl<'a> Check<'a> {
                 None => return self.unknown("attribute", &test.name, &at),
             },
         };
-        self.comparison(test.is, &test.value, subject, pointer);
+        self.timed(test.is, &test.value, subject, pointer);
     }
 
     pub(super) fn tag(&mut self, name: &str, pointer: &str) {
@@ -161,7 +161,7 @@ impl<'a> Check<'a> {
             let at = format!("{pointer}/field");
             self.name(&each.field, &at);
             if let Some(subject) = self.field("field", &each.field, fields, &at) {
-                self.comparison(each.is, &each.value, subject, &pointer);
+                self.timed(each.is, &each.value, subject, &pointer);
             }
         }
         match (test.quantifier, test.is) {

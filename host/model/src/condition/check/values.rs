@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::{Check, MAX_VALUES};
 use crate::condition::Comparison;
+use crate::condition::instant::{Relative, instant, looks_relative};
+use crate::decimal;
 use crate::manifest::Type;
 use crate::time::Span;
 
@@ -36,6 +38,23 @@ impl Check<'_> {
     pub(super) fn span(&mut self, span: Option<Span>, pointer: &str) {
         if span.is_some_and(|span| span.micros() == 0) {
             self.fault(pointer, "empty-window", "a window is longer than nothing");
+        }
+    }
+
+    /// A comparison of an attribute or of an object's field, which may be with a time relative to now.
+    pub(super) fn timed(&mut self, is: Comparison, value: &Value, subject: Subject<'_>, pointer: &str) {
+        if !value.is_object() {
+            return self.comparison(is, value, subject, pointer);
+        }
+        let at = format!("{pointer}/value");
+        if Relative::of(value).is_none() {
+            let message = r#"a time relative to now is {"now": "+30d"} or {"now": "-36h"}: a sign and a span"#;
+            self.fault(&at, "bad-time", message);
+        } else if !matches!(subject, Subject::Anything | Subject::Declared(Type::Timestamp)) {
+            self.fault(&at, "wrong-type", "only a timestamp is compared with a time relative to now");
+        } else if !matches!(is, Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge) {
+            let message = "a time relative to now is compared by `lt`, `le`, `gt` or `ge`";
+            self.fault(&format!("{pointer}/is"), "wrong-comparison", message);
         }
     }
 
@@ -84,21 +103,34 @@ impl Check<'_> {
 
     fn scalar(&mut self, value: &Value, subject: Subject<'_>, pointer: &str, is: Comparison) {
         let Some(kind) = kind(value) else {
-            self.fault(pointer, "wrong-type", "a value is a text, a number or a boolean");
+            let message = match value {
+                Value::Object(members) if members.contains_key("now") => {
+                    "only an attribute or an object's field is compared with a time relative to now"
+                }
+                _ => "a value is a text, a number or a boolean",
+            };
+            self.fault(pointer, "wrong-type", message);
             return;
         };
         if let Value::String(text) = value {
             self.text(text, pointer);
         }
         let expected: &[&str] = match subject {
-            Subject::Anything => return,
+            Subject::Anything => {
+                let orders = matches!(is, Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge);
+                if orders && value.as_str().is_some_and(looks_relative) {
+                    self.fault(pointer, "wrong-type", RELATIVE);
+                }
+                return;
+            }
             Subject::Number => &["number"],
             Subject::Label => &["text"],
             Subject::Declared(of) => match of {
                 Type::Boolean => &["boolean"],
                 Type::Integer | Type::Number => &["number"],
                 Type::Text | Type::Enum(_) | Type::Customer => &["text"],
-                Type::Timestamp | Type::Decimal(_) => &["text", "number"],
+                Type::Timestamp => &["text"],
+                Type::Decimal(_) => &["text", "number"],
             },
         };
         if !expected.contains(&kind) {
@@ -107,6 +139,17 @@ impl Check<'_> {
                 "wrong-type",
                 format!("this compares with a {}, not with a {kind}", expected.join(" or ")),
             );
+        } else if let (Subject::Declared(Type::Timestamp), Value::String(text)) = (subject, value)
+            && !matches!(is, Comparison::Prefix | Comparison::Contains)
+            && instant(text).is_none()
+        {
+            let message = if looks_relative(text) { RELATIVE } else { NO_INSTANT };
+            self.fault(pointer, "wrong-type", message);
+        } else if let (Subject::Declared(Type::Decimal(scale)), Value::String(text)) = (subject, value)
+            && !matches!(is, Comparison::Prefix | Comparison::Contains)
+            && decimal::parse(text, *scale).is_none()
+        {
+            self.fault(pointer, "wrong-type", format!("this compares with a decimal with at most {scale} places"));
         } else if let (Subject::Declared(Type::Enum(values)), Value::String(text)) = (subject, value)
             && matches!(is, Comparison::Eq | Comparison::Ne | Comparison::In)
             && !values.contains(text)
@@ -115,6 +158,10 @@ impl Check<'_> {
         }
     }
 }
+
+const RELATIVE: &str = r#"this is a text: a time relative to now is {"now": "+30d"} or {"now": "-36h"}"#;
+const NO_INSTANT: &str =
+    r#"this compares with an instant, like 2026-01-31T22:00:00Z, or with a time relative to now, {"now": "+30d"}"#;
 
 /// Why a comparison does not fit what is compared.
 fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {

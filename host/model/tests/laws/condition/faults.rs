@@ -132,6 +132,54 @@ fn of_what_does_not_exist_or_does_not_compare() {
 }
 
 #[test]
+fn e5_of_times_that_are_none() {
+    let field = |name: &str, of: Type| Field { name: name.into(), of, required: false, unique: false };
+    let attributes = BTreeMap::from([("expires_at".to_owned(), Type::Timestamp), ("age".to_owned(), Type::Integer)]);
+    let fields = vec![field("expires_at", Type::Timestamp), field("price", Type::Decimal(2))];
+    let objects = BTreeMap::from([("coupon".to_owned(), fields)]);
+    let declared = Declarations { attributes: Some(&attributes), objects: Some(&objects), ..Declarations::default() };
+    let attribute = |name: &str, is: &str, value: Value| json!({"attribute": {"name": name, "is": is, "value": value}});
+    let coupon = |field: &str, is: &str, value: Value| json!({"object": {"kind": "coupon", "quantifier": "any", "where": [{"field": field, "is": is, "value": value}]}});
+    let soon = || json!({"now": "+30d"});
+    let cases = vec![
+        (coupon("expires_at", "lt", json!("now+30d")), "/object/where/0/value", "wrong-type"),
+        (coupon("expires_at", "lt", json!("soon")), "/object/where/0/value", "wrong-type"),
+        (coupon("expires_at", "in", json!(["2026-02-30T00:00:00Z"])), "/object/where/0/value/0", "wrong-type"),
+        (coupon("expires_at", "lt", json!(1_700_000_000)), "/object/where/0/value", "wrong-type"),
+        (coupon("expires_at", "eq", soon()), "/object/where/0/is", "wrong-comparison"),
+        (coupon("expires_at", "lt", json!({"now": "30d"})), "/object/where/0/value", "bad-time"),
+        (coupon("expires_at", "lt", json!({"now": "+30d", "x": 1})), "/object/where/0/value", "bad-time"),
+        (coupon("price", "lt", soon()), "/object/where/0/value", "wrong-type"),
+        (coupon("price", "lt", json!("dear")), "/object/where/0/value", "wrong-type"),
+        (attribute("expires_at", "lt", json!("now+30d")), "/attribute/value", "wrong-type"),
+        (attribute("age", "lt", soon()), "/attribute/value", "wrong-type"),
+        (
+            json!({"event": {"name": "X", "is": "ge", "value": 1, "where": [{"property": "at", "is": "lt", "value": soon()}]}}),
+            "/event/where/0/value",
+            "wrong-type",
+        ),
+    ];
+    each(&declared, cases);
+    // Undeclared, what was plainly meant is not taken for a text either.
+    each(
+        &Declarations::default(),
+        vec![
+            (attribute("expires_at", "lt", json!("now+30d")), "/attribute/value", "wrong-type"),
+            (attribute("expires_at", "ge", json!("NOW() - 1d".replace("()", ""))), "/attribute/value", "wrong-type"),
+        ],
+    );
+    for condition in [
+        coupon("expires_at", "lt", soon()),
+        coupon("expires_at", "ge", json!({"now": "-36h"})),
+        coupon("expires_at", "lt", json!("2026-02-28T00:00:00+08:00")),
+        attribute("expires_at", "le", soon()),
+    ] {
+        assert_eq!(found(condition.clone(), &declared), [], "{condition}");
+    }
+    assert_eq!(found(attribute("note", "lt", json!("nowhere")), &Declarations::default()), []);
+}
+
+#[test]
 fn of_segments_in_a_circle() {
     let mentions = read(json!({"all": [{"segment": "b"}, {"not": {"segment": "c"}}]})).needs().segments;
     let of = |name: &str| if name == "c" { BTreeSet::from(["a".to_owned()]) } else { BTreeSet::new() };

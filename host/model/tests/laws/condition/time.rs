@@ -129,3 +129,22 @@ fn a_tree_holds_as_long_as_what_decides_it() {
     expect(&known, 5, json!({"all": [unknown, short]}), &[(Unknown, Some(7)), (False, None)]);
     expect(&known, 5, json!({"all": [{"not": short}, {"not": long}]}), &[(False, Some(25)), (True, None)]);
 }
+
+/// Whichever was delivered first: at the same time is in order.
+#[test]
+fn report_12_events_of_one_instant_follow_one_another_in_any_order() {
+    let sequence = |steps: &[&str], without: Option<&str>| {
+        let steps: Vec<Value> = steps.iter().map(|name| json!({ "name": name })).collect();
+        let mut sequence = json!({ "steps": steps });
+        if let Some(without) = without {
+            sequence["without"] = json!({ "name": without });
+        }
+        read(json!({ "sequence": sequence }))
+    };
+    let known = Known::with_events(&[("B", 1, json!({})), ("C", 1, json!({})), ("A", 1, json!({}))]);
+    let holds = |condition: Condition| condition.evaluate(&known.facts(at(DAY))).truth == True;
+    assert!(holds(sequence(&["A", "B"], None)) && holds(sequence(&["B", "A"], None)));
+    assert!(holds(sequence(&["A", "B", "C"], None)) && holds(sequence(&["C", "B", "A"], None)));
+    assert!(holds(sequence(&["A", "B"], Some("C"))), "at the same time is not between");
+    assert!(!holds(sequence(&["A", "A"], None)), "one event is not two");
+}

@@ -1,0 +1,1 @@
+-- SQLite has no functions of its own: what PostgreSQL gets here stands in the statements.
