@@ -43,7 +43,7 @@ impl Check<'_> {
 
     /// A comparison of an attribute or of an object's field, which may be with a time relative to now.
     pub(super) fn timed(&mut self, is: Comparison, value: &Value, subject: Subject<'_>, pointer: &str) {
-        if !value.is_object() {
+        if !value.as_object().is_some_and(|members| members.contains_key("now")) {
             return self.comparison(is, value, subject, pointer);
         }
         let at = format!("{pointer}/value");
