@@ -1,4 +1,4 @@
-//! A shop on PostgreSQL whose customers order, with a ledger of what its hub acknowledged: each order counts once.
+//! A shop whose customers order, with a ledger of what its hub acknowledged: each order counts once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const CALLERS: u64 = 4;
 /// In each of so many orders a journey makes a coupon.
 const GIFT: u64 = 5;
 
-/// A hub on PostgreSQL, with what counts orders and makes a coupon for some of them.
+/// A hub with what counts orders and makes a coupon for some of them.
 pub struct Shop {
     pub place: Place,
     pub hub: Server,
@@ -29,8 +29,9 @@ pub struct Shop {
 }
 
 impl Shop {
-    pub async fn open(database: String) -> Shop {
-        let place = Place::new(Some(database));
+    /// `database` is the URL of a PostgreSQL database; none is SQLite.
+    pub async fn open(database: Option<String>) -> Shop {
+        let place = Place::new(database);
         let tenant = place.tenant("live").await;
         let hub = place.start_hub("127.0.0.1:0", &["--batch".to_owned(), "200".to_owned()]).await.expect("it starts");
         let client = Arc::new(Client::new(&hub.url));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::problem::{INVALID_BODY, Problem, VERSION_MISMATCH};
+use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem, VERSION_MISMATCH};
 use crate::writes::tenant_now;
 
 /// Typed by the plugin that declares the object type.
@@ -37,7 +37,20 @@ impl Fields {
 pub(crate) async fn moment(app: &App, scope: &Scope) -> Result<Moment, Problem> {
     let mut random = [0; 8];
     random.copy_from_slice(&(app.random)()[..8]);
-    Ok(Moment { now: tenant_now(app, scope).await?, random: u64::from_le_bytes(random) })
+    Ok(Moment { now: tenant_now(app, scope).await?, random: u64::from_le_bytes(random), once: None })
+}
+
+/// The caller's own name for a write, which is made once under it.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(given) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = given.to_str().unwrap_or_default().trim();
+    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return Ok(Some(text));
+    }
+    let message = "`Idempotency-Key` has 1 to 255 printable ASCII characters.";
+    Err(Problem::fault(INVALID_HEADER, Fault::new("", "invalid-idempotency-key", message)))
 }
 
 /// The version of `If-Match`; absent, whatever version is stored is changed.

@@ -30,6 +30,7 @@ kinds! {
     INVALID_BODY = BAD_REQUEST, "invalid-body", "The body does not have the expected form";
     INVALID_EVENT = BAD_REQUEST, "invalid-event", "The event is refused";
     INVALID_QUERY = BAD_REQUEST, "invalid-query", "A query parameter is not valid";
+    INVALID_HEADER = BAD_REQUEST, "invalid-header", "A header is not valid";
     INVALID_PATH = BAD_REQUEST, "invalid-path", "The path is not valid";
     INVALID_ENCODING = BAD_REQUEST, "invalid-encoding", "The body cannot be decompressed";
     INCOMPLETE_BODY = BAD_REQUEST, "incomplete-body", "The body ended before it was complete";

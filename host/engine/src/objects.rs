@@ -56,6 +56,17 @@ impl From<EngineError> for ObjectError {
 pub struct Moment {
     pub now: Timestamp,
     pub random: u64,
+    /// The write that its caller names: made again, it changes nothing. What it makes is told by its event of this id.
+    pub once: Option<Id>,
+}
+
+impl Moment {
+    /// A write under a name of its caller's, which is the tenant's and of one object type.
+    #[must_use]
+    pub fn once(self, scope: &Scope, kind: &str, name: &str) -> Moment {
+        let id = Id::named(&[b"object-once", &scope.tenant().0.to_le_bytes(), kind.as_bytes(), b"\0", name.as_bytes()]);
+        Moment { once: Some(id), ..self }
+    }
 }
 
 pub async fn create(
@@ -68,6 +79,9 @@ pub async fn create(
     let object = type_of(engine, scope, kind).await?;
     let fields = Value::Object(fields);
     for attempt in 0..ATTEMPTS {
+        if let Some(made) = made_before(engine, scope, kind, &moment).await? {
+            return Ok((made, Appended::default()));
+        }
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
         let change = Change {
             key: None,
@@ -82,12 +96,32 @@ pub async fn create(
         refuse_suppressed(engine, scope, &made).await?;
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
         match write(engine, scope, &object, change, "created", &made, accepted, &moment).await {
+            // The same write may have been made at the same moment: then it is found.
             Err(ObjectError::Store(StoreError::UniqueConflict(_))) => {}
+            Err(ObjectError::Store(StoreError::AlreadyExists(_))) if moment.once.is_some() => {}
             Ok(appended) => return Ok((made, appended)),
             Err(error) => return Err(error),
         }
     }
+    if let Some(made) = made_before(engine, scope, kind, &moment).await? {
+        return Ok((made, Appended::default()));
+    }
     Err(ObjectError::Refused(vec![Fault::new("", "not-unique", "its key or a unique field exists already")]))
+}
+
+/// What this very write made when it was made before, as it is now.
+async fn made_before(
+    engine: &Engine,
+    scope: &Scope,
+    kind: &str,
+    moment: &Moment,
+) -> Result<Option<Object>, ObjectError> {
+    let Some(id) = moment.once else { return Ok(None) };
+    let event = engine.store().event(scope, &id.to_string()).await?;
+    let Some(event) = event.filter(|event| event.kind == EventKind::Object) else { return Ok(None) };
+    let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+    let key = body["key"].as_str().ok_or(ObjectError::NotFound)?;
+    Ok(Some(engine.store().object(scope, kind, key).await?.ok_or(ObjectError::NotFound)?))
 }
 
 /// Merges `patch` into the stored fields; `null` removes a field. `expected` is the version the caller saw.
@@ -269,10 +303,9 @@ async fn write(
         cause,
         body: body.to_string(),
     };
-    let mut ops = vec![
-        Op::Object(change),
-        Op::Append(event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body)),
-    ];
+    let told = event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body);
+    let told = if moment.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
+    let mut ops = vec![Op::Object(change), told];
     for (ordinal, (name, properties)) in accepted.events.into_iter().enumerate() {
         let properties: Value = serde_json::from_str(&properties).unwrap_or_default();
         let id = Id::named(&[b"object-event", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();
@@ -286,6 +319,9 @@ async fn write(
 }
 
 fn event_id(tenant: TenantId, moment: &Moment) -> String {
+    if let Some(once) = moment.once {
+        return once.to_string();
+    }
     Id::at(moment.now, &[b"object", &tenant.0.to_le_bytes(), &moment.random.to_le_bytes()]).to_string()
 }
 

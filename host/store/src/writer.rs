@@ -223,16 +223,14 @@ impl Writer {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
-        in_time(self.write(Some(tenant), work)).await
+        let answer = handed_over(self.hand_over(Weight::Light, Some(tenant), work)).await?;
+        answered(answer).await
     }
 
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
-        in_time(async {
-            self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply }).await?;
-            answer.await.map_err(|_| StoreError::Unavailable)?
-        })
-        .await
+        handed_over(self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply })).await?;
+        answered(answer).await
     }
 
     /// Runs `work` in a savepoint of its own and answers after the COMMIT.
@@ -251,6 +249,20 @@ impl Writer {
         tenant: Option<TenantId>,
         work: F,
     ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        self.hand_over(weight, tenant, work).await?.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Answers where the answer will come.
+    async fn hand_over<T, F>(
+        &self,
+        weight: Weight,
+        tenant: Option<TenantId>,
+        work: F,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
@@ -280,7 +292,7 @@ impl Writer {
             })
         });
         self.enqueue(Kind::Others(tenant), Work::Run { tenant, weight, run }).await?;
-        answer.await.map_err(|_| StoreError::Unavailable)?
+        Ok(answer)
     }
 
     pub(crate) async fn scrub(&self) -> Result<Scrubbed, StoreError> {
@@ -297,8 +309,17 @@ impl Writer {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(WAIT, work).await.unwrap_or(Err(StoreError::Unknown))
+/// What found no place in time was not handed over, and is not done.
+async fn handed_over<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(WAIT, work).await.unwrap_or(Err(StoreError::Unavailable))
+}
+
+/// What has no answer in time may be done, or will be.
+async fn answered<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(WAIT, answer).await {
+        Ok(answer) => answer.map_err(|_| StoreError::Unavailable)?,
+        Err(_) => Err(StoreError::Unknown),
+    }
 }
 
 struct Task {

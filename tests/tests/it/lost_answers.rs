@@ -13,7 +13,7 @@ use serde_json::json;
 async fn shop_behind_a_proxy(server: &Postgres) -> (Shop, Proxy) {
     let database = server.database().await.expect("a database");
     let proxy = Proxy::start(&database).await.expect("a proxy");
-    (Shop::open(proxy.through(&database)).await, proxy)
+    (Shop::open(Some(proxy.through(&database))).await, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,10 +70,40 @@ async fn b1_an_object_is_made_once() {
     shop.close().await;
 }
 
+/// A caller who was told nothing asks again, and so do several at once: under one `Idempotency-Key` there is one coupon.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b1_an_object_is_made_once_under_its_name() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    for database in [None, Some(server.database().await.expect("a database"))] {
+        let shop = Shop::open(database).await;
+        let customer = json!({"identities": [{"kind": "user_id", "value": "u1"}]});
+        let owner = shop.call(Method::POST, "/api/v1/customers", &customer).await["id"].clone();
+        let fields = json!({"fields": {"percent": 10, "owner": owner}});
+        let make = |name: &'static str| {
+            let request = shop.client.request(Method::POST, "/api/v1/objects/coupon").bearer_auth(&shop.tenant.api_key);
+            shop.client.send(request.header("idempotency-key", name).json(&fields))
+        };
+        let together = tokio::join!(make("first"), make("first"), make("first"), make("first"));
+        let mut keys = Vec::new();
+        for made in <[_; 4]>::from(together) {
+            assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+            keys.push(made.body["key"].clone());
+        }
+        keys.dedup();
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        assert_eq!(make("first").await.body["key"], keys[0]);
+        assert_ne!(make("second").await.body["key"], keys[0]);
+        assert_eq!(make("").await.status, StatusCode::BAD_REQUEST);
+        let coupons = shop.client.rows("/api/v1/objects/coupon?", "objects", &shop.tenant.api_key).await.len();
+        assert_eq!(coupons, 2);
+        shop.close().await;
+    }
+}
+
 /// Restarts the server as often as asked, or ends its connections, while callers send orders.
 async fn survives(what: &str, breaks: u64, stop: Option<Stop>) {
     let mut server = Postgres::start().await.expect("PostgreSQL starts");
-    let shop = Shop::open(server.database().await.expect("a database")).await;
+    let shop = Shop::open(Some(server.database().await.expect("a database"))).await;
     let callers = Callers::start(&shop);
     let mut longest = Duration::ZERO;
     for _ in 0..breaks {

@@ -30,7 +30,7 @@ async fn owner(database: &str) -> String {
 async fn f_a_node_answers_for_a_tenant_that_another_moves() {
     let server = Postgres::start().await.expect("PostgreSQL starts");
     let database = server.database().await.expect("a database");
-    let first = Shop::open(database.clone()).await;
+    let first = Shop::open(Some(database.clone())).await;
     let second = first.beside(database.clone()).await;
     let key = &first.tenant.api_key;
     let mut done = 0;
@@ -91,7 +91,7 @@ async fn is_taken_over(end: End) {
     let server = Postgres::start().await.expect("PostgreSQL starts");
     let database = server.database().await.expect("a database");
     let proxy = Proxy::start(&database).await.expect("a proxy");
-    let first = Shop::open(proxy.through(&database)).await;
+    let first = Shop::open(Some(proxy.through(&database))).await;
     let second = first.beside(database.clone()).await;
     let callers = Callers::start(&second);
     until("orders come in", || async { (callers.ledger.total() >= 100).then_some(()) }).await;
