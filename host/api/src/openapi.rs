@@ -14,7 +14,7 @@ use crate::views::FaultView;
     tags(
         (name = "segment", description = "The Segment HTTP API: events in."),
         (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),
-        (name = "messages"), (name = "privacy"),
+        (name = "messages"), (name = "privacy"), (name = "faults"),
         (name = "objects"), (name = "clock"), (name = "status"), (name = "hub"),
     ),
 )]

@@ -47,6 +47,8 @@ enum Command {
     Import(commands::import::Arguments),
     /// Write events, customers or objects of a hub to a file.
     Export(commands::export::Arguments),
+    /// List what did not go through; try it again, or discard it.
+    Faults(commands::faults::Arguments),
     /// Look whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
@@ -91,6 +93,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
         Command::Export(arguments) => commands::export::run(arguments).await?,
+        Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}
     }

@@ -1,15 +1,16 @@
 //! Which item of a batch fails: what fails is made smaller until one stands alone.
 
-use openhub_model::Timestamp;
 use openhub_model::run::Timer;
+use openhub_model::{Event, PartId, Timestamp};
 
-use crate::compute::Input;
+use crate::compute::Plan;
 
 /// The one item of an attempt, if it is one.
 pub enum Alone {
     Event {
         position: i64,
         message_id: String,
+        part: Option<PartId>,
         clock: Timestamp,
     },
     /// `until` is when the attempt ends by the tenant's clock.
@@ -17,17 +18,21 @@ pub enum Alone {
         timer: Timer,
         until: Timestamp,
     },
+    Control {
+        event: Box<Event>,
+    },
 }
 
 impl Alone {
-    pub fn of(input: &Input, timers: &[Timer]) -> Option<Alone> {
-        match (input.events.as_slice(), timers) {
+    pub fn of(plan: &Plan, events: &[Event], timers: &[Timer]) -> Option<Alone> {
+        match (events, timers) {
             ([event], []) => Some(Alone::Event {
                 position: event.position,
                 message_id: event.message_id.clone(),
-                clock: input.plan.clock,
+                part: event.part,
+                clock: plan.clock,
             }),
-            ([], [timer]) => Some(Alone::Timer { timer: *timer, until: input.plan.fire.before }),
+            ([], [timer]) => Some(Alone::Timer { timer: *timer, until: plan.fire.before }),
             _ => None,
         }
     }

@@ -37,6 +37,19 @@ pub struct Body {
     /// The hub's own update says that a message to them has come to a verdict: the segments that mention messages are
     /// asked.
     pub verdict: bool,
+    /// The hub's own update has one rule look at an event again.
+    pub retry: Option<Box<Retry>>,
+}
+
+/// An event as a rule that failed on it sees it again; its time is the update's.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    pub plugin: String,
+    pub rule: String,
+    pub message_id: String,
+    pub event: String,
+    pub properties: Value,
 }
 
 /// What became of a proposed match.
@@ -109,6 +122,7 @@ impl<'de> Visitor<'de> for Reader {
                 "attributes" if self.own => body.attributes = members(map.next_value()?),
                 "match" if self.own => body.decided = serde_json::from_value(map.next_value()?).ok(),
                 "review" if self.own => body.review = map.next_value::<Value>()? == Value::Bool(true),
+                "retry" if self.own => body.retry = serde_json::from_value(map.next_value()?).ok(),
                 "verdict" if self.own => body.verdict = !map.next_value::<Value>()?.is_null(),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -6,6 +6,7 @@ use openhub_store::{CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, M
 use serde_json::Value;
 
 use crate::EngineError;
+use crate::aside::control_fault;
 use crate::body;
 use crate::catalog::EntryFault;
 use crate::erase::ERASED;
@@ -29,12 +30,15 @@ impl Lane {
         }
         let undone = self.unmerged(&event).await?;
         let mut change = if undone.is_some() { None } else { catalog_change(&event) };
+        let mut faults = Vec::new();
         if change.is_none() && undone.is_none() && event.name != SECRET_SET {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
+            faults.push(control_fault(&event, "unknown", "It says nothing that this version knows."));
         }
         if let Some(asked) = &change
             && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
         {
+            faults.push(control_fault(&event, "refused", &reason));
             self.refused.push(refused(&event, asked, reason));
             change = None;
         }
@@ -43,6 +47,7 @@ impl Lane {
             clock: self.lease.clock,
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
+            faults,
             ..undone.unwrap_or_default()
         };
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;

@@ -1,7 +1,10 @@
 //! What can go wrong in the engine, outside of COMPUTE.
 
+use std::any::Any;
+
 use openhub_runtime::Refusal;
 use openhub_store::StoreError;
+use tokio::task::JoinError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -17,11 +20,39 @@ pub enum EngineError {
     Sealed { plugin: String },
     #[error("a setting of plugin `{plugin}` names no host: {fault}")]
     Settings { plugin: String, fault: String },
-    #[error("COMPUTE panicked")]
-    Panicked,
+    #[error("it panicked: {0}")]
+    Panicked(String),
+    #[error("others changed its objects at the same moment, again and again")]
+    InTheWay,
+    #[error("the hub is stopping")]
+    Stopping,
+}
+
+impl From<JoinError> for EngineError {
+    fn from(error: JoinError) -> EngineError {
+        match error.try_into_panic() {
+            Ok(panic) => EngineError::panicked(&*panic),
+            Err(_) => EngineError::Stopping,
+        }
+    }
 }
 
 impl EngineError {
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> EngineError {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        EngineError::Panicked(text.unwrap_or_else(|| "without a word".to_owned()))
+    }
+
+    /// Whether it would be no other the next time, because of an item of the attempt: no matter of waiting.
+    pub(crate) fn is_of_an_item(&self) -> bool {
+        match self {
+            EngineError::Panicked(_) | EngineError::InTheWay => true,
+            EngineError::Store(error) => error.is_refusal(),
+            _ => false,
+        }
+    }
+
     /// Whether it is one plugin's own, and not the hub's.
     pub(crate) fn is_of_a_plugin(&self) -> bool {
         use EngineError::{MissingComponent, OtherComponent, Plugin};

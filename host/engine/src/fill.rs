@@ -4,14 +4,17 @@
 //! A fill goes on where it was committed last. Events that come meanwhile are handled as ever, so a customer may enter
 //! before the fill has come to them, and the fill then finds nothing to do.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+use futures::FutureExt;
 use hashbrown::HashMap;
 use openhub_model::{Event, PartId, Timestamp};
-use openhub_store::{Changes, Fill};
+use openhub_store::{Changes, FaultKind, Fill, NewFault};
 use serde_json::Value;
 
 use crate::EngineError;
+use crate::aside::Reason;
 use crate::catalog::{Place, Unfilled};
 use crate::compute::{Fire, Input, Plan, Review, Upload, review};
 use crate::lane::Lane;
@@ -45,6 +48,26 @@ impl Step {
 }
 
 impl Lane {
+    /// First fills, as far as they go. One that fails stands still until the catalog is loaded again, and is listed; the
+    /// tenant goes on.
+    pub(crate) async fn fill_in_turn(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let filled = AssertUnwindSafe(self.fill(now)).catch_unwind().await;
+        let error = match filled.unwrap_or_else(|panic| Err(EngineError::panicked(&*panic))) {
+            Err(error) if error.is_of_an_item() => error,
+            done => return done,
+        };
+        tracing::error!(tenant.id = self.lease.tenant.0, "First fills of segments fail and stand still.");
+        self.forget();
+        self.lease = self.shared.store.held_lease(&self.scope, &self.lease).await?;
+        let unfilled = std::mem::take(&mut self.unfilled);
+        let fault = |unfilled: &Unfilled| {
+            let subject = format!("segment {}", self.catalog.segments.get(unfilled.place).name);
+            NewFault::counted(FaultKind::Catalog, subject, "fill-failed", "", Reason::from(&error).text)
+        };
+        let faults = unfilled.iter().map(fault).collect();
+        Ok(self.shared.store.file_faults(&self.scope, now, faults).await?)
+    }
+
     /// First fills, step by step until something is appended or it is time to look for timers. The next step is read
     /// while one is committed.
     pub(crate) async fn fill(&mut self, now: Timestamp) -> Result<(), EngineError> {
@@ -131,6 +154,6 @@ impl Lane {
     async fn reviewed(&self, input: Input, why: Review) -> Result<Changes, EngineError> {
         let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
         let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
-        reviewed.await.map_err(|_| EngineError::Panicked)
+        Ok(reviewed.await?)
     }
 }

@@ -3,21 +3,24 @@
 //! An attempt that fails is made again: with half the batch if a plugin failed, with another seed if a key
 //! existed, with what it lacked if it lacked an object. Nothing is written by an attempt that fails.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use hashbrown::HashSet;
-use openhub_model::run::{RunStatus, Timer};
-use openhub_model::{Event, Id, Span, Timestamp};
-use openhub_store::{Changes, Lease, NodeCount, Prepared, Scope, SetAside, StoreError, Wake};
+use openhub_model::run::Timer;
+use openhub_model::{Event, Id, Timestamp};
+use openhub_store::{Lease, Prepared, Scope, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
+use crate::aside::{ATTEMPTS, Reason};
 use crate::catalog::{Catalog, EntryFault, Unfilled};
-use crate::compute::{ComputeFault, Input, Made, Output, Retries, Stop, Tally, compute, wake_timer};
+use crate::compute::{Input, Made, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::gather::{self, Courtesy};
@@ -25,11 +28,11 @@ use crate::held::{Held, Rest};
 use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
 
-/// An item whose COMPUTE fails alone this often is set aside.
-const ATTEMPTS: u32 = 3;
-/// By the tenant's clock: when a waking that was set aside is tried again.
-const AGAIN: Span = Span::from_micros(3_600_000_000);
 const BACKOFF: Duration = Duration::from_millis(500);
+/// After an attempt that fails because of something in it, which the next one comes closer to.
+const SOON: Duration = Duration::from_millis(20);
+/// A batch whose objects others change meanwhile is made again so often before it is bisected.
+const RERUNS: u32 = 20;
 
 pub struct Lane {
     pub(crate) shared: Arc<Shared>,
@@ -37,8 +40,13 @@ pub struct Lane {
     pub(crate) lease: Lease,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) stop: CancellationToken,
-    limit: usize,
-    failures: u32,
+    pub(crate) limit: usize,
+    /// How many items the last attempt had.
+    pub(crate) tried: usize,
+    /// How often the next item has failed alone.
+    pub(crate) failures: u32,
+    /// How often the batch was made again for others' objects.
+    reruns: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
     /// The next batch may be waited for until then.
@@ -68,7 +76,9 @@ impl Lane {
             catalog: Arc::default(),
             stop,
             limit,
+            tried: limit,
             failures: 0,
+            reruns: 0,
             retries: Retries::default(),
             needs: Vec::new(),
             gathers: None,
@@ -88,7 +98,7 @@ impl Lane {
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
             self.scrub_if_due().await;
-            let progress = if loaded { self.attempt().await } else { self.begin().await.map(|()| Progress::Moved) };
+            let progress = if loaded { self.try_once().await } else { self.begin().await.map(|()| Progress::Moved) };
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
@@ -105,6 +115,15 @@ impl Lane {
                     tracing::warn!(tenant.id = self.lease.tenant.0, "Another node moves this tenant now.");
                     return;
                 }
+                Err(error) if loaded && error.is_of_an_item() => match self.failed(&error).await {
+                    Ok(()) => SOON,
+                    Err(EngineError::Store(StoreError::FenceLost)) => continue,
+                    Err(error) => {
+                        tracing::error!(tenant.id = self.lease.tenant.0, %error, "What fails could not be set aside yet.");
+                        loaded = false;
+                        BACKOFF
+                    }
+                },
                 Err(error) => {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
                     // Whether its commit was made is not known: the lane begins anew with what is stored.
@@ -159,6 +178,12 @@ impl Lane {
         Ok(())
     }
 
+    /// A panic ends the attempt and not the lane.
+    async fn try_once(&mut self) -> Result<Progress, EngineError> {
+        let attempt = AssertUnwindSafe(self.attempt()).catch_unwind();
+        attempt.await.unwrap_or_else(|panic| Err(EngineError::panicked(&*panic)))
+    }
+
     /// One attempt, and as long as they succeed those that were read ahead of its commit.
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
         let gathers = self.gathers.take();
@@ -167,13 +192,16 @@ impl Lane {
         let limit = self.courtesy.give_way(|| store.is_crowded(tenant), self.limit, &self.stop).await;
         let mut since = Instant::now();
         let now = (self.shared.clock)();
+        self.tried = limit;
         let mut computed = match self.load(&self.lease, None, limit, now).await? {
             Loaded::Idle if self.unfilled.is_empty() => return Ok(Progress::Idle),
             Loaded::Idle => {
-                self.fill(now).await?;
+                self.fill_in_turn(now).await?;
                 return Ok(Progress::Moved);
             }
             Loaded::Control(event) => {
+                // It stands alone at any size.
+                self.tried = 1;
                 self.control(*event).await?;
                 return Ok(Progress::Moved);
             }
@@ -181,6 +209,7 @@ impl Lane {
         };
         loop {
             let Computed { batch, full, alone, outcome, gathers, loading, computing } = computed;
+            self.tried = batch;
             let Done { prepared, ahead, made, tally } = match outcome {
                 Ok(done) => done,
                 Err(stop) => {
@@ -194,7 +223,7 @@ impl Lane {
                     let committed = self.commit(prepared).await;
                     (committed, began.elapsed())
                 },
-                self.ahead(&ahead, gathers),
+                async { self.ahead(&ahead, gathers).await.unwrap_or_else(|error| self.met_ahead(&error)) },
             );
             let (committed, committing) = committed;
             if committed.is_err() {
@@ -204,10 +233,10 @@ impl Lane {
                 Ok(lease) => lease,
                 Err(EngineError::Store(StoreError::UniqueConflict(keys))) => {
                     self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
-                    return Ok(Progress::Moved);
+                    return self.rerun();
                 }
                 // Loaded objects moved meanwhile: the next attempt loads them again.
-                Err(EngineError::Store(StoreError::VersionConflict(_))) => return Ok(Progress::Moved),
+                Err(EngineError::Store(StoreError::VersionConflict(_))) => return self.rerun(),
                 Err(error) => return Err(error),
             };
             self.reached(lease);
@@ -216,15 +245,28 @@ impl Lane {
             }
             since = Instant::now();
             record(tally, loading, computing, committing);
-            match next? {
+            match next {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
                 _ => {
                     self.gathers = gathers;
-                    self.fill(now).await?;
+                    self.fill_in_turn(now).await?;
                     return Ok(Progress::Moved);
                 }
             }
         }
+    }
+
+    /// The batch is made again: with other seeds, or with the objects as they are by now.
+    fn rerun(&mut self) -> Result<Progress, EngineError> {
+        self.reruns += 1;
+        if self.reruns > RERUNS { Err(EngineError::InTheWay) } else { Ok(Progress::Moved) }
+    }
+
+    /// What fails ahead of its turn is met again in its turn.
+    fn met_ahead(&self, error: &EngineError) -> Option<Computed> {
+        tracing::warn!(tenant.id = self.lease.tenant.0, %error, "Reading ahead failed.");
+        self.forget();
+        None
     }
 
     /// Lets events come in, as long as they do.
@@ -234,7 +276,7 @@ impl Lane {
     }
 
     async fn commit(&self, prepared: JoinHandle<Prepared>) -> Result<Lease, EngineError> {
-        let prepared = prepared.await.map_err(|_| EngineError::Panicked)?;
+        let prepared = prepared.await?;
         Ok(self.shared.store.commit_prepared(&self.scope, &self.lease, prepared).await?)
     }
 
@@ -293,9 +335,9 @@ impl Lane {
     async fn compute(&self, batch: Batch) -> Result<Computed, EngineError> {
         let began = Instant::now();
         let Batch { input, full, timers, gathers, loading } = batch;
-        let alone = Alone::of(&input, &timers);
+        let alone = Alone::of(&input.plan, &input.events, &timers);
         let batch = input.events.len() + timers.len();
-        let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Panicked)?;
+        let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Stopping)?;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -307,7 +349,7 @@ impl Lane {
             output.changes.disarmed.extend(orphans);
             Ok(output)
         });
-        let outcome = match computed.await.map_err(|_| EngineError::Panicked)? {
+        let outcome = match computed.await? {
             Ok(output) => Ok(self.done(output).await?),
             Err(stop) => Err(stop),
         };
@@ -322,6 +364,9 @@ impl Lane {
         let marker = self.shared.sealer.marker();
         Suppressions { store, scope, catalog, marker }.unpropose(&mut changes).await?;
         changes.wall = (self.shared.clock)();
+        for fault in &changes.faults {
+            metrics::counter!("openhub_faults_total", "kind" => fault.kind.name()).increment(1);
+        }
         let catalog = self.catalog.clone();
         let done = tokio::task::spawn_blocking(move || {
             let (needs, picks) = (catalog.segments.needs(), catalog.segments.picks());
@@ -329,7 +374,7 @@ impl Lane {
             changes.sort();
             (known, Ahead::of(&changes, needs), changes)
         });
-        let (known, ahead, changes) = done.await.map_err(|_| EngineError::Panicked)?;
+        let (known, ahead, changes) = done.await?;
         let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
         self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
         Ok(Done { prepared, ahead, made, tally })
@@ -339,7 +384,7 @@ impl Lane {
         self.lease = lease;
         self.shared.clocks.note(&lease);
         self.shared.positions.reach(lease.tenant, lease.checkpoint);
-        self.failures = 0;
+        (self.failures, self.reruns) = (0, 0);
         self.needs.clear();
         if !self.retries.is_empty() {
             self.retries = Retries::default();
@@ -378,57 +423,14 @@ impl Lane {
                 Some(alone) => {
                     self.failures += 1;
                     tracing::warn!(tenant.id = self.lease.tenant.0, %fault, attempt = self.failures, "An item failed.");
+                    // The last time, what the machine stopped is the fault of the row that it stopped at.
+                    self.retries.give_up = self.failures + 1 >= ATTEMPTS;
                     if self.failures >= ATTEMPTS {
-                        self.set_aside(alone, &fault, now).await?;
+                        self.set_aside(alone, &Reason::from(&fault), now).await?;
                     }
                 }
             },
         }
-        Ok(())
-    }
-
-    /// The checkpoint passes an event that cannot be computed; a run whose timer cannot be computed fails. A customer whose
-    /// waking cannot be computed, since a rule on what they enter or leave fails, is woken once more later.
-    async fn set_aside(&mut self, alone: Alone, fault: &ComputeFault, now: Timestamp) -> Result<(), EngineError> {
-        self.forget();
-        let mut changes =
-            Changes { checkpoint: self.lease.checkpoint, clock: self.lease.clock, wall: now, ..Changes::default() };
-        match alone {
-            Alone::Event { position, message_id, clock } => {
-                changes.checkpoint = position;
-                changes.clock = clock;
-                changes.set_aside.push(SetAside { position, message_id, fault: fault.to_string(), at: now });
-            }
-            Alone::Timer { timer, until } if timer == wake_timer(timer.part, timer.due) => {
-                let due = until + AGAIN;
-                changes.disarmed.push(timer);
-                changes.armed.push(wake_timer(timer.part, due));
-                changes.wakes.push(Wake { customer: timer.part, due: Some(due) });
-            }
-            Alone::Timer { timer, .. } => {
-                let runs = self.shared.store.waiting_runs(&self.scope, &[timer.part]).await?;
-                let failed = runs.into_iter().filter(|run| run.id == timer.id);
-                changes.runs.extend(failed.map(|mut run| {
-                    run.status = RunStatus::Failed;
-                    run.fault = Some(fault.to_string());
-                    run.ended_at = Some(timer.due);
-                    run.due = None;
-                    run.awaits = None;
-                    run
-                }));
-                changes.counts.extend(changes.runs.iter().map(|run| NodeCount {
-                    journey: run.journey.clone(),
-                    version: run.version,
-                    node: run.node.clone(),
-                    entered: 0,
-                    waiting: -1,
-                }));
-                changes.disarmed.push(timer);
-            }
-        }
-        let lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
-        metrics::counter!("openhub_set_aside_total").increment(1);
-        self.reached(lease);
         Ok(())
     }
 }

@@ -4,8 +4,10 @@
 //! The engine is the one writer of customers, runs and timers. COMPUTE (`compute/`) is a pure function of
 //! what LOAD read; everything it changes leaves in one transaction.
 
+pub mod again;
 mod ahead;
 mod alone;
+mod aside;
 mod body;
 pub mod catalog;
 mod compute;

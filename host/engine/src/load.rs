@@ -34,6 +34,13 @@ pub enum Next {
     },
 }
 
+/// The events and timers of the next attempt, and nothing of their customers yet.
+pub enum Picked {
+    Idle,
+    Control(Box<Event>),
+    Batch { plan: Plan, events: Vec<Event>, timers: Vec<Timer> },
+}
+
 pub struct Reader<'a> {
     pub store: &'a Store,
     pub scope: &'a Scope,
@@ -61,6 +68,19 @@ impl Reader<'_> {
     /// At most `limit` events and twice as many timers; one of them, if `limit` is 1. `now` is the host's clock, which
     /// moves live tenants.
     pub async fn next(&self, limit: usize, now: Timestamp) -> Result<Next, EngineError> {
+        Ok(match self.pick(limit, now).await? {
+            Picked::Idle => Next::Idle,
+            Picked::Control(event) => Next::Control(event),
+            Picked::Batch { plan, events, timers } => {
+                let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
+                let input = self.read(plan, events, timer_parts).await?;
+                Next::Batch { input: Box::new(input), timers }
+            }
+        })
+    }
+
+    /// Which items the next attempt takes.
+    pub async fn pick(&self, limit: usize, now: Timestamp) -> Result<Picked, EngineError> {
         let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.held().unread.take(checkpoint);
         if events.len() < limit {
@@ -70,7 +90,7 @@ impl Reader<'_> {
         let mut rest = events.split_off(limit.min(events.len()));
         if let Some(control) = events.iter().position(is_control) {
             if control == 0 {
-                return Ok(Next::Control(Box::new(events.swap_remove(0))));
+                return Ok(Picked::Control(Box::new(events.swap_remove(0))));
             }
             rest = Vec::new();
             events.truncate(control);
@@ -82,7 +102,7 @@ impl Reader<'_> {
             ClockKind::Live => reached.unwrap_or(clock).max(Timestamp::from_micros(now.micros() + 1)),
             ClockKind::Replay => match reached {
                 Some(reached) => reached,
-                None => return Ok(Next::Idle),
+                None => return Ok(Picked::Idle),
             },
         };
         let most = if limit == 1 { 1 } else { limit * TIMERS };
@@ -94,16 +114,14 @@ impl Reader<'_> {
         let mut plan = Plan::cut(clock, checkpoint, until, &mut events, &mut rest, bounds, upto);
         self.held().unread.put(plan.checkpoint, rest);
         if events.is_empty() && timers.is_empty() {
-            return Ok(Next::Idle);
+            return Ok(Picked::Idle);
         }
         if limit == 1 && !events.is_empty() {
             // One item alone: the event was not cut, so no timer is due before it.
             timers.clear();
             plan.alone();
         }
-        let timer_parts: Vec<PartId> = timers.iter().map(|timer| timer.part).collect();
-        let input = self.read(plan, events, timer_parts).await?;
-        Ok(Next::Batch { input: Box::new(input), timers })
+        Ok(Picked::Batch { plan, events, timers })
     }
 
     /// What `plan` needs to know of the customers of these events, and of these.
@@ -270,7 +288,7 @@ async fn read_bodies(events: Vec<Event>) -> Result<(Vec<Event>, Vec<Body>), Engi
         let bodies = events.iter().map(body).collect();
         (events, bodies)
     });
-    read.await.map_err(|_| EngineError::Panicked)
+    Ok(read.await?)
 }
 
 fn distinct(parts: impl Iterator<Item = PartId>) -> Vec<PartId> {

@@ -21,6 +21,18 @@ pub(crate) enum StepError {
 }
 
 impl StepError {
+    fn code(&self) -> &'static str {
+        match self {
+            StepError::NoAddress(_) => "no-address",
+            StepError::Template(_) => "template",
+            StepError::WrongType { .. } => "wrong-type",
+            StepError::Refused(_) => "object-refused",
+            StepError::State(_) => "unreadable-state",
+            StepError::NoSuchNode { .. } => "no-such-node",
+            StepError::Endless => "endless",
+        }
+    }
+
     /// As the run's fault shows it: where, and what.
     pub(crate) fn at(self, pointer: impl Into<String>) -> Failure {
         Failure { pointer: pointer.into(), error: self }
@@ -34,6 +46,12 @@ pub(crate) struct Failure {
     pointer: String,
     #[source]
     error: StepError,
+}
+
+impl Failure {
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::new(self.pointer.as_str(), self.error.code(), self.error.to_string())
+    }
 }
 
 fn said(faults: &[Fault]) -> String {

@@ -122,15 +122,17 @@ impl Journey {
     pub fn advance(&self, run: &mut Run, input: Input<'_>, facts: &Facts<'_>) -> Step {
         let mut entered = Vec::new();
         if run.status != RunStatus::Waiting {
-            return Step { entered, messages: Vec::new(), next: Next::Ignored };
+            return Step { entered, messages: Vec::new(), next: Next::Ignored, fault: None };
         }
         let mut walk = Walk { run, facts, templates: &self.graph.templates, messages: Vec::new() };
+        let mut fault = None;
         let next = self.walk(&mut walk, &input, &mut entered).unwrap_or_else(|failure| {
             end(walk.run, RunStatus::Failed, facts);
             walk.run.fault = Some(failure.to_string());
+            fault = Some(failure.fault());
             Next::Rest
         });
-        Step { entered, messages: walk.messages, next }
+        Step { entered, messages: walk.messages, next, fault }
     }
 
     fn walk(&self, walk: &mut Walk<'_>, input: &Input<'_>, entered: &mut Vec<String>) -> Result<Next, Failure> {

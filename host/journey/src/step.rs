@@ -61,6 +61,8 @@ pub struct Step {
     pub entered: Vec<String>,
     pub messages: Vec<NewMessage>,
     pub next: Next,
+    /// Why the run failed, if it did by this input: at which field of which node.
+    pub fault: Option<Fault>,
 }
 
 /// What the run does now.

@@ -75,10 +75,43 @@ impl StoreError {
             || matches!(self, StoreError::Unavailable | StoreError::Unknown)
     }
 
+    /// Whether the database refuses this statement, or holds what cannot be read, and would do so again: what was written is at
+    /// fault, and not the database. Full disks, locks and the like are none of it.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            StoreError::Corrupt(_) => true,
+            StoreError::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_refused(&code)),
+            StoreError::Database(
+                sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::TypeNotFound { .. },
+            ) => true,
+            _ => false,
+        }
+    }
+
+    /// What it is, and what the database said.
+    pub fn detail(&self) -> String {
+        match self {
+            StoreError::Database(source) => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether a statement ran into its bound of time (SQLite: 9, interrupted; PostgreSQL: 57014, query canceled).
     pub(crate) fn is_cut_off(&self) -> bool {
         let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "9" || code == "57014")
+    }
+}
+
+/// PostgreSQL: a value (22), a constraint (23), a statement (42) or a limit of the program (54). SQLite, of whose codes the last
+/// byte is the kind: an error of the statement (1), too big (18), a constraint (19), a mismatch (20), a range (25).
+fn is_refused(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 1 | 18 | 19 | 20 | 25),
+        _ => ["22", "23", "42", "54"].iter().any(|class| code.starts_with(class)),
     }
 }
 

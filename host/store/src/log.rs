@@ -103,6 +103,20 @@ impl Store {
         rows.into_iter().map(event).collect()
     }
 
+    /// Where the engine goes on behind `after`, whatever stands there, and its messageId.
+    pub async fn next_position(&self, scope: &Scope, after: i64) -> Result<Option<(i64, String)>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, String),
+            "SELECT position, message_id FROM events WHERE tenant_id = $1 AND position > $2 AND origin = 0 \
+             ORDER BY position LIMIT 1",
+            scope.tenant().0,
+            after,
+        );
+        Ok(rows.into_iter().next())
+    }
+
     /// Events by position, ascending.
     pub async fn events(&self, scope: &Scope, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
         let mut reading = self.reading(scope).await?;

@@ -20,6 +20,7 @@ mod replay;
 mod restart;
 mod segment_libraries;
 mod segments;
+mod stands_still;
 mod totals;
 mod transfer;
 mod verdicts;

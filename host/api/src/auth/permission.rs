@@ -33,6 +33,8 @@ permissions! {
     ClockWrite = "clock:write",
     StatusRead = "status:read",
     SettingsWrite = "settings:write",
+    FaultsRead = "faults:read",
+    FaultsWrite = "faults:write",
     PrivacyRead = "privacy:read",
     PrivacyWrite = "privacy:write",
 }

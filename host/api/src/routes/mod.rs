@@ -6,6 +6,7 @@ mod customers;
 mod erasures;
 mod events;
 mod export;
+mod faults;
 mod identity_kinds;
 mod journeys;
 mod matches;
@@ -89,6 +90,10 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(export::customers::export_customers))
         .routes(routes!(export::events::export_events))
         .routes(routes!(export::objects::export_objects))
+        .routes(routes!(faults::list::list_faults))
+        .routes(routes!(faults::get::get_fault))
+        .routes(routes!(faults::retry::retry_fault))
+        .routes(routes!(faults::discard::discard_fault))
         .routes(routes!(clock::get::get_clock, clock::advance::advance_clock))
         .routes(routes!(status::get::get_status))
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod customer;
+mod fault;
 mod history;
 mod privacy;
 mod profile;
@@ -10,6 +11,7 @@ mod segment;
 
 pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
+pub(crate) use fault::ListedFaultView;
 pub(crate) use history::{HistoryEntry, HistoryPage, ValueKind};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};

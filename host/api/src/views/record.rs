@@ -4,10 +4,11 @@ use openhub_engine::catalog::EntryFault;
 use openhub_model::message::MessageStatus;
 use openhub_model::object::Object;
 use openhub_model::{ClockKind, Event, EventKind, Id, Origin, PartId, TenantId, Timestamp};
-use openhub_store::{MessageRow, Standing};
+use openhub_store::{FaultKind, MessageRow, Standing};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::ingest::ORIGINAL;
@@ -230,6 +231,8 @@ pub(crate) struct StatusView {
     clock: Timestamp,
     /// What is not in force though it was asked for: all else is. Known to the node that moves the tenant.
     faults: Vec<CatalogFaultView>,
+    /// How many open faults the list has, by kind: what did not go through. See `/api/v1/faults`.
+    open_faults: BTreeMap<&'static str, i64>,
 }
 
 /// An entry of the catalog that is not in force.
@@ -264,7 +267,12 @@ impl StatusView {
             waiting_runs: standing.waiting_runs,
             clock,
             faults: Vec::new(),
+            open_faults: BTreeMap::new(),
         }
+    }
+
+    pub fn with_open_faults(self, counts: &[(FaultKind, i64)]) -> StatusView {
+        StatusView { open_faults: counts.iter().map(|(kind, count)| (kind.name(), *count)).collect(), ..self }
     }
 
     pub fn with_faults(self, faults: &[EntryFault]) -> StatusView {

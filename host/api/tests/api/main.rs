@@ -8,6 +8,7 @@ mod customers;
 mod door;
 mod events;
 mod export;
+mod faults;
 mod hub;
 mod identities;
 mod journeys;

@@ -1,6 +1,7 @@
 //! A tenant sees nothing of another's: a foreign id is not found.
 
 use crate::hub::Hub;
+use openhub_store::{FaultKind, NewFault, Scope};
 use serde_json::json;
 
 #[tokio::test]
@@ -11,6 +12,9 @@ async fn a_foreign_id_is_not_found() {
     hub.send_events(&theirs, event).await;
     hub.call("PUT", "/api/v1/journeys/secret", &theirs.api_key, Some(json!({}))).await;
     hub.call("PUT", "/api/v1/segments/secret", &theirs.api_key, Some(json!({"static": true}))).await;
+    let fault = NewFault::counted(FaultKind::RowSkipped, "loyalty/earn", "missing", "", "It has no total.");
+    let fault_path = format!("/api/v1/faults/{}", fault.id);
+    hub.store.file_faults(&Scope::of(theirs.id), hub.now(), vec![fault]).await.unwrap();
     let found = hub.get("/api/v1/customers", &theirs.api_key).await;
     let id = found.body["customers"][0]["id"].as_str().unwrap().to_owned();
     for path in [
@@ -25,11 +29,17 @@ async fn a_foreign_id_is_not_found() {
         "/api/v1/segments/secret/members".to_owned(),
         "/api/v1/segments/secret/export".to_owned(),
         format!("/api/v1/segments/secret/why?customer={id}"),
+        fault_path.clone(),
         "/api/v1/journeys/secret".to_owned(),
         "/api/v1/journeys/secret/counts".to_owned(),
     ] {
         assert_eq!(hub.get(&path, &theirs.api_key).await.status, 200, "{path}");
         assert_eq!(hub.get(&path, &ours.api_key).await.status, 404, "{path}");
+    }
+    assert_eq!(hub.get("/api/v1/faults", &ours.api_key).await.body["faults"], json!([]));
+    for verb in ["retry", "discard"] {
+        let foreign = hub.post(&format!("{fault_path}/{verb}"), &ours.api_key, json!({})).await;
+        assert_eq!(foreign.status, 404, "{verb}");
     }
     let change = Some(json!({"tags": {"vip": true}}));
     let patch = hub.call("PATCH", &format!("/api/v1/customers/{id}"), &ours.api_key, change).await;

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod export;
+pub mod faults;
 pub mod import;
 pub mod key;
 pub mod plugin;

@@ -6,6 +6,7 @@ use openhub_model::manifest::{Read, RuleShape, Type};
 use serde_json::Value;
 
 use super::{Enabled, ReadPath, WritePath};
+use crate::compute::Only;
 use crate::enable;
 
 pub struct Reading {
@@ -56,6 +57,10 @@ impl Rule {
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
         let (name, digest) = (shape.name.as_str().into(), owner.installation.digest.as_str().into());
         Rule { name, on, reads, writes, params, owner: owner.clone(), digest, reads_state }
+    }
+
+    pub fn is(&self, only: &Only) -> bool {
+        self.owner.installation.name == only.plugin && *self.name == *only.rule
     }
 
     pub fn node(&self) -> enable::Node {

@@ -32,6 +32,15 @@ pub struct Happening {
     pub body: Option<Box<Body>>,
     pub properties: Value,
     pub subject: Option<Identity>,
+    /// It is computed again for one rule that failed on it, and for nothing else.
+    pub only: Option<Box<Only>>,
+}
+
+/// A rule by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    pub plugin: String,
+    pub rule: String,
 }
 
 impl Happening {
@@ -52,6 +61,7 @@ impl Happening {
             body: None,
             properties: Value::Null,
             subject: event.subject.clone(),
+            only: None,
         }
     }
 

@@ -6,9 +6,8 @@ use hashbrown::HashMap;
 use openhub_journey::{Facts, Input, Journey, Moment, Next};
 use openhub_model::condition::{Truth, properties_match};
 use openhub_model::message::NewMessage;
-use openhub_model::run::RunStatus;
-use openhub_model::{Cause, Customer, Identity, PartId, Span, Timestamp};
-use openhub_store::{Entry, NodeCount};
+use openhub_model::{Cause, Customer, Fault, Identity, PartId, Span, Timestamp};
+use openhub_store::{Entry, FaultKind, NewFault, NodeCount};
 use serde_json::Value;
 
 use super::customer::{Lane, Tracked};
@@ -158,6 +157,9 @@ impl Batch<'_> {
                 tracked.changed |= step.next != Next::Ignored;
                 step
             };
+            if let Some(fault) = step.fault {
+                self.run_failed(lane, run, journey, &fault);
+            }
             self.traces.entered(journey, step.entered);
             self.traces.messages.extend(step.messages);
             match step.next {
@@ -197,6 +199,24 @@ impl Batch<'_> {
         }
         self.lanes[lane].standing.touch(catalog.segments.on_journey(journey.name()));
         self.lanes[lane].ended(run, journey, now);
+    }
+}
+
+impl Batch<'_> {
+    /// A run that fails is in the list, with its node and why; a log line says as much as says nothing of the customer.
+    fn run_failed(&mut self, lane: usize, run: usize, journey: &Journey, fault: &Fault) {
+        let run = &self.lanes[lane].runs[run].run;
+        tracing::warn!(
+            tenant.id = self.tenant.0,
+            journey = journey.name(),
+            run.id = %run.id,
+            node = run.node,
+            code = fault.code,
+            "A run failed: `openhub faults` says why."
+        );
+        let subject = format!("{}/{}", journey.name(), run.node);
+        let filed = NewFault::one(FaultKind::Run, &run.id.to_string(), subject, &fault.code, fault.message.as_str());
+        self.faults.push(NewFault { place: fault.pointer.clone(), part: Some(run.part), ..filed });
     }
 }
 
@@ -253,9 +273,6 @@ impl Lane {
         let tracked = &mut self.runs[run];
         if tracked.waits() || !tracked.changed {
             return;
-        }
-        if tracked.run.status == RunStatus::Failed {
-            tracing::warn!(journey = journey.name(), run.id = %tracked.run.id, node = tracked.run.node, "A run failed.");
         }
         tracked.run.ended_at.get_or_insert(now);
         let part = tracked.run.part;

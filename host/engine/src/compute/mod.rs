@@ -5,6 +5,7 @@
 //! plugin is called once a wave with the rows of all customers. Customers whom the batch may join take turns.
 
 mod absorb;
+mod bisect;
 mod claims;
 mod cluster;
 mod customer;
@@ -35,7 +36,7 @@ use crate::catalog::Catalog;
 use crate::held::Known;
 
 pub use claims::{PROPOSED, REFUSED};
-pub use event::Happening;
+pub use event::{Happening, Only};
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, RequestKey, Retries};
 pub use review::{Review, review};

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{Fault, Id, Object, PartId, Seed};
-use openhub_runtime::{Accepted, CallContext, Change};
-use openhub_store::ObjectChange;
+use openhub_runtime::{Accepted, CallContext, CallFault, Change};
+use openhub_store::{FaultKind, NewFault, ObjectChange};
 use serde_json::Value;
 
 use super::Now;
+use super::bisect::bisect;
 use super::retry::RequestKey;
 use super::wave::{Batch, Stop};
 use crate::catalog::ObjectType;
@@ -137,12 +138,27 @@ impl Batch<'_> {
             settings: object.owner.settings.clone(),
             dry_run: false,
         };
-        let checked = object.owner.plugin.check(&call, &object.shape.name, changes);
-        let checked = checked.map_err(|fault| Stop::fault(&object.owner, &object.shape.name, &fault))?;
-        self.tally.calls += 1;
-        self.tally.rows += asked.len() as u64;
-        self.tally.fuel += checked.receipt.fuel;
-        for (request, answer) in asked.into_iter().zip(checked.answers) {
+        let (plugin, name) = (&object.owner.plugin, &object.shape.name);
+        let checked =
+            bisect(changes.len(), self.retries.give_up, |range| plugin.check(&call, name, changes[range].to_vec()));
+        let checked = checked.map_err(|fault| Stop::fault(&object.owner, name, &fault))?;
+        let mut results = Vec::with_capacity(asked.len());
+        for (range, answered) in checked {
+            self.tally.calls += 1;
+            match answered {
+                Ok(checked) => {
+                    self.tally.rows += range.len() as u64;
+                    self.tally.fuel += checked.receipt.fuel;
+                    results.extend(checked.answers);
+                }
+                // What the check breaks off on is refused, like what it refuses itself.
+                Err(fault) => {
+                    self.broke_off(object, asked[range.start], &fault);
+                    results.push(Err(vec![Fault::new("", "plugin-failed", fault.to_string())]));
+                }
+            }
+        }
+        for (request, answer) in asked.into_iter().zip(results) {
             let result = match answer {
                 Ok(accepted) => self.accept(&object.shape, request, accepted)?,
                 Err(faults) => Err(faults),
@@ -151,6 +167,14 @@ impl Batch<'_> {
             answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, kind, result });
         }
         Ok(())
+    }
+
+    fn broke_off(&mut self, object: &ObjectType, request: &Request, fault: &CallFault) {
+        self.tally.row_faults += 1;
+        let subject = format!("{}/{}", object.owner.installation.name, object.shape.name);
+        let of = format!("{}/{}", request.key.0, request.key.1);
+        let filed = NewFault::one(FaultKind::Object, &of, subject, fault.kind.as_str(), fault.message.as_str());
+        self.faults.push(NewFault { message_id: Some(request.cause.clone()), part: request.part, ..filed });
     }
 
     /// The question to the plugin; refused at once if its attempts are spent or it changes what is not there.
@@ -237,6 +261,7 @@ impl Batch<'_> {
             body: None,
             properties: Value::Null,
             subject: None,
+            only: None,
         };
         for (ordinal, (name, properties)) in events.into_iter().enumerate() {
             let properties = serde_json::from_str(&properties).unwrap_or_default();

@@ -16,6 +16,8 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone, Debug, Default)]
 pub struct Retries {
     spent: HashMap<RequestKey, u32>,
+    /// What the machine stopped again and again counts as the fault of its row.
+    pub give_up: bool,
 }
 
 impl Retries {
@@ -30,6 +32,6 @@ impl Retries {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.spent.is_empty()
+        self.spent.is_empty() && !self.give_up
     }
 }

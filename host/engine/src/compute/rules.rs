@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use openhub_model::identity::Authority;
 use openhub_model::{Cause, Id, Identity, NewEvent};
-use openhub_runtime::{Action, CallContext, Outcome};
+use openhub_runtime::{Action, CallContext, CallFault, Outcome};
+use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
+use super::bisect::bisect;
 use super::claims::PROPOSED;
 use super::customer::Item;
 use super::event::{Happening, MAX_DEPTH};
@@ -26,6 +28,11 @@ impl Batch<'_> {
         let mut triggered: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (turn, (_, item)) in wave.iter().enumerate() {
             let Item::Event(event) = item else { continue };
+            if let Some(only) = &event.only {
+                let rule = self.catalog.rules.iter().position(|rule| rule.is(only));
+                rule.into_iter().for_each(|rule| triggered.entry(rule).or_default().push(turn));
+                continue;
+            }
             let rules = self.catalog.rules_on.get(&event.name).filter(|_| event.triggers());
             for rule in rules.into_iter().flatten() {
                 triggered.entry(*rule).or_default().push(turn);
@@ -59,14 +66,39 @@ impl Batch<'_> {
             settings: rule.owner.settings.clone(),
             dry_run: false,
         };
-        let batch = project(self.tenant, rule, &rows);
-        let evaluated = rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch);
-        let evaluated = evaluated.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
-        self.tally.calls += 1;
-        self.tally.rows += u64::from(batch.rows);
-        self.tally.fuel += evaluated.receipt.fuel;
-        self.apply(rule, &sent, evaluated.outcome);
+        // All of them read the state before the call, whichever piece they are called in.
+        let pieces = bisect(rows.len(), self.retries.give_up, |range| {
+            let batch = project(self.tenant, rule, &rows[range]);
+            rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch)
+        });
+        let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
+        for (range, evaluated) in pieces {
+            self.tally.calls += 1;
+            match evaluated {
+                Ok(evaluated) => {
+                    self.tally.rows += range.len() as u64;
+                    self.tally.fuel += evaluated.receipt.fuel;
+                    self.apply(rule, &sent[range], evaluated.outcome);
+                }
+                Err(fault) => self.go_without(rule, sent[range.start], &fault),
+            }
+        }
         Ok(())
+    }
+
+    /// The event goes on without the rule that fails on it; the pair waits in the list of faults, to be tried again.
+    fn go_without(&mut self, rule: &Rule, turn: &Turn, fault: &CallFault) {
+        let (_, Item::Event(event)) = turn else { return };
+        self.tally.row_faults += 1;
+        let subject = format!("{}/{}", rule.owner.installation.name, rule.name);
+        let filed =
+            NewFault::one(FaultKind::Rule, &event.message_id, subject, fault.kind.as_str(), fault.message.as_str());
+        self.faults.push(NewFault {
+            position: (event.depth == 0 && event.only.is_none()).then_some(event.position),
+            message_id: Some(event.message_id.to_string()),
+            part: event.part,
+            ..filed
+        });
     }
 
     fn apply(&mut self, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
@@ -230,6 +262,7 @@ impl Batch<'_> {
             body: None,
             properties,
             subject,
+            only: None,
         }));
         self.events.push(event);
     }

@@ -205,6 +205,7 @@ impl<'a> Moment<'a> {
             body: None,
             properties: Value::Null,
             subject: None,
+            only: None,
         }
     }
 }

@@ -3,18 +3,18 @@
 use hashbrown::HashMap;
 use openhub_model::{Event, EventKind, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
-use openhub_store::{Changes, Decision, NewMatch};
+use openhub_store::{Changes, Decision, NewFault, NewMatch};
 use serde_json::Value;
 
 use super::claims::Claims;
 use super::cluster::{Cluster, Links};
 use super::customer::{Item, Lane, Member, Tracked};
-use super::event::Happening;
+use super::event::{Happening, Only};
 use super::journeys::Traces;
 use super::objects::{Request, Slot};
 use super::segments::{Moment, wake_timer};
 use super::{ComputeFault, Fire, Homes, Input, Made, Output, RequestKey, Retries, Tally};
-use crate::body::Body;
+use crate::body::{Body, Retry};
 use crate::catalog::{Catalog, Enabled};
 use crate::held::Known;
 
@@ -54,6 +54,7 @@ pub struct Batch<'a> {
     pub(super) requests: Vec<Request>,
     pub(super) made: Made,
     pub(super) events: Vec<NewEvent>,
+    pub(super) faults: Vec<NewFault>,
     pub(super) arrivals: Vec<NewEvent>,
     pub(super) traces: Traces,
     pub(super) tally: Tally,
@@ -136,6 +137,7 @@ impl<'a> Batch<'a> {
             requests: Vec::new(),
             made: Made::new(),
             events: Vec::new(),
+            faults: Vec::new(),
             arrivals: Vec::new(),
             traces: Traces::default(),
             tally: Tally::default(),
@@ -218,6 +220,7 @@ impl<'a> Batch<'a> {
             messages,
             counts,
             events: self.events,
+            faults: self.faults,
             arrivals: self.arrivals,
             claims: self.claims.made,
             matches: self.matches,
@@ -292,7 +295,8 @@ pub fn named(body: &Body, event: &Event, catalog: &Catalog) -> Vec<Identity> {
 }
 
 fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) -> Happening {
-    Happening {
+    let again = body.retry.take().map(|retry| *retry);
+    let happening = Happening {
         message_id: event.message_id.as_str().into(),
         part: event.part,
         authority: event.authority,
@@ -307,5 +311,17 @@ fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) ->
         properties: std::mem::replace(&mut body.properties, Value::Null),
         subject: body.subject(),
         body: (!body.is_plain(event.kind)).then(|| Box::new(body)),
+        only: None,
+    };
+    match again {
+        None => happening,
+        // Its effects have the causes that they would have had.
+        Some(Retry { plugin, rule, message_id, event: name, properties }) => Happening {
+            message_id: message_id.as_str().into(),
+            name,
+            properties,
+            only: Some(Box::new(Only { plugin, rule })),
+            ..happening
+        },
     }
 }

@@ -67,7 +67,7 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
     assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1)]);
     store.file_faults(&scope, at(9), vec![skipped(1)]).await?;
     assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1), (FaultKind::RowSkipped, 1)]);
-    let much_later = openhub_model::Timestamp::from_micros(91 * 86_400_000_000 + 8);
+    let much_later = openhub_model::Timestamp::from_micros(90 * 86_400_000_000 + 8);
     let last = NewFault::counted(FaultKind::Object, "coupon", "trap", "", "The check broke off.");
     store.file_faults(&scope, much_later, vec![last]).await?;
     let kept = store.faults(&scope, &FaultFilter { limit: 9, ..FaultFilter::default() }).await?;

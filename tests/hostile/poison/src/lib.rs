@@ -1,4 +1,5 @@
-//! Rules that panic on one row: the amount 13, and whoever leaves the segment `poison`.
+//! Rules that panic on one row: the amount 13, whoever leaves the segment `poison`, and who is not cured. And an object whose
+//! check panics on one weight.
 
 use openhub_sdk::prelude::*;
 
@@ -38,4 +39,41 @@ pub fn left(row: Left) -> Parting {
     Parting { left: To(true) }
 }
 
-openhub_sdk::plugin! { rules: [poison, left] }
+#[derive(Reads)]
+pub struct Patient {
+    #[read("event.properties.dose")]
+    pub dose: i64,
+    #[read("customer.attributes.cured")]
+    pub cured: Option<bool>,
+}
+
+#[derive(Default, Writes)]
+pub struct Treatment {
+    #[write("customer.attributes.dose")]
+    pub dose: Set<i64>,
+}
+
+#[rule(on = "Treated")]
+pub fn fragile(row: Patient) -> Treatment {
+    assert!(row.cured == Some(true), "this one is not cured");
+    Treatment { dose: To(row.dose) }
+}
+
+#[derive(Clone, Debug, PartialEq, DataObject)]
+#[object(name = "relic", version = 1)]
+pub struct Relic {
+    pub weight: i64,
+}
+
+impl Check for Relic {
+    fn check(change: Change<Relic>) -> Result<Accepted<Relic>, Vec<Fault>> {
+        match change.operation {
+            Operation::Create(relic) | Operation::Update { new: relic, .. } | Operation::Delete(relic) => {
+                assert_ne!(relic.weight, 13, "this relic is cursed");
+                Ok(Accepted::new(format!("relic-{}", change.seed), relic))
+            }
+        }
+    }
+}
+
+openhub_sdk::plugin! { rules: [poison, left, fragile], objects: [Relic] }

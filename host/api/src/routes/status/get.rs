@@ -19,10 +19,12 @@ pub(crate) async fn get_status(
     access: Authorized<StatusRead>,
 ) -> Result<Json<StatusView>, Problem> {
     let standing = app.store.standing(&access.scope).await?;
+    let open = app.store.open_faults(&access.scope).await?;
     let clock = match tenant(&app, &access.scope).await?.clock {
         ClockKind::Live => app.now(),
         ClockKind::Replay => standing.clock,
     };
     let catalog = app.engine.in_force(&access.scope).await?;
-    Ok(Json(StatusView::new(access.tenant(), standing, clock).with_faults(&catalog.faults)))
+    let status = StatusView::new(access.tenant(), standing, clock).with_open_faults(&open);
+    Ok(Json(status.with_faults(&catalog.faults)))
 }

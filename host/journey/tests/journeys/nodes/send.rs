@@ -77,6 +77,24 @@ fn the_address_is_the_identity_else_the_attribute_of_the_channels_kind() {
     }
 }
 
+/// Who has no phone looks different from who has no name.
+#[test]
+fn e6_a_run_that_fails_says_where_and_why() {
+    let nameless = customer();
+    let mut phoneless = customer();
+    phoneless.set("phone", Value::Null, nameless.attributes.get("phone").expect("it is set").cause.clone());
+    let text = json!({ "text": "{{ customer.attributes.name.first }}" });
+    let mut told = Vec::new();
+    for (content, customer) in [(text, nameless), (json!({}), phoneless)] {
+        let mut trip = Trip::with(send("sms", content), Value::Null, customer);
+        let fault = trip.enter().fault.expect("it fails");
+        assert!(!fault.message.is_empty());
+        told.push((fault.pointer, fault.code));
+    }
+    let expected = [("/nodes/start/content/text", "template"), ("/nodes/start/channel", "no-address")];
+    assert_eq!(told, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+}
+
 #[test]
 fn a_rendered_text_takes_the_type_of_its_field() {
     let total = "{{ trigger.properties.total }}";

@@ -1,0 +1,31 @@
+//! `POST /api/v1/faults/{id}/discard`
+
+use axum::Json;
+use axum::extract::State;
+use openhub_store::FaultStatus;
+use std::sync::Arc;
+
+use super::get::fault;
+use crate::app::App;
+use crate::auth::{Authorized, FaultsWrite};
+use crate::openapi::Problems;
+use crate::parameters::Path;
+use crate::problem::{CONFLICT, Problem};
+use crate::views::ListedFaultView;
+
+/// Closes a fault: nothing more is to be done about it. What is alike and comes later is open again.
+#[utoipa::path(post, path = "/api/v1/faults/{id}/discard", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    responses((status = 200, body = ListedFaultView), Problems))]
+pub(crate) async fn discard_fault(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsWrite>,
+    Path(id): Path<String>,
+) -> Result<Json<ListedFaultView>, Problem> {
+    let scope = &access.scope;
+    let found = fault(&app, scope, &id).await?;
+    if !app.store.close_fault(scope, found.fault.id, FaultStatus::Discarded, None).await? {
+        return Err(Problem::new(CONFLICT, "The fault is not open any more."));
+    }
+    Ok(Json(fault(&app, scope, &id).await?.into()))
+}

@@ -1,0 +1,30 @@
+//! `GET /api/v1/faults/{id}`
+
+use axum::Json;
+use axum::extract::State;
+use openhub_store::{Faulted, Scope};
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::{Authorized, FaultsRead};
+use crate::openapi::Problems;
+use crate::parameters::{Path, id_in_path};
+use crate::problem::Problem;
+use crate::views::ListedFaultView;
+
+/// One fault.
+#[utoipa::path(get, path = "/api/v1/faults/{id}", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    responses((status = 200, body = ListedFaultView), Problems))]
+pub(crate) async fn get_fault(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsRead>,
+    Path(id): Path<String>,
+) -> Result<Json<ListedFaultView>, Problem> {
+    Ok(Json(fault(&app, &access.scope, &id).await?.into()))
+}
+
+pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted, Problem> {
+    let found = app.store.fault(scope, id_in_path(id, "fault")?).await?;
+    found.ok_or_else(|| Problem::not_found("fault"))
+}

@@ -1,0 +1,52 @@
+//! The list of faults, seen and worked off.
+
+use crate::hub::Hub;
+use openhub_store::{FaultKind, NewFault, Scope};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_faults_are_listed_tried_again_and_discarded() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = tenant.api_key.as_str();
+    let event = json!([{"type": "track", "event": "E", "userId": "ada", "messageId": "m-1"}]);
+    hub.send_events(&tenant, event).await;
+    let skipped = NewFault::counted(FaultKind::RowSkipped, "loyalty/earn", "missing", "total", "It has no total.");
+    let aside = NewFault {
+        message_id: Some("m-1".to_owned()),
+        ..NewFault::one(FaultKind::Event, "m-1", "event", "panic", "it panicked")
+    };
+    let (skipped_id, aside_id) = (skipped.id, aside.id);
+    let faults = vec![skipped.clone(), aside, skipped];
+    hub.store.file_faults(&Scope::of(tenant.id), hub.now(), faults).await.unwrap();
+
+    let status = hub.get("/api/v1/status", key).await.body;
+    assert_eq!(status["open_faults"], json!({"event": 1, "row-skipped": 1}));
+    let skips = hub.get("/api/v1/faults?kind=row-skipped&status=open", key).await.body;
+    assert_eq!((&skips["faults"][0]["count"], &skips["faults"][0]["actions"]), (&json!(2), &json!(["discard"])));
+    let mut seen = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = hub.get(&format!("/api/v1/faults?limit=1{after}"), key).await.body;
+        seen.extend(page["faults"].as_array().unwrap().iter().map(|fault| fault["kind"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    seen.sort_by_key(ToString::to_string);
+    assert_eq!(seen, ["event", "row-skipped"]);
+
+    let path = |id: openhub_model::Id, verb: &str| format!("/api/v1/faults/{id}{verb}");
+    assert_eq!(hub.post(&path(skipped_id, "/retry"), key, json!({})).await.status, 409, "it has no event");
+    let retried = hub.post(&path(aside_id, "/retry"), key, json!({})).await;
+    assert_eq!((retried.status, &retried.body["status"]), (200, &json!("retried")), "{retried:?}");
+    assert_eq!(retried.body["actions"], json!([]));
+    assert_eq!(hub.post(&path(aside_id, "/retry"), key, json!({})).await.status, 409, "it is not open any more");
+    let again = hub.get("/api/v1/events?name=E", key).await.body;
+    let ids: Vec<_> = again["events"].as_array().unwrap().iter().map(|event| event["message_id"].clone()).collect();
+    assert_eq!(ids, [json!("m-1"), json!(format!("openhub:retry:{aside_id}:1"))]);
+    assert_eq!(again["events"][0]["occurred_at"], again["events"][1]["occurred_at"]);
+    let discarded = hub.post(&path(skipped_id, "/discard"), key, json!({})).await;
+    assert_eq!((discarded.status, &discarded.body["status"]), (200, &json!("discarded")), "{discarded:?}");
+    assert_eq!(hub.get("/api/v1/status", key).await.body["open_faults"], json!({}));
+    assert_eq!(hub.get("/api/v1/faults", &tenant.write_key).await.status, 403);
+}

@@ -1,0 +1,141 @@
+//! `openhub faults`: works on the database, beside a hub or without one.
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+use openhub_engine::again::again;
+use openhub_model::{ClockKind, Id};
+use openhub_store::{FaultFilter, FaultStatus, Faulted, Scope, Store};
+
+use super::tenant::{look, open};
+use crate::config::{Config, Flags};
+use crate::serve;
+
+/// Faults of a page of the database.
+const PAGE: usize = 1_000;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List what did not go through, the last first.
+    List {
+        /// Name of the tenant.
+        tenant: String,
+        /// Also those that were tried again or discarded.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Try faults again, at a new place in the log: those named, or with `--subject` all of a rule.
+    Retry(Chosen),
+    /// Close faults about which nothing more is to be done.
+    Discard(Chosen),
+}
+
+#[derive(Args)]
+struct Chosen {
+    /// Name of the tenant.
+    tenant: String,
+    /// Ids of faults.
+    #[arg(required_unless_present = "subject")]
+    ids: Vec<Id>,
+    /// All that are open of who is at fault, as `list` names it: `<plugin>/<rule>`.
+    #[arg(long)]
+    subject: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::List { tenant, all, flags } => {
+            let store = look(&Config::load(&flags)?).await?;
+            let listed = list(&store, &tenant, all).await;
+            store.close().await;
+            listed
+        }
+        Command::Retry(chosen) => close(chosen, FaultStatus::Retried).await,
+        Command::Discard(chosen) => close(chosen, FaultStatus::Discarded).await,
+    }
+}
+
+async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
+    let scope = scope(store, tenant).await?;
+    let status = (!all).then_some(FaultStatus::Open);
+    let mut filter = FaultFilter { status, limit: PAGE, ..FaultFilter::default() };
+    loop {
+        let page = store.faults(&scope, &filter).await?;
+        for Faulted { fault, at, .. } in &page {
+            let times = if fault.count > 1 { format!(" ({} times)", fault.count) } else { String::new() };
+            let place = if fault.place.is_empty() { String::new() } else { format!(" at {}", fault.place) };
+            println!(
+                "{}  {at}  {:<11}  {}{place}  {}: {}{times}",
+                fault.id,
+                fault.kind.name(),
+                fault.subject,
+                fault.code,
+                fault.text.escape_debug()
+            );
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => filter.before = Some(last.cursor()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn close(chosen: Chosen, status: FaultStatus) -> Result<()> {
+    let store = open(&Config::load(&chosen.flags)?).await?;
+    let closed = close_in(&store, chosen, status).await;
+    store.close().await;
+    closed
+}
+
+async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<()> {
+    let scope = scope(store, &chosen.tenant).await?;
+    let mut faults = Vec::new();
+    for id in chosen.ids {
+        faults.push(store.fault(&scope, id).await?.with_context(|| format!("there is no fault {id}"))?);
+    }
+    if let Some(subject) = chosen.subject {
+        let status = Some(FaultStatus::Open);
+        let filter = FaultFilter { status, subject: Some(subject), limit: usize::MAX, ..FaultFilter::default() };
+        faults.extend(store.faults(&scope, &filter).await?);
+    }
+    // In the order in which they were met.
+    faults.reverse();
+    let mut done = 0;
+    for Faulted { fault, .. } in &faults {
+        let event = match status {
+            FaultStatus::Retried => {
+                ensure!(fault.kind.can_retry(), "a fault of the kind `{}` cannot be tried again", fault.kind.name());
+                let message_id = fault.message_id.as_deref().unwrap_or_default();
+                let event = store.event(&scope, message_id).await?;
+                let now = now(store, &scope).await?;
+                Some(event.and_then(|event| again(fault, &event, now)).context("its event is not there any more")?)
+            }
+            _ => None,
+        };
+        done += usize::from(store.close_fault(&scope, fault.id, status, event).await?);
+    }
+    println!("{done} of {} faults", faults.len());
+    Ok(())
+}
+
+async fn now(store: &Store, scope: &Scope) -> Result<openhub_model::Timestamp> {
+    let tenant = store.tenant(scope.tenant()).await?.context("the tenant is gone")?;
+    Ok(match tenant.clock {
+        ClockKind::Live => serve::wall_clock(),
+        ClockKind::Replay => store.clock(scope).await?.max(openhub_model::Timestamp::default()),
+    })
+}
+
+async fn scope(store: &Store, tenant: &str) -> Result<Scope> {
+    let found = store.tenant_by_name(tenant).await?.with_context(|| format!("there is no tenant `{tenant}`"))?;
+    Ok(Scope::of(found.id))
+}
