@@ -140,7 +140,8 @@ impl Client {
         assert_eq!(installed.status, StatusCode::CREATED, "{:?}", installed.body);
         let name = installed.body["name"].as_str().expect("a name").to_owned();
         let path = format!("/api/v1/plugins/{name}/enable");
-        let enabled = self.json(Method::POST, &path, key, &serde_json::json!({})).await;
+        let enabled =
+            self.json(Method::POST, &path, key, &serde_json::json!({"accept": installed.body["digest"]})).await;
         assert_eq!(enabled.body["status"], "enabled", "{:?}", enabled.body);
     }
 

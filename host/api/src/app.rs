@@ -9,10 +9,11 @@ use openhub_runtime::Runtime;
 use openhub_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyCache;
+use crate::change::Locks;
 
 /// The hub as the API sees it.
 pub struct App {
@@ -95,14 +96,10 @@ pub(crate) struct Shared {
     pub keys: Arc<KeyCache>,
     pub ingest: Arc<Semaphore>,
     pub api: Arc<Semaphore>,
-    pub catalog: Catalog,
+    pub locks: Locks,
     pub previews: Previews,
     pub openapi: Arc<str>,
 }
-
-/// Held while plugins or journeys change, so that what was checked is what is written.
-#[derive(Clone, Default)]
-pub(crate) struct Catalog(pub Arc<Mutex<()>>);
 
 /// Counts of conditions that are being written: each may keep a connection busy for all of its time.
 #[derive(Clone)]
@@ -129,11 +126,5 @@ impl FromRef<Shared> for Arc<App> {
 impl FromRef<Shared> for Arc<KeyCache> {
     fn from_ref(shared: &Shared) -> Self {
         shared.keys.clone()
-    }
-}
-
-impl FromRef<Shared> for Catalog {
-    fn from_ref(shared: &Shared) -> Self {
-        shared.catalog.clone()
     }
 }

@@ -2,11 +2,12 @@
 
 use openhub_engine::catalog::{ReadPath, WritePath};
 use openhub_engine::uses::{self, Fate};
-use openhub_model::manifest::{Field, Manifest, SecretShape, Type};
+use openhub_model::manifest::{Field, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
 use openhub_model::{Fault, Timestamp, decimal, limits};
 use openhub_runtime::hosts;
-use openhub_store::{Installation, Scope};
+use openhub_store::Scope;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 use crate::app::App;
 use crate::problem::{IN_USE, Problem};
@@ -21,13 +22,13 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
     for (at, rule) in manifest.rules.iter().enumerate() {
         for (index, read) in rule.reads.iter().enumerate() {
             if ReadPath::parse(&read.path).is_none() {
-                let message = format!("`{}` is no path that a rule can read.", read.path);
+                let message = format!("`{}` is no path that a rule can read; those are {READ_PATHS}.", read.path);
                 faults.push(Fault::new(format!("/rules/{at}/reads/{index}/path"), "unknown-path", message));
             }
         }
         for (index, write) in rule.writes.iter().enumerate() {
             if WritePath::parse(&write.path).is_none() {
-                let message = format!("`{}` is no path that a rule can write.", write.path);
+                let message = format!("`{}` is no path that a rule can write; those are {WRITE_PATHS}.", write.path);
                 faults.push(Fault::new(format!("/rules/{at}/writes/{index}/path"), "unknown-path", message));
             }
         }
@@ -67,11 +68,11 @@ fn check_names(manifest: &Manifest) -> Vec<Fault> {
     names.into_iter().filter_map(|(pointer, name)| limits::name(&name, || pointer).err()).collect()
 }
 
-/// Checks the settings and the secrets that are already set against the manifest.
-pub(crate) fn check_settings(installation: &Installation) -> Vec<Fault> {
-    let manifest = &installation.manifest;
+/// Checks settings, as they would be in force, and the secrets that are already set against the manifest. What an older
+/// version left behind is nobody's fault.
+pub(crate) fn check_settings(manifest: &Manifest, settings: &Value, secrets: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let Some(settings) = installation.settings.as_object() else {
+    let Some(settings) = settings.as_object() else {
         return vec![Fault::new("/settings", "wrong-type", "The settings are an object.")];
     };
     check_fields(&manifest.settings, settings, "/settings", &mut faults);
@@ -80,19 +81,13 @@ pub(crate) fn check_settings(installation: &Installation) -> Vec<Fault> {
         match settings.get(&rule.name) {
             Some(Value::Object(params)) => {
                 check_fields(&rule.params, params, &pointer, &mut faults);
-                check_known(params, |name| has(&rule.params, name), &pointer, &mut faults);
             }
             Some(_) => faults.push(Fault::new(pointer, "wrong-type", "A rule's parameters are an object.")),
             None => check_fields(&rule.params, &Map::new(), &pointer, &mut faults),
         }
     }
-    check_bindings(manifest, settings.get(BINDINGS), &mut faults);
-    check_addresses(manifest, &installation.settings, &mut faults);
-    let known = |name: &str| {
-        name == BINDINGS || has(&manifest.settings, name) || manifest.rules.iter().any(|rule| rule.name == name)
-    };
-    check_known(settings, known, "/settings", &mut faults);
-    let is_unset = |secret: &&SecretShape| secret.required && !installation.secrets.contains_key(&secret.name);
+    check_addresses(manifest, &Value::Object(settings.clone()), &mut faults);
+    let is_unset = |secret: &&SecretShape| secret.required && !secrets.contains_key(&secret.name);
     for secret in manifest.secrets.iter().filter(is_unset) {
         let message = format!("Set the secret `{}` first.", secret.name);
         faults.push(Fault::new(step("/secrets", &secret.name), "missing-secret", message));
@@ -110,6 +105,32 @@ fn check_addresses(manifest: &Manifest, settings: &Value, faults: &mut Vec<Fault
     }
 }
 
+/// Checks that everything that is set, or taken away, is something that the plugin has.
+pub(crate) fn check_known_settings(manifest: &Manifest, set: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let Some(set) = set.as_object() else { return faults };
+    for rule in &manifest.rules {
+        if let Some(Value::Object(params)) = set.get(&rule.name) {
+            check_known(params, &names(&rule.params), &step("/settings", &rule.name), &mut faults);
+        }
+    }
+    check_bindings(manifest, set.get(BINDINGS).filter(|bindings| !bindings.is_null()), &mut faults);
+    let mut known = names(&manifest.settings);
+    known.extend(manifest.rules.iter().map(|rule| rule.name.as_str()).chain([BINDINGS]));
+    check_known(set, &known, "/settings", &mut faults);
+    faults
+}
+
+fn names(fields: &[Field]) -> Vec<&str> {
+    fields.iter().map(|field| field.name.as_str()).collect()
+}
+
+/// `one`, `other`, as people are told what there is.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
     for field in fields {
         let pointer = step(pointer, &field.name);
@@ -123,11 +144,11 @@ fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, fa
     }
 }
 
-fn check_known(values: &Map<String, Value>, known: impl Fn(&str) -> bool, pointer: &str, faults: &mut Vec<Fault>) {
-    let unknown = values.keys().filter(|name| !known(name));
-    faults.extend(
-        unknown.map(|name| Fault::new(step(pointer, name), "unknown-field", "The plugin has no such setting.")),
-    );
+fn check_known(values: &Map<String, Value>, known: &[&str], pointer: &str, faults: &mut Vec<Fault>) {
+    for name in values.keys().filter(|name| !known.contains(&name.as_str())) {
+        let message = format!("The plugin has no such setting; it has {}.", listed(known.iter().copied()));
+        faults.push(Fault::new(step(pointer, name), "unknown-field", message));
+    }
 }
 
 /// `{"<rule>": {"on": ["Order Paid"], "reads": {"total": "event.properties.amount"}}}`
@@ -140,7 +161,8 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
     for (name, binding) in bindings {
         let pointer = step(&pointer, name);
         let Some(rule) = manifest.rules.iter().find(|rule| rule.name == *name) else {
-            faults.push(Fault::new(pointer, "unknown-rule", "The plugin has no such rule."));
+            let rules = listed(manifest.rules.iter().map(|rule| rule.name.as_str()));
+            faults.push(Fault::new(pointer, "unknown-rule", format!("The plugin has no such rule; it has {rules}.")));
             continue;
         };
         let on = &binding["on"];
@@ -151,12 +173,17 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
         for (read, path) in binding["reads"].as_object().into_iter().flatten() {
             let pointer = step(&step(&pointer, "reads"), read);
             let Some(declared) = rule.reads.iter().find(|shape| shape.name == *read && shape.bind) else {
-                faults.push(Fault::new(pointer, "unknown-read", "The rule has no such read that can be bound."));
+                let bound = rule.reads.iter().filter(|shape| shape.bind).map(|shape| shape.name.as_str());
+                let message = format!("The rule has no such read that can be bound; those are {}.", listed(bound));
+                faults.push(Fault::new(pointer, "unknown-read", message));
                 continue;
             };
             let is_element = |path: &str| path.contains("[]");
             match path.as_str().filter(|path| ReadPath::parse(path).is_some()) {
-                None => faults.push(Fault::new(pointer, "unknown-path", "This is no path that a rule can read.")),
+                None => {
+                    let message = format!("This is no path that a rule can read; those are {READ_PATHS}.");
+                    faults.push(Fault::new(pointer, "unknown-path", message));
+                }
                 Some(path) if is_element(&declared.path) != is_element(path) => {
                     let message = "A field of a list's elements can be bound to another such, and nothing else can.";
                     faults.push(Fault::new(pointer, "unknown-path", message));
@@ -165,10 +192,6 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
             }
         }
     }
-}
-
-fn has(fields: &[Field], name: &str) -> bool {
-    fields.iter().any(|field| field.name == name)
 }
 
 fn fits(of: &Type, value: &Value) -> bool {
@@ -228,6 +251,7 @@ pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[Stri
 mod tests {
     use super::*;
     use openhub_model::manifest::{SecretEncoding, SecretPlace};
+    use openhub_store::Installation;
     use std::collections::BTreeMap;
 
     fn installation(settings: Value) -> Installation {
@@ -252,8 +276,14 @@ mod tests {
         }
     }
 
+    fn checked(plugin: &Installation) -> Vec<Fault> {
+        let mut faults = check_settings(&plugin.manifest, &plugin.settings, &plugin.secrets);
+        faults.extend(check_known_settings(&plugin.manifest, &plugin.settings));
+        faults
+    }
+
     fn faults(settings: Value) -> Vec<(String, String)> {
-        let faults = check_settings(&installation(settings));
+        let faults = checked(&installation(settings));
         faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
     }
 
@@ -271,7 +301,7 @@ mod tests {
         assert_eq!(faults(json!([])), fault("/settings", "wrong-type"));
         let mut unset = installation(json!({"url": "https://example.com"}));
         unset.secrets.clear();
-        assert_eq!(check_settings(&unset)[0].pointer, "/secrets/signing");
+        assert_eq!(checked(&unset)[0].pointer, "/secrets/signing");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod app;
 mod auth;
 mod body;
+mod change;
 mod condition;
 mod cursor;
 mod declared;

@@ -42,6 +42,7 @@ kinds! {
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
     ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
+    NOT_AGREED = CONFLICT, "not-agreed", "What it asks for is not agreed to";
     IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";

@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::{App, Catalog, Previews, Shared};
+use crate::app::{App, Previews, Shared};
 use crate::auth::KeyCache;
+use crate::change::Locks;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
@@ -26,7 +27,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         keys: Arc::new(KeyCache::default()),
         ingest: Arc::new(Semaphore::new(app.limits.ingest_in_flight)),
         api: Arc::new(Semaphore::new(app.limits.api_in_flight)),
-        catalog: Catalog::default(),
+        locks: Locks::default(),
         previews: Previews::default(),
         openapi: document.into(),
         app,

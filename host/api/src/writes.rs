@@ -42,11 +42,6 @@ pub(crate) fn event(app: &App, kind: EventKind, part: Option<PartId>, at: Timest
     }
 }
 
-/// A change of what the engine runs.
-pub(crate) fn control(app: &App, name: &str, at: Timestamp, body: &Value) -> NewEvent {
-    NewEvent { name: name.to_owned(), ..event(app, EventKind::Control, None, at, body) }
-}
-
 /// How far a write has come when its wait ends.
 #[must_use]
 pub(crate) enum Progress {

@@ -45,6 +45,10 @@ impl Hub {
         self.answer(request, path).await
     }
 
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.answer(self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key), path).await
+    }
+
     /// Uploads a component.
     pub async fn upload(&self, path: &str, component: Vec<u8>) -> Result<Value> {
         let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key);

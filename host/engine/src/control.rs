@@ -12,10 +12,13 @@ use crate::catalog::EntryFault;
 use crate::erase::ERASED;
 use crate::judge;
 use crate::lane::Lane;
+use crate::settings::merge;
 use crate::unmerge::Surroundings;
 
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
+/// Control events that change nothing here: what they tell is stored already, and read anew.
+const TOLD: [&str; 2] = [SECRET_SET, "suppression.removed"];
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -31,9 +34,12 @@ impl Lane {
         let undone = self.unmerged(&event).await?;
         let mut change = if undone.is_some() { None } else { catalog_change(&event) };
         let mut faults = Vec::new();
-        if change.is_none() && undone.is_none() && event.name != SECRET_SET {
+        if change.is_none() && undone.is_none() && !TOLD.contains(&event.name.as_str()) {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
             faults.push(control_fault(&event, "unknown", "It says nothing that this version knows."));
+        }
+        if let Some(CatalogChange::Plugin { name, settings, .. }) = &mut change {
+            self.set(&event, name, settings).await?;
         }
         if let Some(asked) = &change
             && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
@@ -53,6 +59,17 @@ impl Lane {
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         // Who waits for the position is answered once the new catalog is in force.
         self.reload().await
+    }
+
+    /// What an enable sets is merged at its place: two on their way do not undo each other.
+    async fn set(&self, event: &Event, plugin: &str, settings: &mut Option<Value>) -> Result<(), EngineError> {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        if body["set"].is_object()
+            && let Some(installed) = self.shared.store.plugin(&self.scope, plugin).await?
+        {
+            *settings = Some(merge(&installed.settings, &body["set"]));
+        }
+        Ok(())
     }
 
     /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.

@@ -4,6 +4,7 @@
 //! Everything here is pure: no IO, no async, no ambient clock or randomness. Time and randomness are
 //! parameters, so that whatever is computed from these types replays.
 
+pub mod asks;
 pub mod attribute;
 pub mod columns;
 pub mod condition;
@@ -17,6 +18,7 @@ pub mod limits;
 pub mod manifest;
 pub mod message;
 pub mod object;
+pub mod principal;
 pub mod run;
 pub mod tenant;
 pub mod time;
@@ -28,5 +30,6 @@ pub use fault::Fault;
 pub use id::{Id, PartId, Seed};
 pub use identity::Identity;
 pub use object::Object;
+pub use principal::Principal;
 pub use tenant::{ClockKind, TenantId};
 pub use time::{Span, Timestamp};

@@ -69,6 +69,14 @@ pub struct RuleShape {
     pub params: Vec<Field>,
 }
 
+/// The paths that a rule can read, as people are told them.
+pub const READ_PATHS: &str = "event.name, event.properties.<name> (with dots into objects), \
+    event.properties.<list>[].<field>, customer.attributes.<name>, customer.counters.<name>, customer.tags.<name>, row.at, \
+    row.seed, row.customer";
+/// The paths that a rule can write.
+pub const WRITE_PATHS: &str =
+    "customer.attributes.<name>, customer.counters.<name>, customer.tags.<name>, decision (of a journey)";
+
 /// `path` is one of `event.properties.<name>…`, `event.properties.<list>[].<name>`, `event.name`,
 /// `customer.attributes.<name>`, `customer.tags.<name>`, `row.at`, `row.seed`, `row.customer`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -218,6 +218,29 @@ pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Insta
     Ok(())
 }
 
+/// The version that waits; `None` takes it away.
+pub(crate) async fn put_candidate(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    plugin: &str,
+    candidate: Option<&Candidate>,
+) -> Result<(), StoreError> {
+    let manifest = candidate.map(|candidate| serde_json::to_value(&candidate.manifest)).transpose();
+    let manifest = manifest.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let put = execute!(
+        tx.conn(),
+        "UPDATE plugins SET candidate = $3, candidate_version = $4, candidate_manifest = $5, candidate_at = $6 \
+         WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        plugin,
+        candidate.map(|candidate| candidate.digest.as_str()),
+        candidate.map(|candidate| candidate.manifest.version.as_str()),
+        manifest.as_ref().map(json_text),
+        candidate.map(|candidate| candidate.uploaded_at.micros()),
+    )?;
+    if put == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
 pub(crate) async fn put_secret(
     tx: &mut Tx<'_>,
     tenant: TenantId,

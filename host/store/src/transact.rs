@@ -9,7 +9,7 @@ use crate::journeys::{delete_journey, put_draft, put_version};
 use crate::log::{Appended, append_all};
 use crate::object_writes::{object_writes, write_objects};
 use crate::objects::ObjectChange;
-use crate::plugins::{Installation, put_component, put_plugin, put_secret};
+use crate::plugins::{Candidate, Installation, put_candidate, put_component, put_plugin, put_secret};
 use crate::scope::Scope;
 use crate::segments::{SegmentVersion, put_segment_version};
 use crate::store::Store;
@@ -45,6 +45,14 @@ pub enum Op {
     },
     /// Secrets that it names are written too; others stay as they are.
     PutPlugin(Installation),
+    /// Beside the version that is installed.
+    PutCandidate {
+        plugin: String,
+        candidate: Candidate,
+    },
+    DropCandidate {
+        plugin: String,
+    },
     PutPluginSecret {
         plugin: String,
         name: String,
@@ -101,6 +109,8 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::DeleteJourney { name } => delete_journey(tx, tenant, &name).await?,
         Op::PutComponent { digest, bytes } => put_component(tx, &digest, &bytes).await?,
         Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
+        Op::PutCandidate { plugin, candidate } => put_candidate(tx, tenant, &plugin, Some(&candidate)).await?,
+        Op::DropCandidate { plugin } => put_candidate(tx, tenant, &plugin, None).await?,
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,

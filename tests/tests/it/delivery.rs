@@ -47,7 +47,8 @@ impl Fixture {
         assert_eq!(installed.status, StatusCode::CREATED, "{:?}", installed.body);
         let plugin = "/api/v1/plugins/webhook";
         self.call(Method::PUT, &format!("{plugin}/secrets/signing"), json!({"value": SIGNING_SECRET})).await;
-        let settings = json!({"settings": {"url": format!("http://{}/hook", provider.address)}});
+        let url = format!("http://{}/hook", provider.address);
+        let settings = json!({"accept": installed.body["digest"], "settings": {"url": url}});
         self.call(Method::POST, &format!("{plugin}/enable"), settings).await;
     }
 

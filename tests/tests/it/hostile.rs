@@ -97,10 +97,10 @@ async fn an_import_that_an_admin_did_not_grant_is_refused_when_it_is_used() {
     let key = &hub.tenant.api_key;
     let installed = hub.client.upload(key, component).await;
     let path = format!("/api/v1/plugins/{}/enable", installed.body["name"].as_str().expect("a name"));
-    let wider = json!({"grant": {"imports": ["openhub:http/http"]}});
+    let wider = json!({"accept": installed.body["digest"], "grant": {"imports": ["openhub:http/http"]}});
     let refused = hub.client.json(Method::POST, &path, key, &wider).await;
     assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-installation"));
-    let narrower = json!({"grant": {"imports": []}});
+    let narrower = json!({"accept": installed.body["digest"], "grant": {"imports": []}});
     let enabled = hub.client.json(reqwest::Method::POST, &path, key, &narrower).await;
     assert_eq!(enabled.body["status"], "enabled", "{enabled:?}");
     let status = hub.send(vec![order("fine", json!({"amount": 7})), order("poisoned", json!({"amount": 13}))]).await;

@@ -1,5 +1,6 @@
 //! Plugins and journeys as the API shows them.
 
+use openhub_model::asks::{asks, difference};
 use openhub_model::manifest::Manifest;
 use openhub_model::{Fault, Timestamp};
 use openhub_store::{Installation, JourneyRow, JourneyStatus, NodeStanding, PluginStatus};
@@ -31,6 +32,30 @@ pub(crate) struct PluginView {
     secrets: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     installed_at: Timestamp,
+    /// What this version asks for, in plain words.
+    asks: Vec<String>,
+    /// A version that was uploaded and waits to be agreed to; the one above goes on meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<CandidateView>,
+}
+
+/// A version that waits to be agreed to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Candidate)]
+pub(crate) struct CandidateView {
+    version: String,
+    /// Lowercase hex SHA-256 of the component: `accept` it with the enable.
+    digest: String,
+    #[schema(value_type = Object)]
+    manifest: Manifest,
+    /// What it asks for, in plain words.
+    asks: Vec<String>,
+    /// Of these, what the version before did not ask for.
+    more: Vec<String>,
+    /// What the version before asked for, and this one does not.
+    less: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    uploaded_at: Timestamp,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -40,7 +65,21 @@ pub(crate) struct PluginList {
 
 impl From<Installation> for PluginView {
     fn from(installation: Installation) -> Self {
+        let candidate = installation.candidate.map(|candidate| {
+            let (more, less) = difference(&installation.manifest, &candidate.manifest);
+            CandidateView {
+                version: candidate.manifest.version.clone(),
+                digest: candidate.digest,
+                asks: asks(&candidate.manifest),
+                manifest: candidate.manifest,
+                more,
+                less,
+                uploaded_at: candidate.uploaded_at,
+            }
+        });
         PluginView {
+            asks: asks(&installation.manifest),
+            candidate,
             name: installation.name,
             version: installation.version,
             digest: installation.digest,

@@ -3,9 +3,9 @@
 use openhub_engine::catalog::EntryFault;
 use openhub_model::message::MessageStatus;
 use openhub_model::object::Object;
-use openhub_model::{ClockKind, Event, EventKind, Id, Origin, PartId, TenantId, Timestamp};
+use openhub_model::{ClockKind, Event, EventKind, Id, Origin, PartId, Principal, TenantId, Timestamp};
 use openhub_store::{FaultKind, MessageRow, Standing};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -56,6 +56,11 @@ pub(crate) struct EventView {
     historical: bool,
     /// `message_id` of the event that caused it.
     cause: Option<String>,
+    /// Who made the change, if it is one of the hub's own: `{"kind": "key", "id": "…"}`, or `person`, `plugin`, `partner`,
+    /// `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    principal: Option<Principal>,
     /// As it came.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
@@ -71,8 +76,10 @@ pub(crate) struct EventList {
 impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         let moved_from = moved_from(&event);
+        let principal = principal(&event);
+        let body = if event.kind == EventKind::Control { without_principal(event.body) } else { event.body };
         // The door let in nothing but JSON; were something else stored, it would show as nothing.
-        let body = RawValue::from_string(event.body).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());
         EventView {
             position: event.position,
             message_id: event.message_id,
@@ -85,6 +92,7 @@ impl From<Event> for EventView {
             origin: event.origin,
             historical: event.historical,
             cause: event.cause,
+            principal,
             body,
         }
     }
@@ -100,6 +108,33 @@ fn moved_from(event: &Event) -> Option<String> {
     let may_be = event.origin == Origin::Arrived && event.body.contains(ORIGINAL);
     let moved: Moved = may_be.then(|| serde_json::from_str(&event.body).ok()).flatten()?;
     Some(moved.original_timestamp)
+}
+
+/// What a control event says; who says it is shown beside it.
+fn without_principal(body: String) -> String {
+    match serde_json::from_str::<serde_json::Map<String, Value>>(&body) {
+        Ok(mut said) => match said.shift_remove("principal") {
+            Some(_) => Value::Object(said).to_string(),
+            None => body,
+        },
+        Err(_) => body,
+    }
+}
+
+/// What a page sends is not believed about who sent it.
+fn principal(event: &Event) -> Option<Principal> {
+    #[derive(Deserialize)]
+    struct Made {
+        principal: Option<Principal>,
+        asked_by: Option<String>,
+    }
+    match event.kind {
+        EventKind::Control | EventKind::Update | EventKind::Object => {
+            let made: Made = serde_json::from_str(&event.body).ok()?;
+            made.principal.or_else(|| made.asked_by.map(Principal::key))
+        }
+        _ => None,
+    }
 }
 
 /// A message on its way, or how it ended.

@@ -123,6 +123,15 @@ impl Hub {
         Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), url, directory }
     }
 
+    /// After the first has stopped.
+    pub fn another_engine(&self) -> Engine {
+        let runtime = Runtime::new(RuntimeConfig::default()).expect("the runtime starts");
+        let now = self.clock.clone();
+        let clock = Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)));
+        let config = EngineConfig { poll: POLL, hold: POLL, ..EngineConfig::default() };
+        Engine::start(self.store.clone(), runtime, Arc::new(Sealer::from_key([7; 32])), clock, config)
+    }
+
     /// All bytes of the database: its file and its write-ahead log.
     pub fn database(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.directory.path()).expect("the directory");

@@ -58,9 +58,41 @@ enum Command {
         /// A secret, `name=VARIABLE`: the environment variable that holds it. May be repeated.
         #[arg(long = "secret", value_name = "NAME=VARIABLE")]
         secrets: Vec<String>,
-        /// Enable it with all that its manifest asks for.
+        /// Agree to all that it asks for, which is printed, and enable it.
         #[arg(long)]
         enable: bool,
+    },
+    /// Agree to all that the version which waits asks for, which is printed, and enable it; or change its settings.
+    Enable {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// As for `install`. What is not named stays as it is; `name=null` takes a setting away.
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+    },
+    /// The plugins that are installed, and which versions wait to be agreed to.
+    List {
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// One plugin: what it may do, what waits, and what is not in force of it.
+    Show {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// Stop a plugin. Its settings and what it made stay.
+    Disable {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// Take a plugin away with its settings and secrets. What it made stays.
+    Remove {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
     },
 }
 
@@ -86,6 +118,22 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
         }
+        Command::Enable { name, hub, settings } => {
+            let hub = Hub::new(&hub)?;
+            let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+            print!("{}", described(&plugin)?);
+            agree(&hub, &plugin, values(&settings)?).await?;
+        }
+        Command::List { hub } => list(&Hub::new(&hub)?).await?,
+        Command::Show { name, hub } => show(&Hub::new(&hub)?, &name).await?,
+        Command::Disable { name, hub } => {
+            Hub::new(&hub)?.call(Method::POST, &format!("/api/v1/plugins/{name}/disable"), &json!({})).await?;
+            println!("disabled {name}");
+        }
+        Command::Remove { name, hub } => {
+            Hub::new(&hub)?.call(Method::DELETE, &format!("/api/v1/plugins/{name}"), &json!({})).await?;
+            println!("removed {name}");
+        }
     }
     Ok(())
 }
@@ -109,33 +157,122 @@ fn component(path: &Path) -> Result<Vec<u8>> {
 }
 
 async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[String], enable: bool) -> Result<()> {
-    let mut values = Map::new();
-    for setting in settings {
-        let (name, value) = split(setting)?;
-        set(&mut values, name, serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)))?;
-    }
+    let values = values(settings)?;
     let plugin = hub.upload("/api/v1/plugins", component).await?;
-    let name = plugin["name"].as_str().context("the hub's answer names no plugin")?;
-    println!("installed {name} {}", plugin["version"].as_str().unwrap_or_default());
+    let name = text(&plugin, "name")?;
+    let offered = offered(&plugin);
+    println!("installed {name} {}", text(offered, "version")?);
     for secret in secrets {
         let (secret, variable) = split(secret)?;
         let value = std::env::var(variable).with_context(|| format!("the environment variable {variable}"))?;
         hub.call(Method::PUT, &format!("/api/v1/plugins/{name}/secrets/{secret}"), &json!({"value": value})).await?;
         println!("secret {secret} is set");
     }
+    print!("{}", described(&plugin)?);
     if enable {
-        let path = format!("/api/v1/plugins/{name}/enable");
-        let enabled = hub.call(Method::POST, &path, &json!({"settings": values})).await?;
-        match enabled["position"].as_i64() {
-            None => println!("enabled {name}"),
-            Some(position) => {
-                println!("{name} is enabled as soon as the engine, which is behind, reaches position {position}")
-            }
-        }
+        agree(hub, &plugin, values).await
     } else {
-        println!("it does nothing yet: `--enable` grants what its manifest asks for, and starts it");
+        match plugin["status"] == "enabled" && !plugin["candidate"].is_null() {
+            true => println!("version {} goes on as it is", text(&plugin, "version")?),
+            false if plugin["status"] == "enabled" => println!("it runs already"),
+            false => println!("it does nothing yet"),
+        }
+        println!("`openhub plugin enable {name}` agrees to what is asked for, and starts it");
+        Ok(())
+    }
+}
+
+/// Agrees to the version that is offered, by its digest: another one that comes in between is not agreed to.
+async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Result<()> {
+    let name = text(plugin, "name")?;
+    let mut body = json!({"accept": offered(plugin)["digest"]});
+    if !settings.is_empty() {
+        body["settings"] = Value::Object(settings);
+    }
+    let enabled = hub.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), &body).await?;
+    match enabled["position"].as_i64() {
+        None => println!("enabled {name} {}", text(offered(plugin), "version")?),
+        Some(position) => {
+            println!("{name} is enabled as soon as the engine, which is behind, reaches position {position}")
+        }
     }
     Ok(())
+}
+
+/// The version that an enable takes: the candidate if one waits, else the installed one.
+fn offered(plugin: &Value) -> &Value {
+    if plugin["candidate"].is_object() { &plugin["candidate"] } else { plugin }
+}
+
+/// What the offered version asks for, in plain words, and what of it is new.
+fn described(plugin: &Value) -> Result<String> {
+    let lines = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
+    };
+    let (offered, old) = (offered(plugin), text(plugin, "version")?);
+    let mut out = format!("{} {} asks for:\n", text(plugin, "name")?, text(offered, "version")?);
+    let (asks, more) = (lines(&offered["asks"]), lines(&offered["more"]));
+    if asks.is_empty() {
+        out.push_str("    nothing\n");
+    }
+    for line in asks {
+        let mark = if more.contains(&line) { "  + " } else { "    " };
+        out.push_str(&format!("{mark}{line}\n"));
+    }
+    for line in lines(&offered["less"]) {
+        out.push_str(&format!("  - {line} (no more)\n"));
+    }
+    if !more.is_empty() {
+        out.push_str(&format!("  (+ is what version {old} did not ask for)\n"));
+    }
+    Ok(out)
+}
+
+async fn list(hub: &Hub) -> Result<()> {
+    let all = hub.get("/api/v1/plugins").await?;
+    for plugin in all["plugins"].as_array().into_iter().flatten() {
+        let waits = match plugin["candidate"]["version"].as_str() {
+            Some(version) => format!("   {version} waits to be agreed to"),
+            None => String::new(),
+        };
+        let (name, version) = (text(plugin, "name")?, text(plugin, "version")?);
+        println!("{name:<24} {version:<12} {:<10} {}{waits}", text(plugin, "status")?, short(text(plugin, "digest")?));
+    }
+    Ok(())
+}
+
+async fn show(hub: &Hub, name: &str) -> Result<()> {
+    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+    let (version, status) = (text(&plugin, "version")?, text(&plugin, "status")?);
+    println!("{name} {version} ({}), {status}", short(text(&plugin, "digest")?));
+    println!("settings {}", plugin["settings"]);
+    println!("granted  {}", plugin["grant"]);
+    println!("secrets  {}", plugin["secrets"]);
+    print!("{}", described(&plugin)?);
+    let status = hub.get("/api/v1/status").await?;
+    for fault in status["faults"].as_array().into_iter().flatten() {
+        if fault["name"].as_str().is_some_and(|of| of.split(' ').any(|word| word == name)) {
+            println!("not in force: {}", fault["reason"].as_str().unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
+    value[field].as_str().with_context(|| format!("the hub's answer has no {field}"))
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn values(settings: &[String]) -> Result<Map<String, Value>> {
+    let mut values = Map::new();
+    for setting in settings {
+        let (name, value) = split(setting)?;
+        set(&mut values, name, serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)))?;
+    }
+    Ok(values)
 }
 
 /// `spending.large_cents` is the setting `large_cents` of the object `spending`.
@@ -156,6 +293,21 @@ fn split(pair: &str) -> Result<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e12_what_is_agreed_to_is_told_in_plain_words() {
+        let plugin = json!({
+            "name": "big-spender", "version": "1.0.0", "digest": "a", "asks": ["reads x"],
+            "candidate": {"version": "1.1.0", "digest": "b", "asks": ["reads x", "reaches the host y"],
+                "more": ["reaches the host y"], "less": ["writes z"]},
+        });
+        let told = described(&plugin).unwrap();
+        assert!(
+            told.contains("big-spender 1.1.0 asks for:\n    reads x\n  + reaches the host y\n  - writes z"),
+            "{told}"
+        );
+        assert_eq!(offered(&plugin)["digest"], "b");
+    }
 
     #[test]
     fn settings_are_set_by_path() {

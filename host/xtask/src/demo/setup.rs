@@ -49,14 +49,14 @@ pub async fn install(
 }
 
 async fn enable(api: &Api, name: &str, component: Vec<u8>, receiver: &str) -> Result<()> {
-    api.upload("/api/v1/plugins", component).await?;
+    let installed = api.upload("/api/v1/plugins", component).await?;
     let mut settings = json!({});
     if name == "webhook" {
         settings = json!({"url": format!("{receiver}/messages")});
         let secret = json!({"value": SIGNING_SECRET});
         api.call(Method::PUT, "/api/v1/plugins/webhook/secrets/signing", Some(&secret)).await?;
     }
-    let body = json!({"settings": settings});
+    let body = json!({"accept": installed["digest"], "settings": settings});
     api.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), Some(&body)).await?;
     Ok(())
 }

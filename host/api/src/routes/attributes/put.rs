@@ -1,22 +1,19 @@
 //! `PUT /api/v1/attributes/{name}`
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_model::Fault;
 use openhub_model::attribute::Declaration;
-use openhub_store::Op;
 use serde_json::json;
-use std::sync::Arc;
 
-use crate::app::App;
-use crate::auth::{Authorized, SettingsWrite};
+use crate::auth::SettingsWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{INVALID_BODY, INVALID_PATH, Problem};
 use crate::views::PendingView;
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Declares an attribute: `{"type": "integer", "merge": "sum", "description": "…"}`.
 ///
@@ -32,8 +29,7 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     params(("name" = String, Path, description = "The attribute's name.")),
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_attribute(
-    State(app): State<Arc<App>>,
-    access: Authorized<SettingsWrite>,
+    change: Change<SettingsWrite>,
     Path(name): Path<String>,
     JsonBody(declaration): JsonBody<Declaration>,
 ) -> Result<Response, Problem> {
@@ -44,9 +40,8 @@ pub(crate) async fn put_attribute(
         let fault = Fault::new("/description", "too-long", "A description has at most 1024 bytes.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let at = tenant_now(&app, &access.scope).await?;
     let body = json!({ "attribute": name, "declaration": declaration });
-    match write(&app, &access.scope, vec![Op::Append(control(&app, "attribute.declared", at, &body))]).await? {
+    match change.commit("attribute.declared", body).await? {
         Progress::Done => Ok(Json(json!(declaration)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

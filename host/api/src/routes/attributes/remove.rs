@@ -3,17 +3,17 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use openhub_store::Op;
 use serde_json::json;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, SettingsWrite};
+use crate::auth::SettingsWrite;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::Problem;
 use crate::views::PendingView;
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Takes an attribute's declaration away; values stay.
 #[utoipa::path(delete, path = "/api/v1/attributes/{name}", tag = "identities",
@@ -21,15 +21,14 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 204), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_attribute(
     State(app): State<Arc<App>>,
-    access: Authorized<SettingsWrite>,
+    change: Change<SettingsWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    if !app.store.declared_attributes(&access.scope).await?.contains_key(&name) {
+    if !app.store.declared_attributes(&change.scope).await?.contains_key(&name) {
         return Err(Problem::not_found("attribute"));
     }
-    let at = tenant_now(&app, &access.scope).await?;
     let body = json!({ "attribute": name, "declaration": null });
-    match write(&app, &access.scope, vec![Op::Append(control(&app, "attribute.declared", at, &body))]).await? {
+    match change.commit("attribute.declared", body).await? {
         Progress::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::{Authorized, ClockWrite};
+use crate::auth::ClockWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::ingest::{RESERVED, is_writable};
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, LIVE_CLOCK, Problem};
 use crate::views::{ClockView, PendingView};
-use crate::writes::{Progress, accepted, control, tenant, tenant_now, wait};
+use crate::writes::{Progress, accepted, tenant, wait};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +35,10 @@ pub(crate) struct Advance {
     responses((status = 200, body = ClockView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn advance_clock(
     State(app): State<Arc<App>>,
-    access: Authorized<ClockWrite>,
+    change: Change<ClockWrite>,
     JsonBody(Advance { to }): JsonBody<Advance>,
 ) -> Result<Response, Problem> {
-    let kind = tenant(&app, &access.scope).await?.clock;
+    let kind = tenant(&app, &change.scope).await?.clock;
     if kind == ClockKind::Live {
         return Err(Problem::new(LIVE_CLOCK, "Only a tenant on the replay clock can be moved on."));
     }
@@ -45,12 +46,12 @@ pub(crate) async fn advance_clock(
         let fault = Fault::new("/to", "invalid-timestamp", "The time lies outside the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let mut event = control(&app, "clock.advanced", to, &json!({"to": to}));
+    let mut event = change.control("clock.advanced", to, json!({"to": to}));
     event.message_id = format!("{RESERVED}clock:{to}");
-    let appended = app.store.transact(&access.scope, vec![Op::Append(event)]).await?;
-    match wait(&app, access.tenant(), appended.position, app.limits.clock_wait).await {
+    let appended = app.store.transact(&change.scope, vec![Op::Append(event)]).await?;
+    match wait(&app, change.tenant(), appended.position, app.limits.clock_wait).await {
         Progress::Done => {
-            let now = tenant_now(&app, &access.scope).await?;
+            let now = change.now().await?;
             Ok(Json(ClockView { kind, now }).into_response())
         }
         Progress::Pending(position) => Ok(accepted(position)),

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{Authorized, PrivacyWrite};
+use crate::auth::PrivacyWrite;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path};
 use crate::problem::Problem;
 use crate::views::ErasureView;
-use crate::writes::{Progress, control, tenant_now, write};
+use crate::writes::Progress;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -38,11 +39,11 @@ pub(crate) struct Parameters {
     responses((status = 200, body = ErasureView), (status = 202, body = ErasureView), Problems))]
 pub(crate) async fn erase_customer(
     State(app): State<Arc<App>>,
-    access: Authorized<PrivacyWrite>,
+    change: Change<PrivacyWrite>,
     Path(id): Path<String>,
     Query(Parameters { suppress }): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let (scope, id) = (&access.scope, id_in_path(&id, "customer")?);
+    let (scope, id) = (&change.scope, id_in_path(&id, "customer")?);
     let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let suppress = match suppress {
         Some(suppress) => suppress,
@@ -52,12 +53,12 @@ pub(crate) async fn erase_customer(
         id: Id::at(app.now(), &[&(app.random)()]),
         customer: customer.customer,
         afterwards: if suppress { Afterwards::Suppressed } else { Afterwards::Forgotten },
-        asked_by: access.key.clone(),
+        asked_by: change.key.clone(),
         asked_at: app.now(),
     };
     let erasure = asked.id;
-    let event = control(&app, openhub_engine::ERASED, tenant_now(&app, scope).await?, &json!({ "erasure": erasure }));
-    let status = match write(&app, scope, vec![Op::PutErasure(asked), Op::Append(event)]).await? {
+    let body = json!({ "erasure": erasure });
+    let status = match change.commit_with(vec![Op::PutErasure(asked)], openhub_engine::ERASED, body).await? {
         Progress::Done => StatusCode::OK,
         Progress::Pending(_) => StatusCode::ACCEPTED,
     };

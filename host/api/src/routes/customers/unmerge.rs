@@ -4,21 +4,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_model::{Fault, Identity, PartId};
-use openhub_store::{Op, Scope, TimelineFilter, TimelineKind};
+use openhub_store::{Scope, TimelineFilter, TimelineKind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite, show_item};
+use crate::auth::{CustomersWrite, show_item};
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::people::people;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::views::{CustomerView, IdentityView, PendingView, TimelineItemView};
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Runs, messages and objects that the answer lists at most.
 const LISTED: usize = 1_000;
@@ -52,11 +53,11 @@ pub(crate) struct Unmerged {
     responses((status = 200, body = Unmerged), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn unmerge_customer(
     State(app): State<Arc<App>>,
-    access: Authorized<CustomersWrite>,
+    change: Change<CustomersWrite>,
     Path(id): Path<String>,
     JsonBody(asked): JsonBody<Unmerge>,
 ) -> Result<Response, Problem> {
-    let (scope, id) = (&access.scope, id_in_path(&id, "customer")?);
+    let (scope, id) = (&change.scope, id_in_path(&id, "customer")?);
     app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let policies = app.store.identity_policies(scope).await?;
     let parts = app.store.parts_around(scope, &[id]).await?;
@@ -71,9 +72,9 @@ pub(crate) async fn unmerge_customer(
     let identity = own(&asked.identity, "/identity")?;
     let mut body = json!({ "identity": identity });
     if let Some(other) = &asked.claimed_by {
-        let part = own(other, "/claimed_by")?.part(access.tenant());
+        let part = own(other, "/claimed_by")?.part(change.tenant());
         let claims = app.store.judged_pairs(scope, &[(part, identity.clone())]).await?;
-        if claims.is_empty() || part == identity.part(access.tenant()) {
+        if claims.is_empty() || part == identity.part(change.tenant()) {
             let fault = Fault::new("/claimed_by", "unknown-claim", "It did not claim that identity.");
             return Err(Problem::fault(INVALID_BODY, fault));
         }
@@ -82,9 +83,8 @@ pub(crate) async fn unmerge_customer(
     let kinds = vec![TimelineKind::Run, TimelineKind::Message, TimelineKind::Object];
     let filter = TimelineFilter { kinds, limit: LISTED, ..TimelineFilter::default() };
     let to_review = app.store.timeline(scope, id, &filter).await?.into_iter();
-    let to_review = to_review.map(|item| show_item(&access, item).into()).collect();
-    let event = control(&app, "identity.undone", tenant_now(&app, scope).await?, &body);
-    match write(&app, scope, vec![Op::Append(event)]).await? {
+    let to_review = to_review.map(|item| show_item(&change.access, item).into()).collect();
+    match change.commit("identity.undone", body).await? {
         Progress::Done => {
             let parts: Vec<PartId> = parts.iter().map(|part| part.id()).collect();
             let customers = all(&app, scope, &parts).await?;

@@ -1,20 +1,17 @@
 //! `PUT /api/v1/identity-kinds`: through the log, so that a claim is judged by the kinds of its time.
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_model::identity::Policy;
-use openhub_store::Op;
 use serde_json::json;
-use std::sync::Arc;
 
-use crate::app::App;
-use crate::auth::{Authorized, SettingsWrite};
+use crate::auth::SettingsWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::views::PendingView;
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Sets the identity kinds: `{"kinds": {"card": {"limit": 1, "priority": 70, "format": "any", "max_length": 64,
 /// "block": ["0000"], "anonymous": false, "trait": "card"}}, "matches": {"accept_from": 0.95}, "erasure": {"suppress":
@@ -24,16 +21,13 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
 #[utoipa::path(put, path = "/api/v1/identity-kinds", tag = "identities", request_body = Object,
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_identity_kinds(
-    State(app): State<Arc<App>>,
-    access: Authorized<SettingsWrite>,
+    change: Change<SettingsWrite>,
     JsonBody(policy): JsonBody<Policy>,
 ) -> Result<Response, Problem> {
     if let Some(fault) = policy.faults().into_iter().next() {
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let at = tenant_now(&app, &access.scope).await?;
-    let event = control(&app, "identity.kinds", at, &json!({ "policy": policy }));
-    match write(&app, &access.scope, vec![Op::Append(event)]).await? {
+    match change.commit("identity.kinds", json!({ "policy": policy })).await? {
         Progress::Done => Ok(Json(json!(policy)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

@@ -3,18 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_store::{JourneyStatus, Op};
+use openhub_store::JourneyStatus;
 use serde_json::json;
 use std::sync::Arc;
 
 use super::get::find;
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, JourneysWrite};
+use crate::app::App;
+use crate::auth::JourneysWrite;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{CONFLICT, Problem};
 use crate::views::{PendingView, PublishedView};
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Pauses a journey: no run starts until it is resumed, and those that wait go on.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/pause", tag = "journeys",
@@ -22,18 +23,15 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn pause_journey(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<JourneysWrite>,
+    change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = catalog.0.lock().await;
-    let scope = &access.scope;
+    let _changes = change.alone().await;
+    let scope = &change.scope;
     if find(&app, scope, &name).await?.status != JourneyStatus::Published {
         return Err(Problem::new(CONFLICT, "Only a published journey can be paused."));
     }
-    let at = tenant_now(&app, scope).await?;
-    let event = control(&app, "journey.paused", at, &json!({"journey": name}));
-    match write(&app, scope, vec![Op::Append(event)]).await? {
+    match change.commit("journey.paused", json!({"journey": name})).await? {
         Progress::Done => Ok(Json(PublishedView::from(find(&app, scope, &name).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

@@ -8,15 +8,16 @@ use serde_json::json;
 use std::sync::Arc;
 
 use super::get::find;
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, JourneysWrite};
+use crate::app::App;
+use crate::auth::JourneysWrite;
+use crate::change::Change;
 use crate::condition::normal_in;
 use crate::journeys::faults;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{CONFLICT, INVALID_JOURNEY, Problem};
 use crate::views::{PendingView, PublishedView};
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// Publishes the draft as the journey's next version, at the present end of the log.
 ///
@@ -26,12 +27,11 @@ use crate::writes::{Progress, accepted, control, tenant_now, write};
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn publish_journey(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<JourneysWrite>,
+    change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = catalog.0.lock().await;
-    let scope = &access.scope;
+    let _changes = change.alone().await;
+    let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
     let mut definition = journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft to publish."))?;
     let faults = faults(&app, scope, &name, &definition).await?;
@@ -40,12 +40,9 @@ pub(crate) async fn publish_journey(
     }
     normal_in(&mut definition, app.engine.policies(scope).await?.latest());
     let version = journey.latest + 1;
-    let at = tenant_now(&app, scope).await?;
-    let ops = vec![
-        Op::PutJourneyVersion { name: name.clone(), version, definition, at: app.now() },
-        Op::Append(control(&app, "journey.published", at, &json!({"journey": name, "version": version}))),
-    ];
-    match write(&app, scope, ops).await? {
+    let put = Op::PutJourneyVersion { name: name.clone(), version, definition, at: app.now() };
+    let body = json!({"journey": name, "version": version});
+    match change.commit_with(vec![put], "journey.published", body).await? {
         Progress::Done => Ok(Json(PublishedView::from(find(&app, scope, &name).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::CustomersWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::views::PendingView;
-use crate::writes::{Progress, accepted, event, tenant_now, write};
+use crate::writes::{Progress, accepted, write};
 
 /// Proposals of one call at most.
 const MOST: usize = 1_000;
@@ -65,10 +66,10 @@ pub(crate) struct Decided {
     responses((status = 200, body = Decided), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn decide_matches(
     State(app): State<Arc<App>>,
-    access: Authorized<CustomersWrite>,
+    change: Change<CustomersWrite>,
     JsonBody(asked): JsonBody<Asked>,
 ) -> Result<Response, Problem> {
-    let scope = &access.scope;
+    let scope = &change.scope;
     let chosen = chosen(&app, scope, &asked).await?;
     let mut decided = Decided { matches: chosen.len(), customers: 0, refused: 0, dry_run: asked.dry_run };
     let parts = parts(&app, scope, &chosen).await?;
@@ -78,7 +79,7 @@ pub(crate) async fn decide_matches(
     if asked.dry_run || chosen.is_empty() {
         return Ok(Json(decided).into_response());
     }
-    let at = tenant_now(&app, scope).await?;
+    let at = change.now().await?;
     let ops = chosen.iter().filter_map(|found| {
         let proposal = &found.proposal;
         let subject = &parts.get(&proposal.part)?.identity;
@@ -87,7 +88,7 @@ pub(crate) async fn decide_matches(
         let body = json!({
             "identity": subject, "identities": identities, "match": { "id": proposal.id, "accepted": joins },
         });
-        let event = event(&app, EventKind::Update, Some(proposal.part), at, &body);
+        let event = change.event(EventKind::Update, Some(proposal.part), at, body);
         Some(Op::Append(NewEvent { authority: Authority::Operator, ..event }))
     });
     match write(&app, scope, ops.collect()).await? {

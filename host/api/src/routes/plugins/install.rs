@@ -4,34 +4,34 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::uses::Fate;
 use openhub_runtime::{Inspected, Refusal, Runtime};
-use openhub_store::{Installation, Op, PluginStatus};
-use serde_json::json;
+use openhub_store::{Candidate, Installation, Op, PluginStatus};
 use std::sync::Arc;
 
 use super::get::find;
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, PluginsWrite};
+use crate::app::App;
+use crate::auth::PluginsWrite;
 use crate::body::ComponentBody;
-use crate::installation::{check_manifest, whole_grant};
+use crate::change::Change;
+use crate::installation::{check_manifest, unused};
 use crate::openapi::Problems;
 use crate::parameters::name_in_path;
-use crate::problem::{CONFLICT, Problem};
+use crate::problem::Problem;
 use crate::views::PluginView;
-use crate::writes::{Progress, control, tenant_now, write};
 
 /// Installs a component, or a new version of a plugin.
 ///
-/// A new version replaces the old one, which is disabled first if it was enabled: what a plugin may do is agreed
-/// anew with each enable. Settings and secrets stay. The same component again changes nothing.
+/// Nothing of it runs before it is enabled. A new version of an enabled plugin waits as its `candidate`, with what it asks
+/// for beyond the version before in plain words; that one goes on as it is. Of a plugin that does not run it takes the
+/// place. Settings and secrets stay. The version that runs, uploaded again, takes a candidate away.
 #[utoipa::path(post, path = "/api/v1/plugins", tag = "plugins",
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses(
         (status = 201, body = PluginView), (status = 200, description = "It was installed.", body = PluginView), Problems))]
 pub(crate) async fn install_plugin(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<PluginsWrite>,
+    change: Change<PluginsWrite>,
     ComponentBody(bytes): ComponentBody,
 ) -> Result<Response, Problem> {
     let Inspected { digest, manifest, .. } = inspect(bytes.clone()).await?;
@@ -43,31 +43,31 @@ pub(crate) async fn install_plugin(
         return Err(bad_manifest("The manifest has faults.").with_faults(faults));
     }
     app.runtime.prepare(&bytes).await?;
-    let _changes = catalog.0.lock().await;
-    let scope = &access.scope;
-    let before = app.store.plugin(scope, &name).await?;
-    if let Some(same) = before.as_ref().filter(|before| before.digest == digest) {
-        return Ok(Json(PluginView::from(same.clone())).into_response());
-    }
-    if before.as_ref().is_some_and(|before| before.status == PluginStatus::Enabled) {
-        let disabled = control(&app, "plugin.disabled", tenant_now(&app, scope).await?, &json!({"plugin": name}));
-        if let Progress::Pending(_) = write(&app, scope, vec![Op::Append(disabled)]).await? {
-            let detail = "The version that is enabled is being disabled. Install again when it is.";
-            return Err(Problem::new(CONFLICT, detail).retry_after(1));
+    let _alone = change.alone().await;
+    let scope = &change.scope;
+    let component = Op::PutComponent { digest: digest.clone(), bytes: bytes.into() };
+    let (put, status) = match app.store.plugin(scope, &name).await? {
+        None => (Op::PutPlugin(Installation::uploaded(digest, manifest, app.now())), StatusCode::CREATED),
+        Some(same) if same.offered().0 == digest => {
+            // Its bytes are written anew: what was damaged is whole again.
+            app.store.transact(scope, vec![component]).await?;
+            return Ok(Json(PluginView::from(same)).into_response());
         }
-    }
-    let (settings, secrets) =
-        before.map_or((json!({}), Default::default()), |before| (before.settings, before.secrets));
-    let installation = Installation {
-        grant: whole_grant(&manifest),
-        settings,
-        secrets,
-        ..Installation::uploaded(digest.clone(), manifest, app.now())
+        Some(before) if before.digest == digest => (Op::DropCandidate { plugin: name.clone() }, StatusCode::OK),
+        Some(before) if before.status == PluginStatus::Enabled => {
+            let candidate = Candidate { digest, manifest, uploaded_at: app.now() };
+            (Op::PutCandidate { plugin: name.clone(), candidate }, StatusCode::CREATED)
+        }
+        Some(before) => {
+            unused(&app, scope, &name, Fate::Becomes(&manifest), "replaced").await?;
+            let Installation { settings, secrets, position, .. } = before;
+            let new =
+                Installation { settings, secrets, position, ..Installation::uploaded(digest, manifest, app.now()) };
+            (Op::PutPlugin(new), StatusCode::CREATED)
+        }
     };
-    let component = Op::PutComponent { digest, bytes: bytes.into() };
-    app.store.transact(scope, vec![component, Op::PutPlugin(installation)]).await?;
-    let installed = find(&app, scope, &name).await?;
-    Ok((StatusCode::CREATED, Json(PluginView::from(installed))).into_response())
+    app.store.transact(scope, vec![component, put]).await?;
+    Ok((status, Json(PluginView::from(find(&app, scope, &name).await?))).into_response())
 }
 
 /// Reading a component takes CPU, not IO.

@@ -2,17 +2,20 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use openhub_engine::SECRET_SET;
 use openhub_model::Fault;
 use openhub_runtime::decode_secret;
 use openhub_store::Op;
 use serde::Deserialize;
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::get::find;
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, PluginsWrite};
+use crate::app::App;
+use crate::auth::PluginsWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{INVALID_SECRET, Problem};
@@ -27,20 +30,21 @@ pub(crate) struct SecretValue {
 
 /// Sets a secret of a plugin. It is never shown again, and never enters the plugin's memory.
 ///
-/// An enabled plugin goes on with the old value until it is enabled again.
+/// An enabled plugin is called with it from its place in the log on.
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/secrets/{secret}", tag = "plugins", request_body = SecretValue,
     params(("name" = String, Path, description = "The plugin's name."), ("secret" = String, Path, description = "The secret's name.")),
     responses((status = 204, description = "It is set."), Problems))]
 pub(crate) async fn set_plugin_secret(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<PluginsWrite>,
+    change: Change<PluginsWrite>,
     Path((name, secret)): Path<(String, String)>,
     JsonBody(SecretValue { value }): JsonBody<SecretValue>,
 ) -> Result<StatusCode, Problem> {
-    let _changes = catalog.0.lock().await;
-    let plugin = find(&app, &access.scope, &name).await?;
-    let shape = plugin.manifest.secrets.iter().find(|shape| shape.name == secret);
+    let _alone = change.alone().await;
+    let plugin = find(&app, &change.scope, &name).await?;
+    // A version that waits may ask for secrets that the one before does not have.
+    let offered = plugin.offered().1.secrets.iter();
+    let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
     let Some(bytes) = decode_secret(shape.encoding, &value).ok().filter(|bytes| !bytes.is_empty()) else {
         let fault =
@@ -48,7 +52,9 @@ pub(crate) async fn set_plugin_secret(
         return Err(Problem::fault(INVALID_SECRET, fault));
     };
     let sealed = app.sealer.seal(&bytes);
-    let op = Op::PutPluginSecret { plugin: plugin.name, name: secret, sealed };
-    app.store.transact(&access.scope, vec![op]).await?;
+    let body = json!({"plugin": plugin.name, "secret": secret});
+    let put = Op::PutPluginSecret { plugin: plugin.name, name: secret, sealed };
+    // It is stored; an engine that is behind comes to it.
+    let _seen = change.commit_with(vec![put], SECRET_SET, body).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,28 +5,28 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use openhub_model::{Fault, Identity, PartId};
-use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, SegmentsWrite};
+use crate::app::App;
+use crate::auth::SegmentsWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{CONFLICT, INVALID_BODY, Problem};
 use crate::segments::find;
 use crate::views::MembersChangedView;
-use crate::writes::{Progress, control, tenant_now, write};
+use crate::writes::Progress;
 
 /// At most 10,000 identities in both lists together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MembersChange)]
-pub(crate) struct Change {
+pub(crate) struct MembersChange {
     #[serde(default)]
     add: Vec<MemberIdentity>,
     /// Whoever is in both lists is taken out.
@@ -44,7 +44,7 @@ pub(crate) struct MemberIdentity {
 }
 
 /// Adds customers to a static segment and takes others from it, by their identities.
-#[utoipa::path(post, path = "/api/v1/segments/{name}/members", tag = "segments", request_body = Change,
+#[utoipa::path(post, path = "/api/v1/segments/{name}/members", tag = "segments", request_body = MembersChange,
     params(("name" = String, Path, description = "The segment's name.")),
     responses(
         (status = 200, body = MembersChangedView),
@@ -52,18 +52,17 @@ pub(crate) struct MemberIdentity {
         Problems))]
 pub(crate) async fn change_segment_members(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<SegmentsWrite>,
+    change: Change<SegmentsWrite>,
     Path(name): Path<String>,
-    JsonBody(change): JsonBody<Change>,
+    JsonBody(asked): JsonBody<MembersChange>,
 ) -> Result<Response, Problem> {
     let most = app.limits.segment_members;
-    if change.add.len() + change.remove.len() > most {
+    if asked.add.len() + asked.remove.len() > most {
         let fault = Fault::new("", "too-many", format!("A call has at most {most} identities."));
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let _changes = catalog.0.lock().await;
-    let scope = &access.scope;
+    let _changes = change.alone().await;
+    let scope = &change.scope;
     let segment = find(&app, scope, &name).await?;
     let versions = app.store.segment_versions(scope, &segment.name).await?;
     if versions.last().is_none_or(|version| version.condition.is_some()) {
@@ -72,13 +71,13 @@ pub(crate) async fn change_segment_members(
     let policies = app.store.identity_policies(scope).await?;
     let part = |each: &MemberIdentity| {
         let identity = Identity::new(each.kind.as_str(), each.value.as_str());
-        policies.latest().normal(identity).part(access.tenant())
+        policies.latest().normal(identity).part(change.tenant())
     };
-    let parts: Vec<PartId> = change.add.iter().chain(&change.remove).map(part).collect();
+    let parts: Vec<PartId> = asked.add.iter().chain(&asked.remove).map(part).collect();
     let owners = app.store.owners(scope, &parts).await?;
     let mut unknown = Vec::new();
     let mut split = |identities: Vec<MemberIdentity>| known(identities, part, &owners, &mut unknown);
-    let (add, remove) = (split(change.add), split(change.remove));
+    let (add, remove) = (split(asked.add), split(asked.remove));
     let add: BTreeSet<PartId> = add.difference(&remove).copied().collect();
     let mut changed =
         MembersChangedView { added: add.len(), removed: remove.len(), unknown: Vec::new(), position: None };
@@ -86,9 +85,8 @@ pub(crate) async fn change_segment_members(
     if add.is_empty() && remove.is_empty() {
         return Ok(Json(changed).into_response());
     }
-    let at = tenant_now(&app, scope).await?;
     let body = json!({"segment": segment.name, "add": add, "remove": remove});
-    match write(&app, scope, vec![Op::Append(control(&app, "segment.members", at, &body))]).await? {
+    match change.commit("segment.members", body).await? {
         Progress::Done => Ok(Json(changed).into_response()),
         Progress::Pending(position) => {
             changed.position = Some(position);

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::get::show;
-use crate::app::{App, Catalog};
-use crate::auth::{Authorized, SegmentsWrite};
+use crate::app::App;
+use crate::auth::SegmentsWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::{Path, name_in_path};
 use crate::problem::{CONFLICT, INVALID_BODY, Problem};
 use crate::segments::Known;
 use crate::views::{PendingView, SegmentView};
-use crate::writes::{Progress, accepted, control, tenant_now, write};
+use crate::writes::{Progress, accepted};
 
 /// A `condition`, or `"static": true`.
 #[derive(Deserialize, ToSchema)]
@@ -41,14 +42,13 @@ pub(crate) struct NewSegment {
     responses((status = 200, body = SegmentView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn save_segment(
     State(app): State<Arc<App>>,
-    State(catalog): State<Catalog>,
-    access: Authorized<SegmentsWrite>,
+    change: Change<SegmentsWrite>,
     Path(name): Path<String>,
     JsonBody(new): JsonBody<NewSegment>,
 ) -> Result<Response, Problem> {
     let name = name_in_path(&name)?;
-    let _changes = catalog.0.lock().await;
-    let scope = &access.scope;
+    let _changes = change.alone().await;
+    let scope = &change.scope;
     let known = Known::read(&app, scope).await?;
     let condition = condition(&known, name, new)?;
     let latest = known.segments.get(name);
@@ -59,11 +59,15 @@ pub(crate) async fn save_segment(
         return Ok(Json(show(&app, scope, name).await?).into_response());
     }
     let version = latest.map_or(1, |latest| latest.version + 1);
-    let at = tenant_now(&app, scope).await?;
-    let new =
-        SegmentVersion { segment: name.to_owned(), version, condition, author: access.key, created_at: app.now() };
-    let published = control(&app, "segment.published", at, &json!({"segment": name, "version": version}));
-    match write(&app, scope, vec![Op::PutSegmentVersion(new), Op::Append(published)]).await? {
+    let new = SegmentVersion {
+        segment: name.to_owned(),
+        version,
+        condition,
+        author: change.key.clone(),
+        created_at: app.now(),
+    };
+    let body = json!({"segment": name, "version": version});
+    match change.commit_with(vec![Op::PutSegmentVersion(new)], "segment.published", body).await? {
         Progress::Done => Ok(Json(show(&app, scope, name).await?).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

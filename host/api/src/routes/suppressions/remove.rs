@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use openhub_model::Identity;
+use serde_json::json;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, PrivacyWrite};
+use crate::auth::PrivacyWrite;
 use crate::body::JsonBody;
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::problem::Problem;
 use crate::suppression::marks_of;
@@ -18,15 +20,19 @@ use crate::views::{IdentityView, SuppressionCheckView};
     responses((status = 200, body = SuppressionCheckView), Problems))]
 pub(crate) async fn remove_suppression(
     State(app): State<Arc<App>>,
-    access: Authorized<PrivacyWrite>,
+    change: Change<PrivacyWrite>,
     JsonBody(identity): JsonBody<Identity>,
 ) -> Result<Json<SuppressionCheckView>, Problem> {
     let mut removed = false;
-    for mark in marks_of(&app, &access.scope, &identity).await? {
-        removed |= app.store.unsuppress(&access.scope, mark).await?;
+    for mark in marks_of(&app, &change.scope, &identity).await? {
+        removed |= app.store.unsuppress(&change.scope, mark).await?;
     }
     match removed {
-        true => Ok(Json(SuppressionCheckView { suppressed: false })),
+        true => {
+            // Whose it was is not said: nothing of an erased customer is written down again.
+            let _seen = change.commit("suppression.removed", json!({})).await?;
+            Ok(Json(SuppressionCheckView { suppressed: false }))
+        }
         false => Err(Problem::not_found("suppressed identity")),
     }
 }
