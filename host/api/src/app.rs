@@ -4,16 +4,20 @@
 use axum::extract::FromRef;
 use openhub_engine::Engine;
 use openhub_engine::secrets::Sealer;
-use openhub_model::Timestamp;
+use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::Store;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyCache;
 use crate::change::Locks;
+use crate::overload::Guesses;
+use crate::places::{Each, Places};
+use crate::problem::{OVERLOADED, Problem};
 
 /// The hub as the API sees it.
 pub struct App {
@@ -47,9 +51,11 @@ impl App {
 /// Where the API refuses before it accepts. Sizes in bytes.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Event requests under way at once; more are answered 429.
+    /// Event requests under way at once, shared by the tenants; more are answered 429.
     pub ingest_in_flight: usize,
-    /// Other requests under way at once; more are answered 503.
+    /// Of requests whose key, if any, is in the body that is still to be read.
+    pub keyless_in_flight: usize,
+    /// Other requests under way at once, shared by the tenants; more are answered 503.
     pub api_in_flight: usize,
     pub event_bytes: usize,
     /// Also the most that a compressed body may grow to.
@@ -74,6 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             ingest_in_flight: 256,
+            keyless_in_flight: 64,
             api_in_flight: 256,
             event_bytes: 32 * 1024,
             batch_bytes: 500 * 1024,
@@ -94,20 +101,50 @@ impl Default for Limits {
 pub(crate) struct Shared {
     pub app: Arc<App>,
     pub keys: Arc<KeyCache>,
-    pub ingest: Arc<Semaphore>,
-    pub api: Arc<Semaphore>,
+    pub ingest: Arc<Places<TenantId>>,
+    pub api: Arc<Places<TenantId>>,
+    /// For who has shown no key yet.
+    pub strangers: Arc<Places<Option<IpAddr>>>,
+    pub guesses: Arc<Guesses>,
     pub locks: Locks,
     pub previews: Previews,
+    pub exports: Exports,
     pub openapi: Arc<str>,
 }
 
-/// Counts of conditions that are being written: each may keep a connection busy for all of its time.
+/// Counts of conditions that are being written, one a tenant: each may keep a connection busy for all of its time.
 #[derive(Clone)]
-pub(crate) struct Previews(pub Arc<Semaphore>);
+pub(crate) struct Previews(pub Arc<Each>);
 
 impl Default for Previews {
     fn default() -> Self {
-        Previews(Arc::new(Semaphore::new(2)))
+        Previews(Each::new(1))
+    }
+}
+
+/// Exports that are being read, of each tenant.
+#[derive(Clone)]
+pub(crate) struct Exports(Arc<Each>);
+
+impl Default for Exports {
+    fn default() -> Self {
+        Exports(Each::new(2))
+    }
+}
+
+impl Exports {
+    /// Held until the last byte is sent.
+    pub fn begin(&self, tenant: TenantId) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.take(tenant).ok_or_else(|| {
+            Problem::new(OVERLOADED, "Two exports of this tenant are being read. Wait until one has ended.")
+                .retry_after(5)
+        })
+    }
+}
+
+impl FromRef<Shared> for Exports {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.exports.clone()
     }
 }
 

@@ -10,6 +10,7 @@ use openhub_model::{Fault, limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use crate::app::{Limits, Shared};
 use crate::problem::{
@@ -18,6 +19,10 @@ use crate::problem::{
 };
 use crate::text;
 
+/// Before a body has to come at a rate.
+const GRACE: Duration = Duration::from_secs(5);
+/// Bytes a second.
+const RATE: f64 = 8_192.0;
 /// Bytes past the cap that are read and dropped before the connection is given up.
 const DRAINED: usize = 32 * 1024 * 1024;
 
@@ -28,13 +33,17 @@ impl FromRequest<Shared> for EventBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
-        let limits = &shared.app.limits;
         let (parts, body) = request.into_parts();
-        expect_media_type(&parts.headers, &["application/json", "text/plain"])?;
-        let bytes = read(body, &parts.headers, limits.batch_bytes, limits).await?;
+        let bytes = event_bytes(&parts.headers, body, &shared.app.limits).await?;
         let text = String::from_utf8(bytes.into());
         text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8."))
     }
+}
+
+/// The bytes of one or many events, as they were before they were compressed.
+pub(crate) async fn event_bytes(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    expect_media_type(headers, &["application/json", "text/plain"])?;
+    read(body, headers, limits.batch_bytes, limits).await
 }
 
 /// A JSON body of the hub's own API.
@@ -110,7 +119,11 @@ async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> R
 async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut seen = 0;
-    while let Some(frame) = body.frame().await {
+    let began = Instant::now();
+    loop {
+        let late = began + GRACE + Duration::from_secs_f64(seen as f64 / RATE);
+        let next = tokio::time::timeout_at(late.into(), body.frame()).await;
+        let Some(frame) = next.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))? else { break };
         let frame = frame.map_err(|_| Problem::new(INCOMPLETE_BODY, "The connection broke off."))?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();

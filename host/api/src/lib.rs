@@ -21,6 +21,7 @@ mod openapi;
 mod overload;
 mod parameters;
 mod people;
+mod places;
 mod problem;
 mod router;
 mod routes;

@@ -1,33 +1,151 @@
-//! Refuses work before it is accepted: at most so many requests at once. The permit is taken before the body is
-//! read, so that memory stays bounded too.
+//! Refuses work before it is accepted: at most so many requests at once, shared among tenants. Whose request it is tell its
+//! headers; only then is the body read, so that memory stays bounded and who is nobody holds nothing of a tenant's.
+//!
+//! A key that comes in the body, as browsers send it, is what the body is read for first, in places of their own.
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::app::Shared;
-use crate::problem::{OVERLOADED, Problem, TOO_MANY_REQUESTS};
+use crate::auth::{key_in_body, tenant_of_bearer, tenant_of_key, tenant_of_write};
+use crate::body::event_bytes;
+use crate::problem::{OVERLOADED, Problem, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, UNAUTHENTICATED};
 
 const RETRY_AFTER_S: u32 = 1;
+/// Unknown keys of an address, in so long a time, before it is told to wait. Valid keys are not counted.
+const GUESSES: u32 = 200;
+const WINDOW: Duration = Duration::from_secs(10);
+/// Addresses that are remembered for their guesses.
+const ADDRESSES: usize = 10_000;
 
 /// For the event calls: 429, which the Segment libraries retry.
 pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = shared.ingest.try_acquire() else {
-        metrics::counter!("openhub_requests_shed_total", "door" => "ingest").increment(1);
-        return Problem::new(TOO_MANY_REQUESTS, "Nothing was accepted. Send it again later.")
-            .retry_after(RETRY_AFTER_S)
-            .into_response();
+    let address = address(&request);
+    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers()).await {
+        Ok(Some(tenant)) => tenant,
+        Ok(None) => return keyless(shared, address, request, next).await,
+        Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
+    let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
     next.run(request).await
+}
+
+/// The key is in the body, if there is one. What is read for it is handed on.
+async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next: Next) -> Response {
+    let Some(stranger) = shared.strangers.take(address) else { return shed("keyless") };
+    let (mut parts, body) = request.into_parts();
+    let bytes = match event_bytes(&parts.headers, body, &shared.app.limits).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return problem.into_response(),
+    };
+    let key = key_in_body(&bytes);
+    let tenant = match key {
+        Some(key) => tenant_of_key(&shared.app, &shared.keys, &key).await,
+        // Its problem is told where the body is looked at.
+        None => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+    };
+    let tenant = match tenant {
+        Ok(tenant) => tenant,
+        Err(problem) => return shared.guesses.told(address, problem).into_response(),
+    };
+    let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
+    drop(stranger);
+    plain(&mut parts.headers);
+    next.run(Request::from_parts(parts, Body::from(bytes))).await
+}
+
+/// The body is as it was before it was compressed.
+fn plain(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_ENCODING);
+    headers.remove(header::CONTENT_LENGTH);
 }
 
 /// For the hub's own API: 503.
 pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = shared.api.try_acquire() else {
+    let tenant = match tenant_of_bearer(&shared.app, &shared.keys, request.headers()).await {
+        Ok(Some(tenant)) => tenant,
+        // Refused before its body is read.
+        Ok(None) => return next.run(request).await,
+        Err(problem) => return shared.guesses.told(address(&request), problem).into_response(),
+    };
+    let Some(_place) = shared.api.take(tenant) else {
         metrics::counter!("openhub_requests_shed_total", "door" => "api").increment(1);
         return Problem::new(OVERLOADED, "Nothing was done. Send it again later.")
             .retry_after(RETRY_AFTER_S)
             .into_response();
     };
     next.run(request).await
+}
+
+fn shed(door: &'static str) -> Response {
+    metrics::counter!("openhub_requests_shed_total", "door" => door).increment(1);
+    Problem::new(TOO_MANY_REQUESTS, "Nothing was accepted. Send it again later.")
+        .retry_after(RETRY_AFTER_S)
+        .into_response()
+}
+
+/// Absent where the service is called without a network.
+fn address(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+}
+
+/// Who has sent how many unknown keys of late.
+#[derive(Default)]
+pub(crate) struct Guesses(Mutex<HashMap<IpAddr, (Instant, u32)>>);
+
+impl Guesses {
+    /// The problem, or that there were too many like it from there. A valid key never comes here.
+    fn told(&self, address: Option<IpAddr>, problem: Problem) -> Problem {
+        match address {
+            Some(address) if problem.is(UNAUTHENTICATED) && self.are_too_many(address, Instant::now()) => {
+                metrics::counter!("openhub_requests_shed_total", "door" => "guesses").increment(1);
+                Problem::new(TOO_MANY_GUESSES, "Many keys that are not known came from this address. Wait a little.")
+                    .retry_after(WINDOW.as_secs() as u32)
+            }
+            _ => problem,
+        }
+    }
+
+    fn are_too_many(&self, address: IpAddr, now: Instant) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= ADDRESSES && !all.contains_key(&address) {
+            all.retain(|_, (since, _)| now.saturating_duration_since(*since) < WINDOW);
+            if all.len() >= ADDRESSES {
+                all.clear();
+            }
+        }
+        let (since, count) = all.entry(address).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= WINDOW {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count > GUESSES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn d1_guesses_are_counted_by_address_and_forgotten() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        let [here, there] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
+        assert!((0..GUESSES).all(|_| !guesses.are_too_many(here, now)));
+        assert!(guesses.are_too_many(here, now));
+        assert!(!guesses.are_too_many(there, now));
+        assert!(!guesses.are_too_many(here, now + WINDOW));
+        for number in 0..2 * ADDRESSES as u32 {
+            guesses.are_too_many(IpAddr::V4(Ipv4Addr::from_bits(number)), now);
+        }
+        assert!(guesses.0.lock().unwrap().len() <= ADDRESSES);
+    }
 }

@@ -56,6 +56,7 @@ kinds! {
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are under way";
+    TOO_MANY_GUESSES = TOO_MANY_REQUESTS, "too-many-guesses", "Too many unknown keys were sent";
     TOO_FAR_BEHIND = TOO_MANY_REQUESTS, "too-far-behind", "Too many events wait already";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too many requests are under way";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The hub cannot do this now";
@@ -118,7 +119,6 @@ impl Problem {
         Problem::new(UNAVAILABLE, detail).retry_after(1)
     }
 
-    #[cfg(test)]
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.code == kind.1
     }

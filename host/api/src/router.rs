@@ -5,16 +5,16 @@ use axum::extract::OriginalUri;
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::{App, Previews, Shared};
+use crate::app::{App, Exports, Previews, Shared};
 use crate::auth::KeyCache;
 use crate::change::Locks;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
+use crate::places::Places;
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
 use crate::text::refuse_nul_in_target;
@@ -25,10 +25,13 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
     let document = describe();
     let shared = Shared {
         keys: Arc::new(KeyCache::default()),
-        ingest: Arc::new(Semaphore::new(app.limits.ingest_in_flight)),
-        api: Arc::new(Semaphore::new(app.limits.api_in_flight)),
+        ingest: Places::new(app.limits.ingest_in_flight),
+        api: Places::new(app.limits.api_in_flight),
+        strangers: Places::new(app.limits.keyless_in_flight),
+        guesses: Arc::default(),
         locks: Locks::default(),
         previews: Previews::default(),
+        exports: Exports::default(),
         openapi: document.into(),
         app,
     };

@@ -11,7 +11,7 @@ use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
 use openhub_store::Store;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -80,8 +80,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             tracing::debug!(%error, "a connection keeps Nagle's delay");
         }
     });
-    let server = axum::serve(listener, openhub_api::router(Arc::new(app)))
-        .with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let service = openhub_api::router(Arc::new(app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopping.clone().cancelled_owned());
     match shutdown::within(server.into_future(), &stopping, Duration::from_secs(config.drain_seconds)).await {
         Some(served) => served.context("the server failed")?,
         None => tracing::warn!("requests that did not end in time are cut off"),

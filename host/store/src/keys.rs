@@ -2,6 +2,7 @@
 
 use openhub_model::{TenantId, Timestamp};
 
+use crate::bulk;
 use crate::connection::{execute, select};
 use crate::decode::{json, maybe_time};
 use crate::error::StoreError;
@@ -50,7 +51,21 @@ impl Store {
             .await
     }
 
-    /// The one look-up without a scope: it is how the scope is found.
+    /// Those of these ids that there are. A look-up without a scope: it is how the scope is found.
+    pub async fn keys_by_id(&self, ids: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Vec<Key>, StoreError> {
+        let ids: Vec<String> = ids.into_iter().map(|id| id.as_ref().to_owned()).collect();
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            Row,
+            "SELECT id, tenant_id, name, scopes, hash, created_at, expires_at, revoked_at FROM keys \
+             WHERE id IN (SELECT atom FROM json_each($1))",
+            bulk::list(&ids),
+        );
+        rows.into_iter().map(key).collect()
+    }
+
+    /// Likewise of one.
     pub async fn key(&self, id: &str) -> Result<Option<Key>, StoreError> {
         let rows = select!(
             self,

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use openhub_model::TenantId;
 use openhub_model::identity::Authority;
 use openhub_store::{Key, Scope};
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -67,14 +69,55 @@ where
             return Ok(WriteAccess(None));
         }
         let (app, keys) = (Arc::<App>::from_ref(state), Arc::<KeyCache>::from_ref(state));
-        if let Some(token) = credential(&parts.headers, "bearer") {
-            return authorize(&app, &keys, token).await.map(Some).map(WriteAccess);
-        }
-        let pair = credential(&parts.headers, "basic").and_then(|text| STANDARD.decode(text).ok());
-        let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown_key)?;
-        let user = pair.split_once(':').map_or(pair.as_str(), |(user, _)| user);
-        authorize(&app, &keys, user).await.map(Some).map(WriteAccess)
+        let key = write_key(&parts.headers)?;
+        authorize(&app, &keys, &key).await.map(Some).map(WriteAccess)
     }
+}
+
+fn write_key(headers: &HeaderMap) -> Result<Cow<'_, str>, Problem> {
+    if let Some(token) = credential(headers, "bearer") {
+        return Ok(token.into());
+    }
+    let pair = credential(headers, "basic").and_then(|text| STANDARD.decode(text).ok());
+    let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown_key)?;
+    Ok(pair.split_once(':').map_or(pair.as_str(), |(user, _)| user).to_owned().into())
+}
+
+/// Whose API key it is that the headers bring. None without one.
+pub(crate) async fn tenant_of_bearer(
+    app: &App,
+    keys: &KeyCache,
+    headers: &HeaderMap,
+) -> Result<Option<TenantId>, Problem> {
+    let Some(token) = credential(headers, "bearer") else { return Ok(None) };
+    tenant_of_key(app, keys, token).await.map(Some)
+}
+
+/// Whose write key it is that the headers bring. None without one.
+pub(crate) async fn tenant_of_write(
+    app: &App,
+    keys: &KeyCache,
+    headers: &HeaderMap,
+) -> Result<Option<TenantId>, Problem> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    tenant_of_key(app, keys, &write_key(headers)?).await.map(Some)
+}
+
+/// Whose key it is, whatever it allows.
+pub(crate) async fn tenant_of_key(app: &App, keys: &KeyCache, text: &str) -> Result<TenantId, Problem> {
+    known(app, keys, text).await.map(|key| key.tenant)
+}
+
+/// The key in a body of events, if there is one.
+pub(crate) fn key_in_body(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct KeyInBody {
+        #[serde(rename = "writeKey")]
+        write_key: Option<String>,
+    }
+    serde_json::from_slice::<KeyInBody>(body).ok().and_then(|body| body.write_key)
 }
 
 /// Authorises a write key that came in a body.
@@ -90,19 +133,22 @@ pub(crate) async fn authorize_write(
 }
 
 async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
-    let text = KeyText::parse(text).ok_or_else(unknown_key)?;
-    let now = app.now();
-    let key = keys.find(&app.store, text.id, now).await?.ok_or_else(unknown_key)?;
-    let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
-    if !text.matches(&key.hash) || !alive {
-        return Err(unknown_key());
-    }
+    let key = known(app, keys, text).await?;
     if !carries::<P>(&key) {
         return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
     }
     let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
     let (scope, id) = (Scope::of(key.tenant), key.id.clone());
     Ok(Authorized { scope, key: id, authority, held: key, permission: PhantomData })
+}
+
+/// The key, if it is one that works now.
+async fn known(app: &App, keys: &KeyCache, text: &str) -> Result<Arc<Key>, Problem> {
+    let text = KeyText::parse(text).ok_or_else(unknown_key)?;
+    let now = app.now();
+    let key = keys.find(&app.store, text.id, now).await?.ok_or_else(unknown_key)?;
+    let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
+    if text.matches(&key.hash) && alive { Ok(key) } else { Err(unknown_key()) }
 }
 
 fn carries<P: Permission>(key: &Key) -> bool {

@@ -1,39 +1,82 @@
 //! Keys as last read from the store, for up to three seconds, so that the hot path needs no query and a revocation
 //! still takes effect within five.
+//!
+//! Whatever is not known is looked up together, one query at a time: a flood of guesses costs one connection and not the
+//! queries of all its requests.
 
 use openhub_model::Timestamp;
 use openhub_store::{Key, Store, StoreError};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const FRESH_MICROS: i64 = 3_000_000;
 const CAPACITY: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct KeyCache {
-    keys: Mutex<HashMap<String, (Timestamp, Arc<Key>)>>,
+    known: Mutex<Known>,
+    /// Held by who looks up what everybody asks for.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, (Timestamp, Arc<Key>)>,
+    /// To be looked up next.
+    asked: HashSet<String>,
+    /// What the last look-up did not find. Nobody is told so who asked after it began: a new key works at once.
+    missing: HashSet<String>,
+    /// Look-ups that were begun, and the last that has ended.
+    begun: u64,
+    ended: u64,
 }
 
 impl KeyCache {
-    /// The key of this id. Unknown ids are not remembered: a new key works at once.
+    /// The key of this id.
     pub async fn find(&self, store: &Store, id: &str, now: Timestamp) -> Result<Option<Arc<Key>>, StoreError> {
-        if let Some(key) = self.fresh(id, now) {
-            return Ok(Some(key));
-        }
-        let Some(key) = store.key(id).await?.map(Arc::new) else {
-            return Ok(None);
+        let asked_at = {
+            let mut known = self.lock();
+            if let Some(key) = known.fresh(id, now) {
+                return Ok(Some(key));
+            }
+            known.asked.insert(id.to_owned());
+            known.begun
         };
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= CAPACITY {
-            keys.clear();
+        let _turn = self.turn.lock().await;
+        let ids = {
+            let mut known = self.lock();
+            if let Some(key) = known.fresh(id, now) {
+                return Ok(Some(key));
+            }
+            if known.ended > asked_at && known.missing.contains(id) {
+                return Ok(None);
+            }
+            known.asked.insert(id.to_owned());
+            known.begun += 1;
+            std::mem::take(&mut known.asked)
+        };
+        let found = store.keys_by_id(&ids).await?;
+        let mut known = self.lock();
+        known.ended = known.begun;
+        known.missing = ids;
+        for key in found {
+            known.missing.remove(&key.id);
+            if known.keys.len() >= CAPACITY {
+                known.keys.clear();
+            }
+            known.keys.insert(key.id.clone(), (now, Arc::new(key)));
         }
-        keys.insert(id.to_owned(), (now, key.clone()));
-        Ok(Some(key))
+        Ok(known.keys.get(id).filter(|_| !known.missing.contains(id)).map(|(_, key)| key.clone()))
     }
 
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
     fn fresh(&self, id: &str, now: Timestamp) -> Option<Arc<Key>> {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read_at, key) = keys.get(id)?;
+        let (read_at, key) = self.keys.get(id)?;
         let age = now.micros().checked_sub(read_at.micros())?;
         (0..FRESH_MICROS).contains(&age).then(|| key.clone())
     }

@@ -7,6 +7,7 @@ use futures::stream::try_unfold;
 use serde_json::Value;
 use std::future::Future;
 use std::io;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Table;
 use crate::problem::Problem;
@@ -17,11 +18,12 @@ pub(crate) struct Page<K> {
     pub next: Option<K>,
 }
 
-/// Answers with all pages. The first is read before the answer begins, so that what is wrong with the request is still
+/// Answers with all pages, and holds `place` until the last is sent. The first is read before the answer begins, so that what is wrong with the request is still
 /// a problem. Where a later one fails, the connection is broken off: a client sees that the answer is not whole.
 pub(crate) async fn respond<K, F>(
     table: Table,
     name: &str,
+    place: OwnedSemaphorePermit,
     page: impl Fn(Option<K>) -> F + Send + 'static,
 ) -> Result<Response, Problem>
 where
@@ -36,17 +38,17 @@ where
     let mut text = table.head();
     text.extend(table.text(&first.rows));
     let start = Some((Some(text), first.next));
-    let pages = try_unfold((start, table, page), |(stage, table, page)| async move {
+    let pages = try_unfold((start, table, page, place), |(stage, table, page, place)| async move {
         let Some((text, next)) = stage else { return Ok::<_, io::Error>(None) };
         if let Some(text) = text {
-            return Ok(Some((text, (next.map(|next| (None, Some(next))), table, page))));
+            return Ok(Some((text, (next.map(|next| (None, Some(next))), table, page, place))));
         }
         let read = page(next).await.map_err(|problem| {
             tracing::error!(?problem, "An export broke off.");
             io::Error::other("the export broke off")
         })?;
         let text = table.text(&read.rows);
-        Ok(Some((text, (read.next.map(|next| (None, Some(next))), table, page))))
+        Ok(Some((text, (read.next.map(|next| (None, Some(next))), table, page, place))))
     });
     Ok((headers, Body::from_stream(pages)).into_response())
 }

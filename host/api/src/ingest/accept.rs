@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::check::{Delivery, Taken, instant_text};
 use crate::app::App;
-use crate::auth::{KeyCache, WriteAccess, authorize_write};
+use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
 use crate::body::too_large;
 use crate::declared;
 use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, Problem, TOO_FAR_BEHIND, TOO_LARGE};
@@ -227,7 +227,7 @@ async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -
     if let Some(authorized) = access.0 {
         return Ok((authorized.scope, authorized.authority));
     }
-    let key = serde_json::from_str::<KeyInBody>(body).ok().and_then(|body| body.write_key);
+    let key = key_in_body(body.as_bytes());
     let authorized = authorize_write(app, keys, key.as_deref()).await?;
     Ok((authorized.scope, authorized.authority))
 }
@@ -240,12 +240,6 @@ fn may_import(mode: BatchMode, authority: Authority) -> Result<(), Problem> {
     let detail =
         "History is imported by a key with the scope `identities:write`. What happens now goes to `/v1/batch`.";
     Err(Problem::new(MISSING_SCOPE, detail))
-}
-
-#[derive(Deserialize)]
-struct KeyInBody {
-    #[serde(rename = "writeKey")]
-    write_key: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -178,6 +178,11 @@ impl Hub {
         self.clock.fetch_add(span.as_micros() as i64, Ordering::SeqCst);
     }
 
+    /// The answer's beginning: its body is not read.
+    pub async fn begin(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.expect("the router is infallible")
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router is infallible");
         let (parts, body) = response.into_parts();

@@ -1,7 +1,9 @@
 //! Overload is refused before anything is accepted, and to those who cause it.
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Tenant, request};
+use axum::body::{Body, Bytes};
 use axum::http::header;
+use futures::StreamExt;
 use insta::assert_json_snapshot;
 use openhub_api::Limits;
 use openhub_engine::Bounds;
@@ -50,4 +52,106 @@ async fn d3_a_tenant_that_is_too_far_behind_is_told_so_and_no_other() {
     assert_eq!(hub.post("/v1/batch", &busy.write_key, events(9)).await.status, 200);
     hub.settle(&busy).await;
     assert_eq!(hub.get("/api/v1/status", &busy.api_key).await.body["behind"], 0);
+}
+
+/// A body whose end never comes.
+fn endless(path: &str, key: Option<&str>) -> axum::http::Request<Body> {
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+    let body = Body::from_stream(begun.chain(futures::stream::pending()));
+    let request = request("POST", path).header(header::CONTENT_TYPE, "application/json");
+    let request = match key {
+        Some(key) => request.header(header::AUTHORIZATION, format!("Bearer {key}")),
+        None => request,
+    };
+    request.body(body).expect("a request")
+}
+
+/// Every call of a tenant that does little.
+async fn is_answered(hub: &Hub, quiet: &Tenant) {
+    for number in 0..10 {
+        let event = json!({"userId": number.to_string(), "event": "e"});
+        assert_eq!(hub.post("/v1/track", &quiet.write_key, event.clone()).await.status, 200);
+        assert_eq!(hub.get("/api/v1/status", &quiet.api_key).await.status, 200);
+        assert_eq!(hub.get("/api/v1/customers", &quiet.api_key).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn f_a_quiet_tenant_is_answered_beside_a_flood_that_never_ends() {
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 16, api_in_flight: 16, ..Limits::default() }).await;
+    let (busy, quiet) = (hub.tenant("busy").await, hub.tenant("quiet").await);
+    let flood = (0..100).map(|number| {
+        let (path, key) = match number % 2 {
+            0 => ("/v1/batch", &busy.write_key),
+            _ => ("/api/v1/segments/preview", &busy.api_key),
+        };
+        hub.send(endless(path, Some(key)))
+    });
+    let refused = async {
+        // Those who got a place stay; all others are told at once.
+        let mut answers = flood.collect::<futures::stream::FuturesUnordered<_>>();
+        for _ in 0..100 - 24 {
+            let answer = answers.next().await.expect("it is refused");
+            assert!([429, 503].contains(&answer.status), "{answer:?}");
+            assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        }
+        is_answered(&hub, &quiet).await;
+        drop(answers);
+    };
+    refused.await;
+    is_answered(&hub, &busy).await;
+}
+
+#[tokio::test]
+async fn d1_bodies_without_a_key_hold_no_place_of_who_has_one() {
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, keyless_in_flight: 4, ..Limits::default() }).await;
+    let quiet = hub.tenant("quiet").await;
+    let mut slow =
+        (0..50).map(|_| hub.send(endless("/v1/batch", None))).collect::<futures::stream::FuturesUnordered<_>>();
+    for _ in 0..50 - 3 {
+        assert_eq!(slow.next().await.expect("it is refused").status, 429);
+    }
+    is_answered(&hub, &quiet).await;
+    drop(slow);
+    let keyed = json!({"userId": "1", "event": "e", "writeKey": quiet.write_key});
+    let event = request("POST", "/v1/track").body(Body::from(keyed.to_string())).unwrap();
+    assert_eq!(hub.send(event).await.status, 200, "a key in the body works");
+}
+
+#[tokio::test]
+async fn d1_guessed_keys_cost_no_place_and_a_new_key_works_at_once() {
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, api_in_flight: 4, ..Limits::default() }).await;
+    let quiet = hub.tenant("quiet").await;
+    let guess = |number: usize| format!("oh_live_{number:016x}_{:064x}", 7);
+    let guesses = (0..300).map(|number| {
+        let hub = &hub;
+        async move { hub.get("/api/v1/status", &guess(number)).await.status }
+    });
+    let (statuses, ()) = tokio::join!(futures::future::join_all(guesses), is_answered(&hub, &quiet));
+    assert!(statuses.iter().all(|status| *status == 401));
+    let later = hub.tenant("later").await;
+    is_answered(&hub, &later).await;
+}
+
+#[tokio::test]
+async fn d1_exports_and_previews_are_each_tenants_own() {
+    let hub = Hub::start().await;
+    let (busy, quiet) = (hub.tenant("busy").await, hub.tenant("quiet").await);
+    let begun = async |tenant: &Tenant| {
+        let request = request("GET", "/api/v1/export/customers");
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", tenant.api_key));
+        hub.begin(request.body(Body::empty()).unwrap()).await
+    };
+    let (first, second) = (begun(&busy).await, begun(&busy).await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    assert_eq!(begun(&busy).await.status(), 503);
+    assert_eq!(begun(&quiet).await.status(), 200);
+    drop(first);
+    assert_eq!(begun(&busy).await.status(), 200, "who goes away gives its place back");
+    let condition = json!({"condition": {"tag": "vip"}});
+    let counted = (0..6).map(|_| hub.post("/api/v1/segments/preview", &busy.api_key, condition.clone()));
+    let answers = futures::future::join_all(counted).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "they take turns");
+    assert_eq!(hub.post("/api/v1/segments/preview", &quiet.api_key, condition).await.status, 200);
+    drop(second);
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::auth::{Authorized, PrivacyRead};
 use crate::export::{Format, PAGE, Page, Table, respond};
 use crate::openapi::Problems;
@@ -40,12 +40,15 @@ enum Place {
         content((String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn customer_data(
     State(app): State<Arc<App>>,
+    State(exports): State<Exports>,
     access: Authorized<PrivacyRead>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
+    let place = exports.begin(access.tenant())?;
     let (scope, id) = (access.scope, id_in_path(&id, "customer")?);
     let table = Table { format: Format::Jsonl, columns: None };
-    respond(table, "customer", move |place| page(Arc::clone(&app), scope, id, place.unwrap_or(Place::Customer))).await
+    respond(table, "customer", place, move |place| page(Arc::clone(&app), scope, id, place.unwrap_or(Place::Customer)))
+        .await
 }
 
 async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<Page<Place>, Problem> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
@@ -42,13 +42,15 @@ pub(crate) struct Parameters {
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_customers(
     State(app): State<Arc<App>>,
+    State(exports): State<Exports>,
     access: Authorized<CustomersRead>,
     Query(Parameters { format, fields, condition }): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let place = exports.begin(access.tenant())?;
     let condition = condition::in_query(&app, &access.scope, condition.as_deref()).await?;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
-    respond(table, "customers", move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await
+    respond(table, "customers", place, move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await
 }
 
 async fn page(

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::auth::{Authorized, EventsRead};
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
 use crate::ingest::ORIGINAL;
@@ -45,9 +45,11 @@ pub(crate) struct Parameters {
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_events(
     State(app): State<Arc<App>>,
+    State(exports): State<Exports>,
     access: Authorized<EventsRead>,
     Query(Parameters { format, fields, name, customer }): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let place = exports.begin(access.tenant())?;
     let part = id_in_query("customer", customer.as_deref())?;
     let columns = match (format, &fields) {
         (Format::Jsonl, None) => None,
@@ -56,7 +58,7 @@ pub(crate) async fn export_events(
     let scope = access.scope;
     let head = app.store.standing(&scope).await?.head;
     let whole = columns.is_none();
-    respond(Table { format, columns }, "events", move |after| {
+    respond(Table { format, columns }, "events", place, move |after| {
         let filter = EventFilter { name: name.clone(), part, after, limit: PAGE };
         page(Arc::clone(&app), scope, filter, head, if whole { as_it_came } else { with_stamps })
     })

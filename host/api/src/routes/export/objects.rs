@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::auth::{Authorized, ObjectsRead};
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
 use crate::openapi::Problems;
@@ -40,13 +40,15 @@ pub(crate) struct Parameters {
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_objects(
     State(app): State<Arc<App>>,
+    State(exports): State<Exports>,
     access: Authorized<ObjectsRead>,
     Query(Parameters { kind, format, fields, customer }): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let place = exports.begin(access.tenant())?;
     let part = id_in_query("customer", customer.as_deref())?;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
-    respond(table, "objects", move |after| {
+    respond(table, "objects", place, move |after| {
         page(Arc::clone(&app), scope, ObjectFilter { kind: kind.clone(), part, after, limit: PAGE })
     })
     .await

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead};
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
 use crate::openapi::Problems;
@@ -43,15 +43,17 @@ pub(crate) struct Parameters {
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_segment(
     State(app): State<Arc<App>>,
+    State(exports): State<Exports>,
     access: Authorized<CustomersRead>,
     Path(name): Path<String>,
     Query(Parameters { format, fields }): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let place = exports.begin(access.tenant())?;
     let scope = access.scope;
     let segment = find(&app, &scope, &name).await?.name;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let file = segment.clone();
-    respond(table, &file, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await
+    respond(table, &file, place, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await
 }
 
 async fn page(app: Arc<App>, scope: Scope, segment: String, after: Option<PartId>) -> Result<Page<PartId>, Problem> {

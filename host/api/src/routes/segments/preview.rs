@@ -43,9 +43,11 @@ pub(crate) async fn preview_segment(
     let scope = &access.scope;
     let condition = Known::read(&app, scope).await?.condition(request.condition)?;
     let time = app.limits.preview_time;
-    let busy = || Problem::new(OVERLOADED, "Others are counting. Try again in a moment.").retry_after(1);
-    let turn = tokio::time::timeout(time, previews.0.acquire()).await;
-    let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    let busy = || {
+        Problem::new(OVERLOADED, "Another condition of this tenant is being counted. Try again in a moment.")
+            .retry_after(1)
+    };
+    let _turn = previews.0.take_within(access.tenant(), time).await.ok_or_else(busy)?;
     let preview = app.store.preview(scope, &condition, as_of(&app, scope).await?, SAMPLE, time).await?;
     if preview.slices == 0 {
         let share = Preview::SLICES;
