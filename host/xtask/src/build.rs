@@ -3,9 +3,14 @@
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::MetadataCommand;
 use openhub_sdk_build::Built;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+/// How long a program may write nothing before it is asked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(100);
 const WASM: &str = "wasm32-unknown-unknown";
 /// The plugins of ours, in the order in which they are installed.
 pub const PLUGINS: [&str; 4] = ["rfm", "points", "coupon", "webhook"];
@@ -21,15 +26,55 @@ pub enum Profile {
 /// What cargo tells us of our own package is kept from it: there are build scripts (ring's) that cargo runs again, and
 /// all that depends on them, whenever these variables differ.
 pub fn run(command: &mut Command) -> Result<()> {
+    forget_our_package(command);
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} could not be started"))?;
+    ensure!(status.success(), "{name} failed ({status})");
+    Ok(())
+}
+
+/// Likewise, and is given each line that the program writes to either stream.
+pub fn run_each_line(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    forget_our_package(command);
+    let name = command.get_program().to_string_lossy().into_owned();
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = command
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()
+        .with_context(|| format!("{name} could not be started"))?;
+    // This end of the writers goes, too, so that the pipe ends with the program.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let (lines, read) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let status = loop {
+        match read.recv_timeout(PAUSE) {
+            Ok(line) => each(&String::from_utf8_lossy(&line)),
+            // What it started and left behind may hold the pipe open.
+            Err(_) => {
+                if let Some(status) = child.try_wait()? {
+                    break status;
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+    };
+    ensure!(status.success(), "{name} failed ({status})");
+    Ok(())
+}
+
+fn forget_our_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|own| name.starts_with(own))) {
             command.env_remove(name);
         }
     }
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("{name} could not be started"))?;
-    ensure!(status.success(), "{name} failed ({status})");
-    Ok(())
 }
 
 /// Adds the guests' compilation target if the toolchain lacks it.

@@ -10,4 +10,5 @@ pub mod demo;
 pub mod packages;
 pub mod process;
 pub mod receiver;
+pub mod steps;
 pub mod test;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use xtask::steps::Steps;
 use xtask::{bench, check, demo, receiver, test};
 
 #[derive(Parser)]
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(options) => return demo::run(&root()?, options),
-        Command::Check => check::check(&root()?)?,
+        Command::Check => check::check(&root()?, &mut Steps::default())?,
         Command::Test => test::test(&root()?)?,
         Command::Bench(options) => bench::run(&root()?, &options)?,
         Command::Receiver(options) => receiver::run(&options)?,

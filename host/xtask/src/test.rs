@@ -8,7 +8,8 @@ use nix::unistd::Uid;
 use std::path::Path;
 use std::process::Command;
 
-use crate::build::{self, Profile, run};
+use crate::build::{self, Profile, run, run_each_line};
+use crate::steps::Steps;
 use crate::{check, packages};
 
 /// Names the hub that the end-to-end tests run, built already.
@@ -17,18 +18,34 @@ pub const HUB: &str = "OPENHUB_TEST_HUB";
 pub const RECEIVER: &str = "OPENHUB_TEST_RECEIVER";
 
 pub fn test(root: &Path) -> Result<()> {
-    check::check(root)?;
+    let mut steps = Steps::default();
+    let outcome = in_steps(root, &mut steps);
+    steps.end();
+    eprint!("{}", steps.report());
+    outcome
+}
+
+fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
+    check::check(root, steps)?;
+    steps.begin("packages");
     postgres()?;
     packages::node(root)?;
     packages::python(root)?;
-    step("build the plugins and the hub");
+    steps.begin("build the plugins and the hub");
     build::guests(root)?;
     let hub = build::hub(root, Profile::Dev)?;
-    step("test");
+    // Apart, so that what it takes to build the tests is told apart from what they take.
+    steps.begin("build the tests");
+    let mut cargo = Command::new(build::cargo());
+    run(cargo.args(["test", "--workspace", "--no-run", "--quiet"]).current_dir(root))?;
+    steps.begin("test");
     let mut cargo = Command::new(build::cargo());
     cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
     cargo.env(HUB, hub).env(RECEIVER, build::target(root)?.join("debug/xtask"));
-    run(&mut cargo)
+    run_each_line(&mut cargo, |line| {
+        println!("{line}");
+        steps.line(line);
+    })
 }
 
 pub(crate) fn step(text: &str) {

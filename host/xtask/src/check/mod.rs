@@ -15,31 +15,33 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use openhub_sdk_build::Options;
 
 use crate::build::{cargo, run, wasm_target};
+use crate::steps::Steps;
 
 /// Runs every check and fails at the first kind that finds something.
-pub fn check(root: &Path) -> Result<()> {
-    step("format");
+pub fn check(root: &Path, steps: &mut Steps) -> Result<()> {
+    steps.begin("format");
     run(Command::new(cargo()).args(["fmt", "--all", "--check"]).current_dir(root)).context("run `cargo fmt --all`")?;
-    step("house rules");
+    steps.begin("house rules");
     tidy(root)?;
-    step("lints of the host");
+    steps.begin("lints of the host");
     clippy(root, &["--workspace", "--all-targets"])?;
-    step("lints of the guests");
+    steps.begin("lints of the guests");
     wasm_target(root)?;
     let metadata = MetadataCommand::new().current_dir(root).no_deps().exec()?;
     let guests = crates::guests(&metadata);
     let names = guests.iter().flat_map(|guest| ["--package", guest.name.as_str()]);
     let target = ["--target", "wasm32-unknown-unknown", "--lib", "--package", "openhub-sdk"];
     clippy(root, &target.into_iter().chain(names).collect::<Vec<_>>())?;
-    step("documentation");
+    steps.begin("documentation");
     let mut doc = Command::new(cargo());
     doc.args(["doc", "--quiet", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").current_dir(root);
     run(&mut doc).context("the documentation has warnings")?;
-    step("manifests of the plugins");
+    steps.begin("manifests of the plugins");
     let ours = guests.iter().filter_map(|guest| guest.manifest_path.parent()).map(|folder| folder.as_std_path());
     let ours: Vec<PathBuf> =
         ours.filter(|folder| folder.starts_with(root.join("plugins"))).map(Path::to_path_buf).collect();
     openhub_sdk_build::build_each(&ours, &Options { locked: true, ..Options::default() })?;
+    steps.begin("advisories");
     deny(root)
 }
 
@@ -61,10 +63,6 @@ fn floors(metadata: &Metadata) -> Vec<String> {
     floors::check(&crates::of_workspace(metadata))
 }
 
-fn step(what: &str) {
-    eprintln!("check: {what}");
-}
-
 fn clippy(root: &Path, arguments: &[&str]) -> Result<()> {
     let mut clippy = Command::new(cargo());
     clippy.args(["clippy", "--quiet", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).current_dir(root);
@@ -78,7 +76,6 @@ fn deny(root: &Path) -> Result<()> {
         eprintln!("note: cargo-deny is not installed, so advisories were not looked up");
         return Ok(());
     }
-    step("cargo-deny");
     run(Command::new("cargo-deny").args(["check"]).current_dir(root))
 }
 
