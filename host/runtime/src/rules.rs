@@ -22,7 +22,10 @@ impl Plugin {
     ) -> Result<Evaluated, CallFault> {
         let shape = self.manifest().rules.iter().find(|shape| shape.name == rule);
         let (Some(shape), Some(extension)) = (shape, &self.rule) else {
-            return Err(CallFault::new(FaultKind::Host, format!("the plugin has no rule `{rule}`")));
+            let rules = self.manifest().rules.iter().map(|shape| shape.name.as_str());
+            let rules: Vec<&str> = rules.collect();
+            let message = format!("the plugin has no rule `{rule}`; it has {}, in kebab-case", rules.join(", "));
+            return Err(CallFault::new(FaultKind::Host, message));
         };
         check(shape, batch, &self.machine.limits)?;
         let columns: Vec<_> = batch.columns.iter().map(borrow).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::semver::Version;
-use openhub_model::manifest::{Field, Manifest, RuleShape, Type};
+use openhub_model::manifest::{Field, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
 
 /// Checks names, paths and types; the error names the rule, object or channel and the field.
 pub fn check(manifest: &Manifest) -> Result<()> {
@@ -71,7 +71,7 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             "event.name" => read.of == Type::Text,
             path if is_tag(path) => read.of == Type::Boolean,
             path if is_event_property(path) || is_below(path, "customer.attributes.") => true,
-            path => bail!("field `{}`: `{path}` is no path that a rule can read", read.name),
+            path => bail!("field `{}`: `{path}` is no path that a rule can read; those are {READ_PATHS}", read.name),
         };
         ensure!(typed, "field `{}`: `{}` is not of type {:?}", read.name, read.path, read.of);
     }
@@ -81,7 +81,7 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             path if is_tag(path) => write.of == Type::Boolean,
             path if is_below(path, "customer.counters.") => write.of == Type::Integer,
             path if is_below(path, "customer.attributes.") => true,
-            path => bail!("field `{}`: `{path}` is no path that a rule can write", write.name),
+            path => bail!("field `{}`: `{path}` is no path that a rule can write; those are {WRITE_PATHS}", write.name),
         };
         ensure!(typed, "field `{}`: `{}` cannot be of type {:?}", write.name, write.path, write.of);
     }

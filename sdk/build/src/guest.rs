@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::{Message, MetadataCommand, PackageId, TargetKind};
+use openhub_model::Id;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
@@ -74,7 +75,7 @@ fn run(workspace: &Path, crates: &[&Crate]) -> Result<Vec<(PackageId, PathBuf)>>
     command.current_dir(workspace).args(["build", "--lib", "--target", TARGET, "--profile", PROFILE]);
     command.args(["--message-format", "json-render-diagnostics"]);
     if let Some(first) = crates.first() {
-        command.arg("--target-dir").arg(&first.target_dir);
+        command.arg("--target-dir").arg(place(workspace, &first.target_dir));
     }
     for one in crates {
         command.arg("--package").arg(&one.package.repr);
@@ -98,6 +99,16 @@ fn run(workspace: &Path, crates: &[&Crate]) -> Result<Vec<(PackageId, PathBuf)>>
     Ok(modules)
 }
 
+/// Cargo tells two crates of one name and version apart by their place below their workspace alone, so in a target folder that
+/// several workspaces share one would be taken for the other: each has a place of its own there.
+fn place(workspace: &Path, target_dir: &Path) -> PathBuf {
+    if target_dir.starts_with(workspace) {
+        return target_dir.to_path_buf();
+    }
+    let id = Id::named(&[workspace.as_os_str().as_encoded_bytes()]);
+    target_dir.join("guests").join(id.to_string())
+}
+
 /// Cargo, free of the flags that were meant for the host (coverage, sanitizers, target CPUs).
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -115,4 +126,18 @@ fn require_target(workspace: &Path) -> Result<()> {
         bail!("the Rust target {TARGET} is not installed; add it with `rustup target add {TARGET}`");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e9_two_folders_of_one_name_do_not_share_a_place() {
+        let shared = Path::new("/shared/target");
+        let (one, two) = (place(Path::new("/a/points"), shared), place(Path::new("/b/points"), shared));
+        assert!(one != two && one.starts_with(shared) && two.starts_with(shared));
+        assert_eq!(place(Path::new("/a/points"), shared), one);
+        assert_eq!(place(Path::new("/a"), Path::new("/a/target")), Path::new("/a/target"), "its own is its own");
+    }
 }

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use openhub_model::asks;
 use openhub_model::manifest::Manifest;
 use serde_json::Value;
 
@@ -41,11 +42,20 @@ pub fn settle(dir: &Path, manifest: &Manifest, locked: bool) -> Result<()> {
         Some(found) if found == text => Ok(()),
         None if locked => bail!("{} is missing; build the plugin once without --locked and commit it", path.display()),
         Some(found) if locked => {
-            let change = first_difference(&found, &text);
-            bail!("{} differs from what was built ({change}); build without --locked and review it", path.display())
+            let change = difference(&found, manifest, &text);
+            bail!("{} differs from what was built: {change}; build without --locked and review it", path.display())
         }
         _ => write_whole(&path, text.as_bytes()),
     }
+}
+
+/// What the plugin newly asks for, or no more; else the first line that differs.
+fn difference(found: &str, built: &Manifest, text: &str) -> String {
+    let locked: Option<Manifest> = serde_json::from_str(found).ok();
+    let (more, less) = locked.map(|locked| asks::difference(&locked, built)).unwrap_or_default();
+    let more = more.into_iter().map(|line| format!("it newly {line}"));
+    let told: Vec<String> = more.chain(less.into_iter().map(|line| format!("it no more {line}"))).collect();
+    if told.is_empty() { first_difference(found, text) } else { told.join("; ") }
 }
 
 fn first_difference(found: &str, built: &str) -> String {
@@ -90,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn locked_compares_and_unlocked_writes() {
+    fn e11_locked_compares_and_unlocked_writes() {
         let folder = tempfile::tempdir().unwrap();
         let missing = settle(folder.path(), &manifest(), true).unwrap_err().to_string();
         assert!(missing.contains("is missing"), "{missing}");
@@ -98,7 +108,7 @@ mod tests {
         settle(folder.path(), &manifest(), true).unwrap();
         let wider = Manifest { hosts: vec!["example.com".into()], ..manifest() };
         let widened = settle(folder.path(), &wider, true).unwrap_err().to_string();
-        assert!(widened.contains("differs") && widened.contains("hosts"), "{widened}");
+        assert!(widened.contains("differs") && widened.contains("it newly reaches the host example.com"), "{widened}");
         settle(folder.path(), &wider, false).unwrap();
         settle(folder.path(), &wider, true).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -29,12 +29,24 @@ pub struct Policy {
     pub limits: Limits,
 }
 
+/// What the parser cannot say by itself.
+const PLACES: &str = "one of the words below is not as it is to be; the place of a secret is \"hmac\", or says where: \
+    { header = \"authorization\" } for a header of that name";
+
 impl Policy {
     /// Reads the `plugin.toml` of the plugin in `dir`.
     pub fn read(dir: &Path) -> Result<Policy> {
         let path = dir.join(POLICY_FILE);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is at fault", path.display()))
+        Policy::parse(&text).with_context(|| format!("{} is at fault", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Policy> {
+        toml::from_str(text).map_err(|error| {
+            let is_of_a_place = error.message().contains("variant");
+            let error = anyhow::Error::new(error);
+            if is_of_a_place { error.context(PLACES) } else { error }
+        })
     }
 }
 
@@ -42,6 +54,13 @@ impl Policy {
 mod tests {
     use super::*;
     use openhub_model::manifest::{SecretEncoding, SecretPlace};
+
+    #[test]
+    fn e11_a_place_without_its_name_is_told() {
+        let text = "name = \"a\"\nversion = \"1.0.0\"\npublisher = \"o\"\n[[secrets]]\nname = \"key\"\nplaces = [\"header\"]\n";
+        let told = format!("{:#}", Policy::parse(text).unwrap_err());
+        assert!(told.contains("{ header = \"authorization\" }"), "{told}");
+    }
 
     #[test]
     fn all_that_can_be_asked() {

@@ -57,6 +57,9 @@ fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
         "row.at" => Some(Value::from("2026-01-01T00:00:00Z")),
         "row.seed" => Some(Value::from(1)),
         "row.customer" => Some(Value::from(Id::named(&[b"customer"]).to_string())),
+        "event.name" => Some(Value::from("Event")),
+        // Whoever does not have a tag is known not to.
+        path if path.starts_with("customer.tags.") => Some(Value::from(false)),
         _ => None,
     });
     assert!(value.is_some() || !read.required, "the rule requires `{}`; a hub would not send this row", read.name);
@@ -66,7 +69,10 @@ fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
 #[track_caller]
 fn elements(read: &Read, row: &Map<String, Value>) -> Vec<Value> {
     match row.get(&read.name) {
-        None | Some(Value::Null) => Vec::new(),
+        None | Some(Value::Null) => {
+            assert!(!read.required, "the rule requires the list of `{}`; a hub would not send this row", read.name);
+            Vec::new()
+        }
         Some(Value::Array(elements)) => elements.clone(),
         Some(value) => panic!("`{}` is read from a list, not from {value}", read.name),
     }
@@ -171,6 +177,24 @@ mod tests {
         assert_eq!(batch.columns[2].values, Values::Integers(vec![1_767_225_600_000_000, 7]));
         assert_eq!(batch.lists[0].ends, [2, 2]);
         assert_eq!(batch.lists[0].columns[0].values, Values::Texts("a\0b\0".into()));
+    }
+
+    #[test]
+    fn e8_what_a_hub_always_knows_is_sent() {
+        let required = |path: &str, of: Type| Read { required: true, ..read("it", path, of) };
+        let of = |path: &str, of: Type| batch(&[required(path, of)], &[json!({})]).columns.remove(0);
+        let vip = of("customer.tags.vip", Type::Boolean);
+        assert_eq!(vip, Column { values: Values::Booleans(vec![0]), absent: vec![] });
+        assert_eq!(of("event.name", Type::Text).absent, [0u32; 0]);
+        let given = batch(&[required("customer.tags.vip", Type::Boolean)], &[json!({"it": true})]);
+        assert_eq!(given.columns[0].values, Values::Booleans(vec![1]));
+    }
+
+    #[test]
+    #[should_panic(expected = "a hub would not send this row")]
+    fn e8_a_row_without_a_required_list_is_not_sent() {
+        let read = Read { required: true, ..read("sku", "event.properties.items[].sku", Type::Text) };
+        batch(&[read], &[json!({})]);
     }
 
     #[test]

@@ -98,14 +98,26 @@ impl Hub {
     #[track_caller]
     pub fn rule(&self, name: &str) -> RuleCase<'_> {
         let shape = self.manifest().rules.iter().find(|rule| rule.name == name);
-        RuleCase::new(self, shape.unwrap_or_else(|| panic!("the plugin has no rule `{name}`")))
+        RuleCase::new(
+            self,
+            shape.unwrap_or_else(|| {
+                let there: Vec<&str> = self.manifest().rules.iter().map(|rule| rule.name.as_str()).collect();
+                panic!("the plugin has no rule `{name}`; it has {}{}", there.join(", "), kebab(name, &there))
+            }),
+        )
     }
 
     /// An object type, by its name.
     #[track_caller]
     pub fn object(&self, kind: &str) -> ObjectCase<'_> {
         let shape = self.manifest().objects.iter().find(|object| object.name == kind);
-        ObjectCase::new(self, shape.unwrap_or_else(|| panic!("the plugin has no object type `{kind}`")))
+        ObjectCase::new(
+            self,
+            shape.unwrap_or_else(|| {
+                let there: Vec<&str> = self.manifest().objects.iter().map(|object| object.name.as_str()).collect();
+                panic!("the plugin has no object type `{kind}`; it has {}{}", there.join(", "), kebab(kind, &there))
+            }),
+        )
     }
 
     /// A channel, by its name.
@@ -168,4 +180,14 @@ fn cache() -> Option<PathBuf> {
     let cache = binary.parent()?.join("openhub-compiled");
     std::fs::create_dir_all(&cache).ok()?;
     Some(cache)
+}
+
+/// The name of a Rust function becomes kebab-case in the manifest.
+fn kebab(name: &str, there: &[&str]) -> String {
+    let meant = name.replace('_', "-");
+    if meant != name && there.contains(&meant.as_str()) {
+        format!(" (names become kebab-case: `{meant}`)")
+    } else {
+        String::new()
+    }
 }

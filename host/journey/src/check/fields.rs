@@ -19,7 +19,11 @@ pub(super) fn check(
     let at = |name: &str| format!("{pointer}/{}", escape(name));
     for (name, value) in fields {
         match shape.iter().find(|field| field.name == *name) {
-            None => faults.push(Fault::new(at(name), "unknown-field", format!("there is no field `{name}`"))),
+            None => {
+                let known: Vec<&str> = shape.iter().map(|field| field.name.as_str()).collect();
+                let message = format!("there is no field `{name}`; there are {}", known.join(", "));
+                faults.push(Fault::new(at(name), "unknown-field", message));
+            }
             Some(_) if owner == Some(name) => {
                 faults.push(Fault::new(at(name), "reserved-field", format!("the hub fills in `{name}`")));
             }

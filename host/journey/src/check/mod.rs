@@ -145,6 +145,7 @@ impl<'a> NodeCheck<'a, '_> {
     pub(crate) fn templates(&mut self, field: &str, fields: &Map<String, Value>) {
         let mut found = Vec::new();
         let pointer = format!("{}/{field}", self.pointer);
+        let known = self.known();
         template::each_field_template(&pointer, fields, &mut |pointer, source| match template::variables(
             self.environment,
             source,
@@ -152,14 +153,28 @@ impl<'a> NodeCheck<'a, '_> {
             Err(error) => found.push(Fault::new(pointer, "bad-template", error.to_string())),
             Ok(paths) => {
                 let unknown = paths.iter().filter(|path| !self.knows(path));
-                found.extend(
-                    unknown.map(|path| {
-                        Fault::new(pointer, "unknown-variable", format!("there is no `{path}` at this node"))
-                    }),
-                );
+                found.extend(unknown.map(|path| {
+                    Fault::new(
+                        pointer,
+                        "unknown-variable",
+                        format!("there is no `{path}` at this node; there are {known}"),
+                    )
+                }));
             }
         });
         self.faults.append(&mut found);
+    }
+
+    /// What templates can read at this node, as people are told it.
+    fn known(&self) -> String {
+        let mut known = "customer.id, customer.attributes.<name>, customer.tags.<name>, customer.identity.<kind>, \
+             trigger.name, trigger.at, trigger.properties.<name>"
+            .to_owned();
+        for made in &self.objects {
+            let fields = made.fields.iter().flatten().map(|field| format!("{}.{field}", made.name));
+            known.extend(fields.map(|path| format!(", {path}")));
+        }
+        known
     }
 
     /// Whether a dotted path can lead to something here. What is below an attribute or a property is data.

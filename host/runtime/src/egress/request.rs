@@ -119,7 +119,8 @@ fn target(parts: &[Part], holds_secret: bool, grant: &Grant<'_>) -> Result<(Url,
     }
     match host.parse::<IpAddr>() {
         Ok(address) if !grant.egress.may_reach(address, port) => {
-            return Err(format!("the address {address} is not of the open internet"));
+            let why = "is not of the open internet, and the operator's `allow_private` does not name it";
+            return Err(format!("the address {address} {why} (\"{address}:{port}\")"));
         }
         _ => {}
     }
