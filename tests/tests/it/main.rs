@@ -23,4 +23,5 @@ mod segments;
 mod stands_still;
 mod totals;
 mod transfer;
+mod upgrade;
 mod verdicts;

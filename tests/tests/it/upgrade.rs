@@ -1,0 +1,74 @@
+//! A plugin is upgraded while orders come in: each is scored once, by the version of its place in the log.
+
+use openhub_model::Timestamp;
+use openhub_store::{Candidate, CustomerFilter, Op, PluginStatus};
+use openhub_test_postgres::Server;
+use openhub_tests::component::{with_manifest, without_manifest};
+use openhub_tests::guests;
+use openhub_tests::house::{HOST_NOW, House, Order, control};
+use serde_json::{Value, json};
+
+const EACH: u64 = 100;
+
+fn orders(from: u64) -> Vec<Order> {
+    let start: Timestamp = "2025-01-01T12:00:00Z".parse().expect("a time");
+    let order = |row: u64| Order {
+        row,
+        customer: (row % 7).to_string(),
+        at: Timestamp::from_micros(start.micros() + row as i64 * 1_000_000),
+        total: "1.00".to_owned(),
+    };
+    (from..from + EACH).map(order).collect()
+}
+
+async fn no_order_is_unscored(url: Option<String>) {
+    let house = House::open(url).await;
+    let [rfm, ..] = guests::ours() else { panic!("rfm is ours") };
+    house.install(rfm, json!({})).await;
+    house.append(&orders(0)).await;
+
+    let mut manifest = rfm.manifest.clone();
+    manifest.version = "99.0.0".into();
+    let text = serde_json::to_vec(&manifest).expect("JSON");
+    let bytes = with_manifest(without_manifest(&rfm.bytes), &text);
+    let digest = openhub_runtime::Runtime::inspect(&bytes).expect("a component").digest;
+    let candidate = Candidate { digest: digest.clone(), manifest, uploaded_at: HOST_NOW };
+    let name = rfm.manifest.name.clone();
+    let uploaded =
+        vec![Op::PutComponent { digest: digest.clone(), bytes }, Op::PutCandidate { plugin: name.clone(), candidate }];
+    house.store.transact(&house.scope, uploaded).await.expect("it is uploaded");
+    // It waits, and the version before scores what comes.
+    let position = house.append(&orders(EACH)).await;
+    house.run(7, 1, position).await;
+    let waiting = house.store.plugin(&house.scope, &name).await.expect("a plugin").expect("it is installed");
+    assert_eq!((waiting.status, waiting.version.as_str()), (PluginStatus::Enabled, rfm.manifest.version.as_str()));
+    assert_eq!(spent(&house).await, 2 * EACH as i64 * 100);
+
+    house.append(&orders(2 * EACH)).await;
+    let agreed = json!({"plugin": name, "digest": digest, "set": {}, "grant": {}});
+    let enabled = control("plugin.enabled", "second", agreed);
+    house.store.append(&house.scope, vec![enabled]).await.expect("it is agreed to");
+    let position = house.append(&orders(3 * EACH)).await;
+    house.run(7, 1, position).await;
+    let now = house.store.plugin(&house.scope, &name).await.expect("a plugin").expect("it is installed");
+    assert_eq!((now.version.as_str(), now.digest, now.candidate), ("99.0.0", digest, None));
+    assert_eq!(spent(&house).await, 4 * EACH as i64 * 100);
+}
+
+/// What all customers together have spent, as the plugin counts it.
+async fn spent(house: &House) -> i64 {
+    let filter = CustomerFilter { limit: 1_000, ..CustomerFilter::default() };
+    let customers = house.store.customers(&house.scope, &filter).await.expect("customers");
+    customers.iter().filter_map(|customer| customer.attribute("spent_cents").and_then(Value::as_i64)).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e3_an_upgrade_under_load_leaves_no_order_unscored() {
+    no_order_is_unscored(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e3_an_upgrade_under_load_leaves_no_order_unscored_on_postgres() {
+    let server = Server::start().await.expect("a server");
+    no_order_is_unscored(Some(server.database().await.expect("a database"))).await;
+}
