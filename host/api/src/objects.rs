@@ -2,13 +2,13 @@
 
 use axum::http::{HeaderMap, header};
 use openhub_engine::objects::Moment;
-use openhub_model::Fault;
-use openhub_store::Scope;
+use openhub_model::{Fault, Principal};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::Authorized;
 use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem, VERSION_MISMATCH};
 use crate::writes::tenant_now;
 
@@ -34,10 +34,12 @@ impl Fields {
 }
 
 /// The tenant's present, and randomness for the write's ids.
-pub(crate) async fn moment(app: &App, scope: &Scope) -> Result<Moment, Problem> {
+pub(crate) async fn moment<P>(app: &App, access: &Authorized<P>) -> Result<Moment, Problem> {
     let mut random = [0; 8];
     random.copy_from_slice(&(app.random)()[..8]);
-    Ok(Moment { now: tenant_now(app, scope).await?, random: u64::from_le_bytes(random), once: None })
+    let by = Principal::key(access.key.clone());
+    let now = tenant_now(app, &access.scope).await?;
+    Ok(Moment { by, now, random: u64::from_le_bytes(random), once: None })
 }
 
 /// The caller's own name for a write, which is made once under it.

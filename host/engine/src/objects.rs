@@ -12,7 +12,7 @@ use std::sync::Arc;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::{Field, ObjectShape, Type};
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed, TenantId, Timestamp, limits};
+use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Principal, Seed, TenantId, Timestamp, limits};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
@@ -51,9 +51,10 @@ impl From<EngineError> for ObjectError {
     }
 }
 
-/// An API write: when, and the randomness that its ids and seeds come from.
-#[derive(Clone, Copy, Debug)]
+/// An API write: who makes it and when, and the randomness that its ids and seeds come from.
+#[derive(Clone, Debug)]
 pub struct Moment {
+    pub by: Principal,
     pub now: Timestamp,
     pub random: u64,
     /// The write that its caller names: made again, it changes nothing. What it makes is told by its event of this id.
@@ -78,6 +79,7 @@ pub async fn create(
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let fields = Value::Object(fields);
+    let mut wanted = None;
     for attempt in 0..ATTEMPTS {
         if let Some(made) = made_before(engine, scope, kind, &moment).await? {
             return Ok((made, Appended::default()));
@@ -97,7 +99,7 @@ pub async fn create(
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
         match write(engine, scope, &object, change, "created", &made, accepted, &moment).await {
             // The same write may have been made at the same moment: then it is found.
-            Err(ObjectError::Store(StoreError::UniqueConflict(_))) => {}
+            Err(ObjectError::Store(StoreError::UniqueConflict(_))) => wanted = Some(made),
             Err(ObjectError::Store(StoreError::AlreadyExists(_))) if moment.once.is_some() => {}
             Ok(appended) => return Ok((made, appended)),
             Err(error) => return Err(error),
@@ -106,7 +108,21 @@ pub async fn create(
     if let Some(made) = made_before(engine, scope, kind, &moment).await? {
         return Ok((made, Appended::default()));
     }
-    Err(ObjectError::Refused(vec![Fault::new("", "not-unique", "its key or a unique field exists already")]))
+    let unique = wanted.map(|made| uniques(&object.of().shape, &made.fields)).unwrap_or_default();
+    let taken = engine.store().taken_values(scope, kind, &unique).await?;
+    Err(ObjectError::Refused(not_unique(&taken)))
+}
+
+/// Which unique fields have a value that another object has; if none has, it is the key.
+fn not_unique(taken: &[String]) -> Vec<Fault> {
+    if taken.is_empty() {
+        return vec![Fault::new("", "not-unique", "its key exists already")];
+    }
+    let fault = |field: &String| {
+        let message = format!("another object has this {field} already");
+        Fault::new(format!("/{}", pointer(field)), "not-unique", message)
+    };
+    taken.iter().map(fault).collect()
 }
 
 /// What this very write made when it was made before, as it is now.
@@ -289,7 +305,7 @@ async fn write(
     let cause = event_id(tenant, moment);
     let body = json!({
         "type": "object", "action": verb, "kind": made.kind, "key": made.key,
-        "version": made.version, "fields": made.fields,
+        "version": made.version, "fields": made.fields, "principal": moment.by,
     });
     let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
         message_id,
@@ -379,8 +395,9 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     }
     let mut faults: Vec<Fault> =
         shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
+    let names: Vec<&str> = shape.fields.iter().map(|field| field.name.as_str()).collect();
     for name in map.keys().filter(|name| shape.fields.iter().all(|field| field.name != **name)) {
-        let message = format!("the type {} has no field {name}", shape.name);
+        let message = format!("the type {} has no field {name}; it has {}", shape.name, names.join(", "));
         faults.push(Fault::new(format!("/{}", pointer(name)), "unknown-field", message));
     }
     faults
@@ -447,6 +464,13 @@ mod tests {
             ],
             owner: Some("owner".into()),
         }
+    }
+
+    #[test]
+    fn e11_what_is_not_unique_is_pointed_at() {
+        let faults = not_unique(&["code".to_owned()]);
+        assert_eq!((faults[0].pointer.as_str(), faults[0].code.as_str()), ("/code", "not-unique"));
+        assert_eq!(not_unique(&[])[0].pointer, "");
     }
 
     #[test]

@@ -76,6 +76,31 @@ impl Store {
         rows.into_iter().map(object).collect()
     }
 
+    /// The unique fields of these whose values objects of the type have already.
+    pub async fn taken_values(
+        &self,
+        scope: &Scope,
+        kind: &str,
+        values: &[(String, String)],
+    ) -> Result<Vec<String>, StoreError> {
+        let Some(values) = Rows::of(values, |row, (field, value)| {
+            row.text(field).text(value);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT DISTINCT field FROM object_uniques WHERE tenant_id = $1 AND kind = $2 AND (field, content) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($3)) ORDER BY field",
+            scope.tenant().0,
+            kind.to_owned(),
+            &values.json,
+        );
+        Ok(rows.into_iter().map(|(field,)| field).collect())
+    }
+
     pub async fn object(&self, scope: &Scope, kind: &str, key: &str) -> Result<Option<Object>, StoreError> {
         Ok(self.objects_by_key(scope, &[(kind.to_owned(), key.to_owned())]).await?.pop())
     }

@@ -77,7 +77,8 @@ impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         let moved_from = moved_from(&event);
         let principal = principal(&event);
-        let body = if event.kind == EventKind::Control { without_principal(event.body) } else { event.body };
+        let own = matches!(event.kind, EventKind::Control | EventKind::Object);
+        let body = if own { without_principal(event.body) } else { event.body };
         // The door let in nothing but JSON; were something else stored, it would show as nothing.
         let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());
         EventView {

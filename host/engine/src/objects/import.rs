@@ -47,7 +47,7 @@ pub enum Trial {
     DryRun,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Importing {
     pub moment: Moment,
     pub trial: Trial,
@@ -332,7 +332,7 @@ impl Batch<'_> {
             };
             let body = json!({
                 "type": "object", "action": "created", "kind": object.kind, "key": object.key,
-                "version": object.version, "fields": object.fields,
+                "version": object.version, "fields": object.fields, "principal": self.how.moment.by,
             });
             let name = format!("{}.created", object.kind);
             events.push(event(object.cause.clone(), EventKind::Object, name, None, body));

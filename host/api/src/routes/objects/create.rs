@@ -31,7 +31,7 @@ pub(crate) async fn create_object(
     JsonBody(fields): JsonBody<Fields>,
 ) -> Result<Response, Problem> {
     let fields = fields.bounded(&app)?;
-    let mut moment = moment(&app, &access.scope).await?;
+    let mut moment = moment(&app, &access).await?;
     if let Some(name) = idempotency_key(&headers)? {
         moment = moment.once(&access.scope, &kind, name);
     }

@@ -82,7 +82,7 @@ pub(crate) async fn import_objects(
         }
     }
     let how = Importing {
-        moment: moment(&app, &access.scope).await?,
+        moment: moment(&app, &access).await?,
         trial: if parameters.dry_run == Some(true) { Trial::DryRun } else { Trial::Commit },
         historical: parameters.historical != Some(false),
     };

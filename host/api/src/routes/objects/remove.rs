@@ -25,7 +25,7 @@ pub(crate) async fn remove_object(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let expected = expected_version(&headers)?;
-    let moment = moment(&app, &access.scope).await?;
+    let moment = moment(&app, &access).await?;
     objects::delete(&app.engine, &access.scope, &kind, &key, expected, moment).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn update_object(
 ) -> Result<Response, Problem> {
     let expected = expected_version(&headers)?;
     let patch = fields.bounded(&app)?;
-    let moment = moment(&app, &access.scope).await?;
+    let moment = moment(&app, &access).await?;
     let (object, _) = objects::update(&app.engine, &access.scope, &kind, &key, &patch, expected, moment).await?;
     Ok(([(header::ETAG, etag(object.version))], Json(ObjectView::from(object))).into_response())
 }
