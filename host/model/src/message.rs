@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Id, PartId};
 use crate::time::Timestamp;
 
+/// The purpose of what a customer has to get: no consent is asked for it. Who publishes such a send needs a permission of
+/// its own.
+pub const TRANSACTIONAL: &str = "transactional";
+
 /// A message as a journey makes it, on its way into the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewMessage {

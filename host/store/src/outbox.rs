@@ -147,6 +147,48 @@ impl Store {
             .await
     }
 
+    /// Makes a message due again that failed, was parked or was dropped, as if it had never been tried. False if it is none of
+    /// these.
+    pub async fn retry_message(&self, scope: &Scope, message: Id, now: Timestamp) -> Result<bool, StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    let again = execute!(
+                        tx.conn(),
+                        "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
+                         WHERE tenant_id = $1 AND id = $2 AND status IN (2, 3, 4)",
+                        tenant.0,
+                        message.to_string(),
+                        now.micros(),
+                    )?;
+                    tx.signal_appended();
+                    Ok(again > 0)
+                })
+            })
+            .await
+    }
+
+    /// Drops a message that waits, failed or was parked. False if it is none of these.
+    pub async fn discard_message(&self, scope: &Scope, message: Id, now: Timestamp) -> Result<bool, StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    let gone = execute!(
+                        tx.conn(),
+                        "UPDATE messages SET status = 4, next_attempt_at = NULL, claimed_by = NULL, fault = 'discarded', \
+                         settled_at = $3 WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3)",
+                        tenant.0,
+                        message.to_string(),
+                        now.micros(),
+                    )?;
+                    Ok(gone > 0)
+                })
+            })
+            .await
+    }
+
     /// Takes over what an earlier fence had claimed and left: nobody knows whether these were sent.
     pub async fn take_over_messages(
         &self,

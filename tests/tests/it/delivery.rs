@@ -57,7 +57,7 @@ impl Fixture {
         let thanks = json!({
             "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "send",
             "nodes": {
-                "send": {"type": "send", "channel": channel, "content": {"template": "thanks"}, "next": "end"},
+                "send": {"type": "send", "channel": channel, "purpose": "transactional", "content": {"template": "thanks"}, "next": "end"},
                 "end": {"type": "exit", "reason": "sent"},
             },
         });
@@ -116,6 +116,21 @@ async fn a_kill_while_the_provider_holds_the_request_parks(database: Option<Stri
     let hub = hub.dies().await;
     hub.messages("parked", 1).await;
     assert_eq!(provider.keys().len(), 2);
+    // Until somebody says so.
+    let path = format!("/api/v1/messages/{first}");
+    assert_eq!(hub.call(Method::POST, &format!("{path}/retry"), json!({})).await["id"], first);
+    hub.messages("accepted", 2).await;
+    assert_eq!(provider.keys()[2], first, "under the same key");
+    for deed in ["retry", "discard"] {
+        let path = format!("{path}/{deed}");
+        let refused = hub.client.json(Method::POST, &path, &hub.tenant.api_key, &json!({})).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "what is accepted stays so: {refused:?}");
+    }
+    provider.answers(410);
+    hub.order("eve").await;
+    let failed = hub.messages("failed", 1).await;
+    let path = format!("/api/v1/messages/{}/discard", failed[0]["id"].as_str().expect("an id"));
+    assert_eq!(hub.call(Method::POST, &path, json!({})).await["status"], "dropped");
     hub.ends_well().await;
 }
 
@@ -193,7 +208,7 @@ async fn d1_a_channel_that_hangs_holds_its_own_places_only() {
     let stuck = json!({
         "trigger": {"event": "Cart Viewed"}, "reentry": "always", "start": "send",
         "nodes": {
-            "send": {"type": "send", "channel": "a-hung", "content": {}, "next": "end"},
+            "send": {"type": "send", "channel": "a-hung", "purpose": "transactional", "content": {}, "next": "end"},
             "end": {"type": "exit", "reason": "sent"},
         },
     });
@@ -242,4 +257,55 @@ async fn e1_a_channel_that_is_removed_stops_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e1_a_channel_that_is_disabled_stops_at_once() {
     a_channel_that_goes_stops_at_once((Method::POST, "/api/v1/plugins/webhook/disable")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c5_a_send_names_its_purpose_and_the_gate_asks_for_it() {
+    let provider = Provider::start(200).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Retry, &provider).await;
+    let journey = |purpose: Value| {
+        let mut send = json!({"type": "send", "channel": "webhook", "content": {}, "next": "end"});
+        send.as_object_mut().expect("an object").extend(purpose.as_object().expect("an object").clone());
+        json!({
+            "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "send",
+            "nodes": {"send": send, "end": {"type": "exit", "reason": "sent"}},
+        })
+    };
+    let publish = "/api/v1/journeys/news/publish";
+    for purpose in [json!({}), json!({"purpose": ""}), json!({"purpose": "a/b"})] {
+        hub.call(Method::PUT, "/api/v1/journeys/news", journey(purpose.clone())).await;
+        let refused = hub.client.json(Method::POST, publish, &hub.tenant.api_key, &json!({})).await;
+        assert_eq!((refused.status, refused.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-journey"));
+        assert_eq!(refused.body["faults"][0]["pointer"], "/nodes/send/purpose", "{purpose}: {refused:?}");
+    }
+    hub.call(Method::PUT, "/api/v1/journeys/news", journey(json!({"purpose": "news"}))).await;
+    hub.call(Method::POST, publish, json!({})).await;
+    // Ada agreed, and Bob was never asked.
+    let ada = json!({"type": "identify", "userId": "ada", "consents": {"news": {"state": "granted"}}});
+    let key = &hub.tenant.api_key;
+    let (agreed, who) = (json!({"consents": {"news": {"state": "granted", "source": "form"}}}), "ada");
+    hub.client.ingest("/v1/identify", &hub.tenant.write_key, &ada).await;
+    hub.client.settled(key).await;
+    let found = hub.client.get(&format!("/api/v1/customers?identity=user_id:{who}"), key).await;
+    let id = found.body["customers"][0]["id"].as_str().expect("an id").to_owned();
+    hub.call(Method::PATCH, &format!("/api/v1/customers/{id}"), agreed).await;
+    hub.client.settled(key).await;
+    hub.order("ada").await;
+    hub.order("bob").await;
+    let accepted = hub.messages("accepted", 1).await;
+    assert_eq!(accepted[0]["address"], "ada");
+    let dropped = hub.messages("dropped", 1).await;
+    assert_eq!((&dropped[0]["address"], &dropped[0]["fault"]), (&json!("bob"), &json!("no consent to its purpose")));
+    assert_eq!(provider.keys().len(), 1);
+
+    // What is transactional needs no consent, and who publishes it a permission of its own; it stands in the log.
+    hub.call(Method::PUT, "/api/v1/journeys/news", journey(json!({"purpose": "transactional"}))).await;
+    let published = hub.client.json(Method::POST, publish, key, &json!({})).await;
+    assert!(published.status.is_success(), "{published:?}");
+    hub.order("bob").await;
+    hub.messages("accepted", 2).await;
+    let events = hub.client.rows("/api/v1/events?name=journey.published", "events", key).await;
+    assert!(events.iter().any(|event| event["body"]["transactional"] == json!(["send"])), "{events:?}");
+    hub.ends_well().await;
 }

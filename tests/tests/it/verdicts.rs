@@ -75,7 +75,7 @@ async fn verdicts_move_customers(database: Option<String>) {
     let thanks = json!({
         "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "send",
         "nodes": {
-            "send": {"type": "send", "channel": "webhook", "content": {"template": "thanks"}, "next": "end"},
+            "send": {"type": "send", "channel": "webhook", "purpose": "transactional", "content": {"template": "thanks"}, "next": "end"},
             "end": {"type": "exit", "reason": "sent"},
         },
     });

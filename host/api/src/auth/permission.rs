@@ -26,6 +26,8 @@ permissions! {
     JourneysRead = "journeys:read",
     JourneysWrite = "journeys:write",
     MessagesRead = "messages:read",
+    MessagesWrite = "messages:write",
+    MessagesTransactional = "messages:transactional",
     SegmentsRead = "segments:read",
     SegmentsWrite = "segments:write",
     ObjectsRead = "objects:read",

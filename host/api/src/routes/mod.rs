@@ -84,6 +84,8 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(segments::why_condition::why_condition))
         .routes(routes!(messages::list::list_messages))
         .routes(routes!(messages::get::get_message))
+        .routes(routes!(messages::retry::retry_message))
+        .routes(routes!(messages::discard::discard_message))
         .routes(routes!(objects::list::list_objects, objects::create::create_object))
         .routes(routes!(objects::get::get_object, objects::update::update_object, objects::remove::remove_object))
         .routes(routes!(objects::import::import_objects))

@@ -80,7 +80,7 @@ fn journey() -> Value {
         "trigger": {"event": "Signed Up"}, "reentry": "always", "start": "rest",
         "nodes": {
             "rest": {"type": "wait", "duration": "1h", "next": "write"},
-            "write": {"type": "send", "channel": "letter", "content": {"title": "Welcome"}, "next": "done"},
+            "write": {"type": "send", "channel": "letter", "purpose": "transactional", "content": {"title": "Welcome"}, "next": "done"},
             "done": {"type": "exit"},
         },
     })

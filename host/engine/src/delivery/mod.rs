@@ -346,7 +346,7 @@ impl Delivery {
     /// Leaves out what may not be sent. None if what was read is stale: messages were erased meanwhile.
     async fn gate(&mut self, mut batches: Vec<Batch>, now: Timestamp) -> Result<Option<Vec<Batch>>, StoreError> {
         let outgoing = batches.iter().flat_map(|batch| &batch.messages);
-        let asks = outgoing.filter(|outgoing| !outgoing.message.purpose.is_empty());
+        let asks = outgoing.filter(|outgoing| gate::needs_consent(&outgoing.message));
         let asks: Vec<Id> = asks.map(|outgoing| outgoing.message.part).collect();
         let customers = match asks.is_empty() {
             true => Ok(HashMap::new()),

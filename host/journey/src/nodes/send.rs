@@ -1,6 +1,7 @@
 //! A message to the customer through a channel. The run moves on at once: delivery is the outbox's.
 
-use openhub_model::message::NewMessage;
+use openhub_model::manifest::ChannelShape;
+use openhub_model::message::{NewMessage, TRANSACTIONAL};
 use openhub_model::{Fault, Id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,10 +19,30 @@ use crate::uses::Uses;
 #[serde(deny_unknown_fields)]
 pub struct SendMessage {
     pub channel: String,
+    /// What it is for: a purpose that customers consent to, or `transactional`. Absent: the one that its channel is made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// The channel's content; its texts are templates.
     #[serde(default)]
     pub content: Map<String, Value>,
     pub next: String,
+}
+
+const MISSING: &str = "name what it is for: a purpose that customers consent to, as `marketing`, or `transactional` for what \
+     they have to get";
+/// Characters of a purpose.
+const PURPOSE: usize = 64;
+
+fn is_purpose(purpose: &str) -> bool {
+    (1..=PURPOSE).contains(&purpose.chars().count()) && purpose.trim() == purpose && !purpose.contains(['/', '\0'])
+}
+
+impl SendMessage {
+    /// The node's own, else its channel's: but what is transactional is said by who sends, and by no plugin.
+    fn purpose<'s>(&'s self, channel: &'s ChannelShape) -> Option<&'s str> {
+        let made_for = channel.purpose.as_deref().filter(|purpose| *purpose != TRANSACTIONAL && is_purpose(purpose));
+        self.purpose.as_deref().or(made_for)
+    }
 }
 
 impl NodeType for SendMessage {
@@ -36,7 +57,17 @@ impl NodeType for SendMessage {
     fn check(&self, check: &mut NodeCheck<'_, '_>) {
         check.templates("content", &self.content);
         match check.surroundings().channels.get(&self.channel) {
-            None => check.fault("channel", "unknown-channel", format!("there is no channel `{}`", self.channel)),
+            None => {
+                return check.fault("channel", "unknown-channel", format!("there is no channel `{}`", self.channel));
+            }
+            Some(shape) if self.purpose(shape).is_none() => check.fault("purpose", "missing", MISSING),
+            Some(_) => {}
+        }
+        if self.purpose.as_deref().is_some_and(|purpose| !is_purpose(purpose)) {
+            check.fault("purpose", "bad-purpose", format!("a purpose has 1 to {PURPOSE} characters, and no `/`"));
+        }
+        match check.surroundings().channels.get(&self.channel) {
+            None => {}
             // A channel without declared content takes any object.
             Some(shape) if shape.content.is_empty() => {}
             Some(shape) => check.fields("content", &self.content, &shape.content, None),
@@ -48,7 +79,8 @@ impl NodeType for SendMessage {
         Ok(Box::new(Post {
             channel: self.channel.clone(),
             kind: shape.address.clone(),
-            purpose: shape.purpose.clone().unwrap_or_default(),
+            // A version that was published before sends had a purpose goes on without one.
+            purpose: self.purpose(shape).unwrap_or_default().to_owned(),
             content: plan.fields("content", &self.content, &shape.content)?,
             next: plan.node(&self.next)?,
         }))

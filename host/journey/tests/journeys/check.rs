@@ -11,7 +11,7 @@ fn node(node: Value) -> Value {
 }
 
 fn send(content: Value) -> Value {
-    node(json!({ "type": "send", "channel": "webhook", "content": content, "next": "end" }))
+    node(json!({ "type": "send", "channel": "webhook", "purpose": "transactional", "content": content, "next": "end" }))
 }
 
 fn coupon(fields: Value) -> Value {
@@ -23,7 +23,7 @@ fn then_send(name: &str, text: &str) -> Value {
         "start": {
             "type": "object", "action": "create", "kind": "coupon", "fields": { "percent": 1 }, "as": name, "next": "send"
         },
-        "send": { "type": "send", "channel": "open", "content": { "text": text }, "next": "end" },
+        "send": { "type": "send", "channel": "open", "purpose": "transactional", "content": { "text": text }, "next": "end" },
         "end": { "type": "exit" }
     })
 }
@@ -175,7 +175,9 @@ fn what_is_sound_has_no_fault() {
         send(
             json!({ "template": "{% for i in range(3) %}{{ loop.index }}{% endfor %}", "until": "2026-01-01T00:00:00Z" }),
         ),
-        node(json!({ "type": "send", "channel": "open", "content": { "anything": { "goes": [1] } }, "next": "end" })),
+        node(
+            json!({ "type": "send", "channel": "open", "purpose": "transactional", "content": { "anything": { "goes": [1] } }, "next": "end" }),
+        ),
         then_send("gift", "{{ gift.code }} {{ gift.key }} {{ gift['percent'] }}"),
         json!({ "start": { "type": "wait", "duration": "1d", "next": "tag" }, "tag": { "type": "update", "tags": { "a": true }, "next": "start" } }),
     ] {

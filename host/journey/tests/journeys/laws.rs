@@ -61,7 +61,7 @@ fn node() -> impl Strategy<Value = Value> {
             })
         }),
         (text(), target()).prop_map(|(text, next)| {
-            json!({ "type": "send", "channel": "open", "content": { "text": text }, "next": next })
+            json!({ "type": "send", "channel": "open", "purpose": "transactional", "content": { "text": text }, "next": next })
         }),
         Just(json!({ "type": "exit" })),
     ]

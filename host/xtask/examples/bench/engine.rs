@@ -179,7 +179,7 @@ fn journey() -> Value {
         "reentry": "always",
         "start": "thank",
         "nodes": {
-            "thank": {"type": "send", "channel": "webhook", "content": {"template": "thanks"}, "next": "next-order"},
+            "thank": {"type": "send", "channel": "webhook", "purpose": "transactional", "content": {"template": "thanks"}, "next": "next-order"},
             "next-order": {"type": "wait", "for": {"event": audiences::ORDER}, "timeout": "60d",
                 "on_event": "back", "on_timeout": "quiet"},
             "back": {"type": "exit", "reason": "bought again"},

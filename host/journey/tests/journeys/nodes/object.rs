@@ -15,7 +15,7 @@ fn nodes(name: Value, text: &str) -> Value {
             "as": name, "next": "pause"
         },
         "pause": { "type": "wait", "duration": "1h", "next": "send" },
-        "send": { "type": "send", "channel": "open", "content": { "text": text }, "next": "end" },
+        "send": { "type": "send", "channel": "open", "purpose": "transactional", "content": { "text": text }, "next": "end" },
         "end": { "type": "exit" }
     })
 }

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use crate::{Trip, customer};
 
 fn send(channel: &str, content: Value) -> Value {
+    // What `sms` is for is said by its channel.
+    let purpose = (channel != "sms").then_some("transactional");
     json!({
-        "start": { "type": "send", "channel": channel, "content": content, "next": "end" },
+        "start": { "type": "send", "channel": channel, "purpose": purpose, "content": content, "next": "end" },
         "end": { "type": "exit" }
     })
 }
@@ -38,8 +40,8 @@ fn the_same_transition_makes_the_same_message() {
     assert_eq!(ids(&mut one), ids(&mut again), "whatever the clock says at the second attempt");
 
     let twice = json!({
-        "start": { "type": "send", "channel": "open", "next": "second" },
-        "second": { "type": "send", "channel": "open", "next": "end" },
+        "start": { "type": "send", "channel": "open", "purpose": "transactional", "next": "second" },
+        "second": { "type": "send", "channel": "open", "purpose": "transactional", "next": "end" },
         "end": { "type": "exit" }
     });
     let twice = ids(&mut Trip::of(twice));
@@ -104,7 +106,7 @@ fn a_rendered_text_takes_the_type_of_its_field() {
         ("percent", total, None),
         ("weight", total, Some(json!(29.33))),
         ("total", total, Some(json!("29.33"))),
-        ("total", "{{ trigger.properties.total }}1", None),
+        ("total", "{{ trigger.properties.total }}1", Some(json!("29.33"))),
         ("tier", "{{ customer.attributes.tier }}", Some(json!("gold"))),
         ("tier", total, None),
         ("urgent", "{{ 'vip' in customer.tags }}", Some(json!(true))),
