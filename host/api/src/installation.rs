@@ -263,6 +263,7 @@ mod tests {
                 name: "signing".into(),
                 encoding: SecretEncoding::Whsec,
                 places: vec![SecretPlace::Hmac],
+                hosts: Vec::new(),
                 required: true,
             }],
             hosts: vec!["setting:url".into()],

@@ -187,6 +187,9 @@ pub struct SecretShape {
     pub encoding: SecretEncoding,
     /// Where the host may use it.
     pub places: Vec<SecretPlace>,
+    /// The hosts that it may go to, as `hosts` of the manifest writes them. Absent: the only host of the manifest; where there are several, none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     #[serde(default)]
     pub required: bool,
 }
@@ -202,17 +205,74 @@ pub enum SecretEncoding {
     Whsec,
 }
 
+/// Written `"hmac"`, or with what it names: `{"header": "Authorization"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "PlaceText", into = "PlaceText")]
 pub enum SecretPlace {
     /// As a key of `secrets.hmac` and `verify-hmac`.
     Hmac,
-    /// In a header of this name, of a request to a granted host.
+    /// In a header of this name.
     Header(String),
-    /// In the URL's query, of a request to a granted host.
-    Query,
-    /// In the body, of a request to a granted host.
-    Body,
+    /// As this parameter of the URL's query.
+    Query(String),
+    /// As this field of a form in the body.
+    Form(String),
+    /// In the text at this JSON pointer (RFC 6901) of the body.
+    Body(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PlaceText {
+    Word(String),
+    Named(BTreeMap<String, String>),
+}
+
+impl From<SecretPlace> for PlaceText {
+    fn from(place: SecretPlace) -> PlaceText {
+        let named = |kind: &str, name: String| PlaceText::Named(BTreeMap::from([(kind.to_owned(), name)]));
+        match place {
+            SecretPlace::Hmac => PlaceText::Word("hmac".to_owned()),
+            SecretPlace::Header(name) => named("header", name),
+            SecretPlace::Query(name) => named("query", name),
+            SecretPlace::Form(name) => named("form", name),
+            SecretPlace::Body(pointer) => named("body", pointer),
+        }
+    }
+}
+
+impl TryFrom<PlaceText> for SecretPlace {
+    type Error = String;
+
+    fn try_from(text: PlaceText) -> Result<SecretPlace, String> {
+        let (kind, name) = match text {
+            PlaceText::Word(word) if word == "hmac" => return Ok(SecretPlace::Hmac),
+            // As they were once written: they name no place, and give the secret to none.
+            PlaceText::Word(word) if word == "query" || word == "body" => (word, String::new()),
+            PlaceText::Word(word) => return Err(unknown_place(&word)),
+            PlaceText::Named(named) => {
+                let mut named = named.into_iter();
+                match (named.next(), named.next()) {
+                    (Some(place), None) => place,
+                    _ => return Err(unknown_place("")),
+                }
+            }
+        };
+        match kind.as_str() {
+            "header" => Ok(SecretPlace::Header(name)),
+            "query" => Ok(SecretPlace::Query(name)),
+            "form" => Ok(SecretPlace::Form(name)),
+            "body" => Ok(SecretPlace::Body(name)),
+            _ => Err(unknown_place(&kind)),
+        }
+    }
+}
+
+fn unknown_place(found: &str) -> String {
+    format!(
+        "`{found}` is no place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
+         {{ form = \"field\" }} or {{ body = \"/json/pointer\" }}"
+    )
 }
 
 /// Upper bounds that a manifest asks for; absent ones take the hub's defaults. A hub may lower them.

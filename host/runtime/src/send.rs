@@ -132,7 +132,7 @@ impl Plugin {
         host.io = Some(Io {
             deadline: (context.clock)() + Span::from_micros(i64::from(limits.io_wall_ms) * 1_000),
             clock: context.clock,
-            secrets: Arc::new(Secrets::prepare(self.manifest(), context.secrets)),
+            secrets: Arc::new(Secrets::prepare(self.manifest(), &context.call.settings, context.secrets)),
             requests: Requests::prepare(&self.egress, &context.hosts, limits, count),
             settlement: Settlement::prepare(count),
         });

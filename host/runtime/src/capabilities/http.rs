@@ -31,11 +31,35 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     if let Some(host) = manifest.hosts.iter().find(|host| !hosts::is_valid(host)) {
         return refuse(format!("`{host}` is no host, no `*.` pattern over at least two labels and no `setting:`"));
     }
-    for place in manifest.secrets.iter().flat_map(|secret| &secret.places) {
-        if let SecretPlace::Header(name) = place
-            && HeaderName::from_bytes(name.as_bytes()).is_err()
-        {
-            return refuse(format!("`{name}` is no header name"));
+    for secret in &manifest.secrets {
+        let name = &secret.name;
+        for place in &secret.places {
+            let fault = match place {
+                SecretPlace::Header(header) if HeaderName::from_bytes(header.as_bytes()).is_err() => {
+                    format!("`{header}` is no header name")
+                }
+                SecretPlace::Query(field) | SecretPlace::Form(field) if field.is_empty() => {
+                    format!(
+                        "the secret `{name}` names no parameter: write {{ query = \"name\" }} or {{ form = \"name\" }}"
+                    )
+                }
+                SecretPlace::Body(pointer) if !pointer.starts_with('/') => {
+                    format!(
+                        "the secret `{name}` names no field of the body: write a JSON pointer, {{ body = \"/key\" }}"
+                    )
+                }
+                _ => continue,
+            };
+            return refuse(fault);
+        }
+        if let Some(host) = secret.hosts.iter().find(|host| !manifest.hosts.contains(host)) {
+            return refuse(format!("the secret `{name}` is to go to `{host}`, which is none of the manifest's hosts"));
+        }
+        let travels = secret.places.iter().any(|place| *place != SecretPlace::Hmac);
+        if travels && secret.hosts.is_empty() && manifest.hosts.len() > 1 {
+            return refuse(format!(
+                "the manifest has several hosts: name in `hosts` of the secret `{name}` where it goes to"
+            ));
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::secrets::secrets::{self, Digest, Key};
 use crate::bindings::types::types::{Failure, Reason};
+use crate::egress::hosts::{self, Pattern};
 use crate::error::Refusal;
 use crate::host::Host;
 
@@ -50,17 +51,29 @@ pub fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
 pub struct Secrets {
     values: Arc<BTreeMap<String, Vec<u8>>>,
     shapes: Vec<SecretShape>,
+    /// Of each shape, where it may go to; none: wherever requests may.
+    hosts: Vec<Option<Vec<Pattern>>>,
     masked: Vec<Vec<u8>>,
 }
 
 impl Secrets {
-    pub fn prepare(manifest: &Manifest, values: Arc<BTreeMap<String, Vec<u8>>>) -> Secrets {
+    /// `settings` are the installation's: a host may stand in one of them.
+    pub fn prepare(manifest: &Manifest, settings: &str, values: Arc<BTreeMap<String, Vec<u8>>>) -> Secrets {
+        let settings = serde_json::from_str(settings).unwrap_or_default();
+        let hosts = manifest.secrets.iter().map(|shape| {
+            let is_only = shape.hosts.is_empty() && manifest.hosts.len() <= 1;
+            (!is_only).then(|| {
+                let hosts = hosts::resolve(&shape.hosts, &settings).unwrap_or_default();
+                hosts.iter().filter_map(|host| Pattern::parse(host)).collect()
+            })
+        });
+        let hosts = hosts.collect();
         let mut masked: Vec<Vec<u8>> =
             values.values().filter(|value| value.len() >= MASKED_FROM).flat_map(|value| forms(value)).collect();
         // A longer form first: one may hold another.
         masked.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         masked.dedup();
-        Secrets { values, shapes: manifest.secrets.clone(), masked }
+        Secrets { values, shapes: manifest.secrets.clone(), hosts, masked }
     }
 
     /// The bytes of a secret for use at a place that satisfies `fits`.
@@ -70,6 +83,25 @@ impl Secrets {
             return Err(Missing::Place);
         }
         self.values.get(name).map(Vec::as_slice).ok_or(Missing::Unset)
+    }
+
+    /// As [`Secrets::at`], in a request to this host.
+    pub fn towards(
+        &self,
+        name: &str,
+        (host, port): (&str, u16),
+        fits: impl Fn(&SecretPlace) -> bool,
+    ) -> Result<&[u8], Missing> {
+        let shape = self.shapes.iter().position(|shape| shape.name == name).ok_or(Missing::Undeclared)?;
+        match &self.hosts[shape] {
+            Some(hosts) if !hosts.iter().any(|own| own.matches(host, port)) => Err(Missing::Host),
+            _ => self.at(name, fits),
+        }
+    }
+
+    /// Whether anything is masked in what comes back.
+    pub fn are_masked(&self) -> bool {
+        !self.masked.is_empty()
     }
 
     pub fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
@@ -89,6 +121,7 @@ impl Secrets {
 pub enum Missing {
     Undeclared,
     Place,
+    Host,
     Unset,
 }
 
@@ -97,6 +130,9 @@ impl Missing {
         match self {
             Missing::Undeclared => format!("the manifest declares no secret `{name}`"),
             Missing::Place => format!("the manifest does not allow the secret `{name}` at this place"),
+            Missing::Host => format!(
+                "the manifest does not let the secret `{name}` go to this host: name it in the secret's `hosts`"
+            ),
             Missing::Unset => format!("the secret `{name}` is not set"),
         }
     }
@@ -104,13 +140,14 @@ impl Missing {
     fn failure(self, name: &str) -> Failure {
         let reason = |code: &str| Reason { code: code.to_owned(), message: self.explain(name), args: Vec::new() };
         match self {
-            Missing::Undeclared | Missing::Place => Failure::Rejected(reason("secret-denied")),
+            Missing::Undeclared | Missing::Place | Missing::Host => Failure::Rejected(reason("secret-denied")),
             Missing::Unset => Failure::Misconfigured(reason("secret-unset")),
         }
     }
 }
 
-/// How a secret may come back: as it is, in base64, in hexadecimal, percent-encoded, escaped in JSON.
+/// How a secret may come back: as it is, in base64 (also within a longer text), in hexadecimal, percent-encoded, escaped in
+/// JSON.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![
         secret.to_vec(),
@@ -120,7 +157,17 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
         hex::encode(secret).into_bytes(),
         hex::encode_upper(secret).into_bytes(),
         percent_encode(secret).into_bytes(),
+        percent_encode(secret).replace("%20", "+").into_bytes(),
+        lowercase_escapes(&percent_encode(secret)).into_bytes(),
     ];
+    // Behind one or two other bytes base64 falls differently; what shares a digit with a neighbour is left out.
+    for (before, unsure) in [(1, 2), (2, 3)] {
+        let text = STANDARD_NO_PAD.encode([&[0; 2][..before], secret].concat());
+        let sure = text.len() - usize::from((before + secret.len()) % 3 != 0);
+        if sure >= unsure + 2 * MASKED_FROM {
+            forms.push(text.as_bytes()[unsure..sure].to_vec());
+        }
+    }
     if let Ok(text) = std::str::from_utf8(secret) {
         let json = serde_json::Value::from(text).to_string();
         forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
@@ -139,6 +186,17 @@ pub fn percent_encode(bytes: &[u8]) -> String {
         }
     }
     encoded
+}
+
+/// `%2F` as some write it: `%2f`.
+fn lowercase_escapes(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let escape = |part: &str| {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        format!("%{}{rest}", digits.to_ascii_lowercase())
+    };
+    parts.fold(first, |text, part| text + &escape(part))
 }
 
 fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
@@ -262,17 +320,23 @@ mod tests {
     use super::*;
 
     fn secrets(places: Vec<SecretPlace>) -> Secrets {
-        let shape = SecretShape { name: "key".to_owned(), encoding: SecretEncoding::Text, places, required: true };
+        let shape = SecretShape {
+            name: "key".to_owned(),
+            encoding: SecretEncoding::Text,
+            places,
+            hosts: Vec::new(),
+            required: true,
+        };
         let manifest = Manifest { secrets: vec![shape], ..Manifest::default() };
         let values = BTreeMap::from([("key".to_owned(), b"p@ss word\"1".to_vec())]);
-        Secrets::prepare(&manifest, Arc::new(values))
+        Secrets::prepare(&manifest, "{}", Arc::new(values))
     }
 
     #[test]
     fn a_secret_is_given_for_its_place_only() {
         let secrets = secrets(vec![SecretPlace::Hmac]);
         assert!(secrets.at("key", |place| *place == SecretPlace::Hmac).is_ok());
-        assert_eq!(secrets.at("key", |place| *place == SecretPlace::Body), Err(Missing::Place));
+        assert_eq!(secrets.at("key", |place| matches!(place, SecretPlace::Body(_))), Err(Missing::Place));
         assert_eq!(secrets.at("other", |_| true), Err(Missing::Undeclared));
         let unset = Secrets { values: Arc::default(), ..secrets };
         assert_eq!(unset.at("key", |_| true), Err(Missing::Unset));

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::net::Ipv6Addr;
 
 const SETTING: &str = "setting:";
+const HTTPS: u16 = 443;
 const NOT_A_URL: &str =
     "Write a URL with `https://` or `http://`, as `https://example.com/in`, without a user, a password or a fragment.";
 
@@ -38,21 +39,20 @@ fn host_of_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let host =
         url.host_str().filter(|_| url.username().is_empty() && url.password().is_none() && url.fragment().is_none())?;
-    Some(match url.port() {
+    Some(match url.port_or_known_default() {
+        Some(443) | None => host.to_owned(),
         Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
     })
 }
 
-/// One granted host.
+/// One granted host at one port: 443 unless another is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     /// Normalised as in a URL, without brackets.
     host: String,
     /// `*.`: any name below `host`.
     below: bool,
-    /// None allows every port.
-    port: Option<u16>,
+    port: u16,
 }
 
 impl Pattern {
@@ -72,8 +72,7 @@ impl Pattern {
         if !plain || wide || url.query().is_some() || url.fragment().is_some() || host.contains('*') {
             return None;
         }
-        let port = if rest.ends_with(":443") { Some(443) } else { url.port() };
-        Some(Pattern { host, below, port })
+        Some(Pattern { host, below, port: url.port().unwrap_or(HTTPS) })
     }
 
     pub fn matches(&self, host: &str, port: u16) -> bool {
@@ -82,7 +81,7 @@ impl Pattern {
         } else {
             host == self.host
         };
-        named && self.port.is_none_or(|allowed| allowed == port)
+        named && self.port == port
     }
 }
 
@@ -124,6 +123,8 @@ mod tests {
         assert!(matches("*.example.com", "a.b.example.com", 443));
         assert!(!matches("*.example.com", "example.com", 443));
         assert!(!matches("*.example.com", "evilexample.com", 443));
+        assert!(!matches("api.example.com", "api.example.com", 8443), "a port is named, or it is 443");
+        assert!(matches("api.example.com:8443", "api.example.com", 8443));
         assert!(matches("127.0.0.1:8080", "127.0.0.1", 8080));
         assert!(!matches("127.0.0.1:8080", "127.0.0.1", 8081));
         assert!(matches("[::1]:80", "::1", 80));

@@ -4,7 +4,7 @@
 //! encrypted or to an address that the operator allowed.
 
 use openhub_model::manifest::SecretPlace;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use std::error::Error;
 use std::net::IpAddr;
@@ -18,14 +18,17 @@ use crate::capabilities::secrets::{Secrets, percent_encode};
 
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-/// What decides where a request goes and where it ends belongs to the host.
-const HOST_HEADERS: [&str; 12] = [
+/// What decides where a request goes, where it ends and how its answer is packed belongs to the host.
+const HOST_HEADERS: [&str; 15] = [
+    "accept-encoding",
     "host",
     "connection",
     "content-length",
     "expect",
     "forwarded",
+    "if-range",
     "keep-alive",
+    "range",
     "te",
     "trailer",
     "transfer-encoding",
@@ -60,9 +63,14 @@ pub fn check(request: Request, grant: &Grant<'_>, at_most: Duration) -> Result<C
     let holds_secret = has_secret(&request.url)
         || has_secret(&request.body)
         || request.headers.iter().any(|(_, parts)| has_secret(parts));
-    let (url, port) = target(&request.url, holds_secret, grant)?;
-    let headers = headers(request.headers, grant.secrets)?;
-    let body = body(request.body, grant.secrets)?;
+    let (url, host, port) = target(&request.url, grant)?;
+    let to = To { host: &host, port, secrets: grant.secrets };
+    if holds_secret && url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
+        return Err("a secret travels over https only".to_owned());
+    }
+    let url = filled(url, &request.url, &to)?;
+    let headers = headers(request.headers, &to)?;
+    let body = body(request.body, &headers, &to)?;
     let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let bytes = (url.as_str().len() + header_bytes + body.len()) as u64;
     let timeout = match request.timeout_ms {
@@ -82,17 +90,33 @@ fn has_secret(parts: &[Part]) -> bool {
     parts.iter().any(|part| matches!(part, Part::Secret(_)))
 }
 
-fn target(parts: &[Part], holds_secret: bool, grant: &Grant<'_>) -> Result<(Url, u16), String> {
+/// Where a request goes: what a secret may be filled into is known first.
+struct To<'a> {
+    host: &'a str,
+    port: u16,
+    secrets: &'a Secrets,
+}
+
+impl To<'_> {
+    fn secret(&self, name: &str, here: impl Fn(&SecretPlace) -> bool) -> Result<&[u8], String> {
+        self.secrets.towards(name, (self.host, self.port), here).map_err(|missing| missing.explain(name))
+    }
+}
+
+/// Stands for the secret in this part until it is known where the request goes.
+fn stand_in(at: usize) -> String {
+    format!("openhub-secret-{at}-")
+}
+
+/// The URL, with a stand-in for each secret, its host and its port.
+fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), String> {
     let mut text = String::new();
-    for part in parts {
+    for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(part) => text.push_str(part),
             Part::Bytes(_) => return Err("a URL is made of texts and secrets".to_owned()),
             Part::Secret(_) if !text.contains('?') => return Err("a secret stands in a URL's query only".to_owned()),
-            Part::Secret(name) => {
-                let secret = grant.secrets.at(name, |place| *place == SecretPlace::Query);
-                text.push_str(&percent_encode(secret.map_err(|missing| missing.explain(name))?));
-            }
+            Part::Secret(_) => text.push_str(&stand_in(at)),
         }
     }
     // A URL parser drops or turns some of these silently.
@@ -114,9 +138,6 @@ fn target(parts: &[Part], holds_secret: bool, grant: &Grant<'_>) -> Result<(Url,
     }
     let host = bare(url.host_str().unwrap_or_default()).to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
-    if !grant.hosts.iter().any(|granted| granted.matches(&host, port)) {
-        return Err(format!("the host `{host}` at port {port} is not granted"));
-    }
     match host.parse::<IpAddr>() {
         Ok(address) if !grant.egress.may_reach(address, port) => {
             let why = "is not of the open internet, and the operator's `allow_private` does not name it";
@@ -124,11 +145,52 @@ fn target(parts: &[Part], holds_secret: bool, grant: &Grant<'_>) -> Result<(Url,
         }
         _ => {}
     }
-    let is_allowed = || grant.egress.is_allowed(&host, port);
-    if holds_secret && url.scheme() != "https" && !is_allowed() {
-        return Err("a secret travels over https only".to_owned());
+    if !grant.hosts.iter().any(|granted| granted.matches(&host, port)) {
+        return Err(format!(
+            "the host `{host}` at port {port} is not granted: any port but 443 is granted by its number"
+        ));
     }
-    Ok((url, port))
+    if url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
+        return Err(format!("plain HTTP goes only where the operator allows it: `{host}:{port}` in `allow_private`"));
+    }
+    Ok((url, host, port))
+}
+
+/// The URL with its secrets, each the whole value of a parameter that the manifest names.
+fn filled(url: Url, parts: &[Part], to: &To<'_>) -> Result<Url, String> {
+    if !has_secret(parts) {
+        return Ok(url);
+    }
+    let text = fields(parts, '?', to, |field, place| matches!(place, SecretPlace::Query(name) if name == field))?;
+    Url::parse(&text).map_err(|error| format!("the URL cannot be read: {error}"))
+}
+
+/// Puts fields of a form or a query together. A secret is the whole value of a field: behind `name=`, before `&` or the end.
+fn fields(
+    parts: &[Part],
+    opens: char,
+    to: &To<'_>,
+    here: impl Fn(&str, &SecretPlace) -> bool,
+) -> Result<String, String> {
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        match part {
+            Part::Text(part) => text.push_str(part),
+            Part::Bytes(bytes) => text.push_str(std::str::from_utf8(bytes).map_err(|_| "a form is made of texts")?),
+            Part::Secret(secret) => {
+                let field = text.strip_suffix('=').map(|before| before.rsplit(['&', opens]).next().unwrap_or(before));
+                let ends = match parts.get(at + 1) {
+                    None => true,
+                    Some(Part::Text(next)) => next.starts_with('&'),
+                    Some(Part::Bytes(next)) => next.starts_with(b"&"),
+                    Some(Part::Secret(_)) => false,
+                };
+                let field = field.filter(|_| ends).ok_or("a secret is the whole value of a parameter")?.to_owned();
+                text.push_str(&percent_encode(to.secret(secret, |place| here(&field, place))?));
+            }
+        }
+    }
+    Ok(text)
 }
 
 fn authority(url: &str) -> &str {
@@ -136,7 +198,7 @@ fn authority(url: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-fn headers(headers: Vec<(String, Vec<Part>)>, secrets: &Secrets) -> Result<HeaderMap, String> {
+fn headers(headers: Vec<(String, Vec<Part>)>, to: &To<'_>) -> Result<HeaderMap, String> {
     if headers.len() > HEADERS {
         return Err(format!("more than {HEADERS} headers"));
     }
@@ -149,31 +211,73 @@ fn headers(headers: Vec<(String, Vec<Part>)>, secrets: &Secrets) -> Result<Heade
         let here =
             |place: &SecretPlace| matches!(place, SecretPlace::Header(at) if name.as_str().eq_ignore_ascii_case(at));
         let is_secret = has_secret(&parts);
-        let value = assemble(parts, secrets, here)?;
+        let mut value = Vec::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => value.extend_from_slice(text.as_bytes()),
+                Part::Bytes(more) => value.extend_from_slice(&more),
+                Part::Secret(secret) => value.extend_from_slice(to.secret(&secret, here)?),
+            }
+        }
         let mut value =
             HeaderValue::from_bytes(&value).map_err(|_| format!("the header `{name}` has a control character"))?;
         value.set_sensitive(is_secret);
         checked.append(name, value);
     }
+    // Packed, a secret that comes back would pass the mask.
+    checked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     Ok(checked)
 }
 
-fn body(parts: Vec<Part>, secrets: &Secrets) -> Result<Vec<u8>, String> {
-    assemble(parts, secrets, |place| *place == SecretPlace::Body)
+/// A secret stands in a field of a form, or in one text of a JSON document.
+fn body(parts: Vec<Part>, headers: &HeaderMap, to: &To<'_>) -> Result<Vec<u8>, String> {
+    if !has_secret(&parts) {
+        return Ok(parts
+            .into_iter()
+            .flat_map(|part| match part {
+                Part::Text(text) => text.into_bytes(),
+                Part::Bytes(bytes) => bytes,
+                Part::Secret(_) => Vec::new(),
+            })
+            .collect());
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/x-www-form-urlencoded") {
+        let here = |field: &str, place: &SecretPlace| matches!(place, SecretPlace::Form(name) if name == field);
+        return fields(&parts, '&', to, here).map(String::into_bytes);
+    }
+    document(&parts, to).map(String::into_bytes)
 }
 
-fn assemble(parts: Vec<Part>, secrets: &Secrets, here: impl Fn(&SecretPlace) -> bool) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    for part in parts {
+fn document(parts: &[Part], to: &To<'_>) -> Result<String, String> {
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
         match part {
-            Part::Text(text) => bytes.extend_from_slice(text.as_bytes()),
-            Part::Bytes(more) => bytes.extend_from_slice(&more),
-            Part::Secret(name) => {
-                bytes.extend_from_slice(secrets.at(&name, &here).map_err(|missing| missing.explain(&name))?)
-            }
+            Part::Text(part) => text.push_str(part),
+            Part::Bytes(bytes) => text.push_str(std::str::from_utf8(bytes).map_err(|_| "JSON is made of texts")?),
+            Part::Secret(_) => text.push_str(&stand_in(at)),
         }
     }
-    Ok(bytes)
+    let read: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|_| "a secret in a body stands in JSON, or in a form (`application/x-www-form-urlencoded`)")?;
+    for (at, part) in parts.iter().enumerate() {
+        let Part::Secret(secret) = part else { continue };
+        let stands = stand_in(at);
+        let here = |place: &SecretPlace| match place {
+            SecretPlace::Body(pointer) if pointer.starts_with('/') => {
+                read.pointer(pointer).and_then(serde_json::Value::as_str).is_some_and(|text| text.contains(&stands))
+            }
+            _ => false,
+        };
+        let value = std::str::from_utf8(to.secret(secret, here)?).map_err(|_| "a secret in JSON is a text")?;
+        // Once in the whole: what stands at the pointer is then all that there is of it.
+        if text.matches(&stands).count() != 1 {
+            return Err("the body names the place of a secret itself".to_owned());
+        }
+        let quoted = serde_json::Value::from(value).to_string();
+        text = text.replace(&stands, &quoted[1..quoted.len() - 1]);
+    }
+    Ok(text)
 }
 
 /// Sends it and reads the answer, at most `at_most` bytes of body.
@@ -184,8 +288,12 @@ pub async fn send(checked: Checked, egress: &Egress, secrets: &Secrets, at_most:
     let masked = |value: &HeaderValue| String::from_utf8_lossy(&secrets.mask(value.as_bytes().to_vec())).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.to_string(), masked(value)));
     let mut headers: Vec<(String, String)> = headers.filter(|(name, _)| name != CUT).collect();
+    let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
     let mut body = Vec::new();
     let cut = loop {
+        if packed && secrets.are_masked() {
+            break Some("it is packed, though that was not asked for".to_owned());
+        }
         match response.chunk().await {
             Ok(None) => break None,
             Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > at_most => {
@@ -242,9 +350,12 @@ mod tests {
     }
 
     fn secrets(places: Vec<SecretPlace>) -> Secrets {
-        let shape = SecretShape { name: "key".to_owned(), encoding: SecretEncoding::Text, places, required: true };
-        let manifest = Manifest { secrets: vec![shape], ..Manifest::default() };
-        Secrets::prepare(&manifest, Arc::new(BTreeMap::from([("key".to_owned(), b"a b&c".to_vec())])))
+        let hosts = vec!["api.example.com".to_owned(), "127.0.0.1:8080".to_owned()];
+        let shape =
+            SecretShape { name: "key".to_owned(), encoding: SecretEncoding::Text, places, hosts, required: true };
+        let hosts = ["api.example.com", "127.0.0.1:8080", "second.example"].map(str::to_owned).to_vec();
+        let manifest = Manifest { secrets: vec![shape], hosts, ..Manifest::default() };
+        Secrets::prepare(&manifest, "{}", Arc::new(BTreeMap::from([("key".to_owned(), b"a b&c".to_vec())])))
     }
 
     fn checked(request: Request, hosts: &[&str], places: Vec<SecretPlace>) -> Result<Checked, String> {
@@ -255,8 +366,10 @@ mod tests {
         check(request, &grant, Duration::from_secs(1))
     }
 
-    const GRANTED: [&str; 12] = [
+    const GRANTED: [&str; 14] = [
         "api.example.com",
+        "second.example",
+        "127.0.0.1:8080",
         "127.0.0.1",
         "10.0.0.1",
         "100.64.0.1",
@@ -335,9 +448,18 @@ mod tests {
             request.headers.push((name.to_owned(), vec![text(value)]));
             checked(request, &GRANTED, vec![])
         };
-        for name in
-            ["Host", "content-length", "Transfer-Encoding", "connection", "Proxy-Authorization", "bad name", "x\r\ny"]
-        {
+        for name in [
+            "Host",
+            "Accept-Encoding",
+            "Range",
+            "if-range",
+            "content-length",
+            "Transfer-Encoding",
+            "connection",
+            "Proxy-Authorization",
+            "bad name",
+            "x\r\ny",
+        ] {
             assert!(with(name, "x").is_err(), "{name}");
         }
         assert!(with("x-key", "a\r\nhost: b").is_err());
@@ -349,22 +471,24 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_stands_only_where_the_manifest_says() {
+    fn c5_a_secret_stands_only_where_the_manifest_says() {
         let secret = || Part::Secret("key".to_owned());
         let url = |head: &str| Request { url: vec![text(head), secret()], ..get("") };
-        let query = || vec![SecretPlace::Query];
-        let ok = checked(url("https://api.example.com/?key="), &GRANTED, query()).unwrap();
-        assert_eq!(ok.request.url().query(), Some("key=a%20b%26c"));
-        assert!(checked(url("https://api.example.com/"), &GRANTED, query()).is_err());
-        assert!(checked(url("https://api.example.com/?key="), &GRANTED, vec![SecretPlace::Body]).is_err());
-        assert!(checked(url("http://api.example.com/?key="), &GRANTED, query()).unwrap_err().contains("https"));
+        let query = || vec![SecretPlace::Query("key".to_owned())];
+        let ok = checked(url("https://api.example.com/?a=b&key="), &GRANTED, query()).unwrap();
+        assert_eq!(ok.request.url().query(), Some("a=b&key=a%20b%26c"));
+        for other in ["/?", "/?other=", "/?key=x", "/?x=key=", "/?xkey=", "/"] {
+            assert!(checked(url(&format!("https://api.example.com{other}")), &GRANTED, query()).is_err(), "{other}");
+        }
+        let longer = Request { url: vec![text("https://api.example.com/?key="), secret(), text("x")], ..get("") };
+        assert!(checked(longer, &GRANTED, query()).is_err(), "it is the whole value");
+        let unnamed = vec![SecretPlace::Query(String::new())];
+        assert!(checked(url("https://api.example.com/?key="), &GRANTED, unnamed).is_err());
+        assert!(checked(url("http://api.example.com/?key="), &GRANTED, query()).is_err());
         assert!(checked(url("http://127.0.0.1:8080/?key="), &GRANTED, query()).is_ok());
-        assert!(checked(url("https://other.example/?key="), &GRANTED, query()).is_err());
-
-        let body = || Request { body: vec![text("k="), secret()], ..get("https://api.example.com/") };
-        let ok = checked(body(), &GRANTED, vec![SecretPlace::Body]).unwrap();
-        assert_eq!(ok.request.body().and_then(|body| body.as_bytes()), Some(&b"k=a b&c"[..]));
-        assert!(checked(body(), &GRANTED, query()).is_err());
+        let elsewhere = checked(url("https://second.example/?key="), &GRANTED, query()).unwrap_err();
+        assert!(elsewhere.contains("host"), "a host of the manifest's, and none of the secret's: {elsewhere}");
+        assert!(checked(get("https://second.example/?key=no"), &GRANTED, query()).is_ok());
 
         let header = |name: &str| Request {
             headers: vec![(name.to_owned(), vec![text("Bearer "), secret()])],
@@ -373,6 +497,47 @@ mod tests {
         let place = || vec![SecretPlace::Header("Authorization".to_owned())];
         let ok = checked(header("authorization"), &GRANTED, place()).unwrap();
         assert!(ok.request.headers()["authorization"].is_sensitive());
+        assert_eq!(ok.request.headers()["accept-encoding"], "identity");
         assert!(checked(header("x-other"), &GRANTED, place()).is_err());
+        let other = Request { url: vec![text("https://second.example/")], ..header("authorization") };
+        assert!(checked(other, &GRANTED, place()).is_err());
+    }
+
+    #[test]
+    fn c5_a_secret_in_a_body_has_a_field() {
+        let secret = || Part::Secret("key".to_owned());
+        let send = |kind: &str, parts: Vec<Part>, place: SecretPlace| {
+            let headers = vec![("content-type".to_owned(), vec![text(kind)])];
+            let request = Request { headers, body: parts, ..get("https://api.example.com/") };
+            let checked = checked(request, &GRANTED, vec![place])?;
+            let body = checked.request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
+            Ok::<String, String>(String::from_utf8(body).unwrap())
+        };
+        let form = |parts| send("application/x-www-form-urlencoded", parts, SecretPlace::Form("k".to_owned()));
+        assert_eq!(form(vec![text("a=1&k="), secret(), text("&b=2")]).unwrap(), "a=1&k=a%20b%26c&b=2");
+        assert_eq!(form(vec![text("k="), secret()]).unwrap(), "k=a%20b%26c");
+        assert!(form(vec![text("a="), secret()]).is_err());
+        assert!(form(vec![text("k="), secret(), secret()]).is_err());
+        let json = |parts| send("application/json", parts, SecretPlace::Body("/auth/key".to_owned()));
+        let open = r#"{"z":1, "auth":{"key":""#;
+        assert_eq!(json(vec![text(open), secret(), text("\"}}")]).unwrap(), r#"{"z":1, "auth":{"key":"a b&c"}}"#);
+        assert!(json(vec![text(r#"{"auth":{"other":""#), secret(), text("\"}}")]).is_err());
+        assert!(json(vec![text("key="), secret()]).is_err(), "it is no JSON");
+        let twice = vec![text(r#"{"note":"openhub-secret-1-","auth":{"key":""#), secret(), text("\"}}")];
+        assert!(json(twice).is_err());
+        let hidden = vec![text(r#"{"auth":{"key":""#), secret(), text(r#"","key":"x"}}"#)];
+        assert!(json(hidden).is_err(), "the second of two names counts");
+    }
+
+    #[test]
+    fn c5_a_port_is_granted_by_its_number_and_plain_http_by_the_operator() {
+        assert!(checked(get("https://api.example.com:8443/"), &GRANTED, vec![]).is_err());
+        assert!(checked(get("https://api.example.com:8443/"), &["api.example.com:8443"], vec![]).is_ok());
+        assert!(
+            checked(get("http://api.example.com/"), &["api.example.com:80"], vec![])
+                .unwrap_err()
+                .contains("plain HTTP")
+        );
+        assert!(checked(get("http://127.0.0.1:8080/"), &GRANTED, vec![]).is_ok());
     }
 }

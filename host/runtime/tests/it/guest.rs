@@ -150,6 +150,7 @@ pub fn channel_manifest(imports: &[&str]) -> Manifest {
         name: "key".to_owned(),
         encoding: SecretEncoding::Text,
         places: vec![SecretPlace::Header("Authorization".to_owned())],
+        hosts: Vec::new(),
         required: true,
     };
     Manifest {
