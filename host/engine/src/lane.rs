@@ -99,6 +99,8 @@ impl Lane {
             appended.mark_unchanged();
             self.scrub_if_due().await;
             let progress = if loaded { self.try_once().await } else { self.begin().await.map(|()| Progress::Moved) };
+            // Whoever appends is no reason to hurry what fails.
+            let is_idle = progress.is_ok();
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
@@ -132,7 +134,7 @@ impl Lane {
                 }
             };
             tokio::select! {
-                _ = appended.changed() => {}
+                _ = appended.changed(), if is_idle => {}
                 () = tokio::time::sleep(pause) => self.hold(&mut rest),
                 () = self.stop.cancelled() => {}
             }

@@ -366,9 +366,9 @@ pub(crate) async fn put_faults(
     )?;
     execute!(
         tx.conn(),
-        "DELETE FROM faults WHERE tenant_id = $1 AND (at < CAST($2 AS BIGINT) - (SELECT fault_days FROM tenants \
-         WHERE id = $1) * CAST($3 AS BIGINT) OR at < (SELECT at FROM faults WHERE tenant_id = $1 ORDER BY at DESC, id DESC \
-         LIMIT 1 OFFSET $4))",
+        "DELETE FROM faults WHERE tenant_id = $1 AND at < (SELECT MAX(bound) FROM (SELECT CAST($2 AS BIGINT) - fault_days \
+         * CAST($3 AS BIGINT) AS bound FROM tenants WHERE id = $1 UNION ALL SELECT oldest.at FROM (SELECT at FROM faults \
+         WHERE tenant_id = $1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET $4) oldest) bounds)",
         tenant.0,
         at.micros(),
         DAY,

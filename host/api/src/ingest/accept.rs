@@ -67,7 +67,7 @@ pub(crate) async fn accept_one(
     kind: EventKind,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let (scope, authority) = scope_of(app, keys, access, body).await?;
+    let Sender { scope, authority, key } = sender(app, keys, access, body).await?;
     let limits = &app.limits;
     if body.len() > limits.event_bytes {
         return Err(too_large(limits.event_bytes));
@@ -75,11 +75,15 @@ pub(crate) async fn accept_one(
     let delivery = delivery(app, scope, authority, BatchMode::Live).await?;
     let Taken { event, left_out } = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
         match serde_json::from_str::<&RawValue>(body) {
-            Ok(_) => refuse(INVALID_EVENT, fault),
+            Ok(_) => {
+                note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
+                refuse(INVALID_EVENT, fault)
+            }
             Err(error) => Problem::new(INVALID_JSON, format!("{error}.")),
         }
     })?;
     if let Some((_, fault)) = faults_of(app, &scope, std::slice::from_ref(&event)).await?.pop() {
+        note(app, &scope, &key, &fault.code, &fault.pointer, Some(&event.message_id));
         return Err(refuse(INVALID_EVENT, fault));
     }
     let left_out =
@@ -95,9 +99,12 @@ pub(crate) async fn accept_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let (scope, authority) = scope_of(app, keys, access, body).await?;
+    let Sender { scope, authority, key } = sender(app, keys, access, body).await?;
     may_import(mode, authority)?;
     let read = read_batch(app, scope, authority, mode, body).await?;
+    for Refused { code, pointer, .. } in &read.refused {
+        note(app, &scope, &key, code, pointer, None);
+    }
     append(app, scope, read).await
 }
 
@@ -109,7 +116,7 @@ pub(crate) async fn try_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let (scope, authority) = scope_of(app, keys, access, body).await?;
+    let Sender { scope, authority, .. } = sender(app, keys, access, body).await?;
     if mode == BatchMode::Historical {
         may_import(mode, authority)?;
     }
@@ -222,14 +229,35 @@ async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode
     })
 }
 
-/// The key of the headers, else the one in the body.
-async fn scope_of(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<(Scope, Authority), Problem> {
-    if let Some(authorized) = access.0 {
-        return Ok((authorized.scope, authorized.authority));
-    }
-    let key = key_in_body(body.as_bytes());
-    let authorized = authorize_write(app, keys, key.as_deref()).await?;
-    Ok((authorized.scope, authorized.authority))
+/// Who sends events.
+struct Sender {
+    scope: Scope,
+    authority: Authority,
+    /// The key's id.
+    key: String,
+}
+
+/// By the key of the headers, else the one in the body.
+async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<Sender, Problem> {
+    let authorized = match access.0 {
+        Some(authorized) => authorized,
+        None => {
+            let key = key_in_body(body.as_bytes());
+            authorize_write(app, keys, key.as_deref()).await?
+        }
+    };
+    Ok(Sender { scope: authorized.scope, authority: authorized.authority, key: authorized.key })
+}
+
+/// What is refused stands in the list of faults, too, for who looks after the key.
+fn note(app: &App, scope: &Scope, key: &str, code: &str, pointer: &str, message_id: Option<&str>) {
+    app.store.note_refused(scope, openhub_store::Refused { key, code, pointer, message_id, at: app.now() });
+}
+
+/// Of an event that was refused.
+fn message_id(body: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    body["messageId"].as_str().map(str::to_owned)
 }
 
 /// History is a server's to tell: a page's key can be read by anybody.

@@ -4,6 +4,29 @@ use crate::hub::Hub;
 use openhub_store::{FaultKind, NewFault, Scope};
 use serde_json::json;
 
+/// A batch's and a single event's, from the key that sent them; a dry run is none.
+#[tokio::test]
+async fn a_what_the_door_refuses_is_listed() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let bad = json!({"type": "track", "userId": "ada"});
+    let batch = json!({"batch": [bad, {"type": "track", "event": "E", "userId": "ada"}, bad]});
+    assert_eq!(hub.post("/v1/batch", &tenant.write_key, batch).await.status, 200);
+    assert_eq!(hub.post("/v1/track", &tenant.write_key, bad.clone()).await.status, 400);
+    hub.post("/v1/import?dry_run=true", &tenant.api_key, json!({"batch": [bad]})).await;
+    let listed = async || hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
+    let mut faults = listed().await;
+    while faults.as_array().is_none_or(|faults| faults.len() < 2) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        faults = listed().await;
+    }
+    let mut told: Vec<_> = faults.as_array().unwrap().iter().map(|fault| (&fault["place"], &fault["count"])).collect();
+    told.sort_by_key(|(place, _)| place.to_string());
+    let (batch, single) = (json!("/batch/*/event"), json!("/event"));
+    assert_eq!(told, [(&batch, &json!(2)), (&single, &json!(1))], "{faults}");
+    assert!(faults[0]["subject"].as_str().is_some_and(|key| tenant.write_key.contains(key)), "{faults}");
+}
+
 #[tokio::test]
 async fn a_faults_are_listed_tried_again_and_discarded() {
     let hub = Hub::start().await;
