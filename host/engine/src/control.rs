@@ -1,7 +1,8 @@
 //! Control events: what is published, enabled, uploaded, taken apart or erased takes effect at its position in the log,
 //! as an attempt of its own. Nothing is computed across it.
 
-use openhub_model::{Event, Identity, PartId};
+use hashbrown::HashSet;
+use openhub_model::{ClockKind, Event, Identity, NewEvent, PartId};
 use openhub_store::{CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Membership, PluginStatus};
 use serde_json::Value;
 
@@ -48,13 +49,19 @@ impl Lane {
             self.refused.push(refused(&event, asked, reason));
             change = None;
         }
+        let arrivals = self.asked_anew(&event, change.as_ref()).await?;
+        let clock = match (&change, self.lease.clock_kind) {
+            // What a resumed journey goes on with happens now.
+            (Some(CatalogChange::Journey { .. }), ClockKind::Live) => self.lease.clock.max(event.received_at),
+            _ => self.lease.clock,
+        };
         let changes = Changes {
             checkpoint: event.position,
-            clock: self.lease.clock,
+            clock,
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
             faults,
-            ..undone.unwrap_or_default()
+            ..undone.unwrap_or_else(|| Changes { arrivals, ..Changes::default() })
         };
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         // Who waits for the position is answered once the new catalog is in force.
@@ -70,6 +77,21 @@ impl Lane {
             *settings = Some(merge(&installed.settings, &body["set"]));
         }
         Ok(())
+    }
+
+    /// Events by which the customers of runs that a change ends have their segments asked, if one asks about the journey.
+    async fn asked_anew(&self, event: &Event, change: Option<&CatalogChange>) -> Result<Vec<NewEvent>, EngineError> {
+        let Some(CatalogChange::Journey { name, status: JourneyStatus::Stopped, .. }) = change else {
+            return Ok(Vec::new());
+        };
+        if self.catalog.segments.on_journey(name).is_empty() {
+            return Ok(Vec::new());
+        }
+        let waiting = self.shared.store.waiting_parts(&self.scope, name).await?;
+        let mut parts = self.shared.store.parts_around(&self.scope, &waiting).await?;
+        let waiting: HashSet<PartId> = waiting.into_iter().collect();
+        parts.retain(|part| waiting.contains(&part.id()));
+        Ok(parts.iter().map(|part| body::review(event, part)).collect())
     }
 
     /// What an unmerge changes: of a claim `{"part", "kind", "value"}`, or of all that joined an `{"identity"}`.
@@ -99,7 +121,7 @@ impl Lane {
 fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
     let about = match change {
         CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
-        CatalogChange::Journey { name, .. } => format!(" of {name}"),
+        CatalogChange::Journey { name, .. } | CatalogChange::RemoveJourney { name } => format!(" of {name}"),
         _ => String::new(),
     };
     EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
@@ -138,6 +160,9 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),
+        "journey.drained" => journey(JourneyStatus::Draining, None),
+        "journey.stopped" => journey(JourneyStatus::Stopped, None),
+        "journey.removed" => Some(CatalogChange::RemoveJourney { name: text("journey")? }),
         _ => None,
     }
 }

@@ -57,6 +57,14 @@ pub async fn refusal(
             };
             Ok(compile(&version, &catalog.surroundings()).err())
         }
+        CatalogChange::RemoveJourney { name } => {
+            if store.journey(scope, name).await?.is_none() {
+                return Ok(Some(format!("there is no journey `{name}` any more")));
+            }
+            let waiting = store.waiting_parts(scope, name).await?.len();
+            Ok((waiting > 0)
+                .then(|| format!("runs of {waiting} customers wait in the journey `{name}`: stop it first")))
+        }
         _ => Ok(None),
     }
 }

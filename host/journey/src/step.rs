@@ -26,6 +26,8 @@ pub enum Input<'a> {
     Enter(&'a Moment<'a>),
     /// An event of the customer, with the name that the run awaits.
     Event(&'a Moment<'a>),
+    /// The same while the run must not move: it goes on from it when its `due` comes.
+    Remember(&'a Moment<'a>),
     /// The run's `due` has come.
     Timer,
     /// What [`Next::Update`] asked for is applied.

@@ -46,6 +46,8 @@ pub enum MessageStatus {
     Dropped = 4,
     /// Its channel is being called with it. Whoever finds it so after that call's hub has died does not know whether it went.
     Sending = 5,
+    /// Its journey is paused: it waits until that is resumed.
+    Held = 6,
 }
 
 impl MessageStatus {
@@ -55,6 +57,6 @@ impl MessageStatus {
 
     pub fn from_code(code: i64) -> Option<MessageStatus> {
         use MessageStatus::*;
-        [Pending, Accepted, Failed, Parked, Dropped, Sending].into_iter().find(|status| status.code() == code)
+        [Pending, Accepted, Failed, Parked, Dropped, Sending, Held].into_iter().find(|status| status.code() == code)
     }
 }

@@ -13,6 +13,8 @@ pub enum RunStatus {
     Waiting = 0,
     Done = 1,
     Failed = 2,
+    /// Its journey was stopped, or its customer has another run since two became one: `fault` says which.
+    Stopped = 3,
 }
 
 impl RunStatus {
@@ -21,7 +23,8 @@ impl RunStatus {
     }
 
     pub fn from_code(code: i64) -> Option<RunStatus> {
-        [RunStatus::Waiting, RunStatus::Done, RunStatus::Failed].into_iter().find(|status| status.code() == code)
+        use RunStatus::*;
+        [Waiting, Done, Failed, Stopped].into_iter().find(|status| status.code() == code)
     }
 }
 

@@ -6,7 +6,7 @@ use openhub_model::attribute::Declaration;
 use openhub_model::identity::{Part, Policy};
 use openhub_model::message::NewMessage;
 use openhub_model::run::{Run, Timer};
-use openhub_model::{Customer, NewEvent, PartId, Timestamp};
+use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::claims::Claim;
@@ -62,6 +62,8 @@ pub struct Changes {
     /// and entered is a member.
     pub memberships: Vec<Membership>,
     pub fills: Vec<Fill>,
+    /// Runs that ended for the sake of another one, with their parts: what is unsent of them is not sent.
+    pub taken_back: Vec<(PartId, Id)>,
     /// Events that name an identity which the tenant suppresses: they are erased instead of computed.
     pub tombstones: Vec<Tombstone>,
 }
@@ -127,6 +129,10 @@ pub enum CatalogChange {
         position: i64,
     },
     /// The digest is the component that was meant.
+    /// With its versions; nothing if runs wait in it.
+    RemoveJourney {
+        name: String,
+    },
     RemovePlugin {
         name: String,
         digest: Option<String>,
@@ -159,7 +165,6 @@ pub struct Wake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_model::Id;
 
     #[test]
     fn rows_come_in_the_order_of_their_keys_and_leaving_before_entering() {

@@ -14,9 +14,10 @@ use crate::dialect::put_customer_events;
 use crate::error::StoreError;
 use crate::faults::{fault_rows, put_faults};
 use crate::identity_policies::put_policy;
+use crate::journeys::{delete_journey, follow_status};
 use crate::log::append_all;
 use crate::matches::{decide_matches, decision_rows, match_rows, put_matches};
-use crate::messages::{add_messages, message_rows};
+use crate::messages::{add_messages, message_rows, take_back};
 use crate::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::partitions::{Lease, Move, Moved, move_on};
 use crate::parts::{drop_parts, part_rows, put_parts};
@@ -64,6 +65,8 @@ pub struct Prepared {
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
+    /// Lists of their parts and of their ids.
+    taken_back: Option<(String, String)>,
     tombstones: Vec<Tombstone>,
 }
 
@@ -136,6 +139,10 @@ impl Prepared {
             catalog: changes.catalog.clone(),
             memberships: membership_rows(&changes.memberships),
             fills: changes.fills.clone(),
+            taken_back: (!changes.taken_back.is_empty()).then(|| {
+                let taken_back = &changes.taken_back;
+                (bulk::list(taken_back.iter().map(|(part, _)| part)), bulk::list(taken_back.iter().map(|(_, run)| run)))
+            }),
             tombstones: changes.tombstones.clone(),
         }
     }
@@ -191,6 +198,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         add_messages(tx, tenant, changes.wall, rows).await?;
         tx.signal_appended();
     }
+    if let Some((parts, runs)) = &changes.taken_back {
+        take_back(tx, tenant, changes.wall, parts, runs).await?;
+    }
     if let Some((events, bodies)) = changes.events.take().zip(changes.bodies.take()) {
         add_events(tx, tenant, arrived + 1, events, bodies).await?;
     }
@@ -215,7 +225,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         filled(tx, tenant, fill).await?;
     }
     for change in &changes.catalog {
-        change_catalog(tx, tenant, change).await?;
+        change_catalog(tx, tenant, change, (changes.clock, changes.wall)).await?;
     }
     Ok(lease)
 }
@@ -317,7 +327,12 @@ async fn put_aside(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(),
     .map(drop)
 }
 
-async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
+async fn change_catalog(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    change: &CatalogChange,
+    clocks: (Timestamp, Timestamp),
+) -> Result<(), StoreError> {
     match change {
         CatalogChange::IdentityKinds { policy, position } => return put_policy(tx, tenant, *position, policy).await,
         CatalogChange::Attribute { name, declaration, position } => {
@@ -331,16 +346,20 @@ async fn change_catalog(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChang
         CatalogChange::RemovePlugin { name, .. } => {
             execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)
         }
-        CatalogChange::Journey { name, status, version, position } => execute!(
-            tx.conn(),
-            "UPDATE journeys SET status = $3, version = COALESCE($4, version), position = $5 \
-             WHERE tenant_id = $1 AND name = $2",
-            tenant.0,
-            name,
-            status.code(),
-            *version,
-            *position,
-        ),
+        CatalogChange::RemoveJourney { name } => return delete_journey(tx, tenant, name).await,
+        CatalogChange::Journey { name, status, version, position } => {
+            follow_status(tx, tenant, name, *status, clocks).await?;
+            execute!(
+                tx.conn(),
+                "UPDATE journeys SET status = $3, version = COALESCE($4, version), position = $5 \
+                 WHERE tenant_id = $1 AND name = $2",
+                tenant.0,
+                name,
+                status.code(),
+                *version,
+                *position,
+            )
+        }
     }
     .map(drop)
 }

@@ -1,11 +1,11 @@
 //! Journeys: drafts, published versions, and how many runs entered each node.
 
-use openhub_model::{TenantId, Timestamp};
+use openhub_model::{PartId, TenantId, Timestamp};
 use serde_json::Value;
 
 use crate::bulk::json_text;
-use crate::connection::{execute, select};
-use crate::decode::{corrupt, json, time};
+use crate::connection::{execute, fetch_optional, select};
+use crate::decode::{corrupt, id, json, time};
 use crate::error::StoreError;
 use crate::plugins::{Unreadable, readable};
 use crate::scope::Scope;
@@ -19,7 +19,12 @@ use crate::writer::Tx;
 pub enum JourneyStatus {
     Draft = 0,
     Published = 1,
+    /// No run starts, none moves, and nothing of it is sent.
     Paused = 2,
+    /// No run starts; those under way finish.
+    Draining = 3,
+    /// Its runs were ended, and what was unsent of it was taken back.
+    Stopped = 4,
 }
 
 impl JourneyStatus {
@@ -29,7 +34,7 @@ impl JourneyStatus {
 
     pub fn from_code(code: i64) -> Option<JourneyStatus> {
         use JourneyStatus::*;
-        [Draft, Published, Paused].into_iter().find(|status| status.code() == code)
+        [Draft, Published, Paused, Draining, Stopped].into_iter().find(|status| status.code() == code)
     }
 }
 
@@ -145,6 +150,19 @@ impl Store {
         })))
     }
 
+    /// The parts whose runs wait in a journey, each once.
+    pub async fn waiting_parts(&self, scope: &Scope, journey: &str) -> Result<Vec<PartId>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT DISTINCT part_id FROM runs WHERE tenant_id = $1 AND journey = $2 AND status = 0 ORDER BY part_id",
+            scope.tenant().0,
+            journey.to_owned(),
+        );
+        rows.iter().map(|(part,)| id(part)).collect()
+    }
+
     /// Every node that a run ever entered, by version and node.
     pub async fn node_counts(&self, scope: &Scope, journey: &str) -> Result<Vec<NodeStanding>, StoreError> {
         let rows = select!(
@@ -218,9 +236,144 @@ pub(crate) async fn put_version(
     .map(drop)
 }
 
+/// Of a journey in which no run waits; its ended runs and their messages stay.
 pub(crate) async fn delete_journey(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
-    let deleted = execute!(tx.conn(), "DELETE FROM journeys WHERE tenant_id = $1 AND name = $2", tenant.0, name)?;
-    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    let deleted = execute!(
+        tx.conn(),
+        "DELETE FROM journeys WHERE tenant_id = $1 AND name = $2 AND NOT EXISTS (SELECT 1 FROM runs \
+         WHERE runs.tenant_id = $1 AND runs.journey = $2 AND runs.status = 0)",
+        tenant.0,
+        name,
+    )?;
+    if deleted == 0 {
+        return Err(StoreError::NotFound);
+    }
+    for sql in [
+        "DELETE FROM node_counts WHERE tenant_id = $1 AND journey = $2",
+        "DELETE FROM entries WHERE tenant_id = $1 AND journey = $2",
+    ] {
+        execute!(tx.conn(), sql, tenant.0, name)?;
+    }
+    Ok(())
+}
+
+/// What a change of a journey's status does to its runs and messages, at its place in the log. `clock` is the tenant's, `wall` the
+/// host's.
+pub(crate) async fn follow_status(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    status: JourneyStatus,
+    (clock, wall): (Timestamp, Timestamp),
+) -> Result<(), StoreError> {
+    let before = fetch_optional!(
+        tx.conn(),
+        (i64,),
+        "SELECT status FROM journeys WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        name,
+    )?;
+    let was_paused = before == Some((JourneyStatus::Paused.code(),));
+    match status {
+        JourneyStatus::Paused if !was_paused => hold(tx, tenant, name).await,
+        JourneyStatus::Published | JourneyStatus::Draining if was_paused => {
+            release(tx, tenant, name, clock, wall).await
+        }
+        JourneyStatus::Stopped => stop(tx, tenant, name, clock, wall).await,
+        _ => Ok(()),
+    }
+}
+
+/// What rests stays as it is: without timers nothing moves by itself.
+async fn hold(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
+    disarm_journey(tx, tenant, name).await?;
+    execute!(
+        tx.conn(),
+        "UPDATE messages SET status = 6 WHERE tenant_id = $1 AND status = 0 AND journey = $2",
+        tenant.0,
+        name,
+    )
+    .map(drop)
+}
+
+async fn disarm_journey(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "DELETE FROM timers WHERE tenant_id = $1 AND (id, due) IN (SELECT id, due FROM runs \
+         WHERE runs.tenant_id = $1 AND runs.journey = $2 AND runs.status = 0 AND runs.due IS NOT NULL)",
+        tenant.0,
+        name,
+    )
+    .map(drop)
+}
+
+/// What came due meanwhile is due now.
+async fn release(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    clock: Timestamp,
+    wall: Timestamp,
+) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "UPDATE runs SET due = $3 WHERE tenant_id = $1 AND journey = $2 AND status = 0 AND due < $3",
+        tenant.0,
+        name,
+        clock.micros(),
+    )?;
+    execute!(
+        tx.conn(),
+        "INSERT INTO timers (tenant_id, due, id, part_id) SELECT tenant_id, due, id, part_id FROM runs \
+         WHERE tenant_id = $1 AND journey = $2 AND status = 0 AND due IS NOT NULL ON CONFLICT DO NOTHING",
+        tenant.0,
+        name,
+    )?;
+    execute!(
+        tx.conn(),
+        "UPDATE messages SET status = 0, next_attempt_at = COALESCE(next_attempt_at, CAST($3 AS BIGINT)) \
+         WHERE tenant_id = $1 AND status = 6 AND journey = $2",
+        tenant.0,
+        name,
+        wall.micros(),
+    )?;
+    tx.signal_appended();
+    Ok(())
+}
+
+async fn stop(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    clock: Timestamp,
+    wall: Timestamp,
+) -> Result<(), StoreError> {
+    disarm_journey(tx, tenant, name).await?;
+    execute!(
+        tx.conn(),
+        "UPDATE runs SET status = 3, awaits = NULL, due = NULL, state = '{}', ended_at = $3, fault = $4 \
+         WHERE tenant_id = $1 AND journey = $2 AND status = 0",
+        tenant.0,
+        name,
+        clock.micros(),
+        "The journey was stopped.",
+    )?;
+    for sql in [
+        "UPDATE node_counts SET waiting = 0 WHERE tenant_id = $1 AND journey = $2",
+        "UPDATE entries SET active = 0 WHERE tenant_id = $1 AND journey = $2",
+    ] {
+        execute!(tx.conn(), sql, tenant.0, name)?;
+    }
+    execute!(
+        tx.conn(),
+        "UPDATE messages SET status = 4, next_attempt_at = NULL, settled_at = $3, fault = $4 \
+         WHERE tenant_id = $1 AND status IN (0, 6) AND journey = $2",
+        tenant.0,
+        name,
+        wall.micros(),
+        "its journey was stopped",
+    )
+    .map(drop)
 }
 
 fn journey((name, status, draft, version, latest, updated_at): Row) -> Result<JourneyRow, StoreError> {

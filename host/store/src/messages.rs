@@ -136,6 +136,28 @@ pub(crate) async fn add_messages(
     .map(drop)
 }
 
+/// Drops what is unsent of these runs, which are of these parts.
+pub(crate) async fn take_back(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    wall: Timestamp,
+    parts: &str,
+    runs: &str,
+) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "UPDATE messages SET status = 4, next_attempt_at = NULL, settled_at = $2, fault = $3 WHERE tenant_id = $1 \
+         AND part_id IN (SELECT atom FROM json_each($4)) AND run_id IN (SELECT atom FROM json_each($5)) \
+         AND status IN (0, 6)",
+        tenant.0,
+        wall.micros(),
+        "its run ended: the customer has another one",
+        parts,
+        runs,
+    )
+    .map(drop)
+}
+
 pub(crate) fn message(row: Row) -> Result<MessageRow, StoreError> {
     Ok(MessageRow {
         message: NewMessage {

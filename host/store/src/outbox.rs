@@ -108,7 +108,9 @@ impl Store {
                 Box::pin(async move {
                     execute!(
                         tx.conn(),
-                        "UPDATE messages SET status = 0, claimed_by = NULL WHERE tenant_id = $1 AND status = 5 \
+                        "UPDATE messages SET status = COALESCE((SELECT CASE journeys.status WHEN 2 THEN 6 WHEN 4 THEN 4 END \
+                         FROM journeys WHERE journeys.tenant_id = $1 AND journeys.name = messages.journey), 0), \
+                         claimed_by = NULL WHERE tenant_id = $1 AND status = 5 \
                          AND claimed_by = $2 AND id IN (SELECT atom FROM json_each($3))",
                         tenant.0,
                         fence,

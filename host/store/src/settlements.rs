@@ -79,7 +79,9 @@ impl Store {
                          CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
                          CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM jsonb_each($2)) \
                          UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
-                         (SELECT settled.status, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
+                         (SELECT CASE WHEN settled.status <> 0 THEN settled.status ELSE COALESCE((SELECT CASE journeys.status \
+                         WHEN 2 THEN 6 WHEN 4 THEN 4 END FROM journeys WHERE journeys.tenant_id = $1 \
+                         AND journeys.name = messages.journey), 0) END, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
                          WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
                          id IN (SELECT settled.id FROM settled) RETURNING id",

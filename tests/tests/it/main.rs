@@ -21,6 +21,7 @@ mod restart;
 mod segment_libraries;
 mod segments;
 mod stands_still;
+mod stopping;
 mod totals;
 mod transfer;
 mod upgrade;

@@ -98,7 +98,7 @@ impl From<Installation> for PluginView {
 #[schema(as = Journey)]
 pub(crate) struct JourneyView {
     name: String,
-    /// `draft`, `published` or `paused`.
+    /// `draft`, `published`, `paused`, `draining` or `stopped`.
     #[schema(value_type = String)]
     status: JourneyStatus,
     /// The version that starts runs.
@@ -143,7 +143,7 @@ pub(crate) struct JourneyList {
 pub(crate) struct PublishedView {
     name: String,
     version: Option<i64>,
-    /// `published` or `paused`.
+    /// `published`, `paused`, `draining` or `stopped`.
     #[schema(value_type = String)]
     status: JourneyStatus,
 }

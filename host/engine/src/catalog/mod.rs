@@ -10,7 +10,7 @@ mod segments;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use openhub_journey::{Journey, Surroundings};
 use openhub_model::Fault;
 use openhub_model::attribute::Types;
@@ -18,7 +18,7 @@ use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
 use openhub_runtime::{Imports, Plugin};
-use openhub_store::{Installation, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
+use openhub_store::{Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
 
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
@@ -58,6 +58,8 @@ pub struct Catalog {
     pub channels: HashMap<String, Channel>,
     /// Every version that is active or still has runs.
     pub journeys: HashMap<(String, i64), Arc<Journey>>,
+    /// Journeys whose runs do not move.
+    pub paused: HashSet<String>,
     /// Active versions that start at an event, by its name.
     pub starts: HashMap<String, Vec<Arc<Journey>>>,
     pub segments: Segments,
@@ -150,6 +152,7 @@ impl Catalog {
         let active = store.journeys(scope).await?;
         let (versions, unreadable) = store.readable_versions(scope).await?;
         self.unreadable(EntryKind::Journey, unreadable);
+        self.paused.extend(active.iter().filter(|row| row.status == JourneyStatus::Paused).map(|row| row.name.clone()));
         for version in versions {
             let journey = match compile(&version, known) {
                 Ok(journey) => Arc::new(journey),

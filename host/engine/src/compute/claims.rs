@@ -169,6 +169,7 @@ impl Batch<'_> {
         }
         self.homes.insert(claimed, lane);
         self.lanes[lane].join(moved, merges, &self.catalog.segments, now);
+        self.keep_one_run(lane, now);
         self.tally.joined += 1;
     }
 

@@ -30,16 +30,19 @@ pub struct Tracked {
     pub stored_due: Option<Timestamp>,
     /// Where the stored run waits.
     pub stored_node: Option<String>,
+    /// Its journey is paused: it has no timer and does not move.
+    pub held: bool,
     pub changed: bool,
 }
 
 impl Tracked {
-    pub fn stored(run: Run) -> Tracked {
-        Tracked { stored_due: run.due, stored_node: Some(run.node.clone()), run, changed: false }
+    pub fn stored(run: Run, held: bool) -> Tracked {
+        let stored_due = run.due.filter(|_| !held);
+        Tracked { stored_due, stored_node: Some(run.node.clone()), run, held, changed: false }
     }
 
     pub fn started(run: Run) -> Tracked {
-        Tracked { run, stored_due: None, stored_node: None, changed: true }
+        Tracked { run, stored_due: None, stored_node: None, held: false, changed: true }
     }
 
     pub fn waits(&self) -> bool {
@@ -48,7 +51,7 @@ impl Tracked {
 
     /// When it moves by time alone.
     pub fn due(&self) -> Option<Timestamp> {
-        self.run.due.filter(|_| self.waits())
+        self.run.due.filter(|_| self.waits() && !self.held)
     }
 
     pub fn timer(&self, due: Timestamp) -> Timer {

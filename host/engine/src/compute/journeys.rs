@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use openhub_journey::{Facts, Input, Journey, Moment, Next};
+use openhub_journey::{Facts, Input, Journey, Moment, Next, Reentry};
 use openhub_model::condition::{Truth, properties_match};
 use openhub_model::message::NewMessage;
+use openhub_model::run::RunStatus;
 use openhub_model::{Cause, Customer, Fault, Identity, PartId, Span, Timestamp};
 use openhub_store::{Entry, FaultKind, NewFault, NodeCount};
 use serde_json::Value;
@@ -18,6 +19,9 @@ use crate::catalog::Catalog;
 
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
+
+/// Why a run ended whose customer has another one.
+const MERGED: &str = "Its customer and another became one, and have another run.";
 
 /// What journeys leave behind besides the runs themselves.
 #[derive(Default)]
@@ -77,7 +81,12 @@ impl Batch<'_> {
         let moment =
             Moment { message_id: &event.message_id, name: &event.name, at: event.at, properties: &event.properties };
         for run in self.lanes[lane].awaiting(&event.name) {
-            self.drive(lane, run, Input::Event(&moment), event.now, &event.message_id);
+            // What happens while a journey is paused counts once it is resumed.
+            let input = match self.lanes[lane].runs[run].held {
+                true => Input::Remember(&moment),
+                false => Input::Event(&moment),
+            };
+            self.drive(lane, run, input, event.now, &event.message_id);
         }
         let catalog = self.catalog;
         for journey in catalog.starts.get(&event.name).into_iter().flatten() {
@@ -136,6 +145,48 @@ impl Batch<'_> {
         lane.entered(journey, run.part, event.now);
         lane.runs.push(Tracked::started(run));
         Some(lane.runs.len() - 1)
+    }
+
+    /// Two customers have become one: where a journey allows one run at a time, the oldest goes on, and none if one of them
+    /// has been through a journey that is entered once.
+    pub(super) fn keep_one_run(&mut self, lane: usize, now: Timestamp) {
+        let catalog = self.catalog;
+        let state = &mut self.lanes[lane];
+        let mut waiting: Vec<usize> = (0..state.runs.len()).filter(|index| state.runs[*index].waits()).collect();
+        waiting.sort_by_key(|index| (state.runs[*index].run.started_at, state.runs[*index].run.id));
+        let mut kept: Vec<String> = Vec::new();
+        for index in waiting {
+            let run = &state.runs[index].run;
+            let Some(journey) = catalog.journeys.get(&(run.journey.clone(), run.version)) else { continue };
+            let been_through = || {
+                let entries = state.entries.iter().filter(|entry| entry.journey == run.journey);
+                entries.map(|entry| entry.runs - entry.active).sum::<i64>() > 0
+            };
+            let goes_on = match journey.reentry() {
+                Reentry::Always => true,
+                Reentry::AfterExit => !kept.contains(&run.journey),
+                Reentry::Never => !kept.contains(&run.journey) && !been_through(),
+            };
+            if goes_on {
+                kept.push(run.journey.clone());
+                continue;
+            }
+            let tracked = &mut state.runs[index];
+            tracked.changed = true;
+            tracked.run.status = RunStatus::Stopped;
+            (tracked.run.awaits, tracked.run.due) = (None, None);
+            tracked.run.state = "{}".to_owned();
+            tracked.run.ended_at = Some(now);
+            tracked.run.fault = Some(MERGED.to_owned());
+            let part = tracked.run.part;
+            self.taken_back.push((part, tracked.run.id));
+            // As if it had not been entered.
+            if let Some(entry) = state.entry(journey, part) {
+                entry.active -= 1;
+                entry.runs -= 1;
+                state.entries_changed = true;
+            }
+        }
     }
 
     /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
@@ -246,15 +297,15 @@ impl Lane {
     fn may_enter(&self, journey: &Journey) -> bool {
         let mut entries = self.entries.iter().filter(|entry| entry.journey == journey.name());
         match journey.reentry() {
-            openhub_journey::Reentry::Always => true,
-            openhub_journey::Reentry::Never => entries.all(|entry| entry.runs == 0),
-            openhub_journey::Reentry::AfterExit => entries.all(|entry| entry.active == 0),
+            Reentry::Always => true,
+            Reentry::Never => entries.all(|entry| entry.runs == 0),
+            Reentry::AfterExit => entries.all(|entry| entry.active == 0),
         }
     }
 
     /// Entries are kept only where re-entry asks for them.
     fn entered(&mut self, journey: &Journey, part: PartId, now: Timestamp) {
-        if journey.reentry() == openhub_journey::Reentry::Always {
+        if journey.reentry() == Reentry::Always {
             return;
         }
         if self.entry(journey, part).is_none() {

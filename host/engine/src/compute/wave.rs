@@ -1,7 +1,7 @@
 //! The batch: lanes of customers, handled wave by wave, and the changes that they add up to.
 
 use hashbrown::HashMap;
-use openhub_model::{Event, EventKind, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
+use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
 use serde_json::Value;
@@ -57,6 +57,8 @@ pub struct Batch<'a> {
     pub(super) faults: Vec<NewFault>,
     pub(super) arrivals: Vec<NewEvent>,
     pub(super) traces: Traces,
+    /// Runs that ended for the sake of another one, with their parts.
+    pub(super) taken_back: Vec<(PartId, Id)>,
     pub(super) tally: Tally,
     pub(super) fire: Fire,
     active: Vec<Cluster>,
@@ -113,7 +115,8 @@ impl<'a> Batch<'a> {
         runs.sort_by_key(|run| run.id);
         for run in runs {
             let lane = home(&mut lanes, run.part);
-            lanes[lane].runs.push(Tracked::stored(run));
+            let held = catalog.paused.contains(&run.journey);
+            lanes[lane].runs.push(Tracked::stored(run, held));
         }
         for entry in input.entries {
             let lane = home(&mut lanes, entry.part);
@@ -140,6 +143,7 @@ impl<'a> Batch<'a> {
             faults: Vec::new(),
             arrivals: Vec::new(),
             traces: Traces::default(),
+            taken_back: Vec::new(),
             tally: Tally::default(),
             fire: input.plan.fire,
         }
@@ -225,6 +229,7 @@ impl<'a> Batch<'a> {
             claims: self.claims.made,
             matches: self.matches,
             decisions: self.decisions,
+            taken_back: self.taken_back,
             ..Changes::default()
         };
         let catalog = self.catalog;

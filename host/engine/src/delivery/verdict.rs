@@ -141,7 +141,7 @@ fn told(reason: Reason) -> String {
 pub fn count(settled: &[Settled]) {
     for settled in settled {
         let status = match settled.status {
-            MessageStatus::Pending | MessageStatus::Sending => "retried",
+            MessageStatus::Pending | MessageStatus::Sending | MessageStatus::Held => "retried",
             MessageStatus::Accepted => "accepted",
             MessageStatus::Failed => "failed",
             MessageStatus::Parked => "parked",

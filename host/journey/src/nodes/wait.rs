@@ -150,6 +150,16 @@ impl Act for Rest {
             (Input::Event(event), Some((awaited, next)), _) => {
                 Ok(if matches(awaited, event, walk)? { Flow::Go(*next) } else { Flow::Ignore })
             }
+            (Input::Remember(event), Some((awaited, _)), _) => {
+                if !matches(awaited, event, walk)? {
+                    return Ok(Flow::Ignore);
+                }
+                walk.run.awaits = None;
+                walk.run.due = Some(walk.facts.now);
+                Ok(Flow::Rest)
+            }
+            // It was remembered.
+            (Input::Timer, Some((_, next)), _) if walk.run.awaits.is_none() => Ok(Flow::Go(*next)),
             // Never early.
             (Input::Timer, _, Some((_, next))) if walk.run.due.is_some_and(|due| due <= walk.facts.now) => {
                 Ok(Flow::Go(next))

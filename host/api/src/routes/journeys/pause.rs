@@ -17,7 +17,7 @@ use crate::problem::{CONFLICT, Problem};
 use crate::views::{PendingView, PublishedView};
 use crate::writes::{Progress, accepted};
 
-/// Pauses a journey: no run starts until it is resumed, and those that wait go on.
+/// Pauses a journey: until it is resumed no run starts, none that waits moves, and what is unsent of it is held.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/pause", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
@@ -28,7 +28,7 @@ pub(crate) async fn pause_journey(
 ) -> Result<Response, Problem> {
     let _changes = change.alone().await;
     let scope = &change.scope;
-    if find(&app, scope, &name).await?.status != JourneyStatus::Published {
+    if !matches!(find(&app, scope, &name).await?.status, JourneyStatus::Published | JourneyStatus::Draining) {
         return Err(Problem::new(CONFLICT, "Only a published journey can be paused."));
     }
     match change.commit("journey.paused", json!({"journey": name})).await? {

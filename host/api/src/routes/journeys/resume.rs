@@ -18,7 +18,8 @@ use crate::problem::{CONFLICT, INVALID_JOURNEY, Problem};
 use crate::views::{PendingView, PublishedView};
 use crate::writes::{Progress, accepted};
 
-/// Resumes a paused journey.
+/// Resumes a paused journey, or one that runs out: it starts runs again, and what waits goes on. What
+/// came due meanwhile is due now.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/resume", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
@@ -30,7 +31,8 @@ pub(crate) async fn resume_journey(
     let _changes = change.alone().await;
     let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
-    let Some(version) = journey.version.filter(|_| journey.status == JourneyStatus::Paused) else {
+    let rests = matches!(journey.status, JourneyStatus::Paused | JourneyStatus::Draining);
+    let Some(version) = journey.version.filter(|_| rests) else {
         return Err(Problem::new(CONFLICT, "Only a paused journey can be resumed."));
     };
     if let Some(version) = app.store.journey_version(scope, &name, version).await? {
