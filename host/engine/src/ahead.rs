@@ -78,7 +78,7 @@ impl Ahead {
             parts.iter().filter_map(|part| Some((part.id(), *places.get(&part.customer)?))).collect();
         for change in &self.objects {
             let (kind, key, object) = match change {
-                ObjectChange::Create(object, _) | ObjectChange::Replace(object, _) => {
+                ObjectChange::Create(object, _) | ObjectChange::Replace { object, .. } => {
                     (&object.kind, &object.key, Some(object))
                 }
                 ObjectChange::Delete { kind, key, .. } => (kind, key, None),

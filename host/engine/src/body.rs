@@ -293,7 +293,9 @@ pub fn review(cause: &Event, part: &Part) -> NewEvent {
 }
 
 /// The body of an event that COMPUTE causes, in the shape of a `track` call.
-pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value) -> String {
+///
+/// `depth` is told of what goes through the log; it is believed of what the hub has made only.
+pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value, depth: Option<u8>) -> String {
     let mut body = Map::new();
     body.insert("type".into(), "track".into());
     body.insert("event".into(), event.name.as_str().into());
@@ -307,8 +309,24 @@ pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value) -
         };
         body.insert(field.into(), value);
     }
+    if let Some(depth) = depth {
+        body.insert("depth".into(), depth.into());
+    }
     body.insert("properties".into(), properties.clone());
     Value::Object(body).to_string()
+}
+
+/// How many events an event that arrived descends from. Only what the hub itself has caused says so: no door takes an
+/// event with a cause.
+pub fn depth(event: &Event) -> u8 {
+    #[derive(serde::Deserialize)]
+    struct Deep {
+        depth: u8,
+    }
+    if event.cause.is_none() {
+        return 0;
+    }
+    serde_json::from_str::<Deep>(&event.body).map_or(0, |deep| deep.depth)
 }
 
 #[cfg(test)]

@@ -142,6 +142,7 @@ impl Lane {
         let held = &self.held;
         let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker, moves: Moves::No };
         let plan = Plan {
+            from: (self.lease.clock, self.lease.checkpoint),
             bounds: Vec::new(),
             fire: Fire { before: Timestamp::MIN, upto: None },
             clock: self.lease.clock,

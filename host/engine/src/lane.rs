@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use hashbrown::HashSet;
 use openhub_model::run::Timer;
-use openhub_model::{Event, Id, Timestamp};
+use openhub_model::{Event, Id, PartId, Timestamp};
 use openhub_store::{Lease, Prepared, Scope, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
 use crate::aside::{ATTEMPTS, Reason};
 use crate::catalog::{Catalog, EntryFault, Unfilled};
-use crate::compute::{Input, Made, Output, Retries, Stop, Tally, compute};
+use crate::compute::{Course, Input, Made, Order, Output, Place, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::gather::{self, Courtesy};
@@ -28,6 +28,8 @@ use crate::held::{Held, Rest};
 use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
 
+/// Runs of a batch for what it lacks, before its items are taken one at a time.
+const SERIAL_AFTER: u32 = 8;
 const BACKOFF: Duration = Duration::from_millis(500);
 /// After an attempt that fails because of something in it, which the next one comes closer to.
 const SOON: Duration = Duration::from_millis(20);
@@ -49,6 +51,13 @@ pub struct Lane {
     reruns: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
+    /// Customers whose items the attempt takes in the order of the log, since they touch the same object.
+    links: Vec<(PartId, PartId)>,
+    order: Order,
+    /// Where it ends, since what stands before has to be committed first.
+    before: Option<Place>,
+    /// How often the attempt was made again for what it lacked.
+    again: u32,
     /// The next batch may be waited for until then.
     gathers: Option<Instant>,
     /// Changes that did nothing at their place in the log.
@@ -81,6 +90,10 @@ impl Lane {
             reruns: 0,
             retries: Retries::default(),
             needs: Vec::new(),
+            links: Vec::new(),
+            order: Order::Waves,
+            before: None,
+            again: 0,
             gathers: None,
             refused: Vec::new(),
             courtesy: Courtesy::default(),
@@ -212,7 +225,7 @@ impl Lane {
         loop {
             let Computed { batch, full, alone, outcome, gathers, loading, computing } = computed;
             self.tried = batch;
-            let Done { prepared, ahead, made, tally } = match outcome {
+            let Done { prepared, ahead, made, tally, is_cut } = match outcome {
                 Ok(done) => done,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
@@ -234,7 +247,10 @@ impl Lane {
             let lease = match committed {
                 Ok(lease) => lease,
                 Err(EngineError::Store(StoreError::UniqueConflict(keys))) => {
-                    self.conflict(&made, keys.into_iter().map(|key| (key.kind, key.key)));
+                    let taken = keys.iter().map(|key| (key.kind.clone(), key.key.clone()));
+                    if self.retries.spend_first(&made, taken) {
+                        return Ok(Progress::Moved);
+                    }
                     return self.rerun();
                 }
                 // Loaded objects moved meanwhile: the next attempt loads them again.
@@ -242,10 +258,13 @@ impl Lane {
                 Err(error) => return Err(error),
             };
             self.reached(lease);
-            if let Some(events) = full {
+            if let Some(events) = full.filter(|_| !is_cut) {
                 self.shared.pressure.note(tenant, events, since.elapsed());
             }
             since = Instant::now();
+            if !is_cut {
+                self.order = Order::Waves;
+            }
             record(tally, loading, computing, committing);
             match next {
                 Some(next) if !self.stop.is_cancelled() => computed = next,
@@ -341,13 +360,17 @@ impl Lane {
         let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Stopping)?;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
+        let (order, links, before, stop) = (self.order, self.links.clone(), self.before, self.stop.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let fire = input.plan.fire;
-            let mut output = compute(*input, &catalog, &retries)?;
+            let is_cancelled = || stop.is_cancelled();
+            let course = Course { before, ..Course::of(order, &links, &is_cancelled) };
+            let mut output = compute(*input, &catalog, &retries, &course)?;
             let disarmed: HashSet<Id> = output.changes.disarmed.iter().map(|timer| timer.id).collect();
             // What fired and belongs to nobody any more would be due for ever.
-            let orphans = timers.into_iter().filter(|timer| fire.reaches(timer) && !disarmed.contains(&timer.id));
+            let fired = timers.into_iter().filter(|timer| fire.reaches(timer) && output.passes(timer));
+            let orphans: Vec<Timer> = fired.filter(|timer| !disarmed.contains(&timer.id)).collect();
             output.changes.disarmed.extend(orphans);
             Ok(output)
         });
@@ -361,7 +384,8 @@ impl Lane {
     /// The lane holds the customers of the batch from now on. Its changes are written out as rows while the commit before it,
     /// or what is read next, goes on.
     async fn done(&self, output: Output) -> Result<Done, EngineError> {
-        let Output { mut changes, made, tally, mut known } = output;
+        let is_cut = output.is_cut();
+        let Output { mut changes, made, tally, mut known, .. } = output;
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
         let marker = self.shared.sealer.marker();
         Suppressions { store, scope, catalog, marker }.unpropose(&mut changes).await?;
@@ -379,7 +403,7 @@ impl Lane {
         let (known, ahead, changes) = done.await?;
         let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
         self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
-        Ok(Done { prepared, ahead, made, tally })
+        Ok(Done { prepared, ahead, made, tally, is_cut })
     }
 
     pub(crate) fn reached(&mut self, lease: Lease) {
@@ -388,6 +412,9 @@ impl Lane {
         self.shared.positions.reach(lease.tenant, lease.checkpoint);
         (self.failures, self.reruns) = (0, 0);
         self.needs.clear();
+        self.links.clear();
+        self.before = None;
+        self.again = 0;
         if !self.retries.is_empty() {
             self.retries = Retries::default();
         }
@@ -399,14 +426,6 @@ impl Lane {
         (self.limit * 2).min(self.shared.config.batch.max(1))
     }
 
-    fn conflict(&mut self, made: &Made, keys: impl Iterator<Item = (String, String)>) {
-        for key in keys {
-            if let Some(request) = made.get(&key) {
-                self.retries.spend(*request);
-            }
-        }
-    }
-
     async fn stopped(
         &mut self,
         stop: Stop,
@@ -415,8 +434,24 @@ impl Lane {
         now: Timestamp,
     ) -> Result<(), EngineError> {
         match stop {
-            Stop::Needs(keys) => self.needs.extend(keys),
-            Stop::Conflict(request) => self.retries.spend(request),
+            Stop::Lacks(lacks) => {
+                self.needs.extend(lacks.objects);
+                self.links.extend(lacks.links);
+                if let Some(before) = lacks.before {
+                    (self.before, self.order) = (Some(before), Order::Serial);
+                }
+                self.again += 1;
+                // One item at a time, nobody needs to be linked; and a smaller batch lacks less.
+                if self.again > SERIAL_AFTER {
+                    self.order = Order::Serial;
+                }
+                if self.again.is_multiple_of(4 * SERIAL_AFTER) {
+                    self.limit = halved(batch, self.limit);
+                }
+            }
+            Stop::Over => self.order = Order::Serial,
+            // Nothing is written; the lane sees that it is to stop.
+            Stop::Cancelled => {}
             Stop::Fault(fault) => match alone {
                 None => {
                     tracing::warn!(tenant.id = self.lease.tenant.0, %fault, batch, "A batch failed and is halved.");
@@ -472,6 +507,8 @@ struct Done {
     ahead: Ahead,
     made: Made,
     tally: Tally,
+    /// Whether something of it is left for the next attempt.
+    is_cut: bool,
 }
 
 fn record(tally: Tally, load: Duration, compute: Duration, commit: Duration) {
@@ -482,6 +519,7 @@ fn record(tally: Tally, load: Duration, compute: Duration, commit: Duration) {
     metrics::counter!("openhub_plugin_fuel_total").increment(tally.fuel);
     metrics::counter!("openhub_plugin_row_faults_total").increment(tally.row_faults);
     metrics::counter!("openhub_events_too_deep_total").increment(tally.too_deep);
+    metrics::counter!("openhub_events_too_many_total").increment(tally.too_many);
     metrics::counter!("openhub_attribute_values_refused_total").increment(tally.values_refused);
     metrics::counter!("openhub_waves_total").increment(tally.waves);
     metrics::histogram!("openhub_attempt_load_seconds").record(load);

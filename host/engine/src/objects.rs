@@ -162,7 +162,8 @@ pub async fn update(
         let fault = Fault::new("", "key-changed", "an object keeps its key");
         return Err(ObjectError::Refused(vec![fault]));
     }
-    let change = ObjectChange::Replace(made.clone(), uniques(&object.of().shape, &made.fields));
+    let uniques = uniques(&object.of().shape, &made.fields);
+    let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), uniques };
     let appended = write(engine, scope, &object, change, "updated", &made, accepted, &moment).await?;
     Ok((made, appended))
 }

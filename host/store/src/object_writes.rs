@@ -31,9 +31,13 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
     let (mut keys, mut values) = (HashSet::new(), HashSet::new());
     for change in changes {
         match change {
-            ObjectChange::Create(object, unique) | ObjectChange::Replace(object, unique) => {
+            ObjectChange::Create(object, unique) | ObjectChange::Replace { object, uniques: unique, .. } => {
                 all.push(ObjectKey::new(&object.kind, &object.key));
-                let is_new = matches!(change, ObjectChange::Create(..));
+                let replaced = match change {
+                    ObjectChange::Replace { stored, .. } => Some(*stored),
+                    _ => None,
+                };
+                let is_new = replaced.is_none();
                 if is_new && !keys.insert((&object.kind, &object.key)) {
                     doubled.push(ObjectKey::new(&object.kind, &object.key));
                 }
@@ -41,6 +45,9 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
                 rows.add(|row| {
                     row.text(&object.kind).text(&object.key).maybe_id(object.part).int(object.version);
                     row.value(&object.fields).time(object.created_at).time(object.updated_at).text(&object.cause);
+                    if let Some(stored) = replaced {
+                        row.int(stored);
+                    }
                 });
                 if !is_new {
                     cleared.add(|row| {
@@ -110,19 +117,20 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
             tx.conn(),
             "WITH change AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS kind, CAST(value ->> 1 AS TEXT) AS key, \
              CAST(value ->> 2 AS TEXT) AS part_id, CAST(value ->> 3 AS BIGINT) AS version, \
-             CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 6 AS BIGINT) AS updated_at, \
-             CAST(value ->> 7 AS TEXT) AS cause FROM jsonb_each($2)) \
-             UPDATE objects SET (version, part_id, fields, updated_at, cause) = (SELECT change.version, change.part_id, \
-             change.fields, change.updated_at, change.cause FROM change WHERE change.kind = objects.kind \
+             CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 5 AS BIGINT) AS created_at, \
+             CAST(value ->> 6 AS BIGINT) AS updated_at, CAST(value ->> 7 AS TEXT) AS cause, \
+             CAST(value ->> 8 AS BIGINT) AS stored FROM jsonb_each($2)) \
+             UPDATE objects SET (version, part_id, fields, created_at, updated_at, cause) = (SELECT change.version, \
+             change.part_id, change.fields, change.created_at, change.updated_at, change.cause FROM change WHERE change.kind = objects.kind \
              AND change.key = objects.key) WHERE tenant_id = $1 AND (kind, key, version) IN \
-             (SELECT change.kind, change.key, change.version - 1 FROM change)",
+             (SELECT change.kind, change.key, change.stored FROM change)",
             tenant.0,
             &rows.json,
         )?;
         if replaced != rows.count {
             return Err(stale(tx, tenant, rows, "SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2) WHERE NOT EXISTS (SELECT 1 \
                  FROM objects WHERE objects.tenant_id = $1 AND objects.kind = CAST(value ->> 0 AS TEXT) \
-                 AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 3 AS BIGINT) - 1)").await);
+                 AND objects.key = CAST(value ->> 1 AS TEXT) AND objects.version = CAST(value ->> 8 AS BIGINT))").await);
         }
     }
     if let Some(rows) = &writes.creates {

@@ -15,8 +15,12 @@ use crate::store::Store;
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectChange {
     Create(Object, Vec<(String, String)>),
-    /// `version` of the object is the new one: the stored one must be the one before.
-    Replace(Object, Vec<(String, String)>),
+    /// `stored` is the version that must be stored.
+    Replace {
+        stored: i64,
+        object: Object,
+        uniques: Vec<(String, String)>,
+    },
     /// `version` is the stored one.
     Delete {
         kind: String,
@@ -29,7 +33,7 @@ impl ObjectChange {
     /// The object's type.
     pub fn kind(&self) -> &str {
         match self {
-            ObjectChange::Create(object, _) | ObjectChange::Replace(object, _) => &object.kind,
+            ObjectChange::Create(object, _) | ObjectChange::Replace { object, .. } => &object.kind,
             ObjectChange::Delete { kind, .. } => kind,
         }
     }

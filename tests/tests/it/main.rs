@@ -5,6 +5,7 @@
 mod attributes;
 mod bad_input;
 mod crash;
+mod crowd;
 mod delivery;
 mod determinism;
 mod door;

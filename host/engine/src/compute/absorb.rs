@@ -24,13 +24,13 @@ impl Batch<'_> {
         if body.verdict {
             return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
         }
-        if event.depth == 0 {
+        if event.arrived() {
             self.sight(lane, part, event);
             self.claim(lane, event, body);
             self.decide(event, body);
             // A program on a server may propose as a rule does.
             if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
-                self.propose(event, &event.properties);
+                self.propose(lane, event, &event.properties);
             }
         }
         let Catalog { merges, segments, types, pages, .. } = self.catalog;
@@ -41,7 +41,7 @@ impl Batch<'_> {
         if body.review {
             return lane.standing.touch(segments.all());
         }
-        if event.depth > 0 {
+        if !event.arrived() {
             // It says nothing of the customer, and nobody was seen.
             return;
         }

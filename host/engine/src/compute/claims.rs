@@ -9,6 +9,7 @@ use openhub_model::{Id, Identity, PartId, Timestamp, limits};
 use openhub_store::{Claim, ClaimStatus, Judged, NewMatch};
 use serde_json::{Value, json};
 
+use super::customer::Lane;
 use super::event::Happening;
 use super::wave::Batch;
 use crate::body::{self, Body};
@@ -163,7 +164,8 @@ impl Batch<'_> {
             self.lanes[lane].standing.touch(self.catalog.segments.on_identity());
             self.lanes[lane].changed = true;
         }
-        let moved = std::mem::take(&mut self.lanes[other]);
+        let cluster = self.lanes[other].cluster;
+        let moved = std::mem::replace(&mut self.lanes[other], Lane { cluster, ..Lane::default() });
         for member in &moved.members {
             self.homes.insert(member.part.id(), lane);
         }
@@ -174,7 +176,7 @@ impl Batch<'_> {
     }
 
     /// Keeps what a rule proposes, and accepts it at once if the tenant's policy says so.
-    pub(super) fn propose(&mut self, event: &Happening, properties: &Value) {
+    pub(super) fn propose(&mut self, lane: usize, event: &Happening, properties: &Value) {
         let (Some(part), Some(subject)) = (event.part, &event.subject) else { return };
         let policy = self.catalog.policies.at(event.position).1;
         let text = |name: &str| properties[name].as_str().map(str::to_owned);
@@ -194,7 +196,7 @@ impl Batch<'_> {
         let score = properties["score"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
         if policy.matches.accept_from.is_some_and(|from| score >= from) {
             let accepted = body::decision(event, subject, &identity, id, true);
-            self.arrivals.push(accepted);
+            self.arrivals.push((self.lanes[lane].place, accepted));
         }
         self.matches.push(NewMatch {
             id,

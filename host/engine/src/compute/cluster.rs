@@ -1,41 +1,89 @@
-//! Which customers a batch may join: their items are taken one at a time, in the order of the log.
-//!
-//! Customers that no claim of the batch leads to each other stand alone, and all of them move in every wave.
+//! Customers whose items are taken one at a time, in the order of the log: those whom the batch may join, and those who
+//! are known to touch the same object. All others stand alone, and all of them move in every wave.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
 
 use super::Fire;
-use super::customer::{Item, Lane};
+use super::customer::Lane;
+use super::place::Place;
 use super::wave::Turn;
 
 /// Lanes that take turns.
 pub enum Cluster {
     One(usize),
-    Many(Vec<usize>),
+    Many(Many),
+}
+
+/// The lanes of a cluster, by the place of what each meets next.
+pub struct Many {
+    queue: BinaryHeap<Reverse<(Place, usize)>>,
+    /// The place of the last turn, and whose it was, until it is known what they meet next.
+    after: Place,
+    last: Option<usize>,
 }
 
 impl Cluster {
+    fn many(lanes: impl Iterator<Item = usize>) -> Cluster {
+        let queue = lanes.map(|lane| Reverse((Place::FIRST, lane))).collect();
+        Cluster::Many(Many { queue, after: Place::FIRST, last: None })
+    }
+
+    /// All lanes, in one.
+    pub fn serial(lanes: usize) -> Cluster {
+        Cluster::many(0..lanes)
+    }
+
+    /// Where its next item stands, if it has one.
+    pub fn place(&mut self, lanes: &[Lane], fire: &Fire) -> Option<Place> {
+        match self {
+            Cluster::One(lane) => lanes[*lane].next_place(fire),
+            Cluster::Many(many) => many.front(lanes, fire).map(|(place, _)| place),
+        }
+    }
+
     /// The next item: what was caused first; then the timers due before the next event; then the event of the lowest
     /// position. As if each event were a batch of its own.
-    pub fn next(&self, lanes: &mut [Lane], fire: &Fire) -> Option<Turn> {
-        let many = match self {
-            Cluster::One(lane) => return Some((*lane, lanes[*lane].next(fire)?)),
-            Cluster::Many(many) => many,
-        };
-        for lane in many {
-            if let Some(caused) = lanes[*lane].caused.pop_front() {
-                return Some((*lane, Item::Event(caused)));
+    pub fn next(&mut self, lanes: &mut [Lane], fire: &Fire) -> Option<Turn> {
+        match self {
+            Cluster::One(lane) => {
+                let after = lanes[*lane].place;
+                Some((*lane, lanes[*lane].take(after, fire)?))
+            }
+            Cluster::Many(many) => {
+                let (_, lane) = many.front(lanes, fire)?;
+                if many.last.is_none() {
+                    many.queue.pop();
+                }
+                let item = lanes[lane].take(many.after, fire)?;
+                (many.after, many.last) = (lanes[lane].place, Some(lane));
+                Some((lane, item))
             }
         }
-        let timers = many.iter().filter_map(|lane| Some((lanes[*lane].first_timer()?, *lane)));
-        let timer = timers.min_by_key(|((timer, _), _)| *timer);
-        let events = many.iter().filter_map(|lane| Some((lanes[*lane].arrived.front()?, *lane)));
-        let event = events.min_by_key(|(event, _)| event.position).map(|(event, lane)| (event.bound, lane));
-        match (event, timer) {
-            (Some((bound, _)), Some(((timer, item), lane))) if timer.due < bound => Some((lane, item)),
-            (Some((_, lane)), _) => lanes[lane].arrived.pop_front().map(|event| (lane, Item::Event(event))),
-            (None, Some(((timer, item), lane))) => fire.reaches(&timer).then_some((lane, item)),
-            (None, None) => None,
+    }
+}
+
+impl Many {
+    /// Who is next. The queue may know a lane by a place that it has left.
+    fn front(&mut self, lanes: &[Lane], fire: &Fire) -> Option<(Place, usize)> {
+        if let Some(lane) = self.last {
+            if lanes[lane].has_caused() {
+                return Some((self.after.follows(), lane));
+            }
+            self.last = None;
+            self.queue.extend(lanes[lane].own_place(fire).map(|place| Reverse((place, lane))));
+        }
+        loop {
+            let Reverse((place, lane)) = *self.queue.peek()?;
+            match lanes[lane].own_place(fire) {
+                Some(own) if own == place => return Some((self.after.then(place), lane)),
+                own => {
+                    self.queue.pop();
+                    self.queue.extend(own.map(|own| Reverse((own, lane))));
+                }
+            }
         }
     }
 }
@@ -62,24 +110,28 @@ impl Links {
         root
     }
 
-    /// All lanes, each in its cluster.
-    pub fn clusters(mut self, lanes: usize) -> Vec<Cluster> {
+    /// All lanes, each in its cluster; each lane is told which that is.
+    pub fn clusters(mut self, lanes: &mut [Lane]) -> Vec<Cluster> {
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            lane.cluster = index;
+        }
         let linked: Vec<usize> = self.0.keys().copied().collect();
         if linked.is_empty() {
-            return (0..lanes).map(Cluster::One).collect();
+            return (0..lanes.len()).map(Cluster::One).collect();
         }
         let mut many: HashMap<usize, Vec<usize>> = HashMap::new();
-        let mut clusters = Vec::with_capacity(lanes);
-        for lane in 0..lanes {
-            if self.0.contains_key(&lane) {
-                many.entry(self.root(lane)).or_default().push(lane);
+        let mut clusters = Vec::with_capacity(lanes.len());
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            if self.0.contains_key(&index) {
+                lane.cluster = self.root(index);
+                many.entry(lane.cluster).or_default().push(index);
             } else {
-                clusters.push(Cluster::One(lane));
+                clusters.push(Cluster::One(index));
             }
         }
         let mut many: Vec<Vec<usize>> = many.into_values().collect();
         many.sort_unstable();
-        clusters.extend(many.into_iter().map(Cluster::Many));
+        clusters.extend(many.into_iter().map(|lanes| Cluster::many(lanes.into_iter())));
         clusters
     }
 }

@@ -11,6 +11,7 @@ use openhub_store::Entry;
 
 use super::Fire;
 use super::event::Happening;
+use super::place::Place;
 use super::segments::{Standing, wake_timer};
 use super::typed::Refused;
 use crate::catalog::Segments;
@@ -86,26 +87,74 @@ pub struct Lane {
     pub kept: Vec<(i64, String)>,
     /// Values that the item under way would have written.
     pub refused: Vec<Refused>,
+    /// Where the item under way, or the last one, stands.
+    pub place: Place,
+    /// How many events the item under way has caused, with all that follows from it.
+    pub causes: usize,
+    /// Whose items are taken one at a time with those of this one: the same number.
+    pub cluster: usize,
+    /// A part that leads here.
+    pub known_by: Option<PartId>,
+    /// One of its items lacks what only another attempt has.
+    pub stalled: bool,
 }
 
 impl Lane {
-    /// The event or timer that the customer meets next.
-    pub fn next(&mut self, fire: &Fire) -> Option<Item> {
+    /// The event or timer that the customer meets next, after one at `after`.
+    pub fn take(&mut self, after: Place, fire: &Fire) -> Option<Item> {
+        if self.stalled {
+            return None;
+        }
         if let Some(caused) = self.caused.pop_front() {
+            self.place = after.follows();
             return Some(Item::Event(caused));
         }
-        let due = self.first_due();
-        if let Some(event) = self.arrived.front() {
-            return match due.is_some_and(|due| due < event.bound) {
-                true => self.first_timer().map(|(_, item)| item),
-                false => self.arrived.pop_front().map(Item::Event),
-            };
+        let (place, timer) = self.own(fire)?;
+        (self.place, self.causes) = (after.then(place), 0);
+        timer.or_else(|| self.arrived.pop_front().map(Item::Event))
+    }
+
+    /// Where the next item stands, what was caused included.
+    pub fn next_place(&self, fire: &Fire) -> Option<Place> {
+        match self.caused.is_empty() {
+            true => self.own_place(fire).map(|own| self.place.then(own)),
+            false => Some(self.place.follows()),
         }
-        if due? >= fire.before {
+    }
+
+    /// Where the next event that arrived or timer stands by itself.
+    pub fn own_place(&self, fire: &Fire) -> Option<Place> {
+        self.own(fire).map(|(place, _)| place)
+    }
+
+    /// The timer, or nothing for the first event that arrived.
+    fn own(&self, fire: &Fire) -> Option<(Place, Option<Item>)> {
+        if self.stalled {
+            return None;
+        }
+        let due = self.first_due();
+        if let Some(event) = self.arrived.front()
+            && due.is_none_or(|due| due >= event.bound)
+        {
+            return Some((Place::event(event.bound, event.position), None));
+        }
+        if self.arrived.is_empty() && due? >= fire.before {
             return None;
         }
         let (timer, item) = self.first_timer()?;
-        fire.reaches(&timer).then_some(item)
+        let fires = !self.arrived.is_empty() || fire.reaches(&timer);
+        fires.then(|| (Place::timer(&timer), Some(item)))
+    }
+
+    /// Its items are not handled further: one of them lacks what only another attempt has.
+    pub fn stall(&mut self) {
+        self.stalled = true;
+        self.caused.clear();
+    }
+
+    /// Whether it has caused events that it meets before all else.
+    pub fn has_caused(&self) -> bool {
+        !self.stalled && !self.caused.is_empty()
     }
 
     fn first_due(&self) -> Option<Timestamp> {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Identity, PartId, Timestamp};
+use openhub_model::{EventKind, Identity, Origin, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::body::Body;
 
 /// Events that cause events that cause events … end here.
 pub const MAX_DEPTH: u8 = 8;
+/// Events that one item of the log causes in its batch, with all that follows from them.
+pub const MAX_CAUSED: usize = 1_000;
 
 pub struct Happening {
     /// Shared by the causes of all that it changes.
@@ -25,7 +27,9 @@ pub struct Happening {
     pub now: Timestamp,
     pub bound: Timestamp,
     pub historical: bool,
-    /// 0 for an event that arrived.
+    /// Whether it came by the log, or was caused in this batch.
+    pub origin: Origin,
+    /// How many events it descends from, one caused by the other; 0 for what nothing has caused.
     pub depth: u8,
     pub position: i64,
     /// What it says of the customer besides who they are, if anything; taken when it is absorbed.
@@ -56,6 +60,7 @@ impl Happening {
             now: event.now,
             bound: event.bound,
             historical: event.historical,
+            origin: event.origin,
             depth: event.depth,
             position: event.position,
             body: None,
@@ -63,6 +68,10 @@ impl Happening {
             subject: event.subject.clone(),
             only: None,
         }
+    }
+
+    pub fn arrived(&self) -> bool {
+        self.origin == Origin::Arrived
     }
 
     /// Journeys and rules are triggered by what customers do; an update of attributes triggers neither.

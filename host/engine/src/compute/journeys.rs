@@ -86,12 +86,12 @@ impl Batch<'_> {
                 true => Input::Remember(&moment),
                 false => Input::Event(&moment),
             };
-            self.drive(lane, run, input, event.now, &event.message_id);
+            self.drive(lane, run, input, event.now, &event.message_id, event.depth);
         }
         let catalog = self.catalog;
         for journey in catalog.starts.get(&event.name).into_iter().flatten() {
             if let Some(run) = self.start(lane, journey, &moment, event) {
-                self.drive(lane, run, Input::Enter(&moment), event.now, &event.message_id);
+                self.drive(lane, run, Input::Enter(&moment), event.now, &event.message_id, event.depth);
             }
         }
     }
@@ -105,7 +105,8 @@ impl Batch<'_> {
             return;
         }
         let cause = tracked.run.id.to_string();
-        self.drive(lane, run, Input::Timer, due, &cause);
+        // Time has passed: what it causes is no chain.
+        self.drive(lane, run, Input::Timer, due, &cause, 0);
     }
 
     pub(super) fn meet_answer(&mut self, answer: Answer) {
@@ -113,9 +114,11 @@ impl Batch<'_> {
         let cause = self.lanes[answer.lane].runs[run].run.id.to_string();
         match &answer.result {
             Ok((key, fields)) => {
-                self.drive(answer.lane, run, Input::ObjectAccepted { key, fields }, answer.now, &cause);
+                self.drive(answer.lane, run, Input::ObjectAccepted { key, fields }, answer.now, &cause, answer.depth);
             }
-            Err(faults) => self.drive(answer.lane, run, Input::ObjectRefused(faults), answer.now, &cause),
+            Err(faults) => {
+                self.drive(answer.lane, run, Input::ObjectRefused(faults), answer.now, &cause, answer.depth);
+            }
         }
     }
 
@@ -190,7 +193,7 @@ impl Batch<'_> {
     }
 
     /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
-    fn drive(&mut self, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str) {
+    fn drive(&mut self, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str, depth: u8) {
         let catalog = self.catalog;
         let tracked = &self.lanes[lane].runs[run];
         let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
@@ -212,6 +215,7 @@ impl Batch<'_> {
                 self.run_failed(lane, run, journey, &fault);
             }
             self.traces.entered(journey, step.entered);
+            self.spent.bytes += step.messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
             self.traces.messages.extend(step.messages);
             match step.next {
                 Next::Update { attributes, tags } => {
@@ -241,6 +245,7 @@ impl Batch<'_> {
                         kind,
                         operation: Operation::Create { key: None, fields },
                         now,
+                        depth,
                         cause: cause.to_owned(),
                     });
                     return;

@@ -8,16 +8,19 @@ mod absorb;
 mod bisect;
 mod claims;
 mod cluster;
+mod course;
 mod customer;
 mod event;
 mod journeys;
 mod objects;
+mod place;
 mod plan;
 mod project;
 mod retry;
 mod review;
 mod rules;
 mod segments;
+mod slots;
 mod typed;
 mod values;
 mod wave;
@@ -27,7 +30,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use openhub_model::identity::Part;
 use openhub_model::object::Object;
-use openhub_model::run::Run;
+use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
 use openhub_store::{Changes, CustomerFacts, Entry, Judged, Tombstone};
 
@@ -36,9 +39,11 @@ use crate::catalog::Catalog;
 use crate::held::Known;
 
 pub use claims::{PROPOSED, REFUSED};
+pub use course::{Course, Order};
 pub use event::{Happening, Only};
+pub use place::Place;
 pub use plan::{Fire, Plan, body};
-pub use retry::{Made, RequestKey, Retries};
+pub use retry::{Made, Retries};
 pub use review::{Review, review};
 pub use segments::{ENTERED, LEFT, Upload, wake_timer};
 pub use typed::VALUE_REFUSED;
@@ -76,6 +81,20 @@ pub struct Output {
     pub tally: Tally,
     /// The customers of the batch as it leaves them.
     pub known: Vec<Known>,
+    /// Where the batch was cut, if its budget was spent: what stands there or behind is not done.
+    cut: Option<Place>,
+}
+
+impl Output {
+    /// Whether the batch was cut before its end.
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    /// Whether a timer that was loaded stands before the cut.
+    pub fn passes(&self, timer: &Timer) -> bool {
+        self.cut.is_none_or(|cut| Place::timer(timer) < cut)
+    }
 }
 
 /// Counts for the metrics.
@@ -89,6 +108,8 @@ pub struct Tally {
     pub fuel: u64,
     pub row_faults: u64,
     pub too_deep: u64,
+    /// Events beyond those that one item may cause.
+    pub too_many: u64,
     /// Values of another type than their attribute was declared with.
     pub values_refused: u64,
     /// Claims that joined identities.
@@ -104,17 +125,14 @@ pub struct ComputeFault {
     pub message: String,
 }
 
-pub fn compute(mut input: Input, catalog: &Catalog, retries: &Retries) -> Result<Output, Stop> {
-    let clock = input.plan.clock;
-    let checkpoint = input.plan.checkpoint;
+pub fn compute(mut input: Input, catalog: &Catalog, retries: &Retries, course: &Course<'_>) -> Result<Output, Stop> {
     let silenced = std::mem::take(&mut input.silenced);
-    let mut batch = wave::Batch::new(input, catalog, retries);
-    while batch.wave()? {}
-    let Output { mut changes, made, tally, known } = batch.finish();
-    changes.clock = clock;
-    changes.checkpoint = checkpoint;
-    changes.tombstones = silenced;
-    Ok(Output { changes, made, tally, known })
+    let mut batch = wave::Batch::new(input, catalog, retries, course);
+    let mut output = batch.run().map(|()| batch.finish())?;
+    let checkpoint = output.changes.checkpoint;
+    output.changes.tombstones = silenced;
+    output.changes.tombstones.retain(|silenced| silenced.position <= checkpoint);
+    Ok(output)
 }
 
 /// The lane of each part.

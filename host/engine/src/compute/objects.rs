@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashSet;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::ObjectShape;
-use openhub_model::{Fault, Id, Object, PartId, Seed};
+use openhub_model::{Fault, Id, Object, Origin, PartId, Seed};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change};
-use openhub_store::{FaultKind, NewFault, ObjectChange};
+use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
 use super::Now;
 use super::bisect::bisect;
 use super::retry::RequestKey;
+use super::slots::Unseen;
 use super::wave::{Batch, Stop};
 use crate::catalog::ObjectType;
 use crate::objects::{belongs_to, conform, uniques};
@@ -43,6 +45,8 @@ pub struct Request {
     pub kind: String,
     pub operation: Operation,
     pub now: Now,
+    /// Of the event behind it.
+    pub depth: u8,
     /// `message_id` of the event behind it.
     pub cause: String,
 }
@@ -55,47 +59,20 @@ pub struct Answer {
     pub lane: usize,
     pub asker: Asker,
     pub now: Now,
+    pub depth: u8,
     /// The object's type, if it was changed.
     pub kind: Option<String>,
     pub result: Answered,
 }
 
-/// An object that the batch touches: as stored, and as it is now.
-pub struct Slot {
-    pub stored: Option<Object>,
-    pub current: Option<Object>,
-}
-
-impl Slot {
-    /// What COMMIT does about it; a version grows by one a commit, however often the batch changed it.
-    pub fn change(self, shape: Option<&ObjectShape>) -> Option<ObjectChange> {
-        let uniques = |object: &Object| shape.map(|shape| uniques(shape, &object.fields)).unwrap_or_default();
-        match (self.stored, self.current) {
-            (None, Some(object)) => {
-                let uniques = uniques(&object);
-                Some(ObjectChange::Create(object, uniques))
-            }
-            (Some(stored), Some(object)) if stored != object => {
-                let object = Object { version: stored.version + 1, created_at: stored.created_at, ..object };
-                let uniques = uniques(&object);
-                Some(ObjectChange::Replace(object, uniques))
-            }
-            (Some(stored), None) => {
-                Some(ObjectChange::Delete { kind: stored.kind, key: stored.key, version: stored.version })
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Batch<'_> {
-    /// Asks the plugins about all requests that are open, and says what became of each.
+    /// Asks the plugins about the first open request of each customer, and says what became of each. What a customer asks
+    /// for next is asked once this is known.
     pub(super) fn check_objects(&mut self) -> Result<Vec<Answer>, Stop> {
         let mut by_kind: BTreeMap<String, Vec<Request>> = BTreeMap::new();
-        for request in std::mem::take(&mut self.requests) {
+        for request in self.first_requests() {
             by_kind.entry(request.kind.clone()).or_default().push(request);
         }
-        self.need_loaded(&by_kind)?;
         let mut answers = Vec::new();
         for (kind, requests) in by_kind {
             let catalog = self.catalog;
@@ -104,32 +81,67 @@ impl Batch<'_> {
                 answers.extend(requests.into_iter().map(|request| refused(request, vec![fault.clone()])));
                 continue;
             };
-            for requests in requests.chunks(ROWS) {
-                self.check(object, requests, &mut answers)?;
+            let mut requests = requests;
+            while !requests.is_empty() {
+                self.go_on()?;
+                let rest = requests.split_off(requests.len().min(ROWS));
+                self.check(object, std::mem::replace(&mut requests, rest), &mut answers)?;
             }
         }
         Ok(answers)
     }
 
-    /// A merge or a delete needs the stored object; what LOAD did not know of is asked for by a rerun.
-    fn need_loaded(&self, by_kind: &BTreeMap<String, Vec<Request>>) -> Result<(), Stop> {
-        let keys = by_kind.values().flatten().filter_map(|request| match &request.operation {
-            Operation::Merge { key, .. } | Operation::Delete { key } => Some((request.kind.clone(), key.clone())),
-            Operation::Create { .. } => None,
-        });
-        let needs: Vec<(String, String)> = keys.filter(|key| !self.objects.contains_key(key)).collect();
-        if needs.is_empty() { Ok(()) } else { Err(Stop::Needs(needs)) }
+    /// One request of each customer, in order. A customer whose request needs a stored object that LOAD did not bring goes
+    /// no further in this run.
+    fn first_requests(&mut self) -> Vec<Request> {
+        let mut asking = HashSet::new();
+        let (mut first, mut later) = (Vec::with_capacity(self.requests.len()), Vec::new());
+        for request in std::mem::take(&mut self.requests) {
+            if !asking.insert(request.lane) {
+                later.push(request);
+                continue;
+            }
+            if let Operation::Merge { key, .. } | Operation::Delete { key } = &request.operation {
+                let key = (request.kind.clone(), key.clone());
+                if !self.objects.knows(&key) {
+                    self.touch(request.lane, &key.0, "", &key.1);
+                    self.lanes[request.lane].stall();
+                    self.lacks.objects.push(key);
+                    continue;
+                }
+            }
+            first.push(request);
+        }
+        later.retain(|request| !self.lanes[request.lane].stalled);
+        self.requests = later;
+        first
     }
 
-    fn check(&mut self, object: &ObjectType, requests: &[Request], answers: &mut Vec<Answer>) -> Result<(), Stop> {
+    /// Notes that a customer touches an object or a unique value; whoever touches it, too, is linked with them.
+    fn touch(&mut self, lane: usize, kind: &str, field: &str, value: &str) {
+        let lane = &self.lanes[lane];
+        let what = (kind.to_owned(), field.to_owned(), value.to_owned());
+        if let Some(other) = self.touched.touch(what, lane.cluster, lane.known_by)
+            && let Some(part) = lane.known_by
+        {
+            self.lacks.links.push((other, part));
+        }
+    }
+
+    fn check(&mut self, object: &ObjectType, requests: Vec<Request>, answers: &mut Vec<Answer>) -> Result<(), Stop> {
         let (mut asked, mut changes) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
         for request in requests {
-            match self.change(request) {
+            if let Operation::Create { key: Some(key), .. } | Operation::Merge { key, .. } | Operation::Delete { key } =
+                &request.operation
+            {
+                self.touch(request.lane, &request.kind, "", key);
+            }
+            match self.change(&request) {
                 Ok(change) => {
                     asked.push(request);
                     changes.push(change);
                 }
-                Err(fault) => answers.push(refused(request.clone(), vec![fault])),
+                Err(fault) => answers.push(refused(request, vec![fault])),
             }
         }
         let Some(first) = asked.first() else { return Ok(()) };
@@ -149,23 +161,34 @@ impl Batch<'_> {
                 Ok(checked) => {
                     self.tally.rows += range.len() as u64;
                     self.tally.fuel += checked.receipt.fuel;
+                    self.spent.fuel += checked.receipt.fuel;
                     results.extend(checked.answers);
                 }
                 // What the check breaks off on is refused, like what it refuses itself.
                 Err(fault) => {
-                    self.broke_off(object, asked[range.start], &fault);
+                    self.broke_off(object, &asked[range.start], &fault);
                     results.push(Err(vec![Fault::new("", "plugin-failed", fault.to_string())]));
                 }
             }
         }
+        let mut again = Vec::new();
         for (request, answer) in asked.into_iter().zip(results) {
             let result = match answer {
-                Ok(accepted) => self.accept(&object.shape, request, accepted)?,
+                Ok(accepted) => match self.accept(&object.shape, &request, accepted) {
+                    Accept::Answered(result) => result,
+                    Accept::Taken => {
+                        self.asked_again.spend(request.key);
+                        again.push(request);
+                        continue;
+                    }
+                },
                 Err(faults) => Err(faults),
             };
-            let kind = result.is_ok().then(|| request.kind.clone());
-            answers.push(Answer { lane: request.lane, asker: request.asker, now: request.now, kind, result });
+            answers.push(answered(request, result));
         }
+        // They go before what their customers ask for next.
+        again.append(&mut self.requests);
+        self.requests = again;
         Ok(())
     }
 
@@ -180,13 +203,12 @@ impl Batch<'_> {
     /// The question to the plugin; refused at once if its attempts are spent or it changes what is not there.
     fn change(&self, request: &Request) -> Result<Change, Fault> {
         let spent = || Fault::new("", "not-unique", "its key or a unique field exists, after three attempts");
-        let attempt = self.retries.attempt(&request.key).ok_or_else(spent)?;
+        let attempt = self.retries.attempt(&request.key, &self.asked_again).ok_or_else(spent)?;
         let tenant = self.tenant.0.to_le_bytes();
         let seed = Seed::of(&[&tenant, request.key.0.as_bytes()], request.key.1, attempt);
         let current = |key: &str| {
-            let slot = self.objects.get(&(request.kind.clone(), key.to_owned()));
-            slot.and_then(|slot| slot.current.as_ref())
-                .ok_or_else(|| Fault::new("", "not-found", format!("there is no {} {key}", request.kind)))
+            let current = self.objects.current(&(request.kind.clone(), key.to_owned()));
+            current.ok_or_else(|| Fault::new("", "not-found", format!("there is no {} {key}", request.kind)))
         };
         let (key, operation) = match &request.operation {
             Operation::Create { key, fields } => {
@@ -206,38 +228,61 @@ impl Batch<'_> {
         Ok(Change { key, customer, at: request.now, seed: seed.0, operation })
     }
 
-    fn accept(&mut self, shape: &ObjectShape, request: &Request, accepted: Accepted) -> Result<Answered, Stop> {
+    fn accept(&mut self, shape: &ObjectShape, request: &Request, accepted: Accepted) -> Accept {
         let fields: Value = serde_json::from_str(&accepted.fields).unwrap_or_default();
         let deleted = matches!(request.operation, Operation::Delete { .. });
         if !deleted {
             let faults = conform(shape, &fields);
             if !faults.is_empty() {
-                return Ok(Err(faults));
+                return Accept::Answered(Err(faults));
             }
         }
-        let slot_key = (request.kind.clone(), accepted.key.clone());
-        let creates = matches!(request.operation, Operation::Create { .. });
-        let exists = self.objects.get(&slot_key).is_some_and(|slot| slot.current.is_some());
-        if creates && exists {
-            return Err(Stop::Conflict(request.key));
+        if let Operation::Merge { key, .. } | Operation::Delete { key } = &request.operation
+            && *key != accepted.key
+        {
+            return Accept::Answered(Err(vec![Fault::new("", "key-changed", "an object keeps its key")]));
         }
-        let slot = self.objects.entry(slot_key.clone()).or_insert(Slot { stored: None, current: None });
-        let part = belongs_to(shape, &fields, slot.current.as_ref(), request.part);
-        slot.current = (!deleted).then(|| Object {
+        let slot = (request.kind.clone(), accepted.key.clone());
+        self.touch(request.lane, &request.kind, "", &accepted.key);
+        let current = self.objects.current(&slot);
+        if current.is_some() && matches!(request.operation, Operation::Create { .. }) {
+            return Accept::Taken;
+        }
+        let (had, before) =
+            (current.map(|object| uniques(shape, &object.fields)), current.and_then(|object| object.part));
+        let object = (!deleted).then(|| Object {
             kind: request.kind.clone(),
             key: accepted.key.clone(),
-            part,
-            version: 1,
+            part: belongs_to(shape, &fields, current, request.part),
+            version: current.map_or(1, |object| object.version + 1),
             fields: fields.clone(),
-            created_at: request.now,
+            created_at: current.map_or(request.now, |object| object.created_at),
             updated_at: request.now,
             cause: request.cause.clone(),
         });
-        if creates {
-            self.made.insert(slot_key, request.key);
+        let has = object.as_ref().map(|object| uniques(shape, &object.fields));
+        for (field, value) in had.into_iter().chain(has).flatten() {
+            self.touch(request.lane, &request.kind, &field, &value);
+        }
+        if object.as_ref().is_some_and(|object| self.objects.clashes(shape, object)) {
+            return Accept::Taken;
+        }
+        self.spent.bytes += accepted.fields.len() as u64;
+        let after = object.as_ref().and_then(|object| object.part);
+        let place = self.lanes[request.lane].place;
+        match self.objects.put(&slot, object, shape, (place, request.key)) {
+            None => {}
+            Some(Unseen::Object(key)) => self.lacks.objects.push(key),
+            Some(Unseen::Value) => {
+                let item = place.item();
+                self.lacks.before = Some(self.lacks.before.map_or(item, |before| before.min(item)));
+            }
+        }
+        for owner in [before, after.filter(|after| Some(*after) != before)].into_iter().flatten() {
+            self.learn_of_another(request.lane, owner, &slot);
         }
         self.cause_from_object(shape, request, accepted.events);
-        Ok(Ok((accepted.key, fields)))
+        Accept::Answered(Ok((accepted.key, fields)))
     }
 
     fn cause_from_object(&mut self, shape: &ObjectShape, request: &Request, events: Vec<(String, String)>) {
@@ -256,7 +301,8 @@ impl Batch<'_> {
             now: request.now,
             bound: request.now,
             historical: false,
-            depth: 1,
+            origin: Origin::Caused,
+            depth: request.depth,
             position: 0,
             body: None,
             properties: Value::Null,
@@ -270,6 +316,18 @@ impl Batch<'_> {
     }
 }
 
+/// What becomes of an answer that a plugin gave.
+enum Accept {
+    Answered(Answered),
+    /// Another object has its key or a unique value: it is asked again with another seed.
+    Taken,
+}
+
+fn answered(request: Request, result: Answered) -> Answer {
+    let kind = result.is_ok().then_some(request.kind);
+    Answer { lane: request.lane, asker: request.asker, now: request.now, depth: request.depth, kind, result }
+}
+
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {
-    Answer { lane: request.lane, asker: request.asker, now: request.now, kind: None, result: Err(faults) }
+    answered(request, Err(faults))
 }

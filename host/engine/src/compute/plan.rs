@@ -27,6 +27,8 @@ pub struct Plan {
     /// One an event taken: the tenant's clock at it, and the bound: what is due before it fires first.
     pub bounds: Vec<(Timestamp, Timestamp)>,
     pub fire: Fire,
+    /// Where the tenant stands before the attempt: its clock, and its checkpoint.
+    pub from: (Timestamp, i64),
     /// The tenant's clock after the attempt.
     pub clock: Timestamp,
     /// The position up to which everything is done after the attempt.
@@ -87,6 +89,7 @@ impl Plan {
         *rest = behind;
         let last = taken.checked_sub(1);
         Plan {
+            from: (clock, checkpoint),
             clock: last.map_or(clock, |last| bounds[last].0),
             checkpoint: events.last().map_or(checkpoint, |event| event.position),
             fire: Fire { before: until, upto },

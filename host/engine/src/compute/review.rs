@@ -8,7 +8,7 @@ use openhub_store::Changes;
 
 use super::segments::{Moment, Upload};
 use super::wave::Batch;
-use super::{Input, Output, Retries};
+use super::{Course, Input, Output, Retries};
 use crate::catalog::{Catalog, Place};
 
 /// Why customers are looked at.
@@ -22,8 +22,8 @@ pub enum Review {
 /// Asks about all customers of `input`, which has no events.
 pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) -> Changes {
     let (clock, checkpoint) = (input.plan.clock, input.plan.checkpoint);
-    let retries = Retries::default();
-    let mut batch = Batch::new(input, catalog, &retries);
+    let (retries, course) = (Retries::default(), Course::endless());
+    let mut batch = Batch::new(input, catalog, &retries, &course);
     for lane in 0..batch.lanes.len() {
         let Some(part) = batch.lanes[lane].customer.as_ref().map(|customer| customer.part) else { continue };
         match review {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use openhub_model::identity::Authority;
-use openhub_model::{Cause, Id, Identity, NewEvent};
+use openhub_model::{Cause, Id, Identity, NewEvent, Origin};
 use openhub_runtime::{Action, CallContext, CallFault, Outcome};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::bisect::bisect;
 use super::claims::PROPOSED;
 use super::customer::Item;
-use super::event::{Happening, MAX_DEPTH};
+use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use super::objects::{Asker, Operation, Request};
 use super::project::{Row, project};
 use super::values::to_json;
@@ -40,6 +40,7 @@ impl Batch<'_> {
         }
         for (rule, turns) in triggered {
             for turns in turns.chunks(ROWS) {
+                self.go_on()?;
                 self.run_rule(rule, turns, wave)?;
             }
         }
@@ -78,6 +79,7 @@ impl Batch<'_> {
                 Ok(evaluated) => {
                     self.tally.rows += range.len() as u64;
                     self.tally.fuel += evaluated.receipt.fuel;
+                    self.spent.fuel += evaluated.receipt.fuel;
                     self.apply(rule, &sent[range], evaluated.outcome);
                 }
                 Err(fault) => self.go_without(rule, sent[range.start], &fault),
@@ -161,6 +163,7 @@ impl Batch<'_> {
                     Action::Delete => Operation::Delete { key: object.key },
                 },
                 now: cause.now,
+                depth: cause.depth,
                 cause: cause.message_id.to_string(),
             });
         }
@@ -215,6 +218,16 @@ impl Batch<'_> {
             tracing::warn!(tenant.id = self.tenant.0, event.name = name, "An event at depth 8 would cause another.");
             return;
         }
+        if self.lanes[lane].causes >= MAX_CAUSED {
+            self.tally.too_many += 1;
+            tracing::warn!(
+                tenant.id = self.tenant.0,
+                event.name = name,
+                "An event would cause more than 1,000 others."
+            );
+            return;
+        }
+        self.lanes[lane].causes += 1;
         let customer = &self.lanes[lane];
         let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
         let own = own.map(|member| member.part.identity.clone());
@@ -238,14 +251,18 @@ impl Batch<'_> {
             cause: Some(cause.message_id.to_string()),
             body: String::new(),
         };
-        event.body = body::track(&event, subject.as_ref(), &properties);
+        // What goes through the log takes its depth along.
+        let depth = to.is_some().then_some(cause.depth + 1);
+        event.body = body::track(&event, subject.as_ref(), &properties, depth);
+        self.spent.bytes += event.body.len() as u64;
+        let place = self.lanes[lane].place;
         if to.is_some() {
-            self.arrivals.push(event);
+            self.arrivals.push((place, event));
             return;
         }
         if event.name == PROPOSED {
             let proposes = Happening { part: event.part, subject: subject.clone(), ..Happening::noted(cause) };
-            self.propose(&proposes, &properties);
+            self.propose(lane, &proposes, &properties);
         }
         self.lanes[lane].caused.push_back(Box::new(Happening {
             message_id: event.message_id.as_str().into(),
@@ -257,6 +274,7 @@ impl Batch<'_> {
             now: cause.now,
             bound: cause.bound,
             historical: event.historical,
+            origin: Origin::Caused,
             depth: cause.depth + 1,
             position: cause.position,
             body: None,
@@ -264,6 +282,6 @@ impl Batch<'_> {
             subject,
             only: None,
         }));
-        self.events.push(event);
+        self.events.push((place, event));
     }
 }

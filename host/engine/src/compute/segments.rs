@@ -200,6 +200,7 @@ impl<'a> Moment<'a> {
             now: self.now,
             bound: self.now,
             historical: self.historical,
+            origin: Origin::Caused,
             depth: self.depth,
             position: 0,
             body: None,
@@ -231,14 +232,11 @@ impl Lane {
         }
         let Some((name, need)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
         let properties = need.asked(&event.properties);
-        if event.depth == 0 {
+        if event.arrived() {
             self.kept.extend(kept(need, &event.properties).map(|kept| (event.position, kept)));
         }
-        let (origin, position) = match event.depth {
-            0 => (Origin::Arrived, event.position),
-            _ => (Origin::Caused, TO_COME),
-        };
-        let fact = EventFact { name: name.clone(), at: event.at, origin, position, properties };
+        let position = if event.arrived() { event.position } else { TO_COME };
+        let fact = EventFact { name: name.clone(), at: event.at, origin: event.origin, position, properties };
         self.standing.facts.history.learn(segments.picks(), fact);
         self.standing.touch(segments.on_event(&event.name));
     }
@@ -342,6 +340,20 @@ impl Batch<'_> {
         self.cause(lane, &moment.happening(), by, ordinal, crossing.to_owned(), properties, None);
     }
 
+    /// An object of another customer of the batch was changed: what is asked about them from now on sees it, as if it
+    /// had been read. Their items are taken in the order of the log with those of whoever changed it.
+    pub(super) fn learn_of_another(&mut self, lane: usize, owner: PartId, key: &(String, String)) {
+        if !self.catalog.segments.needs().objects.contains(&key.0) {
+            return;
+        }
+        let Some(other) = self.homes.get(&owner).copied().filter(|other| *other != lane) else { return };
+        let (changing, owning) = (&self.lanes[lane], &self.lanes[other]);
+        if changing.cluster != owning.cluster {
+            self.lacks.links.extend(owning.known_by.zip(changing.known_by));
+        }
+        self.note_object(other, key);
+    }
+
     /// An object that a run or a rule changed becomes a fact of the customer that owns it, if they are in the lane.
     pub(super) fn learn_object(&mut self, answer: &Answer) {
         let segments = &self.catalog.segments;
@@ -350,17 +362,21 @@ impl Batch<'_> {
             return;
         }
         let Ok((key, _)) = &answer.result else { return };
-        let state = &mut self.lanes[answer.lane];
-        let slot = self.objects.get(&(kind.clone(), key.clone())).and_then(|slot| slot.current.as_ref());
-        let current = slot.filter(|object| object.part.is_some_and(|part| state.member(part).is_some()));
+        self.note_object(answer.lane, &(kind.clone(), key.clone()));
+        self.lanes[answer.lane].standing.touch(segments.on_object(kind));
+    }
+
+    fn note_object(&mut self, lane: usize, key: &(String, String)) {
+        let state = &mut self.lanes[lane];
+        let current = self.objects.current(key);
+        let current = current.filter(|object| object.part.is_some_and(|part| state.member(part).is_some()));
         let objects = &mut state.standing.facts.objects;
-        objects.retain(|object| *object.kind != **kind || object.key != *key);
+        objects.retain(|object| *object.kind != *key.0 || object.key != key.1);
         if let Some(object) = current {
-            let fact = ObjectFact { kind: kind.as_str().into(), key: key.clone(), fields: object.fields.clone() };
+            let fact = ObjectFact { kind: key.0.as_str().into(), key: key.1.clone(), fields: object.fields.clone() };
             objects.push(fact);
             objects.sort_by(|a, b| (&a.kind, &a.key).cmp(&(&b.kind, &b.key)));
         }
-        state.standing.touch(segments.on_object(kind));
     }
 }
 

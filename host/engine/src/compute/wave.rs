@@ -1,20 +1,23 @@
 //! The batch: lanes of customers, handled wave by wave, and the changes that they add up to.
 
 use hashbrown::HashMap;
-use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Object, PartId, TenantId, Timestamp};
+use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Origin, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
 use serde_json::Value;
 
 use super::claims::Claims;
 use super::cluster::{Cluster, Links};
+use super::course::{Course, Order, Spent};
 use super::customer::{Item, Lane, Member, Tracked};
 use super::event::{Happening, Only};
 use super::journeys::Traces;
-use super::objects::{Request, Slot};
+use super::objects::Request;
+use super::place::Place;
 use super::segments::{Moment, wake_timer};
-use super::{ComputeFault, Fire, Homes, Input, Made, Output, RequestKey, Retries, Tally};
-use crate::body::{Body, Retry};
+use super::slots::{Objects, Touched};
+use super::{ComputeFault, Fire, Homes, Input, Output, Plan, Retries, Tally};
+use crate::body::{self, Body, Retry};
 use crate::catalog::{Catalog, Enabled};
 use crate::held::Known;
 
@@ -25,10 +28,29 @@ pub type Turn = (usize, Item);
 #[derive(Debug)]
 pub enum Stop {
     Fault(ComputeFault),
-    /// Stored objects that it needs and LOAD did not bring: load them and run again.
-    Needs(Vec<(String, String)>),
-    /// Two objects of the batch would share a key: run again with another seed for this one.
-    Conflict(RequestKey),
+    /// What it lacks: bring it, and run again.
+    Lacks(Lacks),
+    /// Its budget is spent, at no place where it can be cut: run again, one item at a time.
+    Over,
+    /// The tenant's lane ends.
+    Cancelled,
+}
+
+/// What an attempt learned that it should have known before.
+#[derive(Debug, Default)]
+pub struct Lacks {
+    /// Stored objects that LOAD did not bring.
+    pub objects: Vec<(String, String)>,
+    /// Customers who touch the same object.
+    pub links: Vec<(PartId, PartId)>,
+    /// What stands before this has to be committed first: only the database knows whether it may be.
+    pub before: Option<Place>,
+}
+
+impl Lacks {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.links.is_empty() && self.before.is_none()
+    }
 }
 
 impl Stop {
@@ -50,22 +72,40 @@ pub struct Batch<'a> {
     pub(super) claims: Claims,
     pub(super) matches: Vec<NewMatch>,
     pub(super) decisions: Vec<Decision>,
-    pub(super) objects: HashMap<(String, String), Slot>,
+    pub(super) objects: Objects,
     pub(super) requests: Vec<Request>,
-    pub(super) made: Made,
-    pub(super) events: Vec<NewEvent>,
+    /// Each with the place of what caused it.
+    pub(super) events: Vec<(Place, NewEvent)>,
     pub(super) faults: Vec<NewFault>,
-    pub(super) arrivals: Vec<NewEvent>,
+    pub(super) arrivals: Vec<(Place, NewEvent)>,
     pub(super) traces: Traces,
     /// Runs that ended for the sake of another one, with their parts.
     pub(super) taken_back: Vec<(PartId, Id)>,
     pub(super) tally: Tally,
+    /// What this run asks again, since another object of the batch had the key or the value.
+    pub(super) asked_again: Retries,
+    pub(super) lacks: Lacks,
+    pub(super) touched: Touched,
+    pub(super) spent: Spent,
     pub(super) fire: Fire,
+    course: &'a Course<'a>,
     active: Vec<Cluster>,
+    /// All events, those that are nobody's included: position, the clock at it, and its bound.
+    log: Vec<(i64, Timestamp, Timestamp)>,
+    plan: Standing,
+    /// The place of the last item that was handled, in the order of the log.
+    furthest: Place,
+    cut: Option<Place>,
+}
+
+/// Where the tenant stands: its clock and its checkpoint.
+struct Standing {
+    before: (Timestamp, i64),
+    after: (Timestamp, i64),
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(input: Input, catalog: &'a Catalog, retries: &'a Retries) -> Batch<'a> {
+    pub fn new(input: Input, catalog: &'a Catalog, retries: &'a Retries, course: &'a Course<'a>) -> Batch<'a> {
         let mut lanes: Vec<Lane> = Vec::new();
         let mut homes = Homes::with_capacity(input.parts.len().max(input.events.len()));
         let mut customers = HashMap::with_capacity(input.customers.len());
@@ -99,6 +139,8 @@ impl<'a> Batch<'a> {
             })
         };
         let mut links = Links::default();
+        let bounds = input.events.iter().zip(&input.plan.bounds);
+        let log = bounds.map(|(event, (now, bound))| (event.position, *now, *bound)).collect();
         let moments = input.events.iter().zip(input.bodies).zip(&input.plan.bounds);
         for ((event, body), (now, bound)) in moments {
             let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) else { continue };
@@ -122,38 +164,105 @@ impl<'a> Batch<'a> {
             let lane = home(&mut lanes, entry.part);
             lanes[lane].entries.push(entry);
         }
-        let slots = input.objects.into_iter().map(|(key, stored): ((String, String), Option<Object>)| {
-            let current = stored.clone();
-            (key, Slot { stored, current })
-        });
+        for (part, lane) in &homes {
+            lanes[*lane].known_by = Some(*part);
+        }
+        for (left, right) in course.links {
+            if let (Some(left), Some(right)) = (homes.get(left), homes.get(right)) {
+                links.join(*left, *right);
+            }
+        }
+        let active = match course.order {
+            Order::Waves => links.clusters(&mut lanes),
+            Order::Serial => vec![Cluster::serial(lanes.len())],
+        };
+        let mut objects = Objects::default();
+        for (key, stored) in input.objects {
+            let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
+            objects.load(key, stored, shape);
+        }
+        let Plan { from, clock, checkpoint, fire, .. } = input.plan;
         Batch {
             tenant: input.tenant,
             catalog,
             retries,
-            active: links.clusters(lanes.len()),
+            active,
             lanes,
             homes,
             claims: Claims::stored(input.claims),
             matches: Vec::new(),
             decisions: Vec::new(),
-            objects: slots.collect(),
+            objects,
             requests: Vec::new(),
-            made: Made::new(),
             events: Vec::new(),
             faults: Vec::new(),
             arrivals: Vec::new(),
             traces: Traces::default(),
             taken_back: Vec::new(),
             tally: Tally::default(),
-            fire: input.plan.fire,
+            asked_again: Retries::default(),
+            lacks: Lacks::default(),
+            touched: Touched::default(),
+            spent: Spent::default(),
+            fire,
+            course,
+            log,
+            plan: Standing { before: from, after: (clock, checkpoint) },
+            furthest: Place::FIRST,
+            cut: None,
         }
     }
 
+    /// Handles all items, or as many as the budget allows. What fails or is spent in a run that lacks something says
+    /// nothing: it is run again with what it lacks.
+    pub fn run(&mut self) -> Result<(), Stop> {
+        let run = self.waves();
+        match std::mem::take(&mut self.lacks) {
+            _ if matches!(run, Err(Stop::Cancelled)) => run,
+            lacks if lacks.is_empty() => run,
+            lacks => Err(Stop::Lacks(lacks)),
+        }
+    }
+
+    fn waves(&mut self) -> Result<(), Stop> {
+        while self.wave()? {
+            let budget = &self.course.budget;
+            let (is_over, before) = (self.spent.is_over(budget), self.course.before);
+            if !is_over && before.is_none() {
+                continue;
+            }
+            if let Some(cut) = self.clean_cut().filter(|cut| is_over || before.is_some_and(|before| *cut >= before)) {
+                self.cut = Some(cut);
+                return Ok(());
+            }
+            if self.course.order == Order::Waves && self.spent.is_far_over(budget) {
+                return Err(Stop::Over);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the next item stands, if nothing behind it is handled and nothing before it is left; none at the end.
+    fn clean_cut(&mut self) -> Option<Place> {
+        if self.lanes.iter().any(Lane::has_caused) {
+            return None;
+        }
+        let (lanes, fire) = (&self.lanes, &self.fire);
+        let next = self.active.iter_mut().filter_map(|cluster| cluster.place(lanes, fire)).min()?;
+        (next > self.furthest).then_some(next)
+    }
+
+    /// Gives up if the lane ends: nothing is written then.
+    pub(super) fn go_on(&self) -> Result<(), Stop> {
+        if (self.course.is_cancelled)() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
     /// Handles the next item of each customer. False once nobody has one.
-    pub fn wave(&mut self) -> Result<bool, Stop> {
+    fn wave(&mut self) -> Result<bool, Stop> {
+        self.go_on()?;
         let mut wave: Vec<Turn> = Vec::with_capacity(self.active.len());
         let (lanes, fire) = (&mut self.lanes, &self.fire);
-        self.active.retain(|cluster| match cluster.next(lanes, fire) {
+        self.active.retain_mut(|cluster| match cluster.next(lanes, fire) {
             Some(turn) => {
                 wave.push(turn);
                 true
@@ -164,7 +273,9 @@ impl<'a> Batch<'a> {
             return Ok(false);
         }
         self.tally.waves += 1;
+        self.spent.items += wave.len() as u64;
         for (lane, item) in &mut wave {
+            self.furthest = self.furthest.max(self.lanes[*lane].place);
             self.lanes[*lane].standing.begins();
             if let Item::Event(event) = item {
                 self.absorb(*lane, event);
@@ -215,17 +326,27 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
+    /// Where the tenant stands after what was done.
+    fn standing(&self) -> (Timestamp, i64) {
+        let Some(cut) = self.cut else { return self.plan.after };
+        let passed = self.log.iter().take_while(|(position, _, bound)| Place::event(*bound, *position) < cut);
+        passed.last().map_or(self.plan.before, |(position, clock, _)| (*clock, *position))
+    }
+
     pub fn finish(mut self) -> Output {
+        let (clock, checkpoint) = self.standing();
         for tracked in self.lanes.iter().flat_map(|lane| &lane.runs).filter(|tracked| tracked.changed) {
             self.traces.moved(tracked);
         }
         let (messages, counts) = self.traces.counts();
         let mut changes = Changes {
+            clock,
+            checkpoint,
             messages,
             counts,
-            events: self.events,
+            events: in_order(self.events),
             faults: self.faults,
-            arrivals: self.arrivals,
+            arrivals: in_order(self.arrivals),
             claims: self.claims.made,
             matches: self.matches,
             decisions: self.decisions,
@@ -234,14 +355,16 @@ impl<'a> Batch<'a> {
         };
         let catalog = self.catalog;
         let known = self.lanes.into_iter().filter_map(|lane| collect(lane, catalog, &mut changes)).collect();
-        let mut objects: Vec<((String, String), Slot)> = self.objects.into_iter().collect();
-        objects.sort_by(|(a, _), (b, _)| a.cmp(b));
-        changes.objects = objects
-            .into_iter()
-            .filter_map(|((kind, _), slot)| slot.change(catalog.objects.get(&kind).map(|object| &object.shape)))
-            .collect();
-        Output { changes, made: self.made, tally: self.tally, known }
+        let made;
+        (changes.objects, made) = self.objects.changes(catalog);
+        Output { changes, made, tally: self.tally, known, cut: self.cut }
     }
+}
+
+/// As batches of one would have caused them.
+fn in_order(mut events: Vec<(Place, NewEvent)>) -> Vec<NewEvent> {
+    events.sort_by_key(|(place, _)| *place);
+    events.into_iter().map(|(_, event)| event).collect()
 }
 
 /// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
@@ -311,7 +434,8 @@ fn happening(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) ->
         now,
         bound,
         historical: event.historical,
-        depth: 0,
+        origin: Origin::Arrived,
+        depth: body::depth(event),
         position: event.position,
         properties: std::mem::replace(&mut body.properties, Value::Null),
         subject: body.subject(),

@@ -1,13 +1,20 @@
 //! The graph of a definition: edges that lead nowhere, nodes that nothing leads to, cycles without a rest.
 
-use openhub_model::{Fault, limits};
+use openhub_model::{Fault, Span, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Definition;
-use crate::nodes::Edge;
+use crate::nodes::{Edge, Node};
 use crate::parse::node_pointer;
 
-pub(super) fn check(definition: &Definition, faults: &mut Vec<Fault>) {
+/// What was published before keeps its meaning, however short its waits are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    OfAnyLength,
+    LongEnough,
+}
+
+pub(super) fn check(definition: &Definition, waits: Waits, faults: &mut Vec<Fault>) {
     let exists = |id: &str| definition.nodes.contains_key(id);
     for (id, node) in &definition.nodes {
         faults.extend(limits::name(id, || node_pointer(id)).err());
@@ -23,7 +30,8 @@ pub(super) fn check(definition: &Definition, faults: &mut Vec<Fault>) {
     } else {
         faults.push(dangling("/start".to_owned(), &definition.start));
     }
-    cycles(definition, faults);
+    let shortest = if waits == Waits::LongEnough { SHORTEST } else { Span::from_micros(0) };
+    cycles(definition, shortest, faults);
 }
 
 fn field(id: &str, edge: &Edge<'_>) -> String {
@@ -48,15 +56,19 @@ pub(crate) fn reachable<'a>(definition: &'a Definition, from: &'a str) -> BTreeS
     reached
 }
 
-/// A fault at each edge that closes a cycle in which no node rests: a run in it would never stop.
-fn cycles(definition: &Definition, faults: &mut Vec<Fault>) {
+/// The shortest rest that makes a cycle: a run that goes round faster is mostly a mistake, and costs as much as a crowd.
+const SHORTEST: Span = Span::from_micros(1_000_000);
+
+/// A fault at each edge that closes a cycle in which no node rests long enough: a run in it would never stop.
+fn cycles(definition: &Definition, shortest: Span, faults: &mut Vec<Fault>) {
     /// Whether the search has left a node for good.
     #[derive(PartialEq)]
     enum Mark {
         OnPath,
         Left,
     }
-    let restless = |id: &str| definition.nodes.get(id).filter(|node| !node.as_type().rests());
+    let rests = |node: &Node| node.as_type().rests().is_some_and(|rest| rest >= shortest);
+    let restless = |id: &str| definition.nodes.get(id).filter(|node| !rests(node));
     let mut marks: BTreeMap<&str, Mark> = BTreeMap::new();
     for start in definition.nodes.keys() {
         let mut path: Vec<(&str, Vec<Edge<'_>>)> = Vec::new();
@@ -74,7 +86,10 @@ fn cycles(definition: &Definition, faults: &mut Vec<Fault>) {
             let Some((id, edges)) = path.last_mut() else { break };
             match edges.pop() {
                 Some(edge) if marks.get(edge.to) == Some(&Mark::OnPath) => {
-                    let message = format!("a run would come back to `{}` without ever waiting", edge.to);
+                    let message = format!(
+                        "a run would come back to `{}` without waiting: in a cycle, at least one wait lasts {SHORTEST} or longer",
+                        edge.to
+                    );
                     faults.push(Fault::new(field(id, &edge), "endless-cycle", message));
                 }
                 Some(edge) => arriving = Some(edge.to),

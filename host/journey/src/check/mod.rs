@@ -66,7 +66,8 @@ pub fn check(definition: &Definition, surroundings: &Surroundings) -> Vec<Fault>
         faults.extend(surroundings.faults(condition, "/trigger/condition"));
     }
     faults.extend(property_faults(&definition.trigger.tests, "/trigger/where"));
-    graph::check(definition, &mut faults);
+    let waits = if surroundings.named.is_some() { graph::Waits::LongEnough } else { graph::Waits::OfAnyLength };
+    graph::check(definition, waits, &mut faults);
     let environment = template::environment();
     let made = made_objects(definition, surroundings);
     for (id, node) in &definition.nodes {

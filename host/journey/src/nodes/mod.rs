@@ -9,7 +9,7 @@ mod send;
 mod update;
 mod wait;
 
-use openhub_model::Fault;
+use openhub_model::{Fault, Span};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -83,9 +83,9 @@ pub(crate) trait NodeType {
 
     fn edges(&self) -> Vec<Edge<'_>>;
 
-    /// Whether every run rests here for some time, so that a cycle through it has an end.
-    fn rests(&self) -> bool {
-        false
+    /// How long every run rests here at least, none if it goes on at once: a cycle needs a rest.
+    fn rests(&self) -> Option<Span> {
+        None
     }
 
     /// What it uses of the customer, the trigger and the run's objects.

@@ -81,8 +81,12 @@ impl NodeType for Wait {
         }
     }
 
-    fn rests(&self) -> bool {
-        true
+    fn rests(&self) -> Option<Span> {
+        match self {
+            Wait::Pause(pause) => Some(pause.duration),
+            // Whoever waits for good rests until something happens.
+            Wait::Until(until) => Some(until.timeout.unwrap_or(Span::from_micros(i64::MAX))),
+        }
     }
 
     fn uses(&self, _objects: &BTreeSet<String>) -> Uses {

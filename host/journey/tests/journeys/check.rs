@@ -1,6 +1,6 @@
 //! Each fault of a graph, with its exact pointer.
 
-use openhub_journey::{Journey, check, parse};
+use openhub_journey::{Journey, Named, Surroundings, check, parse};
 use serde_json::{Value, json};
 
 use crate::{definition, pointers, surroundings};
@@ -26,6 +26,36 @@ fn then_send(name: &str, text: &str) -> Value {
         "send": { "type": "send", "channel": "open", "purpose": "transactional", "content": { "text": text }, "next": "end" },
         "end": { "type": "exit" }
     })
+}
+
+#[test]
+fn a4_a_cycle_waits_a_second_or_more() {
+    let cycle = |duration: &str| {
+        json!({
+            "start": { "type": "wait", "duration": duration, "next": "again" },
+            "again": { "type": "update", "tags": { "vip": true }, "next": "start" },
+        })
+    };
+    let timeout = json!({
+        "start": {
+            "type": "wait", "for": { "event": "e" }, "timeout": "20ms", "on_event": "end", "on_timeout": "start"
+        },
+        "end": { "type": "exit" }
+    });
+    let new = Surroundings { named: Some(Named::default()), ..surroundings() };
+    for (nodes, expected) in [
+        (cycle("1ms"), vec![("/nodes/start/next", "endless-cycle")]),
+        (cycle("999ms"), vec![("/nodes/start/next", "endless-cycle")]),
+        (cycle("1s"), vec![]),
+        (timeout, vec![("/nodes/start/on_timeout", "endless-cycle")]),
+        (node(json!({ "type": "wait", "duration": "1ms", "next": "end" })), vec![]),
+    ] {
+        let definition = definition(nodes.clone());
+        let faults = check(&definition, &new);
+        assert_eq!(pointers(&faults), expected, "{nodes}");
+        assert!(faults.iter().all(|fault| fault.message.contains("1s")), "{faults:?}");
+        assert_eq!(check(&definition, &surroundings()), [], "what was published before goes on: {nodes}");
+    }
 }
 
 #[test]

@@ -146,14 +146,14 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     let mut stored = object("c1");
     stored.version = 3;
     let mut stale = changes(2);
-    stale.objects.push(ObjectChange::Replace(stored.clone(), Vec::new()));
+    stale.objects.push(ObjectChange::Replace { stored: 2, object: stored.clone(), uniques: Vec::new() });
     assert!(matches!(store.commit(&scope, &lease, &stale).await, Err(StoreError::VersionConflict(_))));
-    stored.version = 2;
-    // The old code is free again, within the same commit.
+    // The old code is free again, within the same commit. A batch may have changed it more than once.
     let mut moved = changes(2);
-    moved.objects = vec![ObjectChange::Replace(stored, vec![("code".into(), "CODE-5".into())]), create("c5", "CODE-1")];
+    let uniques = vec![("code".into(), "CODE-5".into())];
+    moved.objects = vec![ObjectChange::Replace { stored: 1, object: stored, uniques }, create("c5", "CODE-1")];
     let lease = store.commit(&scope, &lease, &moved).await?;
-    assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(2));
+    assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(3));
     store.release_leases(&[lease]).await?;
     store.close().await;
     Ok(())

@@ -1,0 +1,162 @@
+//! The objects that a batch touches: as stored, as they are now, and who touched them.
+//!
+//! What two customers touch whose items are not taken in the order of the log is noted: the batch is run again with the
+//! two linked, so that each operation sees the one before.
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use openhub_model::PartId;
+use openhub_model::manifest::ObjectShape;
+use openhub_model::object::Object;
+use openhub_store::ObjectChange;
+
+use super::place::Place;
+use super::retry::{Made, RequestKey};
+use crate::catalog::Catalog;
+use crate::objects::uniques;
+
+/// The type of an object, and its key.
+pub type Key = (String, String);
+
+/// A unique field's value: type, field, value.
+type Unique = (String, String, String);
+
+#[derive(Default)]
+struct Slot {
+    stored: Option<Object>,
+    current: Option<Object>,
+    /// Whether LOAD looked for it.
+    loaded: bool,
+    /// Who gave it its key, or a unique value, in this batch, and where: whom a conflict with what is stored is told.
+    by: Option<(Place, RequestKey)>,
+}
+
+/// What was written and cannot be checked against what is stored any more.
+pub enum Unseen {
+    /// An object that the batch made without a look at what is stored under its key, and deletes.
+    Object(Key),
+    /// A unique value that the batch gave at an earlier item, and takes away.
+    Value,
+}
+
+#[derive(Default)]
+pub struct Objects {
+    slots: HashMap<Key, Slot>,
+    /// Which object has a unique value now, as far as the batch knows.
+    holders: HashMap<Unique, String>,
+}
+
+impl Objects {
+    /// What LOAD found under a key.
+    pub fn load(&mut self, key: Key, stored: Option<Object>, shape: Option<&ObjectShape>) {
+        if let (Some(stored), Some(shape)) = (&stored, shape) {
+            self.hold(shape, stored);
+        }
+        self.slots.insert(key, Slot { current: stored.clone(), stored, loaded: true, by: None });
+    }
+
+    /// Whether the batch knows what is stored under a key, or has written it.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.slots.contains_key(key)
+    }
+
+    pub fn current(&self, key: &Key) -> Option<&Object> {
+        self.slots.get(key)?.current.as_ref()
+    }
+
+    /// Whether another object of the batch has one of its unique values.
+    pub fn clashes(&self, shape: &ObjectShape, object: &Object) -> bool {
+        let mut values = uniques(shape, &object.fields).into_iter();
+        values.any(|(field, value)| {
+            let holder = self.holders.get(&(shape.name.clone(), field, value));
+            holder.is_some_and(|holder| *holder != object.key)
+        })
+    }
+
+    /// Makes an object what a request says, or takes it away.
+    pub fn put(
+        &mut self,
+        key: &Key,
+        object: Option<Object>,
+        shape: &ObjectShape,
+        by: (Place, RequestKey),
+    ) -> Option<Unseen> {
+        let slot = self.slots.entry(key.clone()).or_default();
+        let before = std::mem::replace(&mut slot.current, object);
+        let values =
+            |object: &Option<Object>| object.as_ref().map(|object| uniques(shape, &object.fields)).unwrap_or_default();
+        let (had, has) = (values(&before), values(&slot.current));
+        let stored = values(&slot.stored);
+        let given_before = slot.by.is_some_and(|(place, _)| !place.is_of_item(by.0));
+        let lost = had.iter().any(|value| !has.contains(value) && !stored.contains(value));
+        let unseen = match &slot.current {
+            None if !slot.loaded => Some(Unseen::Object(key.clone())),
+            _ => (given_before && lost).then_some(Unseen::Value),
+        };
+        if slot.current.is_some() && (before.is_none() || has.iter().any(|value| !had.contains(value))) {
+            slot.by = Some(by);
+        }
+        for (field, value) in had {
+            self.holders.remove(&(shape.name.clone(), field, value));
+        }
+        for (field, value) in has {
+            self.holders.insert((shape.name.clone(), field, value), key.1.clone());
+        }
+        unseen
+    }
+
+    fn hold(&mut self, shape: &ObjectShape, object: &Object) {
+        for (field, value) in uniques(shape, &object.fields) {
+            self.holders.insert((shape.name.clone(), field, value), object.key.clone());
+        }
+    }
+
+    /// What COMMIT does about them, by key, and who is to blame for a conflict with what is stored.
+    pub fn changes(self, catalog: &Catalog) -> (Vec<ObjectChange>, Made) {
+        let mut slots: Vec<(Key, Slot)> = self.slots.into_iter().collect();
+        slots.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let (mut changes, mut made) = (Vec::with_capacity(slots.len()), Made::new());
+        for (key, slot) in slots {
+            let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
+            made.extend(slot.by.map(|by| (key, by)));
+            changes.extend(change(slot, shape));
+        }
+        (changes, made)
+    }
+}
+
+fn change(slot: Slot, shape: Option<&ObjectShape>) -> Option<ObjectChange> {
+    let uniques = |object: &Object| shape.map(|shape| uniques(shape, &object.fields)).unwrap_or_default();
+    match (slot.stored, slot.current) {
+        (None, Some(object)) => {
+            let uniques = uniques(&object);
+            Some(ObjectChange::Create(object, uniques))
+        }
+        (Some(stored), Some(object)) if stored != object => {
+            let uniques = uniques(&object);
+            Some(ObjectChange::Replace { stored: stored.version, object, uniques })
+        }
+        (Some(stored), None) => {
+            Some(ObjectChange::Delete { kind: stored.kind, key: stored.key, version: stored.version })
+        }
+        _ => None,
+    }
+}
+
+/// Who touched a key or a unique value first: the cluster, and a part that leads to it.
+#[derive(Default)]
+pub struct Touched(HashMap<Unique, (usize, Option<PartId>)>);
+
+impl Touched {
+    /// Another cluster's part, if one has touched it before.
+    pub fn touch(&mut self, what: Unique, cluster: usize, part: Option<PartId>) -> Option<PartId> {
+        match self.0.entry(what) {
+            Entry::Occupied(first) if first.get().0 != cluster => first.get().1,
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                place.insert((cluster, part));
+                None
+            }
+        }
+    }
+}

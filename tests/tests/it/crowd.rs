@@ -1,0 +1,129 @@
+//! Customers who change the same objects: operations of one key are answered in the order of the log, chains of causes
+//! end, and a long time is taken in steps, at any batch size.
+
+use openhub_model::{EventKind, Identity, Timestamp};
+use openhub_store::{EventFilter, ObjectFilter};
+use openhub_tests::guests;
+use openhub_tests::house::House;
+use serde_json::{Value, json};
+
+const START: i64 = 1_735_732_800_000_000;
+const MINUTE: i64 = 60_000_000;
+const PAGE: usize = 100_000;
+
+fn user(number: u64) -> Identity {
+    Identity::new(Identity::USER_ID, number.to_string())
+}
+
+fn crowd() -> &'static openhub_sdk_build::Assembled {
+    static CROWD: std::sync::OnceLock<openhub_sdk_build::Assembled> = std::sync::OnceLock::new();
+    CROWD.get_or_init(|| guests::build("tests/hostile/crowd"))
+}
+
+/// `Work` of these customers, each with what it says, run in batches of one size.
+async fn worked(works: &[(u64, Value)], batch: usize) -> House {
+    let house = House::open(None).await;
+    house.install(crowd(), json!({})).await;
+    let events = works.iter().enumerate().map(|(row, (who, properties))| {
+        let body = json!({"type": "track", "event": "Work", "userId": who.to_string(), "properties": properties});
+        let at = Timestamp::from_micros(START + row as i64 * MINUTE);
+        house.call(EventKind::Track, &format!("work-{row}"), &user(*who), at, body)
+    });
+    let events = events.collect();
+    let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+    house.run_to_the_end(batch, 2, position).await;
+    house
+}
+
+async fn tallies(house: &House) -> Vec<openhub_model::Object> {
+    let filter = ObjectFilter { kind: "tally".into(), limit: PAGE, ..ObjectFilter::default() };
+    house.store.objects(&house.scope, &filter).await.expect("objects")
+}
+
+/// How many events of a name the log has.
+async fn count(house: &House, name: &str) -> usize {
+    let filter = EventFilter { name: Some(name.into()), limit: PAGE, ..EventFilter::default() };
+    house.store.events(&house.scope, &filter).await.expect("events").len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b2_twenty_customers_add_up_and_one_redeems() {
+    let mut works = vec![(0, json!({"op": "create", "key": "k", "add": 0}))];
+    works.extend((1..=20).map(|who| (who, json!({"op": "merge", "key": "k", "add": 1}))));
+    works.extend((1..=5).map(|who| (who, json!({"op": "redeem", "key": "k"}))));
+    for batch in [1, 3, 5_000] {
+        let house = worked(&works, batch).await;
+        let found = tallies(&house).await;
+        assert_eq!(
+            (found.len(), &found[0].fields["count"], found[0].version),
+            (1, &json!(20), 22),
+            "batches of {batch}"
+        );
+        assert_eq!(found[0].part, Some(user(0).part(house.tenant)), "it stays with whom it was made for");
+        assert_eq!(count(&house, "Tally Redeemed").await, 1, "batches of {batch}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a5_a_value_or_a_key_that_is_taken_is_tried_three_times_and_then_refused() {
+    let create = |who, key: &str, code: &str| (who, json!({"op": "create", "key": key, "code": code}));
+    let mut works = vec![create(1, "a", "taken"), create(2, "b", "free")];
+    works.push((3, json!({"op": "merge", "key": "b", "code": "taken"})));
+    works.push((4, json!({"op": "merge", "key": "new", "add": 1})));
+    works.push((5, json!({"op": "create", "key": "new", "add": 2})));
+    works.push((6, json!({"op": "merge", "key": "new", "add": 3})));
+    for batch in [1, 5_000] {
+        let house = worked(&works, batch).await;
+        let found = tallies(&house).await;
+        let codes: Vec<&Value> = found.iter().map(|tally| &tally.fields["code"]).collect();
+        assert_eq!(codes, [&json!("taken"), &json!("free"), &Value::Null], "batches of {batch}");
+        assert_eq!(found[2].fields["count"], json!(5), "batches of {batch}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a3_a_chain_ends_at_depth_8_through_objects_and_through_the_log() {
+    for batch in [1, 5_000] {
+        let house = worked(&[(1, json!({"op": "spawn"}))], batch).await;
+        assert_eq!((tallies(&house).await.len(), count(&house, "Work").await), (9, 9), "objects, batches of {batch}");
+        // Each tells the next in the log; two of each would be 511, if nothing else ended them.
+        let house =
+            worked(&[(1, json!({"op": "tell", "to": "2"})), (2, json!({"op": "tell", "to": "1"}))], batch).await;
+        let works = count(&house, "Work").await;
+        assert!((18..=20).contains(&works), "{works} events, batches of {batch}");
+        let house = worked(&[(1, json!({"op": "fan", "fan": 16}))], batch).await;
+        assert_eq!(count(&house, "Work").await, 1_001, "one item causes 1,000 at most, batches of {batch}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a4_a_long_time_over_short_waits_is_taken_in_steps_and_can_be_stopped() {
+    let house = House::open(None).await;
+    let rounds = json!({
+        "trigger": { "event": "Begun" }, "start": "wait", "nodes": {
+            "wait": { "type": "wait", "duration": "1s", "next": "note" },
+            "note": { "type": "update", "tags": { "seen": true }, "next": "wait" }
+        }
+    });
+    house.publish("rounds", rounds).await;
+    let at = Timestamp::from_micros(START);
+    let body = json!({"type": "track", "event": "Begun", "userId": "1"});
+    let begun = house.call(EventKind::Track, "begun", &user(1), at, body);
+    house.store.append(&house.scope, vec![begun]).await.expect("an event");
+    let far = house.advance("2035-01-02T12:00:00Z").await;
+    let engine = house.start(5_000, 2);
+    let due = || async {
+        let timers = house.store.due_timers(&house.scope, Timestamp::MAX, 2).await.expect("timers");
+        timers.first().map_or(0, |timer| timer.due.micros() - START)
+    };
+    openhub_tests::patience::until("an attempt has been committed", || async {
+        (due().await > 50 * MINUTE).then_some(())
+    })
+    .await;
+    engine.stop().await;
+    assert!(house.store.standing(&house.scope).await.expect("a standing").checkpoint < far, "ten years are not over");
+    let reached = due().await;
+    let engine = house.start(5_000, 2);
+    openhub_tests::patience::until("it goes on where it was", || async { (due().await > reached).then_some(()) }).await;
+    engine.stop().await;
+}
