@@ -9,11 +9,14 @@ use tokio::sync::OnceCell;
 
 use crate::EngineError;
 
+/// One plugin, loaded by whoever asks for it first.
+type Cell = Arc<OnceCell<Arc<Plugin>>>;
+
 /// Loads a component once a process and grant. A digest never changes its meaning, so nothing here expires.
 pub struct Prepared {
     store: Store,
     runtime: Runtime,
-    plugins: Mutex<HashMap<(String, Imports), Arc<OnceCell<Arc<Plugin>>>>>,
+    plugins: Mutex<HashMap<(String, Imports), Cell>>,
 }
 
 impl Prepared {

@@ -21,7 +21,7 @@ pub fn bisect<T>(
     mut call: impl FnMut(Range<usize>) -> Result<T, CallFault>,
 ) -> Result<Vec<Piece<T>>, CallFault> {
     let mut pieces = Vec::with_capacity(1);
-    let mut open = vec![0..rows];
+    let mut open: Vec<Range<usize>> = std::iter::once(0..rows).collect();
     while let Some(range) = open.pop() {
         match call(range.clone()) {
             Ok(answer) => pieces.push((range, Ok(answer))),

@@ -56,9 +56,10 @@ impl SequenceTest {
                 _ => begun[first - 1],
             };
             let Some(begin) = begin else { continue };
-            for index in first..first + fitting(&steps[first..], instant) {
+            let last = first + fitting(&steps[first..], instant);
+            for (index, begun) in begun.iter_mut().enumerate().take(last).skip(first) {
                 if index + 1 < steps.len() {
-                    begun[index] = begun[index].max(Some(begin));
+                    *begun = (*begun).max(Some(begin));
                 } else if self.within.is_none_or(|within| at <= begin + within) {
                     found = found.max(Some((begin, at)));
                 }
