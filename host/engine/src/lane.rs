@@ -143,6 +143,8 @@ impl Lane {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
                     // Whether its commit was made is not known: the lane begins anew with what is stored.
                     loaded = false;
+                    // What took the database too long takes less so.
+                    self.limit = halved(self.limit, self.limit);
                     BACKOFF
                 }
             };

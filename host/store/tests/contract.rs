@@ -34,6 +34,7 @@ macro_rules! each_case {
         writes::a_cancelled_write_does_not_stop_the_writer(&database).await?;
         writes::a_newer_database_is_refused(&database).await?;
         writes::a_restart_takes_over(&database).await?;
+        writes::f_two_nodes_of_one_name_do_not_take_turns(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
         faults::a_one_list_holds_what_did_not_go_through(&database).await?;

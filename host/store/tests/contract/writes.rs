@@ -507,3 +507,22 @@ pub async fn b1_a_commit_whose_answer_was_lost_is_not_made_again(database: &Data
     store.close().await;
     Ok(())
 }
+
+/// A data directory that was copied: the younger hub takes the older one's leases once, and then they stay.
+pub async fn f_two_nodes_of_one_name_do_not_take_turns(database: &Database) -> anyhow::Result<()> {
+    let (older, younger) = (database.open("twin").await?, database.open("twin").await?);
+    let tenant = older.create_tenant("twins", ClockKind::Live, at(1)).await?;
+    let of_it = |leases: Vec<Lease>| leases.into_iter().filter(|lease| lease.tenant == tenant.id).count();
+    assert_eq!(of_it(older.claim_partitions(at(10), at(1_000), 99).await?), 1);
+    assert_eq!(of_it(younger.claim_partitions(at(11), at(1_000), 99).await?), 1, "a restart takes its own at once");
+    for now in 12..20 {
+        assert_eq!(of_it(older.claim_partitions(at(now), at(1_000), 99).await?), 0);
+        assert_eq!(of_it(younger.claim_partitions(at(now), at(1_000), 99).await?), 0);
+    }
+    let free = older.claim_partitions(at(1_001), at(2_000), 99).await?;
+    older.release_leases(&free).await?;
+    assert_eq!(of_it(free), 1, "one that has run out is free");
+    older.close().await;
+    younger.close().await;
+    Ok(())
+}
