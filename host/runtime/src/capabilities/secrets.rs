@@ -163,7 +163,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     // Behind one or two other bytes base64 falls differently; what shares a digit with a neighbour is left out.
     for (before, unsure) in [(1, 2), (2, 3)] {
         let text = STANDARD_NO_PAD.encode([&[0; 2][..before], secret].concat());
-        let sure = text.len() - usize::from((before + secret.len()) % 3 != 0);
+        let sure = text.len() - usize::from(!(before + secret.len()).is_multiple_of(3));
         if sure >= unsure + 2 * MASKED_FROM {
             forms.push(text.as_bytes()[unsure..sure].to_vec());
         }

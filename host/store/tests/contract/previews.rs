@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use openhub_model::condition::{AttributeTest, Comparison};
+use openhub_model::identity::Authority;
 use openhub_model::{Cause, Condition, Customer, Event, EventKind, NewEvent};
 use openhub_store::{AsOf, Before, EventFilter, Scope, Store, TimelineFilter, TimelineKind};
 use serde_json::json;
@@ -27,6 +28,8 @@ pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result
     let consents = json!({"marketing": {"state": "granted"}});
     let granted = NewEvent {
         kind: EventKind::Identify,
+        // A page grants nothing.
+        authority: Authority::Server,
         body: json!({"consents": consents}).to_string(),
         ..event("granted", part)
     };

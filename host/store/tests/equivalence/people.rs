@@ -109,7 +109,7 @@ pub fn text(dice: &mut Dice) -> Value {
 }
 
 fn large(dice: &mut Dice, of: usize) -> Value {
-    let text: &str = dice.pick(&LARGE[..of]);
+    let text = dice.pick(&LARGE[..of]);
     serde_json::from_str(text).expect("a number")
 }
 
