@@ -21,6 +21,7 @@ mod replay;
 mod restart;
 mod segment_libraries;
 mod segments;
+mod skipped;
 mod stands_still;
 mod stopping;
 mod totals;

@@ -253,7 +253,7 @@ async fn stands(url: Option<String>, batch: usize) -> (BTreeMap<String, i64>, Va
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nothing_that_fails_stops_its_tenant() {
+async fn a6_b8_nothing_that_fails_stops_its_tenant() {
     let (open, state) = stands(None, 8_000).await;
     for (what, count) in [
         ("rule hostile-poison/poison trap", 1),

@@ -136,12 +136,12 @@ async fn a2_what_a_journey_or_a_segment_uses_is_not_taken_away() {
 }
 
 #[tokio::test]
-async fn a2_a_journey_that_no_longer_compiles_holds_its_runs_and_nothing_else_stands() {
+async fn a2_e2_a_journey_that_no_longer_compiles_holds_its_runs_and_nothing_else_stands() {
     holds_its_runs(Hub::start().await).await;
 }
 
 #[tokio::test]
-async fn a2_a_journey_that_no_longer_compiles_holds_its_runs_and_nothing_else_stands_on_postgres() {
+async fn a2_e2_a_journey_that_no_longer_compiles_holds_its_runs_and_nothing_else_stands_on_postgres() {
     let server = Server::start().await.expect("a server");
     let database = server.database().await.expect("a database");
     holds_its_runs(Hub::on_postgres(database).await).await;

@@ -1,5 +1,7 @@
 //! The paths of declared reads and writes, parsed once.
 
+use std::fmt;
+
 /// Where a declared read takes its value from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadPath {
@@ -29,6 +31,25 @@ pub enum WritePath {
     Tag(String),
     /// What a journey's rule node branches on.
     Decision,
+}
+
+/// As it is declared.
+impl fmt::Display for ReadPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadPath::EventName => f.write_str("event.name"),
+            ReadPath::Property(steps) => write!(f, "event.properties.{}", steps.join(".")),
+            ReadPath::Element { list, field } if field.is_empty() => write!(f, "event.properties.{}[]", list.join(".")),
+            ReadPath::Element { list, field } => {
+                write!(f, "event.properties.{}[].{}", list.join("."), field.join("."))
+            }
+            ReadPath::Attribute(name) => write!(f, "customer.attributes.{name}"),
+            ReadPath::Tag(name) => write!(f, "customer.tags.{name}"),
+            ReadPath::At => f.write_str("row.at"),
+            ReadPath::Seed => f.write_str("row.seed"),
+            ReadPath::Customer => f.write_str("row.customer"),
+        }
+    }
 }
 
 impl ReadPath {

@@ -20,6 +20,8 @@ use crate::objects::{belongs_to, conform, uniques};
 
 /// Changes of one call at most.
 const ROWS: usize = 1_000;
+/// The code of what a check failed on as a whole.
+const BROKE_OFF: &str = "plugin-failed";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
@@ -78,17 +80,33 @@ impl Batch<'_> {
             let catalog = self.catalog;
             let Some(object) = catalog.objects.get(&kind) else {
                 let fault = Fault::new("", "unknown-object-type", format!("no enabled plugin has the type {kind}"));
+                let from = answers.len();
                 answers.extend(requests.into_iter().map(|request| refused(request, vec![fault.clone()])));
+                self.file_refused(&kind, &answers[from..]);
                 continue;
             };
+            let from = answers.len();
             let mut requests = requests;
             while !requests.is_empty() {
                 self.go_on()?;
                 let rest = requests.split_off(requests.len().min(ROWS));
                 self.check(object, std::mem::replace(&mut requests, rest), &mut answers)?;
             }
+            self.file_refused(&kind, &answers[from..]);
         }
         Ok(answers)
+    }
+
+    /// What rules asked for and did not get, counted by the reason; a run says itself what it was refused.
+    fn file_refused(&mut self, kind: &str, answers: &[Answer]) {
+        for answer in answers.iter().filter(|answer| answer.asker == Asker::Rule) {
+            // What a check broke off on is filed with its own reason.
+            let reason = answer.result.as_ref().err().and_then(|faults| faults.first());
+            let Some(reason) = reason.filter(|reason| reason.code != BROKE_OFF) else { continue };
+            let text = format!("What a rule asked of the type `{kind}` was refused: {}.", reason.code);
+            let filed = NewFault::counted(FaultKind::Object, kind, &reason.code, &reason.pointer, text);
+            self.faults.push(filed);
+        }
     }
 
     /// One request of each customer, in order. A customer whose request needs a stored object that LOAD did not bring goes
@@ -167,7 +185,7 @@ impl Batch<'_> {
                 // What the check breaks off on is refused, like what it refuses itself.
                 Err(fault) => {
                     self.broke_off(object, &asked[range.start], &fault);
-                    results.push(Err(vec![Fault::new("", "plugin-failed", fault.to_string())]));
+                    results.push(Err(vec![Fault::new("", BROKE_OFF, fault.to_string())]));
                 }
             }
         }

@@ -14,15 +14,52 @@ pub struct Row<'a> {
     pub customer: &'a Customer,
 }
 
+/// What is wrong with a read that a rule requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    Absent,
+    /// It is there, and does not read as the declared type.
+    OtherType,
+}
+
+impl Lack {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Lack::Absent => "absent",
+            Lack::OtherType => "other-type",
+        }
+    }
+}
+
 impl Row<'_> {
-    /// A row that lacks a required read is not sent.
-    pub fn is_complete(&self, rule: &Rule) -> bool {
-        rule.reads.iter().filter(|read| read.required).all(|read| match &read.path {
-            ReadPath::Property(steps) => fits(&read.of, at(&self.event.properties, steps)),
-            ReadPath::Attribute(name) => fits(&read.of, self.customer.attribute(name)),
-            ReadPath::Element { list, .. } => at(&self.event.properties, list).is_some_and(Value::is_array),
-            ReadPath::Tag(_) | ReadPath::EventName | ReadPath::At | ReadPath::Seed | ReadPath::Customer => true,
-        })
+    /// The first required read that the row lacks, by its index: then it is not sent.
+    pub fn lacks(&self, rule: &Rule) -> Option<(usize, Lack)> {
+        let required = rule.reads.iter().enumerate().filter(|(_, read)| read.required);
+        let mut lacking = required.filter_map(|(index, read)| Some((index, self.lack(read)?)));
+        lacking.next()
+    }
+
+    fn lack(&self, read: &Reading) -> Option<Lack> {
+        let (value, is_fit) = match &read.path {
+            ReadPath::Property(steps) => {
+                let value = at(&self.event.properties, steps);
+                (value, fits(&read.of, value))
+            }
+            ReadPath::Attribute(name) => {
+                let value = self.customer.attribute(name);
+                (value, fits(&read.of, value))
+            }
+            ReadPath::Element { list, .. } => {
+                let value = at(&self.event.properties, list);
+                (value, value.is_some_and(Value::is_array))
+            }
+            ReadPath::Tag(_) | ReadPath::EventName | ReadPath::At | ReadPath::Seed | ReadPath::Customer => return None,
+        };
+        match value {
+            _ if is_fit => None,
+            None | Some(Value::Null) => Some(Lack::Absent),
+            Some(_) => Some(Lack::OtherType),
+        }
     }
 }
 

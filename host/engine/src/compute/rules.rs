@@ -13,7 +13,7 @@ use super::claims::PROPOSED;
 use super::customer::Item;
 use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use super::objects::{Asker, Operation, Request};
-use super::project::{Row, project};
+use super::project::{Lack, Row, project};
 use super::values::to_json;
 use super::wave::{Batch, Stop, Turn};
 use crate::body;
@@ -52,15 +52,20 @@ impl Batch<'_> {
         let rule = &catalog.rules[rule];
         let mut sent: Vec<&Turn> = Vec::with_capacity(turns.len());
         let mut rows = Vec::with_capacity(turns.len());
+        let mut skipped: BTreeMap<(usize, Lack), i64> = BTreeMap::new();
         for turn in turns {
             let (lane, Item::Event(event)) = &wave[*turn] else { continue };
             let Some(customer) = &self.lanes[*lane].customer else { continue };
             let row = Row { event, customer };
-            if row.is_complete(rule) {
-                rows.push(row);
-                sent.push(&wave[*turn]);
+            match row.lacks(rule) {
+                None => {
+                    rows.push(row);
+                    sent.push(&wave[*turn]);
+                }
+                Some(lack) => *skipped.entry(lack).or_default() += 1,
             }
         }
+        self.faults.extend(skipped.into_iter().map(|((read, lack), count)| lacking(rule, read, lack, count)));
         let Some(first) = rows.first() else { return Ok(()) };
         let call = CallContext {
             id: format!("{}/{}/{}", self.tenant.0, first.event.message_id, rule.name),
@@ -92,9 +97,8 @@ impl Batch<'_> {
     fn go_without(&mut self, rule: &Rule, turn: &Turn, fault: &CallFault) {
         let (_, Item::Event(event)) = turn else { return };
         self.tally.row_faults += 1;
-        let subject = format!("{}/{}", rule.owner.installation.name, rule.name);
-        let filed =
-            NewFault::one(FaultKind::Rule, &event.message_id, subject, fault.kind.as_str(), fault.message.as_str());
+        let (id, message) = (&event.message_id, fault.message.as_str());
+        let filed = NewFault::one(FaultKind::Rule, id, names(rule), fault.kind.as_str(), message);
         self.faults.push(NewFault {
             position: (event.depth == 0 && event.only.is_none()).then_some(event.position),
             message_id: Some(event.message_id.to_string()),
@@ -115,6 +119,9 @@ impl Batch<'_> {
                 code = fault.reason.code,
                 "A rule refused a row."
             );
+            // A plugin's own words may name a customer: the code says enough.
+            let text = "The rule refused the row.".to_owned();
+            self.faults.push(NewFault::counted(FaultKind::RowSkipped, names(rule), &fault.reason.code, "", text));
         }
         for write in outcome.writes {
             let target = &rule.writes[write.target as usize];
@@ -200,6 +207,11 @@ impl Batch<'_> {
         });
     }
 
+    fn file_uncaused(&mut self, by: (&str, &str), code: &str, event: &str, text: String) {
+        let subject = format!("{}/{}", by.0, by.1);
+        self.faults.push(NewFault::counted(FaultKind::RowSkipped, subject, code, event, text));
+    }
+
     /// An event that a rule or an object's check causes: handled before the customer's next event or timer. One
     /// that names another customer goes through the log, so that its place there does not depend on the batch.
     #[expect(clippy::too_many_arguments, reason = "an event, its cause, and who caused it: each is a plain value")]
@@ -216,7 +228,8 @@ impl Batch<'_> {
         if cause.depth >= MAX_DEPTH {
             self.tally.too_deep += 1;
             tracing::warn!(tenant.id = self.tenant.0, event.name = name, "An event at depth 8 would cause another.");
-            return;
+            let text = format!("An event at depth {MAX_DEPTH} would cause another `{name}`: the chain ends there.");
+            return self.file_uncaused(by, "too-deep", &name, text);
         }
         if self.lanes[lane].causes >= MAX_CAUSED {
             self.tally.too_many += 1;
@@ -225,7 +238,8 @@ impl Batch<'_> {
                 event.name = name,
                 "An event would cause more than 1,000 others."
             );
-            return;
+            let text = format!("An event would cause more than {MAX_CAUSED} others: `{name}` is left out.");
+            return self.file_uncaused(by, "too-many", &name, text);
         }
         self.lanes[lane].causes += 1;
         let customer = &self.lanes[lane];
@@ -284,4 +298,19 @@ impl Batch<'_> {
         }));
         self.events.push((place, event));
     }
+}
+
+/// A rule by its plugin's name and its own.
+fn names(rule: &Rule) -> String {
+    format!("{}/{}", rule.owner.installation.name, rule.name)
+}
+
+/// Rows that lack what a rule requires are counted by what they lack.
+fn lacking(rule: &Rule, read: usize, lack: Lack, count: i64) -> NewFault {
+    let path = rule.reads[read].path.to_string();
+    let text = match lack {
+        Lack::Absent => format!("The rule requires `{path}`, which the event or its customer does not have."),
+        Lack::OtherType => format!("The rule requires `{path}`, which does not read as the declared type."),
+    };
+    NewFault { count, ..NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), &path, text) }
 }
