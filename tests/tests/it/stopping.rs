@@ -31,7 +31,7 @@ fn cart(reentry: &str) -> Value {
         "trigger": {"event": "Cart"}, "reentry": reentry, "start": "wait",
         "nodes": {
             "wait": {"type": "wait", "for": {"event": "Order"}, "timeout": "4h", "on_event": "bought", "on_timeout": "remind"},
-            "remind": {"type": "send", "channel": "webhook", "content": {"event": "cart"}, "next": "done"},
+            "remind": {"type": "send", "channel": "webhook", "purpose": "transactional", "content": {"event": "cart"}, "next": "done"},
             "bought": {"type": "exit", "reason": "converted"},
             "done": {"type": "exit"},
         },
