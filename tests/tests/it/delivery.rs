@@ -200,8 +200,10 @@ async fn d1_a_channel_that_hangs_holds_its_own_places_only() {
     let (hangs, works) = (Provider::start(HOLDS).await, Provider::start(200).await);
     let hub = Fixture::new(None, &[&hangs, &works]).await;
     let hung = guests::build("tests/hostile/hung").bytes;
-    assert_eq!(hub.client.upload(&hub.tenant.api_key, hung).await.status, StatusCode::CREATED);
-    let settings = json!({"settings": {"url": format!("http://{}/", hangs.address)}});
+    let installed = hub.client.upload(&hub.tenant.api_key, hung).await;
+    assert_eq!(installed.status, StatusCode::CREATED, "{:?}", installed.body);
+    let url = format!("http://{}/", hangs.address);
+    let settings = json!({"accept": installed.body["digest"], "settings": {"url": url}});
     hub.call(Method::POST, "/api/v1/plugins/hostile-hung/enable", settings).await;
     hub.webhook(UnknownOutcome::Retry, &works).await;
     hub.journey("webhook").await;

@@ -69,9 +69,11 @@ async fn what_is_in_force_follows(first: &Shop, second: &Shop, database: &str) {
     let coupon = || other.client.json(Method::POST, "/api/v1/objects/coupon", key, &fields);
     assert_eq!(coupon().await.status, StatusCode::NOT_FOUND);
     let (_, component) = programs().components.iter().find(|(name, _)| name == "coupon").expect("the plugin");
-    assert_eq!(mover.client.upload(key, component.clone()).await.status, StatusCode::CREATED);
+    let installed = mover.client.upload(key, component.clone()).await;
+    assert_eq!(installed.status, StatusCode::CREATED, "{installed:?}");
+    let agreed = json!({"accept": installed.body["digest"]});
     for _ in 0..3 {
-        let enabled = mover.client.json(Method::POST, "/api/v1/plugins/coupon/enable", key, &json!({})).await;
+        let enabled = mover.client.json(Method::POST, "/api/v1/plugins/coupon/enable", key, &agreed).await;
         assert_eq!(enabled.status, StatusCode::OK, "{enabled:?}");
         assert_eq!(coupon().await.status, StatusCode::CREATED);
         let disabled = mover.client.json(Method::POST, "/api/v1/plugins/coupon/disable", key, &json!({})).await;
