@@ -11,6 +11,7 @@ mod determinism;
 mod door;
 mod erase_crash;
 mod exact;
+mod generator;
 mod hostile;
 mod identities;
 mod lost_answers;
