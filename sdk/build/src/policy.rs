@@ -59,7 +59,7 @@ mod tests {
     fn e11_a_place_without_its_name_is_told() {
         let text = "name = \"a\"\nversion = \"1.0.0\"\npublisher = \"o\"\n[[secrets]]\nname = \"key\"\nplaces = [\"header\"]\n";
         let told = format!("{:#}", Policy::parse(text).unwrap_err());
-        assert!(told.contains("{ header = \"authorization\" }"), "{told}");
+        assert!(told.contains("{ header = \"name\" }"), "{told}");
     }
 
     #[test]
