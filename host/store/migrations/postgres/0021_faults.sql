@@ -18,6 +18,8 @@ CREATE TABLE faults (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX faults_at ON faults (tenant_id, at, id);
+CREATE INDEX faults_kind ON faults (tenant_id, kind, status, at, id);
+CREATE INDEX faults_status ON faults (tenant_id, status, at, id);
 CREATE INDEX faults_open ON faults (tenant_id, kind) WHERE status = 0;
 CREATE INDEX faults_part ON faults (tenant_id, part_id) WHERE part_id IS NOT NULL;
 CREATE INDEX faults_position ON faults (tenant_id, position) WHERE position IS NOT NULL;

@@ -18,6 +18,8 @@ CREATE TABLE faults (
     PRIMARY KEY (tenant_id, id)
 ) WITHOUT ROWID;
 CREATE INDEX faults_at ON faults (tenant_id, at, id);
+CREATE INDEX faults_kind ON faults (tenant_id, kind, status, at, id);
+CREATE INDEX faults_status ON faults (tenant_id, status, at, id);
 CREATE INDEX faults_open ON faults (tenant_id, kind) WHERE status = 0;
 CREATE INDEX faults_part ON faults (tenant_id, part_id) WHERE part_id IS NOT NULL;
 CREATE INDEX faults_position ON faults (tenant_id, position) WHERE position IS NOT NULL;
@@ -35,6 +37,8 @@ INSERT INTO faults (tenant_id, id, kind, status, subject, code, text, place, pos
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('faults', 'faults', '100000 100000 1'),
     ('faults', 'faults_at', '100000 100000 2 1'),
+    ('faults', 'faults_kind', '100000 100000 20000 10000 2 1'),
+    ('faults', 'faults_status', '100000 100000 50000 2 1'),
     ('faults', 'faults_open', '10000 10000 2000'),
     ('faults', 'faults_part', '50000 50000 5'),
     ('faults', 'faults_position', '100000 100000 2'),
