@@ -21,7 +21,7 @@ impl Hub {
         answer.body
     }
 
-    /// From now on, messages go there.
+    /// From now on, messages go there: what runs already needs no new agreement for another setting.
     async fn send_to(&self, url: String) {
         self.call(Method::POST, "/api/v1/plugins/webhook/enable", json!({"settings": {"url": url}})).await;
     }
@@ -69,9 +69,11 @@ async fn verdicts_move_customers(database: Option<String>) {
     let server = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
     let hub = Hub { client: Client::new(&server.url), tenant };
     let (_, webhook) = programs().components.iter().find(|(name, _)| name == "webhook").expect("webhook is ours");
-    hub.client.upload(&hub.tenant.api_key, webhook.clone()).await;
+    let installed = hub.client.upload(&hub.tenant.api_key, webhook.clone()).await;
     hub.call(Method::PUT, "/api/v1/plugins/webhook/secrets/signing", json!({"value": SIGNING_SECRET})).await;
-    hub.send_to(format!("{}/messages", receiver.url)).await;
+    let settings =
+        json!({"accept": installed.body["digest"], "settings": {"url": format!("{}/messages", receiver.url)}});
+    hub.call(Method::POST, "/api/v1/plugins/webhook/enable", settings).await;
     let thanks = json!({
         "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "send",
         "nodes": {
