@@ -6,6 +6,8 @@ use openhub_runtime::Refusal;
 use openhub_store::StoreError;
 use tokio::task::JoinError;
 
+use crate::secrets::Unopened;
+
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("the store failed: {0}")]
@@ -16,8 +18,8 @@ pub enum EngineError {
     MissingComponent { digest: String },
     #[error("what is stored as the component {digest} has been changed: install it again")]
     OtherComponent { digest: String },
-    #[error("a sealed secret of plugin `{plugin}` cannot be opened with this hub's key")]
-    Sealed { plugin: String },
+    #[error("the secret `{secret}` of plugin `{plugin}` cannot be opened: {source}")]
+    Sealed { plugin: String, secret: String, source: Unopened },
     #[error("a setting of plugin `{plugin}` names no host: {fault}")]
     Settings { plugin: String, fault: String },
     #[error("it panicked: {0}")]

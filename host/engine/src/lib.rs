@@ -42,5 +42,5 @@ pub use erase::ERASED;
 pub use error::EngineError;
 pub use prepared::Prepared;
 pub use pressure::{Admission, Backlog, Bounds, Room};
-pub use secrets::Sealer;
+pub use secrets::{Owner, Sealer};
 pub use suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};

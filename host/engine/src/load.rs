@@ -165,6 +165,7 @@ impl Reader<'_> {
         let tenant = self.lease.tenant;
         Ok(Input {
             tenant,
+            marker: self.marker,
             plan,
             events,
             bodies,

@@ -80,8 +80,20 @@ impl Seed {
         let (ordinal, attempt) = (ordinal.to_le_bytes(), attempt.to_le_bytes());
         let mut parts = cause.to_vec();
         parts.extend([&ordinal[..], &attempt[..]]);
+        Seed::from_hash(&hash(&parts))
+    }
+
+    /// As [`Seed::of`], but only who has the key knows it.
+    pub fn keyed(key: &[u8; 32], cause: &[&[u8]], ordinal: u32, attempt: u32) -> Seed {
+        let (ordinal, attempt) = (ordinal.to_le_bytes(), attempt.to_le_bytes());
+        let mut parts = cause.to_vec();
+        parts.extend([&ordinal[..], &attempt[..]]);
+        Seed::from_hash(&hash_with(blake3::Hasher::new_keyed(key), &parts))
+    }
+
+    fn from_hash(hash: &blake3::Hash) -> Seed {
         let mut bytes = [0; 8];
-        bytes.copy_from_slice(&hash(&parts).as_bytes()[..8]);
+        bytes.copy_from_slice(&hash.as_bytes()[..8]);
         Seed(u64::from_le_bytes(bytes))
     }
 }

@@ -28,7 +28,7 @@ mod wave;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use openhub_model::identity::Part;
+use openhub_model::identity::{Marker, Part};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
@@ -52,6 +52,8 @@ pub use wave::{Stop, named};
 /// What LOAD read for one attempt.
 pub struct Input {
     pub tenant: TenantId,
+    /// What plugins draw from is hashed under its key.
+    pub marker: Marker,
     pub plan: Plan,
     pub events: Vec<Event>,
     /// What each event's body says, in the same order.

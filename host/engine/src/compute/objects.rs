@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashSet;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::ObjectShape;
-use openhub_model::{Fault, Id, Object, Origin, PartId, Seed};
+use openhub_model::{Fault, Id, Object, Origin, PartId};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
@@ -223,7 +223,7 @@ impl Batch<'_> {
         let spent = || Fault::new("", "not-unique", "its key or a unique field exists, after three attempts");
         let attempt = self.retries.attempt(&request.key, &self.asked_again).ok_or_else(spent)?;
         let tenant = self.tenant.0.to_le_bytes();
-        let seed = Seed::of(&[&tenant, request.key.0.as_bytes()], request.key.1, attempt);
+        let seed = self.marker.seed(&[&tenant, request.key.0.as_bytes()], request.key.1, attempt);
         let current = |key: &str| {
             let current = self.objects.current(&(request.kind.clone(), key.to_owned()));
             current.ok_or_else(|| Fault::new("", "not-found", format!("there is no {} {key}", request.kind)))

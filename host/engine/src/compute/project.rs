@@ -1,6 +1,7 @@
 //! The declared reads of a rule as columns, for the rows that have what it requires.
 
 use openhub_model::columns::{Batch, Table};
+use openhub_model::identity::Marker;
 use openhub_model::{Customer, Seed, TenantId};
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ impl Row<'_> {
 }
 
 /// Columns in the order of the reads; reads below `[]` become one table a list, in order of first mention.
-pub fn project(tenant: TenantId, rule: &Rule, rows: &[Row<'_>]) -> Batch {
+pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> Batch {
     let mut batch = Batch { rows: rows.len() as u32, ..Batch::default() };
     let mut lists: Vec<&[String]> = Vec::new();
     for read in &rule.reads {
@@ -77,13 +78,19 @@ pub fn project(tenant: TenantId, rule: &Rule, rows: &[Row<'_>]) -> Batch {
                 });
                 batch.lists[table].columns.push(elements(read, rows, list, field));
             }
-            _ => batch.columns.push(column(tenant, rule, read, rows)),
+            _ => batch.columns.push(column(tenant, marker, rule, read, rows)),
         }
     }
     batch
 }
 
-fn column(tenant: TenantId, rule: &Rule, read: &Reading, rows: &[Row<'_>]) -> openhub_model::columns::Column {
+fn column(
+    tenant: TenantId,
+    marker: &Marker,
+    rule: &Rule,
+    read: &Reading,
+    rows: &[Row<'_>],
+) -> openhub_model::columns::Column {
     let mut column = ColumnBuilder::new(&read.of, rows.len());
     for row in rows {
         match &read.path {
@@ -92,7 +99,7 @@ fn column(tenant: TenantId, rule: &Rule, read: &Reading, rows: &[Row<'_>]) -> op
             ReadPath::Tag(name) => column.push(Some(&Value::Bool(row.customer.has_tag(name)))),
             ReadPath::EventName => column.push_text(&row.event.name),
             ReadPath::At => column.push_integer(row.event.at.micros()),
-            ReadPath::Seed => column.push_integer(seed(tenant, rule, row.event).0 as i64),
+            ReadPath::Seed => column.push_integer(seed(tenant, marker, rule, row.event).0 as i64),
             ReadPath::Customer => column.push_text(&row.customer.customer.to_string()),
             ReadPath::Element { .. } => {}
         }
@@ -100,10 +107,10 @@ fn column(tenant: TenantId, rule: &Rule, read: &Reading, rows: &[Row<'_>]) -> op
     column.build()
 }
 
-fn seed(tenant: TenantId, rule: &Rule, event: &Happening) -> Seed {
+fn seed(tenant: TenantId, marker: &Marker, rule: &Rule, event: &Happening) -> Seed {
     let plugin = rule.owner.installation.name.as_bytes();
     let tenant = tenant.0.to_le_bytes();
-    Seed::of(&[&tenant, event.message_id.as_bytes(), plugin, rule.name.as_bytes()], 0, 0)
+    marker.seed(&[&tenant, event.message_id.as_bytes(), plugin, rule.name.as_bytes()], 0, 0)
 }
 
 fn ends(rows: &[Row<'_>], list: &[String]) -> Vec<u32> {

@@ -74,7 +74,7 @@ impl Batch<'_> {
         };
         // All of them read the state before the call, whichever piece they are called in.
         let pieces = bisect(rows.len(), self.retries.give_up, |range| {
-            let batch = project(self.tenant, rule, &rows[range]);
+            let batch = project(self.tenant, &self.marker, rule, &rows[range]);
             rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch)
         });
         let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;

@@ -1,6 +1,7 @@
 //! The batch: lanes of customers, handled wave by wave, and the changes that they add up to.
 
 use hashbrown::HashMap;
+use openhub_model::identity::Marker;
 use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Origin, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
@@ -65,6 +66,7 @@ impl Stop {
 
 pub struct Batch<'a> {
     pub(super) tenant: TenantId,
+    pub(super) marker: Marker,
     pub(super) catalog: &'a Catalog,
     pub(super) retries: &'a Retries,
     pub(super) lanes: Vec<Lane>,
@@ -184,6 +186,7 @@ impl<'a> Batch<'a> {
         let Plan { from, clock, checkpoint, fire, .. } = input.plan;
         Batch {
             tenant: input.tenant,
+            marker: input.marker,
             catalog,
             retries,
             active,

@@ -15,6 +15,7 @@ use super::verdict::settlements;
 use crate::EngineError;
 use crate::catalog::{Catalog, Channel, Enabled};
 use crate::engine::Shared;
+use crate::secrets::Owner;
 
 /// A call that has come back.
 pub struct Call {
@@ -93,8 +94,10 @@ pub fn context(
     let first = messages.first().map(|outgoing| outgoing.message.id.to_string()).unwrap_or_default();
     let mut secrets = BTreeMap::new();
     for (name, sealed) in &installation.secrets {
-        let unopened = || EngineError::Sealed { plugin: installation.name.clone() };
-        secrets.insert(name.clone(), shared.sealer.open(sealed).map_err(|_| unopened())?);
+        let owner = Owner { tenant, plugin: &installation.name, name };
+        let opened = shared.sealer.open(owner, sealed);
+        let unopened = |source| EngineError::Sealed { plugin: installation.name.clone(), secret: name.clone(), source };
+        secrets.insert(name.clone(), opened.map_err(unopened)?);
     }
     Ok(IoContext {
         call: CallContext { id: format!("{}/{first}", tenant.0), settings: enabled.settings.clone(), dry_run: false },

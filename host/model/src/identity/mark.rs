@@ -1,11 +1,12 @@
-//! Marks: what is kept of something that was erased, so that it is known again when it comes back.
+//! What is hashed under the hub's key: marks, which are kept of something that was erased, so that it is known again when it
+//! comes back; and the seeds of plugins.
 //!
-//! A plain hash of an address can be found by hashing addresses. A mark is keyed: without the hub's key, nobody can
-//! tell whose it is.
+//! A plain hash of an address can be found by hashing addresses, and who names an event would know the code that a plugin
+//! draws for it. Without the hub's key, nobody can tell either.
 
 use std::fmt;
 
-use crate::id::{Id, PartId};
+use crate::id::{Id, PartId, Seed};
 use crate::tenant::TenantId;
 
 /// Begins the message id that is left of an erased event. No client may send such an id.
@@ -34,6 +35,18 @@ impl Marker {
     }
 }
 
+impl Marker {
+    /// What a plugin draws from for a cause: the same at each attempt of that number, and known to nobody beforehand.
+    pub fn seed(&self, cause: &[&[u8]], ordinal: u32, attempt: u32) -> Seed {
+        Seed::keyed(&self.key, cause, ordinal, attempt)
+    }
+
+    /// Tells this key from others: eight hexadecimal digits.
+    pub fn name(&self) -> String {
+        Id::keyed(&self.key, &[b"name"]).as_bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl fmt::Debug for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Marker")
@@ -55,5 +68,15 @@ mod tests {
         assert_ne!(mark, marker(1).suppression(TenantId(2), part("a@b.c")));
         assert_ne!(mark, marker(1).suppression(TenantId(1), part("a@b.d")));
         assert_ne!(marker(1).message(TenantId(1), "m"), marker(2).message(TenantId(1), "m"));
+    }
+
+    #[test]
+    fn c5_nobody_without_the_key_knows_what_a_plugin_draws() {
+        let marker = |key| Marker::derived("test", &[key; 32]);
+        let seed = |key, attempt| marker(key).seed(&[b"order-1"], 0, attempt);
+        assert_eq!(seed(1, 0), seed(1, 0));
+        for other in [seed(2, 0), seed(1, 1), Seed::of(&[b"order-1"], 0, 0)] {
+            assert_ne!(seed(1, 0), other);
+        }
     }
 }

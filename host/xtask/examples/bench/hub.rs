@@ -2,7 +2,7 @@
 //! tenant, whose clock stands still.
 
 use anyhow::{Context, Result, ensure};
-use openhub_engine::{Clock, Config, Engine, Sealer};
+use openhub_engine::{Clock, Config, Engine, Owner, Sealer};
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
 use openhub_runtime::Runtime;
@@ -57,7 +57,11 @@ impl Hub {
         let inspected = Runtime::inspect(&component)?;
         let (digest, name) = (inspected.digest, inspected.manifest.name.clone());
         let sealer = Sealer::from_key(SEALING);
-        let sealed = secrets.iter().map(|(name, secret)| ((*name).to_owned(), sealer.seal(secret.as_bytes())));
+        let seal = |(secret, text): &(&str, &str)| {
+            let owner = Owner { tenant: self.tenant, plugin: &name, name: secret };
+            ((*secret).to_owned(), sealer.seal(owner, text.as_bytes()))
+        };
+        let sealed = secrets.iter().map(seal);
         let installation = Installation {
             settings: settings.clone(),
             secrets: sealed.collect(),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_engine::SECRET_SET;
+use openhub_engine::{Owner, SECRET_SET};
 use openhub_model::Fault;
 use openhub_runtime::decode_secret;
 use openhub_store::Op;
@@ -51,7 +51,8 @@ pub(crate) async fn set_plugin_secret(
             Fault::new("/value", "invalid-encoding", "The text is not in the encoding that the manifest declares.");
         return Err(Problem::fault(INVALID_SECRET, fault));
     };
-    let sealed = app.sealer.seal(&bytes);
+    let owner = Owner { tenant: change.scope.tenant(), plugin: &plugin.name, name: &secret };
+    let sealed = app.sealer.seal(owner, &bytes);
     let body = json!({"plugin": plugin.name, "secret": secret});
     let put = Op::PutPluginSecret { plugin: plugin.name, name: secret, sealed };
     // It is stored; an engine that is behind comes to it.
