@@ -21,7 +21,7 @@ pub struct Options {
     /// Customers of the scenario `identity`.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     customers: u64,
-    /// A share of the default size of `engine`, `segments`, `fill` and `preview`, or `full` for all of it.
+    /// A share of the default size of `engine`, `sustained`, `segments`, `fill` and `preview`, or `full` for all of it.
     #[arg(long, default_value = "1")]
     scale: String,
 }
@@ -33,6 +33,9 @@ pub enum Scenario {
     /// P2: the whole engine, from append to checkpoint, by the number of events and of segments.
     #[value(alias = "p2")]
     Engine,
+    /// P2s: 16 callers who go on for minutes, beside the engine and a quiet tenant.
+    #[value(alias = "p2s")]
+    Sustained,
     /// P5: segments that follow events, and those that events do not move.
     #[value(alias = "p5")]
     Segments,
@@ -50,18 +53,20 @@ pub enum Scenario {
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let scenarios = options.scenario.map_or_else(|| Scenario::value_variants().to_vec(), |asked| vec![asked]);
     for scenario in scenarios {
-        let subject = match scenario {
-            Scenario::P1 => Some(build::hub(root, Profile::Release)?),
-            Scenario::P8 => Some(points(root)?),
-            Scenario::Engine => points(root)?.parent().map(Path::to_path_buf),
-            Scenario::Segments | Scenario::Fill | Scenario::Preview | Scenario::Identity => None,
+        let components = || anyhow::Ok(points(root)?.parent().map(Path::to_path_buf));
+        let subjects = match scenario {
+            Scenario::P1 => [Some(build::hub(root, Profile::Release)?), None],
+            Scenario::P8 => [Some(points(root)?), None],
+            Scenario::Engine => [components()?, None],
+            Scenario::Sustained => [Some(build::hub(root, Profile::Release)?), components()?],
+            Scenario::Segments | Scenario::Fill | Scenario::Preview | Scenario::Identity => [None, None],
         };
         let value = scenario.to_possible_value().context("every scenario has a name")?;
         let name = value.get_name();
         let mut cargo = Command::new(build::cargo());
         cargo
             .args(["run", "--quiet", "--release", "--package", "xtask", "--example", "bench", "--", name])
-            .args(subject);
+            .args(subjects.into_iter().flatten());
         cargo.args(["--rounds", &options.rounds.to_string(), "--customers", &options.customers.to_string()]);
         cargo.args(["--scale", &options.scale]);
         cargo.current_dir(root);

@@ -6,13 +6,11 @@
 //! the segments ask about it.
 
 use anyhow::{Context, Result};
-use axum::Router;
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::audiences::{self, Crowd};
@@ -20,6 +18,7 @@ use crate::costs::machine_load;
 use crate::events::Stream;
 use crate::feed::{Fed, feed};
 use crate::hub::{Hub, NOW, Segment};
+use crate::mix;
 use crate::scale::Scale;
 use crate::statistics::{Fit, digits, median};
 
@@ -36,7 +35,6 @@ const DRAINING: Duration = Duration::from_millis(50);
 const CROWD_EVENTS: usize = 20_000;
 /// Rounds have lower numbers than this: their events have other ids than those behind them.
 const BEHIND: u64 = 1 << 32;
-const SECRET: &str = "whsec_b3Blbmh1YiBiZW5jaDogb25seSBmb3IgdGhpcyBtYWNoaW5lLg==";
 
 /// What all hubs of this scenario have in common.
 struct Setting {
@@ -72,7 +70,7 @@ async fn measure(components: &Path, rounds: u64, scale: Scale) -> Result<()> {
         let path = components.join(format!("{name}.wasm"));
         std::fs::read(&path).with_context(|| path.display().to_string())
     };
-    let (receiver, received) = receive().await?;
+    let (receiver, received) = mix::receive().await?;
     let (rfm, webhook, cache) = (component("rfm")?, component("webhook")?, tempfile::tempdir()?);
     let setting = Setting { rfm, webhook, receiver, received, cache };
     let load = machine_load();
@@ -113,11 +111,11 @@ impl Side {
         round: u64,
     ) -> Result<()> {
         let hub = hub(setting, segments).await?;
-        let before = setting.received.load(Ordering::Relaxed);
+        let before = mix::count(&setting.received);
         let (tenant, now) = (hub.tenant, jiff::Timestamp::from_microsecond(NOW.micros())?);
         let events = |seed: u64, count| Stream::new(seed, now).take(count).map(move |event| event.arrived(tenant));
         let Fed { accepted, cost } = feed(&hub, events(round, count)).await?;
-        self.sent = setting.received.load(Ordering::Relaxed) - before;
+        self.sent = mix::count(&setting.received) - before;
         self.unsent = hub.standing().await?.unsent;
         if then > 0 {
             // What is still in the outbox would be sent beside them.
@@ -163,43 +161,13 @@ async fn hub(setting: &Setting, segments: &[Segment]) -> Result<Hub> {
     let mut hub = Hub::with(openhub_runtime::Config { cache, allow_private, ..Default::default() }).await?;
     hub.install(setting.rfm.clone(), json!({}), &[]).await?;
     let settings = json!({"url": format!("http://{}/messages", setting.receiver)});
-    hub.install(setting.webhook.clone(), settings, &[("signing", SECRET)]).await?;
-    hub.publish_journey("thanks", &journey()).await?;
+    hub.install(setting.webhook.clone(), settings, &[("signing", mix::SECRET)]).await?;
+    hub.publish_journey("thanks", &mix::journey()).await?;
     let position = hub.publish_segments(segments).await?;
     hub.start();
     hub.reached(position).await?;
     hub.filled().await?;
     Ok(hub)
-}
-
-/// Every tenth order starts a run, which sends a message and waits for the next order.
-fn journey() -> Value {
-    json!({
-        "trigger": {"event": audiences::ORDER, "where": [{"property": "total", "is": "ge", "value": 450}]},
-        "reentry": "always",
-        "start": "thank",
-        "nodes": {
-            "thank": {"type": "send", "channel": "webhook", "purpose": "transactional", "content": {"template": "thanks"}, "next": "next-order"},
-            "next-order": {"type": "wait", "for": {"event": audiences::ORDER}, "timeout": "60d",
-                "on_event": "back", "on_timeout": "quiet"},
-            "back": {"type": "exit", "reason": "bought again"},
-            "quiet": {"type": "exit", "reason": "did not come back"},
-        },
-    })
-}
-
-/// Takes whatever is sent to it, and counts it.
-async fn receive() -> Result<(SocketAddr, Arc<AtomicU64>)> {
-    let received = Arc::new(AtomicU64::new(0));
-    let counter = received.clone();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let take = async move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-        StatusCode::NO_CONTENT
-    };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(take)).await });
-    Ok((address, received))
 }
 
 fn report(sizes: &[(usize, Side)], crowds: &[(Crowd, usize, Side)], load: f64) {

@@ -13,11 +13,13 @@ mod history;
 mod hub;
 mod identity;
 mod ingest;
+mod mix;
 mod plugins;
 mod preview;
 mod scale;
 mod segments;
 mod statistics;
+mod sustained;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -33,8 +35,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[arg(value_enum)]
     scenario: Scenario,
-    /// What is measured: the binary `openhub` (P1), the component of `points` (P8), the folder of components (engine).
+    /// What is measured: the binary `openhub` (P1, sustained), the component of `points` (P8), the folder of components (engine).
     subject: Option<PathBuf>,
+    /// The folder of components, where the binary is measured with some of them.
+    components: Option<PathBuf>,
     #[arg(long)]
     rounds: u64,
     #[arg(long)]
@@ -44,12 +48,16 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { scenario, subject, rounds, customers, scale } = Arguments::parse();
+    let Arguments { scenario, subject, components, rounds, customers, scale } = Arguments::parse();
     let subject = || subject.as_deref().context("this scenario needs what it measures");
     match scenario {
         Scenario::P1 => ingest::run(subject()?, rounds),
         Scenario::P8 => plugins::run(subject()?, rounds),
         Scenario::Engine => engine::run(subject()?, rounds, scale),
+        Scenario::Sustained => {
+            let components = components.as_deref().context("this scenario needs the folder of components")?;
+            sustained::run(subject()?, components, scale)
+        }
         Scenario::Segments => segments::run(rounds, scale),
         Scenario::Fill => fill::run(rounds, scale),
         Scenario::Preview => preview::run(rounds, scale),
