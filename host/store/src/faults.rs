@@ -9,17 +9,20 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::bulk::{Bulk, Rows};
-use crate::connection::{execute, select};
+use crate::connection::{execute, fetch_optional, select};
 use crate::decode::{corrupt, id, limit, maybe_id, time};
 use crate::error::StoreError;
 use crate::filters::Sql;
 use crate::log::append_all;
+use crate::outbox;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::writer::Tx;
 
 /// Of a tenant at most; the oldest go.
 const MOST: i64 = 100_000;
+/// Open ones of a kind at most: a rule that fails on every event leaves room for what else fails.
+const MOST_OF_A_KIND: i64 = 20_000;
 const DAY: i64 = 86_400_000_000;
 /// Characters of a text, a subject and a code.
 const TEXT: usize = 500;
@@ -89,9 +92,9 @@ impl FaultKind {
         }
     }
 
-    /// Whether it can be tried again: what stands in the log can.
+    /// Whether it can be tried again: what stands in the log can, and a message.
     pub fn can_retry(self) -> bool {
-        matches!(self, FaultKind::Event | FaultKind::Rule | FaultKind::Control)
+        matches!(self, FaultKind::Event | FaultKind::Rule | FaultKind::Control | FaultKind::Message)
     }
 }
 
@@ -106,6 +109,26 @@ impl FaultStatus {
     }
 }
 
+/// What closes a fault.
+#[derive(Clone, Debug)]
+pub enum Remedy {
+    /// Nothing more is to be done about it; a message is dropped.
+    Discard,
+    /// A message is due again.
+    Retry,
+    /// This event tries it again.
+    Event(Box<NewEvent>),
+}
+
+impl Remedy {
+    fn status(&self) -> FaultStatus {
+        match self {
+            Remedy::Discard => FaultStatus::Discarded,
+            Remedy::Retry | Remedy::Event(_) => FaultStatus::Retried,
+        }
+    }
+}
+
 /// A fault on its way into the list. Those of one id are one row, which counts them and is open again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFault {
@@ -116,7 +139,7 @@ pub struct NewFault {
     pub code: String,
     /// What is wrong, in a sentence. Of no customer, unless `part` says whose fault it is.
     pub text: String,
-    /// Where: a pointer into what was refused, or a run's id.
+    /// Where: a pointer into what was refused, a message's id.
     pub place: String,
     /// In the log.
     pub position: Option<i64>,
@@ -288,30 +311,29 @@ impl Store {
         rows.into_iter().map(|(code, count)| Ok((kind(code)?, count))).collect()
     }
 
-    /// Closes an open fault: discards it, or appends what tries it again, in the same commit. False if it is not open:
-    /// then nothing is done.
-    pub async fn close_fault(
-        &self,
-        scope: &Scope,
-        fault: Id,
-        status: FaultStatus,
-        again: Option<NewEvent>,
-    ) -> Result<bool, StoreError> {
+    /// Closes an open fault, and does what that says about what is at fault, in the same commit. False if it is not open: then
+    /// nothing is done.
+    pub async fn close_fault(&self, scope: &Scope, fault: Id, by: Remedy, now: Timestamp) -> Result<bool, StoreError> {
         let tenant = scope.tenant();
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
-                    let closed = execute!(
+                    let closed = fetch_optional!(
                         tx.conn(),
-                        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0",
+                        (i64, String),
+                        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0 RETURNING kind, place",
                         tenant.0,
                         fault.to_string(),
-                        status.code(),
+                        by.status().code(),
                     )?;
-                    if let Some(event) = again.filter(|_| closed > 0) {
-                        append_all(tx, tenant, &[&[event]], None).await?;
+                    let Some((kind, place)) = closed else { return Ok(false) };
+                    match by {
+                        Remedy::Event(event) => append_all(tx, tenant, &[&[*event]], None).await.map(drop)?,
+                        _ if kind != FaultKind::Message.code() => {}
+                        Remedy::Retry => drop(outbox::again(tx, tenant, id(&place)?, now).await?),
+                        Remedy::Discard => drop(outbox::give_up(tx, tenant, id(&place)?, now).await?),
                     }
-                    Ok(closed > 0)
+                    Ok(true)
                 })
             })
             .await
@@ -373,6 +395,35 @@ pub(crate) async fn put_faults(
         at.micros(),
         DAY,
         MOST,
+    )?;
+    execute!(
+        tx.conn(),
+        "DELETE FROM faults WHERE tenant_id = $1 AND id IN (SELECT old.id FROM (SELECT DISTINCT CAST(value ->> 1 AS BIGINT) \
+         AS kind FROM jsonb_each($2)) filed JOIN faults old ON old.tenant_id = $1 AND old.kind = filed.kind AND old.status = 0 \
+         AND old.at < (SELECT at FROM faults WHERE tenant_id = $1 AND kind = filed.kind AND status = 0 \
+         ORDER BY at DESC, id DESC LIMIT 1 OFFSET $3))",
+        tenant.0,
+        &rows.json,
+        MOST_OF_A_KIND,
+    )
+    .map(drop)
+}
+
+/// Whoever does something about a message by itself has done it about its fault, too.
+pub(crate) async fn message_is_seen_to(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: &str,
+    channel: &str,
+    status: FaultStatus,
+) -> Result<(), StoreError> {
+    let fault = NewFault::one(FaultKind::Message, message, channel, "", "");
+    execute!(
+        tx.conn(),
+        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0",
+        tenant.0,
+        fault.id.to_string(),
+        status.code(),
     )
     .map(drop)
 }

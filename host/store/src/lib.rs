@@ -67,7 +67,7 @@ pub use erase::{EraseStep, Erasing};
 pub use erasures::{Afterwards, Erasure, NewErasure};
 pub use error::{ObjectKey, StoreError};
 pub use facts::CustomerFacts;
-pub use faults::{FaultCursor, FaultFilter, FaultKind, FaultStatus, Faulted, NewFault};
+pub use faults::{FaultCursor, FaultFilter, FaultKind, FaultStatus, Faulted, NewFault, Remedy};
 pub use history::Before;
 pub use journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
 pub use keys::Key;

@@ -4,16 +4,18 @@
 //! earlier fence has claimed and not settled may have been sent: it is taken over, and its new holder decides.
 
 use openhub_model::message::NewMessage;
-use openhub_model::{Id, Timestamp};
+use openhub_model::{Id, TenantId, Timestamp};
 use std::collections::HashSet;
 
 use crate::bulk;
 use crate::connection::{execute, fetch_all, fetch_optional, select};
 use crate::decode::{corrupt, id, limit, time};
 use crate::error::StoreError;
+use crate::faults::{FaultStatus, message_is_seen_to};
 use crate::messages::{MessageRow, Row, message};
 use crate::scope::Scope;
 use crate::store::Store;
+use crate::writer::Tx;
 
 /// A message that is due for an attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,16 +158,9 @@ impl Store {
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
-                    let again = execute!(
-                        tx.conn(),
-                        "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
-                         WHERE tenant_id = $1 AND id = $2 AND status IN (2, 3, 4)",
-                        tenant.0,
-                        message.to_string(),
-                        now.micros(),
-                    )?;
-                    tx.signal_appended();
-                    Ok(again > 0)
+                    let Some(channel) = again(tx, tenant, message, now).await? else { return Ok(false) };
+                    message_is_seen_to(tx, tenant, &message.to_string(), &channel, FaultStatus::Retried).await?;
+                    Ok(true)
                 })
             })
             .await
@@ -177,15 +172,9 @@ impl Store {
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
-                    let gone = execute!(
-                        tx.conn(),
-                        "UPDATE messages SET status = 4, next_attempt_at = NULL, claimed_by = NULL, fault = 'discarded', \
-                         settled_at = $3 WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3)",
-                        tenant.0,
-                        message.to_string(),
-                        now.micros(),
-                    )?;
-                    Ok(gone > 0)
+                    let Some(channel) = give_up(tx, tenant, message, now).await? else { return Ok(false) };
+                    message_is_seen_to(tx, tenant, &message.to_string(), &channel, FaultStatus::Discarded).await?;
+                    Ok(true)
                 })
             })
             .await
@@ -240,4 +229,43 @@ fn outgoing(row: Row) -> Result<Outgoing, StoreError> {
     let MessageRow { message, attempts, next_attempt_at, .. } = message(row)?;
     next_attempt_at.ok_or_else(|| corrupt("a message to be sent without a time"))?;
     Ok(Outgoing { message, attempt: attempts })
+}
+
+/// Makes a message due that failed, was parked or was dropped; answers its channel, or none if it is none of these.
+pub(crate) async fn again(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: Id,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let again = fetch_optional!(
+        tx.conn(),
+        (String,),
+        "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
+         WHERE tenant_id = $1 AND id = $2 AND status IN (2, 3, 4) RETURNING channel",
+        tenant.0,
+        message.to_string(),
+        now.micros(),
+    )?;
+    tx.signal_appended();
+    Ok(again.map(|(channel,)| channel))
+}
+
+/// Drops a message that waits, failed or was parked; answers its channel, or none if it is none of these.
+pub(crate) async fn give_up(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: Id,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let gone = fetch_optional!(
+        tx.conn(),
+        (String,),
+        "UPDATE messages SET status = 4, next_attempt_at = NULL, claimed_by = NULL, fault = 'discarded', settled_at = $3 \
+         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3) RETURNING channel",
+        tenant.0,
+        message.to_string(),
+        now.micros(),
+    )?;
+    Ok(gone.map(|(channel,)| channel))
 }

@@ -11,6 +11,7 @@ use crate::bulk::{self, Rows};
 use crate::connection::{fetch_all, fetch_optional};
 use crate::decode::{id, time};
 use crate::error::StoreError;
+use crate::faults::{FaultKind, NewFault, fault_rows, put_faults};
 use crate::log::append_all;
 use crate::scope::Scope;
 use crate::store::Store;
@@ -71,7 +72,7 @@ impl Store {
                 Box::pin(async move {
                     let held = fetch_all!(
                         tx.conn(),
-                        (String,),
+                        Held,
                         // In this form SQLite looks each message up by its key; joined, it scans all of the tenant's.
                         "WITH settled AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS id, \
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
@@ -84,20 +85,57 @@ impl Store {
                          AND journeys.name = messages.journey), 0) END, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
                          WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
-                         id IN (SELECT settled.id FROM settled) RETURNING id",
+                         id IN (SELECT settled.id FROM settled) RETURNING id, part_id, channel, status, fault",
                         tenant.0,
                         &rows.json,
                         fence,
                     )?;
+                    let failed = held.iter().filter_map(Held::failed).collect::<Result<Vec<NewFault>, _>>()?;
+                    let at = settled.iter().map(|settled| settled.at).max().unwrap_or_default();
+                    if let Some(rows) = fault_rows(&failed, at) {
+                        put_faults(tx, tenant, at, &rows).await?;
+                    }
                     if verdicts == Verdicts::Unheard {
                         return Ok(());
                     }
-                    let held = held.iter().map(|(held,)| id(held)).collect::<Result<HashSet<Id>, _>>()?;
+                    let held = held.iter().map(|held| id(&held.id)).collect::<Result<HashSet<Id>, _>>()?;
                     settled.retain(|settled| held.contains(&settled.id));
                     append_verdicts(tx, tenant, &settled).await
                 })
             })
             .await
+    }
+}
+
+/// A message that was held under the claim, as it is now.
+#[derive(sqlx::FromRow)]
+struct Held {
+    id: String,
+    part_id: String,
+    channel: String,
+    status: i64,
+    fault: Option<String>,
+}
+
+impl Held {
+    /// What was given up or parked stands in the list of faults, by its channel.
+    fn failed(&self) -> Option<Result<NewFault, StoreError>> {
+        let status = MessageStatus::from_code(self.status)?;
+        if !matches!(status, MessageStatus::Failed | MessageStatus::Parked) {
+            return None;
+        }
+        let reason = self.fault.as_deref().unwrap_or_default();
+        let (code, text) = reason.split_once(": ").unwrap_or((reason, ""));
+        let ending = match status {
+            MessageStatus::Parked => "It may have arrived or not, and is parked.",
+            _ => "It is given up.",
+        };
+        let text = if text.is_empty() { ending.to_owned() } else { format!("{ending} {text}") };
+        Some(id(&self.part_id).map(|part| NewFault {
+            place: self.id.clone(),
+            part: Some(part),
+            ..NewFault::one(FaultKind::Message, &self.id, &*self.channel, code, text)
+        }))
     }
 }
 

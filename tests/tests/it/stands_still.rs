@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use openhub_engine::again::again;
+use openhub_engine::again::remedy;
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, Timestamp};
-use openhub_store::{CustomerFilter, FaultFilter, FaultKind, FaultStatus, Faulted, RunFilter, Scope, Store};
+use openhub_store::{CustomerFilter, FaultFilter, FaultKind, FaultStatus, Faulted, Remedy, RunFilter, Scope, Store};
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House, control};
@@ -157,9 +157,8 @@ impl Trial {
         let all = self.faults().await;
         let named = |known: &&Faulted| known.fault.kind == kind && known.fault.message_id.as_deref() == Some(id);
         let fault = all.iter().find(named).expect("it is listed").fault.clone();
-        let event = store.event(scope, id).await.expect("a store").expect("the event is there");
-        let again = again(&fault, &event, HOST_NOW).expect("it can be tried again");
-        assert!(store.close_fault(scope, fault.id, FaultStatus::Retried, Some(again)).await.expect("a store"));
+        let remedy = remedy(store, scope, &fault, HOST_NOW).await.expect("a store").expect("it can be tried again");
+        assert!(store.close_fault(scope, fault.id, remedy, HOST_NOW).await.expect("a store"));
         store.standing(scope).await.expect("a standing").head
     }
 
@@ -246,7 +245,7 @@ async fn stands(url: Option<String>, batch: usize) -> (BTreeMap<String, i64>, Va
     assert_eq!((of("treated-15").status, of("treated-15").fault.count), (FaultStatus::Open, 2));
 
     let discarded = of("treated-15").fault.id;
-    assert!(store.close_fault(scope, discarded, FaultStatus::Discarded, None).await.expect("a store"));
+    assert!(store.close_fault(scope, discarded, Remedy::Discard, HOST_NOW).await.expect("a store"));
     assert!(!trial.faults().await.iter().any(|known| known.fault.id == discarded && known.status == FaultStatus::Open));
     trial.close().await;
     (open, state)

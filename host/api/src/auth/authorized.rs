@@ -40,6 +40,11 @@ impl<P> Authorized<P> {
     pub fn may<Q: Permission>(&self) -> bool {
         carries::<Q>(&self.held)
     }
+
+    /// Asks for another permission, too.
+    pub fn must<Q: Permission>(&self) -> Result<(), Problem> {
+        if self.may::<Q>() { Ok(()) } else { Err(lacks::<Q>()) }
+    }
 }
 
 impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
@@ -135,7 +140,7 @@ pub(crate) async fn authorize_write(
 async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
     let key = known(app, keys, text).await?;
     if !carries::<P>(&key) {
-        return Err(Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE)));
+        return Err(lacks::<P>());
     }
     let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
     let (scope, id) = (Scope::of(key.tenant), key.id.clone());
@@ -153,6 +158,10 @@ async fn known(app: &App, keys: &KeyCache, text: &str) -> Result<Arc<Key>, Probl
 
 fn carries<P: Permission>(key: &Key) -> bool {
     key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING)
+}
+
+fn lacks<P: Permission>() -> Problem {
+    Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE))
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

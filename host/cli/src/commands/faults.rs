@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
-use openhub_engine::again::again;
+use openhub_engine::again::remedy;
 use openhub_model::{ClockKind, Id};
-use openhub_store::{FaultFilter, FaultStatus, Faulted, Scope, Store};
+use openhub_store::{FaultFilter, FaultStatus, Faulted, Remedy, Scope, Store};
 
 use super::tenant::{look, open};
 use crate::config::{Config, Flags};
@@ -31,7 +31,7 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Try faults again, at a new place in the log: those named, or with `--subject` all of a rule.
+    /// Try faults again, at a new place in the log: those named, or with `--subject` all of a rule or a channel.
     Retry(Chosen),
     /// Close faults about which nothing more is to be done.
     Discard(Chosen),
@@ -44,7 +44,7 @@ struct Chosen {
     /// Ids of faults.
     #[arg(required_unless_present = "subject")]
     ids: Vec<Id>,
-    /// All that are open of who is at fault, as `list` names it: `<plugin>/<rule>`.
+    /// All that are open of who is at fault, as `list` names it: `<plugin>/<rule>`, or a channel.
     #[arg(long)]
     subject: Option<String>,
     #[command(flatten)]
@@ -111,17 +111,15 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     faults.reverse();
     let mut done = 0;
     for Faulted { fault, .. } in &faults {
-        let event = match status {
+        let by = match status {
             FaultStatus::Retried => {
                 ensure!(fault.kind.can_retry(), "a fault of the kind `{}` cannot be tried again", fault.kind.name());
-                let message_id = fault.message_id.as_deref().unwrap_or_default();
-                let event = store.event(&scope, message_id).await?;
-                let now = now(store, &scope).await?;
-                Some(event.and_then(|event| again(fault, &event, now)).context("its event is not there any more")?)
+                let remedy = remedy(store, &scope, fault, now(store, &scope).await?).await?;
+                remedy.context("its event is not there any more")?
             }
-            _ => None,
+            _ => Remedy::Discard,
         };
-        done += usize::from(store.close_fault(&scope, fault.id, status, event).await?);
+        done += usize::from(store.close_fault(&scope, fault.id, by, serve::wall_clock()).await?);
     }
     println!("{done} of {} faults", faults.len());
     Ok(())

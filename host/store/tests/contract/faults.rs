@@ -1,7 +1,7 @@
 //! The list of faults.
 
 use openhub_model::{ClockKind, NewEvent};
-use openhub_store::{FaultFilter, FaultKind, FaultStatus, NewFault, Refused, Scope, SetAside};
+use openhub_store::{FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside};
 
 use crate::support::{Database, at, event, part};
 
@@ -60,10 +60,11 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
     assert_eq!(store.fault(&others, aside.id).await?, None);
 
     let again = NewEvent { message_id: "again".into(), ..event("bad", part) };
-    assert!(store.close_fault(&scope, aside.id, FaultStatus::Retried, Some(again.clone())).await?);
-    assert!(!store.close_fault(&scope, aside.id, FaultStatus::Retried, Some(again)).await?, "it is no more open");
+    let again = Remedy::Event(Box::new(again));
+    assert!(store.close_fault(&scope, aside.id, again.clone(), at(8)).await?);
+    assert!(!store.close_fault(&scope, aside.id, again, at(8)).await?, "it is no more open");
     assert_eq!(store.standing(&scope).await?.head, 3);
-    assert!(store.close_fault(&scope, skipped(1).id, FaultStatus::Discarded, None).await?);
+    assert!(store.close_fault(&scope, skipped(1).id, Remedy::Discard, at(8)).await?);
     assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1)]);
     store.file_faults(&scope, at(9), vec![skipped(1)]).await?;
     assert_eq!(store.open_faults(&scope).await?, [(FaultKind::Refused, 1), (FaultKind::RowSkipped, 1)]);

@@ -2,7 +2,7 @@
 
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::{Id, PartId};
-use openhub_store::{Outgoing, Settled, StoreError, Verdicts};
+use openhub_store::{FaultFilter, FaultKind, FaultStatus, Outgoing, Remedy, Settled, StoreError, Verdicts};
 use openhub_test_postgres::Server;
 
 use crate::support::{Database, at, changes, lease, part, tenant};
@@ -91,6 +91,69 @@ async fn what_was_claimed_is_unknown_to_the_next(database: Database) -> anyhow::
     assert_eq!(store.message(&scope, mail[1]).await?.expect("it is there").fault, None, "it is claimed");
     store.close().await;
     Ok(())
+}
+
+/// What was given up or parked stands in the list of faults; whoever does something about the one has done it about the other.
+async fn a_messages_that_failed_are_faults(database: Database) -> anyhow::Result<()> {
+    let store = database.open("failed").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    let held = lease(&store).await?;
+    let part = part(&tenant, 1);
+    let mut all = changes(0);
+    all.messages = (0..4).map(|number| message(part, "mail", number)).collect();
+    store.commit(&scope, &held, &all).await?;
+    let mail: Vec<Id> = (0..4).map(|number| message(part, "mail", number).id).collect();
+    let fail = async |which: &[Id], status| {
+        store.claim_messages(&scope, held.fence, which).await?;
+        let ended = which.iter().map(|id| Settled {
+            status,
+            provider_id: None,
+            fault: Some("bounced: no such box".to_owned()),
+            ..accepted(*id)
+        });
+        store.settle_messages(&scope, held.fence, ended.collect(), Verdicts::Unheard).await
+    };
+    fail(&mail[..3], MessageStatus::Failed).await?;
+    fail(&mail[3..], MessageStatus::Parked).await?;
+    let open =
+        FaultFilter { kind: Some(FaultKind::Message), status: Some(FaultStatus::Open), limit: 9, ..Default::default() };
+    let listed = store.faults(&scope, &open).await?;
+    assert_eq!(listed.len(), 4);
+    let of = |id: Id| listed.iter().find(|listed| listed.fault.place == id.to_string()).expect("it is listed");
+    let first = &of(mail[0]).fault;
+    assert_eq!((first.subject.as_str(), first.code.as_str(), first.part), ("mail", "bounced", Some(part)));
+    assert!(first.text.ends_with("no such box") && of(mail[3]).fault.text.contains("may have arrived"), "{listed:?}");
+
+    // From either side.
+    assert!(store.close_fault(&scope, of(mail[0]).fault.id, Remedy::Retry, at(200)).await?);
+    assert!(store.retry_message(&scope, mail[1], at(200)).await?);
+    assert!(store.close_fault(&scope, of(mail[2]).fault.id, Remedy::Discard, at(200)).await?);
+    assert!(store.discard_message(&scope, mail[3], at(200)).await?);
+    assert_eq!(store.faults(&scope, &open).await?, []);
+    let mut waiting = ids(&store.pending_messages(&scope, "mail", at(200), 9).await?);
+    waiting.sort_unstable();
+    let mut due = mail[..2].to_vec();
+    due.sort_unstable();
+    assert_eq!(waiting, due);
+    for dropped in &mail[2..] {
+        assert_eq!(store.message(&scope, *dropped).await?.expect("it is there").status, MessageStatus::Dropped);
+    }
+    fail(&mail[..1], MessageStatus::Failed).await?;
+    let again = store.faults(&scope, &open).await?;
+    assert_eq!(again.iter().map(|listed| listed.fault.count).collect::<Vec<_>>(), [2], "it is open again, and counted");
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_messages_that_failed_are_faults_sqlite() -> anyhow::Result<()> {
+    a_messages_that_failed_are_faults(Database::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_messages_that_failed_are_faults_postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    a_messages_that_failed_are_faults(Database::postgres(&server).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use openhub_store::{Faulted, Scope};
+use openhub_store::{FaultKind, Faulted, Scope};
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, FaultsRead};
+use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite};
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::problem::Problem;
@@ -22,6 +22,14 @@ pub(crate) async fn get_fault(
     Path(id): Path<String>,
 ) -> Result<Json<ListedFaultView>, Problem> {
     Ok(Json(fault(&app, &access.scope, &id).await?.into()))
+}
+
+/// What closes a message's fault sends it again or drops it.
+pub(super) fn may_close(access: &Authorized<FaultsWrite>, kind: FaultKind) -> Result<(), Problem> {
+    match kind {
+        FaultKind::Message => access.must::<MessagesWrite>(),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted, Problem> {

@@ -3,11 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_engine::again::again;
-use openhub_store::FaultStatus;
+use openhub_engine::again::remedy;
 use std::sync::Arc;
 
-use super::get::fault;
+use super::get::{fault, may_close};
 use crate::app::App;
 use crate::auth::{Authorized, FaultsWrite};
 use crate::openapi::Problems;
@@ -16,7 +15,8 @@ use crate::problem::{CONFLICT, Problem};
 use crate::views::{ListedFaultView, PendingView};
 use crate::writes::{Progress, accepted, tenant_now, wait};
 
-/// Tries again what failed, at a new place in the log and with its original time. If it fails again, it is an open fault again.
+/// Tries again what failed, at a new place in the log and with its original time; a message at once, under the same key. If it
+/// fails again, it is an open fault again. For a message the key needs `messages:write`, too.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/retry", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
     responses((status = 200, body = ListedFaultView), (status = 202, body = PendingView), Problems))]
@@ -27,16 +27,12 @@ pub(crate) async fn retry_fault(
 ) -> Result<Response, Problem> {
     let scope = &access.scope;
     let found = fault(&app, scope, &id).await?.fault;
-    let event = match &found.message_id {
-        Some(message_id) if found.kind.can_retry() => app.store.event(scope, message_id).await?,
-        _ => None,
-    };
-    let now = tenant_now(&app, scope).await?;
-    let Some(event) = event.and_then(|event| again(&found, &event, now)) else {
+    may_close(&access, found.kind)?;
+    let Some(remedy) = remedy(&app.store, scope, &found, tenant_now(&app, scope).await?).await? else {
         let detail = format!("A fault of the kind `{}` cannot be tried again; discard it.", found.kind.name());
         return Err(Problem::new(CONFLICT, detail));
     };
-    if !app.store.close_fault(scope, found.id, FaultStatus::Retried, Some(event)).await? {
+    if !app.store.close_fault(scope, found.id, remedy, app.now()).await? {
         return Err(Problem::new(CONFLICT, "The fault is not open any more."));
     }
     let head = app.store.standing(scope).await?.head;
