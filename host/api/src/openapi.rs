@@ -15,7 +15,7 @@ use crate::views::FaultView;
         (name = "segment", description = "The Segment HTTP API: events in."),
         (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),
         (name = "messages"), (name = "privacy"), (name = "faults"),
-        (name = "objects"), (name = "clock"), (name = "status"), (name = "hub"),
+        (name = "objects"), (name = "clock"), (name = "settings"), (name = "status"), (name = "hub"),
     ),
 )]
 struct Document;

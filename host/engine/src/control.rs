@@ -19,7 +19,7 @@ use crate::unmerge::Surroundings;
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
-const TOLD: [&str; 2] = [SECRET_SET, "suppression.removed"];
+const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::erasures::{NewErasure, put_erasure};
 use crate::error::StoreError;
+use crate::faults::keep_faults;
 use crate::journeys::{delete_journey, put_draft, put_version};
 use crate::log::{Appended, append_all};
 use crate::object_writes::{object_writes, write_objects};
@@ -57,6 +58,10 @@ pub enum Op {
         plugin: String,
         name: String,
         sealed: String,
+    },
+    /// For how many days the tenant's faults are kept.
+    KeepFaults {
+        days: i64,
     },
     Object(ObjectChange),
     /// Asks for an erasure; the engine carries it out at the position of its event.
@@ -114,6 +119,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,
+        Op::KeepFaults { days } => keep_faults(tx, tenant, days).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
         Op::Undo => return Err(StoreError::Undone),

@@ -15,6 +15,7 @@ mod objects;
 mod plugins;
 mod segment;
 mod segments;
+mod settings;
 mod status;
 mod suppressions;
 mod system;
@@ -98,6 +99,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(faults::get::get_fault))
         .routes(routes!(faults::retry::retry_fault))
         .routes(routes!(faults::discard::discard_fault))
+        .routes(routes!(settings::get_settings, settings::change_settings))
         .routes(routes!(clock::get::get_clock, clock::advance::advance_clock))
         .routes(routes!(status::get::get_status))
 }

@@ -20,5 +20,6 @@ mod privacy;
 mod profile;
 mod segment;
 mod segments;
+mod settings;
 mod system;
 mod tenants;
