@@ -111,6 +111,7 @@ mod tests {
             step: 1,
             status,
             awaits: None,
+            since: 0,
             due: due.map(Timestamp::from_micros),
             state: "{}".into(),
             started_at: Timestamp::from_micros(0),

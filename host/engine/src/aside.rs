@@ -83,7 +83,18 @@ impl Lane {
     async fn alone(&self, now: Timestamp) -> Result<Option<Alone>, EngineError> {
         let (store, scope, lease, catalog) = (&self.shared.store, &self.scope, &self.lease, &self.catalog);
         let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker, moves: Moves::Yes };
+        let reader = Reader {
+            store,
+            scope,
+            lease,
+            catalog,
+            needs: &[],
+            sought: &[],
+            ahead: None,
+            held,
+            marker,
+            moves: Moves::Yes,
+        };
         let picked = reader.pick(1, now).await;
         // What was read is read again by the next attempt.
         self.forget();

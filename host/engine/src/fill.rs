@@ -140,7 +140,18 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let (lease, marker) = (&self.lease, self.shared.sealer.marker());
         let held = &self.held;
-        let reader = Reader { store, scope, lease, catalog, needs: &[], ahead: None, held, marker, moves: Moves::No };
+        let reader = Reader {
+            store,
+            scope,
+            lease,
+            catalog,
+            needs: &[],
+            sought: &[],
+            ahead: None,
+            held,
+            marker,
+            moves: Moves::No,
+        };
         let plan = Plan {
             from: (self.lease.clock, self.lease.checkpoint),
             bounds: Vec::new(),

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use hashbrown::HashSet;
 use openhub_model::run::Timer;
 use openhub_model::{Event, Id, PartId, Timestamp};
-use openhub_store::{Lease, Prepared, Scope, StoreError};
+use openhub_store::{Lease, Prepared, Scope, Sought, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,7 @@ pub struct Lane {
     reruns: u32,
     retries: Retries,
     needs: Vec<(String, String)>,
+    sought: Vec<Sought>,
     /// Customers whose items the attempt takes in the order of the log, since they touch the same object.
     links: Vec<(PartId, PartId)>,
     order: Order,
@@ -90,6 +91,7 @@ impl Lane {
             reruns: 0,
             retries: Retries::default(),
             needs: Vec::new(),
+            sought: Vec::new(),
             links: Vec::new(),
             order: Order::Waves,
             before: None,
@@ -335,8 +337,9 @@ impl Lane {
         let began = Instant::now();
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
+        let sought: &[Sought] = if ahead.is_none() { &self.sought } else { &[] };
         let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let next = Reader { store, scope, lease, catalog, needs, ahead, held, marker, moves: Moves::Yes }
+        let next = Reader { store, scope, lease, catalog, needs, sought, ahead, held, marker, moves: Moves::Yes }
             .next(limit, now)
             .await?;
         Ok(match next {
@@ -414,6 +417,7 @@ impl Lane {
         self.shared.positions.reach(lease.tenant, lease.checkpoint);
         (self.failures, self.reruns) = (0, 0);
         self.needs.clear();
+        self.sought.clear();
         self.links.clear();
         self.before = None;
         self.again = 0;
@@ -438,6 +442,7 @@ impl Lane {
         match stop {
             Stop::Lacks(lacks) => {
                 self.needs.extend(lacks.objects);
+                self.sought.extend(lacks.deeds);
                 self.links.extend(lacks.links);
                 if let Some(before) = lacks.before {
                     (self.before, self.order) = (Some(before), Order::Serial);

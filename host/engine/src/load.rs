@@ -8,13 +8,13 @@ use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
 use openhub_model::run::{Run, Timer};
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
-use openhub_store::{AsOf, CustomerFacts, Lease, Scope, Store, StoreError};
+use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError};
 
 use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::body::Body;
 use crate::catalog::Catalog;
-use crate::compute::{Input, Plan, body, named};
+use crate::compute::{Input, Past, Plan, body, is_awaited, named};
 use crate::held::{Held, Known};
 use crate::suppression::Suppressions;
 
@@ -48,6 +48,8 @@ pub struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// Stored objects that the last attempt asked for.
     pub needs: &'a [(String, String)],
+    /// What it asked for of what customers did.
+    pub sought: &'a [Sought],
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead>,
     pub held: &'a Mutex<Held>,
@@ -162,6 +164,7 @@ impl Reader<'_> {
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
+        let deeds = self.deeds(&pairs, &parts, &runs).await?;
         let tenant = self.lease.tenant;
         Ok(Input {
             tenant,
@@ -177,8 +180,55 @@ impl Reader<'_> {
             entries,
             facts,
             objects,
+            deeds,
             silenced,
         })
+    }
+
+    /// What customers whom an event may join did while a run of the other waited for it. Ahead of a commit that cannot be
+    /// read yet, so such a batch waits for its turn.
+    async fn deeds(
+        &self,
+        pairs: &[(PartId, Identity)],
+        parts: &[Part],
+        runs: &[Run],
+    ) -> Result<Vec<(Sought, Vec<Past>)>, EngineError> {
+        if self.ahead.is_some() || self.catalog.awaited.is_empty() || (pairs.is_empty() && self.sought.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let mut sought: HashMap<(PartId, &str), i64> = HashMap::new();
+        let mut seek = |part: PartId, name, since: i64| {
+            let known = sought.entry((part, name)).or_insert(since);
+            *known = since.min(*known);
+        };
+        self.sought.iter().for_each(|asked| seek(asked.part, &asked.name, asked.since));
+        let owners: HashMap<PartId, PartId> = parts.iter().map(|part| (part.id(), part.customer)).collect();
+        for (part, identity) in pairs {
+            let both = owners.get(part).zip(owners.get(&identity.part(self.lease.tenant)));
+            let Some((left, right)) = both.filter(|(left, right)| left != right) else { continue };
+            for run in runs.iter().filter(|run| run.since > 0) {
+                let (Some(owner), Some(name)) = (owners.get(&run.part), &run.awaits) else { continue };
+                let other = match owner {
+                    owner if owner == left => right,
+                    owner if owner == right => left,
+                    _ => continue,
+                };
+                let others = parts.iter().filter(|part| part.customer == *other && part.seen);
+                others.for_each(|part| seek(part.id(), name, run.since));
+            }
+        }
+        let sought = sought.into_iter().map(|((part, name), since)| Sought { part, name: name.to_owned(), since });
+        let mut sought: Vec<Sought> = sought.collect();
+        sought.sort_unstable();
+        let mut brought: Vec<(Sought, Vec<Past>)> = sought.iter().map(|sought| (sought.clone(), Vec::new())).collect();
+        for Deed { sought, root, event } in self.store.deeds(self.scope, &sought).await? {
+            if is_awaited(event.kind) {
+                let properties = Body::read(event.kind, &event.body).properties;
+                let Event { message_id, name, occurred_at: at, .. } = event;
+                brought[sought].1.push(Past { root, message_id: message_id.into(), name, at, properties });
+            }
+        }
+        Ok(brought)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -11,6 +11,7 @@ use crate::check::{Surroundings, check};
 use crate::definition::{Definition, Reentry, Trigger};
 use crate::error::{Failure, StepError};
 use crate::nodes::Node;
+use crate::nodes::wait::Wait;
 use crate::parse::node_pointer;
 use crate::plan::{Graph, plan};
 use crate::state::{EMPTY, Kept};
@@ -25,6 +26,7 @@ pub struct Journey {
     start: String,
     graph: Graph,
     needs: Needs,
+    awaited: BTreeSet<String>,
     /// Exits whose reason is `converted`.
     converting: BTreeSet<String>,
 }
@@ -55,6 +57,7 @@ impl Journey {
             start: definition.start.clone(),
             graph: plan(definition, surroundings).map_err(|fault| vec![fault])?,
             needs: needs(definition),
+            awaited: awaited(definition),
             converting: converting(definition),
         })
     }
@@ -79,6 +82,11 @@ impl Journey {
     /// Whether a run that ends at this node has reached what the journey is for.
     pub fn converts_at(&self, node: &str) -> bool {
         self.converting.contains(node)
+    }
+
+    /// Names of events that its runs may wait for.
+    pub fn awaited(&self) -> impl Iterator<Item = &str> {
+        self.awaited.iter().map(String::as_str)
     }
 
     pub fn reentry(&self) -> Reentry {
@@ -109,6 +117,7 @@ impl Journey {
             step: 0,
             status: RunStatus::Waiting,
             awaits: None,
+            since: 0,
             due: None,
             state,
             started_at: trigger.at,
@@ -187,6 +196,14 @@ fn needs(definition: &Definition) -> Needs {
         }
     }
     needs
+}
+
+fn awaited(definition: &Definition) -> BTreeSet<String> {
+    let awaited = definition.nodes.values().filter_map(|node| match node {
+        Node::Wait(Wait::Until(until)) => Some(until.awaited.event.clone()),
+        _ => None,
+    });
+    awaited.collect()
 }
 
 fn converting(definition: &Definition) -> BTreeSet<String> {

@@ -42,6 +42,8 @@ pub struct Run {
     pub status: RunStatus,
     /// The event name that it waits for.
     pub awaits: Option<String>,
+    /// The place in the log at which its wait began: what happened behind it may end the wait.
+    pub since: i64,
     /// When its wait ends by time. The timer's id is the run's.
     pub due: Option<Timestamp>,
     /// What the journey keeps of the trigger and of what it made, as a JSON object; only what its graph uses.

@@ -44,6 +44,7 @@ struct Row {
     step: i64,
     status: i64,
     awaits: Option<String>,
+    since: i64,
     due: Option<i64>,
     state: String,
     started_at: i64,
@@ -61,7 +62,8 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT id, part_id, journey, version, node, step, status, awaits, due, state, started_at, ended_at, fault \
+            "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
+             fault \
              FROM runs WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) AND status = 0 ORDER BY id",
             scope.tenant().0,
             bulk::list(parts),
@@ -116,7 +118,8 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT id, part_id, journey, version, node, step, status, awaits, due, state, started_at, ended_at, fault \
+            "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
+             fault \
              FROM ",
         );
         if let Some(part) = filter.part {
@@ -147,7 +150,8 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT id, part_id, journey, version, node, step, status, awaits, due, state, started_at, ended_at, fault \
+            "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
+             fault \
              FROM runs WHERE tenant_id = $1 AND id = $2",
             scope.tenant().0,
             id.to_string(),
@@ -159,22 +163,22 @@ impl Store {
 pub(crate) fn run_rows(runs: &[Run]) -> Option<Bulk> {
     Rows::of(runs, |row, run| {
         row.id(run.id).id(run.part).text(&run.journey).int(run.version).text(&run.node).int(run.step);
-        row.int(run.status.code()).maybe_text(run.awaits.as_deref()).maybe_time(run.due).text(&run.state);
-        row.time(run.started_at).maybe_time(run.ended_at).maybe_text(run.fault.as_deref());
+        row.int(run.status.code()).maybe_text(run.awaits.as_deref()).int(run.since).maybe_time(run.due);
+        row.text(&run.state).time(run.started_at).maybe_time(run.ended_at).maybe_text(run.fault.as_deref());
     })
 }
 
 pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, awaits, due, state, started_at, \
+        "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, \
          ended_at, fault) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), \
-         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS TEXT), \
-         CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS TEXT) \
+         CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
+         CAST(value ->> 10 AS TEXT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS BIGINT), CAST(value ->> 13 AS TEXT) \
          FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
          node = excluded.node, step = excluded.step, status = excluded.status, awaits = excluded.awaits, \
-         due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault",
+         since = excluded.since, due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault",
         tenant.0,
         rows.json,
     )
@@ -239,6 +243,7 @@ fn run(row: Row) -> Result<Run, StoreError> {
         step: row.step,
         status: RunStatus::from_code(row.status).ok_or_else(|| corrupt("status of a run"))?,
         awaits: row.awaits,
+        since: row.since,
         due: maybe_time(row.due),
         state: row.state,
         started_at: time(row.started_at),

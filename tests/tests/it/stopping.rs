@@ -25,12 +25,12 @@ fn visitor(name: &str) -> Identity {
     Identity::new(Identity::ANONYMOUS_ID, name)
 }
 
-/// A cart is asked about after four hours, unless there is an order.
-fn cart(reentry: &str) -> Value {
+/// A cart is asked about after four hours, unless there is what it waits for.
+fn cart(reentry: &str, awaits: &Value) -> Value {
     json!({
         "trigger": {"event": "Cart"}, "reentry": reentry, "start": "wait",
         "nodes": {
-            "wait": {"type": "wait", "for": {"event": "Order"}, "timeout": "4h", "on_event": "bought", "on_timeout": "remind"},
+            "wait": {"type": "wait", "for": awaits, "timeout": "4h", "on_event": "bought", "on_timeout": "remind"},
             "remind": {"type": "send", "channel": "webhook", "purpose": "transactional", "content": {"event": "cart"}, "next": "done"},
             "bought": {"type": "exit", "reason": "converted"},
             "done": {"type": "exit"},
@@ -38,12 +38,12 @@ fn cart(reentry: &str) -> Value {
     })
 }
 
-async fn house(url: Option<String>, reentry: &str) -> House {
+async fn house(url: Option<String>, reentry: &str, awaits: &Value) -> House {
     let house = House::open(url).await;
     for plugin in guests::ours() {
         house.install(plugin, json!({ "url": "http://127.0.0.1:9/" })).await;
     }
-    house.publish("cart", cart(reentry)).await;
+    house.publish("cart", cart(reentry, awaits)).await;
     house
 }
 
@@ -90,11 +90,15 @@ async fn messages(house: &House) -> Vec<MessageStatus> {
 
 /// On SQLite in batches of each size, and on PostgreSQL.
 async fn everywhere(reentry: &'static str, check: impl AsyncFn(House, usize)) {
+    everywhere_with(reentry, &json!({"event": "Order"}), check).await;
+}
+
+async fn everywhere_with(reentry: &'static str, awaits: &Value, check: impl AsyncFn(House, usize)) {
     for batch in [1, 3, 37, 5_000] {
-        check(house(None, reentry).await, batch).await;
+        check(house(None, reentry, awaits).await, batch).await;
     }
     let server = Server::start().await.expect("PostgreSQL starts");
-    check(house(Some(server.database().await.expect("a database")), reentry).await, 37).await;
+    check(house(Some(server.database().await.expect("a database")), reentry, awaits).await, 37).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,6 +234,116 @@ async fn report_14_who_has_been_through_is_not_sent_to_again() {
         let expected = [(RunStatus::Done, "done"), (RunStatus::Stopped, "wait")];
         assert_eq!(ended(&runs(&house).await), expected, "batches of {batch}");
         assert_eq!(messages(&house).await.len(), 1, "batches of {batch}");
+    })
+    .await;
+}
+
+fn with(event: NewEvent, properties: &Value) -> NewEvent {
+    let mut body: Value = serde_json::from_str(&event.body).expect("a body");
+    body["properties"] = properties.clone();
+    NewEvent { body: body.to_string(), ..event }
+}
+
+/// What became of the only run: where it ended, how, and how many messages were made.
+async fn outcome(house: &House, batch: usize, events: Vec<NewEvent>) -> (RunStatus, String, usize) {
+    run(house, batch, events).await;
+    let runs = runs(house).await;
+    assert_eq!(runs.len(), 1);
+    (runs[0].status, runs[0].node.clone(), messages(house).await.len())
+}
+
+fn moved() -> (RunStatus, String, usize) {
+    (RunStatus::Done, "bought".to_owned(), 0)
+}
+
+fn reminded() -> (RunStatus, String, usize) {
+    (RunStatus::Done, "done".to_owned(), 1)
+}
+
+/// What one part of a person did while the other waited ends the wait, whichever of them waited, and through others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_15_what_the_other_part_did_meanwhile_ends_the_wait() {
+    let (a, b, u) = (visitor("a"), visitor("b"), user("u"));
+    everywhere("never", async |house, batch| {
+        let events =
+            vec![did(&house, &a, "Cart", 0), did(&house, &u, "Order", 1), was(&house, "u", "a", 2), clock(100)];
+        assert_eq!(outcome(&house, batch, events).await, moved(), "batches of {batch}");
+        assert_eq!(runs(&house).await[0].ended_at, Some(hour(2)), "at the place of what joined them");
+    })
+    .await;
+    everywhere("never", async |house, batch| {
+        let events =
+            vec![did(&house, &u, "Cart", 0), did(&house, &a, "Order", 1), was(&house, "u", "a", 2), clock(100)];
+        assert_eq!(outcome(&house, batch, events).await, moved(), "batches of {batch}");
+    })
+    .await;
+    everywhere("never", async |house, batch| {
+        let events = vec![
+            did(&house, &a, "Cart", 0),
+            did(&house, &b, "Order", 1),
+            was(&house, "u", "b", 2),
+            was(&house, "u", "a", 3),
+            clock(100),
+        ];
+        assert_eq!(outcome(&house, batch, events).await, moved(), "batches of {batch}, through another");
+    })
+    .await;
+    // An event that a rule caused counts like any other.
+    let awaits = json!({"event": "Tier Changed"});
+    everywhere_with("never", &awaits, async |house, batch| {
+        let order = with(did(&house, &u, "Order Completed", 1), &json!({"total": 900, "quantity": 1}));
+        let events = vec![did(&house, &a, "Cart", 0), order, was(&house, "u", "a", 2), clock(100)];
+        assert_eq!(outcome(&house, batch, events).await, moved(), "batches of {batch}, caused");
+    })
+    .await;
+}
+
+/// What was done before the wait began, what is history, and what the wait does not ask for, ends nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_15_only_what_was_done_meanwhile_counts() {
+    let (a, u) = (visitor("a"), user("u"));
+    everywhere("never", async |house, batch| {
+        let events = vec![
+            did(&house, &u, "Order", 0),
+            did(&house, &a, "Cart", 1),
+            NewEvent { historical: true, ..did(&house, &u, "Order", 2) },
+            did(&house, &u, "Other", 2),
+            was(&house, "u", "a", 3),
+            clock(100),
+        ];
+        assert_eq!(outcome(&house, batch, events).await, reminded(), "batches of {batch}");
+    })
+    .await;
+    let awaits = json!({"event": "Order", "match": [{"property": "cart", "equals": "cart"}]});
+    for (cart, expected) in [(1, moved()), (2, reminded())] {
+        everywhere_with("never", &awaits, async |house, batch| {
+            let events = vec![
+                with(did(&house, &a, "Cart", 0), &json!({"cart": 1})),
+                with(did(&house, &u, "Order", 1), &json!({"cart": cart})),
+                was(&house, "u", "a", 2),
+                clock(100),
+            ];
+            assert_eq!(outcome(&house, batch, events).await, expected, "batches of {batch}, an order of cart {cart}");
+        })
+        .await;
+    }
+}
+
+/// A journey that is paused when two become one goes on from it once it is resumed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_15_a_paused_journey_remembers_it() {
+    let (a, u) = (visitor("a"), user("u"));
+    everywhere("never", async |house, batch| {
+        let events = vec![
+            did(&house, &a, "Cart", 0),
+            did(&house, &u, "Order", 1),
+            change("journey.paused"),
+            was(&house, "u", "a", 2),
+            clock(90),
+            change("journey.resumed"),
+            clock(100),
+        ];
+        assert_eq!(outcome(&house, batch, events).await, moved(), "batches of {batch}");
     })
     .await;
 }

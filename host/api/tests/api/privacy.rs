@@ -86,6 +86,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         node: "quiet".to_owned(),
         step: 1,
         status,
+        since: 0,
         awaits: None,
         due,
         state: json!({"trigger": of("journey-state")}).to_string(),

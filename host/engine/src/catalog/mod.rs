@@ -62,6 +62,8 @@ pub struct Catalog {
     pub paused: HashSet<String>,
     /// Active versions that start at an event, by its name.
     pub starts: HashMap<String, Vec<Arc<Journey>>>,
+    /// Events that a run may wait for.
+    pub awaited: HashSet<String>,
     pub segments: Segments,
     /// What identities may be joined.
     pub policies: Arc<Policies>,
@@ -165,6 +167,7 @@ impl Catalog {
             if active.iter().any(|row| uses::starts(row, &version)) {
                 self.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
             }
+            self.awaited.extend(journey.awaited().map(str::to_owned));
             self.segments.also_needs(journey.needs());
             self.journeys.insert((version.journey, version.version), journey);
         }

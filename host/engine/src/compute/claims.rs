@@ -158,7 +158,6 @@ impl Batch<'_> {
     }
 
     fn join(&mut self, lane: usize, other: usize, claim: &Claim, claimed: PartId, now: Timestamp) {
-        let merges = &self.catalog.merges;
         if self.lanes[other].members.is_empty() {
             self.lanes[lane].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
             self.lanes[lane].standing.touch(self.catalog.segments.on_identity());
@@ -166,12 +165,18 @@ impl Batch<'_> {
         }
         let cluster = self.lanes[other].cluster;
         let moved = std::mem::replace(&mut self.lanes[other], Lane { cluster, ..Lane::default() });
+        let owed = self.meanwhile_of(lane, &moved);
         for member in &moved.members {
             self.homes.insert(member.part.id(), lane);
         }
         self.homes.insert(claimed, lane);
+        let merges = &self.catalog.merges;
         self.lanes[lane].join(moved, merges, &self.catalog.segments, now);
         self.keep_one_run(lane, now);
+        match owed {
+            Some(owed) => self.lanes[lane].owed.extend(owed),
+            None => self.lanes[lane].stall(),
+        }
         self.tally.joined += 1;
     }
 

@@ -123,7 +123,7 @@ impl Links {
         let mut clusters = Vec::with_capacity(lanes.len());
         for (index, lane) in lanes.iter_mut().enumerate() {
             if self.0.contains_key(&index) {
-                lane.cluster = self.root(index);
+                (lane.cluster, lane.linked) = (self.root(index), true);
                 many.entry(lane.cluster).or_default().push(index);
             } else {
                 clusters.push(Cluster::One(index));

@@ -11,6 +11,7 @@ use openhub_store::Entry;
 
 use super::Fire;
 use super::event::Happening;
+use super::meanwhile::{Owed, Past};
 use super::place::Place;
 use super::segments::{Standing, wake_timer};
 use super::typed::Refused;
@@ -97,6 +98,16 @@ pub struct Lane {
     pub known_by: Option<PartId>,
     /// One of its items lacks what only another attempt has.
     pub stalled: bool,
+    /// Whether the batch may join it to others.
+    pub linked: bool,
+    /// The place in the log that its item has reached: the event's, or that of the last event before a timer.
+    pub position: i64,
+    /// Where the event stands that the item under way is, or goes back to; none for a timer.
+    pub root: Option<i64>,
+    /// What it did in this batch that a run may wait for, if it may be joined.
+    pub done: Vec<Arc<Past>>,
+    /// What its runs missed, until they are moved by it.
+    pub owed: Vec<Owed>,
 }
 
 impl Lane {
@@ -275,6 +286,10 @@ impl Lane {
         self.arrived.make_contiguous().sort_by_key(|event| event.position);
         self.caused.append(&mut other.caused);
         self.kept.append(&mut other.kept);
+        self.done.append(&mut other.done);
+        self.done.sort_by_key(|past| past.root);
+        self.owed.append(&mut other.owed);
+        self.linked |= other.linked;
         self.standing.join(other.standing, segments, now);
         self.changed = true;
         if self.members.iter().any(|member| member.part.state.is_some()) {

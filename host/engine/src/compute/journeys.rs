@@ -193,7 +193,7 @@ impl Batch<'_> {
     }
 
     /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
-    fn drive(&mut self, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str, depth: u8) {
+    pub(super) fn drive(&mut self, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str, depth: u8) {
         let catalog = self.catalog;
         let tracked = &self.lanes[lane].runs[run];
         let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
@@ -201,6 +201,7 @@ impl Batch<'_> {
         loop {
             let step = {
                 let lane = &mut self.lanes[lane];
+                let here = lane.position;
                 let asked = lane.asked(catalog);
                 let Some(customer) = &lane.customer else { return };
                 let identities: Vec<&Identity> = lane.members.iter().map(|member| &member.part.identity).collect();
@@ -209,6 +210,9 @@ impl Batch<'_> {
                 let tracked = &mut lane.runs[run];
                 let step = journey.advance(&mut tracked.run, input, &facts);
                 tracked.changed |= step.next != Next::Ignored;
+                if !step.entered.is_empty() && tracked.run.awaits.is_some() {
+                    tracked.run.since = here;
+                }
                 step
             };
             if let Some(fault) = step.fault {

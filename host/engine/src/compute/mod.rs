@@ -12,6 +12,7 @@ mod course;
 mod customer;
 mod event;
 mod journeys;
+mod meanwhile;
 mod objects;
 mod place;
 mod plan;
@@ -32,7 +33,7 @@ use openhub_model::identity::{Marker, Part};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, CustomerFacts, Entry, Judged, Tombstone};
+use openhub_store::{Changes, CustomerFacts, Entry, Judged, Sought, Tombstone};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
@@ -41,6 +42,7 @@ use crate::held::Known;
 pub use claims::{PROPOSED, REFUSED};
 pub use course::{Course, Order};
 pub use event::{Happening, Only};
+pub use meanwhile::{Past, is_awaited};
 pub use place::Place;
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, Retries};
@@ -70,6 +72,8 @@ pub struct Input {
     pub facts: Vec<(PartId, CustomerFacts)>,
     /// Stored objects that an earlier attempt asked for; none where there is no such object.
     pub objects: HashMap<(String, String), Option<Object>>,
+    /// What customers whom an event may join did while a run of the other waited for it.
+    pub deeds: Vec<(Sought, Vec<Past>)>,
     /// Events that are not computed, because they name a suppressed identity.
     pub silenced: Vec<Tombstone>,
 }

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use openhub_model::identity::Marker;
 use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Origin, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
-use openhub_store::{Changes, Decision, NewFault, NewMatch};
+use openhub_store::{Changes, Decision, NewFault, NewMatch, Sought};
 use serde_json::Value;
 
 use super::claims::Claims;
@@ -13,6 +13,7 @@ use super::course::{Course, Order, Spent};
 use super::customer::{Item, Lane, Member, Tracked};
 use super::event::{Happening, Only};
 use super::journeys::Traces;
+use super::meanwhile::Meanwhile;
 use super::objects::Request;
 use super::place::Place;
 use super::segments::{Moment, wake_timer};
@@ -42,6 +43,8 @@ pub enum Stop {
 pub struct Lacks {
     /// Stored objects that LOAD did not bring.
     pub objects: Vec<(String, String)>,
+    /// What customers did whom it joins.
+    pub deeds: Vec<Sought>,
     /// Customers who touch the same object.
     pub links: Vec<(PartId, PartId)>,
     /// What stands before this has to be committed first: only the database knows whether it may be.
@@ -50,7 +53,7 @@ pub struct Lacks {
 
 impl Lacks {
     fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.links.is_empty() && self.before.is_none()
+        self.objects.is_empty() && self.deeds.is_empty() && self.links.is_empty() && self.before.is_none()
     }
 }
 
@@ -72,6 +75,7 @@ pub struct Batch<'a> {
     pub(super) lanes: Vec<Lane>,
     pub(super) homes: Homes,
     pub(super) claims: Claims,
+    pub(super) meanwhile: Meanwhile,
     pub(super) matches: Vec<NewMatch>,
     pub(super) decisions: Vec<Decision>,
     pub(super) objects: Objects,
@@ -176,7 +180,10 @@ impl<'a> Batch<'a> {
         }
         let active = match course.order {
             Order::Waves => links.clusters(&mut lanes),
-            Order::Serial => vec![Cluster::serial(lanes.len())],
+            Order::Serial => {
+                lanes.iter_mut().for_each(|lane| lane.linked = true);
+                vec![Cluster::serial(lanes.len())]
+            }
         };
         let mut objects = Objects::default();
         for (key, stored) in input.objects {
@@ -193,6 +200,7 @@ impl<'a> Batch<'a> {
             lanes,
             homes,
             claims: Claims::stored(input.claims),
+            meanwhile: Meanwhile::of(input.deeds),
             matches: Vec::new(),
             decisions: Vec::new(),
             objects,
@@ -279,6 +287,7 @@ impl<'a> Batch<'a> {
         self.spent.items += wave.len() as u64;
         for (lane, item) in &mut wave {
             self.furthest = self.furthest.max(self.lanes[*lane].place);
+            self.locate(*lane, item);
             self.lanes[*lane].standing.begins();
             if let Item::Event(event) = item {
                 self.absorb(*lane, event);
@@ -291,6 +300,7 @@ impl<'a> Batch<'a> {
                 Item::Event(event) => {
                     self.tally.events += 1;
                     self.assess(*lane, Moment::of(event));
+                    self.make_up(*lane, event);
                     self.meet_event(*lane, event);
                 }
                 Item::Timer(run, due) => {
@@ -326,7 +336,31 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+        self.note_done(wave);
         Ok(true)
+    }
+
+    /// Notes how far in the log a customer's item is.
+    fn locate(&mut self, lane: usize, item: &Item) {
+        let state = &mut self.lanes[lane];
+        match item {
+            Item::Event(event) if event.arrived() => {
+                (state.position, state.root) = (event.position, Some(event.position))
+            }
+            // It goes back to the item before.
+            Item::Event(_) => {}
+            Item::Timer(..) | Item::Wake(_) => {
+                let place = state.place;
+                let before = self.log.partition_point(|(position, _, bound)| Place::event(*bound, *position) < place);
+                let last = before.checked_sub(1).map(|last| self.log[last].0);
+                (state.position, state.root) = (last.unwrap_or(self.plan.before.1), None);
+            }
+        }
+    }
+
+    /// The position behind which the batch begins.
+    pub(super) fn begins_behind(&self) -> i64 {
+        self.plan.before.1
     }
 
     /// Where the tenant stands after what was done.

@@ -7,7 +7,7 @@ mod exit;
 mod object;
 mod send;
 mod update;
-mod wait;
+pub(crate) mod wait;
 
 use openhub_model::{Fault, Span};
 use serde::Serialize;

@@ -179,6 +179,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         step: 1,
         status: RunStatus::Waiting,
         awaits: Some("Order Completed".into()),
+        since: 0,
         due: Some(at(50)),
         state: r#"{"trigger":"m"}"#.into(),
         started_at: at(3),

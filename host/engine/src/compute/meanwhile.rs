@@ -1,0 +1,149 @@
+//! What one customer did while a run of another waited for it, where the two turn out to be one: the run is moved by it, in
+//! the order of the log, at the place of what joined them.
+//!
+//! What was done in earlier batches is stored, and LOAD brings it for the customers whom an event may join. What was done in
+//! this batch is noted as it is done, of customers whom the batch may join.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use openhub_journey::{Input, Moment};
+use openhub_model::{EventKind, Id, PartId, Timestamp};
+use openhub_store::Sought;
+use serde_json::Value;
+
+use super::customer::{Item, Lane};
+use super::event::Happening;
+use super::wave::{Batch, Turn};
+
+/// An event that a run may have waited for.
+#[derive(Debug)]
+pub struct Past {
+    /// Where what it goes back to stands in the log.
+    pub root: i64,
+    pub message_id: Arc<str>,
+    pub name: String,
+    pub at: Timestamp,
+    pub properties: Value,
+}
+
+/// What was done before the batch, as far as it was asked for.
+#[derive(Default)]
+pub struct Meanwhile(HashMap<(PartId, String), (i64, Vec<Arc<Past>>)>);
+
+impl Meanwhile {
+    pub fn of(brought: Vec<(Sought, Vec<Past>)>) -> Meanwhile {
+        let brought = brought.into_iter();
+        let by_part = brought.map(|(Sought { part, name, since }, past)| {
+            ((part, name), (since, past.into_iter().map(Arc::new).collect()))
+        });
+        Meanwhile(by_part.collect())
+    }
+
+    /// What a part did behind a position; none if that is not known.
+    fn since(&self, sought: &Sought) -> Option<&[Arc<Past>]> {
+        let (since, past) = self.0.get(&(sought.part, sought.name.clone()))?;
+        (*since <= sought.since).then_some(past)
+    }
+}
+
+/// A run that waits for an event.
+struct Waits {
+    run: Id,
+    name: String,
+    since: i64,
+}
+
+/// What a run has to make up for.
+pub struct Owed {
+    run: Id,
+    past: Arc<Past>,
+}
+
+/// Whether runs wait for events of this kind.
+pub fn is_awaited(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Track | EventKind::Page | EventKind::Screen)
+}
+
+impl Lane {
+    /// The runs that wait for an event. Of those that waited before this was noted it is not known since when.
+    fn waiting_for(&self) -> Vec<Waits> {
+        let waiting = self.runs.iter().filter(|tracked| tracked.waits() && tracked.run.since > 0);
+        let waiting = waiting.filter_map(|tracked| {
+            let name = tracked.run.awaits.clone()?;
+            Some(Waits { run: tracked.run.id, name, since: tracked.run.since })
+        });
+        waiting.collect()
+    }
+}
+
+impl Batch<'_> {
+    /// What the runs of either missed of what the other did. None if it is not known, and asked for.
+    pub(super) fn meanwhile_of(&mut self, lane: usize, other: &Lane) -> Option<Vec<Owed>> {
+        let own = std::mem::take(&mut self.lanes[lane]);
+        let lacks = self.lacks.deeds.len();
+        let mut owed = self.missed(&own.waiting_for(), other);
+        owed.append(&mut self.missed(&other.waiting_for(), &own));
+        self.lanes[lane] = own;
+        (self.lacks.deeds.len() == lacks).then_some(owed)
+    }
+
+    /// What `other` did behind the beginning of these waits. What is not known is asked for.
+    fn missed(&mut self, waits: &[Waits], other: &Lane) -> Vec<Owed> {
+        let (mut owed, begins) = (Vec::new(), self.begins_behind());
+        for Waits { run, name, since } in waits {
+            let mut owe = |past: &Arc<Past>| {
+                if past.name == *name && past.root > *since {
+                    owed.push(Owed { run: *run, past: past.clone() });
+                }
+            };
+            // Who was met in this batch first has done nothing before.
+            let known = other.members.iter().filter(|member| member.part.seen && member.part.age.position <= begins);
+            for member in known {
+                let sought = Sought { part: member.part.id(), name: name.clone(), since: *since };
+                match self.meanwhile.since(&sought) {
+                    Some(past) => past.iter().for_each(&mut owe),
+                    None => self.lacks.deeds.push(sought),
+                }
+            }
+            other.done.iter().for_each(owe);
+        }
+        owed
+    }
+
+    /// Moves the runs of a customer who has just been joined by what they missed.
+    pub(super) fn make_up(&mut self, lane: usize, event: &Happening) {
+        let mut owed = std::mem::take(&mut self.lanes[lane].owed);
+        owed.sort_by_key(|owed| (owed.past.root, owed.run));
+        for Owed { run, past } in owed {
+            let found = self.lanes[lane].runs.iter().position(|tracked| {
+                tracked.run.id == run
+                    && tracked.waits()
+                    && tracked.run.awaits.as_deref() == Some(&*past.name)
+                    && tracked.run.since < past.root
+            });
+            let Some(run) = found else { continue };
+            let Past { message_id, name, at, properties, .. } = &*past;
+            let moment = Moment { message_id, name, at: *at, properties };
+            let input = match self.lanes[lane].runs[run].held {
+                true => Input::Remember(&moment),
+                false => Input::Event(&moment),
+            };
+            self.drive(lane, run, input, event.now, message_id, event.depth);
+        }
+    }
+
+    /// Notes what the customers of a wave did whom a later item may join to others.
+    pub(super) fn note_done(&mut self, wave: Vec<Turn>) {
+        for (lane, item) in wave {
+            let Item::Event(event) = item else { continue };
+            let found = &mut self.lanes[lane];
+            let Some(root) = found.root.filter(|_| found.linked) else { continue };
+            if event.historical || !event.triggers() || !self.catalog.awaited.contains(&event.name) {
+                continue;
+            }
+            let Happening { message_id, name, at, properties, .. } = *event;
+            found.done.push(Arc::new(Past { root, message_id, name, at, properties }));
+        }
+    }
+}
