@@ -235,7 +235,9 @@ impl House {
         let customers: Vec<String> = customers.iter().map(|customer| format!("{customer:?}")).collect();
         let runs = RunFilter { limit: PAGE, ..RunFilter::default() };
         let runs = self.store.runs(&self.scope, &runs).await.expect("runs");
-        let runs: Vec<String> = runs.iter().map(|run| format!("{run:?}")).collect();
+        // Places in the log depend on where commits fall, since what they cause is appended.
+        let runs = runs.into_iter().map(|run| openhub_model::run::Run { since: 0, ..run });
+        let runs: Vec<String> = runs.map(|run| format!("{run:?}")).collect();
         let coupons = ObjectFilter { kind: "coupon".into(), limit: PAGE, ..ObjectFilter::default() };
         let coupons = self.store.objects(&self.scope, &coupons).await.expect("objects");
         let coupons = coupons.into_iter().map(|mut object| {

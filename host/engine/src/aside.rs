@@ -90,6 +90,7 @@ impl Lane {
             catalog,
             needs: &[],
             sought: &[],
+            values: &[],
             ahead: None,
             held,
             marker,

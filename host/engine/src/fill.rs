@@ -147,6 +147,7 @@ impl Lane {
             catalog,
             needs: &[],
             sought: &[],
+            values: &[],
             ahead: None,
             held,
             marker,

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use hashbrown::HashSet;
 use openhub_model::run::Timer;
 use openhub_model::{Event, Id, PartId, Timestamp};
-use openhub_store::{Lease, Prepared, Scope, Sought, StoreError};
+use openhub_store::{Lease, Prepared, Scope, Sought, StoreError, Unique};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
 use crate::aside::{ATTEMPTS, Reason};
 use crate::catalog::{Catalog, EntryFault, Unfilled};
-use crate::compute::{Course, Input, Made, Order, Output, Place, Retries, Stop, Tally, compute};
+use crate::compute::{Course, Input, Made, Order, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::gather::{self, Courtesy};
@@ -52,11 +52,10 @@ pub struct Lane {
     retries: Retries,
     needs: Vec<(String, String)>,
     sought: Vec<Sought>,
+    values: Vec<Unique>,
     /// Customers whose items the attempt takes in the order of the log, since they touch the same object.
     links: Vec<(PartId, PartId)>,
     order: Order,
-    /// Where it ends, since what stands before has to be committed first.
-    before: Option<Place>,
     /// How often the attempt was made again for what it lacked.
     again: u32,
     /// The next batch may be waited for until then.
@@ -92,9 +91,9 @@ impl Lane {
             retries: Retries::default(),
             needs: Vec::new(),
             sought: Vec::new(),
+            values: Vec::new(),
             links: Vec::new(),
             order: Order::Waves,
-            before: None,
             again: 0,
             gathers: None,
             refused: Vec::new(),
@@ -250,9 +249,8 @@ impl Lane {
             }
             let lease = match committed {
                 Ok(lease) => lease,
-                Err(EngineError::Store(StoreError::UniqueConflict(keys))) => {
-                    let taken = keys.iter().map(|key| (key.kind.clone(), key.key.clone()));
-                    if self.retries.spend_first(&made, taken) {
+                Err(EngineError::Store(StoreError::UniqueConflict(clashes))) => {
+                    if self.retries.spend_first(&made, &clashes) {
                         return Ok(Progress::Moved);
                     }
                     return self.rerun();
@@ -338,10 +336,12 @@ impl Lane {
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
         let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
         let sought: &[Sought] = if ahead.is_none() { &self.sought } else { &[] };
+        let values: &[Unique] = if ahead.is_none() { &self.values } else { &[] };
         let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let next = Reader { store, scope, lease, catalog, needs, sought, ahead, held, marker, moves: Moves::Yes }
-            .next(limit, now)
-            .await?;
+        let next =
+            Reader { store, scope, lease, catalog, needs, sought, values, ahead, held, marker, moves: Moves::Yes }
+                .next(limit, now)
+                .await?;
         Ok(match next {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
@@ -365,12 +365,12 @@ impl Lane {
         let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Stopping)?;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
-        let (order, links, before, stop) = (self.order, self.links.clone(), self.before, self.stop.clone());
+        let (order, links, stop) = (self.order, self.links.clone(), self.stop.clone());
         let computed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let fire = input.plan.fire;
             let is_cancelled = || stop.is_cancelled();
-            let course = Course { before, ..Course::of(order, &links, &is_cancelled) };
+            let course = Course::of(order, &links, &is_cancelled);
             let mut output = compute(*input, &catalog, &retries, &course)?;
             let disarmed: HashSet<Id> = output.changes.disarmed.iter().map(|timer| timer.id).collect();
             // What fired and belongs to nobody any more would be due for ever.
@@ -419,7 +419,7 @@ impl Lane {
         self.needs.clear();
         self.sought.clear();
         self.links.clear();
-        self.before = None;
+        self.values.clear();
         self.again = 0;
         if !self.retries.is_empty() {
             self.retries = Retries::default();
@@ -444,9 +444,7 @@ impl Lane {
                 self.needs.extend(lacks.objects);
                 self.sought.extend(lacks.deeds);
                 self.links.extend(lacks.links);
-                if let Some(before) = lacks.before {
-                    (self.before, self.order) = (Some(before), Order::Serial);
-                }
+                self.values.extend(lacks.values);
                 self.again += 1;
                 // One item at a time, nobody needs to be linked; and a smaller batch lacks less.
                 if self.again > SERIAL_AFTER {

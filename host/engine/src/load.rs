@@ -8,7 +8,7 @@ use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
 use openhub_model::run::{Run, Timer};
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
-use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError};
+use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError, Unique};
 
 use crate::EngineError;
 use crate::ahead::Ahead;
@@ -50,6 +50,8 @@ pub struct Reader<'a> {
     pub needs: &'a [(String, String)],
     /// What it asked for of what customers did.
     pub sought: &'a [Sought],
+    /// And of who has unique values.
+    pub values: &'a [Unique],
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead>,
     pub held: &'a Mutex<Held>,
@@ -164,6 +166,7 @@ impl Reader<'_> {
         if !self.needs.is_empty() {
             objects = self.objects().await?;
         }
+        let holders = self.holders().await?;
         let deeds = self.deeds(&pairs, &parts, &runs).await?;
         let tenant = self.lease.tenant;
         Ok(Input {
@@ -180,9 +183,18 @@ impl Reader<'_> {
             entries,
             facts,
             objects,
+            holders,
             deeds,
             silenced,
         })
+    }
+
+    async fn holders(&self) -> Result<Vec<(Unique, Option<String>)>, StoreError> {
+        let stored: HashMap<Unique, String> = match self.values {
+            [] => return Ok(Vec::new()),
+            values => self.store.holders(self.scope, values).await?.into_iter().collect(),
+        };
+        Ok(self.values.iter().map(|value| (value.clone(), stored.get(value).cloned())).collect())
     }
 
     /// What customers whom an event may join did while a run of the other waited for it. Ahead of a commit that cannot be

@@ -21,6 +21,14 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// An object that could not be written, since another one has what it would have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Clash {
+    pub object: ObjectKey,
+    /// The unique field and its value; none for the object's own key.
+    pub value: Option<(String, String)>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database was written by a newer version of the hub.
@@ -50,7 +58,7 @@ pub enum StoreError {
     Moved,
     /// These incoming objects have a key or a unique value that exists already; nothing was written.
     #[error("{} objects have a key or a unique value that exists already", .0.len())]
-    UniqueConflict(Vec<ObjectKey>),
+    UniqueConflict(Vec<Clash>),
     /// These objects are not at the version before the one that was to be written; nothing was written.
     #[error("{} objects have been changed by someone else meanwhile", .0.len())]
     VersionConflict(Vec<ObjectKey>),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::bulk::{Bulk, Rows};
 use crate::connection::{execute, fetch_all};
-use crate::error::{ObjectKey, StoreError};
+use crate::error::{Clash, ObjectKey, StoreError};
 use crate::objects::ObjectChange;
 use crate::writer::Tx;
 
@@ -19,7 +19,7 @@ pub(crate) struct ObjectWrites {
     cleared: Option<Bulk>,
     uniques: Option<Bulk>,
     /// Objects of this batch that share a key or a unique value with an earlier one of it.
-    doubled: Vec<ObjectKey>,
+    doubled: Vec<Clash>,
     /// All that are created or replaced.
     keys: Vec<ObjectKey>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
                 };
                 let is_new = replaced.is_none();
                 if is_new && !keys.insert((&object.kind, &object.key)) {
-                    doubled.push(ObjectKey::new(&object.kind, &object.key));
+                    doubled.push(Clash { object: ObjectKey::new(&object.kind, &object.key), value: None });
                 }
                 let rows = if is_new { &mut creates } else { &mut replaces };
                 rows.add(|row| {
@@ -56,7 +56,8 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
                 }
                 for (field, value) in unique {
                     if !values.insert((&object.kind, field, value)) {
-                        doubled.push(ObjectKey::new(&object.kind, &object.key));
+                        let value = Some((field.clone(), value.clone()));
+                        doubled.push(Clash { object: ObjectKey::new(&object.kind, &object.key), value });
                     }
                     uniques.add(|row| {
                         row.text(&object.kind).text(field).text(value).text(&object.key);
@@ -181,31 +182,36 @@ async fn stale(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk, find: &'static st
 async fn taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> StoreError {
     match find_taken(tx, tenant, writes).await {
         // Nothing was in the way before this piece of work: an earlier part of it is.
-        Ok(keys) if keys.is_empty() => StoreError::UniqueConflict(writes.keys.clone()),
-        Ok(keys) => StoreError::UniqueConflict(object_keys(keys)),
+        Ok(found) if found.is_empty() => {
+            let all = writes.keys.iter().map(|object| Clash { object: object.clone(), value: None });
+            StoreError::UniqueConflict(all.collect())
+        }
+        Ok(found) => StoreError::UniqueConflict(found),
         Err(error) => error,
     }
 }
 
-async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> Result<Keys, StoreError> {
+async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) -> Result<Vec<Clash>, StoreError> {
     tx.rewind(tenant).await?;
-    let mut keys = Keys::new();
+    let mut found = Vec::new();
     if let Some(rows) = &writes.creates {
-        keys.extend(fetch_all!(
+        let keys = fetch_all!(
             tx.conn(),
             (String, String),
             "SELECT kind, key FROM objects WHERE tenant_id = $1 \
              AND (kind, key) IN (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
             tenant.0,
             &rows.json,
-        )?);
+        )?;
+        found.extend(object_keys(keys).into_iter().map(|object| Clash { object, value: None }));
     }
     if let Some(rows) = &writes.uniques {
         let cleared = writes.cleared.as_ref().map_or("[]", |rows| &rows.json);
-        keys.extend(fetch_all!(
+        let values = fetch_all!(
             tx.conn(),
-            (String, String),
-            "SELECT CAST(wanted.value ->> 0 AS TEXT), CAST(wanted.value ->> 3 AS TEXT) FROM jsonb_each($2) AS wanted \
+            (String, String, String, String),
+            "SELECT CAST(wanted.value ->> 0 AS TEXT), CAST(wanted.value ->> 3 AS TEXT), \
+             CAST(wanted.value ->> 1 AS TEXT), CAST(wanted.value ->> 2 AS TEXT) FROM jsonb_each($2) AS wanted \
              JOIN object_uniques ON object_uniques.tenant_id = $1 \
              AND object_uniques.kind = CAST(wanted.value ->> 0 AS TEXT) \
              AND object_uniques.field = CAST(wanted.value ->> 1 AS TEXT) \
@@ -215,9 +221,15 @@ async fn find_taken(tx: &mut Tx<'_>, tenant: TenantId, writes: &ObjectWrites) ->
             tenant.0,
             &rows.json,
             cleared,
-        )?);
+        )?;
+        found.extend(
+            values.into_iter().map(|(kind, key, field, value)| Clash {
+                object: ObjectKey { kind, key },
+                value: Some((field, value)),
+            }),
+        );
     }
-    Ok(keys)
+    Ok(found)
 }
 
 fn object_keys(mut keys: Keys) -> Vec<ObjectKey> {

@@ -60,6 +60,9 @@ struct Row {
     cause: String,
 }
 
+/// A unique field's value: type, field, value.
+pub type Unique = (String, String, String);
+
 impl Store {
     /// Objects by `(kind, key)`.
     pub async fn objects_by_key(&self, scope: &Scope, keys: &[(String, String)]) -> Result<Vec<Object>, StoreError> {
@@ -103,6 +106,25 @@ impl Store {
             &values.json,
         );
         Ok(rows.into_iter().map(|(field,)| field).collect())
+    }
+
+    /// Which objects have these values of unique fields: `(type, field, value)`, and the object's key.
+    pub async fn holders(&self, scope: &Scope, values: &[Unique]) -> Result<Vec<(Unique, String)>, StoreError> {
+        let Some(values) = Rows::of(values, |row, (kind, field, value)| {
+            row.text(kind).text(field).text(value);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let rows = select!(
+            self,
+            scope,
+            (String, String, String, String),
+            "SELECT kind, field, content, object_key FROM object_uniques WHERE tenant_id = $1 AND (kind, field, content) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM jsonb_each($2))",
+            scope.tenant().0,
+            &values.json,
+        );
+        Ok(rows.into_iter().map(|(kind, field, value, key)| ((kind, field, value), key)).collect())
     }
 
     pub async fn object(&self, scope: &Scope, kind: &str, key: &str) -> Result<Option<Object>, StoreError> {

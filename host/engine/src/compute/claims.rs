@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::customer::Lane;
 use super::event::Happening;
+use super::rules::By;
 use super::wave::Batch;
 use crate::body::{self, Body};
 
@@ -150,7 +151,7 @@ impl Batch<'_> {
                         "kind": claim.identity.kind, "value": claim.identity.value, "reason": refusal.name(),
                         "customer": owner.map(|owner| owner.to_string()),
                     });
-                    self.cause(lane, event, ("openhub", "identity"), ordinal, REFUSED.into(), properties, None);
+                    self.cause(lane, event, By::of("openhub", "identity"), ordinal, REFUSED.into(), properties, None);
                 }
                 self.claims.make(Claim { status: ClaimStatus::Refused(refusal), ..claim });
             }

@@ -5,8 +5,6 @@
 
 use openhub_model::PartId;
 
-use super::place::Place;
-
 /// What an attempt may do before it commits.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
@@ -39,8 +37,6 @@ pub struct Course<'a> {
     pub budget: Budget,
     /// Customers whom an earlier attempt saw touch the same object: their items are taken in the order of the log.
     pub links: &'a [(PartId, PartId)],
-    /// The attempt ends before this place, if it has begun by then.
-    pub before: Option<Place>,
     /// Whether the attempt is given up.
     pub is_cancelled: &'a dyn Fn() -> bool,
 }
@@ -48,7 +44,7 @@ pub struct Course<'a> {
 impl<'a> Course<'a> {
     pub fn of(order: Order, links: &'a [(PartId, PartId)], is_cancelled: &'a dyn Fn() -> bool) -> Course<'a> {
         let budget = if order == Order::Serial { Budget::SERIAL } else { Budget::BATCH };
-        Course { order, budget, links, before: None, is_cancelled }
+        Course { order, budget, links, is_cancelled }
     }
 
     /// Without an end: of what has no items.

@@ -111,7 +111,7 @@ impl Batch<'_> {
 
     pub(super) fn meet_answer(&mut self, answer: Answer) {
         let Asker::Run(run) = answer.asker else { return };
-        let cause = self.lanes[answer.lane].runs[run].run.id.to_string();
+        let cause = answer.cause;
         match &answer.result {
             Ok((key, fields)) => {
                 self.drive(answer.lane, run, Input::ObjectAccepted { key, fields }, answer.now, &cause, answer.depth);

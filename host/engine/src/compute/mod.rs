@@ -33,7 +33,7 @@ use openhub_model::identity::{Marker, Part};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, Event, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, CustomerFacts, Entry, Judged, Sought, Tombstone};
+use openhub_store::{Changes, CustomerFacts, Entry, Judged, Sought, Tombstone, Unique};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
@@ -72,6 +72,8 @@ pub struct Input {
     pub facts: Vec<(PartId, CustomerFacts)>,
     /// Stored objects that an earlier attempt asked for; none where there is no such object.
     pub objects: HashMap<(String, String), Option<Object>>,
+    /// Which stored object has a unique value that an earlier attempt asked about, if one has.
+    pub holders: Vec<(Unique, Option<String>)>,
     /// What customers whom an event may join did while a run of the other waited for it.
     pub deeds: Vec<(Sought, Vec<Past>)>,
     /// Events that are not computed, because they name a suppressed identity.

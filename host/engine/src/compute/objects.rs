@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashSet;
 use openhub_model::identity::Authority;
 use openhub_model::manifest::ObjectShape;
-use openhub_model::{Fault, Id, Object, Origin, PartId};
+use openhub_model::{Fault, Object, Origin, PartId};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Now;
 use super::bisect::bisect;
 use super::retry::RequestKey;
-use super::slots::Unseen;
+use super::rules::By;
 use super::wave::{Batch, Stop};
 use crate::catalog::ObjectType;
 use crate::objects::{belongs_to, conform, uniques};
@@ -49,7 +49,7 @@ pub struct Request {
     pub now: Now,
     /// Of the event behind it.
     pub depth: u8,
-    /// `message_id` of the event behind it.
+    /// `message_id` of the event behind it; of a run that time has moved, the run's id.
     pub cause: String,
 }
 
@@ -62,6 +62,8 @@ pub struct Answer {
     pub asker: Asker,
     pub now: Now,
     pub depth: u8,
+    /// Of the request.
+    pub cause: String,
     /// The object's type, if it was changed.
     pub kind: Option<String>,
     pub result: Answered,
@@ -288,14 +290,9 @@ impl Batch<'_> {
         self.spent.bytes += accepted.fields.len() as u64;
         let after = object.as_ref().and_then(|object| object.part);
         let place = self.lanes[request.lane].place;
-        match self.objects.put(&slot, object, shape, (place, request.key)) {
-            None => {}
-            Some(Unseen::Object(key)) => self.lacks.objects.push(key),
-            Some(Unseen::Value) => {
-                let item = place.item();
-                self.lacks.before = Some(self.lacks.before.map_or(item, |before| before.min(item)));
-            }
-        }
+        let unseen = self.objects.put(&slot, object, shape, (place, request.key));
+        self.lacks.objects.extend(unseen.object);
+        self.lacks.values.extend(unseen.values);
         for owner in [before, after.filter(|after| Some(*after) != before)].into_iter().flatten() {
             self.learn_of_another(request.lane, owner, &slot);
         }
@@ -308,9 +305,7 @@ impl Batch<'_> {
             return;
         }
         let cause = super::event::Happening {
-            message_id: Id::named(&[request.cause.as_bytes(), request.key.0.as_bytes(), &request.key.1.to_le_bytes()])
-                .to_string()
-                .into(),
+            message_id: request.cause.as_str().into(),
             part: request.part,
             authority: Authority::Browser,
             kind: openhub_model::EventKind::Object,
@@ -329,7 +324,8 @@ impl Batch<'_> {
         };
         for (ordinal, (name, properties)) in events.into_iter().enumerate() {
             let properties = serde_json::from_str(&properties).unwrap_or_default();
-            self.cause(request.lane, &cause, ("object", &shape.name), ordinal as u32, name, properties, None);
+            let by = By::check(&shape.name, request.key);
+            self.cause(request.lane, &cause, by, ordinal as u32, name, properties, None);
         }
     }
 }
@@ -343,7 +339,8 @@ enum Accept {
 
 fn answered(request: Request, result: Answered) -> Answer {
     let kind = result.is_ok().then_some(request.kind);
-    Answer { lane: request.lane, asker: request.asker, now: request.now, depth: request.depth, kind, result }
+    let Request { lane, asker, now, depth, cause, .. } = request;
+    Answer { lane, asker, now, depth, cause, kind, result }
 }
 
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {

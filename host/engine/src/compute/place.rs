@@ -44,16 +44,6 @@ impl Place {
         if next > self { next } else { self.follows() }
     }
 
-    /// Whether both are of one item of the log, with what it causes.
-    pub fn is_of_item(self, other: Place) -> bool {
-        self.item() == other.item()
-    }
-
-    /// Of the item itself, if this is what it causes.
-    pub fn item(self) -> Place {
-        Place { step: 0, ..self }
-    }
-
     /// The place of what this causes.
     pub fn follows(self) -> Place {
         Place { step: self.step.saturating_add(1), ..self }

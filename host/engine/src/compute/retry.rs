@@ -3,14 +3,23 @@
 
 use hashbrown::HashMap;
 use openhub_model::Id;
+use openhub_store::Clash;
 
 use super::place::Place;
 
 /// Who asks for an object: a run at its step, or an event's rule at its ordinal.
 pub type RequestKey = (Id, u32);
 
-/// Which request gave an object of that kind and key its key or its last unique value, in this attempt.
-pub type Made = HashMap<(String, String), (Place, RequestKey)>;
+/// Who gave an object what it has, in this attempt, and where: its key, and each of its unique values.
+#[derive(Clone, Debug, Default)]
+pub struct Makers {
+    pub key: Option<(Place, RequestKey)>,
+    /// By field and value.
+    pub values: Vec<((String, String), (Place, RequestKey))>,
+}
+
+/// By type and key.
+pub type Made = HashMap<(String, String), Makers>;
 
 const ATTEMPTS: u32 = 3;
 
@@ -35,11 +44,17 @@ impl Retries {
         *self.spent.entry(request).or_default() += 1;
     }
 
-    /// Of the requests that gave these objects what is taken, the first in the order of the log is asked again: what comes
-    /// behind it may turn out otherwise then. False if nobody in the batch did.
-    pub fn spend_first(&mut self, made: &Made, keys: impl Iterator<Item = (String, String)>) -> bool {
-        let first = keys.filter_map(|key| made.get(&key)).min();
-        first.map(|(_, request)| self.spend(*request)).is_some()
+    /// Of the requests that gave objects what others have, the first in the order of the log is asked again: what comes behind
+    /// it may turn out otherwise then. False if nobody in the batch did.
+    pub fn spend_first(&mut self, made: &Made, clashes: &[Clash]) -> bool {
+        let makers = clashes.iter().filter_map(|Clash { object, value }| {
+            let makers = made.get(&(object.kind.clone(), object.key.clone()))?;
+            match value {
+                None => makers.key,
+                Some(value) => makers.values.iter().find(|(given, _)| given == value).map(|(_, by)| *by),
+            }
+        });
+        makers.min().map(|(_, request)| self.spend(request)).is_some()
     }
 
     pub fn is_empty(&self) -> bool {

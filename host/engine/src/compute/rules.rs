@@ -14,6 +14,7 @@ use super::customer::Item;
 use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use super::objects::{Asker, Operation, Request};
 use super::project::{Lack, Row, project};
+use super::retry::RequestKey;
 use super::values::to_json;
 use super::wave::{Batch, Stop, Turn};
 use crate::body;
@@ -145,7 +146,7 @@ impl Batch<'_> {
                 continue;
             }
             let (lane, Item::Event(cause)) = sent[caused.row as usize] else { continue };
-            let by = (rule.owner.installation.name.as_str(), &*rule.name);
+            let by = By::of(&rule.owner.installation.name, &rule.name);
             let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
             self.cause(*lane, cause, by, number, caused.name, properties, caused.to);
         }
@@ -207,8 +208,8 @@ impl Batch<'_> {
         });
     }
 
-    fn file_uncaused(&mut self, by: (&str, &str), code: &str, event: &str, text: String) {
-        let subject = format!("{}/{}", by.0, by.1);
+    fn file_uncaused(&mut self, by: By<'_>, code: &str, event: &str, text: String) {
+        let subject = format!("{}/{}", by.plugin, by.rule);
         self.faults.push(NewFault::counted(FaultKind::RowSkipped, subject, code, event, text));
     }
 
@@ -219,7 +220,7 @@ impl Batch<'_> {
         &mut self,
         lane: usize,
         cause: &Happening,
-        by: (&str, &str),
+        by: By<'_>,
         ordinal: u32,
         name: String,
         properties: Value,
@@ -248,11 +249,7 @@ impl Batch<'_> {
         let to = to.map(|to| self.catalog.policies.latest().normal(to));
         let to = to.filter(|to| customer.member(to.part(self.tenant)).is_none());
         let subject = to.clone().or(own);
-        // Ids that sort by time: events of a batch then share pages of the index by id.
-        let id = Id::at(
-            cause.at,
-            &[b"caused", cause.message_id.as_bytes(), by.0.as_bytes(), by.1.as_bytes(), &ordinal.to_le_bytes()],
-        );
+        let id = by.id(cause, ordinal);
         let mut event = NewEvent {
             message_id: id.to_string(),
             kind: openhub_model::EventKind::Track,
@@ -297,6 +294,36 @@ impl Batch<'_> {
             only: None,
         }));
         self.events.push((place, event));
+    }
+}
+
+/// Who causes an event.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    plugin: &'a str,
+    rule: &'a str,
+    /// Of an object's check: what it was asked.
+    request: Option<RequestKey>,
+}
+
+impl<'a> By<'a> {
+    pub fn of(plugin: &'a str, rule: &'a str) -> By<'a> {
+        By { plugin, rule, request: None }
+    }
+
+    /// The check of an object of this type, which was asked for so.
+    pub fn check(shape: &'a str, request: RequestKey) -> By<'a> {
+        By { request: Some(request), ..By::of("object", shape) }
+    }
+
+    /// Ids that sort by time: events of a batch then share pages of the index by id.
+    fn id(&self, cause: &Happening, ordinal: u32) -> Id {
+        let (ordinal, request) = (ordinal.to_le_bytes(), self.request.map(|(id, ordinal)| (id, ordinal.to_le_bytes())));
+        let texts = [cause.message_id.as_bytes(), self.plugin.as_bytes(), self.rule.as_bytes(), &ordinal];
+        match &request {
+            None => Id::at(cause.at, &[&[b"caused".as_slice()][..], &texts].concat()),
+            Some((id, of)) => Id::at(cause.at, &[&[b"caused".as_slice()][..], &texts, &[id.as_bytes(), of]].concat()),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::customer::{Lane, Tracked};
 use super::event::Happening;
 use super::objects::Answer;
+use super::rules::By;
 use super::wave::Batch;
 use crate::catalog::{Catalog, Place, Segments, Watched};
 
@@ -336,7 +337,7 @@ impl Batch<'_> {
         standing.told += 1;
         let ordinal = standing.told;
         let properties = json!({"segment": watched.name, "version": watched.version});
-        let by = ("segment", watched.name.as_str());
+        let by = By::of("segment", &watched.name);
         self.cause(lane, &moment.happening(), by, ordinal, crossing.to_owned(), properties, None);
     }
 

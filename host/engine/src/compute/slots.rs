@@ -3,23 +3,20 @@
 //! What two customers touch whose items are not taken in the order of the log is noted: the batch is run again with the
 //! two linked, so that each operation sees the one before.
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use openhub_model::PartId;
 use openhub_model::manifest::ObjectShape;
 use openhub_model::object::Object;
-use openhub_store::ObjectChange;
+use openhub_store::{ObjectChange, Unique};
 
 use super::place::Place;
-use super::retry::{Made, RequestKey};
+use super::retry::{Made, Makers, RequestKey};
 use crate::catalog::Catalog;
 use crate::objects::uniques;
 
 /// The type of an object, and its key.
 pub type Key = (String, String);
-
-/// A unique field's value: type, field, value.
-type Unique = (String, String, String);
 
 #[derive(Default)]
 struct Slot {
@@ -27,16 +24,17 @@ struct Slot {
     current: Option<Object>,
     /// Whether LOAD looked for it.
     loaded: bool,
-    /// Who gave it its key, or a unique value, in this batch, and where: whom a conflict with what is stored is told.
-    by: Option<(Place, RequestKey)>,
+    /// Whom a conflict with what is stored is told.
+    by: Makers,
 }
 
-/// What was written and cannot be checked against what is stored any more.
-pub enum Unseen {
+/// What was written and cannot be checked against what is stored any more: COMMIT would not see it.
+#[derive(Default)]
+pub struct Unseen {
     /// An object that the batch made without a look at what is stored under its key, and deletes.
-    Object(Key),
-    /// A unique value that the batch gave at an earlier item, and takes away.
-    Value,
+    pub object: Option<Key>,
+    /// Unique values that the batch gave without such a look, and takes away.
+    pub values: Vec<Unique>,
 }
 
 #[derive(Default)]
@@ -44,6 +42,8 @@ pub struct Objects {
     slots: HashMap<Key, Slot>,
     /// Which object has a unique value now, as far as the batch knows.
     holders: HashMap<Unique, String>,
+    /// Values of which LOAD looked up who has them.
+    looked_up: HashSet<Unique>,
 }
 
 impl Objects {
@@ -52,7 +52,15 @@ impl Objects {
         if let (Some(stored), Some(shape)) = (&stored, shape) {
             self.hold(shape, stored);
         }
-        self.slots.insert(key, Slot { current: stored.clone(), stored, loaded: true, by: None });
+        self.slots.insert(key, Slot { current: stored.clone(), stored, loaded: true, by: Makers::default() });
+    }
+
+    /// Which stored object has a unique value, if one has. What LOAD found of objects has been told before.
+    pub fn held_by(&mut self, value: Unique, holder: Option<String>) {
+        if let Some(key) = holder.filter(|key| !self.slots.contains_key(&(value.0.clone(), key.clone()))) {
+            self.holders.insert(value.clone(), key);
+        }
+        self.looked_up.insert(value);
     }
 
     /// Whether the batch knows what is stored under a key, or has written it.
@@ -74,33 +82,32 @@ impl Objects {
     }
 
     /// Makes an object what a request says, or takes it away.
-    pub fn put(
-        &mut self,
-        key: &Key,
-        object: Option<Object>,
-        shape: &ObjectShape,
-        by: (Place, RequestKey),
-    ) -> Option<Unseen> {
+    pub fn put(&mut self, key: &Key, object: Option<Object>, shape: &ObjectShape, by: (Place, RequestKey)) -> Unseen {
         let slot = self.slots.entry(key.clone()).or_default();
         let before = std::mem::replace(&mut slot.current, object);
         let values =
             |object: &Option<Object>| object.as_ref().map(|object| uniques(shape, &object.fields)).unwrap_or_default();
-        let (had, has) = (values(&before), values(&slot.current));
-        let stored = values(&slot.stored);
-        let given_before = slot.by.is_some_and(|(place, _)| !place.is_of_item(by.0));
-        let lost = had.iter().any(|value| !has.contains(value) && !stored.contains(value));
-        let unseen = match &slot.current {
-            None if !slot.loaded => Some(Unseen::Object(key.clone())),
-            _ => (given_before && lost).then_some(Unseen::Value),
-        };
-        if slot.current.is_some() && (before.is_none() || has.iter().any(|value| !had.contains(value))) {
-            slot.by = Some(by);
+        let (had, has, stored) = (values(&before), values(&slot.current), values(&slot.stored));
+        let unique = |(field, value): (String, String)| (shape.name.clone(), field, value);
+        let mut unseen = Unseen::default();
+        if slot.current.is_none() && !slot.loaded {
+            unseen.object = Some(key.clone());
         }
-        for (field, value) in had {
-            self.holders.remove(&(shape.name.clone(), field, value));
+        if before.is_none() {
+            slot.by.key = Some(by);
         }
-        for (field, value) in has {
-            self.holders.insert((shape.name.clone(), field, value), key.1.clone());
+        slot.by.values.retain(|(given, _)| has.contains(given));
+        slot.by.values.extend(has.iter().filter(|given| !had.contains(given)).map(|given| (given.clone(), by)));
+        for lost in had {
+            let is_lost = !has.contains(&lost) && !stored.contains(&lost);
+            let lost = unique(lost);
+            self.holders.remove(&lost);
+            if is_lost && !self.looked_up.contains(&lost) {
+                unseen.values.push(lost);
+            }
+        }
+        for given in has {
+            self.holders.insert(unique(given), key.1.clone());
         }
         unseen
     }
@@ -118,7 +125,8 @@ impl Objects {
         let (mut changes, mut made) = (Vec::with_capacity(slots.len()), Made::new());
         for (key, slot) in slots {
             let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
-            made.extend(slot.by.map(|by| (key, by)));
+            let mut slot = slot;
+            made.insert(key, std::mem::take(&mut slot.by));
             changes.extend(change(slot, shape));
         }
         (changes, made)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::customer::Lane;
 use super::event::Happening;
+use super::rules::By;
 use super::wave::Batch;
 use crate::catalog::Pages;
 
@@ -67,7 +68,7 @@ impl Batch<'_> {
                 }),
                 Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
             };
-            self.cause(lane, item, ("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
+            self.cause(lane, item, By::of("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
         }
     }
 }

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use openhub_model::identity::Marker;
 use openhub_model::{Event, EventKind, Id, Identity, NewEvent, Origin, PartId, TenantId, Timestamp};
 use openhub_runtime::CallFault;
-use openhub_store::{Changes, Decision, NewFault, NewMatch, Sought};
+use openhub_store::{Changes, Decision, NewFault, NewMatch, Sought, Unique};
 use serde_json::Value;
 
 use super::claims::Claims;
@@ -47,13 +47,13 @@ pub struct Lacks {
     pub deeds: Vec<Sought>,
     /// Customers who touch the same object.
     pub links: Vec<(PartId, PartId)>,
-    /// What stands before this has to be committed first: only the database knows whether it may be.
-    pub before: Option<Place>,
+    /// Unique values of which it has to be known who has them.
+    pub values: Vec<Unique>,
 }
 
 impl Lacks {
     fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.deeds.is_empty() && self.links.is_empty() && self.before.is_none()
+        self.objects.is_empty() && self.deeds.is_empty() && self.links.is_empty() && self.values.is_empty()
     }
 }
 
@@ -190,6 +190,9 @@ impl<'a> Batch<'a> {
             let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
             objects.load(key, stored, shape);
         }
+        for (value, holder) in input.holders {
+            objects.held_by(value, holder);
+        }
         let Plan { from, clock, checkpoint, fire, .. } = input.plan;
         Batch {
             tenant: input.tenant,
@@ -238,11 +241,10 @@ impl<'a> Batch<'a> {
     fn waves(&mut self) -> Result<(), Stop> {
         while self.wave()? {
             let budget = &self.course.budget;
-            let (is_over, before) = (self.spent.is_over(budget), self.course.before);
-            if !is_over && before.is_none() {
+            if !self.spent.is_over(budget) {
                 continue;
             }
-            if let Some(cut) = self.clean_cut().filter(|cut| is_over || before.is_some_and(|before| *cut >= before)) {
+            if let Some(cut) = self.clean_cut() {
                 self.cut = Some(cut);
                 return Ok(());
             }

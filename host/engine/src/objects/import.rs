@@ -290,7 +290,7 @@ impl Batch<'_> {
                     break;
                 }
                 Err(StoreError::UniqueConflict(taken)) => {
-                    let taken: HashSet<&str> = taken.iter().map(|key| key.key.as_str()).collect();
+                    let taken: HashSet<&str> = taken.iter().map(|clash| clash.object.key.as_str()).collect();
                     let before = open.len();
                     open.retain(|made| !taken.contains(made.object.key.as_str()));
                     if open.len() == before {
