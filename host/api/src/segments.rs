@@ -146,12 +146,12 @@ pub(crate) async fn users(app: &App, scope: &Scope, name: &str) -> Result<Vec<Fa
         }
     }
     for journey in app.store.journeys(scope).await? {
-        if journey.draft.as_ref().is_some_and(|draft| uses(draft, name)) {
+        if journey.draft.as_ref().is_some_and(|draft| names(draft, name)) {
             users.insert((step("/journeys", &journey.name), format!("the draft of the journey `{}`", journey.name)));
         }
     }
     for version in app.store.published_versions(scope).await? {
-        if uses(&version.definition, name) {
+        if names(&version.definition, name) {
             let pointer = format!("{}/versions/{}", step("/journeys", &version.journey), version.version);
             users.insert((pointer, format!("version {} of the journey `{}`", version.version, version.journey)));
         }
@@ -160,7 +160,12 @@ pub(crate) async fn users(app: &App, scope: &Scope, name: &str) -> Result<Vec<Fa
     Ok(users.into_iter().map(fault).collect())
 }
 
-/// Whether a condition somewhere in a journey's definition, finished or not, mentions the segment.
+/// Whether a journey's definition, finished or not, starts at the segment or mentions it in a condition.
+fn names(definition: &Value, segment: &str) -> bool {
+    definition["trigger"]["segment"] == segment || uses(definition, segment)
+}
+
+/// Whether a condition somewhere in it mentions the segment.
 fn uses(definition: &Value, segment: &str) -> bool {
     match definition {
         Value::Array(items) => items.iter().any(|item| uses(item, segment)),

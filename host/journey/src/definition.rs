@@ -2,12 +2,11 @@
 //!
 //! Only the shape; what it must fulfil to be published is in `check`, and how it moves in `journey`.
 
-use openhub_model::Condition;
-use openhub_model::condition::PropertyTest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::nodes::Node;
+use crate::registry::Node;
+use crate::starts::Trigger;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Definition {
@@ -16,20 +15,6 @@ pub struct Definition {
     /// The node that a run begins at.
     pub start: String,
     pub nodes: BTreeMap<String, Node>,
-}
-
-/// What starts a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// The event's name.
-    pub event: String,
-    /// What the event's own properties must satisfy.
-    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
-    pub tests: Vec<PropertyTest>,
-    /// What the customer must satisfy when it happens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<Condition>,
 }
 
 /// Whether a customer who was in the journey may enter it again.

@@ -7,15 +7,18 @@ use openhub_model::{Customer, Fault, Id, TenantId};
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::check::{Surroundings, check};
-use crate::definition::{Definition, Reentry, Trigger};
+use crate::check::check;
+use crate::definition::{Definition, Reentry};
+use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
-use crate::nodes::Node;
+use crate::facts::{Facts, Moment};
 use crate::nodes::wait::Wait;
-use crate::parse::node_pointer;
 use crate::plan::{Graph, plan};
+use crate::registry::Node;
+use crate::starts::Trigger;
 use crate::state::{EMPTY, Kept};
-use crate::step::{Facts, Flow, Input, Moment, Next, Step, Walk};
+use crate::step::{Flow, Input, Next, Step, Walk};
+use crate::surroundings::Surroundings;
 
 /// One version of a journey, ready to run. Never changes.
 pub struct Journey {
@@ -189,7 +192,7 @@ fn end(run: &mut Run, status: RunStatus, facts: &Facts<'_>) {
 }
 fn needs(definition: &Definition) -> Needs {
     let mut needs = Needs::default();
-    definition.trigger.condition.iter().for_each(|condition| needs.add(condition));
+    definition.trigger.needs(&mut needs);
     for node in definition.nodes.values() {
         if let Node::Branch(branch) = node {
             branch.branches.iter().for_each(|arm| needs.add(&arm.condition));

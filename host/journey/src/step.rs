@@ -1,23 +1,15 @@
 //! What goes into a step and what comes out of it, and the walk from node to node in between.
 
 use minijinja::Environment;
+use openhub_model::Fault;
 use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
-use openhub_model::{Customer, Fault, Identity, TenantId, Timestamp, condition};
 use serde_json::Value;
 
+use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
-use crate::parse::node_pointer;
+use crate::facts::{Facts, Moment};
 use crate::state::Kept;
-
-/// An event, as a run sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    pub message_id: &'a str,
-    pub name: &'a str,
-    pub at: Timestamp,
-    pub properties: &'a Value,
-}
 
 /// What moves a run.
 #[derive(Clone, Copy, Debug)]
@@ -36,24 +28,6 @@ pub enum Input<'a> {
     ObjectAccepted { key: &'a str, fields: &'a Value },
     /// The object of [`Next::Object`] was refused by its plugin.
     ObjectRefused(&'a [Fault]),
-}
-
-/// What a step may know beside the run. `now` is the tenant's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    pub tenant: TenantId,
-    pub customer: &'a Customer,
-    /// All that the customer is known by, the oldest first.
-    pub identities: &'a [&'a Identity],
-    pub now: Timestamp,
-    /// What the conditions of branches ask about.
-    pub known: condition::Facts<'a>,
-}
-
-impl<'a> Facts<'a> {
-    pub fn of(tenant: TenantId, identities: &'a [&'a Identity], known: condition::Facts<'a>) -> Facts<'a> {
-        Facts { tenant, customer: known.customer, identities, now: known.now, known }
-    }
 }
 
 /// What came of an input.

@@ -347,3 +347,34 @@ async fn report_15_a_paused_journey_remembers_it() {
     })
     .await;
 }
+
+/// Who enters a segment starts, and who leaves it starts another journey: the same at any batch size.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journey_starts_where_a_segment_is_entered_or_left() {
+    let orders = json!({"event": {"name": "Order", "within": "10h", "is": "ge", "value": 2}});
+    for batch in [1, 3, 5_000] {
+        let house = House::open(None).await;
+        house.publish_segment("regular", &orders).await;
+        for on in ["entered", "left"] {
+            let note = json!({
+                "trigger": {"segment": "regular", "on": on}, "start": "note",
+                "nodes": {"note": {"type": "update", "tags": {on: true}, "next": "end"}, "end": {"type": "exit"}},
+            });
+            house.publish(on, note).await;
+        }
+        let (ada, bob) = (user("ada"), user("bob"));
+        let events = vec![
+            did(&house, &ada, "Order", 0),
+            did(&house, &bob, "Order", 1),
+            did(&house, &ada, "Order", 2),
+            did(&house, &bob, "Other", 3),
+            clock(100),
+        ];
+        run(&house, batch, events).await;
+        let mut runs: Vec<(String, Timestamp)> =
+            runs(&house).await.into_iter().map(|run| (run.journey, run.started_at)).collect();
+        runs.sort();
+        // Ten hours after her first order there is one within them.
+        assert_eq!(runs, [("entered".to_owned(), hour(2)), ("left".to_owned(), hour(10))], "batches of {batch}");
+    }
+}

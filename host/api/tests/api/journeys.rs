@@ -100,3 +100,19 @@ async fn a_journey_starts_where_a_segment_is_entered() {
     let log = hub.get("/api/v1/events?name=Segment%20Entered", key).await.body;
     assert_eq!(log["events"].as_array().unwrap().len(), 2, "{log}");
 }
+
+#[tokio::test]
+async fn a_segment_that_a_journey_starts_at_stays() {
+    let hub = Hub::start().await;
+    let key = &hub.tenant("shop").await.api_key;
+    let mut journey = welcome();
+    journey["trigger"] = json!({"segment": "vip"});
+    let saved = hub.call("PUT", "/api/v1/journeys/welcome", key, Some(journey.clone())).await;
+    assert_eq!(saved.body["faults"][0]["pointer"], "/trigger/segment", "{:?}", saved.body);
+    let segment = json!({"condition": {"tag": "vip"}});
+    assert!(hub.call("PUT", "/api/v1/segments/vip", key, Some(segment)).await.status < 300);
+    let saved = hub.call("PUT", "/api/v1/journeys/welcome", key, Some(journey)).await;
+    assert_eq!((saved.status, &saved.body["faults"]), (200, &json!([])));
+    let removed = hub.call("DELETE", "/api/v1/segments/vip", key, None).await;
+    assert_eq!((removed.status, &removed.body["faults"][0]["code"]), (409, &json!("in-use")), "{:?}", removed.body);
+}

@@ -165,7 +165,7 @@ impl Catalog {
                 }
             };
             if active.iter().any(|row| uses::starts(row, &version)) {
-                self.starts.entry(journey.trigger().event.clone()).or_default().push(journey.clone());
+                self.starts.entry(journey.trigger().key().to_owned()).or_default().push(journey.clone());
             }
             self.awaited.extend(journey.awaited().map(str::to_owned));
             self.segments.also_needs(journey.needs());

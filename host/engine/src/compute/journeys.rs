@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use openhub_journey::{Facts, Input, Journey, Moment, Next, Reentry};
-use openhub_model::condition::{Truth, properties_match};
+use openhub_model::condition::Truth;
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
 use openhub_model::{Cause, Customer, Fault, Identity, PartId, Span, Timestamp};
@@ -126,10 +126,10 @@ impl Batch<'_> {
         let (tenant, catalog) = (self.tenant, self.catalog);
         let lane = &mut self.lanes[lane];
         let customer = lane.customer.as_ref()?;
-        if !properties_match(&journey.trigger().tests, moment.properties) {
+        if !journey.trigger().starts(moment) {
             return None;
         }
-        if let Some(condition) = &journey.trigger().condition {
+        if let Some(condition) = journey.trigger().condition() {
             let asked = lane.asked(catalog);
             let facts = asked.facts(&lane.standing.facts, customer, event.now);
             if condition.evaluate(&facts).truth != Truth::True {

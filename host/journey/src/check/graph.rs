@@ -4,8 +4,9 @@ use openhub_model::{Fault, Span, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Definition;
-use crate::nodes::{Edge, Node};
-use crate::parse::node_pointer;
+use crate::document::node_pointer;
+use crate::node::Edge;
+use crate::registry::Node;
 
 /// What was published before keeps its meaning, however short its waits are.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,8 @@
 use openhub_model::{Condition, Fault};
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, NodeType};
-use crate::check::NodeCheck;
 use crate::error::Failure;
-use crate::plan::NodePlan;
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Walk};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,8 @@
 use openhub_model::Fault;
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, NodeType};
 use crate::error::Failure;
-use crate::plan::NodePlan;
+use crate::node::{Edge, NodePlan, NodeType};
 use crate::step::{Act, Flow, Walk};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

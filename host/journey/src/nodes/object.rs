@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-use super::{Edge, NodeType};
-use crate::check::NodeCheck;
 use crate::error::{Failure, StepError};
-use crate::plan::NodePlan;
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Input, Next, Walk};
 use crate::template::{self, Fields, ROOTS};
 use crate::uses::{Uses, Wanted};

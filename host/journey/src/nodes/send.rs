@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-use super::{Edge, NodeType};
-use crate::check::NodeCheck;
 use crate::error::{Failure, StepError};
-use crate::plan::NodePlan;
-use crate::step::{Act, Facts, Flow, Walk};
+use crate::facts::Facts;
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
+use crate::step::{Act, Flow, Walk};
 use crate::template::{self, Fields};
 use crate::uses::Uses;
 

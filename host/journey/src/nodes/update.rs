@@ -7,11 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Edge, NodeType};
-use crate::check::NodeCheck;
+use crate::document::escape;
 use crate::error::Failure;
-use crate::parse::escape;
-use crate::plan::NodePlan;
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Input, Next, Walk};
 use crate::template::{self, Fields};
 use crate::uses::Uses;

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-use super::{Edge, NodeType};
-use crate::check::NodeCheck;
+use crate::document::read;
 use crate::error::Failure;
-use crate::parse::read;
-use crate::plan::NodePlan;
-use crate::step::{Act, Flow, Input, Moment, Walk};
+use crate::facts::Moment;
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
+use crate::step::{Act, Flow, Input, Walk};
 use crate::uses::Uses;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

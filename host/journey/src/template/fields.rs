@@ -7,9 +7,9 @@ use serde_json::{Map, Number, Value};
 use std::io;
 
 use super::data::data;
-use super::each_template;
+use super::text::each_template;
+use crate::document::escape;
 use crate::error::{Failure, StepError};
-use crate::parse::escape;
 use crate::step::Walk;
 use crate::uses::Uses;
 

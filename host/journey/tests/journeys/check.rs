@@ -221,7 +221,7 @@ fn the_trigger_is_checked() {
         "trigger": { "event": "", "condition": { "not": { "tag": "" } } }, "start": "end", "nodes": { "end": { "type": "exit" } }
     });
     let faults = check(&parse(&document).unwrap(), &surroundings());
-    assert_eq!(pointers(&faults), [("/trigger/event", "empty"), ("/trigger/condition/not/tag", "empty-name")]);
+    assert_eq!(pointers(&faults), [("/trigger/condition/not/tag", "empty-name"), ("/trigger/event", "empty")]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod check;
 mod laws;
 mod nodes;
 mod parse;
+mod triggers;
 mod win_back;
 
 use openhub_journey::{Definition, Facts, Input, Journey, Moment, Next, Step, Surroundings, parse as read};

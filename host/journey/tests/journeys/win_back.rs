@@ -33,7 +33,7 @@ fn first_order(journey: &Journey) -> (Run, Timestamp) {
 #[test]
 fn sixty_quiet_days_bring_a_coupon_and_one_message() {
     let (journey, customer) = (journey(), customer());
-    assert_eq!((journey.trigger().event.as_str(), journey.reentry()), ("Order Completed", Reentry::Always));
+    assert_eq!((journey.trigger().key(), journey.reentry()), ("Order Completed", Reentry::Always));
     let (mut run, start) = first_order(&journey);
     let due = start + Span::from_micros(60 * DAY);
     assert_eq!((run.awaits.as_deref(), run.due, run.state.as_str()), (Some("Order Completed"), Some(due), "{}"));

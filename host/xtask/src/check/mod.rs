@@ -2,6 +2,7 @@
 //!
 //! What reads only comes first, what compiles afterwards. Tests are another command's.
 
+mod circles;
 mod crates;
 mod floors;
 mod licences;
@@ -52,7 +53,7 @@ pub fn tidy(root: &Path) -> Result<()> {
     for long in &sources.long {
         eprintln!("note: {long}");
     }
-    let faults = [floors(&metadata), licences::check(&metadata, root), sources.faults].concat();
+    let faults = [floors(&metadata), licences::check(&metadata, root), circles::check(root)?, sources.faults].concat();
     if faults.is_empty() {
         return Ok(());
     }

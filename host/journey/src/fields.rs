@@ -6,10 +6,10 @@ use openhub_model::manifest::{Field, Type};
 use openhub_model::{Fault, Id, Timestamp, decimal};
 use serde_json::{Map, Value};
 
-use crate::parse::escape;
+use crate::document::escape;
 use crate::template::is_template;
 
-pub(super) fn check(
+pub(crate) fn check(
     pointer: &str,
     fields: &Map<String, Value>,
     shape: &[Field],

@@ -1,0 +1,197 @@
+//! What a node type is: what it answers, and what it may see while it is checked and compiled. It sees no other node.
+
+use minijinja::Environment;
+use openhub_model::manifest::{ChannelShape, Field, ObjectShape};
+use openhub_model::{Condition, Fault, Span};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
+
+use crate::document::{node_pointer, read};
+use crate::fields;
+use crate::step::Act;
+use crate::surroundings::Surroundings;
+use crate::template::{self, Fields};
+use crate::uses::{Uses, Wanted};
+
+/// An edge out of a node: the field that names it, as a pointer below the node, and the node that it leads to.
+pub(crate) struct Edge<'a> {
+    pub(crate) field: String,
+    pub(crate) to: &'a str,
+}
+
+impl<'a> Edge<'a> {
+    pub(crate) fn new(field: impl Into<String>, to: &'a str) -> Edge<'a> {
+        Edge { field: field.into(), to }
+    }
+}
+
+/// What every node type answers.
+pub(crate) trait NodeType {
+    /// Reads the node's fields (without its `type`).
+    fn read(pointer: &str, value: Value) -> Result<Self, Fault>
+    where
+        Self: Sized + DeserializeOwned,
+    {
+        read(pointer, value)
+    }
+
+    fn edges(&self) -> Vec<Edge<'_>>;
+
+    /// How long every run rests here at least, none if it goes on at once: a cycle needs a rest.
+    fn rests(&self) -> Option<Span> {
+        None
+    }
+
+    /// What it uses of the customer, the trigger and the run's objects.
+    fn uses(&self, _objects: &BTreeSet<String>) -> Uses {
+        Uses::default()
+    }
+
+    /// Its faults beyond those of its edges.
+    fn check(&self, _check: &mut NodeCheck<'_, '_>) {}
+
+    fn plan(&self, plan: &mut NodePlan<'_>) -> Result<Box<dyn Act>, Fault>;
+}
+
+/// An object that a node makes under a name.
+pub(crate) struct Made<'a> {
+    pub(crate) name: &'a str,
+    /// Its fields, and its key; none for a type that does not exist.
+    pub(crate) fields: Option<BTreeSet<&'a str>>,
+    /// The nodes that it is made before.
+    pub(crate) before: BTreeSet<&'a str>,
+}
+
+/// One node under check.
+pub(crate) struct NodeCheck<'a, 'f> {
+    pub(crate) pointer: String,
+    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) environment: &'a Environment<'static>,
+    /// The objects that are made before this node.
+    pub(crate) objects: Vec<&'a Made<'a>>,
+    pub(crate) faults: &'f mut Vec<Fault>,
+}
+
+impl<'a> NodeCheck<'a, '_> {
+    pub(crate) fn surroundings(&self) -> &'a Surroundings {
+        self.surroundings
+    }
+
+    /// A fault in `field`, a pointer below the node.
+    pub(crate) fn fault(&mut self, field: &str, code: &str, message: impl Into<String>) {
+        self.faults.push(Fault::new(format!("{}/{field}", self.pointer), code, message));
+    }
+
+    pub(crate) fn condition(&mut self, field: &str, condition: &Condition) {
+        self.faults.extend(self.surroundings.faults(condition, &format!("{}/{field}", self.pointer)));
+    }
+
+    pub(crate) fn span(&mut self, field: &str, span: Span) {
+        if span.micros() == 0 {
+            self.fault(field, "bad-span", "a wait is longer than nothing");
+        }
+    }
+
+    /// Fields against the shape that declares them. The hub itself fills in `owner`.
+    pub(crate) fn fields(&mut self, field: &str, fields: &Map<String, Value>, shape: &[Field], owner: Option<&str>) {
+        fields::check(&format!("{}/{field}", self.pointer), fields, shape, owner, self.faults);
+    }
+
+    /// The templates among these fields: that they compile, and that what they read exists at this node.
+    pub(crate) fn templates(&mut self, field: &str, fields: &Map<String, Value>) {
+        let mut found = Vec::new();
+        let pointer = format!("{}/{field}", self.pointer);
+        let known = self.known();
+        template::each_field_template(&pointer, fields, &mut |pointer, source| match template::variables(
+            self.environment,
+            source,
+        ) {
+            Err(error) => found.push(Fault::new(pointer, "bad-template", error.to_string())),
+            Ok(paths) => {
+                let unknown = paths.iter().filter(|path| !self.knows(path));
+                found.extend(unknown.map(|path| {
+                    Fault::new(
+                        pointer,
+                        "unknown-variable",
+                        format!("there is no `{path}` at this node; there are {known}"),
+                    )
+                }));
+            }
+        });
+        self.faults.append(&mut found);
+    }
+
+    /// What templates can read at this node, as people are told it.
+    fn known(&self) -> String {
+        let mut known = "customer.id, customer.attributes.<name>, customer.tags.<name>, customer.identity.<kind>, \
+             trigger.name, trigger.at, trigger.properties.<name>"
+            .to_owned();
+        for made in &self.objects {
+            let fields = made.fields.iter().flatten().map(|field| format!("{}.{field}", made.name));
+            known.extend(fields.map(|path| format!(", {path}")));
+        }
+        known
+    }
+
+    /// Whether a dotted path can lead to something here. What is below an attribute or a property is data.
+    fn knows(&self, path: &str) -> bool {
+        let path: Vec<&str> = path.split('.').collect();
+        match path.as_slice() {
+            ["customer"] | ["trigger"] => true,
+            ["customer", field, ..] => ["id", "attributes", "tags", "identity"].contains(field),
+            ["trigger", field, ..] => ["name", "at", "properties"].contains(field),
+            [name, rest @ ..] => self.objects.iter().filter(|made| made.name == *name).any(|made| {
+                rest.first().is_none_or(|field| made.fields.as_ref().is_none_or(|fields| fields.contains(field)))
+            }),
+            [] => false,
+        }
+    }
+}
+
+/// One node being compiled.
+pub(crate) struct NodePlan<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) surroundings: &'a Surroundings,
+    /// Where each node stands.
+    pub(crate) index: &'a HashMap<String, usize>,
+    /// What the node uses.
+    pub(crate) uses: Uses,
+    /// What the nodes after it use of an object.
+    pub(crate) later: &'a dyn Fn(&str) -> Wanted,
+    pub(crate) templates: &'a mut Environment<'static>,
+}
+
+impl<'a> NodePlan<'a> {
+    pub(crate) fn node(&self, id: &str) -> Result<usize, Fault> {
+        self.index.get(id).copied().ok_or_else(|| self.lacks("dangling-edge", "node", id))
+    }
+
+    pub(crate) fn channel(&self, name: &str) -> Result<&'a ChannelShape, Fault> {
+        self.surroundings.channels.get(name).ok_or_else(|| self.lacks("unknown-channel", "channel", name))
+    }
+
+    pub(crate) fn object(&self, kind: &str) -> Result<&'a ObjectShape, Fault> {
+        self.surroundings.objects.get(kind).ok_or_else(|| self.lacks("unknown-object", "object type", kind))
+    }
+
+    fn lacks(&self, code: &str, what: &str, name: &str) -> Fault {
+        Fault::new(node_pointer(self.id), code, format!("there is no {what} `{name}`"))
+    }
+
+    /// What the nodes after this one use of the object `name`.
+    pub(crate) fn later(&self, name: &str) -> Wanted {
+        (self.later)(name)
+    }
+
+    /// Compiles this node's templates among `fields`, which stand in its field `field`.
+    pub(crate) fn fields(
+        &mut self,
+        field: &str,
+        fields: &Map<String, Value>,
+        shape: &[Field],
+    ) -> Result<Fields, Fault> {
+        let pointer = format!("{}/{field}", node_pointer(self.id));
+        Fields::compile(self.templates, pointer, fields, shape, self.uses.clone())
+    }
+}

@@ -1,0 +1,64 @@
+//! The node types: a new one is a file of `nodes` and a line here.
+
+use openhub_model::Fault;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::node::NodeType;
+use crate::nodes::{branch, exit, object, send, update, wait};
+
+macro_rules! registry {
+    ($($name:literal => $variant:ident($definition:ty),)*) => {
+        /// A node of a definition, told apart by its `type`.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type")]
+        pub enum Node {
+            $(#[serde(rename = $name)] $variant($definition),)*
+        }
+
+        /// The names of the node types.
+        const NAMES: &[&str] = &[$($name),*];
+
+        impl Node {
+            fn of_type(name: &str, pointer: &str, value: Value) -> Option<Result<Node, Fault>> {
+                match name {
+                    $($name => Some(<$definition as NodeType>::read(pointer, value).map(Node::$variant)),)*
+                    _ => None,
+                }
+            }
+
+            pub(crate) fn as_type(&self) -> &dyn NodeType {
+                match self {
+                    $(Node::$variant(node) => node,)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    "wait" => Wait(wait::Wait),
+    "branch" => Branch(branch::Branch),
+    "update" => Update(update::Update),
+    "object" => Object(object::MakeObject),
+    "send" => Send(send::SendMessage),
+    "exit" => Exit(exit::Exit),
+}
+
+impl Node {
+    /// Reads a node of the document at `pointer`.
+    pub(crate) fn read(pointer: &str, value: Value) -> Result<Node, Fault> {
+        let Value::Object(mut fields) = value else {
+            return Err(Fault::new(pointer, "malformed", "a node is an object"));
+        };
+        let at = format!("{pointer}/type");
+        match fields.remove("type") {
+            Some(Value::String(name)) => Node::of_type(&name, pointer, Value::Object(fields)).unwrap_or_else(|| {
+                let message = format!("`{name}` is no node type: there are {}", NAMES.join(", "));
+                Err(Fault::new(at, "unknown-type", message))
+            }),
+            Some(_) => Err(Fault::new(at, "malformed", "a node's type is a text")),
+            None => Err(Fault::new(at, "missing-field", "a node has a type")),
+        }
+    }
+}
