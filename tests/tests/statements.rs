@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openhub_engine::{Config, Engine, Sealer};
+use openhub_model::ClockKind;
 use openhub_test_postgres::Server;
-use openhub_tests::house::{House, Order};
+use openhub_tests::house::{HOST_NOW, House, Order};
+use openhub_tests::patience::until;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -15,6 +18,8 @@ const MOST: f64 = 24.0;
 const FACTS: f64 = 12.0;
 /// A catalog is loaded once a run, which counts where a run is a single attempt.
 const CATALOG: f64 = 10.0;
+/// Tenants that have nothing to do.
+const IDLE: usize = 40;
 /// What is not an attempt's own: transaction control, which attempts share, and what goes by the clock: the leases' renewal,
 /// and the look of who waits for a position.
 const AROUND: [&str; 9] = [
@@ -34,6 +39,8 @@ const AROUND: [&str; 9] = [
 struct Statements {
     all: Arc<AtomicU64>,
     commits: Arc<AtomicU64>,
+    /// How often a node has asked for what others have appended.
+    asked: Arc<AtomicU64>,
 }
 
 struct Summary(String);
@@ -60,6 +67,10 @@ impl<S: tracing::Subscriber> Layer<S> for Statements {
         let mut summary = Summary(String::new());
         event.record(&mut summary);
         if AROUND.iter().any(|around| summary.0.starts_with(around)) {
+            return;
+        }
+        if summary.0.starts_with("SELECT DISTINCT tenant_id FROM") {
+            self.asked.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.all.fetch_add(1, Ordering::Relaxed);
@@ -102,6 +113,33 @@ async fn statements(url: Option<String>, batch: usize, segments: Segments, count
     all as f64 / commits as f64
 }
 
+/// Tenants who have nothing to do ask nothing: the node asks for all of them at once. Answers how many other statements there
+/// were while it asked so often.
+async fn at_rest(url: Option<String>, tenants: usize, counted: &Statements) -> u64 {
+    let house = House::open(url).await;
+    let mut all = vec![house.tenant];
+    for number in 1..tenants {
+        let tenant = house.store.create_tenant(&format!("idle-{number}"), ClockKind::Live, HOST_NOW).await;
+        all.push(tenant.expect("a tenant").id);
+    }
+    let sealer = Arc::new(Sealer::from_key([1; 32]));
+    let engine =
+        Engine::start(house.store.clone(), house.runtime.clone(), sealer, Arc::new(|| HOST_NOW), Config::default());
+    let asked = async |times: u64| {
+        let from = counted.asked.load(Ordering::Relaxed);
+        let asked = || async { (counted.asked.load(Ordering::Relaxed) >= from + times).then_some(()) };
+        until("the node asks for what others have appended", asked).await;
+    };
+    until("all tenants are moved", || async { all.iter().all(|id| engine.catalog(*id).is_some()).then_some(()) }).await;
+    // Each looks once more before it rests.
+    asked(5).await;
+    counted.take();
+    asked(10).await;
+    let (others, _) = counted.take();
+    engine.stop().await;
+    others
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Segments {
     None,
@@ -127,5 +165,9 @@ async fn statements_do_not_grow_with_the_batch() {
                 assert!(each <= most, "{database}, batches of {batch}: {each:.1} statements an attempt");
             }
         }
+        let url = if database == "SQLite" { None } else { Some(server.database().await.expect("a database")) };
+        let others = at_rest(url, IDLE, &counted).await;
+        println!("{database}: {others} statements of {IDLE} tenants at rest while the node asked ten times");
+        assert!(others < IDLE as u64 / 2, "{database}: {others} statements of tenants that have nothing to do");
     }
 }

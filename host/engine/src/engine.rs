@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::{Delivery, Places};
 use crate::follow::Followed;
 use crate::held::Budget;
+use crate::idle;
 use crate::lane::Lane;
 use crate::pressure::{Admission, Backlog, Bounds, Pressure, Room};
 use crate::{Catalog, Prepared, Sealer};
@@ -28,7 +29,7 @@ pub struct Config {
     pub batch: usize,
     /// Attempts that compute at the same time.
     pub workers: usize,
-    /// How long a lane without work waits before it looks at the clock again.
+    /// How often the node looks for what other processes have appended.
     pub poll: Duration,
     /// How long a lane without work holds the customers that it met, unless others are short of room.
     pub hold: Duration,
@@ -46,8 +47,10 @@ impl Default for Config {
 }
 
 const LEASE: Duration = Duration::from_secs(15);
-/// How often leases are renewed and new tenants looked for.
+/// How often new tenants, and those whom nobody moves any more, are looked for.
 const ROUND: Duration = Duration::from_millis(1_000);
+/// How often leases are renewed: a row a tenant. Two renewals may fail before one runs out.
+const RENEW: Duration = Duration::from_secs(5);
 const PARTITIONS: usize = 10_000;
 /// For so long it is believed how far a tenant's log is ahead.
 const FRESH: Duration = Duration::from_secs(1);
@@ -336,8 +339,10 @@ struct Held {
 
 async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let mut held: Vec<Held> = Vec::new();
+    let mut renewed: Option<Timestamp> = None;
+    let others = tokio::spawn(idle::watch_others(shared.clone(), stop.child_token()));
     while !stop.is_cancelled() {
-        if let Err(error) = round(&shared, &mut held, &stop).await {
+        if let Err(error) = round(&shared, &mut held, &mut renewed, &stop).await {
             tracing::error!(%error, "Leases could not be renewed.");
         }
         tokio::select! {
@@ -350,17 +355,28 @@ async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
             finished(task).await;
         }
     }
+    finished(others).await;
     let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
     if let Err(error) = shared.store.release_leases(&leases).await {
         tracing::warn!(%error, "Leases were not released; they run out by themselves.");
     }
 }
 
-async fn round(shared: &Arc<Shared>, held: &mut Vec<Held>, stop: &CancellationToken) -> Result<(), StoreError> {
+async fn round(
+    shared: &Arc<Shared>,
+    held: &mut Vec<Held>,
+    renewed: &mut Option<Timestamp>,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
     let now = (shared.clock)();
     let until = Timestamp::from_micros(now.micros() + LEASE.as_micros() as i64);
-    let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
-    let lost = shared.store.renew_leases(&leases, until).await?;
+    let mut lost = Vec::new();
+    // The clock may have been set back.
+    if renewed.is_none_or(|at| now < at || (now.micros() - at.micros()) as u128 >= RENEW.as_micros()) {
+        let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
+        lost = shared.store.renew_leases(&leases, until).await?;
+        *renewed = Some(now);
+    }
     // A lane that ended by itself has lost its fence; its partition may be claimed again.
     let (gone, kept): (Vec<Held>, Vec<Held>) = std::mem::take(held)
         .into_iter()

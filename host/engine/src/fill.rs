@@ -71,7 +71,7 @@ impl Lane {
     /// First fills, step by step until something is appended or it is time to look for timers. The next step is read
     /// while one is committed.
     pub(crate) async fn fill(&mut self, now: Timestamp) -> Result<(), EngineError> {
-        let (appended, began) = (self.shared.store.appended(), Instant::now());
+        let (appended, began) = (self.shared.store.appended(self.lease.tenant), Instant::now());
         let mut next = self.step(&self.unfilled).await?;
         while let Some(step) = next {
             let (group, last, looked) = (step.group.clone(), step.last, step.looked);

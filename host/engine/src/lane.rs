@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use hashbrown::HashSet;
 use openhub_model::run::Timer;
-use openhub_model::{Event, Id, PartId, Timestamp};
+use openhub_model::{ClockKind, Event, Id, PartId, Timestamp};
 use openhub_store::{Lease, Prepared, Scope, Sought, StoreError, Unique};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ use crate::engine::Shared;
 use crate::erase::Scrubs;
 use crate::gather::{self, Courtesy};
 use crate::held::{Held, Rest};
+use crate::idle;
 use crate::load::{Moves, Next, Reader};
 use crate::suppression::Suppressions;
 
@@ -106,15 +107,13 @@ impl Lane {
 
     /// Runs until it is stopped or the lease is lost.
     pub async fn run(mut self) {
-        let mut appended = self.shared.store.appended();
+        let mut appended = self.shared.store.appended(self.lease.tenant);
         let mut rest = Rest::of(self.shared.held.clone());
         let mut loaded = false;
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
             self.scrub_if_due().await;
             let progress = if loaded { self.try_once().await } else { self.begin().await.map(|()| Progress::Moved) };
-            // Whoever appends is no reason to hurry what fails.
-            let is_idle = progress.is_ok();
             let pause = match progress {
                 Ok(Progress::Moved) => {
                     loaded = true;
@@ -123,9 +122,18 @@ impl Lane {
                 }
                 Ok(Progress::Idle) => {
                     self.courtesy.rests(Instant::now());
-                    // Here, since what other tenants append wakes this one, too.
                     self.hold(&mut rest);
-                    self.shared.config.poll
+                    match self.next_due().await {
+                        Ok(due) => {
+                            let (shared, stop) = (self.shared.clone(), self.stop.clone());
+                            idle::rest(&shared, &mut appended, due, &stop, || self.hold(&mut rest)).await;
+                            continue;
+                        }
+                        Err(error) => {
+                            tracing::error!(tenant.id = self.lease.tenant.0, %error, "The next timer could not be read.");
+                            BACKOFF
+                        }
+                    }
                 }
                 Err(EngineError::Store(StoreError::FenceLost)) => {
                     tracing::warn!(tenant.id = self.lease.tenant.0, "Another node moves this tenant now.");
@@ -149,11 +157,19 @@ impl Lane {
                     BACKOFF
                 }
             };
+            // Whoever appends is no reason to hurry what fails.
             tokio::select! {
-                _ = appended.changed(), if is_idle => {}
                 () = tokio::time::sleep(pause) => self.hold(&mut rest),
                 () = self.stop.cancelled() => {}
             }
+        }
+    }
+
+    /// When the tenant has something to do by time alone. A replay's clock is moved by events.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        match self.lease.clock_kind {
+            ClockKind::Replay => Ok(None),
+            ClockKind::Live => self.shared.store.next_due(&self.scope).await,
         }
     }
 
@@ -295,7 +311,7 @@ impl Lane {
     /// Lets events come in, as long as they do.
     async fn gather(&self, until: Option<Instant>) {
         let Some(until) = until else { return };
-        gather::gather(until, &mut self.shared.store.appended(), &self.stop).await;
+        gather::gather(until, &mut self.shared.store.appended(self.lease.tenant), &self.stop).await;
     }
 
     async fn commit(&self, prepared: JoinHandle<Prepared>) -> Result<Lease, EngineError> {

@@ -21,6 +21,7 @@ mod fill;
 mod follow;
 mod gather;
 mod held;
+mod idle;
 mod judge;
 mod lane;
 mod load;

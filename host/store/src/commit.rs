@@ -196,7 +196,7 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.messages.take() {
         add_messages(tx, tenant, changes.wall, rows).await?;
-        tx.signal_appended();
+        tx.signal_appended(tenant);
     }
     if let Some((parts, runs)) = &changes.taken_back {
         take_back(tx, tenant, changes.wall, parts, runs).await?;

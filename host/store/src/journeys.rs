@@ -337,7 +337,7 @@ async fn release(
         name,
         wall.micros(),
     )?;
-    tx.signal_appended();
+    tx.signal_appended(tenant);
     Ok(())
 }
 

@@ -208,7 +208,7 @@ pub(crate) async fn append_all(
     let numbered = events.iter().zip(first..).map(|(event, position)| (position, event.body.as_str()));
     if inserted == events.len() as u64 {
         insert_bodies(tx.conn(), tenant, &numbered.collect::<Vec<_>>()).await?;
-        tx.signal_appended();
+        tx.signal_appended(tenant);
         tx.signal_behind(tenant, behind);
         let mut position = first - 1;
         return Ok(callers
@@ -233,7 +233,7 @@ pub(crate) async fn append_all(
     let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
     if !bodies.is_empty() {
         insert_bodies(tx.conn(), tenant, &bodies).await?;
-        tx.signal_appended();
+        tx.signal_appended(tenant);
     }
     let mut position = first;
     let mut appended = Vec::with_capacity(callers.len());

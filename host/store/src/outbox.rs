@@ -247,7 +247,7 @@ pub(crate) async fn again(
         message.to_string(),
         now.micros(),
     )?;
-    tx.signal_appended();
+    tx.signal_appended(tenant);
     Ok(again.map(|(channel,)| channel))
 }
 

@@ -115,6 +115,18 @@ impl Store {
         Ok(Lease { checkpoint, clock: time(clock), commits, ..*lease })
     }
 
+    /// The tenants of this node of which arrived events wait for the engine.
+    pub async fn behind_here(&self) -> Result<Vec<TenantId>, StoreError> {
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            (i64,),
+            "SELECT DISTINCT tenant_id FROM partitions WHERE owner = $1 AND arrived > done",
+            &self.holder.node,
+        );
+        Ok(rows.into_iter().map(|(tenant,)| TenantId(tenant)).collect())
+    }
+
     /// Extends leases; answers the tenants whose lease another node holds by now.
     pub async fn renew_leases(&self, leases: &[Lease], until: Timestamp) -> Result<Vec<TenantId>, StoreError> {
         let leases = leases.to_vec();

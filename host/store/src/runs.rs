@@ -113,6 +113,18 @@ impl Store {
             .collect()
     }
 
+    /// When the first timer is due.
+    pub async fn next_due(&self, scope: &Scope) -> Result<Option<Timestamp>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT due FROM timers WHERE tenant_id = $1 ORDER BY due LIMIT 1",
+            scope.tenant().0,
+        );
+        Ok(rows.first().map(|(due,)| time(*due)))
+    }
+
     /// A page of runs, by id.
     pub async fn runs(&self, scope: &Scope, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut reading = self.reading(scope).await?;

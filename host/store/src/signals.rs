@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Signal {
-    Appended,
+    /// There is something new to do of a tenant.
+    Appended(TenantId),
     Checkpoint(TenantId, i64),
     /// So many arrived events wait for the engine.
     Behind(TenantId, i64),
@@ -17,14 +18,14 @@ pub(crate) enum Signal {
 
 #[derive(Default)]
 pub(crate) struct Signals {
-    appended: watch::Sender<u64>,
+    appended: Mutex<HashMap<TenantId, watch::Sender<u64>>>,
     checkpoints: Mutex<HashMap<TenantId, watch::Sender<i64>>>,
     behind: Mutex<HashMap<TenantId, (i64, Instant)>>,
 }
 
 impl Signals {
-    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
-        self.appended.subscribe()
+    pub(crate) fn appended(&self, tenant: TenantId) -> watch::Receiver<u64> {
+        self.appended.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default().subscribe()
     }
 
     pub(crate) fn checkpoint(&self, tenant: TenantId) -> watch::Receiver<i64> {
@@ -39,7 +40,11 @@ impl Signals {
 
     pub(crate) fn send(&self, signal: Signal) {
         match signal {
-            Signal::Appended => self.appended.send_modify(|count| *count += 1),
+            // Nobody listens before the tenant is moved here.
+            Signal::Appended(tenant) => {
+                let appended = self.appended.lock().unwrap_or_else(PoisonError::into_inner);
+                appended.get(&tenant).into_iter().for_each(|sender| sender.send_modify(|count| *count += 1));
+            }
             Signal::Behind(tenant, events) => {
                 let seen = (events, Instant::now());
                 self.behind.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, seen);

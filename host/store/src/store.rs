@@ -145,9 +145,14 @@ impl Store {
         self.writer.scrub().await
     }
 
-    /// Bumped after commits that appended events, made messages or let them wait.
-    pub fn appended(&self) -> watch::Receiver<u64> {
-        self.signals.appended()
+    /// Bumped after commits that appended events of a tenant, made messages of it or let them wait.
+    pub fn appended(&self, tenant: TenantId) -> watch::Receiver<u64> {
+        self.signals.appended(tenant)
+    }
+
+    /// Bumps what [`Store::appended`] watches: another process has appended something.
+    pub fn wake(&self, tenant: TenantId) {
+        self.signals.send(Signal::Appended(tenant));
     }
 
     /// Moves after commits of the engine in this process; 0 until the first claim of the tenant's partition.

@@ -39,7 +39,6 @@ impl Store {
                         "INSERT INTO partitions (tenant_id, bucket) VALUES ($1, 0)",
                         tenant.id.0
                     )?;
-                    tx.signal_appended();
                     Ok(tenant)
                 })
             })

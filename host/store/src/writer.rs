@@ -151,8 +151,8 @@ impl Tx<'_> {
     }
 
     /// Once this is committed, there is something new to do for the engine or for delivery.
-    pub(crate) fn signal_appended(&mut self) {
-        self.signals.push(Signal::Appended);
+    pub(crate) fn signal_appended(&mut self, tenant: TenantId) {
+        self.signals.push(Signal::Appended(tenant));
     }
 
     /// Once this is committed, so many arrived events wait for the engine.

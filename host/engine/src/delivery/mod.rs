@@ -31,7 +31,10 @@ use self::settle::Verdicts;
 use self::verdict::{HOLD, dropped, hold, left};
 use crate::catalog::{Catalog, Channel};
 use crate::engine::Shared;
+use crate::idle;
 
+/// How long nothing is looked for at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Messages of a channel that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
 /// How often to look for what an earlier holder of the lease has left.
@@ -58,6 +61,15 @@ pub struct Delivery {
     looked_over: Option<Instant>,
     /// Their claim had no answer: they may be claimed, and are in no call.
     doubtful: Vec<Id>,
+    /// When something in the outbox waits to be sent, as of the last look.
+    due: Due,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    At(Timestamp),
+    Never,
 }
 
 /// The messages of a call that is to begin, with its place.
@@ -98,13 +110,14 @@ impl Delivery {
             erased: 0,
             looked_over: None,
             doubtful: Vec::new(),
+            due: Due::Now,
         }
     }
 
     /// Runs until it is stopped or the lease is lost, then waits for the calls under way, commits their verdicts and gives back what
     /// was claimed for no call.
     pub async fn run(mut self) {
-        let mut appended = self.shared.store.appended();
+        let mut appended = self.shared.store.appended(self.tenant);
         let mut changed = self.shared.catalogs.changed();
         let mut freed = self.shared.places.freed();
         while !self.stop.is_cancelled() {
@@ -132,13 +145,14 @@ impl Delivery {
             }
             let full = self.brims();
             let gathered_at = self.verdicts.gathered_at();
+            let (shared, due) = (self.shared.clone(), self.due);
             tokio::select! {
                 Some(call) = self.calls.join_next() => self.came_back(call),
                 () = self.verdicts.saved(), if self.verdicts.is_saving() => {}
                 _ = appended.changed(), if !full => {}
                 _ = changed.changed() => self.review(),
                 _ = freed.changed(), if next == Next::Crowded => {}
-                () = tokio::time::sleep(self.shared.config.poll), if !full && next != Next::Called => {}
+                () = rests(&shared, due), if !full && next != Next::Called => {}
                 () = tokio::time::sleep_until(gathered_at), if self.verdicts.gathers() => {}
                 () = self.stop.cancelled() => {}
             }
@@ -185,6 +199,7 @@ impl Delivery {
 
     /// One turn: reads, claims, and starts as many calls as there is room for.
     async fn begin(&mut self) -> Result<Next, StoreError> {
+        self.due = Due::Now;
         let Some(catalog) = self.shared.catalogs.get(self.tenant) else { return Ok(Next::Idle) };
         let erased = self.shared.erasures.count(self.tenant);
         if erased != self.erased || !self.doubtful.is_empty() {
@@ -259,7 +274,13 @@ impl Delivery {
         if self.queues.iter().any(provided) {
             return Ok(());
         }
-        for (channel, due) in self.shared.store.pending_channels(&self.scope).await? {
+        let pending = self.shared.store.pending_channels(&self.scope).await?;
+        self.due = match pending.iter().map(|(_, due)| *due).min() {
+            None => Due::Never,
+            Some(due) if due <= now => Due::Now,
+            Some(due) => Due::At(due),
+        };
+        for (channel, due) in pending {
             let enabled = self.channel(catalog, &channel).is_some();
             let queue = self.queues.entry(channel.clone()).or_default();
             let blocked = queue.blocked_until.filter(|until| !enabled && *until > now);
@@ -440,5 +461,27 @@ impl Delivery {
             queue.claimed.clear();
         }
         Ok(())
+    }
+}
+
+/// Until something may be due: what waits in the outbox, or another look at it.
+async fn rests(shared: &Shared, due: Due) {
+    let (poll, began) = (shared.config.poll, Instant::now());
+    let has_come = || match due {
+        Due::Now => true,
+        Due::At(due) => due <= (shared.clock)(),
+        Due::Never => false,
+    };
+    loop {
+        let now = (shared.clock)();
+        tokio::time::sleep(match due {
+            Due::Now => poll,
+            Due::At(due) => idle::sleep(Some(due), now, poll),
+            Due::Never => idle::sleep(None, now, poll),
+        })
+        .await;
+        if has_come() || began.elapsed() >= LOOK_AGAIN {
+            return;
+        }
     }
 }
