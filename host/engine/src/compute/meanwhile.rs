@@ -29,20 +29,26 @@ pub struct Past {
 
 /// What was done before the batch, as far as it was asked for.
 #[derive(Default)]
-pub struct Meanwhile(HashMap<(PartId, String), (i64, Vec<Arc<Past>>)>);
+pub struct Meanwhile(HashMap<(PartId, String), Behind>);
+
+/// What a part did behind a position.
+struct Behind {
+    since: i64,
+    past: Vec<Arc<Past>>,
+}
 
 impl Meanwhile {
     pub fn of(brought: Vec<(Sought, Vec<Past>)>) -> Meanwhile {
         let brought = brought.into_iter();
         let by_part = brought.map(|(Sought { part, name, since }, past)| {
-            ((part, name), (since, past.into_iter().map(Arc::new).collect()))
+            ((part, name), Behind { since, past: past.into_iter().map(Arc::new).collect() })
         });
         Meanwhile(by_part.collect())
     }
 
     /// What a part did behind a position; none if that is not known.
     fn since(&self, sought: &Sought) -> Option<&[Arc<Past>]> {
-        let (since, past) = self.0.get(&(sought.part, sought.name.clone()))?;
+        let Behind { since, past } = self.0.get(&(sought.part, sought.name.clone()))?;
         (*since <= sought.since).then_some(past)
     }
 }
