@@ -9,15 +9,15 @@ use openhub_model::run::{Run, Timer};
 use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
-use crate::claims::Claim;
-use crate::faults::NewFault;
-use crate::journeys::JourneyStatus;
-use crate::matches::{Decision, NewMatch};
-use crate::objects::ObjectChange;
-use crate::plugins::PluginStatus;
-use crate::runs::Entry;
-use crate::segments::{Fill, Membership};
-use crate::tombstones::Tombstone;
+use crate::log::tombstones::Tombstone;
+use crate::state::claims::Claim;
+use crate::state::faults::NewFault;
+use crate::state::journeys::JourneyStatus;
+use crate::state::matches::{Decision, NewMatch};
+use crate::state::objects::ObjectChange;
+use crate::state::plugins::PluginStatus;
+use crate::state::runs::Entry;
+use crate::state::segments::{Fill, Membership};
 
 /// The changes of one batch. No row occurs twice in a list: each is the row's final state.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ pub struct Changes {
     pub events: Vec<NewEvent>,
     /// Events for other customers: appended as arrived ones in the same transaction, to be handled at their position.
     pub arrivals: Vec<NewEvent>,
-    /// What is kept of events that arrived, by position: see [`crate::properties::kept`].
+    /// What is kept of events that arrived, by position: see [`crate::history::properties::kept`].
     pub kept: Vec<(i64, String)>,
     pub counts: Vec<NodeCount>,
     pub set_aside: Vec<SetAside>,

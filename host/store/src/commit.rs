@@ -3,32 +3,34 @@
 
 use openhub_model::{NewEvent, PartId, TenantId, Timestamp};
 
-use crate::attributes::put_attribute;
-use crate::bulk::{self, Bulk, Rows};
 use crate::changes::{CatalogChange, Changes, NodeCount, SetAside};
-use crate::claims::{claim_rows, put_claims};
-use crate::connection::{execute, select};
-use crate::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
-use crate::decode::{limit, time};
-use crate::dialect::put_customer_events;
+use crate::database::bulk::{self, Bulk, Rows};
+use crate::database::connection::{execute, select};
+use crate::database::decode::{limit, time};
+use crate::database::dialect::put_customer_events;
+use crate::database::writer::{Tx, Weight};
 use crate::error::StoreError;
-use crate::faults::{fault_rows, put_faults};
-use crate::identity_policies::put_policy;
-use crate::journeys::{delete_journey, follow_status};
-use crate::log::append_all;
-use crate::matches::{decide_matches, decision_rows, match_rows, put_matches};
-use crate::messages::{add_messages, message_rows, take_back};
-use crate::object_writes::{ObjectWrites, object_writes, write_objects};
-use crate::partitions::{Lease, Move, Moved, move_on};
-use crate::parts::{drop_parts, part_rows, put_parts};
-use crate::plugins::change_plugin;
-use crate::properties::Kept;
-use crate::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
+use crate::history::properties::Kept;
+use crate::log::events::append_all;
+use crate::log::partitions::{Lease, Move, Moved, move_on};
+use crate::log::tombstones::{Tombstone, drop_customer_events, put_tombstones};
 use crate::scope::Scope;
-use crate::segments::{Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment};
+use crate::state::attributes::put_attribute;
+use crate::state::claims::{claim_rows, put_claims};
+use crate::state::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
+use crate::state::faults::{fault_rows, put_faults};
+use crate::state::identity_policies::put_policy;
+use crate::state::journeys::{delete_journey, follow_status};
+use crate::state::matches::{decide_matches, decision_rows, match_rows, put_matches};
+use crate::state::messages::{add_messages, message_rows, take_back};
+use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
+use crate::state::parts::{drop_parts, part_rows, put_parts};
+use crate::state::plugins::change_plugin;
+use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
+use crate::state::segments::{
+    Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment,
+};
 use crate::store::Store;
-use crate::tombstones::{Tombstone, drop_customer_events, put_tombstones};
-use crate::writer::{Tx, Weight};
 
 /// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
 const HEAVY: u64 = 200;

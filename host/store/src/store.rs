@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use crate::checkpoints;
-use crate::connection::{Pool, Reading, fetch_all};
-use crate::crowd::Crowds;
+use crate::database::checkpoints;
+use crate::database::connection::{Pool, Reading, fetch_all};
+use crate::database::crowd::Crowds;
+use crate::database::fate::forget_gone;
+use crate::database::open::Opener;
+use crate::database::scrub::Scrubbed;
+use crate::database::signals::{Signal, Signals};
+use crate::database::writer::Writer;
 use crate::error::StoreError;
-use crate::fate::forget_gone;
-use crate::open::Opener;
-use crate::refusals::Refusals;
 use crate::scope::Scope;
-use crate::scrub::Scrubbed;
-use crate::signals::{Signal, Signals};
-use crate::writer::Writer;
+use crate::state::refusals::Refusals;
 
 #[derive(Clone, Debug)]
 pub struct Config {

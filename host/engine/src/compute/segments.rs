@@ -11,7 +11,7 @@ use openhub_model::condition::{EventFact, Facts, ObjectFact, Picks, RunFact};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
-use openhub_store::properties::kept;
+use openhub_store::history::properties::kept;
 use openhub_store::{CustomerFacts, Membership, Wake};
 use serde_json::{Value, json};
 

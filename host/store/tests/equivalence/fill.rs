@@ -3,7 +3,7 @@
 use openhub_model::condition::EventNeed;
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
-use openhub_store::properties::kept;
+use openhub_store::history::properties::kept;
 use openhub_store::{Changes, Scope, SetAside, Store};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};

@@ -1,0 +1,173 @@
+//! One statement text, two drivers: a borrowed connection to either database, and the macros that run a
+//! statement on it by expanding the same expression in each arm.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use std::time::{Duration, Instant};
+
+use crate::database::open::STATEMENT;
+use crate::error::StoreError;
+use crate::scope::Scope;
+
+/// After so many of its virtual machine's instructions SQLite asks whether to go on: some tens of microseconds.
+const SQLITE_STEPS: i32 = 10_000;
+
+/// How long PostgreSQL may take to answer: a little longer than it lets a statement run.
+const ANSWER: Duration = STATEMENT.saturating_add(Duration::from_secs(3));
+
+pub(crate) enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs a statement and answers how many rows it affected.
+macro_rules! execute {
+    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::database::connection::Conn::Sqlite(conn) =>
+                sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn).await.map(|done| done.rows_affected()),
+            $crate::database::connection::Conn::Postgres(conn) =>
+                $crate::database::connection::within(sqlx::query($sql)$(.bind($arg))*.execute(&mut *conn)).await
+                    .map(|done| done.rows_affected()),
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// All rows of a statement, as `$row`.
+macro_rules! fetch_all {
+    ($conn:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::database::connection::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn).await,
+            $crate::database::connection::Conn::Postgres(conn) =>
+                $crate::database::connection::within(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_all(&mut *conn)).await,
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// The first row of a statement, as `$row`, if there is one.
+macro_rules! fetch_optional {
+    ($conn:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $conn {
+            $crate::database::connection::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn).await,
+            $crate::database::connection::Conn::Postgres(conn) =>
+                $crate::database::connection::within(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch_optional(&mut *conn)).await,
+        }
+        .map_err($crate::error::StoreError::from)
+    };
+}
+
+/// All rows of one statement on a read connection of the store.
+macro_rules! select {
+    ($store:expr, $scope:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let mut reading = $store.reading($scope).await?;
+        let rows = $crate::database::connection::fetch_all!(reading.conn(), $row, $sql $(, $arg)*)?;
+        reading.done().await?;
+        rows
+    }};
+}
+
+pub(crate) use {execute, fetch_all, fetch_optional, select};
+
+/// A statement of PostgreSQL, but no longer than [`ANSWER`]: a connection that falls silent is lost like one that breaks. What
+/// takes long is ended by the server before: see `open`.
+pub(crate) async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(ANSWER, statement).await {
+        Ok(answered) => answered,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database is silent"))),
+    }
+}
+
+/// The read connections.
+#[derive(Clone)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// Borrows a read connection; on PostgreSQL in a transaction that sees the rows of `scope` only.
+    pub(crate) async fn read(&self, scope: Option<&Scope>) -> Result<Reading, StoreError> {
+        match self {
+            Pool::Sqlite(pool) => Ok(Reading::Sqlite { conn: pool.acquire().await?, bound: false }),
+            Pool::Postgres(pool) => {
+                let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true };
+                if let Reading::Postgres { conn, .. } = &mut reading {
+                    let begin = crate::database::dialect::begin_read(scope.map(Scope::tenant));
+                    within(sqlx::raw_sql(begin).execute(&mut **conn)).await?;
+                }
+                Ok(reading)
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A borrowed read connection.
+///
+/// A future that is cancelled between begin and [`Reading::done`] drops this with the transaction open: the
+/// connection is then closed instead of going back to the pool. So is one whose statements are still bound in time.
+pub(crate) enum Reading {
+    Sqlite { conn: PoolConnection<Sqlite>, bound: bool },
+    Postgres { conn: PoolConnection<Postgres>, open: bool },
+}
+
+impl Reading {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Reading::Sqlite { conn, .. } => Conn::Sqlite(conn),
+            Reading::Postgres { conn, .. } => Conn::Postgres(conn),
+        }
+    }
+
+    /// From now on a statement that runs past `deadline` is ended there: see [`StoreError::is_cut_off`].
+    pub(crate) async fn bind_to(&mut self, deadline: Instant) -> Result<(), StoreError> {
+        match self {
+            Reading::Sqlite { conn, bound } => {
+                *bound = true;
+                let mut handle = conn.lock_handle().await?;
+                handle.set_progress_handler(SQLITE_STEPS, move || Instant::now() < deadline);
+            }
+            Reading::Postgres { conn, .. } => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                within(sqlx::raw_sql(crate::database::dialect::statement_timeout(left)).execute(&mut **conn)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction in which a statement was ended is rolled back, which is all the same to a reader.
+    pub(crate) async fn done(mut self) -> Result<(), StoreError> {
+        match &mut self {
+            Reading::Sqlite { conn, bound } if *bound => {
+                conn.lock_handle().await?.remove_progress_handler();
+                *bound = false;
+            }
+            Reading::Sqlite { .. } => {}
+            Reading::Postgres { conn, open } => {
+                within(sqlx::raw_sql("COMMIT").execute(&mut **conn)).await?;
+                *open = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        match self {
+            Reading::Sqlite { conn, bound: true } => conn.close_on_drop(),
+            Reading::Postgres { conn, open: true } => conn.close_on_drop(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What customers did behind a place in the log: asked for where two become one and a run of either waits for an event.
+
+use openhub_model::{Event, Origin, PartId};
+use std::collections::{BTreeSet, HashMap};
+
+use crate::database::bulk::{self, Rows};
+use crate::database::connection::{Reading, fetch_all};
+use crate::database::decode::corrupt;
+use crate::database::filters::Sql;
+use crate::error::StoreError;
+use crate::log::events::{COLUMNS, Row, event};
+use crate::scope::Scope;
+use crate::store::Store;
+
+/// How many events may cause each other in turn.
+const DEPTH: usize = 8;
+
+/// Events of a part that have a name and stand behind a position.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sought {
+    pub part: PartId,
+    pub name: String,
+    pub since: i64,
+}
+
+/// An event that was computed.
+#[derive(Clone, Debug)]
+pub struct Deed {
+    /// Which of those that were sought it is of.
+    pub sought: usize,
+    /// Where what it goes back to stands in the log: a caused event has its own place only since the commit of its cause.
+    pub root: i64,
+    pub event: Event,
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    place: i64,
+    #[sqlx(flatten)]
+    row: Row,
+}
+
+impl Store {
+    /// What was done of what is sought, in the order of the log. History is left out.
+    pub async fn deeds(&self, scope: &Scope, sought: &[Sought]) -> Result<Vec<Deed>, StoreError> {
+        let Some(wanted) = Rows::of(sought, |row, sought| {
+            row.id(sought.part).text(&sought.name).int(sought.since);
+        }) else {
+            return Ok(Vec::new());
+        };
+        let mut reading = self.reading(scope).await?;
+        let tenant = scope.tenant().0;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "WITH wanted AS MATERIALIZED (SELECT key AS place, CAST(value ->> 0 AS TEXT) AS part_id, \
+             CAST(value ->> 1 AS TEXT) AS name, CAST(value ->> 2 AS BIGINT) AS since FROM json_each(",
+        );
+        sql.text(&wanted.json).push(")) SELECT w.place, ").push(COLUMNS.trim_start_matches("SELECT "));
+        // Part by part and event by event: neither database is to walk all of the tenant's.
+        match sql {
+            Sql::Sqlite(_) => sql.push("wanted w CROSS JOIN customer_events c CROSS JOIN events e "),
+            Sql::Postgres(_) => sql
+                .push("wanted w CROSS JOIN LATERAL (SELECT * FROM customer_events WHERE tenant_id = ")
+                .int(tenant)
+                .push(
+                    " AND part_id = w.part_id OFFSET 0) c CROSS JOIN LATERAL (SELECT * FROM events WHERE tenant_id = ",
+                )
+                .int(tenant)
+                .push(" AND position = c.position OFFSET 0) e "),
+        };
+        sql.push(
+            "LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE c.tenant_id = ",
+        );
+        sql.int(tenant)
+            .push(" AND c.part_id = w.part_id AND c.name = w.name AND c.position > w.since AND e.tenant_id = ");
+        sql.int(tenant).push(" AND e.position = c.position AND e.historical = 0 ORDER BY e.position");
+        let found = sql.fetch_all::<Found>(reading.conn()).await?;
+        let found = found.into_iter().map(|Found { place, row }| Ok((place, event(row)?)));
+        let found = found.collect::<Result<Vec<(i64, Event)>, StoreError>>()?;
+        let caused = found.iter().filter(|(_, event)| event.origin == Origin::Caused);
+        let caused: BTreeSet<String> = caused.filter_map(|(_, event)| event.cause.clone()).collect();
+        let roots = roots(&mut reading, tenant, caused).await?;
+        reading.done().await?;
+        let mut deeds = Vec::with_capacity(found.len());
+        for (place, event) in found {
+            let place = usize::try_from(place).ok().filter(|place| *place < sought.len());
+            let place = place.ok_or_else(|| corrupt("an event that was not sought"))?;
+            let root = match (event.origin, &event.cause) {
+                (Origin::Arrived, _) => Some(event.position),
+                // What time has caused has no place in the log before its own commit.
+                (Origin::Caused, cause) => cause.as_ref().and_then(|cause| roots.get(cause)).copied(),
+            };
+            if let Some(root) = root.filter(|root| *root > sought[place].since) {
+                deeds.push(Deed { sought: place, root, event });
+            }
+        }
+        deeds.sort_by_key(|deed| deed.root);
+        Ok(deeds)
+    }
+}
+
+/// Where the events that these go back to stand in the log, by the messageId that was asked for.
+async fn roots(
+    reading: &mut Reading,
+    tenant: i64,
+    mut asked: BTreeSet<String>,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let mut links: HashMap<String, (i64, Option<String>)> = HashMap::new();
+    for _ in 0..=DEPTH {
+        if asked.is_empty() {
+            break;
+        }
+        let rows = fetch_all!(
+            reading.conn(),
+            (String, i64, i64, Option<String>),
+            "SELECT message_id, position, origin, cause FROM events WHERE tenant_id = $1 \
+             AND message_id IN (SELECT atom FROM json_each($2))",
+            tenant,
+            bulk::list(&asked),
+        )?;
+        asked.clear();
+        for (message_id, position, origin, cause) in rows {
+            let cause = cause.filter(|_| origin == 1);
+            asked.extend(cause.iter().filter(|cause| !links.contains_key(*cause)).cloned());
+            links.insert(message_id, (position, cause));
+        }
+    }
+    Ok(links.keys().filter_map(|message_id| Some((message_id.clone(), root(&links, message_id)?))).collect())
+}
+
+fn root(links: &HashMap<String, (i64, Option<String>)>, message_id: &str) -> Option<i64> {
+    let mut from = message_id;
+    for _ in 0..=DEPTH {
+        match links.get(from)? {
+            (_, Some(cause)) => from = cause,
+            (position, None) => return Some(*position),
+        }
+    }
+    None
+}

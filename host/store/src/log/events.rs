@@ -1,0 +1,312 @@
+//! The log: events appended in a group commit, deduplicated by `messageId`, read in order of position.
+
+use openhub_model::identity::{Authority, Marker};
+use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use crate::database::bulk;
+use crate::database::connection::{execute, fetch_all, fetch_optional, select};
+use crate::database::decode::{corrupt, limit, maybe_id, time};
+use crate::database::dialect::{insert_bodies, insert_events};
+use crate::database::filters::Sql;
+use crate::database::writer::Tx;
+use crate::error::StoreError;
+use crate::log::tombstones::recognise;
+use crate::scope::Scope;
+use crate::store::Store;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// The greatest position of the events that wait for the engine, also when all were duplicates: once the
+    /// checkpoint has reached it, all of them are done. 0 if none had to wait.
+    pub position: i64,
+    pub accepted: usize,
+    pub duplicates: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub name: Option<String>,
+    /// Of the customer that this part belongs to.
+    pub part: Option<PartId>,
+    pub after: Option<i64>,
+    pub limit: usize,
+}
+
+/// One caller's events on their way to the writer.
+pub(crate) struct Append {
+    pub(crate) tenant: TenantId,
+    pub(crate) events: Vec<NewEvent>,
+    /// By which erased events are known again.
+    pub(crate) marker: Option<Marker>,
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct Row {
+    position: i64,
+    origin: i64,
+    message_id: String,
+    kind: i64,
+    name: String,
+    part_id: Option<String>,
+    occurred_at: i64,
+    received_at: i64,
+    historical: i64,
+    authority: i64,
+    cause: Option<String>,
+    body: String,
+}
+
+pub(crate) const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
+     e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
+
+const EVENTS: &str = "events e LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+     WHERE e.tenant_id = ";
+
+/// As far as the engine has come, behind [`Sql::each_part_of`]: whose they are is `c.part_id = own`.
+pub(crate) const EVENTS_OF_PARTS: &str = "customer_events c CROSS JOIN events e \
+     LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+     WHERE e.tenant_id = c.tenant_id AND e.position = c.position AND c.part_id = own AND c.tenant_id = ";
+
+impl Store {
+    /// Appends events in order. Answers after the commit, which many callers share.
+    pub async fn append(&self, scope: &Scope, events: Vec<NewEvent>) -> Result<Appended, StoreError> {
+        if events.is_empty() {
+            return Ok(Appended::default());
+        }
+        let marker = self.marker.get().copied();
+        let _waiting = self.crowds.join(scope.tenant(), events.len());
+        self.writer.append(Append { tenant: scope.tenant(), events, marker }).await
+    }
+
+    /// Whether callers with many events of this tenant wait for the writer, or did a moment ago: each commit of the engine is
+    /// what they wait for then.
+    pub fn is_crowded(&self, tenant: TenantId) -> bool {
+        self.crowds.is_there(tenant, Instant::now())
+    }
+
+    /// What the engine has not seen yet: arrived events past `after`, in order.
+    pub async fn load_events(&self, scope: &Scope, after: i64, rows: usize) -> Result<Vec<Event>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.position > $2 AND e.origin = 0 ORDER BY e.position LIMIT $3",
+            scope.tenant().0,
+            after,
+            limit(rows),
+        );
+        rows.into_iter().map(event).collect()
+    }
+
+    /// Where the engine goes on behind `after`, whatever stands there, and its messageId.
+    pub async fn next_position(&self, scope: &Scope, after: i64) -> Result<Option<(i64, String)>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, String),
+            "SELECT position, message_id FROM events WHERE tenant_id = $1 AND position > $2 AND origin = 0 \
+             ORDER BY position LIMIT 1",
+            scope.tenant().0,
+            after,
+        );
+        Ok(rows.into_iter().next())
+    }
+
+    /// Events by position, ascending.
+    pub async fn events(&self, scope: &Scope, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(&reading.conn(), COLUMNS);
+        if let Some(part) = filter.part {
+            sql.each_part_of(scope.tenant(), part).push(EVENTS_OF_PARTS).int(scope.tenant().0).chosen(filter);
+            // And what the engine has not come to, most of the time nothing.
+            sql.push(" UNION ALL ").push(COLUMNS).push(EVENTS).int(scope.tenant().0).chosen(filter);
+            sql.push(" AND e.origin = 0 AND e.position > (SELECT checkpoint FROM partitions WHERE bucket = 0 AND tenant_id = ");
+            sql.int(scope.tenant().0).push(") AND e.part_id IN ").parts_with(scope.tenant(), part);
+        } else {
+            sql.push(EVENTS).int(scope.tenant().0).chosen(filter);
+        }
+        sql.push(" ORDER BY 1 LIMIT ").int(limit(filter.limit));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(event).collect()
+    }
+
+    /// Which of these message ids the log has already.
+    pub async fn known_messages(&self, scope: &Scope, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT message_id FROM events WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(ids),
+        );
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    pub async fn event(&self, scope: &Scope, message_id: &str) -> Result<Option<Event>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.message_id = $2",
+            scope.tenant().0,
+            message_id.to_owned(),
+        );
+        rows.into_iter().next().map(event).transpose()
+    }
+}
+
+impl Sql {
+    /// Behind a place in the log, and by name.
+    fn chosen(&mut self, filter: &EventFilter) -> &mut Self {
+        self.push(" AND e.position > ").int(filter.after.unwrap_or(i64::MIN));
+        if let Some(name) = &filter.name {
+            self.push(" AND e.name = ").text(name);
+        }
+        self
+    }
+}
+
+/// Appends the events of several callers of one tenant, in order, and answers each caller.
+///
+/// The update of the partition's head locks it, so that the order of commits is the order of positions; a
+/// duplicate leaves a gap.
+pub(crate) async fn append_all(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    callers: &[&[NewEvent]],
+    marker: Option<&Marker>,
+) -> Result<Vec<Appended>, StoreError> {
+    let count = limit(callers.iter().map(|events| events.len()).sum());
+    let head = fetch_optional!(
+        tx.conn(),
+        (i64, i64, i64),
+        "UPDATE partitions SET head = head + $2, arrived = arrived + $2 WHERE tenant_id = $1 AND bucket = 0 \
+         RETURNING head, erased, arrived - done",
+        tenant.0,
+        count,
+    )?;
+    let (head, erased, behind) = head.ok_or(StoreError::NotFound)?;
+    let marked = match marker {
+        Some(marker) if erased > 0 => recognise(tx, tenant, marker, callers).await?,
+        _ => None,
+    };
+    let marked: Option<Vec<&[NewEvent]>> = marked.as_ref().map(|marked| marked.iter().map(Vec::as_slice).collect());
+    let callers = marked.as_deref().unwrap_or(callers);
+    let events: Vec<&NewEvent> = callers.iter().copied().flatten().collect();
+    let first = head - count + 1;
+    let inserted = insert_events(tx.conn(), tenant, first, &events).await?;
+    let numbered = events.iter().zip(first..).map(|(event, position)| (position, event.body.as_str()));
+    if inserted == events.len() as u64 {
+        insert_bodies(tx.conn(), tenant, &numbered.collect::<Vec<_>>()).await?;
+        tx.signal_appended(tenant);
+        tx.signal_behind(tenant, behind);
+        let mut position = first - 1;
+        return Ok(callers
+            .iter()
+            .map(|events| {
+                position += limit(events.len());
+                Appended { position, accepted: events.len(), duplicates: 0 }
+            })
+            .collect());
+    }
+    let known = limit(events.len()) - inserted.cast_signed();
+    execute!(
+        tx.conn(),
+        "UPDATE partitions SET arrived = arrived - $2 WHERE tenant_id = $1 AND bucket = 0",
+        tenant.0,
+        known,
+    )?;
+    tx.signal_behind(tenant, behind - known);
+    let new = inserted_positions(tx, tenant, first).await?;
+    let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
+    let stored = stored_positions(tx, tenant, old).await?;
+    let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
+    if !bodies.is_empty() {
+        insert_bodies(tx.conn(), tenant, &bodies).await?;
+        tx.signal_appended(tenant);
+    }
+    let mut position = first;
+    let mut appended = Vec::with_capacity(callers.len());
+    for events in callers {
+        let mut answer = Appended::default();
+        for event in *events {
+            if new.contains(&position) {
+                answer.accepted += 1;
+                answer.position = answer.position.max(position);
+            } else {
+                answer.duplicates += 1;
+                // A caused event was done when it was stored, whatever its position.
+                if let Some((at, Origin::Arrived)) = stored.get(event.message_id.as_str()) {
+                    answer.position = answer.position.max(*at);
+                }
+            }
+            position += 1;
+        }
+        appended.push(answer);
+    }
+    Ok(appended)
+}
+
+/// From the first of those that were just inserted: nothing stands behind them.
+async fn inserted_positions(tx: &mut Tx<'_>, tenant: TenantId, first: i64) -> Result<HashSet<i64>, StoreError> {
+    let rows = fetch_all!(
+        tx.conn(),
+        (i64,),
+        "SELECT position FROM events WHERE tenant_id = $1 AND position >= $2",
+        tenant.0,
+        first,
+    )?;
+    Ok(rows.into_iter().map(|(position,)| position).collect())
+}
+
+async fn stored_positions(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    events: impl Iterator<Item = &NewEvent>,
+) -> Result<HashMap<String, (i64, Origin)>, StoreError> {
+    let ids = bulk::list(events.map(|event| &event.message_id));
+    let rows = fetch_all!(
+        tx.conn(),
+        (String, i64, i64),
+        "SELECT message_id, position, origin FROM events \
+         WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        &ids,
+    )?;
+    rows.into_iter().map(|(id, position, code)| Ok((id, (position, origin(code)?)))).collect()
+}
+
+pub(crate) fn origin(code: i64) -> Result<Origin, StoreError> {
+    match code {
+        0 => Ok(Origin::Arrived),
+        1 => Ok(Origin::Caused),
+        other => Err(StoreError::Corrupt(format!("origin {other} of an event"))),
+    }
+}
+
+pub(crate) fn event(row: Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        position: row.position,
+        origin: origin(row.origin)?,
+        message_id: row.message_id,
+        kind: EventKind::from_code(row.kind).ok_or_else(|| corrupt("kind of an event"))?,
+        name: row.name,
+        part: maybe_id(row.part_id.as_deref())?,
+        occurred_at: time(row.occurred_at),
+        received_at: time(row.received_at),
+        historical: row.historical != 0,
+        authority: Authority::from_code(row.authority).ok_or_else(|| corrupt("authority of an event"))?,
+        cause: row.cause,
+        body: row.body,
+    })
+}

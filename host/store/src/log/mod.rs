@@ -1,0 +1,7 @@
+//! The log: appended, read in order, and how far each tenant has come in it.
+
+pub(crate) mod deeds;
+pub mod events;
+pub mod partitions;
+pub mod tombstones;
+pub mod transact;

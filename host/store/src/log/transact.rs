@@ -1,0 +1,128 @@
+//! Writes of the API: several in order, all or nothing.
+
+use openhub_model::{NewEvent, TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::database::writer::Tx;
+use crate::erasure::erasures::{NewErasure, put_erasure};
+use crate::error::StoreError;
+use crate::log::events::{Appended, append_all};
+use crate::scope::Scope;
+use crate::state::faults::keep_faults;
+use crate::state::journeys::{delete_journey, put_draft, put_version};
+use crate::state::object_writes::{object_writes, write_objects};
+use crate::state::objects::ObjectChange;
+use crate::state::plugins::{Candidate, Installation, put_candidate, put_component, put_plugin, put_secret};
+use crate::state::segments::{SegmentVersion, put_segment_version};
+use crate::store::Store;
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a transaction has a handful of them")]
+pub enum Op {
+    Append(NewEvent),
+    /// All of these, or [`StoreError::AlreadyExists`] if one is a duplicate.
+    AppendNew(Vec<NewEvent>),
+    /// Makes the journey if it is new.
+    PutJourneyDraft {
+        name: String,
+        definition: Value,
+        at: Timestamp,
+    },
+    /// The next version of a journey (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine makes it active
+    /// at its position in the log.
+    PutJourneyVersion {
+        name: String,
+        version: i64,
+        definition: Value,
+        at: Timestamp,
+    },
+    /// With its versions.
+    DeleteJourney {
+        name: String,
+    },
+    PutComponent {
+        digest: String,
+        bytes: Vec<u8>,
+    },
+    /// Secrets that it names are written too; others stay as they are.
+    PutPlugin(Installation),
+    /// Beside the version that is installed.
+    PutCandidate {
+        plugin: String,
+        candidate: Candidate,
+    },
+    DropCandidate {
+        plugin: String,
+    },
+    PutPluginSecret {
+        plugin: String,
+        name: String,
+        sealed: String,
+    },
+    /// For how many days the tenant's faults are kept.
+    KeepFaults {
+        days: i64,
+    },
+    Object(ObjectChange),
+    /// Asks for an erasure; the engine carries it out at the position of its event.
+    PutErasure(NewErasure),
+    /// The next version of a segment (`latest` + 1, else [`StoreError::AlreadyExists`]); the engine puts it in force at
+    /// its position in the log.
+    PutSegmentVersion(SegmentVersion),
+    Objects(Vec<ObjectChange>),
+    /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
+    Undo,
+}
+
+impl Store {
+    /// Does all of `ops`, in order, or none of them.
+    pub async fn transact(&self, scope: &Scope, ops: Vec<Op>) -> Result<Appended, StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write_in_time(tenant, move |tx| {
+                Box::pin(async move {
+                    let mut appended = Appended::default();
+                    for op in ops {
+                        let done = perform(tx, tenant, op).await?;
+                        appended.position = appended.position.max(done.position);
+                        appended.accepted += done.accepted;
+                        appended.duplicates += done.duplicates;
+                    }
+                    Ok(appended)
+                })
+            })
+            .await
+    }
+}
+
+async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, StoreError> {
+    match op {
+        Op::Append(event) => {
+            return Ok(append_all(tx, tenant, &[&[event]], None).await?.pop().unwrap_or_default());
+        }
+        Op::AppendNew(events) => {
+            let appended = append_all(tx, tenant, &[&events], None).await?.pop().unwrap_or_default();
+            if appended.duplicates > 0 {
+                return Err(StoreError::AlreadyExists("an event of the same messageId".to_owned()));
+            }
+            return Ok(appended);
+        }
+        Op::PutJourneyDraft { name, definition, at } => put_draft(tx, tenant, &name, &definition, at).await?,
+        Op::PutJourneyVersion { name, version, definition, at } => {
+            put_version(tx, tenant, &name, version, &definition, at).await?;
+        }
+        Op::DeleteJourney { name } => delete_journey(tx, tenant, &name).await?,
+        Op::PutComponent { digest, bytes } => put_component(tx, &digest, &bytes).await?,
+        Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
+        Op::PutCandidate { plugin, candidate } => put_candidate(tx, tenant, &plugin, Some(&candidate)).await?,
+        Op::DropCandidate { plugin } => put_candidate(tx, tenant, &plugin, None).await?,
+        Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
+        Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
+        Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,
+        Op::KeepFaults { days } => keep_faults(tx, tenant, days).await?,
+        Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
+        Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
+        Op::Undo => return Err(StoreError::Undone),
+    }
+    Ok(Appended::default())
+}

@@ -1,0 +1,499 @@
+//! Faults: the one list of what did not go through. What is alike is one row with a count; a fault of one event, run or
+//! control event is a row of its own, which can be tried again or discarded.
+//!
+//! The engine files faults with its commit (`Changes::faults`). What is refused at the door is noted in memory and
+//! written once a second, so that no request waits for it: see [`Store::note_refused`].
+
+use openhub_model::{Id, NewEvent, PartId, TenantId, Timestamp};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::database::bulk::{Bulk, Rows};
+use crate::database::connection::{execute, fetch_optional, select};
+use crate::database::decode::{corrupt, id, limit, maybe_id, time};
+use crate::database::filters::Sql;
+use crate::database::writer::Tx;
+use crate::error::StoreError;
+use crate::log::events::append_all;
+use crate::scope::Scope;
+use crate::state::outbox;
+use crate::store::Store;
+
+/// Of a tenant at most; the oldest go.
+const MOST: i64 = 100_000;
+/// Open ones of a kind at most: a rule that fails on every event leaves room for what else fails.
+const MOST_OF_A_KIND: i64 = 20_000;
+const DAY: i64 = 86_400_000_000;
+/// Characters of a text, a subject and a code.
+const TEXT: usize = 500;
+const SUBJECT: usize = 200;
+const CODE: usize = 64;
+
+/// What did not go through. The number is what the database stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum FaultKind {
+    /// Events that the door refused, counted by key, code and place.
+    Refused = 0,
+    /// An event that was set aside as a whole.
+    Event = 1,
+    /// An event that went on without one rule.
+    Rule = 2,
+    /// Rows that a rule skipped or refused, counted by rule and reason.
+    RowSkipped = 3,
+    /// A control event: its change has not taken effect.
+    Control = 4,
+    /// A run of a journey that failed.
+    Run = 5,
+    /// What a rule or a journey asked of an object, and did not get.
+    Object = 6,
+    /// A message that was given up, or parked.
+    Message = 7,
+    /// An entry of the catalogue that cannot be loaded.
+    Catalog = 8,
+}
+
+/// What can be done about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(i64)]
+pub enum FaultStatus {
+    Open = 0,
+    Retried = 1,
+    Discarded = 2,
+}
+
+impl FaultKind {
+    pub const ALL: [FaultKind; 9] = {
+        use FaultKind::*;
+        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog]
+    };
+
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    pub fn from_code(code: i64) -> Option<FaultKind> {
+        FaultKind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::Refused => "refused",
+            FaultKind::Event => "event",
+            FaultKind::Rule => "rule",
+            FaultKind::RowSkipped => "row-skipped",
+            FaultKind::Control => "control",
+            FaultKind::Run => "run",
+            FaultKind::Object => "object",
+            FaultKind::Message => "message",
+            FaultKind::Catalog => "catalog",
+        }
+    }
+
+    /// Whether it can be tried again: what stands in the log can, and a message.
+    pub fn can_retry(self) -> bool {
+        matches!(self, FaultKind::Event | FaultKind::Rule | FaultKind::Control | FaultKind::Message)
+    }
+}
+
+impl FaultStatus {
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    fn from_code(code: i64) -> Option<FaultStatus> {
+        use FaultStatus::*;
+        [Open, Retried, Discarded].into_iter().find(|status| status.code() == code)
+    }
+}
+
+/// What closes a fault.
+#[derive(Clone, Debug)]
+pub enum Remedy {
+    /// Nothing more is to be done about it; a message is dropped.
+    Discard,
+    /// A message is due again.
+    Retry,
+    /// This event tries it again.
+    Event(Box<NewEvent>),
+}
+
+impl Remedy {
+    fn status(&self) -> FaultStatus {
+        match self {
+            Remedy::Discard => FaultStatus::Discarded,
+            Remedy::Retry | Remedy::Event(_) => FaultStatus::Retried,
+        }
+    }
+}
+
+/// A fault on its way into the list. Those of one id are one row, which counts them and is open again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFault {
+    pub id: Id,
+    pub kind: FaultKind,
+    /// Who is at fault: `<plugin>/<rule>`, `<journey>/<node>`, a key's id, a control event's name.
+    pub subject: String,
+    pub code: String,
+    /// What is wrong, in a sentence. Of no customer, unless `part` says whose fault it is.
+    pub text: String,
+    /// Where: a pointer into what was refused, a message's id.
+    pub place: String,
+    /// In the log.
+    pub position: Option<i64>,
+    /// Of the event; of the last one, where many are counted.
+    pub message_id: Option<String>,
+    /// Whose event or run it is: erasing them takes the fault with them.
+    pub part: Option<PartId>,
+    pub count: i64,
+}
+
+impl NewFault {
+    /// A fault of one thing, which `of` names: an event by its messageId, a run by its id.
+    pub fn one(kind: FaultKind, of: &str, subject: impl Into<String>, code: &str, text: impl Into<String>) -> NewFault {
+        let subject = subject.into();
+        let id = Id::named(&[b"fault", kind.name().as_bytes(), of.as_bytes(), subject.as_bytes()]);
+        NewFault::new(id, kind, subject, code, text.into())
+    }
+
+    /// One of many that are alike: those of one kind, subject, code and place are counted in one row.
+    pub fn counted(
+        kind: FaultKind,
+        subject: impl Into<String>,
+        code: &str,
+        place: &str,
+        text: impl Into<String>,
+    ) -> NewFault {
+        let subject = subject.into();
+        let by = [b"faults", kind.name().as_bytes(), subject.as_bytes(), code.as_bytes(), place.as_bytes()];
+        let id = Id::named(&by);
+        NewFault { place: place.to_owned(), ..NewFault::new(id, kind, subject, code, text.into()) }
+    }
+
+    fn new(id: Id, kind: FaultKind, subject: String, code: &str, text: String) -> NewFault {
+        NewFault {
+            id,
+            kind,
+            subject,
+            code: code.to_owned(),
+            text,
+            place: String::new(),
+            position: None,
+            message_id: None,
+            part: None,
+            count: 1,
+        }
+    }
+}
+
+/// A fault of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faulted {
+    pub fault: NewFault,
+    pub status: FaultStatus,
+    pub first_at: Timestamp,
+    /// The last time, by the host's clock.
+    pub at: Timestamp,
+}
+
+impl Faulted {
+    pub fn cursor(&self) -> FaultCursor {
+        FaultCursor { at: self.at, id: self.fault.id }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct FaultFilter {
+    pub kind: Option<FaultKind>,
+    pub status: Option<FaultStatus>,
+    pub subject: Option<String>,
+    /// Faults before this one: the next page.
+    pub before: Option<FaultCursor>,
+    pub limit: usize,
+}
+
+/// A fault's place in the list, which begins with the last. As text: `<microseconds>.<id>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultCursor {
+    pub at: Timestamp,
+    pub id: Id,
+}
+
+impl fmt::Display for FaultCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at.micros(), self.id)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this is no cursor of the faults")]
+pub struct InvalidFaultCursor;
+
+impl FromStr for FaultCursor {
+    type Err = InvalidFaultCursor;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (at, id) = text.split_once('.').ok_or(InvalidFaultCursor)?;
+        let at = Timestamp::from_micros(at.parse().map_err(|_| InvalidFaultCursor)?);
+        Ok(FaultCursor { at, id: id.parse().map_err(|_| InvalidFaultCursor)? })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    kind: i64,
+    status: i64,
+    subject: String,
+    code: String,
+    text: String,
+    place: String,
+    position: Option<i64>,
+    message_id: Option<String>,
+    part_id: Option<String>,
+    count: i64,
+    first_at: i64,
+    at: i64,
+}
+
+impl Store {
+    pub async fn fault(&self, scope: &Scope, fault: Id) -> Result<Option<Faulted>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at \
+             FROM faults WHERE tenant_id = $1 AND id = $2",
+            scope.tenant().0,
+            fault.to_string(),
+        );
+        rows.into_iter().next().map(faulted).transpose()
+    }
+
+    /// A page of faults, the last ones first.
+    pub async fn faults(&self, scope: &Scope, filter: &FaultFilter) -> Result<Vec<Faulted>, StoreError> {
+        let mut reading = self.reading(scope).await?;
+        let mut sql = Sql::new(
+            &reading.conn(),
+            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at \
+             FROM faults WHERE tenant_id = ",
+        );
+        sql.int(scope.tenant().0);
+        if let Some(kind) = filter.kind {
+            sql.push(" AND kind = ").int(kind.code());
+        }
+        if let Some(status) = filter.status {
+            sql.push(" AND status = ").int(status.code());
+        }
+        if let Some(subject) = &filter.subject {
+            sql.push(" AND subject = ").text(subject);
+        }
+        if let Some(FaultCursor { at, id }) = filter.before {
+            sql.push(" AND (at, id) < (").int(at.micros()).push(", ").text(&id.to_string()).push(")");
+        }
+        sql.push(" ORDER BY at DESC, id DESC LIMIT ").int(limit(filter.limit));
+        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        reading.done().await?;
+        rows.into_iter().map(faulted).collect()
+    }
+
+    /// For how many days the tenant's faults are kept.
+    pub async fn fault_days(&self, scope: &Scope) -> Result<i64, StoreError> {
+        let rows = select!(self, scope, (i64,), "SELECT fault_days FROM tenants WHERE id = $1", scope.tenant().0);
+        rows.first().map(|(days,)| *days).ok_or(StoreError::NotFound)
+    }
+
+    /// How many open faults there are of each kind, for those kinds that have some.
+    pub async fn open_faults(&self, scope: &Scope) -> Result<Vec<(FaultKind, i64)>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, i64),
+            "SELECT kind, COUNT(*) FROM faults WHERE tenant_id = $1 AND status = 0 GROUP BY kind ORDER BY kind",
+            scope.tenant().0,
+        );
+        rows.into_iter().map(|(code, count)| Ok((kind(code)?, count))).collect()
+    }
+
+    /// Closes an open fault, and does what that says about what is at fault, in the same commit. False if it is not open: then
+    /// nothing is done.
+    pub async fn close_fault(&self, scope: &Scope, fault: Id, by: Remedy, now: Timestamp) -> Result<bool, StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    let closed = fetch_optional!(
+                        tx.conn(),
+                        (i64, String),
+                        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0 RETURNING kind, place",
+                        tenant.0,
+                        fault.to_string(),
+                        by.status().code(),
+                    )?;
+                    let Some((kind, place)) = closed else { return Ok(false) };
+                    match by {
+                        Remedy::Event(event) => append_all(tx, tenant, &[&[*event]], None).await.map(drop)?,
+                        _ if kind != FaultKind::Message.code() => {}
+                        Remedy::Retry => drop(outbox::again(tx, tenant, id(&place)?, now).await?),
+                        Remedy::Discard => drop(outbox::give_up(tx, tenant, id(&place)?, now).await?),
+                    }
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Files faults outside of the engine's commit.
+    pub async fn file_faults(&self, scope: &Scope, at: Timestamp, faults: Vec<NewFault>) -> Result<(), StoreError> {
+        let tenant = scope.tenant();
+        let Some(rows) = fault_rows(&faults, at) else { return Ok(()) };
+        self.writer
+            .write(Some(tenant), move |tx| Box::pin(async move { put_faults(tx, tenant, at, &rows).await }))
+            .await
+    }
+}
+
+pub(crate) fn fault_rows(faults: &[NewFault], at: Timestamp) -> Option<Bulk> {
+    // No id twice in a statement: those that are alike are added up.
+    let mut merged: Vec<NewFault> = Vec::with_capacity(faults.len());
+    let mut places = std::collections::HashMap::with_capacity(faults.len());
+    for fault in faults {
+        let place = *places.entry(fault.id).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(known) => *known = NewFault { count: known.count + fault.count, ..fault.clone() },
+            None => merged.push(fault.clone()),
+        }
+    }
+    Rows::of(&merged, |row, fault| {
+        row.id(fault.id).int(fault.kind.code()).text(&cut(&fault.subject, SUBJECT)).text(&cut(&fault.code, CODE));
+        row.text(&cut(&fault.text, TEXT)).text(&cut(&fault.place, SUBJECT)).maybe_int(fault.position);
+        row.maybe_text(fault.message_id.as_deref()).maybe_id(fault.part).int(fault.count).time(at);
+    })
+}
+
+/// What is counted already is open again. Whose row it is stays as it was filed first.
+pub(crate) async fn put_faults(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    at: Timestamp,
+    rows: &Bulk,
+) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "INSERT INTO faults (tenant_id, id, kind, status, subject, code, text, place, position, message_id, part_id, count, \
+         first_at, at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), 0, CAST(value ->> 2 AS TEXT), \
+         CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS TEXT), CAST(value ->> 6 AS BIGINT), \
+         CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), \
+         CAST(value ->> 10 AS BIGINT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET \
+         status = 0, text = excluded.text, code = excluded.code, message_id = excluded.message_id, \
+         count = faults.count + excluded.count, at = excluded.at",
+        tenant.0,
+        &rows.json,
+    )?;
+    execute!(
+        tx.conn(),
+        "DELETE FROM faults WHERE tenant_id = $1 AND at < (SELECT MAX(bound) FROM (SELECT CAST($2 AS BIGINT) - fault_days \
+         * CAST($3 AS BIGINT) AS bound FROM tenants WHERE id = $1 UNION ALL SELECT oldest.at FROM (SELECT at FROM faults \
+         WHERE tenant_id = $1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET $4) oldest) bounds)",
+        tenant.0,
+        at.micros(),
+        DAY,
+        MOST,
+    )?;
+    execute!(
+        tx.conn(),
+        "DELETE FROM faults WHERE tenant_id = $1 AND id IN (SELECT old.id FROM (SELECT DISTINCT CAST(value ->> 1 AS BIGINT) \
+         AS kind FROM jsonb_each($2)) filed JOIN faults old ON old.tenant_id = $1 AND old.kind = filed.kind AND old.status = 0 \
+         AND old.at < (SELECT at FROM faults WHERE tenant_id = $1 AND kind = filed.kind AND status = 0 \
+         ORDER BY at DESC, id DESC LIMIT 1 OFFSET $3))",
+        tenant.0,
+        &rows.json,
+        MOST_OF_A_KIND,
+    )
+    .map(drop)
+}
+
+/// Whoever does something about a message by itself has done it about its fault, too.
+pub(crate) async fn message_is_seen_to(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: &str,
+    channel: &str,
+    status: FaultStatus,
+) -> Result<(), StoreError> {
+    let fault = NewFault::one(FaultKind::Message, message, channel, "", "");
+    execute!(
+        tx.conn(),
+        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0",
+        tenant.0,
+        fault.id.to_string(),
+        status.code(),
+    )
+    .map(drop)
+}
+
+pub(crate) async fn keep_faults(tx: &mut Tx<'_>, tenant: TenantId, days: i64) -> Result<(), StoreError> {
+    execute!(tx.conn(), "UPDATE tenants SET fault_days = $2 WHERE id = $1", tenant.0, days).map(drop)
+}
+
+/// Of events that are erased nothing is left in the list: their own faults go, and where they are an example, no example is.
+pub(crate) async fn forget_events(tx: &mut Tx<'_>, tenant: TenantId, positions: &Bulk) -> Result<u64, StoreError> {
+    let gone = execute!(
+        tx.conn(),
+        "DELETE FROM faults WHERE tenant_id = $1 AND position IN \
+         (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2))",
+        tenant.0,
+        &positions.json,
+    )?;
+    execute!(
+        tx.conn(),
+        "UPDATE faults SET message_id = NULL WHERE tenant_id = $1 AND message_id IN (SELECT message_id FROM events \
+         WHERE tenant_id = $1 AND position IN (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2)))",
+        tenant.0,
+        &positions.json,
+    )?;
+    Ok(gone)
+}
+
+/// Faults of these customers' events and runs.
+pub(crate) async fn forget_faults(tx: &mut Tx<'_>, tenant: TenantId, parts: &str) -> Result<u64, StoreError> {
+    execute!(
+        tx.conn(),
+        "DELETE FROM faults WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        parts,
+    )
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn kind(code: i64) -> Result<FaultKind, StoreError> {
+    FaultKind::from_code(code).ok_or_else(|| corrupt("kind of a fault"))
+}
+
+fn faulted(row: Row) -> Result<Faulted, StoreError> {
+    Ok(Faulted {
+        fault: NewFault {
+            id: id(&row.id)?,
+            kind: kind(row.kind)?,
+            subject: row.subject,
+            code: row.code,
+            text: row.text,
+            place: row.place,
+            position: row.position,
+            message_id: row.message_id,
+            part: maybe_id(row.part_id.as_deref())?,
+            count: row.count,
+        },
+        status: FaultStatus::from_code(row.status).ok_or_else(|| corrupt("status of a fault"))?,
+        first_at: time(row.first_at),
+        at: time(row.at),
+    })
+}

@@ -1,0 +1,88 @@
+//! Tenants: the organisations in a hub.
+
+use openhub_model::{ClockKind, TenantId, Timestamp};
+
+use crate::database::connection::{execute, fetch_optional, select};
+use crate::error::StoreError;
+use crate::scope::Scope;
+use crate::store::Store;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub name: String,
+    pub clock: ClockKind,
+    pub created_at: Timestamp,
+}
+
+type Row = (i64, String, i64, i64);
+
+impl Store {
+    /// Makes a tenant and its partition.
+    pub async fn create_tenant(&self, name: &str, clock: ClockKind, now: Timestamp) -> Result<Tenant, StoreError> {
+        let name = name.to_owned();
+        self.writer
+            .write(None, move |tx| {
+                Box::pin(async move {
+                    let row = fetch_optional!(
+                        tx.conn(),
+                        Row,
+                        "INSERT INTO tenants (name, clock, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING \
+                         RETURNING id, name, clock, created_at",
+                        &name,
+                        clock_code(clock),
+                        now.micros(),
+                    )?;
+                    let tenant = tenant(row.ok_or(StoreError::AlreadyExists(name))?)?;
+                    execute!(
+                        tx.conn(),
+                        "INSERT INTO partitions (tenant_id, bucket) VALUES ($1, 0)",
+                        tenant.id.0
+                    )?;
+                    Ok(tenant)
+                })
+            })
+            .await
+    }
+
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        let rows = select!(self, None::<&Scope>, Row, "SELECT id, name, clock, created_at FROM tenants ORDER BY id");
+        rows.into_iter().map(tenant).collect()
+    }
+
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+        let rows =
+            select!(self, None::<&Scope>, Row, "SELECT id, name, clock, created_at FROM tenants WHERE id = $1", id.0);
+        rows.into_iter().next().map(tenant).transpose()
+    }
+
+    pub async fn tenant_by_name(&self, name: &str) -> Result<Option<Tenant>, StoreError> {
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            Row,
+            "SELECT id, name, clock, created_at FROM tenants WHERE name = $1",
+            name.to_owned()
+        );
+        rows.into_iter().next().map(tenant).transpose()
+    }
+}
+
+fn tenant((id, name, clock, created_at): Row) -> Result<Tenant, StoreError> {
+    Ok(Tenant { id: TenantId(id), name, clock: clock_kind(clock)?, created_at: Timestamp::from_micros(created_at) })
+}
+
+fn clock_code(clock: ClockKind) -> i64 {
+    match clock {
+        ClockKind::Live => 0,
+        ClockKind::Replay => 1,
+    }
+}
+
+pub(crate) fn clock_kind(code: i64) -> Result<ClockKind, StoreError> {
+    match code {
+        0 => Ok(ClockKind::Live),
+        1 => Ok(ClockKind::Replay),
+        other => Err(StoreError::Corrupt(format!("clock {other}"))),
+    }
+}
