@@ -18,23 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 const EVENTS: usize = 400;
 /// What grows with customers and what they do.
-const GROWING: [&str; 15] = [
-    "faults",
-    "events",
-    "customer_events",
-    "event_bodies",
-    "customers",
-    "parts",
-    "claims",
-    "memberships",
-    "wakes",
-    "timers",
-    "runs",
-    "entries",
-    "messages",
-    "objects",
-    "object_uniques",
-];
+fn grows(table: &str) -> bool {
+    openhub_store::tables::growing().any(|name| name == table)
+}
+
 /// Indexes of a few rows of such a table.
 const PARTIAL: [&str; 4] = ["messages_pending", "messages_claimed", "events_control", "faults_open"];
 
@@ -103,9 +90,9 @@ fn walks(statement: &str, step: &str) -> bool {
     let name = words.next().unwrap_or_default();
     let text: Vec<&str> =
         statement.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
-    let of_alias = text.windows(2).any(|pair| pair[1] == name && GROWING.contains(&pair[0]));
-    let of_name = text.windows(3).any(|words| words[2] == name && words[1] == "AS" && GROWING.contains(&words[0]));
-    is_walk && (GROWING.contains(&name) || of_alias || of_name) && !PARTIAL.iter().any(|index| step.contains(index))
+    let of_alias = text.windows(2).any(|pair| pair[1] == name && grows(pair[0]));
+    let of_name = text.windows(3).any(|words| words[2] == name && words[1] == "AS" && grows(words[0]));
+    is_walk && (grows(name) || of_alias || of_name) && !PARTIAL.iter().any(|index| step.contains(index))
 }
 
 /// What people look at: statements that are made at run time. A preview goes through all customers, from one to the next.

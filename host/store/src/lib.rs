@@ -16,6 +16,7 @@ pub mod erasure;
 pub mod history;
 pub mod log;
 pub mod state;
+pub mod tables;
 
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
 pub use commit::Prepared;

@@ -14,6 +14,8 @@ mod lost_answers;
 mod outbox;
 #[path = "contract/previews.rs"]
 mod previews;
+#[path = "contract/tables.rs"]
+mod tables;
 #[path = "contract/writes.rs"]
 mod writes;
 

@@ -1,0 +1,87 @@
+//! Every table, declared once: whose rows they are, what an erasure does with them, and whether they grow with customers. The store's
+//! contract test compares this with the schema of both databases, and plants a row of a customer in each before it erases them.
+
+/// A table of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub name: &'static str,
+    pub holds: Holds,
+    pub grows: Grows,
+}
+
+/// Whose rows these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Nothing of a customer.
+    Nobody,
+    /// A customer, by the part or the customer in this column: an erasure deletes the row.
+    Customer(&'static str),
+    /// Goes with its row of another table.
+    With(&'static str),
+    /// An erasure leaves the row, and nothing in it that says who it was.
+    Nameless,
+    /// What people wrote: it may name somebody, and is theirs to look after.
+    ByHand,
+}
+
+/// Whether statements may walk all of a tenant's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grows {
+    /// With customers and what they do: no statement walks them.
+    WithCustomers,
+    /// With what people set up.
+    Slowly,
+}
+
+use Grows::{Slowly, WithCustomers};
+use Holds::{ByHand, Customer, Nameless, Nobody, With};
+
+const fn table(name: &'static str, holds: Holds, grows: Grows) -> Table {
+    Table { name, holds, grows }
+}
+
+/// The table that SQLite does without.
+pub const TURNS: &str = "turns";
+
+/// By name.
+pub const TABLES: &[Table] = &[
+    table("attributes", Nobody, Slowly),
+    table("claims", Customer("part_id"), WithCustomers),
+    table("components", Nobody, Slowly),
+    table("customer_events", Customer("part_id"), WithCustomers),
+    table("customers", Customer("customer_id"), WithCustomers),
+    table("entries", Customer("part_id"), WithCustomers),
+    table("erasures", Nameless, Slowly),
+    table("event_bodies", With("events"), WithCustomers),
+    table("events", Nameless, WithCustomers),
+    table("faults", Customer("part_id"), WithCustomers),
+    table("identity_policies", ByHand, Slowly),
+    table("journey_versions", ByHand, Slowly),
+    table("journeys", ByHand, Slowly),
+    table("keys", Nobody, Slowly),
+    table("matches", Customer("part_id"), Slowly),
+    table("memberships", Customer("customer_id"), WithCustomers),
+    table("messages", Customer("part_id"), WithCustomers),
+    table("node_counts", Nobody, Slowly),
+    table("object_uniques", With("objects"), WithCustomers),
+    table("objects", Customer("part_id"), WithCustomers),
+    table("partitions", Nobody, Slowly),
+    table("parts", Customer("customer_id"), WithCustomers),
+    table("plugin_secrets", Nobody, Slowly),
+    table("plugins", ByHand, Slowly),
+    table("runs", Customer("part_id"), WithCustomers),
+    table("segment_versions", ByHand, Slowly),
+    table("segments", Nobody, Slowly),
+    table("set_aside", Customer("part_id"), Slowly),
+    table("suppressions", Nameless, Slowly),
+    table("tenants", Nobody, Slowly),
+    table("timers", Customer("part_id"), WithCustomers),
+    // On PostgreSQL alone: which transaction of a node was made last.
+    table(TURNS, Nobody, Slowly),
+    table("wakes", Customer("customer_id"), WithCustomers),
+];
+
+/// The tables that no statement walks.
+pub fn growing() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().filter(|table| table.grows == WithCustomers).map(|table| table.name)
+}

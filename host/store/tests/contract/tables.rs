@@ -1,0 +1,225 @@
+//! What the registry of tables says is so: all of the schema is declared, and an erasure leaves nothing of a customer in a table
+//! that holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openhub_model::identity::{Age, Marker, Part};
+use openhub_model::{Id, PartId, Timestamp};
+use openhub_store::tables::{Holds, TABLES, TURNS, Table};
+use openhub_store::{Afterwards, EraseStep, Erasing, NewErasure, Op};
+use openhub_test_postgres::Server;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::support::{Database, at, identity, lease, part, tenant};
+
+/// A column, and whether it is a number.
+type Columns = BTreeMap<String, Vec<(String, bool)>>;
+
+const MIGRATIONS: &str = "_sqlx_migrations";
+/// Columns that name a customer, or hold what one said.
+const TELLING: [&str; 3] = ["part_id", "customer_id", "body"];
+
+/// A connection of the test's own: row-level security lets it see the first tenant.
+enum Connected {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Connected {
+    async fn to(url: &str) -> anyhow::Result<Connected> {
+        if url.starts_with("sqlite") {
+            return Ok(Connected::Sqlite(SqliteConnection::connect(url).await?));
+        }
+        let mut connection = PgConnection::connect(url).await?;
+        sqlx::query("SELECT set_config('openhub.tenants', '1', false)").execute(&mut connection).await?;
+        Ok(Connected::Postgres(connection))
+    }
+
+    async fn columns(&mut self) -> anyhow::Result<Columns> {
+        let rows: Vec<(String, String, String)> = match self {
+            Connected::Sqlite(connection) => {
+                let sql = "SELECT m.name, p.name, p.type FROM sqlite_master m JOIN pragma_table_info(m.name) p \
+                           WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'";
+                sqlx::query_as(sql).fetch_all(connection).await?
+            }
+            Connected::Postgres(connection) => {
+                let sql = "SELECT c.table_name::TEXT, c.column_name::TEXT, c.data_type::TEXT FROM information_schema.columns c \
+                           JOIN information_schema.tables t ON t.table_name = c.table_name AND t.table_schema = c.table_schema \
+                           WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'";
+                sqlx::query_as(sql).fetch_all(connection).await?
+            }
+        };
+        let mut columns = Columns::new();
+        for (table, column, of) in rows.into_iter().filter(|(table, ..)| table != MIGRATIONS) {
+            let is_number = ["bigint", "integer"].contains(&of.to_lowercase().as_str());
+            columns.entry(table).or_default().push((column, is_number));
+        }
+        Ok(columns)
+    }
+
+    async fn execute(&mut self, sql: String) -> anyhow::Result<()> {
+        match self {
+            Connected::Sqlite(connection) => drop(sqlx::query(AssertSqlSafe(sql)).execute(connection).await?),
+            Connected::Postgres(connection) => drop(sqlx::query(AssertSqlSafe(sql)).execute(connection).await?),
+        }
+        Ok(())
+    }
+
+    async fn count(&mut self, table: &str, column: &str, value: &str) -> anyhow::Result<i64> {
+        let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table} WHERE tenant_id = 1 AND {column} = '{value}'"));
+        Ok(match self {
+            Connected::Sqlite(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
+            Connected::Postgres(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
+        })
+    }
+}
+
+/// What is wrong with the registry, by the schema.
+fn undeclared(schema: &Columns, declared: &[Table]) -> Vec<String> {
+    let known: BTreeSet<&str> = declared.iter().map(|table| table.name).collect();
+    let mut wrong: Vec<String> = schema
+        .keys()
+        .filter(|table| !known.contains(table.as_str()))
+        .map(|table| format!("{table} is not declared"))
+        .collect();
+    for table in declared {
+        let Some(columns) = schema.get(table.name) else {
+            // SQLite does without it.
+            let missing = table.name != TURNS;
+            wrong.extend(missing.then(|| format!("{} is not there", table.name)));
+            continue;
+        };
+        let has = |name: &str| columns.iter().any(|(column, _)| column == name);
+        match table.holds {
+            Holds::Nobody | Holds::ByHand if TELLING.into_iter().any(has) => {
+                wrong.push(format!("{} holds a customer, and its declaration says that it does not", table.name));
+            }
+            Holds::Customer(column) if !has(column) => wrong.push(format!("{}.{column} is not there", table.name)),
+            Holds::With(other) if !known.contains(other) => wrong.push(format!("{other} is not declared")),
+            _ => {}
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_table_that_is_forgotten_is_told() {
+    let columns = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), false)).collect::<Vec<_>>();
+    let schema = Columns::from([
+        ("tenants".to_owned(), columns(&["id"])),
+        ("notes".to_owned(), columns(&["tenant_id", "part_id"])),
+    ]);
+    let declared = |holds| {
+        [
+            *TABLES.iter().find(|table| table.name == "tenants").expect("it is declared"),
+            Table { name: "notes", holds, ..TABLES[0] },
+        ]
+    };
+    assert_eq!(undeclared(&schema, &declared(Holds::Customer("part_id"))), Vec::<String>::new());
+    assert_eq!(undeclared(&schema, &declared(Holds::Nobody)).len(), 1, "it names a part");
+    assert_eq!(undeclared(&schema, &declared(Holds::Customer("customer_id"))).len(), 1, "by another column");
+    assert_eq!(undeclared(&schema, &declared(Holds::Nobody)[..1]), ["notes is not declared"]);
+}
+
+#[test]
+fn the_guide_to_privacy_says_what_becomes_of_each_table() {
+    let guide =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/privacy.md")).expect("the guide");
+    let missing: Vec<&str> =
+        TABLES.iter().map(|table| table.name).filter(|name| !guide.contains(&format!("`{name}`"))).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> anyhow::Result<()> {
+    let store = database.open("tables").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    assert_eq!(tenant.id.0, 1);
+    let mut connection = Connected::to(&database.url).await?;
+    let schema = connection.columns().await?;
+    assert_eq!(undeclared(&schema, TABLES), Vec::<String>::new());
+
+    connection
+        .execute(
+            "INSERT INTO journeys (tenant_id, name, status, latest, position, updated_at) VALUES (1, 'j', 1, 1, 0, 0)"
+                .to_owned(),
+        )
+        .await?;
+    // A row of them in each table that holds customers, and in what goes with those.
+    let who = part(&tenant, 1);
+    let holds = |table: &&Table| matches!(table.holds, Holds::Customer(_) | Holds::With(_)) || table.name == "events";
+    for table in TABLES.iter().filter(holds) {
+        let (names, values): (Vec<&str>, Vec<String>) = schema[table.name]
+            .iter()
+            .map(|(column, is_number)| (column.as_str(), planted(table.name, column, *is_number, who)))
+            .unzip();
+        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, names.join(", "), values.join(", "));
+        connection.execute(sql).await?;
+    }
+    let erasure = Id::named(&[b"erasure"]);
+    let asked = NewErasure {
+        id: erasure,
+        customer: who,
+        afterwards: Afterwards::Forgotten,
+        asked_by: "k".to_owned(),
+        asked_at: at(5),
+    };
+    store.transact(&scope, vec![Op::PutErasure(asked)]).await?;
+    let erasing = Erasing {
+        id: erasure,
+        position: 1,
+        parts: vec![Part {
+            age: Age { position: 1, claimed: false, id: who },
+            customer: who,
+            identity: identity(1),
+            source: "m".to_owned(),
+            seen: true,
+            state: None,
+        }],
+        wakes: Vec::new(),
+        afterwards: Afterwards::Forgotten,
+        marker: Marker::derived("test", &[1; 32]),
+        now: Timestamp::from_micros(9),
+        rows: 1_000,
+    };
+    let held = lease(&store).await?;
+    let (step, _) = store.erase_step(&scope, &held, &erasing).await?;
+    assert_eq!(step, EraseStep::Done);
+    for table in TABLES {
+        if let Holds::Customer(column) = table.holds {
+            let left = connection.count(table.name, column, &who.to_string()).await?;
+            assert_eq!(left, 0, "{} still has rows of somebody who was erased", table.name);
+        }
+    }
+    assert_eq!(connection.count("events", "part_id", &who.to_string()).await?, 0);
+    assert_eq!(connection.count("event_bodies", "position", "1").await?, 0);
+    assert_eq!(connection.count("object_uniques", "object_key", "x").await?, 0);
+    store.close().await;
+    Ok(())
+}
+
+/// A value for a column of a row of the first tenant's that is `who`'s. What is set aside is another event.
+fn planted(table: &str, column: &str, is_number: bool, who: PartId) -> String {
+    match column {
+        "position" if table == "set_aside" => "2".to_owned(),
+        "message_id" if table == "set_aside" => "'aside'".to_owned(),
+        "tenant_id" => "1".to_owned(),
+        "position" => "1".to_owned(),
+        "part_id" | "customer_id" | "id" | "run_id" => format!("'{who}'"),
+        "kind" if !is_number => "'user_id'".to_owned(),
+        "key" | "object_key" => "'x'".to_owned(),
+        "journey" => "'j'".to_owned(),
+        _ if is_number => "0".to_owned(),
+        _ => "'{}'".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_takes_a_customer_out_of_each_table_sqlite() -> anyhow::Result<()> {
+    an_erasure_takes_a_customer_out_of_each_table(Database::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_takes_a_customer_out_of_each_table_postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    an_erasure_takes_a_customer_out_of_each_table(Database::postgres(&server).await?).await
+}
