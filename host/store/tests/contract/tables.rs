@@ -59,8 +59,8 @@ impl Connected {
 
     async fn execute(&mut self, sql: String) -> anyhow::Result<()> {
         match self {
-            Connected::Sqlite(connection) => drop(sqlx::query(AssertSqlSafe(sql)).execute(connection).await?),
-            Connected::Postgres(connection) => drop(sqlx::query(AssertSqlSafe(sql)).execute(connection).await?),
+            Connected::Sqlite(connection) => sqlx::query(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())?,
+            Connected::Postgres(connection) => sqlx::query(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())?,
         }
         Ok(())
     }

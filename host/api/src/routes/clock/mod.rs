@@ -1,4 +1,0 @@
-//! The tenant's clock.
-
-pub(crate) mod advance;
-pub(crate) mod get;

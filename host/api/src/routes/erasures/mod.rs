@@ -1,4 +1,0 @@
-//! Receipts of erasures.
-
-pub(crate) mod get;
-pub(crate) mod list;

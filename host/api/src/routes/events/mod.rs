@@ -1,3 +1,0 @@
-//! The log, to read.
-
-pub(crate) mod list;

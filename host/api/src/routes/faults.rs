@@ -1,0 +1,134 @@
+//! The list of what did not go through: seen, tried again, discarded.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_engine::again::remedy;
+use openhub_store::{FaultFilter, FaultKind, FaultStatus, Faulted, Remedy, Scope};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite};
+use crate::cursor;
+use crate::openapi::Problems;
+use crate::parameters::{Path, Query, id_in_path};
+use crate::problem::{CONFLICT, Problem};
+use crate::views::{ListedFaultView, PendingView};
+use crate::writes::{Progress, accepted, tenant_now, wait};
+
+const LIST: &str = "faults";
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// `refused`, `event`, `rule`, `row-skipped`, `control`, `run`, `object`, `message` or `catalog`.
+    #[param(value_type = Option<String>)]
+    kind: Option<FaultKind>,
+    /// `open`, `retried` or `discarded`.
+    #[param(value_type = Option<String>)]
+    status: Option<FaultStatus>,
+    /// Who is at fault, as the list names it: the queue of a rule is `<plugin>/<rule>`.
+    subject: Option<String>,
+    /// Cursor of the page before.
+    after: Option<String>,
+    /// Page size, 1 to 1000 (default 50).
+    limit: Option<usize>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FaultList {
+    faults: Vec<ListedFaultView>,
+    /// Cursor of the next page.
+    next: Option<String>,
+}
+
+/// What did not go through, the last first.
+#[utoipa::path(get, path = "/api/v1/faults", tag = "faults", params(Parameters),
+    responses((status = 200, body = FaultList), Problems))]
+pub(crate) async fn list_faults(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsRead>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<FaultList>, Problem> {
+    let limit = cursor::limit(parameters.limit)?;
+    let before = cursor::read(LIST, "after", parameters.after.as_deref())?;
+    let Parameters { kind, status, subject, .. } = parameters;
+    let filter = FaultFilter { kind, status, subject, before, limit: limit + 1 };
+    let faults = app.store.faults(&access.scope, &filter).await?;
+    let (faults, next) = cursor::page(LIST, faults, limit, openhub_store::Faulted::cursor);
+    Ok(Json(FaultList { faults: faults.into_iter().map(Into::into).collect(), next }))
+}
+
+/// One fault.
+#[utoipa::path(get, path = "/api/v1/faults/{id}", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    responses((status = 200, body = ListedFaultView), Problems))]
+pub(crate) async fn get_fault(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsRead>,
+    Path(id): Path<String>,
+) -> Result<Json<ListedFaultView>, Problem> {
+    Ok(Json(fault(&app, &access.scope, &id).await?.into()))
+}
+
+/// What closes a message's fault sends it again or drops it.
+pub(super) fn may_close(access: &Authorized<FaultsWrite>, kind: FaultKind) -> Result<(), Problem> {
+    match kind {
+        FaultKind::Message => access.must::<MessagesWrite>(),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted, Problem> {
+    let found = app.store.fault(scope, id_in_path(id, "fault")?).await?;
+    found.ok_or_else(|| Problem::not_found("fault"))
+}
+
+/// Tries again what failed, at a new place in the log and with its original time; a message at once, under the same key. If it
+/// fails again, it is an open fault again. For a message the key needs `messages:write`, too.
+#[utoipa::path(post, path = "/api/v1/faults/{id}/retry", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    responses((status = 200, body = ListedFaultView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn retry_fault(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsWrite>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let scope = &access.scope;
+    let found = fault(&app, scope, &id).await?.fault;
+    may_close(&access, found.kind)?;
+    let Some(remedy) = remedy(&app.store, scope, &found, tenant_now(&app, scope).await?).await? else {
+        let detail = format!("A fault of the kind `{}` cannot be tried again; discard it.", found.kind.name());
+        return Err(Problem::new(CONFLICT, detail));
+    };
+    if !app.store.close_fault(scope, found.id, remedy, app.now()).await? {
+        return Err(Problem::new(CONFLICT, "The fault is not open any more."));
+    }
+    let head = app.store.standing(scope).await?.head;
+    match wait(&app, scope.tenant(), head, app.limits.write_wait).await {
+        Progress::Done => Ok(Json(ListedFaultView::from(fault(&app, scope, &id).await?)).into_response()),
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+/// Closes a fault: nothing more is to be done about it. What is alike and comes later is open again. A message is dropped, for
+/// which the key needs `messages:write`, too.
+#[utoipa::path(post, path = "/api/v1/faults/{id}/discard", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    responses((status = 200, body = ListedFaultView), Problems))]
+pub(crate) async fn discard_fault(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsWrite>,
+    Path(id): Path<String>,
+) -> Result<Json<ListedFaultView>, Problem> {
+    let scope = &access.scope;
+    let found = fault(&app, scope, &id).await?;
+    may_close(&access, found.fault.kind)?;
+    if !app.store.close_fault(scope, found.fault.id, Remedy::Discard, app.now()).await? {
+        return Err(Problem::new(CONFLICT, "The fault is not open any more."));
+    }
+    Ok(Json(fault(&app, scope, &id).await?.into()))
+}

@@ -1,4 +1,0 @@
-//! Matches that rules proposed.
-
-pub(crate) mod decide;
-pub(crate) mod list;

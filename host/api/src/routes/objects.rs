@@ -1,0 +1,232 @@
+//! Records of custom types, checked by the plugin that declares them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use openhub_engine::objects::{self, Fate, Importing, NewObject, Trial};
+use openhub_model::Fault;
+use openhub_store::ObjectFilter;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{Authorized, ObjectsRead, ObjectsWrite};
+use crate::body::JsonBody;
+use crate::cursor;
+use crate::ingest::{RESERVED, Refused};
+use crate::objects::{Fields, etag, expected_version, idempotency_key, moment};
+use crate::openapi::Problems;
+use crate::parameters::{Path, Query, id_in_query};
+use crate::problem::{Problem, TOO_LARGE};
+use crate::views::{ObjectList, ObjectView};
+
+const LIST: &str = "objects";
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// Only objects of this customer, by id.
+    customer: Option<String>,
+    /// Cursor of the page before.
+    after: Option<String>,
+    /// From 1 to 1000; 50 unless told.
+    limit: Option<usize>,
+}
+
+/// Objects of a type, by key.
+#[utoipa::path(get, path = "/api/v1/objects/{kind}", tag = "objects",
+    params(("kind" = String, Path, description = "The object type."), Parameters),
+    responses((status = 200, body = ObjectList), Problems))]
+pub(crate) async fn list_objects(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsRead>,
+    Path(kind): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<ObjectList>, Problem> {
+    let limit = cursor::limit(parameters.limit)?;
+    let filter = ObjectFilter {
+        kind,
+        part: id_in_query("customer", parameters.customer.as_deref())?,
+        after: cursor::read(LIST, "after", parameters.after.as_deref())?,
+        limit: limit + 1,
+    };
+    let objects = app.store.objects(&access.scope, &filter).await?;
+    let (objects, next) = cursor::page(LIST, objects, limit, |object| object.key.clone());
+    Ok(Json(ObjectList { objects: objects.into_iter().map(Into::into).collect(), next }))
+}
+
+/// Creates an object. The plugin that declares the type checks it, completes it and gives it its key. With an
+/// `Idempotency-Key` it is made once: the same request again answers what is there.
+#[utoipa::path(post, path = "/api/v1/objects/{kind}", tag = "objects", request_body = Fields,
+    params(("kind" = String, Path, description = "The object type."),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "Your own name for this write, 1 to 255 characters, of which a second one makes nothing.")),
+    responses((status = 201, body = ObjectView), Problems))]
+pub(crate) async fn create_object(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsWrite>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Response, Problem> {
+    let fields = fields.bounded(&app)?;
+    let mut moment = moment(&app, &access).await?;
+    if let Some(name) = idempotency_key(&headers)? {
+        moment = moment.once(&access.scope, &kind, name);
+    }
+    let (object, _) = objects::create(&app.engine, &access.scope, &kind, fields, moment).await?;
+    let tag = [(header::ETAG, etag(object.version))];
+    Ok((StatusCode::CREATED, tag, Json(ObjectView::from(object))).into_response())
+}
+
+/// One object.
+#[utoipa::path(get, path = "/api/v1/objects/{kind}/{key}", tag = "objects",
+    params(("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key.")),
+    responses((status = 200, body = ObjectView), Problems))]
+pub(crate) async fn get_object(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsRead>,
+    Path((kind, key)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let object = app.store.object(&access.scope, &kind, &key).await?.ok_or_else(|| Problem::not_found("object"))?;
+    Ok(([(header::ETAG, etag(object.version))], Json(ObjectView::from(object))).into_response())
+}
+
+/// Changes an object's fields; `null` takes a field away. With `If-Match: "<version>"`, only that version.
+#[utoipa::path(patch, path = "/api/v1/objects/{kind}/{key}", tag = "objects", request_body = Fields,
+    params(
+        ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
+        ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
+    responses((status = 200, body = ObjectView), Problems))]
+pub(crate) async fn update_object(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsWrite>,
+    Path((kind, key)): Path<(String, String)>,
+    headers: HeaderMap,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Response, Problem> {
+    let expected = expected_version(&headers)?;
+    let patch = fields.bounded(&app)?;
+    let moment = moment(&app, &access).await?;
+    let (object, _) = objects::update(&app.engine, &access.scope, &kind, &key, &patch, expected, moment).await?;
+    Ok(([(header::ETAG, etag(object.version))], Json(ObjectView::from(object))).into_response())
+}
+
+/// Deletes an object, if its plugin lets it go. With `If-Match: "<version>"`, only that version.
+#[utoipa::path(delete, path = "/api/v1/objects/{kind}/{key}", tag = "objects",
+    params(
+        ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
+        ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
+    responses((status = 204, description = "It is gone."), Problems))]
+pub(crate) async fn remove_object(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsWrite>,
+    Path((kind, key)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let expected = expected_version(&headers)?;
+    let moment = moment(&app, &access).await?;
+    objects::delete(&app.engine, &access.scope, &kind, &key, expected, moment).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ImportParameters {
+    /// `false`: the objects trigger journeys as if they were made now.
+    historical: Option<bool>,
+    /// `true`: everything is checked, against what is stored too, and nothing is kept.
+    dry_run: Option<bool>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectRows {
+    /// At most 10,000.
+    rows: Vec<ObjectRow>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectRow {
+    /// The `messageId` of the event that makes the object: a row that is sent again makes no second one.
+    id: String,
+    /// Typed by the plugin that declares the object type. A customer is an id, or `{"kind": …, "value": …}`.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ObjectReceipt {
+    /// Objects that were made.
+    accepted: usize,
+    /// Rows that had been imported before.
+    duplicates: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Refused>,
+}
+
+/// Makes many objects of a type. A row that is refused does not sink the others.
+#[utoipa::path(post, path = "/api/v1/import/objects/{kind}", tag = "objects", request_body = ObjectRows,
+    params(("kind" = String, Path, description = "The object type."), ImportParameters),
+    responses((status = 200, body = ObjectReceipt), Problems))]
+pub(crate) async fn import_objects(
+    State(app): State<Arc<App>>,
+    access: Authorized<ObjectsWrite>,
+    Path(kind): Path<String>,
+    Query(parameters): Query<ImportParameters>,
+    JsonBody(ObjectRows { rows }): JsonBody<ObjectRows>,
+) -> Result<Json<ObjectReceipt>, Problem> {
+    let limits = &app.limits;
+    if rows.len() > limits.batch_events {
+        return Err(Problem::new(TOO_LARGE, format!("An import has at most {} rows.", limits.batch_events)));
+    }
+    let mut refused = Vec::new();
+    let (mut numbers, mut sound) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for (index, ObjectRow { id, fields }) in rows.into_iter().enumerate() {
+        match fault(&id, &fields, limits.event_bytes) {
+            Some(fault) => refused.push(told(index, fault)),
+            None => {
+                numbers.push(index);
+                sound.push(NewObject { id, fields });
+            }
+        }
+    }
+    let how = Importing {
+        moment: moment(&app, &access).await?,
+        trial: if parameters.dry_run == Some(true) { Trial::DryRun } else { Trial::Commit },
+        historical: parameters.historical != Some(false),
+    };
+    let fates = objects::import(&app.engine, &access.scope, &kind, &sound, how).await?;
+    let mut receipt = ObjectReceipt { accepted: 0, duplicates: 0, refused };
+    for (index, fate) in numbers.into_iter().zip(fates) {
+        match fate {
+            Fate::Made => receipt.accepted += 1,
+            Fate::Known => receipt.duplicates += 1,
+            Fate::Refused(faults) => receipt.refused.extend(faults.into_iter().next().map(|fault| {
+                let pointer = format!("/fields{}", fault.pointer);
+                told(index, Fault { pointer, ..fault })
+            })),
+        }
+    }
+    receipt.refused.sort_by_key(|refused| refused.index);
+    Ok(Json(receipt))
+}
+
+fn told(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
+    Refused { index, code, pointer: format!("/rows/{index}{pointer}"), message }
+}
+
+fn fault(id: &str, fields: &Map<String, Value>, most: usize) -> Option<Fault> {
+    if !(1..=255).contains(&id.len()) || id.starts_with(RESERVED) {
+        let message = format!("An id has from 1 to 255 bytes and does not begin with `{RESERVED}`.");
+        return Some(Fault::new("/id", "invalid-id", message));
+    }
+    let size = serde_json::to_vec(fields).map_or(0, |json| json.len());
+    (size > most).then(|| Fault::new("/fields", "too-large", format!("The fields have at most {most} bytes.")))
+}

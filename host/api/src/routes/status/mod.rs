@@ -1,3 +1,0 @@
-//! Where a tenant's work stands.
-
-pub(crate) mod get;
