@@ -150,7 +150,7 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
         said.extend(tags.map(|(name, present)| (ValueKind::Tag, name, present)));
         let mut consents = fields("consents");
         if page {
-            Pages::only_withdrawals(&mut consents);
+            consents.retain(|_, consent| Pages::may_record(consent));
         }
         consents.retain(|name, consent| is_consent(name, consent));
         said.extend(consents.into_iter().map(|(name, consent)| (ValueKind::Consent, name, consent)));

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use openhub_model::attribute::{Declaration, Pages as Declared};
 use openhub_model::customer::Consent;
 use openhub_store::Installation;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::WritePath;
 
@@ -37,10 +37,5 @@ impl Pages {
     /// Whether a page may record this consent: a withdrawal is always taken, and nothing else is.
     pub fn may_record(consent: &Value) -> bool {
         Consent::of(consent) == Consent::Denied
-    }
-
-    /// Takes away what a page may not record.
-    pub fn only_withdrawals(consents: &mut Map<String, Value>) {
-        consents.retain(|_, consent| Pages::may_record(consent));
     }
 }

@@ -1,16 +1,14 @@
 //! What an event itself says of its customer: that they exist, their attributes, tags and consents, and their claims.
 
-use openhub_model::customer::{Consent, is_consent};
 use openhub_model::identity::Authority;
-use openhub_model::{Cause, EventKind, Timestamp};
+use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
-use serde_json::{Map, Value};
 
 use super::claims::PROPOSED;
+use super::effects::{Effect, Word};
 use super::event::Happening;
 use super::wave::Batch;
 use crate::body::Body;
-use crate::catalog::{Catalog, Pages};
 
 /// The attribute that keeps the group of the last `group` call.
 const GROUP: &str = "group_id";
@@ -33,13 +31,13 @@ impl Batch<'_> {
                 self.propose(lane, event, &event.properties);
             }
         }
-        let Catalog { merges, segments, types, pages, .. } = self.catalog;
+        let catalog = self.catalog;
         let lane = &mut self.lanes[lane];
         if lane.customer.is_none() {
             return;
         }
         if body.review {
-            return lane.standing.touch(segments.all());
+            return lane.standing.touch(catalog.segments.all());
         }
         if !event.arrived() {
             // It says nothing of the customer, and nobody was seen.
@@ -47,63 +45,17 @@ impl Batch<'_> {
         }
         let (kind, at) = (event.kind, event.at);
         if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
-            return lane.write(part, merges, |state, _| state.saw(at));
+            return lane.write(part, &catalog.merges, |state, _| state.saw(at));
         }
         let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
-        // A page's key can be read by anybody.
-        let page = event.authority == Authority::Browser && kind != EventKind::Update;
-        let mut admit = |name: &str, value: &Value| {
-            let admitted = lane.admits(types, name, value, &cause);
-            match page {
-                true => lane.admits_page(pages, name, value, &cause).filter(|_| admitted),
-                false => admitted.then(|| cause.clone()),
-            }
+        let word = Word {
+            page: event.authority == Authority::Browser && kind != EventKind::Update,
+            timeless: event.historical && !body.timed,
         };
-        let group = body.group(kind).map(Value::from).and_then(|group| Some((admit(GROUP, &group)?, group)));
-        let (mut tags, mut consents) = (std::mem::take(&mut body.tags), std::mem::take(&mut body.consents));
-        if page {
-            tags.clear();
-            Pages::only_withdrawals(&mut consents);
-        }
-        // What is malformed was refused at the door; were it there all the same, it would hide no other.
-        consents.retain(|key, consent| is_consent(key, consent));
+        let group = body.group(kind).map(|group| Effect::Attribute(GROUP.into(), group.into()));
         // The traits of a group are the group's.
-        // History without a time of its own is older than all that anybody denied.
-        let timeless = event.historical && !body.timed;
-        let attributes = if kind == EventKind::Group { Map::new() } else { std::mem::take(body).attributes() };
-        let attributes: Vec<(Cause, String, Value)> =
-            attributes.into_iter().filter_map(|(name, value)| Some((admit(&name, &value)?, name, value))).collect();
-        let mut touched = Vec::new();
-        lane.write(part, merges, |state, joined| {
-            state.saw(at);
-            if let Some((cause, group)) = group {
-                state.set(GROUP, group, cause);
-                touched.extend_from_slice(segments.on_attribute(GROUP));
-            }
-            if kind == EventKind::Group {
-                return;
-            }
-            for (tag, present) in &tags {
-                if let Value::Bool(_) | Value::Null = present {
-                    state.set_tag(tag, present.clone(), cause.clone());
-                    touched.extend_from_slice(segments.on_tag(tag));
-                }
-            }
-            for (key, consent) in &consents {
-                let joined = joined.and_then(|joined| joined.consents.get(key));
-                let mut cause = cause.clone();
-                if timeless && Consent::of(consent) == Consent::Granted {
-                    cause.at = Timestamp::FIRST;
-                }
-                state.set_consent(key, consent.clone(), cause, joined);
-                touched.extend_from_slice(segments.on_consent());
-            }
-            for (cause, name, value) in attributes {
-                touched.extend_from_slice(segments.on_attribute(&name));
-                state.set(&name, value, cause);
-            }
-        });
-        lane.standing.touch(&touched);
+        let said = if kind == EventKind::Group { Body::default() } else { std::mem::take(body) };
+        lane.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
     }
 
     /// What a human or a policy said of a proposed match.
@@ -114,4 +66,13 @@ impl Batch<'_> {
             self.decisions.push(Decision { id: decided.id, status, at: event.now });
         }
     }
+}
+
+/// What an event says of its customer.
+fn effects(mut said: Body) -> impl Iterator<Item = Effect<'static>> {
+    let (tags, consents) = (std::mem::take(&mut said.tags), std::mem::take(&mut said.consents));
+    let tags = tags.into_iter().map(|(tag, present)| Effect::Tag(tag.into(), present));
+    let consents = consents.into_iter().map(|(key, consent)| Effect::Consent(key.into(), consent));
+    let attributes = said.attributes().into_iter().map(|(name, value)| Effect::Attribute(name.into(), value));
+    tags.chain(consents).chain(attributes)
 }

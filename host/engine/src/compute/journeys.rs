@@ -7,15 +7,14 @@ use openhub_journey::{Facts, Input, Journey, Moment, Next, Reentry};
 use openhub_model::condition::Truth;
 use openhub_model::message::NewMessage;
 use openhub_model::run::RunStatus;
-use openhub_model::{Cause, Customer, Fault, Identity, PartId, Span, Timestamp};
+use openhub_model::{Cause, Fault, Identity, PartId, Span, Timestamp};
 use openhub_store::{Entry, FaultKind, NewFault, NodeCount};
-use serde_json::Value;
 
 use super::customer::{Lane, Tracked};
+use super::effects::{Effect, Word};
 use super::event::Happening;
 use super::objects::{Answer, Asker, Operation, Request};
 use super::wave::Batch;
-use crate::catalog::Catalog;
 
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
@@ -226,17 +225,10 @@ impl Batch<'_> {
                     let part = self.lanes[lane].runs[run].run.part;
                     let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
                     let cause = Cause { at: now, event: cause.into(), plugin: None, rule };
-                    let Catalog { segments, merges, types, .. } = catalog;
-                    let lane = &mut self.lanes[lane];
-                    let mut attributes = attributes;
-                    attributes.retain(|(name, value)| lane.admits(types, name, value, &cause));
-                    for (name, _) in &attributes {
-                        lane.standing.touch(segments.on_attribute(name));
-                    }
-                    for (tag, _) in &tags {
-                        lane.standing.touch(segments.on_tag(tag));
-                    }
-                    lane.write(part, merges, |state, _| update(state, attributes, tags, &cause));
+                    let attributes = attributes.into_iter().map(|(name, value)| Effect::Attribute(name.into(), value));
+                    let tags = tags.into_iter().map(|(tag, present)| Effect::Tag(tag.into(), present.into()));
+                    let effects = attributes.chain(tags);
+                    self.lanes[lane].apply(part, None, effects, &cause, Word::default(), catalog);
                     input = Input::Continue;
                 }
                 Next::Object { kind, fields } => {
@@ -277,15 +269,6 @@ impl Batch<'_> {
         let subject = format!("{}/{}", journey.name(), run.node);
         let filed = NewFault::one(FaultKind::Run, &run.id.to_string(), subject, &fault.code, fault.message.as_str());
         self.faults.push(NewFault { place: fault.pointer.clone(), part: Some(run.part), ..filed });
-    }
-}
-
-fn update(state: &mut Customer, attributes: Vec<(String, Value)>, tags: Vec<(String, bool)>, cause: &Cause) {
-    for (name, value) in attributes {
-        state.set(&name, value, cause.clone());
-    }
-    for (tag, present) in tags {
-        state.set_tag(&tag, present.into(), cause.clone());
     }
 }
 

@@ -10,6 +10,7 @@ mod claims;
 mod cluster;
 mod course;
 mod customer;
+mod effects;
 mod event;
 mod journeys;
 mod meanwhile;

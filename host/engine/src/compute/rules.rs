@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::bisect::bisect;
 use super::claims::PROPOSED;
 use super::customer::Item;
+use super::effects::Effect;
 use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use super::objects::{Asker, Operation, Request};
 use super::project::{Lack, Row, project};
@@ -18,7 +19,7 @@ use super::retry::RequestKey;
 use super::values::to_json;
 use super::wave::{Batch, Stop, Turn};
 use crate::body;
-use crate::catalog::{Catalog, Rule, WritePath};
+use crate::catalog::{Rule, WritePath};
 
 /// Rows of one call at most.
 const ROWS: usize = 1_000;
@@ -188,24 +189,13 @@ impl Batch<'_> {
             plugin: Some(rule.digest.clone()),
             rule: Some(rule.name.clone()),
         };
-        let Catalog { segments, merges, types, .. } = self.catalog;
-        let lane = &mut self.lanes[*lane];
-        if let WritePath::Attribute(name) | WritePath::Counter(name) = path
-            && !lane.admits(types, name, &value, &cause)
-        {
-            return;
-        }
-        lane.standing.touch(match path {
-            WritePath::Attribute(name) | WritePath::Counter(name) => segments.on_attribute(name),
-            WritePath::Tag(name) => segments.on_tag(name),
-            WritePath::Decision => &[],
-        });
-        lane.write(part, merges, |state, _| match path {
-            WritePath::Attribute(name) => drop(state.set(name, value, cause)),
-            WritePath::Counter(name) => state.add(name, value.as_i64().unwrap_or(0), cause),
-            WritePath::Tag(name) => drop(state.set_tag(name, value, cause)),
-            WritePath::Decision => {}
-        });
+        let effect = match path {
+            WritePath::Attribute(name) => Effect::Attribute(name.into(), value),
+            WritePath::Counter(name) => Effect::Counter(name.into(), value.as_i64().unwrap_or(0)),
+            WritePath::Tag(name) => Effect::Tag(name.into(), value),
+            WritePath::Decision => return,
+        };
+        self.lanes[*lane].apply_one(part, effect, cause, self.catalog);
     }
 
     fn file_uncaused(&mut self, by: By<'_>, code: &str, event: &str, text: String) {
