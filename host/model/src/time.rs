@@ -12,6 +12,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The beginning of the year 1: the first instant that RFC 3339 can write.
     pub const FIRST: Timestamp = Timestamp(-62_135_596_800_000_000);
+    /// The last that it can write at any offset: two hours before the year 9999's last day.
+    const LAST: Timestamp = Timestamp(253_402_207_199_999_999);
     pub const MIN: Timestamp = Timestamp(i64::MIN);
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
@@ -27,10 +29,17 @@ impl Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTime;
 
-    /// RFC 3339, as the Segment libraries send it.
+    /// RFC 3339, as the Segment libraries send it. The last day of the year 9999, which many write for "never", is read as the
+    /// last instant that there is.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTime(text.to_owned()))?;
-        Ok(Timestamp(instant.as_microsecond()))
+        let read = |text: &str| text.parse::<jiff::Timestamp>().ok();
+        if let Some(instant) = read(text) {
+            return Ok(Timestamp(instant.as_microsecond()));
+        }
+        // Instants end a day before the year does, so that each has a date at any offset.
+        let rest = ["0", "1"].iter().find_map(|day| text.strip_prefix("9999-12-3")?.strip_prefix(day));
+        let last = rest.and_then(|rest| read(&format!("9999-12-29{rest}")));
+        last.map(|_| Timestamp::LAST).ok_or_else(|| InvalidTime(text.to_owned()))
     }
 }
 
@@ -133,6 +142,23 @@ pub struct InvalidTime(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c1_the_end_of_the_year_9999_is_an_instant() {
+        let last: Timestamp = "9999-12-30T21:59:59Z".parse().unwrap();
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999+02:00",
+            "9999-12-30T23:00:00Z",
+            "9999-12-31T00:00:00-12:00",
+        ] {
+            let read: Timestamp = text.parse().unwrap();
+            assert!(read > last && read.to_string().starts_with("9999-12-30T21:59:59.9"), "{text}: {read}");
+        }
+        for text in ["9999-12-32T00:00:00Z", "9999-12-31", "9999-12-31T25:00:00Z", "9999-12-3", "9999-12-31é"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn spans_are_read_and_written() {

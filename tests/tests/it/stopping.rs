@@ -329,6 +329,25 @@ async fn report_15_only_what_was_done_meanwhile_counts() {
     }
 }
 
+/// However much a visitor did: what joins them looks at the newest of it, the same at any size of a batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_15_a_join_looks_at_no_more_than_the_newest() {
+    let (a, u) = (visitor("a"), user("u"));
+    let awaits = json!({"event": "Order", "match": [{"property": "cart", "equals": "cart"}]});
+    for batch in [100, 5_000] {
+        for (which, expected) in [(1, reminded()), (600, moved())] {
+            let house = house(None, "never", &awaits).await;
+            let mut events = vec![with(did(&house, &a, "Cart", 0), &json!({"cart": 1}))];
+            events.extend((0..1_500).map(|number| {
+                let order = with(did(&house, &u, "Order", 1), &json!({"cart": i64::from(number == which)}));
+                NewEvent { message_id: format!("order-{number}"), ..order }
+            }));
+            events.extend([was(&house, "u", "a", 2), clock(100)]);
+            assert_eq!(outcome(&house, batch, events).await, expected, "batches of {batch}, order {which}");
+        }
+    }
+}
+
 /// A journey that is paused when two become one goes on from it once it is resumed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn report_15_a_paused_journey_remembers_it() {

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use openhub_journey::{Input, Moment};
 use openhub_model::{EventKind, Id, PartId, Timestamp};
-use openhub_store::Sought;
+use openhub_store::{NEWEST, Sought};
 use serde_json::Value;
 
 use super::customer::{Item, Lane};
 use super::event::Happening;
 use super::wave::{Batch, Turn};
+
+/// A join moves runs by so many events at most, all in all: it is one item, and others wait for it.
+const MOST: usize = 100_000;
 
 /// An event that a run may have waited for.
 #[derive(Debug)]
@@ -98,21 +101,25 @@ impl Batch<'_> {
     fn missed(&mut self, waits: &[Waits], other: &Lane) -> Vec<Owed> {
         let (mut owed, begins) = (Vec::new(), self.begins_behind());
         for Waits { run, name, since } in waits {
-            let mut owe = |past: &Arc<Past>| {
-                if past.name == *name && past.root > *since {
-                    owed.push(Owed { run: *run, past: past.clone() });
-                }
-            };
+            let mut missed: Vec<&Arc<Past>> = Vec::new();
+            let is_missed = |past: &&Arc<Past>| past.name == *name && past.root > *since;
             // Who was met in this batch first has done nothing before.
             let known = other.members.iter().filter(|member| member.part.seen && member.part.age.position <= begins);
             for member in known {
                 let sought = Sought { part: member.part.id(), name: name.clone(), since: *since };
                 match self.meanwhile.since(&sought) {
-                    Some(past) => past.iter().for_each(&mut owe),
+                    Some(past) => missed.extend(past.iter().filter(is_missed)),
                     None => self.lacks.deeds.push(sought),
                 }
             }
-            other.done.iter().for_each(owe);
+            missed.extend(other.done.iter().filter(is_missed));
+            // The newest, whichever of them were stored: as many at any size of a batch.
+            missed.sort_by_key(|past| past.root);
+            let old = missed.len().saturating_sub(NEWEST);
+            owed.extend(missed[old..].iter().map(|past| Owed { run: *run, past: Arc::clone(past) }));
+            if owed.len() >= MOST {
+                break;
+            }
         }
         owed
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::database::bulk::{self, Rows};
 use crate::database::connection::{Reading, fetch_all};
-use crate::database::decode::corrupt;
+use crate::database::decode::{corrupt, limit};
 use crate::database::filters::Sql;
 use crate::error::StoreError;
 use crate::log::events::{COLUMNS, Row, event};
@@ -14,6 +14,8 @@ use crate::store::Store;
 
 /// How many events may cause each other in turn.
 const DEPTH: usize = 8;
+/// So many of a part's events of a name are read at most, the newest.
+pub const NEWEST: usize = 1_000;
 
 /// Events of a part that have a name and stand behind a position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +43,7 @@ struct Found {
 }
 
 impl Store {
-    /// What was done of what is sought, in the order of the log. History is left out.
+    /// What was done of what is sought, in the order of the log: the newest, where there are many. History is left out.
     pub async fn deeds(&self, scope: &Scope, sought: &[Sought]) -> Result<Vec<Deed>, StoreError> {
         let Some(wanted) = Rows::of(sought, |row, sought| {
             row.id(sought.part).text(&sought.name).int(sought.since);
@@ -55,25 +57,31 @@ impl Store {
             "WITH wanted AS MATERIALIZED (SELECT key AS place, CAST(value ->> 0 AS TEXT) AS part_id, \
              CAST(value ->> 1 AS TEXT) AS name, CAST(value ->> 2 AS BIGINT) AS since FROM json_each(",
         );
-        sql.text(&wanted.json).push(")) SELECT w.place, ").push(COLUMNS.trim_start_matches("SELECT "));
+        sql.text(&wanted.json)
+            .push(")), newest AS (SELECT w.place, c.position, ROW_NUMBER() OVER (PARTITION BY w.place ");
+        sql.push("ORDER BY c.position DESC) AS number FROM wanted w CROSS JOIN ");
         // Part by part and event by event: neither database is to walk all of the tenant's.
         match sql {
-            Sql::Sqlite(_) => sql.push("wanted w CROSS JOIN customer_events c CROSS JOIN events e "),
+            Sql::Sqlite(_) => sql.push("customer_events c WHERE c.tenant_id = ").int(tenant),
             Sql::Postgres(_) => sql
-                .push("wanted w CROSS JOIN LATERAL (SELECT * FROM customer_events WHERE tenant_id = ")
+                .push("LATERAL (SELECT * FROM customer_events WHERE tenant_id = ")
                 .int(tenant)
-                .push(
-                    " AND part_id = w.part_id OFFSET 0) c CROSS JOIN LATERAL (SELECT * FROM events WHERE tenant_id = ",
-                )
+                .push(" AND part_id = w.part_id OFFSET 0) c WHERE TRUE"),
+        };
+        sql.push(" AND c.part_id = w.part_id AND c.name = w.name AND c.position > w.since) SELECT n.place, ");
+        sql.push(COLUMNS.trim_start_matches("SELECT "));
+        match sql {
+            Sql::Sqlite(_) => sql.push("newest n CROSS JOIN events e "),
+            Sql::Postgres(_) => sql
+                .push("newest n CROSS JOIN LATERAL (SELECT * FROM events WHERE tenant_id = ")
                 .int(tenant)
-                .push(" AND position = c.position OFFSET 0) e "),
+                .push(" AND position = n.position OFFSET 0) e "),
         };
         sql.push(
-            "LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE c.tenant_id = ",
+            "LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE n.number <= ",
         );
-        sql.int(tenant)
-            .push(" AND c.part_id = w.part_id AND c.name = w.name AND c.position > w.since AND e.tenant_id = ");
-        sql.int(tenant).push(" AND e.position = c.position AND e.historical = 0 ORDER BY e.position");
+        sql.int(limit(NEWEST)).push(" AND e.tenant_id = ").int(tenant);
+        sql.push(" AND e.position = n.position AND e.historical = 0 ORDER BY e.position");
         let found = sql.fetch_all::<Found>(reading.conn()).await?;
         let found = found.into_iter().map(|Found { place, row }| Ok((place, event(row)?)));
         let found = found.collect::<Result<Vec<(i64, Event)>, StoreError>>()?;
