@@ -13,7 +13,7 @@ use crate::EngineError;
 use crate::alone::{Alone, halved};
 use crate::compute::{ComputeFault, wake_timer};
 use crate::lane::Lane;
-use crate::load::{Moves, Picked, Reader};
+use crate::load::{Moves, Picked};
 
 /// An item that fails alone this often is set aside.
 pub const ATTEMPTS: u32 = 3;
@@ -81,22 +81,7 @@ impl Lane {
 
     /// The item that an attempt of one takes.
     async fn alone(&self, now: Timestamp) -> Result<Option<Alone>, EngineError> {
-        let (store, scope, lease, catalog) = (&self.shared.store, &self.scope, &self.lease, &self.catalog);
-        let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let reader = Reader {
-            store,
-            scope,
-            lease,
-            catalog,
-            needs: &[],
-            sought: &[],
-            values: &[],
-            ahead: None,
-            held,
-            marker,
-            moves: Moves::Yes,
-        };
-        let picked = reader.pick(1, now).await;
+        let picked = self.reader(Moves::Yes).pick(1, now).await;
         // What was read is read again by the next attempt.
         self.forget();
         match picked {
@@ -104,12 +89,12 @@ impl Lane {
             Ok(Picked::Control(event)) => Ok(Some(Alone::Control { event })),
             Ok(Picked::Batch { plan, events, timers }) => Ok(Alone::of(&plan, &events, &timers)),
             Err(error) if error.is_of_an_item() => {
-                let next = store.next_position(scope, lease.checkpoint).await?;
+                let next = self.shared.store.next_position(&self.scope, self.lease.checkpoint).await?;
                 Ok(next.map(|(position, message_id)| Alone::Event {
                     position,
                     message_id,
                     part: None,
-                    clock: lease.clock,
+                    clock: self.lease.clock,
                 }))
             }
             Err(error) => Err(error),

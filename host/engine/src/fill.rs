@@ -18,7 +18,7 @@ use crate::aside::Reason;
 use crate::catalog::{Place, Unfilled};
 use crate::compute::{Fire, Input, Plan, Review, Upload, review};
 use crate::lane::Lane;
-use crate::load::{Moves, Reader};
+use crate::load::Moves;
 
 /// Customers of one step.
 const STEP: usize = 2_000;
@@ -137,22 +137,6 @@ impl Lane {
     /// What is known of customers to whom nothing has happened.
     async fn reviewable(&self, mut customers: Vec<PartId>) -> Result<Input, EngineError> {
         customers.sort_unstable();
-        let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
-        let (lease, marker) = (&self.lease, self.shared.sealer.marker());
-        let held = &self.held;
-        let reader = Reader {
-            store,
-            scope,
-            lease,
-            catalog,
-            needs: &[],
-            sought: &[],
-            values: &[],
-            ahead: None,
-            held,
-            marker,
-            moves: Moves::No,
-        };
         let plan = Plan {
             from: (self.lease.clock, self.lease.checkpoint),
             bounds: Vec::new(),
@@ -161,7 +145,7 @@ impl Lane {
             checkpoint: self.lease.checkpoint,
         };
         // Those that the lane holds are taken out for good: what is written of them here it does not hold.
-        reader.read(plan, Vec::new(), customers).await
+        self.reader(Moves::No).read(plan, Vec::new(), customers).await
     }
 
     async fn reviewed(&self, input: Input, why: Review) -> Result<Changes, EngineError> {

@@ -341,6 +341,23 @@ impl Lane {
         }
     }
 
+    /// Reads what is stored as of the last commit.
+    pub(crate) fn reader(&self, moves: Moves) -> Reader<'_> {
+        Reader {
+            store: &self.shared.store,
+            scope: &self.scope,
+            lease: &self.lease,
+            catalog: &self.catalog,
+            needs: &[],
+            sought: &[],
+            values: &[],
+            ahead: None,
+            held: &self.held,
+            marker: self.shared.sealer.marker(),
+            moves,
+        }
+    }
+
     async fn load(
         &self,
         lease: &Lease,
@@ -349,16 +366,13 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Loaded, EngineError> {
         let began = Instant::now();
-        let (store, scope, catalog) = (&self.shared.store, &self.scope, &self.catalog);
-        let needs: &[(String, String)] = if ahead.is_none() { &self.needs } else { &[] };
-        let sought: &[Sought] = if ahead.is_none() { &self.sought } else { &[] };
-        let values: &[Unique] = if ahead.is_none() { &self.values } else { &[] };
-        let (held, marker) = (&self.held, self.shared.sealer.marker());
-        let next =
-            Reader { store, scope, lease, catalog, needs, sought, values, ahead, held, marker, moves: Moves::Yes }
-                .next(limit, now)
-                .await?;
-        Ok(match next {
+        let plain = Reader { lease, ahead, ..self.reader(Moves::Yes) };
+        // What the last attempt asked for, it asked for in its turn.
+        let reader = match ahead {
+            Some(_) => plain,
+            None => Reader { needs: &self.needs, sought: &self.sought, values: &self.values, ..plain },
+        };
+        Ok(match reader.next(limit, now).await? {
             Next::Idle => {
                 self.shared.backlogs.note(lease.tenant, 0, limit);
                 Loaded::Idle

@@ -174,13 +174,8 @@ pub(crate) async fn pause_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    use JourneyStatus::{Draining, Published};
-    let from: &[JourneyStatus] = &[Published, Draining];
-    let _changes = change.alone().await;
-    if !from.contains(&find(&app, &change.scope, &name).await?.status) {
-        return Err(Problem::new(CONFLICT, "Only a published journey can be paused."));
-    }
-    moved(&app, &change, "journey.paused", &name).await
+    let from = [JourneyStatus::Published, JourneyStatus::Draining];
+    moves(&app, &change, "journey.paused", &name, &from, "Only a published journey can be paused.").await
 }
 
 /// Resumes a paused journey, or one that runs out: it starts runs again, and what waits goes on. What
@@ -219,13 +214,8 @@ pub(crate) async fn stop_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    use JourneyStatus::{Draining, Paused, Published};
-    let from: &[JourneyStatus] = &[Published, Paused, Draining];
-    let _changes = change.alone().await;
-    if !from.contains(&find(&app, &change.scope, &name).await?.status) {
-        return Err(Problem::new(CONFLICT, "Only a journey that was published can be stopped."));
-    }
-    moved(&app, &change, "journey.stopped", &name).await
+    let from = [JourneyStatus::Published, JourneyStatus::Paused, JourneyStatus::Draining];
+    moves(&app, &change, "journey.stopped", &name, &from, "Only a journey that was published can be stopped.").await
 }
 
 /// Lets a journey run out: no run starts, those under way finish. `resume` or `publish` takes that back.
@@ -237,13 +227,8 @@ pub(crate) async fn drain_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    use JourneyStatus::{Paused, Published};
-    let from: &[JourneyStatus] = &[Published, Paused];
-    let _changes = change.alone().await;
-    if !from.contains(&find(&app, &change.scope, &name).await?.status) {
-        return Err(Problem::new(CONFLICT, "Only a published or paused journey can be drained."));
-    }
-    moved(&app, &change, "journey.drained", &name).await
+    let from = [JourneyStatus::Published, JourneyStatus::Paused];
+    moves(&app, &change, "journey.drained", &name, &from, "Only a published or paused journey can be drained.").await
 }
 
 /// How many runs came by each node, by version.
@@ -258,6 +243,22 @@ pub(crate) async fn journey_counts(
     let journey = find(&app, &access.scope, &name).await?;
     let standings = app.store.node_counts(&access.scope, &journey.name).await?;
     Ok(Json(CountsView::new(standings)))
+}
+
+/// What a journey does only from some of its statuses.
+async fn moves(
+    app: &App,
+    change: &Change<JourneysWrite>,
+    event: &str,
+    name: &str,
+    from: &[JourneyStatus],
+    refusal: &str,
+) -> Result<Response, Problem> {
+    let _changes = change.alone().await;
+    if !from.contains(&find(app, &change.scope, name).await?.status) {
+        return Err(Problem::new(CONFLICT, refusal));
+    }
+    moved(app, change, event, name).await
 }
 
 /// Says so in the log, and answers with the journey as it then stands.
