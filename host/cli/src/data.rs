@@ -48,20 +48,9 @@ impl DataDir {
     /// Held by the one hub that serves from this directory, whose name in leases it holds. The system gives it back when the
     /// process ends, however it ends.
     pub fn lock(&self) -> Result<Lock> {
-        let file = self.0.join("hub.lock");
-        let refused =
-            |error: &dyn std::fmt::Display| Refusal::new(format!("{} cannot be locked: {error}", file.display()));
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file);
-        let opened = opened.map_err(|error| refused(&error))?;
-        match opened.try_lock() {
-            Ok(()) => Ok(Lock(opened)),
-            Err(TryLockError::WouldBlock) => Err(Refusal::new(format!(
-                "another hub serves from the data directory {}: each hub needs one of its own",
-                self.0.display()
-            ))
-            .into()),
-            Err(TryLockError::Error(error)) => Err(refused(&error).into()),
-        }
+        lock(&self.0.join("hub.lock"), || {
+            format!("another hub serves from the data directory {}: each hub needs one of its own", self.0.display())
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -150,6 +139,29 @@ fn parse_key(text: &str) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     hex::decode_to_slice(text.trim(), &mut key).ok()?;
     Some(key)
+}
+
+/// Held by the one hub that serves from a SQLite file, whatever its data directory; none of another database. The lock lies beside
+/// the file, by its real name.
+pub fn lock_database(url: &str) -> Result<Option<Lock>> {
+    let Some(path) = url.strip_prefix("sqlite://") else { return Ok(None) };
+    let path = path.split('?').next().unwrap_or(path);
+    let path = fs::canonicalize(path).with_context(|| path.to_owned())?;
+    let mut file = path.clone().into_os_string();
+    file.push(".lock");
+    let taken = || format!("another hub serves from {}: a SQLite file has one hub", path.display());
+    lock(Path::new(&file), taken).map(Some)
+}
+
+fn lock(file: &Path, taken: impl FnOnce() -> String) -> Result<Lock> {
+    let refused = |error: &dyn std::fmt::Display| Refusal::new(format!("{} cannot be locked: {error}", file.display()));
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
+    let opened = opened.map_err(|error| refused(&error))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(Lock(opened)),
+        Err(TryLockError::WouldBlock) => Err(Refusal::new(taken()).into()),
+        Err(TryLockError::Error(error)) => Err(refused(&error).into()),
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Flags};
-use crate::data::DataDir;
+use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
 use crate::{logs, metrics, shutdown};
 
@@ -49,6 +49,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let _lock = data.lock()?;
     let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     let store = open(&config, &data).await?;
+    let _alone = lock_database(&config.database_url(data.path()))?;
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
     let metrics = metrics::install()?;

@@ -45,6 +45,28 @@ async fn f_a_second_hub_on_a_data_directory_is_refused() {
     }
 }
 
+/// Whatever its own folder, and by whatever name it knows the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_a_second_hub_on_a_sqlite_file_is_refused() {
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let hub = place.serve().await;
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let (file, link) = (place.folder.join("openhub.db"), elsewhere.path().join("linked.db"));
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    for database in [file, link] {
+        let mut second = Command::new(&programs().hub);
+        second.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(elsewhere.path().join("data"));
+        second.arg("--database").arg(format!("sqlite://{}", database.display()));
+        let (code, text) = output(&mut second).await;
+        assert_eq!((code, text.lines().count()), (Some(2), 1), "{text}");
+        assert!(text.contains("a SQLite file has one hub"), "{text}");
+    }
+    let client = Client::new(&hub.url);
+    assert!(client.get("/api/v1/status", &tenant.api_key).await.status.is_success(), "the first serves on");
+    assert!(hub.stop().await.expect("it ends").success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c7_files_are_their_owners_alone() {
     let place = Place::new(None);
@@ -62,7 +84,7 @@ async fn c7_files_are_their_owners_alone() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 6, "the database with its two files, the key, the name and the lock");
+    assert_eq!(seen, 7, "the database with its two files and its lock, the key, the name and the lock");
     hub.stop().await.expect("it ends");
     let new = place.folder.join("made/by/the/hub");
     let made = Command::new(&programs().hub).args(["tenant", "create", "a", "--data"]).arg(&new).output().await;
