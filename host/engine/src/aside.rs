@@ -108,6 +108,11 @@ impl Lane {
         let mut changes =
             Changes { checkpoint: self.lease.checkpoint, clock: self.lease.clock, wall: now, ..Changes::default() };
         let is_control = matches!(alone, Alone::Control { .. });
+        let (kind, of) = match &alone {
+            Alone::Timer { timer, .. } => (FaultKind::Run, timer.id.to_string()),
+            Alone::Event { position, .. } => (FaultKind::Event, position.to_string()),
+            Alone::Control { event } => (FaultKind::Event, event.position.to_string()),
+        };
         match alone {
             Alone::Event { position, message_id, part, clock } => {
                 changes.checkpoint = position;
@@ -140,15 +145,20 @@ impl Lane {
         }
         let mut committed = self.shared.store.commit(&self.scope, &self.lease, &changes).await;
         if committed.as_ref().is_err_and(StoreError::is_refusal) {
-            // Not even that: then the checkpoint passes it, and nothing more is written of it than that it was there.
-            let place = changes.checkpoint.to_string();
+            // Not even that: then the checkpoint passes it, and nothing more is written of it than that it was there, and when
+            // who is woken for their segments is woken again.
             let text = "It failed, and so did writing down why.";
             let least = Changes {
                 checkpoint: changes.checkpoint,
                 clock: changes.clock,
                 wall: now,
                 disarmed: changes.disarmed,
-                faults: vec![NewFault::one(FaultKind::Event, &place, "event", reason.code, text)],
+                armed: changes.armed,
+                wakes: changes.wakes,
+                faults: vec![NewFault {
+                    place: of.clone(),
+                    ..NewFault::one(kind, &of, kind.name(), reason.code, text)
+                }],
                 ..Changes::default()
             };
             committed = self.shared.store.commit(&self.scope, &self.lease, &least).await;

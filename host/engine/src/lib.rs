@@ -36,7 +36,7 @@ pub mod uses;
 
 pub use body::identities_of;
 pub use catalog::Catalog;
-pub use compute::{ENTERED, LEFT, REFUSED, VALUE_REFUSED};
+pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::SECRET_SET;
 pub use engine::{Clock, Config, Engine, Halt};
 pub use erase::ERASED;

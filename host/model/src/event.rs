@@ -6,6 +6,10 @@ use crate::id::PartId;
 use crate::identity::Authority;
 use crate::time::Timestamp;
 
+/// The events by which the hub says that a customer has come to be a member of a segment, or is one no longer.
+pub const SEGMENT_ENTERED: &str = "Segment Entered";
+pub const SEGMENT_LEFT: &str = "Segment Left";
+
 /// The call that an event came by. The number is what the database stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

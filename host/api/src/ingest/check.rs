@@ -1,8 +1,9 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
 use openhub_engine::catalog::Pages;
-use openhub_engine::{ENTERED, LEFT, REFUSED, VALUE_REFUSED};
+use openhub_engine::{REFUSED, VALUE_REFUSED};
 use openhub_model::customer::consent_faults;
+use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::time::{is_writable, occurred_at};
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
 /// Events by which the hub says what it did: journeys start at them.
-const SAID_BY_THE_HUB: [&str; 4] = [ENTERED, LEFT, REFUSED, VALUE_REFUSED];
+const SAID_BY_THE_HUB: [&str; 4] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 

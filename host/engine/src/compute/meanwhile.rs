@@ -113,7 +113,7 @@ impl Batch<'_> {
                 }
             }
             missed.extend(other.done.iter().filter(is_missed));
-            // The newest, whichever of them were stored: as many at any size of a batch.
+            // The newest, whichever of them were stored.
             missed.sort_by_key(|past| past.root);
             let old = missed.len().saturating_sub(NEWEST);
             owed.extend(missed[old..].iter().map(|past| Owed { run: *run, past: Arc::clone(past) }));

@@ -48,7 +48,7 @@ pub use place::Place;
 pub use plan::{Fire, Plan, body};
 pub use retry::{Made, Retries};
 pub use review::{Review, review};
-pub use segments::{ENTERED, LEFT, Upload, wake_timer};
+pub use segments::{Upload, wake_timer};
 pub use typed::VALUE_REFUSED;
 pub use wave::{Stop, named};
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openhub_model::condition::{EventFact, Facts, ObjectFact, Picks, RunFact};
+use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::Authority;
 use openhub_model::run::{RunStatus, Timer};
 use openhub_model::{Customer, EventKind, Id, Identity, Origin, PartId, Timestamp};
@@ -21,9 +22,6 @@ use super::objects::Answer;
 use super::rules::By;
 use super::wave::Batch;
 use crate::catalog::{Catalog, Place, Segments, Watched};
-
-pub const ENTERED: &str = "Segment Entered";
-pub const LEFT: &str = "Segment Left";
 
 /// The place in the log of an event that the batch causes is given out at COMMIT, behind all others.
 const TO_COME: i64 = i64::MAX;
@@ -158,11 +156,11 @@ impl Standing {
         self.keep();
         if self.facts.segments.remove(segment) {
             self.since.remove(segment);
-            return LEFT;
+            return SEGMENT_LEFT;
         }
         self.facts.segments.insert(segment.to_owned());
         self.since.insert(segment.to_owned(), now);
-        ENTERED
+        SEGMENT_ENTERED
     }
 }
 

@@ -1,5 +1,6 @@
 //! The customer enters a segment, or leaves it.
 
+use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::{Condition, Fault};
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,8 @@ pub enum Crossing {
 impl TriggerType for SegmentTrigger {
     fn key(&self) -> &str {
         match self.on {
-            Crossing::Entered => "Segment Entered",
-            Crossing::Left => "Segment Left",
+            Crossing::Entered => SEGMENT_ENTERED,
+            Crossing::Left => SEGMENT_LEFT,
         }
     }
 
