@@ -18,7 +18,7 @@ pub enum Holds {
     Customer(&'static str),
     /// Goes with its row of another table.
     With(&'static str),
-    /// An erasure leaves the row, and nothing in it that says who it was.
+    /// An erasure leaves the row, and nothing in it that says who it was: hashes and counts.
     Nameless,
     /// What people wrote: it may name somebody, and is theirs to look after.
     ByHand,

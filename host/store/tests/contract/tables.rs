@@ -17,7 +17,8 @@ type Columns = BTreeMap<String, Vec<(String, bool)>>;
 
 const MIGRATIONS: &str = "_sqlx_migrations";
 /// Columns that name a customer, or hold what one said.
-const TELLING: [&str; 3] = ["part_id", "customer_id", "body"];
+const TELLING: [&str; 9] =
+    ["part_id", "customer_id", "body", "identity_value", "value", "address", "content", "state", "properties"];
 
 /// A connection of the test's own: row-level security lets it see the first tenant.
 enum Connected {
