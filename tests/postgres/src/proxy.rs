@@ -36,6 +36,8 @@ struct Told {
     cuts: AtomicU64,
     /// Falls silent once a transaction has written something and is not committed.
     silent_within: AtomicBool,
+    /// Falls silent once a transaction that wrote nothing has its answer.
+    silent_after_read: AtomicBool,
     silent: watch::Sender<bool>,
     /// Connections of before it fell silent stay so for good.
     generation: AtomicU64,
@@ -87,6 +89,11 @@ impl Proxy {
     /// As [`Proxy::fall_silent`], in the middle of the next transaction that writes.
     pub fn fall_silent_within(&self) {
         self.told.silent_within.store(true, Ordering::SeqCst);
+    }
+
+    /// As [`Proxy::fall_silent`], right after the next transaction that only reads.
+    pub fn fall_silent_after_read(&self) {
+        self.told.silent_after_read.store(true, Ordering::SeqCst);
     }
 
     pub fn is_silent(&self) -> bool {
@@ -173,6 +180,7 @@ async fn ask(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, told: &Told, gener
 
 async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, told: &Told, generation: u64) -> io::Result<()> {
     let (mut buffer, mut writes) = (Vec::with_capacity(64 * 1024), 0);
+    let (mut has_read, mut falls_silent) = (false, false);
     loop {
         if from.read_buf(&mut buffer).await? == 0 {
             return to.write_all(&buffer).await;
@@ -190,16 +198,23 @@ async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, told: &Told, ge
                         // Both halves are dropped: the connection is gone.
                         return Ok(());
                     }
+                    has_read = writes == 0;
                 } else if WRITES.iter().any(|write| text.starts_with(write)) {
                     writes += 1;
                     if writes > BEGINS && told.silent_within.swap(false, Ordering::SeqCst) {
                         told.silent.send_replace(true);
                     }
                 }
+            } else if *kind == b'Z' {
+                // It is ready for the next: the answer to the COMMIT is whole.
+                falls_silent |= std::mem::take(&mut has_read) && told.silent_after_read.swap(false, Ordering::SeqCst);
             }
             at += 1 + length;
         }
         told.may_pass(generation).await;
+        if std::mem::take(&mut falls_silent) {
+            told.silent.send_replace(true);
+        }
         to.write_all(&buffer[..at]).await?;
         buffer.drain(..at);
     }

@@ -14,6 +14,8 @@ const SQLITE_STEPS: i32 = 10_000;
 
 /// How long PostgreSQL may take to answer: a little longer than it lets a statement run.
 const ANSWER: Duration = STATEMENT.saturating_add(Duration::from_secs(3));
+/// How long PostgreSQL may take to say that a connection is still one before it goes back to the pool.
+const RETURN: Duration = Duration::from_secs(5);
 
 pub(crate) enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
@@ -116,6 +118,8 @@ impl Pool {
 ///
 /// A future that is cancelled between begin and [`Reading::done`] drops this with the transaction open: the
 /// connection is then closed instead of going back to the pool. So is one whose statements are still bound in time.
+/// On its way back it is asked whether it lives, and that must have an end, too: a connection that falls silent there would
+/// keep its place in the pool for good, and whoever closes the pool would wait for it.
 pub(crate) enum Reading {
     Sqlite { conn: PoolConnection<Sqlite>, bound: bool },
     Postgres { conn: PoolConnection<Postgres>, open: bool },
@@ -167,7 +171,10 @@ impl Drop for Reading {
         match self {
             Reading::Sqlite { conn, bound: true } => conn.close_on_drop(),
             Reading::Postgres { conn, open: true } => conn.close_on_drop(),
-            _ => {}
+            Reading::Postgres { conn, open: false } => {
+                tokio::spawn(tokio::time::timeout(RETURN, conn.return_to_pool()));
+            }
+            Reading::Sqlite { bound: false, .. } => {}
         }
     }
 }

@@ -105,3 +105,22 @@ async fn f_a_silent_database_is_told_in_time_and_gone_on_with() -> anyhow::Resul
     store.close().await;
     Ok(())
 }
+
+/// A connection that falls silent on its way back to the pool gives its place up, and whoever closes the store is not held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_connections_that_fall_silent_when_they_are_done_keep_no_place() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (database, proxy) = through(&server).await?;
+    let store = database.open("a").await?;
+    let (tenant, _) = tenant(&store).await?;
+    // More than there are places.
+    for number in 0..10 {
+        proxy.fall_silent_after_read();
+        let read = store.tenant(tenant.id).await;
+        assert!(matches!(read, Ok(Some(_))), "{number}: {read:?}");
+        assert!(proxy.is_silent(), "{number}");
+        proxy.speak();
+    }
+    tokio::time::timeout(Duration::from_secs(60), store.close()).await?;
+    Ok(())
+}
