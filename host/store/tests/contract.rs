@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/deeds.rs"]
+mod deeds;
 #[path = "contract/faults.rs"]
 mod faults;
 #[path = "contract/identities.rs"]
@@ -39,6 +41,7 @@ macro_rules! each_case {
         writes::f_two_nodes_of_one_name_do_not_take_turns(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
+        deeds::history_hides_nothing_that_was_done(&database).await?;
         faults::a_one_list_holds_what_did_not_go_through(&database).await?;
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;

@@ -62,26 +62,20 @@ impl Store {
         sql.push("ORDER BY c.position DESC) AS number FROM wanted w CROSS JOIN ");
         // Part by part and event by event: neither database is to walk all of the tenant's.
         match sql {
-            Sql::Sqlite(_) => sql.push("customer_events c WHERE c.tenant_id = ").int(tenant),
+            Sql::Sqlite(_) => sql.push("customer_events c"),
             Sql::Postgres(_) => sql
                 .push("LATERAL (SELECT * FROM customer_events WHERE tenant_id = ")
                 .int(tenant)
-                .push(" AND part_id = w.part_id OFFSET 0) c WHERE TRUE"),
+                .push(" AND part_id = w.part_id OFFSET 0) c"),
         };
-        sql.push(" AND c.part_id = w.part_id AND c.name = w.name AND c.position > w.since) SELECT n.place, ");
-        sql.push(COLUMNS.trim_start_matches("SELECT "));
-        match sql {
-            Sql::Sqlite(_) => sql.push("newest n CROSS JOIN events e "),
-            Sql::Postgres(_) => sql
-                .push("newest n CROSS JOIN LATERAL (SELECT * FROM events WHERE tenant_id = ")
-                .int(tenant)
-                .push(" AND position = n.position OFFSET 0) e "),
-        };
-        sql.push(
-            "LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position WHERE n.number <= ",
-        );
-        sql.int(limit(NEWEST)).push(" AND e.tenant_id = ").int(tenant);
-        sql.push(" AND e.position = n.position AND e.historical = 0 ORDER BY e.position");
+        // History does not hide what was done behind it.
+        events_of(&mut sql, "c", tenant);
+        sql.push(" AND c.tenant_id = ").int(tenant);
+        sql.push(" AND c.part_id = w.part_id AND c.name = w.name AND c.position > w.since AND e.historical = 0) ");
+        sql.push("SELECT n.place, ").push(COLUMNS.trim_start_matches("SELECT ")).push("newest n");
+        sql.push(" LEFT JOIN event_bodies b ON b.tenant_id = ").int(tenant).push(" AND b.position = n.position");
+        events_of(&mut sql, "n", tenant);
+        sql.push(" AND n.number <= ").int(limit(NEWEST)).push(" ORDER BY e.position");
         let found = sql.fetch_all::<Found>(reading.conn()).await?;
         let found = found.into_iter().map(|Found { place, row }| Ok((place, event(row)?)));
         let found = found.collect::<Result<Vec<(i64, Event)>, StoreError>>()?;
@@ -105,6 +99,20 @@ impl Store {
         deeds.sort_by_key(|deed| deed.root);
         Ok(deeds)
     }
+}
+
+/// The event `e` at the position of each row of `of`; the statement goes on behind a WHERE.
+fn events_of(sql: &mut Sql, of: &'static str, tenant: i64) {
+    match sql {
+        Sql::Sqlite(_) => sql.push(" CROSS JOIN events e WHERE e.tenant_id = ").int(tenant),
+        Sql::Postgres(_) => {
+            sql.push(" CROSS JOIN LATERAL (SELECT * FROM events WHERE tenant_id = ")
+                .int(tenant)
+                .push(" AND position = ");
+            sql.push(of).push(".position OFFSET 0) e WHERE TRUE")
+        }
+    };
+    sql.push(" AND e.position = ").push(of).push(".position");
 }
 
 /// Where the events that these go back to stand in the log, by the messageId that was asked for.

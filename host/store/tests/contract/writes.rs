@@ -8,8 +8,8 @@ use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Changes, Claim, ClaimStatus, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op, Scope,
-    SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
+    AsOf, Changes, Claim, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
+    Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 
@@ -135,11 +135,13 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     let mut second = changes(2);
     second.objects = vec![create("c3", "CODE-1"), create("c2", "CODE-9"), create("c4", "CODE-4")];
     second.customers.push(Customer::new(part(&tenant, 78), identity(78), at(1)).into());
-    let Err(StoreError::UniqueConflict(clashes)) = store.commit(&scope, &lease, &second).await else {
+    let Err(StoreError::UniqueConflict(mut clashes)) = store.commit(&scope, &lease, &second).await else {
         panic!("the conflict was not seen");
     };
-    let clashes_at = |key| clashes.iter().any(|clash| clash.object == ObjectKey::new("coupon", key));
-    assert!(clashes_at("c2") && !clashes_at("c4"), "{clashes:?}");
+    clashes.sort();
+    let clash = |key, value| Clash { object: ObjectKey::new("coupon", key), value };
+    let taken = ("code".to_owned(), "CODE-1".to_owned());
+    assert_eq!(clashes, [clash("c2", None), clash("c3", Some(taken))]);
     assert_eq!(store.object(&scope, "coupon", "c4").await?, None);
     assert_eq!(store.customer(&scope, part(&tenant, 78)).await?, None);
     assert_eq!(store.standing(&scope).await?.checkpoint, 1);
