@@ -128,3 +128,24 @@ impl Lane {
         self.reload().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrub_that_lasted_is_not_due_again_at_once() {
+        let mut scrubs = Scrubs::default();
+        assert!(!scrubs.is_due(), "nobody has asked");
+        scrubs.ask();
+        assert!(scrubs.is_due());
+        let now = Instant::now();
+        scrubs.done(now.checked_sub(2 * QUICK).unwrap_or(now));
+        scrubs.ask();
+        assert!(!scrubs.is_due(), "it is other writers' turn");
+        scrubs.next = Some(now);
+        assert!(scrubs.is_due(), "it is asked for and its time has come");
+        scrubs.done(Instant::now());
+        assert!(!scrubs.is_due(), "it is done");
+    }
+}

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Shared;
+use crate::engine::{Clock, Shared};
 
 /// A rest lasts so long at most: whatever was missed is found then.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -32,24 +32,26 @@ pub fn sleep(due: Option<Timestamp>, now: Timestamp, poll: Duration) -> Duration
     left.map_or(tick, |left| tick.min(Duration::from_micros(left)))
 }
 
-/// Rests until something is appended or `due` has come by the clock. Each time that it looks at the clock it calls `tick`.
+/// Rests until something is appended or `due` has come by the clock. Each time that it looks at the clock it asks whether
+/// there is work that no clock of a tenant knows of, which ends the rest too.
 pub async fn rest(
-    shared: &Shared,
+    clock: &Clock,
+    poll: Duration,
     appended: &mut watch::Receiver<u64>,
     due: Option<Timestamp>,
     stop: &CancellationToken,
-    mut tick: impl FnMut(),
+    mut has_work: impl FnMut() -> bool,
 ) -> Woken {
-    let poll = shared.config.poll;
     let ends = Instant::now() + LONGEST.max(poll);
     loop {
-        let pause = sleep(due, (shared.clock)(), poll);
+        let pause = sleep(due, clock(), poll);
+        let works;
         tokio::select! {
             _ = appended.changed() => return Woken::Called,
             () = stop.cancelled() => return Woken::Stopped,
-            () = tokio::time::sleep(pause) => tick(),
+            () = tokio::time::sleep(pause) => works = has_work(),
         }
-        if due.is_some_and(|due| due <= (shared.clock)()) || Instant::now() >= ends {
+        if works || due.is_some_and(|due| due <= clock()) || Instant::now() >= ends {
             return Woken::Due;
         }
     }
@@ -82,5 +84,25 @@ mod tests {
         assert_eq!(sleep(Some(at(300_000)), at(0), poll), Duration::from_millis(300));
         assert_eq!(sleep(Some(at(0)), at(300_000), poll), Duration::ZERO);
         assert_eq!(sleep(None, at(5), Duration::from_secs(600)), Duration::from_secs(600));
+    }
+
+    #[tokio::test]
+    async fn a_rest_ends_when_there_is_work_again() {
+        let (clock, poll): (Clock, _) = (Arc::new(|| Timestamp::from_micros(0)), Duration::from_millis(200));
+        // It never comes: the clock stands.
+        let due = Some(Timestamp::from_micros(2_000));
+        let (calls, mut appended) = watch::channel(0);
+        let stop = CancellationToken::new();
+        let mut looks = 0;
+        let has_work = || {
+            looks += 1;
+            looks == 3
+        };
+        assert_eq!(rest(&clock, poll, &mut appended, due, &stop, has_work).await, Woken::Due);
+        assert_eq!(looks, 3);
+        calls.send_replace(1);
+        assert_eq!(rest(&clock, poll, &mut appended, due, &stop, || false).await, Woken::Called);
+        stop.cancel();
+        assert_eq!(rest(&clock, poll, &mut appended, due, &stop, || false).await, Woken::Stopped);
     }
 }

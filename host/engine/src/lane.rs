@@ -125,8 +125,12 @@ impl Lane {
                     self.hold(&mut rest);
                     match self.next_due().await {
                         Ok(due) => {
-                            let (shared, stop) = (self.shared.clone(), self.stop.clone());
-                            idle::rest(&shared, &mut appended, due, &stop, || self.hold(&mut rest)).await;
+                            let (clock, poll) = (&self.shared.clock, self.shared.config.poll);
+                            let has_work = || {
+                                self.hold(&mut rest);
+                                self.scrubs.is_due()
+                            };
+                            idle::rest(clock, poll, &mut appended, due, &self.stop, has_work).await;
                             continue;
                         }
                         Err(error) => {
