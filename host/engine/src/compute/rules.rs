@@ -309,11 +309,12 @@ impl<'a> By<'a> {
     /// Ids that sort by time: events of a batch then share pages of the index by id.
     fn id(&self, cause: &Happening, ordinal: u32) -> Id {
         let (ordinal, request) = (ordinal.to_le_bytes(), self.request.map(|(id, ordinal)| (id, ordinal.to_le_bytes())));
-        let texts = [cause.message_id.as_bytes(), self.plugin.as_bytes(), self.rule.as_bytes(), &ordinal];
-        match &request {
-            None => Id::at(cause.at, &[&[b"caused".as_slice()][..], &texts].concat()),
-            Some((id, of)) => Id::at(cause.at, &[&[b"caused".as_slice()][..], &texts, &[id.as_bytes(), of]].concat()),
+        let [message, plugin, rule] = [&*cause.message_id, self.plugin, self.rule].map(str::as_bytes);
+        let mut parts = vec![b"caused".as_slice(), message, plugin, rule, &ordinal];
+        if let Some((id, of)) = &request {
+            parts.extend([id.as_bytes(), of.as_slice()]);
         }
+        Id::at(cause.at, &parts)
     }
 }
 

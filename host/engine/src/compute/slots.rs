@@ -123,9 +123,8 @@ impl Objects {
         let mut slots: Vec<(Key, Slot)> = self.slots.into_iter().collect();
         slots.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (mut changes, mut made) = (Vec::with_capacity(slots.len()), Made::new());
-        for (key, slot) in slots {
+        for (key, mut slot) in slots {
             let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
-            let mut slot = slot;
             made.insert(key, std::mem::take(&mut slot.by));
             changes.extend(change(slot, shape));
         }
