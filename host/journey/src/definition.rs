@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::registry::Node;
-use crate::starts::Trigger;
+use crate::nodes::registry::Node;
+use crate::triggers::registry::Trigger;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Definition {

@@ -12,13 +12,13 @@ use crate::definition::{Definition, Reentry};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
 use crate::facts::{Facts, Moment};
+use crate::nodes::registry::Node;
 use crate::nodes::wait::Wait;
 use crate::plan::{Graph, plan};
-use crate::registry::Node;
-use crate::starts::Trigger;
 use crate::state::{EMPTY, Kept};
 use crate::step::{Flow, Input, Next, Step, Walk};
 use crate::surroundings::Surroundings;
+use crate::triggers::registry::Trigger;
 
 /// One version of a journey, ready to run. Never changes.
 pub struct Journey {

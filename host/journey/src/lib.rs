@@ -4,8 +4,8 @@
 //! [`Journey`], and stepped: (run, input, facts) → (run', step). No clock, no randomness, no database; where a
 //! step needs a plugin or a change of the customer, it answers with a request and is called again.
 //!
-//! One file a node type under `nodes/` and one line in `registry`, one file a trigger type under `triggers/` and one line in `starts`. A file
-//! uses only files that stand above it in this list.
+//! One file a node type under `nodes/`, one file a trigger type under `triggers/`, and one line in the `registry` beside it.
+//! Files use each other in one direction.
 
 mod check;
 mod definition;
@@ -18,8 +18,6 @@ mod node;
 mod nodes;
 mod parse;
 mod plan;
-mod registry;
-mod starts;
 mod state;
 mod step;
 mod surroundings;
@@ -32,8 +30,8 @@ pub use check::check;
 pub use definition::{Definition, Reentry};
 pub use facts::{Facts, Moment};
 pub use journey::Journey;
+pub use nodes::registry::Node;
 pub use parse::parse;
-pub use registry::Node;
-pub use starts::Trigger;
 pub use step::{Input, Next, Step};
 pub use surroundings::{Named, Surroundings};
+pub use triggers::registry::Trigger;

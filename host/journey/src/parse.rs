@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::definition::{Definition, Reentry};
 use crate::document::{node_pointer, read};
-use crate::registry::Node;
-use crate::starts::Trigger;
+use crate::nodes::registry::Node;
+use crate::triggers::registry::Trigger;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

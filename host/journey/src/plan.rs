@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::check::reachable;
 use crate::definition::Definition;
 use crate::node::NodePlan;
-use crate::registry::Node;
+use crate::nodes::registry::Node;
 use crate::step::Act;
 use crate::surroundings::Surroundings;
 use crate::template;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::Definition;
 use crate::document::node_pointer;
 use crate::node::Edge;
-use crate::registry::Node;
+use crate::nodes::registry::Node;
 
 /// What was published before keeps its meaning, however short its waits are.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use openhub_model::Fault;
 use crate::definition::Definition;
 use crate::document::node_pointer;
 use crate::node::{Made, NodeCheck};
-use crate::registry::Node;
+use crate::nodes::registry::Node;
 use crate::surroundings::Surroundings;
 use crate::template;
 

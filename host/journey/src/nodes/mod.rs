@@ -3,6 +3,7 @@
 pub(crate) mod branch;
 pub(crate) mod exit;
 pub(crate) mod object;
+pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod update;
 pub(crate) mod wait;

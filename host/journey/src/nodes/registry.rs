@@ -1,4 +1,4 @@
-//! The node types: a new one is a file of `nodes` and a line here.
+//! The node types: a new one is a file beside this and a line here.
 
 use openhub_model::Fault;
 use serde::Serialize;

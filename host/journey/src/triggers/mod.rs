@@ -2,4 +2,5 @@
 //! sees another.
 
 pub(crate) mod event;
+pub(crate) mod registry;
 pub(crate) mod segment;

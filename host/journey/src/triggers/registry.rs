@@ -1,4 +1,4 @@
-//! The trigger types: a new one is a file of `triggers` and a line here.
+//! The trigger types: a new one is a file beside this and a line here.
 
 use openhub_model::condition::Needs;
 use openhub_model::{Condition, Fault};
