@@ -57,6 +57,14 @@ impl Fixture {
         faults.expect("the faults are read")
     }
 
+    /// The faults among all that is held of a customer.
+    async fn faults_told(&self, customer: &str) -> Vec<Value> {
+        let data = self.client.get(&format!("/api/v1/customers/{customer}/data"), &self.tenant.api_key).await.body;
+        let lines = data.as_str().expect("lines").lines();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect("an object a line"));
+        lines.filter(|line| line["kind"] == "fault").map(|line| line["data"].clone()).collect()
+    }
+
     async fn ends_well(self) {
         let log = self.hub.log_tail();
         let ended = self.hub.stop().await.expect("the hub ends");
@@ -188,10 +196,16 @@ async fn e7_only_the_rule_misses_the_poison_row() {
     let preview = hub.client.json(Method::POST, "/api/v1/segments/preview", &hub.tenant.api_key, &ordered).await.body;
     assert_eq!((&members, &preview["count"]), (&json!(50), &json!(50)));
     let found = hub.client.get("/api/v1/customers?identity=user_id:user-13", &hub.tenant.api_key).await.body;
-    let path = format!("/api/v1/customers/{}/timeline?", found["customers"][0]["id"].as_str().expect("an id"));
-    let timeline = hub.client.rows(&path, "items", &hub.tenant.api_key).await;
+    let id = found["customers"][0]["id"].as_str().expect("an id");
+    let timeline = hub.client.rows(&format!("/api/v1/customers/{id}/timeline?"), "items", &hub.tenant.api_key).await;
     let kinds: Vec<&str> = timeline.iter().filter_map(|item| item["kind"].as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "set-aside").count(), 0, "{kinds:?}");
+    // It is told whom it is of, and nobody else.
+    let listed = hub.client.rows(&format!("/api/v1/faults?customer={id}&"), "faults", &hub.tenant.api_key).await;
+    assert_eq!((listed.len(), listed[0]["customer"].as_str()), (1, Some(id)), "{listed:?}");
+    assert_eq!(hub.faults_told(id).await, listed);
+    let found = hub.client.get("/api/v1/customers?identity=user_id:user-14", &hub.tenant.api_key).await.body;
+    assert_eq!(hub.faults_told(found["customers"][0]["id"].as_str().expect("an id")).await, Vec::<Value>::new());
     hub.ends_well().await;
 }
 

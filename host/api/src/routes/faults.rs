@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite};
 use crate::cursor;
 use crate::openapi::Problems;
-use crate::parameters::{Path, Query, id_in_path};
+use crate::parameters::{Path, Query, id_in_path, id_in_query};
 use crate::problem::{CONFLICT, Problem};
 use crate::views::{ListedFaultView, PendingView};
 use crate::writes::{Progress, accepted, tenant_now, wait};
@@ -32,6 +32,8 @@ pub(crate) struct Parameters {
     status: Option<FaultStatus>,
     /// Who is at fault, as the list names it: the queue of a rule is `<plugin>/<rule>`.
     subject: Option<String>,
+    /// Of this customer's events, runs and messages.
+    customer: Option<String>,
     /// Cursor of the page before.
     after: Option<String>,
     /// Page size, 1 to 1000 (default 50).
@@ -55,8 +57,9 @@ pub(crate) async fn list_faults(
 ) -> Result<Json<FaultList>, Problem> {
     let limit = cursor::limit(parameters.limit)?;
     let before = cursor::read(LIST, "after", parameters.after.as_deref())?;
-    let Parameters { kind, status, subject, .. } = parameters;
-    let filter = FaultFilter { kind, status, subject, before, limit: limit + 1 };
+    let Parameters { kind, status, subject, customer, .. } = parameters;
+    let part = id_in_query("customer", customer.as_deref())?;
+    let filter = FaultFilter { kind, status, subject, part, before, limit: limit + 1 };
     let faults = app.store.faults(&access.scope, &filter).await?;
     let (faults, next) = cursor::page(LIST, faults, limit, openhub_store::Faulted::cursor);
     Ok(Json(FaultList { faults: faults.into_iter().map(Into::into).collect(), next }))

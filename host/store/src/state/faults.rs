@@ -209,6 +209,8 @@ pub struct FaultFilter {
     pub kind: Option<FaultKind>,
     pub status: Option<FaultStatus>,
     pub subject: Option<String>,
+    /// Of the customer that this part belongs to.
+    pub part: Option<PartId>,
     /// Faults before this one: the next page.
     pub before: Option<FaultCursor>,
     pub limit: usize,
@@ -277,10 +279,15 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at \
-             FROM faults WHERE tenant_id = ",
+            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at FROM ",
         );
-        sql.int(scope.tenant().0);
+        if let Some(part) = filter.part {
+            sql.each_part_of(scope.tenant(), part);
+        }
+        sql.push("faults WHERE tenant_id = ").int(scope.tenant().0);
+        if filter.part.is_some() {
+            sql.push(" AND part_id = own");
+        }
         if let Some(kind) = filter.kind {
             sql.push(" AND kind = ").int(kind.code());
         }

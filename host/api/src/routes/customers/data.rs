@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use openhub_model::identity::Part;
 use openhub_model::{Id, PartId};
-use openhub_store::{EventFilter, MessageFilter, ObjectKey, RunFilter, Scope};
+use openhub_store::{EventFilter, FaultCursor, FaultFilter, Faulted, MessageFilter, ObjectKey, RunFilter, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::people::person;
 use crate::problem::Problem;
-use crate::views::{CustomerView, EventView, MessageView, ObjectView};
+use crate::views::{CustomerView, EventView, ListedFaultView, MessageView, ObjectView};
 
 /// The place that the next page is read from, and how far it has come in it.
 enum Place {
@@ -27,13 +27,14 @@ enum Place {
     Runs(Option<Id>),
     Messages(Option<Id>),
     Objects(Option<ObjectKey>),
+    Faults(Option<FaultCursor>),
 }
 
 /// Everything that is held of one customer, with all of its identities: a JSON object a line, `{"kind": …, "data": …}`.
 ///
 /// Kinds: `profile`, `attribute` and `tag` with who set them, `consent`, `identity` (with the state of its own, if it was
 /// joined), `claim`, `match`, `membership`, `entry` (how often a journey was entered), `set-aside`, `event` with its body,
-/// `run`, `message`, `object`. What an attribute was before stands in the events that set it.
+/// `run`, `message`, `object`, `fault` (what did not go through of its events, runs and messages). What an attribute was before stands in the events that set it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id.")),
     responses((status = 200, description = "Lines, as they are read.",
@@ -91,8 +92,17 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
         Place::Objects(after) => {
             let objects = store.objects_of(&scope, id, after.as_ref(), PAGE).await?;
             let last = objects.last().filter(|_| objects.len() == PAGE);
-            let next = last.map(|last| Place::Objects(Some(ObjectKey::new(&last.kind, &last.key))));
+            let last = last.map(|last| ObjectKey::new(&last.kind, &last.key));
+            let next = last.map_or(Place::Faults(None), |last| Place::Objects(Some(last)));
             let rows = objects.into_iter().map(|object| line("object", ObjectView::from(object)));
+            Ok(Page { rows: rows.collect(), next: Some(next) })
+        }
+        Place::Faults(before) => {
+            let filter = FaultFilter { part: Some(id), before, limit: PAGE, ..FaultFilter::default() };
+            let faults = store.faults(&scope, &filter).await?;
+            let last = faults.last().filter(|_| faults.len() == PAGE).map(Faulted::cursor);
+            let next = last.map(|last| Place::Faults(Some(last)));
+            let rows = faults.into_iter().map(|fault| line("fault", ListedFaultView::from(fault)));
             Ok(Page { rows: rows.collect(), next })
         }
     }
@@ -197,4 +207,34 @@ async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pr
 
 fn line(kind: &str, data: impl Serialize) -> Value {
     json!({"kind": kind, "data": data})
+}
+
+#[cfg(test)]
+mod tests {
+    use openhub_store::tables::{Holds, TABLES};
+
+    /// The lines in which the rows of each table are told that holds customers.
+    const TOLD: &[(&str, &str)] = &[
+        ("claims", "claim"),
+        ("customer_events", "event"),
+        ("customers", "profile, attribute, tag, consent"),
+        ("entries", "entry"),
+        ("faults", "fault"),
+        ("matches", "match"),
+        ("memberships", "membership"),
+        ("messages", "message"),
+        ("objects", "object"),
+        ("parts", "identity"),
+        ("runs", "run"),
+        ("set_aside", "set-aside"),
+        ("timers", "run, with when it is due"),
+        ("wakes", "membership: when one is looked at again follows from it and the events"),
+    ];
+
+    #[test]
+    fn every_table_that_holds_customers_is_told() {
+        let hold = TABLES.iter().filter(|table| matches!(table.holds, Holds::Customer(_)));
+        let told = TOLD.iter().map(|(table, _)| *table);
+        assert_eq!(told.collect::<Vec<_>>(), hold.map(|table| table.name).collect::<Vec<_>>());
+    }
 }
