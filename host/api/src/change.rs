@@ -4,7 +4,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use openhub_model::{ClockKind, EventKind, NewEvent, PartId, Principal, TenantId, Timestamp};
-use openhub_store::{Op, Scope};
+use openhub_store::{Op, Scope, in_time};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,12 +52,12 @@ impl<P> Change<P> {
     }
 
     /// Until the guard is dropped no other change of this tenant is checked or written.
-    pub async fn alone(&self) -> OwnedMutexGuard<()> {
+    pub async fn alone(&self) -> Result<OwnedMutexGuard<()>, Problem> {
         let lock = {
             let mut locks = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
             locks.entry(self.tenant()).or_default().clone()
         };
-        lock.lock_owned().await
+        Ok(in_time(lock.lock_owned()).await?)
     }
 
     /// The present of the tenant: the host's clock, or where its replay has come to.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_model::TenantId;
-use openhub_store::Scope;
+use openhub_store::{Scope, in_time};
 use tokio::sync::Mutex;
 
 use crate::{Catalog, Engine, EngineError};
@@ -40,7 +40,7 @@ impl Engine {
             return Ok(catalog);
         }
         let entry = self.shared.followed.entry(tenant);
-        let mut entry = entry.lock().await;
+        let mut entry = in_time(entry.lock()).await?;
         // Read before the catalog: what changes in between is seen next time.
         let mark = self.store().catalog_mark(scope).await?;
         if let Some((known, catalog)) = &*entry

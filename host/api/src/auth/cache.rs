@@ -5,7 +5,7 @@
 //! queries of all its requests.
 
 use openhub_model::Timestamp;
-use openhub_store::{Key, Store, StoreError};
+use openhub_store::{Key, Store, StoreError, in_time};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,7 +42,7 @@ impl KeyCache {
             known.asked.insert(id.to_owned());
             known.begun
         };
-        let _turn = self.turn.lock().await;
+        let _turn = in_time(self.turn.lock()).await?;
         let ids = {
             let mut known = self.lock();
             if let Some(key) = known.fresh(id, now) {

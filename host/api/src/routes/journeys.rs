@@ -82,7 +82,7 @@ pub(crate) async fn remove_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     find(&app, scope, &name).await?;
     if !app.store.waiting_parts(scope, &name).await?.is_empty() {
@@ -130,7 +130,7 @@ pub(crate) async fn publish_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
     let mut definition = journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft to publish."))?;
@@ -188,7 +188,7 @@ pub(crate) async fn resume_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
     let rests = matches!(journey.status, JourneyStatus::Paused | JourneyStatus::Draining);
@@ -254,7 +254,7 @@ async fn moves(
     from: &[JourneyStatus],
     refusal: &str,
 ) -> Result<Response, Problem> {
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     if !from.contains(&find(app, &change.scope, name).await?.status) {
         return Err(Problem::new(CONFLICT, refusal));
     }

@@ -61,7 +61,7 @@ pub(crate) async fn install_plugin(
         return Err(bad_manifest("The manifest has faults.").with_faults(faults));
     }
     app.runtime.prepare(&bytes).await?;
-    let _alone = change.alone().await;
+    let _alone = change.alone().await?;
     let scope = &change.scope;
     let component = Op::PutComponent { digest: digest.clone(), bytes: bytes.into() };
     let (put, status) = match app.store.plugin(scope, &name).await? {
@@ -126,7 +126,7 @@ pub(crate) async fn remove_plugin(
     change: Change<PluginsWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _alone = change.alone().await;
+    let _alone = change.alone().await?;
     let scope = &change.scope;
     let plugin = find(&app, scope, &name).await?;
     unused(&app, scope, &plugin.name, Fate::Goes, "removed").await?;
@@ -158,7 +158,7 @@ pub(crate) async fn set_plugin_secret(
     Path((name, secret)): Path<(String, String)>,
     JsonBody(SecretValue { value }): JsonBody<SecretValue>,
 ) -> Result<StatusCode, Problem> {
-    let _alone = change.alone().await;
+    let _alone = change.alone().await?;
     let plugin = find(&app, &change.scope, &name).await?;
     // A version that waits may ask for secrets that the one before does not have.
     let offered = plugin.offered().1.secrets.iter();
@@ -217,7 +217,7 @@ pub(crate) async fn enable_plugin(
     Path(name): Path<String>,
     OptionalJsonBody(request): OptionalJsonBody<Enable>,
 ) -> Result<Response, Problem> {
-    let _alone = change.alone().await;
+    let _alone = change.alone().await?;
     let scope = &change.scope;
     let plugin = find(&app, scope, &name).await?;
     let accept = request.accept.as_deref().or(request.grant.as_ref().and_then(|grant| grant.digest.as_deref()));
@@ -306,7 +306,7 @@ pub(crate) async fn disable_plugin(
     change: Change<PluginsWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _alone = change.alone().await;
+    let _alone = change.alone().await?;
     let scope = &change.scope;
     let plugin = find(&app, scope, &name).await?;
     unused(&app, scope, &plugin.name, Fate::Stops, "disabled").await?;

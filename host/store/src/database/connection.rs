@@ -14,6 +14,8 @@ const SQLITE_STEPS: i32 = 10_000;
 
 /// How long PostgreSQL may take to answer: a little longer than it lets a statement run.
 const ANSWER: Duration = STATEMENT.saturating_add(Duration::from_secs(3));
+/// How long a caller waits for its turn, or for an answer; its work may be done all the same.
+pub(crate) const WAIT: Duration = Duration::from_secs(15);
 /// How long PostgreSQL may take to say that a connection is still one before it goes back to the pool.
 const RETURN: Duration = Duration::from_secs(5);
 
@@ -81,6 +83,12 @@ pub(crate) async fn within<T>(statement: impl Future<Output = Result<T, sqlx::Er
         Ok(answered) => answered,
         Err(_) => Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database is silent"))),
     }
+}
+
+/// Waits for what others hold who may wait for the database, and no longer than for the database itself: in a silence, those who
+/// stand in line would else wait for all before them in turn.
+pub async fn in_time<T>(waiting: impl Future<Output = T>) -> Result<T, StoreError> {
+    tokio::time::timeout(WAIT, waiting).await.map_err(|_| StoreError::Unavailable)
 }
 
 /// The read connections.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::database::connection::{Conn, execute, within};
+use crate::database::connection::{Conn, WAIT, execute, in_time, within};
 use crate::database::fate::{Fate, Turns, connect};
 use crate::database::open::{Link, Opener};
 use crate::database::queues::{Apart, Class, Queued, Queues};
@@ -23,8 +23,6 @@ use crate::log::events::{Append, Appended, append_all};
 
 /// How many appends of a tenant, and how many other pieces of its work, wait before its callers do.
 const PLACES: usize = 512;
-/// How long a caller of the API waits. Its work may be done all the same.
-const WAIT: Duration = Duration::from_secs(15);
 
 /// Work in its savepoint.
 type Run = Box<dyn for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Ran> + Send>;
@@ -223,13 +221,14 @@ impl Writer {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
-        let answer = handed_over(self.hand_over(Weight::Light, Some(tenant), work)).await?;
+        let answer = in_time(self.hand_over(Weight::Light, Some(tenant), work)).await??;
         answered(answer).await
     }
 
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
-        handed_over(self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply })).await?;
+        // What found no place in time was not handed over, and is not done.
+        in_time(self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply })).await??;
         answered(answer).await
     }
 
@@ -307,11 +306,6 @@ impl Writer {
             self.queue.closed().await;
         }
     }
-}
-
-/// What found no place in time was not handed over, and is not done.
-async fn handed_over<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(WAIT, work).await.unwrap_or(Err(StoreError::Unavailable))
 }
 
 /// What has no answer in time may be done, or will be.

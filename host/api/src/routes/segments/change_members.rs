@@ -61,7 +61,7 @@ pub(crate) async fn change_segment_members(
         let fault = Fault::new("", "too-many", format!("A call has at most {most} identities."));
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     let segment = find(&app, scope, &name).await?;
     let versions = app.store.segment_versions(scope, &segment.name).await?;

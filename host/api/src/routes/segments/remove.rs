@@ -25,7 +25,7 @@ pub(crate) async fn remove_segment(
     change: Change<SegmentsWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     let segment = find(&app, scope, &name).await?;
     let users = users(&app, scope, &segment.name).await?;

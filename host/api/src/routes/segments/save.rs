@@ -47,7 +47,7 @@ pub(crate) async fn save_segment(
     JsonBody(new): JsonBody<NewSegment>,
 ) -> Result<Response, Problem> {
     let name = name_in_path(&name)?;
-    let _changes = change.alone().await;
+    let _changes = change.alone().await?;
     let scope = &change.scope;
     let known = Known::read(&app, scope).await?;
     let condition = condition(&known, name, new)?;
