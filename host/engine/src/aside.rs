@@ -9,9 +9,9 @@ use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Span, Timestamp};
 use openhub_store::{Changes, FaultKind, NewFault, NodeCount, SetAside, StoreError, Wake};
 
-use crate::EngineError;
 use crate::alone::{Alone, halved};
 use crate::compute::{ComputeFault, wake_timer};
+use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::load::{Moves, Picked};
 

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::compute::{Happening, PROPOSED};
+/// The event by which a rule proposes that two identities are one customer.
+pub const PROPOSED: &str = "Match Proposed";
 
 /// The members of a Segment call or of the hub's own update that the engine uses; the rest stays in the raw text.
 #[derive(Debug, Default)]
@@ -254,26 +255,6 @@ pub fn proposed(name: &str, properties: &Value) -> Option<Identity> {
     let text = |field: &str| properties[field].as_str();
     let (kind, value) = (text("kind")?, text("value")?);
     (name == PROPOSED).then(|| Identity::new(kind, value))
-}
-
-/// The event by which a proposed match is decided: by a human, or by the policy that accepts it.
-pub fn decision(cause: &Happening, subject: &Identity, identity: &Identity, id: Id, accepted: bool) -> NewEvent {
-    let identities = if accepted { vec![identity] } else { Vec::new() };
-    NewEvent {
-        message_id: format!("openhub:match:{id}"),
-        kind: EventKind::Update,
-        name: String::new(),
-        part: cause.part,
-        occurred_at: cause.now,
-        received_at: cause.now,
-        historical: false,
-        authority: Authority::Operator,
-        cause: Some(cause.message_id.to_string()),
-        body: json!({
-            "identity": subject, "identities": identities, "match": { "id": id, "accepted": accepted },
-        })
-        .to_string(),
-    }
 }
 
 /// The event by which a part that changed hands, with `cause`, has all segments asked about its customer.

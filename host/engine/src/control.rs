@@ -6,11 +6,11 @@ use openhub_model::{ClockKind, Event, Identity, NewEvent, PartId};
 use openhub_store::{CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Membership, PluginStatus};
 use serde_json::Value;
 
-use crate::EngineError;
 use crate::aside::control_fault;
 use crate::body;
 use crate::catalog::EntryFault;
 use crate::erase::ERASED;
+use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
 use crate::settings::merge;

@@ -12,13 +12,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Catalog;
 use crate::delivery::{Delivery, Places};
 use crate::follow::Followed;
 use crate::held::Budget;
 use crate::idle;
 use crate::lane::Lane;
+use crate::prepared::Prepared;
 use crate::pressure::{Admission, Backlog, Bounds, Pressure, Room};
-use crate::{Catalog, Prepared, Sealer};
+use crate::secrets::Sealer;
 
 /// The host's clock. A parameter, so that tests set it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

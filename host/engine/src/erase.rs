@@ -7,8 +7,8 @@ use openhub_model::{Event, Id};
 use openhub_store::{EraseStep, Erasing, Scrubbed};
 use serde_json::Value;
 
-use crate::EngineError;
 use crate::compute::wake_timer;
+use crate::error::EngineError;
 use crate::lane::Lane;
 
 /// The control event that erases a customer. Its body names the erasure, and nobody.

@@ -13,10 +13,10 @@ use openhub_model::{Event, PartId, Timestamp};
 use openhub_store::{Changes, FaultKind, Fill, NewFault};
 use serde_json::Value;
 
-use crate::EngineError;
 use crate::aside::Reason;
 use crate::catalog::{Place, Unfilled};
 use crate::compute::{Fire, Input, Plan, Review, Upload, review};
+use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::load::Moves;
 

@@ -9,7 +9,9 @@ use openhub_model::TenantId;
 use openhub_store::{Scope, in_time};
 use tokio::sync::Mutex;
 
-use crate::{Catalog, Engine, EngineError};
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 /// How long to wait until a checkpoint is read again: at first, and at most.
 const SOON: Duration = Duration::from_millis(10);

@@ -4,9 +4,9 @@
 use openhub_model::Fault;
 use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Scope, Store};
 
-use crate::EngineError;
 use crate::catalog::{Catalog, compile, short};
 use crate::enable::{self, Candidate};
+use crate::error::EngineError;
 use crate::uses::{self, Fate};
 
 /// Why a change does nothing; `None`: it takes effect.

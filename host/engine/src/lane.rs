@@ -15,7 +15,6 @@ use openhub_store::{Lease, Prepared, Scope, Sought, StoreError, Unique};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
 use crate::aside::{ATTEMPTS, Reason};
@@ -23,6 +22,7 @@ use crate::catalog::{Catalog, EntryFault, Unfilled};
 use crate::compute::{Course, Input, Made, Order, Output, Retries, Stop, Tally, compute};
 use crate::engine::Shared;
 use crate::erase::Scrubs;
+use crate::error::EngineError;
 use crate::gather::{self, Courtesy};
 use crate::held::{Held, Rest};
 use crate::idle;

@@ -10,11 +10,11 @@ use openhub_model::run::{Run, Timer};
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError, Unique};
 
-use crate::EngineError;
 use crate::ahead::Ahead;
 use crate::body::Body;
 use crate::catalog::Catalog;
 use crate::compute::{Input, Past, Plan, body, is_awaited, named};
+use crate::error::EngineError;
 use crate::held::{Held, Known};
 use crate::suppression::Suppressions;
 

@@ -7,7 +7,7 @@ use openhub_runtime::{Imports, Plugin, Runtime};
 use openhub_store::Store;
 use tokio::sync::OnceCell;
 
-use crate::EngineError;
+use crate::error::EngineError;
 
 /// One plugin, loaded by whoever asks for it first.
 type Cell = Arc<OnceCell<Arc<Plugin>>>;

@@ -9,10 +9,11 @@ use openhub_model::{Event, Id, Identity, PartId, TenantId};
 use openhub_store::{Changes, Scope, Store, StoreError, Tombstone};
 use serde_json::Value;
 
-use crate::Engine;
+use crate::body::PROPOSED;
 use crate::body::{Body, proposed};
 use crate::catalog::{Catalog, Pages};
-use crate::compute::{PROPOSED, named};
+use crate::compute::named;
+use crate::engine::Engine;
 
 /// The stable code of the fault.
 pub const SUPPRESSED: &str = "suppressed-identity";

@@ -9,8 +9,8 @@ use openhub_model::condition::Declarations;
 use openhub_model::manifest::{Field, Manifest};
 use openhub_store::{Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store};
 
-use crate::EngineError;
 use crate::catalog::surroundings;
+use crate::error::EngineError;
 
 /// What becomes of the plugin.
 #[derive(Clone, Copy, Debug)]

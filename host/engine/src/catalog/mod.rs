@@ -24,10 +24,13 @@ pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
 pub use path::{ReadPath, WritePath};
 pub(crate) use rule::bound_path;
-pub use rule::{Reading, Rule, Writing};
+pub use rule::{Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 
-use crate::{EngineError, Prepared, enable, uses};
+use crate::enable;
+use crate::error::EngineError;
+use crate::prepared::Prepared;
+use crate::uses;
 
 /// An enabled plugin.
 pub struct Enabled {

@@ -6,8 +6,14 @@ use openhub_model::manifest::{Read, RuleShape, Type};
 use serde_json::Value;
 
 use super::{Enabled, ReadPath, WritePath};
-use crate::compute::Only;
 use crate::enable;
+
+/// A rule by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleName {
+    pub plugin: String,
+    pub rule: String,
+}
 
 pub struct Reading {
     pub path: ReadPath,
@@ -59,7 +65,7 @@ impl Rule {
         Rule { name, on, reads, writes, params, owner: owner.clone(), digest, reads_state }
     }
 
-    pub fn is(&self, only: &Only) -> bool {
+    pub fn is(&self, only: &RuleName) -> bool {
         self.owner.installation.name == only.plugin && *self.name == *only.rule
     }
 

@@ -4,67 +4,66 @@ use openhub_model::identity::Authority;
 use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
 
-use super::claims::PROPOSED;
+use super::batch::Batch;
 use super::effects::{Effect, Word};
 use super::event::Happening;
-use super::wave::Batch;
-use crate::body::Body;
+use super::propose::propose;
+use super::resolve::{claim, sight};
+use crate::body::{Body, PROPOSED};
 
 /// The attribute that keeps the group of the last `group` call.
 const GROUP: &str = "group_id";
 
-impl Batch<'_> {
-    pub(super) fn absorb(&mut self, lane: usize, event: &mut Happening) {
-        let mut said = event.body.take();
-        let mut nothing = Body::default();
-        let body = said.as_deref_mut().unwrap_or(&mut nothing);
-        let Some(part) = event.part else { return };
-        if body.verdict {
-            return self.lanes[lane].standing.touch(self.catalog.segments.on_message());
-        }
-        if event.arrived() {
-            self.sight(lane, part, event);
-            self.claim(lane, event, body);
-            self.decide(event, body);
-            // A program on a server may propose as a rule does.
-            if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
-                self.propose(lane, event, &event.properties);
-            }
-        }
-        let catalog = self.catalog;
-        let lane = &mut self.lanes[lane];
-        if lane.customer.is_none() {
-            return;
-        }
-        if body.review {
-            return lane.standing.touch(catalog.segments.all());
-        }
-        if !event.arrived() {
-            // It says nothing of the customer, and nobody was seen.
-            return;
-        }
-        let (kind, at) = (event.kind, event.at);
-        if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
-            return lane.write(part, &catalog.merges, |state, _| state.saw(at));
-        }
-        let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
-        let word = Word {
-            page: event.authority == Authority::Browser && kind != EventKind::Update,
-            timeless: event.historical && !body.timed,
-        };
-        let group = body.group(kind).map(|group| Effect::Attribute(GROUP.into(), group.into()));
-        // The traits of a group are the group's.
-        let said = if kind == EventKind::Group { Body::default() } else { std::mem::take(body) };
-        lane.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
+pub fn absorb(batch: &mut Batch<'_>, lane: usize, event: &mut Happening) {
+    let mut said = event.body.take();
+    let mut nothing = Body::default();
+    let body = said.as_deref_mut().unwrap_or(&mut nothing);
+    let Some(part) = event.part else { return };
+    if body.verdict {
+        return batch.lanes[lane].standing.touch(batch.catalog.segments.on_message());
     }
-
-    /// What a human or a policy said of a proposed match.
-    fn decide(&mut self, event: &Happening, body: &Body) {
-        if let Some(decided) = &body.decided {
-            let status = if decided.accepted { MatchStatus::Accepted } else { MatchStatus::Rejected };
-            self.decisions.retain(|decision| decision.id != decided.id);
-            self.decisions.push(Decision { id: decided.id, status, at: event.now });
+    if event.arrived() {
+        sight(batch, lane, part, event);
+        claim(batch, lane, event, body);
+        decide(batch, event, body);
+        // A program on a server may propose as a rule does.
+        if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
+            propose(batch, lane, event, &event.properties);
         }
+    }
+    let catalog = batch.catalog;
+    let lane = &mut batch.lanes[lane];
+    if lane.customer.is_none() {
+        return;
+    }
+    if body.review {
+        return lane.standing.touch(catalog.segments.all());
+    }
+    if !event.arrived() {
+        // It says nothing of the customer, and nobody was seen.
+        return;
+    }
+    let (kind, at) = (event.kind, event.at);
+    if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
+        return lane.write(part, &catalog.merges, |state, _| state.saw(at));
+    }
+    let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
+    let word = Word {
+        page: event.authority == Authority::Browser && kind != EventKind::Update,
+        timeless: event.historical && !body.timed,
+    };
+    let group = body.group(kind).map(|group| Effect::Attribute(GROUP.into(), group.into()));
+    // The traits of a group are the group's.
+    let said = if kind == EventKind::Group { Body::default() } else { std::mem::take(body) };
+    lane.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
+}
+
+/// What a human or a policy said of a proposed match.
+fn decide(batch: &mut Batch<'_>, event: &Happening, body: &Body) {
+    if let Some(decided) = &body.decided {
+        let status = if decided.accepted { MatchStatus::Accepted } else { MatchStatus::Rejected };
+        batch.decisions.retain(|decision| decision.id != decided.id);
+        batch.decisions.push(Decision { id: decided.id, status, at: event.now });
     }
 }
 

@@ -6,10 +6,9 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
 
-use super::Fire;
-use super::customer::Lane;
+use super::customer::{Lane, Turn};
 use super::place::Place;
-use super::wave::Turn;
+use super::plan::Fire;
 
 /// Lanes that take turns.
 pub enum Cluster {

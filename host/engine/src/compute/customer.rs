@@ -9,12 +9,13 @@ use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Customer, Identity, PartId, Timestamp};
 use openhub_store::Entry;
 
-use super::Fire;
 use super::event::Happening;
-use super::meanwhile::{Owed, Past};
+use super::membership::Standing;
+use super::past::{Owed, Past};
 use super::place::Place;
-use super::segments::{Standing, wake_timer};
-use super::typed::Refused;
+use super::plan::Fire;
+use super::refused::Refused;
+use super::wake::wake_timer;
 use crate::catalog::Segments;
 
 /// What a customer meets next.
@@ -25,6 +26,9 @@ pub enum Item {
     /// Segments may answer otherwise by now.
     Wake(Timestamp),
 }
+
+/// A customer's item of this wave.
+pub type Turn = (usize, Item);
 
 /// A run with what the database has of it.
 pub struct Tracked {

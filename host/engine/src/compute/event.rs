@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Identity, Origin, PartId, Timestamp};
+use openhub_model::{Event, EventKind, Identity, Origin, PartId, Timestamp};
 use serde_json::Value;
 
-use crate::body::Body;
+use crate::body::{self, Body, Retry};
+use crate::catalog::RuleName;
 
 /// Events that cause events that cause events … end here.
 pub const MAX_DEPTH: u8 = 8;
@@ -37,17 +38,44 @@ pub struct Happening {
     pub properties: Value,
     pub subject: Option<Identity>,
     /// It is computed again for one rule that failed on it, and for nothing else.
-    pub only: Option<Box<Only>>,
-}
-
-/// A rule by its names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Only {
-    pub plugin: String,
-    pub rule: String,
+    pub only: Option<Box<RuleName>>,
 }
 
 impl Happening {
+    /// An event of the log. What it says is in `body`.
+    pub fn of(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) -> Happening {
+        let again = body.retry.take().map(|retry| *retry);
+        let happening = Happening {
+            message_id: event.message_id.as_str().into(),
+            part: event.part,
+            authority: event.authority,
+            kind: event.kind,
+            name: event.name.clone(),
+            at: event.occurred_at,
+            now,
+            bound,
+            historical: event.historical,
+            origin: Origin::Arrived,
+            depth: body::depth(event),
+            position: event.position,
+            properties: std::mem::replace(&mut body.properties, Value::Null),
+            subject: body.subject(),
+            body: (!body.is_plain(event.kind)).then(|| Box::new(body)),
+            only: None,
+        };
+        match again {
+            None => happening,
+            // Its effects have the causes that they would have had.
+            Some(Retry { plugin, rule, message_id, event: name, properties }) => Happening {
+                message_id: message_id.as_str().into(),
+                name,
+                properties,
+                only: Some(Box::new(RuleName { plugin, rule })),
+                ..happening
+            },
+        }
+    }
+
     /// The event again, without what it says.
     pub fn noted(event: &Happening) -> Happening {
         Happening {

@@ -6,72 +6,24 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use openhub_journey::{Input, Moment};
-use openhub_model::{EventKind, Id, PartId, Timestamp};
+use openhub_model::Id;
 use openhub_store::{NEWEST, Sought};
-use serde_json::Value;
 
-use super::customer::{Item, Lane};
+use super::batch::Batch;
+use super::customer::{Item, Lane, Turn};
 use super::event::Happening;
-use super::wave::{Batch, Turn};
+use super::journeys::drive;
+use super::past::{Owed, Past};
 
 /// A join moves runs by so many events at most, all in all: it is one item, and others wait for it.
 const MOST: usize = 100_000;
-
-/// An event that a run may have waited for.
-#[derive(Debug)]
-pub struct Past {
-    /// Where what it goes back to stands in the log.
-    pub root: i64,
-    pub message_id: Arc<str>,
-    pub name: String,
-    pub at: Timestamp,
-    pub properties: Value,
-}
-
-/// What was done before the batch, as far as it was asked for.
-#[derive(Default)]
-pub struct Meanwhile(HashMap<(PartId, String), Behind>);
-
-/// What a part did behind a position.
-struct Behind {
-    since: i64,
-    past: Vec<Arc<Past>>,
-}
-
-impl Meanwhile {
-    pub fn of(brought: Vec<(Sought, Vec<Past>)>) -> Meanwhile {
-        let brought = brought.into_iter();
-        let by_part = brought.map(|(Sought { part, name, since }, past)| {
-            ((part, name), Behind { since, past: past.into_iter().map(Arc::new).collect() })
-        });
-        Meanwhile(by_part.collect())
-    }
-
-    /// What a part did behind a position; none if that is not known.
-    fn since(&self, sought: &Sought) -> Option<&[Arc<Past>]> {
-        let Behind { since, past } = self.0.get(&(sought.part, sought.name.clone()))?;
-        (*since <= sought.since).then_some(past)
-    }
-}
 
 /// A run that waits for an event.
 struct Waits {
     run: Id,
     name: String,
     since: i64,
-}
-
-/// What a run has to make up for.
-pub struct Owed {
-    run: Id,
-    past: Arc<Past>,
-}
-
-/// Whether runs wait for events of this kind.
-pub fn is_awaited(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Track | EventKind::Page | EventKind::Screen)
 }
 
 impl Lane {
@@ -86,77 +38,75 @@ impl Lane {
     }
 }
 
-impl Batch<'_> {
-    /// What the runs of either missed of what the other did. None if it is not known, and asked for.
-    pub(super) fn meanwhile_of(&mut self, lane: usize, other: &Lane) -> Option<Vec<Owed>> {
-        let own = std::mem::take(&mut self.lanes[lane]);
-        let lacks = self.lacks.deeds.len();
-        let mut owed = self.missed(&own.waiting_for(), other);
-        owed.append(&mut self.missed(&other.waiting_for(), &own));
-        self.lanes[lane] = own;
-        (self.lacks.deeds.len() == lacks).then_some(owed)
-    }
+/// What the runs of either missed of what the other did. None if it is not known, and asked for.
+pub fn meanwhile_of(batch: &mut Batch<'_>, lane: usize, other: &Lane) -> Option<Vec<Owed>> {
+    let own = std::mem::take(&mut batch.lanes[lane]);
+    let lacks = batch.lacks.deeds.len();
+    let mut owed = missed(batch, &own.waiting_for(), other);
+    owed.append(&mut missed(batch, &other.waiting_for(), &own));
+    batch.lanes[lane] = own;
+    (batch.lacks.deeds.len() == lacks).then_some(owed)
+}
 
-    /// What `other` did behind the beginning of these waits. What is not known is asked for.
-    fn missed(&mut self, waits: &[Waits], other: &Lane) -> Vec<Owed> {
-        let (mut owed, begins) = (Vec::new(), self.begins_behind());
-        for Waits { run, name, since } in waits {
-            let mut missed: Vec<&Arc<Past>> = Vec::new();
-            let is_missed = |past: &&Arc<Past>| past.name == *name && past.root > *since;
-            // Who was met in this batch first has done nothing before.
-            let known = other.members.iter().filter(|member| member.part.seen && member.part.age.position <= begins);
-            for member in known {
-                let sought = Sought { part: member.part.id(), name: name.clone(), since: *since };
-                match self.meanwhile.since(&sought) {
-                    Some(past) => missed.extend(past.iter().filter(is_missed)),
-                    None => self.lacks.deeds.push(sought),
-                }
-            }
-            missed.extend(other.done.iter().filter(is_missed));
-            // The newest, whichever of them were stored.
-            missed.sort_by_key(|past| past.root);
-            let old = missed.len().saturating_sub(NEWEST);
-            owed.extend(missed[old..].iter().map(|past| Owed { run: *run, past: Arc::clone(past) }));
-            if owed.len() >= MOST {
-                break;
+/// What `other` did behind the beginning of these waits. What is not known is asked for.
+fn missed(batch: &mut Batch<'_>, waits: &[Waits], other: &Lane) -> Vec<Owed> {
+    let (mut owed, begins) = (Vec::new(), batch.begins_behind());
+    for Waits { run, name, since } in waits {
+        let mut missed: Vec<&Arc<Past>> = Vec::new();
+        let is_missed = |past: &&Arc<Past>| past.name == *name && past.root > *since;
+        // Who was met in this batch first has done nothing before.
+        let known = other.members.iter().filter(|member| member.part.seen && member.part.age.position <= begins);
+        for member in known {
+            let sought = Sought { part: member.part.id(), name: name.clone(), since: *since };
+            match batch.meanwhile.since(&sought) {
+                Some(past) => missed.extend(past.iter().filter(is_missed)),
+                None => batch.lacks.deeds.push(sought),
             }
         }
-        owed
-    }
-
-    /// Moves the runs of a customer who has just been joined by what they missed.
-    pub(super) fn make_up(&mut self, lane: usize, event: &Happening) {
-        let mut owed = std::mem::take(&mut self.lanes[lane].owed);
-        owed.sort_by_key(|owed| (owed.past.root, owed.run));
-        for Owed { run, past } in owed {
-            let found = self.lanes[lane].runs.iter().position(|tracked| {
-                tracked.run.id == run
-                    && tracked.waits()
-                    && tracked.run.awaits.as_deref() == Some(&*past.name)
-                    && tracked.run.since < past.root
-            });
-            let Some(run) = found else { continue };
-            let Past { message_id, name, at, properties, .. } = &*past;
-            let moment = Moment { message_id, name, at: *at, properties };
-            let input = match self.lanes[lane].runs[run].held {
-                true => Input::Remember(&moment),
-                false => Input::Event(&moment),
-            };
-            self.drive(lane, run, input, event.now, message_id, event.depth);
+        missed.extend(other.done.iter().filter(is_missed));
+        // The newest, whichever of them were stored.
+        missed.sort_by_key(|past| past.root);
+        let old = missed.len().saturating_sub(NEWEST);
+        owed.extend(missed[old..].iter().map(|past| Owed { run: *run, past: Arc::clone(past) }));
+        if owed.len() >= MOST {
+            break;
         }
     }
+    owed
+}
 
-    /// Notes what the customers of a wave did whom a later item may join to others.
-    pub(super) fn note_done(&mut self, wave: Vec<Turn>) {
-        for (lane, item) in wave {
-            let Item::Event(event) = item else { continue };
-            let found = &mut self.lanes[lane];
-            let Some(root) = found.root.filter(|_| found.linked) else { continue };
-            if event.historical || !event.triggers() || !self.catalog.awaited.contains(&event.name) {
-                continue;
-            }
-            let Happening { message_id, name, at, properties, .. } = *event;
-            found.done.push(Arc::new(Past { root, message_id, name, at, properties }));
+/// Moves the runs of a customer who has just been joined by what they missed.
+pub fn make_up(batch: &mut Batch<'_>, lane: usize, event: &Happening) {
+    let mut owed = std::mem::take(&mut batch.lanes[lane].owed);
+    owed.sort_by_key(|owed| (owed.past.root, owed.run));
+    for Owed { run, past } in owed {
+        let found = batch.lanes[lane].runs.iter().position(|tracked| {
+            tracked.run.id == run
+                && tracked.waits()
+                && tracked.run.awaits.as_deref() == Some(&*past.name)
+                && tracked.run.since < past.root
+        });
+        let Some(run) = found else { continue };
+        let Past { message_id, name, at, properties, .. } = &*past;
+        let moment = Moment { message_id, name, at: *at, properties };
+        let input = match batch.lanes[lane].runs[run].held {
+            true => Input::Remember(&moment),
+            false => Input::Event(&moment),
+        };
+        drive(batch, lane, run, input, event.now, message_id, event.depth);
+    }
+}
+
+/// Notes what the customers of a wave did whom a later item may join to others.
+pub fn note_done(batch: &mut Batch<'_>, wave: Vec<Turn>) {
+    for (lane, item) in wave {
+        let Item::Event(event) = item else { continue };
+        let found = &mut batch.lanes[lane];
+        let Some(root) = found.root.filter(|_| found.linked) else { continue };
+        if event.historical || !event.triggers() || !batch.catalog.awaited.contains(&event.name) {
+            continue;
         }
+        let Happening { message_id, name, at, properties, .. } = *event;
+        found.done.push(Arc::new(Past { root, message_id, name, at, properties }));
     }
 }

@@ -6,9 +6,14 @@ use hashbrown::HashMap;
 use openhub_model::{Id, PartId, Timestamp};
 use openhub_store::Changes;
 
-use super::segments::{Moment, Upload};
-use super::wave::Batch;
-use super::{Course, Input, Output, Retries};
+use super::batch::Batch;
+use super::course::Course;
+use super::input::Input;
+use super::occasion::Moment;
+use super::output::Output;
+use super::retry::Retries;
+use super::segments::{Upload, admit, assess};
+
 use crate::catalog::{Catalog, Place};
 
 /// Why customers are looked at.
@@ -32,13 +37,13 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
                 let version = first.version.to_le_bytes();
                 let cause = Id::named(&[b"fill", first.name.as_bytes(), &version, part.as_bytes()]).to_string();
                 batch.lanes[lane].standing.touch(places);
-                batch.assess(lane, Moment { now, cause: &cause, depth: 0, historical: true });
+                assess(&mut batch, lane, Moment { now, cause: &cause, depth: 0, historical: true });
             }
             Review::Members { place, members, position } => {
                 let uploads = batch.lanes[lane].members.iter().filter_map(|member| members.get(&member.part.id()));
                 let Some(upload) = uploads.copied().next_back() else { continue };
                 let cause = Id::named(&[b"members", &position.to_le_bytes(), part.as_bytes()]).to_string();
-                batch.admit(lane, *place, upload, Moment::timer(now, &cause));
+                admit(&mut batch, lane, *place, upload, Moment::timer(now, &cause));
             }
         }
     }

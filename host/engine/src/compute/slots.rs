@@ -13,7 +13,7 @@ use openhub_store::{ObjectChange, Unique};
 use super::place::Place;
 use super::retry::{Made, Makers, RequestKey};
 use crate::catalog::Catalog;
-use crate::objects::uniques;
+use crate::objects::shape::uniques;
 
 /// The type of an object, and its key.
 pub type Key = (String, String);

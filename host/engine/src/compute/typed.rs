@@ -6,26 +6,16 @@ use openhub_model::Cause;
 use openhub_model::attribute::{AttributeType, Types};
 use serde_json::{Value, json};
 
+use super::batch::Batch;
+use super::by::By;
+use super::caused::cause_event;
 use super::customer::Lane;
 use super::event::Happening;
-use super::rules::By;
-use super::wave::Batch;
+use super::refused::{Refused, Why};
 use crate::catalog::Pages;
 
 /// The event that says that a value was not written.
 pub const VALUE_REFUSED: &str = "Attribute Refused";
-
-/// A value that was not written. The value itself stands in the event, if it came by one.
-pub struct Refused {
-    attribute: String,
-    why: Why,
-    cause: Cause,
-}
-
-enum Why {
-    Type { declared: AttributeType, found: Option<AttributeType> },
-    Authority,
-}
 
 impl Lane {
     /// Whether an attribute may have this value. If not, that is told once the item is done.
@@ -56,19 +46,17 @@ impl Lane {
     }
 }
 
-impl Batch<'_> {
-    /// Tells what an item of the customer would have written.
-    pub(super) fn tell_refused(&mut self, lane: usize, item: &Happening) {
-        for (ordinal, refused) in (1..).zip(std::mem::take(&mut self.lanes[lane].refused)) {
-            self.tally.values_refused += 1;
-            let Refused { attribute, why, cause } = refused;
-            let properties = match why {
-                Why::Type { declared, found } => json!({
-                    "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
-                }),
-                Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
-            };
-            self.cause(lane, item, By::of("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
-        }
+/// Tells what an item of the customer would have written.
+pub fn tell_refused(batch: &mut Batch<'_>, lane: usize, item: &Happening) {
+    for (ordinal, refused) in (1..).zip(std::mem::take(&mut batch.lanes[lane].refused)) {
+        batch.tally.values_refused += 1;
+        let Refused { attribute, why, cause } = refused;
+        let properties = match why {
+            Why::Type { declared, found } => json!({
+                "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
+            }),
+            Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
+        };
+        cause_event(batch, lane, item, By::of("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
     }
 }

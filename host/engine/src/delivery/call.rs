@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
 use super::verdict::settlements;
-use crate::EngineError;
 use crate::catalog::{Catalog, Channel, Enabled};
 use crate::engine::Shared;
+use crate::error::EngineError;
 use crate::secrets::Owner;
 
 /// A call that has come back.

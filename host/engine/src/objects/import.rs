@@ -15,9 +15,12 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
+use super::shape::{belongs_to, conform, owner, uniques};
 use super::strangers;
-use super::{ATTEMPTS, Moment, ObjectError, Typed, belongs_to, conform, owner, type_of, uniques};
-use crate::{Engine, SUPPRESSED, SUPPRESSED_MESSAGE};
+use super::{ATTEMPTS, Moment, ObjectError, Typed, type_of};
+use crate::engine::Engine;
+use crate::suppression::SUPPRESSED;
+use crate::suppression::SUPPRESSED_MESSAGE;
 
 /// Objects that a plugin checks in one call at most.
 const ROWS: usize = 500;

@@ -8,8 +8,8 @@ use openhub_model::{Fault, PartId};
 use openhub_store::{Scope, StoreError};
 use serde_json::Value;
 
-use super::pointer;
-use crate::Engine;
+use super::shape::pointer;
+use crate::engine::Engine;
 
 /// The customers that an object names anew, by the field that names each.
 pub fn named(shape: &ObjectShape, fields: &Value, stored: Option<&Value>) -> Vec<(String, PartId)> {

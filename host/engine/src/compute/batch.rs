@@ -1,0 +1,283 @@
+//! A batch of one tenant: its customers as LOAD read them, what COMPUTE has done so far, and the changes that this adds up to.
+
+use hashbrown::HashMap;
+use openhub_model::identity::Marker;
+use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
+use openhub_store::{Changes, Decision, NewFault, NewMatch};
+
+use super::claims::{Claims, named};
+use super::cluster::{Cluster, Links};
+use super::course::{Course, Order, Spent};
+use super::customer::{Lane, Member, Tracked};
+use super::event::Happening;
+use super::input::Input;
+use super::output::{Output, Tally};
+use super::past::Meanwhile;
+use super::place::Place;
+use super::plan::{Fire, Plan};
+use super::request::Request;
+use super::retry::Retries;
+use super::slots::{Objects, Touched};
+use super::stop::{Lacks, Stop};
+use super::traces::Traces;
+use super::wake::wake_timer;
+use crate::catalog::Catalog;
+use crate::held::Known;
+
+/// The lane of each part.
+type Homes = HashMap<PartId, usize>;
+
+pub struct Batch<'a> {
+    pub tenant: TenantId,
+    pub marker: Marker,
+    pub catalog: &'a Catalog,
+    pub retries: &'a Retries,
+    pub lanes: Vec<Lane>,
+    pub homes: Homes,
+    pub claims: Claims,
+    pub meanwhile: Meanwhile,
+    pub matches: Vec<NewMatch>,
+    pub decisions: Vec<Decision>,
+    pub objects: Objects,
+    pub requests: Vec<Request>,
+    /// Each with the place of what caused it.
+    pub events: Vec<(Place, NewEvent)>,
+    pub faults: Vec<NewFault>,
+    pub arrivals: Vec<(Place, NewEvent)>,
+    pub traces: Traces,
+    /// Runs that ended for the sake of another one, with their parts.
+    pub taken_back: Vec<(PartId, Id)>,
+    pub tally: Tally,
+    /// What this run asks again, since another object of the batch had the key or the value.
+    pub asked_again: Retries,
+    pub lacks: Lacks,
+    pub touched: Touched,
+    pub spent: Spent,
+    pub fire: Fire,
+    pub course: &'a Course<'a>,
+    pub active: Vec<Cluster>,
+    /// All events, those that are nobody's included: position, the clock at it, and its bound.
+    pub log: Vec<(i64, Timestamp, Timestamp)>,
+    pub reach: Reach,
+    /// The place of the last item that was handled, in the order of the log.
+    pub furthest: Place,
+    pub cut: Option<Place>,
+}
+
+/// Where the tenant stands: its clock and its checkpoint.
+pub struct Reach {
+    pub before: (Timestamp, i64),
+    pub after: (Timestamp, i64),
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(input: Input, catalog: &'a Catalog, retries: &'a Retries, course: &'a Course<'a>) -> Batch<'a> {
+        let mut lanes: Vec<Lane> = Vec::new();
+        let mut homes = Homes::with_capacity(input.parts.len().max(input.events.len()));
+        let mut customers = HashMap::with_capacity(input.customers.len());
+        for part in input.parts {
+            let lane = *customers.entry(part.customer).or_insert_with(|| {
+                lanes.push(Lane { members: Vec::with_capacity(1), ..Lane::default() });
+                lanes.len() - 1
+            });
+            homes.insert(part.id(), lane);
+            lanes[lane].members.push(Member { part, changed: false });
+        }
+        for lane in lanes.iter_mut().filter(|lane| lane.members.len() > 1) {
+            lane.members.sort_by_key(|member| member.part.age);
+        }
+        for customer in input.customers {
+            if let Some(lane) = customers.get(&customer.customer) {
+                lanes[*lane].stored.push(customer.customer);
+                lanes[*lane].standing.stored(&customer);
+                lanes[*lane].customer = Some(customer);
+            }
+        }
+        for (customer, facts) in input.facts {
+            if let Some(lane) = customers.get(&customer) {
+                lanes[*lane].standing.facts = facts;
+            }
+        }
+        let mut home = |lanes: &mut Vec<Lane>, part: PartId| {
+            *homes.entry(part).or_insert_with(|| {
+                lanes.push(Lane::default());
+                lanes.len() - 1
+            })
+        };
+        let mut links = Links::default();
+        let bounds = input.events.iter().zip(&input.plan.bounds);
+        let log = bounds.map(|(event, (now, bound))| (event.position, *now, *bound)).collect();
+        let moments = input.events.iter().zip(input.bodies).zip(&input.plan.bounds);
+        for ((event, body), (now, bound)) in moments {
+            let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) else { continue };
+            let lane = home(&mut lanes, part);
+            for named in named(&body, event, catalog) {
+                links.join(lane, home(&mut lanes, named.part(input.tenant)));
+            }
+            lanes[lane].arrived.push_back(Box::new(Happening::of(event, body, *now, *bound)));
+        }
+        for part in input.timer_parts {
+            home(&mut lanes, part);
+        }
+        let mut runs = input.runs;
+        runs.sort_by_key(|run| run.id);
+        for run in runs {
+            let lane = home(&mut lanes, run.part);
+            let held = catalog.paused.contains(&run.journey);
+            lanes[lane].runs.push(Tracked::stored(run, held));
+        }
+        for entry in input.entries {
+            let lane = home(&mut lanes, entry.part);
+            lanes[lane].entries.push(entry);
+        }
+        for (part, lane) in &homes {
+            lanes[*lane].known_by = Some(*part);
+        }
+        for (left, right) in course.links {
+            if let (Some(left), Some(right)) = (homes.get(left), homes.get(right)) {
+                links.join(*left, *right);
+            }
+        }
+        let active = match course.order {
+            Order::Waves => links.clusters(&mut lanes),
+            Order::Serial => {
+                lanes.iter_mut().for_each(|lane| lane.linked = true);
+                vec![Cluster::serial(lanes.len())]
+            }
+        };
+        let mut objects = Objects::default();
+        for (key, stored) in input.objects {
+            let shape = catalog.objects.get(&key.0).map(|object| &object.shape);
+            objects.load(key, stored, shape);
+        }
+        for (value, holder) in input.holders {
+            objects.held_by(value, holder);
+        }
+        let Plan { from, clock, checkpoint, fire, .. } = input.plan;
+        Batch {
+            tenant: input.tenant,
+            marker: input.marker,
+            catalog,
+            retries,
+            active,
+            lanes,
+            homes,
+            claims: Claims::stored(input.claims),
+            meanwhile: Meanwhile::of(input.deeds),
+            matches: Vec::new(),
+            decisions: Vec::new(),
+            objects,
+            requests: Vec::new(),
+            events: Vec::new(),
+            faults: Vec::new(),
+            arrivals: Vec::new(),
+            traces: Traces::default(),
+            taken_back: Vec::new(),
+            tally: Tally::default(),
+            asked_again: Retries::default(),
+            lacks: Lacks::default(),
+            touched: Touched::default(),
+            spent: Spent::default(),
+            fire,
+            course,
+            log,
+            reach: Reach { before: from, after: (clock, checkpoint) },
+            furthest: Place::FIRST,
+            cut: None,
+        }
+    }
+
+    /// Gives up if the lane ends: nothing is written then.
+    pub fn go_on(&self) -> Result<(), Stop> {
+        if (self.course.is_cancelled)() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    /// The position behind which the batch begins.
+    pub fn begins_behind(&self) -> i64 {
+        self.reach.before.1
+    }
+
+    /// Where the tenant stands after what was done.
+    fn standing(&self) -> (Timestamp, i64) {
+        let Some(cut) = self.cut else { return self.reach.after };
+        let passed = self.log.iter().take_while(|(position, _, bound)| Place::event(*bound, *position) < cut);
+        passed.last().map_or(self.reach.before, |(position, clock, _)| (*clock, *position))
+    }
+
+    pub fn finish(mut self) -> Output {
+        let (clock, checkpoint) = self.standing();
+        for tracked in self.lanes.iter().flat_map(|lane| &lane.runs).filter(|tracked| tracked.changed) {
+            self.traces.moved(tracked);
+        }
+        let (messages, counts) = self.traces.counts();
+        let mut changes = Changes {
+            clock,
+            checkpoint,
+            messages,
+            counts,
+            events: in_order(self.events),
+            faults: self.faults,
+            arrivals: in_order(self.arrivals),
+            claims: self.claims.made,
+            matches: self.matches,
+            decisions: self.decisions,
+            taken_back: self.taken_back,
+            ..Changes::default()
+        };
+        let catalog = self.catalog;
+        let known = self.lanes.into_iter().filter_map(|lane| collect(lane, catalog, &mut changes)).collect();
+        let made;
+        (changes.objects, made) = self.objects.changes(catalog);
+        Output { changes, made, tally: self.tally, known, cut: self.cut }
+    }
+}
+
+/// As batches of one would have caused them.
+fn in_order(mut events: Vec<(Place, NewEvent)>) -> Vec<NewEvent> {
+    events.sort_by_key(|(place, _)| *place);
+    events.into_iter().map(|(_, event)| event).collect()
+}
+
+/// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
+fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
+    let wake = lane.wake();
+    changes.kept.append(&mut lane.kept);
+    changes.wakes.extend(lane.standing.waken(lane.customer.as_deref()));
+    let timer = |(customer, due)| wake_timer(customer, due);
+    changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake).map(timer));
+    changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)).map(timer));
+    changes.memberships.extend(lane.standing.memberships(lane.customer.as_deref()));
+    let mut facts = std::mem::take(&mut lane.standing.facts);
+    // What is held is held for long, with the room that it takes.
+    let mut runs = Vec::with_capacity(lane.runs.iter().filter(|tracked| tracked.waits()).count());
+    for tracked in lane.runs {
+        if !tracked.changed {
+            runs.push(tracked.run);
+            continue;
+        }
+        let due = tracked.due();
+        if due != tracked.stored_due {
+            changes.disarmed.extend(tracked.stored_due.map(|due| tracked.timer(due)));
+            changes.armed.extend(due.map(|due| tracked.timer(due)));
+        }
+        if tracked.waits() {
+            runs.push(tracked.run.clone());
+        } else if catalog.segments.needs().journeys.contains(&tracked.run.journey) {
+            facts.runs.push(tracked.fact(catalog));
+        }
+        changes.runs.push(tracked.run);
+    }
+    if lane.entries_changed {
+        changes.entries.extend(lane.entries.iter().cloned());
+    }
+    let id = lane.customer.as_ref().map(|customer| customer.customer);
+    changes.gone_customers.extend(lane.stored.into_iter().filter(|stored| Some(*stored) != id));
+    changes.parts.extend(lane.members.iter().filter(|member| member.changed).map(|member| member.part.clone()));
+    if lane.changed {
+        changes.customers.extend(lane.customer.clone());
+    }
+    let mut parts = Vec::with_capacity(lane.members.len());
+    parts.extend(lane.members.into_iter().map(|member| member.part));
+    let known = Known { parts, customer: lane.customer, runs, entries: lane.entries, facts };
+    (!known.parts.is_empty()).then_some(known)
+}

@@ -1,0 +1,37 @@
+//! Who causes an event, by which its id is made.
+
+use openhub_model::Id;
+
+use super::event::Happening;
+use super::retry::RequestKey;
+
+/// Who causes an event.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    pub plugin: &'a str,
+    pub rule: &'a str,
+    /// Of an object's check: what it was asked.
+    request: Option<RequestKey>,
+}
+
+impl<'a> By<'a> {
+    pub fn of(plugin: &'a str, rule: &'a str) -> By<'a> {
+        By { plugin, rule, request: None }
+    }
+
+    /// The check of an object of this type, which was asked for so.
+    pub fn check(shape: &'a str, request: RequestKey) -> By<'a> {
+        By { request: Some(request), ..By::of("object", shape) }
+    }
+
+    /// Ids that sort by time: events of a batch then share pages of the index by id.
+    pub fn id(&self, cause: &Happening, ordinal: u32) -> Id {
+        let (ordinal, request) = (ordinal.to_le_bytes(), self.request.map(|(id, ordinal)| (id, ordinal.to_le_bytes())));
+        let [message, plugin, rule] = [&*cause.message_id, self.plugin, self.rule].map(str::as_bytes);
+        let mut parts = vec![b"caused".as_slice(), message, plugin, rule, &ordinal];
+        if let Some((id, of)) = &request {
+            parts.extend([id.as_bytes(), of.as_slice()]);
+        }
+        Id::at(cause.at, &parts)
+    }
+}

@@ -1,0 +1,96 @@
+//! Events that events cause.
+
+use openhub_model::identity::Authority;
+use openhub_model::{EventKind, Identity, NewEvent, Origin};
+use openhub_store::{FaultKind, NewFault};
+use serde_json::Value;
+
+use super::batch::Batch;
+use super::by::By;
+use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
+use super::propose::propose;
+use crate::body::{self, PROPOSED};
+
+fn file_uncaused(batch: &mut Batch<'_>, by: By<'_>, code: &str, event: &str, text: String) {
+    let subject = format!("{}/{}", by.plugin, by.rule);
+    batch.faults.push(NewFault::counted(FaultKind::RowSkipped, subject, code, event, text));
+}
+
+/// An event that a rule or an object's check causes: handled before the customer's next event or timer. One
+/// that names another customer goes through the log, so that its place there does not depend on the batch.
+#[expect(clippy::too_many_arguments, reason = "an event, its cause, and who caused it: each is a plain value")]
+pub fn cause_event(
+    batch: &mut Batch<'_>,
+    lane: usize,
+    cause: &Happening,
+    by: By<'_>,
+    ordinal: u32,
+    name: String,
+    properties: Value,
+    to: Option<Identity>,
+) {
+    if cause.depth >= MAX_DEPTH {
+        batch.tally.too_deep += 1;
+        tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event at depth 8 would cause another.");
+        let text = format!("An event at depth {MAX_DEPTH} would cause another `{name}`: the chain ends there.");
+        return file_uncaused(batch, by, "too-deep", &name, text);
+    }
+    if batch.lanes[lane].causes >= MAX_CAUSED {
+        batch.tally.too_many += 1;
+        tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event would cause more than 1,000 others.");
+        let text = format!("An event would cause more than {MAX_CAUSED} others: `{name}` is left out.");
+        return file_uncaused(batch, by, "too-many", &name, text);
+    }
+    batch.lanes[lane].causes += 1;
+    let customer = &batch.lanes[lane];
+    let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
+    let own = own.map(|member| member.part.identity.clone());
+    let to = to.map(|to| batch.catalog.policies.latest().normal(to));
+    let to = to.filter(|to| customer.member(to.part(batch.tenant)).is_none());
+    let subject = to.clone().or(own);
+    let id = by.id(cause, ordinal);
+    let mut event = NewEvent {
+        message_id: id.to_string(),
+        kind: EventKind::Track,
+        name,
+        part: subject.as_ref().map(|subject| subject.part(batch.tenant)),
+        occurred_at: cause.at,
+        received_at: cause.now,
+        historical: cause.historical,
+        authority: Authority::Server,
+        cause: Some(cause.message_id.to_string()),
+        body: String::new(),
+    };
+    // What goes through the log takes its depth along.
+    let depth = to.is_some().then_some(cause.depth + 1);
+    event.body = body::track(&event, subject.as_ref(), &properties, depth);
+    batch.spent.bytes += event.body.len() as u64;
+    let place = batch.lanes[lane].place;
+    if to.is_some() {
+        batch.arrivals.push((place, event));
+        return;
+    }
+    if event.name == PROPOSED {
+        let proposes = Happening { part: event.part, subject: subject.clone(), ..Happening::noted(cause) };
+        propose(batch, lane, &proposes, &properties);
+    }
+    batch.lanes[lane].caused.push_back(Box::new(Happening {
+        message_id: event.message_id.as_str().into(),
+        part: event.part,
+        authority: event.authority,
+        kind: event.kind,
+        name: event.name.clone(),
+        at: event.occurred_at,
+        now: cause.now,
+        bound: cause.bound,
+        historical: event.historical,
+        origin: Origin::Caused,
+        depth: cause.depth + 1,
+        position: cause.position,
+        body: None,
+        properties,
+        subject,
+        only: None,
+    }));
+    batch.events.push((place, event));
+}

@@ -1,0 +1,157 @@
+//! Identity: the identities that an event names besides its subject are judged by the tenant's policy and joined.
+//!
+//! A merge moves the actor of the other customer into this one. Which of them a batch may join is known before it starts:
+//! they form a cluster, whose items are taken one at a time, so nothing of the other is under way.
+
+use openhub_model::identity::{self, Authority, Refusal, Side};
+use openhub_model::{Identity, PartId, Timestamp};
+use openhub_store::{Claim, ClaimStatus};
+use serde_json::json;
+
+use super::batch::Batch;
+use super::by::By;
+use super::caused::cause_event;
+use super::claims::REFUSED;
+use super::customer::Lane;
+use super::event::Happening;
+use super::meanwhile::meanwhile_of;
+use super::runs::keep_one_run;
+use crate::body::Body;
+
+/// Notes that the subject was seen; the first time, as a claim of the part by itself.
+pub fn sight(batch: &mut Batch<'_>, lane: usize, part: PartId, event: &Happening) {
+    let found = &mut batch.lanes[lane];
+    if found.member(part).is_none() {
+        let Some(subject) = &event.subject else { return };
+        found.add(part, subject.clone(), event.position, &event.message_id, false);
+    }
+    if !found.see(part, event.at, &batch.catalog.merges) {
+        return;
+    }
+    // Who is new, or is more than they were, is asked about everything.
+    found.standing.touch(batch.catalog.segments.all());
+    if let Some(member) = found.member(part) {
+        batch.claims.make(Claim {
+            part,
+            identity: member.part.identity.clone(),
+            authority: Authority::Browser,
+            policy: 0,
+            position: event.position,
+            source: event.message_id.to_string(),
+            status: ClaimStatus::Joined,
+        });
+    }
+}
+
+pub fn claim(batch: &mut Batch<'_>, lane: usize, event: &Happening, body: &Body) {
+    if !body.names_others() {
+        return;
+    }
+    let (Some(part), Some(subject)) = (event.part, event.subject.clone()) else { return };
+    let catalog = batch.catalog;
+    let (since, policy) = catalog.policies.at(event.position);
+    let mut named = body.claims(event.kind, &subject, policy);
+    if let Some([visitor, user]) = body.previous(event.kind) {
+        let is_known = |identity: &Identity| {
+            let part = identity.part(batch.tenant);
+            batch.homes.get(&part).is_some_and(|lane| batch.lanes[*lane].member(part).is_some())
+        };
+        let previous = if is_known(&user) && !is_known(&visitor) { user } else { visitor };
+        if previous != subject && !named.contains(&previous) {
+            named.push(previous);
+            policy.sort(&mut named);
+        }
+    }
+    for (ordinal, identity) in named.into_iter().enumerate() {
+        let claim = Claim {
+            part,
+            authority: event.authority,
+            policy: since,
+            position: event.position,
+            source: event.message_id.to_string(),
+            status: ClaimStatus::Joined,
+            identity,
+        };
+        judge(batch, lane, event, &subject, claim, ordinal as u32);
+    }
+}
+
+fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identity, claim: Claim, ordinal: u32) {
+    let key = (claim.part, claim.identity.clone(), claim.authority, claim.policy);
+    let operates = claim.authority == Authority::Operator;
+    match batch.claims.known.get(&key) {
+        None => {}
+        Some(ClaimStatus::Undone) if operates => {}
+        Some(_) => return,
+    }
+    if !operates && batch.claims.retracted.contains(&(claim.part, claim.identity.clone())) {
+        return;
+    }
+    let claimed = claim.identity.part(batch.tenant);
+    let Some(other) = batch.homes.get(&claimed).copied() else { return };
+    if other == lane && batch.lanes[lane].member(claimed).is_some() {
+        return batch.claims.make(claim);
+    }
+    let asked = identity::Claim {
+        position: claim.position,
+        subject: subject.clone(),
+        identity: claim.identity.clone(),
+        authority: claim.authority,
+    };
+    let mine = batch.lanes[lane].kinds();
+    let theirs = match batch.lanes[other].members.is_empty() {
+        true => vec![(claim.identity.kind.clone(), 1)],
+        false => batch.lanes[other].kinds(),
+    };
+    let policy = batch.catalog.policies.at(event.position).1;
+    match policy.judge(&asked, &Side { kinds: &mine }, &Side { kinds: &theirs }) {
+        Ok(()) => {
+            join(batch, lane, other, &claim, claimed, event.now);
+            batch.claims.make(claim);
+        }
+        Err(refusal) => {
+            let owner = batch.lanes[other].customer.as_ref().map(|owner| owner.customer);
+            // A page may name an address that nobody has: that is an attribute, and no conflict.
+            if owner.is_some() || refusal != Refusal::Authority {
+                let properties = json!({
+                    "kind": claim.identity.kind, "value": claim.identity.value, "reason": refusal.name(),
+                    "customer": owner.map(|owner| owner.to_string()),
+                });
+                cause_event(
+                    batch,
+                    lane,
+                    event,
+                    By::of("openhub", "identity"),
+                    ordinal,
+                    REFUSED.into(),
+                    properties,
+                    None,
+                );
+            }
+            batch.claims.make(Claim { status: ClaimStatus::Refused(refusal), ..claim });
+        }
+    }
+}
+
+fn join(batch: &mut Batch<'_>, lane: usize, other: usize, claim: &Claim, claimed: PartId, now: Timestamp) {
+    if batch.lanes[other].members.is_empty() {
+        batch.lanes[lane].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
+        batch.lanes[lane].standing.touch(batch.catalog.segments.on_identity());
+        batch.lanes[lane].changed = true;
+    }
+    let cluster = batch.lanes[other].cluster;
+    let moved = std::mem::replace(&mut batch.lanes[other], Lane { cluster, ..Lane::default() });
+    let owed = meanwhile_of(batch, lane, &moved);
+    for member in &moved.members {
+        batch.homes.insert(member.part.id(), lane);
+    }
+    batch.homes.insert(claimed, lane);
+    let merges = &batch.catalog.merges;
+    batch.lanes[lane].join(moved, merges, &batch.catalog.segments, now);
+    keep_one_run(batch, lane, now);
+    match owed {
+        Some(owed) => batch.lanes[lane].owed.extend(owed),
+        None => batch.lanes[lane].stall(),
+    }
+    batch.tally.joined += 1;
+}
