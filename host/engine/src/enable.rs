@@ -9,7 +9,7 @@ use openhub_model::manifest::Manifest;
 use openhub_store::Installation;
 use serde_json::Value;
 
-use crate::catalog::{ReadPath, WritePath, bound_path};
+use crate::catalog::path::{ReadPath, WritePath, bound_path};
 
 /// A rule as the order sees it: what state it reads and writes (`attributes.tier`, `tags.vip`).
 #[derive(Clone, Debug)]

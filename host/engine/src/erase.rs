@@ -1,7 +1,7 @@
 //! Erasing a customer at the position of its event, a step at a time: what was done before a hub died is not done again,
 //! and nothing behind the event is computed before the last step is committed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openhub_model::{Event, Id};
 use openhub_store::{EraseStep, Erasing, Scrubbed};
@@ -15,35 +15,6 @@ use crate::lane::Lane;
 pub const ERASED: &str = "customer.erased";
 /// Rows of a step: some tens of milliseconds in which other writes wait.
 const ROWS: usize = 2_000;
-
-/// A file that is written anew faster than this is so after each erasure, before anyone who waits is answered.
-const QUICK: Duration = Duration::from_millis(300);
-/// Others wait as long as a scrub lasts: of a large file, it has one part of so many of the time.
-const SHARE: u32 = 20;
-
-/// When the free pages are overwritten: many erasures in a row of a large file share a scrub.
-#[derive(Default)]
-pub struct Scrubs {
-    asked: bool,
-    /// Not before.
-    next: Option<Instant>,
-}
-
-impl Scrubs {
-    pub fn ask(&mut self) {
-        self.asked = true;
-    }
-
-    pub fn is_due(&self) -> bool {
-        self.asked && self.next.is_none_or(|next| next <= Instant::now())
-    }
-
-    fn done(&mut self, began: Instant) {
-        let took = began.elapsed();
-        self.asked = false;
-        self.next = (took > QUICK).then(|| Instant::now() + took * SHARE);
-    }
-}
 
 impl Lane {
     pub(crate) async fn erase(&mut self, event: &Event) -> Result<(), EngineError> {
@@ -126,26 +97,5 @@ impl Lane {
         };
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.reload().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scrub_that_lasted_is_not_due_again_at_once() {
-        let mut scrubs = Scrubs::default();
-        assert!(!scrubs.is_due(), "nobody has asked");
-        scrubs.ask();
-        assert!(scrubs.is_due());
-        let now = Instant::now();
-        scrubs.done(now.checked_sub(2 * QUICK).unwrap_or(now));
-        scrubs.ask();
-        assert!(!scrubs.is_due(), "it is other writers' turn");
-        scrubs.next = Some(now);
-        assert!(scrubs.is_due(), "it is asked for and its time has come");
-        scrubs.done(Instant::now());
-        assert!(!scrubs.is_due(), "it is done");
     }
 }

@@ -1,13 +1,11 @@
 //! What a node knows of tenants that another node moves: it answers for them all the same. Their checkpoint is read from the
 //! database, and their catalog is loaded from there again once something in it has changed its place in the log.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_model::TenantId;
 use openhub_store::{Scope, in_time};
-use tokio::sync::Mutex;
 
 use crate::catalog::Catalog;
 use crate::engine::Engine;
@@ -16,23 +14,6 @@ use crate::error::EngineError;
 /// How long to wait until a checkpoint is read again: at first, and at most.
 const SOON: Duration = Duration::from_millis(10);
 const LATER: Duration = Duration::from_millis(200);
-
-/// Catalogs as they were read, each with its mark. One lock a tenant: a slow one holds up nobody else.
-#[derive(Default)]
-pub struct Followed(std::sync::Mutex<HashMap<TenantId, Arc<Entry>>>);
-
-type Entry = Mutex<Option<(String, Arc<Catalog>)>>;
-
-impl Followed {
-    fn entry(&self, tenant: TenantId) -> Arc<Entry> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(tenant).or_default().clone()
-    }
-
-    /// This node moves the tenant itself.
-    pub fn forget(&self, tenant: TenantId) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&tenant);
-    }
-}
 
 impl Engine {
     /// What a tenant runs, whichever node moves it.

@@ -4,76 +4,24 @@
 mod import;
 pub mod shape;
 mod strangers;
+mod typed;
 
+pub use self::typed::{Moment, ObjectError};
 pub use import::{Fate, Importing, NewObject, Trial, import};
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use openhub_model::identity::Authority;
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Principal, Seed, TenantId, Timestamp};
-use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
+use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed};
+use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use self::shape::{belongs_to, conform, merge, pointer, uniques};
-use crate::catalog::Catalog;
-use crate::catalog::ObjectType;
+use self::shape::{merge, pointer, uniques};
+use self::typed::{ATTEMPTS, Typed, event_id, type_of};
 use crate::engine::Engine;
-use crate::error::EngineError;
-use crate::suppression::SUPPRESSED;
-use crate::suppression::SUPPRESSED_MESSAGE;
-
-const ATTEMPTS: u32 = 3;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ObjectError {
-    #[error("no enabled plugin declares the object type `{0}`")]
-    UnknownType(String),
-    #[error("there is no such object")]
-    NotFound,
-    #[error("the object is refused")]
-    Refused(Vec<Fault>),
-    /// It is not at the version that the caller saw, or was changed at the same moment.
-    #[error("the object has another version")]
-    VersionMoved,
-    #[error("the plugin could not check the object: {0}")]
-    Plugin(CallFault),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What the tenant runs cannot be read.
-    #[error(transparent)]
-    Engine(EngineError),
-}
-
-impl From<EngineError> for ObjectError {
-    fn from(error: EngineError) -> ObjectError {
-        match error {
-            EngineError::Store(error) => ObjectError::Store(error),
-            other => ObjectError::Engine(other),
-        }
-    }
-}
-
-/// An API write: who makes it and when, and the randomness that its ids and seeds come from.
-#[derive(Clone, Debug)]
-pub struct Moment {
-    pub by: Principal,
-    pub now: Timestamp,
-    pub random: u64,
-    /// The write that its caller names: made again, it changes nothing. What it makes is told by its event of this id.
-    pub once: Option<Id>,
-}
-
-impl Moment {
-    /// A write under a name of its caller's, which is the tenant's and of one object type.
-    #[must_use]
-    pub fn once(self, scope: &Scope, kind: &str, name: &str) -> Moment {
-        let id = Id::named(&[b"object-once", &scope.tenant().0.to_le_bytes(), kind.as_bytes(), b"\0", name.as_bytes()]);
-        Moment { once: Some(id), ..self }
-    }
-}
+use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
 pub async fn create(
     engine: &Engine,
@@ -211,77 +159,6 @@ async fn refuse_suppressed(engine: &Engine, scope: &Scope, made: &Object) -> Res
     }
 }
 
-/// An object type of the tenant's catalog, kept alive while it is used.
-struct Typed {
-    catalog: Arc<Catalog>,
-    kind: String,
-}
-
-async fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed, ObjectError> {
-    let catalog = engine.in_force(scope).await?;
-    if !catalog.objects.contains_key(kind) {
-        return Err(ObjectError::UnknownType(kind.to_owned()));
-    }
-    Ok(Typed { catalog, kind: kind.to_owned() })
-}
-
-impl Typed {
-    fn of(&self) -> &ObjectType {
-        &self.catalog.objects[&self.kind]
-    }
-
-    fn change_of(&self, stored: &Object, operation: Operation, moment: &Moment) -> Change {
-        Change {
-            key: Some(stored.key.clone()),
-            customer: stored.part.map(|part| part.to_string()),
-            at: moment.now,
-            seed: Seed::of(&[b"api-object", &moment.random.to_le_bytes()], 0, 0).0,
-            operation,
-        }
-    }
-
-    async fn check(&self, change: Change, moment: &Moment) -> Result<Accepted, ObjectError> {
-        let (catalog, kind) = (self.catalog.clone(), self.kind.clone());
-        let id = format!("api/{}/{:016x}", kind, moment.random);
-        let checked = tokio::task::spawn_blocking(move || {
-            let object = &catalog.objects[&kind];
-            let call = CallContext { id, settings: object.owner.settings.clone(), dry_run: false };
-            object.owner.plugin.check(&call, &kind, vec![change])
-        });
-        let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
-        let checked = checked.map_err(ObjectError::Plugin)?;
-        match checked.answers.into_iter().next() {
-            Some(answer) => answer.map_err(ObjectError::Refused),
-            None => Err(ObjectError::NotFound),
-        }
-    }
-
-    fn made(
-        &self,
-        tenant: TenantId,
-        accepted: &Accepted,
-        stored: Option<&Object>,
-        moment: &Moment,
-    ) -> Result<Object, ObjectError> {
-        let shape = &self.of().shape;
-        let fields: Value = serde_json::from_str(&accepted.fields).unwrap_or_default();
-        let faults = conform(shape, &fields);
-        if !faults.is_empty() {
-            return Err(ObjectError::Refused(faults));
-        }
-        Ok(Object {
-            kind: self.kind.clone(),
-            key: accepted.key.clone(),
-            part: belongs_to(shape, &fields, stored, None),
-            version: stored.map_or(1, |stored| stored.version + 1),
-            fields,
-            created_at: stored.map_or(moment.now, |stored| stored.created_at),
-            updated_at: moment.now,
-            cause: event_id(tenant, moment),
-        })
-    }
-}
-
 async fn stored(
     engine: &Engine,
     scope: &Scope,
@@ -338,13 +215,6 @@ async fn write(
         Err(StoreError::VersionConflict(_)) => Err(ObjectError::VersionMoved),
         appended => Ok(appended?),
     }
-}
-
-fn event_id(tenant: TenantId, moment: &Moment) -> String {
-    if let Some(once) = moment.once {
-        return once.to_string();
-    }
-    Id::at(moment.now, &[b"object", &tenant.0.to_le_bytes(), &moment.random.to_le_bytes()]).to_string()
 }
 
 #[cfg(test)]

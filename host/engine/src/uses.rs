@@ -9,7 +9,7 @@ use openhub_model::condition::Declarations;
 use openhub_model::manifest::{Field, Manifest};
 use openhub_store::{Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store};
 
-use crate::catalog::surroundings;
+use crate::catalog::surroundings::surroundings;
 use crate::error::EngineError;
 
 /// What becomes of the plugin.

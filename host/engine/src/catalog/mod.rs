@@ -1,11 +1,13 @@
 //! What a tenant runs at a position of its log: enabled plugins with their rules in order, object types
 //! and channels, and published journeys. Rebuilt after each control event. An entry at fault stays out, and is listed.
 
+mod enabled;
 mod fault;
 mod pages;
-mod path;
+pub(crate) mod path;
 mod rule;
 mod segments;
+pub(crate) mod surroundings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,39 +18,21 @@ use openhub_model::Fault;
 use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
-use openhub_model::manifest::{ChannelShape, Manifest, ObjectShape};
 use openhub_runtime::{Imports, Plugin};
 use openhub_store::{Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
 
+pub use enabled::{Channel, Enabled, ObjectType};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
 pub use path::{ReadPath, WritePath};
-pub(crate) use rule::bound_path;
 pub use rule::{Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 
+use self::surroundings::surroundings;
 use crate::enable;
 use crate::error::EngineError;
 use crate::prepared::Prepared;
 use crate::uses;
-
-/// An enabled plugin.
-pub struct Enabled {
-    pub installation: Installation,
-    pub plugin: Arc<Plugin>,
-    /// The settings as JSON text, handed to each call.
-    pub settings: Arc<str>,
-}
-
-pub struct ObjectType {
-    pub shape: ObjectShape,
-    pub owner: Arc<Enabled>,
-}
-
-pub struct Channel {
-    pub shape: ChannelShape,
-    pub owner: Arc<Enabled>,
-}
 
 #[derive(Default)]
 pub struct Catalog {
@@ -242,16 +226,6 @@ fn granted_imports(installation: &Installation) -> Imports {
         return Imports::Whole;
     }
     Imports::Only(imports.iter().filter(granted).cloned().collect())
-}
-
-pub(crate) fn surroundings<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Surroundings {
-    let channels = manifests.clone().flat_map(|manifest| &manifest.channels);
-    let objects = manifests.flat_map(|manifest| &manifest.objects);
-    Surroundings {
-        channels: channels.map(|shape| (shape.name.clone(), shape.clone())).collect(),
-        objects: objects.map(|shape| (shape.name.clone(), shape.clone())).collect(),
-        named: None,
-    }
 }
 
 /// A published version, or the first thing that is wrong with it.

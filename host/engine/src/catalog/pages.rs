@@ -7,7 +7,7 @@ use openhub_model::customer::Consent;
 use openhub_store::Installation;
 use serde_json::Value;
 
-use super::WritePath;
+use super::path::WritePath;
 
 /// The attributes that are open or closed to pages whoever set them last. The others are as long as only pages did.
 #[derive(Default)]

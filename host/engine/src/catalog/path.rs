@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use openhub_model::manifest::Read;
+use serde_json::Value;
+
 /// Where a declared read takes its value from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadPath {
@@ -96,6 +99,12 @@ fn steps(path: &str) -> Option<Vec<String>> {
 
 fn element(field: &str) -> Option<Vec<String>> {
     if field.is_empty() { Some(Vec::new()) } else { steps(field.strip_prefix('.')?) }
+}
+
+/// Where a read takes its value from: where an admin pointed it, if it may be pointed elsewhere.
+pub fn bound_path(settings: &Value, rule: &str, read: &Read) -> Option<ReadPath> {
+    let bound = settings["bindings"][rule]["reads"][&read.name].as_str().filter(|_| read.bind);
+    bound.and_then(ReadPath::parse).or_else(|| ReadPath::parse(&read.path))
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use openhub_model::manifest::{Read, RuleShape, Type};
+use openhub_model::manifest::{RuleShape, Type};
 use serde_json::Value;
 
-use super::{Enabled, ReadPath, WritePath};
+use super::enabled::Enabled;
+use super::path::{ReadPath, WritePath, bound_path};
 use crate::enable;
 
 /// A rule by its names.
@@ -76,12 +77,6 @@ impl Rule {
             writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
         }
     }
-}
-
-/// Where a read takes its value from: where an admin pointed it, if it may be pointed elsewhere.
-pub(crate) fn bound_path(settings: &Value, rule: &str, read: &Read) -> Option<ReadPath> {
-    let bound = settings["bindings"][rule]["reads"][&read.name].as_str().filter(|_| read.bind);
-    bound.and_then(ReadPath::parse).or_else(|| ReadPath::parse(&read.path))
 }
 
 fn names(value: &Value) -> Option<Vec<String>> {

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::places::Place;
 use super::verdict::settlements;
 use crate::catalog::{Catalog, Channel, Enabled};
-use crate::engine::Shared;
 use crate::error::EngineError;
 use crate::secrets::Owner;
+use crate::shared::Shared;
 
 /// A call that has come back.
 pub struct Call {

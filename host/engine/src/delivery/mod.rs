@@ -7,7 +7,7 @@
 mod breaker;
 mod call;
 mod gate;
-mod places;
+pub mod places;
 mod queue;
 mod settle;
 mod verdict;
@@ -25,13 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::call::{Call, Order, UnderWay};
 use self::places::Place;
-pub use self::places::Places;
 use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
 use self::verdict::{HOLD, dropped, hold, left};
 use crate::catalog::{Catalog, Channel};
-use crate::engine::Shared;
 use crate::idle;
+use crate::shared::Shared;
 
 /// How long nothing is looked for at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -39,7 +38,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const READ_AHEAD: usize = 400;
 /// How often to look for what an earlier holder of the lease has left.
 const LOOK_OVER: Duration = Duration::from_secs(5);
-const BACKOFF: Duration = Duration::from_millis(500);
 
 pub struct Delivery {
     shared: Arc<Shared>,
@@ -135,7 +133,7 @@ impl Delivery {
                 }
                 Err(error) => {
                     tracing::error!(tenant.id = self.tenant.0, %error, "Messages could not be read from the outbox.");
-                    tokio::time::sleep(BACKOFF).await;
+                    tokio::time::sleep(settle::BACKOFF).await;
                     Next::Idle
                 }
             };

@@ -9,9 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::BACKOFF;
 use super::verdict::count;
-use crate::engine::Shared;
+use crate::shared::Shared;
+
+pub const BACKOFF: Duration = Duration::from_millis(500);
 
 /// How long verdicts gather before they are committed together; longer while the engine is behind its log and needs the
 /// writer for itself.

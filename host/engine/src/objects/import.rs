@@ -17,10 +17,9 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{belongs_to, conform, owner, uniques};
 use super::strangers;
-use super::{ATTEMPTS, Moment, ObjectError, Typed, type_of};
+use super::typed::{ATTEMPTS, Moment, ObjectError, Typed, type_of};
 use crate::engine::Engine;
-use crate::suppression::SUPPRESSED;
-use crate::suppression::SUPPRESSED_MESSAGE;
+use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
 /// Objects that a plugin checks in one call at most.
 const ROWS: usize = 500;

@@ -1,0 +1,194 @@
+//! What lanes, deliveries and the API share of a node.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openhub_model::{ClockKind, TenantId, Timestamp};
+use openhub_store::{Lease, Store};
+use tokio::sync::{Semaphore, watch};
+
+use crate::catalog::Catalog;
+use crate::delivery::places::Places;
+use crate::followed::Followed;
+use crate::held::Budget;
+use crate::prepared::Prepared;
+use crate::pressure::{Bounds, Pressure};
+use crate::secrets::Sealer;
+
+/// The host's clock. A parameter, so that tests set it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Events, and timers, of one attempt at most.
+    pub batch: usize,
+    /// Attempts that compute at the same time.
+    pub workers: usize,
+    /// How often the node looks for what other processes have appended.
+    pub poll: Duration,
+    /// How long a lane without work holds the customers that it met, unless others are short of room.
+    pub hold: Duration,
+    /// Channel calls at the same time, per tenant.
+    pub delivery_concurrency: usize,
+    /// What may wait for the engine in the log of a tenant.
+    pub bounds: Bounds,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let (poll, hold) = (Duration::from_millis(200), Duration::from_secs(60));
+        Config { batch: 8_000, workers: 2, poll, hold, delivery_concurrency: 8, bounds: Bounds::default() }
+    }
+}
+
+/// What lanes, deliveries and the API share.
+pub struct Shared {
+    pub store: Store,
+    pub prepared: Prepared,
+    pub sealer: Arc<Sealer>,
+    pub clock: Clock,
+    pub config: Config,
+    pub workers: Arc<Semaphore>,
+    pub catalogs: Catalogs,
+    pub followed: Followed,
+    pub positions: Positions,
+    pub clocks: Clocks,
+    pub backlogs: Backlogs,
+    pub pressure: Pressure,
+    /// What all lanes together may hold of customers.
+    pub held: Arc<Budget>,
+    pub erasures: Erasures,
+    pub halts: Halts,
+    /// Of the lane in which channels are called.
+    pub places: Arc<Places>,
+}
+
+/// What the lanes of a node together may hold of customers, in bytes.
+pub const HELD: usize = 80 << 20;
+
+/// The catalog in force of each tenant that this node moves.
+#[derive(Default)]
+pub struct Catalogs(Mutex<HashMap<TenantId, Arc<Catalog>>>, pub watch::Sender<()>);
+
+impl Catalogs {
+    pub fn put(&self, tenant: TenantId, catalog: Arc<Catalog>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, catalog);
+        self.1.send_replace(());
+    }
+
+    /// Changes with every catalog, and with every plugin that is to end.
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.1.subscribe()
+    }
+
+    pub fn standing_out(&self) -> usize {
+        let catalogs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.values().map(|catalog| catalog.faults.len()).sum()
+    }
+
+    /// This node moves the tenant no longer.
+    pub fn remove(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+    }
+}
+
+/// Where the clocks of replaying tenants stand that this node moves; a live clock needs no note.
+#[derive(Default)]
+pub struct Clocks(Mutex<HashMap<TenantId, Option<Timestamp>>>);
+
+impl Clocks {
+    pub fn note(&self, lease: &Lease) {
+        let stands = (lease.clock_kind == ClockKind::Replay).then_some(lease.clock);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.tenant, stands);
+    }
+
+    /// This node moves the tenant no longer.
+    pub fn remove(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    pub fn get(&self, tenant: TenantId) -> Option<Option<Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+}
+
+/// Plugins whose end is asked for: from then on their channels send nothing more, though the engine has yet to come to that
+/// position of the log.
+#[derive(Default)]
+pub struct Halts(Mutex<HashMap<(TenantId, String), i64>>);
+
+impl Halts {
+    pub fn put(&self, tenant: TenantId, plugin: &str, until: Option<i64>) {
+        let mut halts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (tenant, plugin.to_owned());
+        match until {
+            Some(until) => halts.insert(key, until),
+            None => halts.remove(&key),
+        };
+    }
+
+    /// Whether a plugin is not to send any more, though it is in the catalog of this position.
+    pub fn hold(&self, tenant: TenantId, plugin: &str, position: impl FnOnce() -> i64) -> bool {
+        let halts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody asks for an end most of the time.
+        !halts.is_empty() && halts.get(&(tenant, plugin.to_owned())).is_some_and(|until| position() < *until)
+    }
+}
+
+/// The tenants whose lanes are behind their logs by more than an attempt takes.
+#[derive(Default)]
+pub struct Backlogs(Mutex<HashSet<TenantId>>);
+
+impl Backlogs {
+    /// An attempt took `events` of at most `limit`.
+    pub fn note(&self, tenant: TenantId, events: usize, limit: usize) {
+        let mut behind = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if events >= limit && limit > 1 {
+            behind.insert(tenant)
+        } else {
+            behind.remove(&tenant)
+        };
+    }
+
+    pub fn behind(&self, tenant: TenantId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant)
+    }
+}
+
+/// How often messages of a tenant were erased: what was read from its outbox before is stale.
+#[derive(Default)]
+pub struct Erasures(Mutex<HashMap<TenantId, u64>>);
+
+impl Erasures {
+    pub fn note(&self, tenant: TenantId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default() += 1;
+    }
+
+    pub fn count(&self, tenant: TenantId) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied().unwrap_or_default()
+    }
+}
+
+/// How far each tenant's log is computed, with the catalog of that position in force.
+#[derive(Default)]
+pub struct Positions(Mutex<HashMap<TenantId, watch::Sender<i64>>>);
+
+impl Positions {
+    pub fn reach(&self, tenant: TenantId, position: i64) {
+        self.sender(tenant, |sender| sender.send_replace(position));
+    }
+
+    pub fn watch(&self, tenant: TenantId) -> watch::Receiver<i64> {
+        self.sender(tenant, watch::Sender::subscribe)
+    }
+
+    fn sender<T>(&self, tenant: TenantId, act: impl FnOnce(&watch::Sender<i64>) -> T) -> T {
+        let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        act(senders.entry(tenant).or_insert_with(|| watch::channel(-1).0))
+    }
+}
