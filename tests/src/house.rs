@@ -9,7 +9,7 @@ use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, TenantId, 
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
-    Claim, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, RunFilter, Scope,
+    ClaimRow, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, RunFilter, Scope,
     SegmentVersion, Store,
 };
 use serde_json::{Value, json};
@@ -191,7 +191,7 @@ impl House {
     }
 
     /// All parts and claims, in an order of their own.
-    pub async fn identities(&self) -> (Vec<Part>, Vec<Claim>) {
+    pub async fn identities(&self) -> (Vec<Part>, Vec<ClaimRow>) {
         let customers = CustomerFilter { limit: PAGE, ..CustomerFilter::default() };
         let customers = self.store.customers(&self.scope, &customers).await.expect("customers");
         let ids: Vec<PartId> = customers.iter().map(|customer| customer.customer).collect();

@@ -1,7 +1,7 @@
-//! What the writes of objects share: their moment, and the version that the caller saw.
+//! What the writes of objects share: who makes them and when, and the version that the caller saw.
 
 use axum::http::{HeaderMap, header};
-use openhub_engine::objects::Moment;
+use openhub_engine::objects::WriteContext;
 use openhub_model::{Fault, Principal};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -34,12 +34,12 @@ impl Fields {
 }
 
 /// The tenant's present, and randomness for the write's ids.
-pub(crate) async fn moment<P>(app: &App, access: &Authorized<P>) -> Result<Moment, Problem> {
+pub(crate) async fn write_context<P>(app: &App, access: &Authorized<P>) -> Result<WriteContext, Problem> {
     let mut random = [0; 8];
     random.copy_from_slice(&(app.random)()[..8]);
     let by = Principal::key(access.key.clone());
     let now = tenant_now(app, &access.scope).await?;
-    Ok(Moment { by, now, random: u64::from_le_bytes(random), once: None })
+    Ok(WriteContext { by, now, random: u64::from_le_bytes(random), once: None })
 }
 
 /// The caller's own name for a write, which is made once under it.

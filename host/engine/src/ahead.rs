@@ -98,7 +98,7 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_store::{Claim, ClaimStatus};
+    use openhub_store::{ClaimRow, ClaimStatus};
 
     fn run(id: u8, status: RunStatus, due: Option<i64>) -> Run {
         let id = Id::named(&[&[id]]);
@@ -155,8 +155,8 @@ mod tests {
         assert_eq!(read, [timer(4, 40)]);
     }
 
-    fn claim(part: u8, authority: Authority, status: ClaimStatus) -> Claim {
-        Claim {
+    fn claim(part: u8, authority: Authority, status: ClaimStatus) -> ClaimRow {
+        ClaimRow {
             part: Id::named(&[&[part]]),
             identity: Identity::new("email", "a@example.com"),
             authority,

@@ -277,14 +277,14 @@ impl Lane {
                 let gathers = gather::until(began, input.events.len(), limit);
                 // What it takes while it gives way says nothing of what it could take.
                 let full = Some(input.events.len()).filter(|events| *events >= limit && limit >= self.limit);
-                Loaded::Batch(Batch { input, full, timers, gathers, loading: began.elapsed() })
+                Loaded::Batch(LoadedBatch { input, full, timers, gathers, loading: began.elapsed() })
             }
         })
     }
 
-    async fn compute(&self, batch: Batch) -> Result<Computed, EngineError> {
+    async fn compute(&self, batch: LoadedBatch) -> Result<Computed, EngineError> {
         let began = Instant::now();
-        let Batch { input, full, timers, gathers, loading } = batch;
+        let LoadedBatch { input, full, timers, gathers, loading } = batch;
         let alone = Alone::of(&input.plan, &input.events, &timers);
         let batch = input.events.len() + timers.len();
         let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Stopping)?;
@@ -383,10 +383,10 @@ impl Lane {
 enum Loaded {
     Idle,
     Control(Box<Event>),
-    Batch(Batch),
+    Batch(LoadedBatch),
 }
 
-struct Batch {
+struct LoadedBatch {
     input: Box<Input>,
     /// How many events it took, if that is as many as it may.
     full: Option<usize>,

@@ -3,7 +3,7 @@
 
 use hashbrown::HashSet;
 use openhub_model::{ClockKind, Event, Identity, NewEvent, PartId};
-use openhub_store::{CatalogChange, Changes, Claim, ClaimStatus, JourneyStatus, Membership, PluginStatus};
+use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus};
 use serde_json::Value;
 
 use crate::aside::control_fault;
@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
 use crate::settings::merge;
-use crate::unmerge::Surroundings;
+use crate::unmerge::Neighbourhood;
 
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
@@ -103,11 +103,11 @@ impl Lane {
         let Ok(identity) = serde_json::from_value::<Identity>(body["identity"].clone()) else { return Ok(None) };
         let named = identity.part(self.lease.tenant);
         let part: Option<PartId> = body["part"].as_str().and_then(|part| part.parse().ok());
-        let undone = |claim: &Claim| match part {
+        let undone = |claim: &ClaimRow| match part {
             Some(part) => claim.part == part && claim.identity == identity,
             None => claim.status == ClaimStatus::Joined && (claim.identity == identity || claim.part == named),
         };
-        let around = Surroundings::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
+        let around = Neighbourhood::load(&self.shared.store, &self.scope, part.unwrap_or(named)).await?;
         let mut changes = around.without(undone, &self.scope, &self.catalog.policies, &self.catalog.merges);
         let gone = self.shared.store.memberships(&self.scope, &changes.gone_customers).await?;
         changes.memberships.extend(gone.into_iter().map(|gone| Membership { since: None, ..gone }));

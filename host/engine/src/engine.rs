@@ -18,7 +18,7 @@ use crate::followed::Followed;
 use crate::held::Budget;
 use crate::idle;
 use crate::lane::Lane;
-use crate::prepared::Prepared;
+use crate::plugins::Plugins;
 use crate::pressure::{Admission, Backlog, Pressure, Room};
 use crate::secrets::Sealer;
 use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
@@ -44,7 +44,7 @@ impl Engine {
         store.know_erased_by(sealer.marker());
         let places = Places::of(runtime.io_places());
         let shared = Arc::new(Shared {
-            prepared: Prepared::new(store.clone(), runtime),
+            prepared: Plugins::new(store.clone(), runtime),
             workers: Arc::new(Semaphore::new(config.workers.max(1))),
             store,
             sealer,
@@ -76,7 +76,7 @@ impl Engine {
         }
     }
 
-    pub fn prepared(&self) -> &Prepared {
+    pub fn prepared(&self) -> &Plugins {
         &self.shared.prepared
     }
 
@@ -157,14 +157,14 @@ impl Drop for Halt {
     }
 }
 
-struct Held {
+struct Partition {
     lease: Lease,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
 
 async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut held: Vec<Held> = Vec::new();
+    let mut held: Vec<Partition> = Vec::new();
     let mut renewed: Option<Timestamp> = None;
     let others = tokio::spawn(idle::watch_others(shared.clone(), stop.child_token()));
     while !stop.is_cancelled() {
@@ -190,7 +190,7 @@ async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
 
 async fn round(
     shared: &Arc<Shared>,
-    held: &mut Vec<Held>,
+    held: &mut Vec<Partition>,
     renewed: &mut Option<Timestamp>,
     stop: &CancellationToken,
 ) -> Result<(), StoreError> {
@@ -204,7 +204,7 @@ async fn round(
         *renewed = Some(now);
     }
     // A lane that ended by itself has lost its fence; its partition may be claimed again.
-    let (gone, kept): (Vec<Held>, Vec<Held>) = std::mem::take(held)
+    let (gone, kept): (Vec<Partition>, Vec<Partition>) = std::mem::take(held)
         .into_iter()
         .partition(|held| lost.contains(&held.lease.tenant) || held.tasks.iter().any(JoinHandle::is_finished));
     *held = kept;
@@ -222,7 +222,7 @@ async fn round(
         let lane = Lane::new(shared.clone(), lease, stop.clone());
         let delivery = Delivery::new(shared.clone(), lease, stop.clone());
         let tasks = vec![tokio::spawn(lane.run()), tokio::spawn(delivery.run())];
-        held.push(Held { lease, stop, tasks });
+        held.push(Partition { lease, stop, tasks });
     }
     Ok(())
 }

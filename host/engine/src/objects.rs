@@ -6,7 +6,7 @@ pub mod shape;
 mod strangers;
 mod typed;
 
-pub use self::typed::{Moment, ObjectError};
+pub use self::typed::{ObjectError, WriteContext};
 pub use import::{Fate, Importing, NewObject, Trial, import};
 
 use std::collections::HashSet;
@@ -28,37 +28,37 @@ pub async fn create(
     scope: &Scope,
     kind: &str,
     fields: Map<String, Value>,
-    moment: Moment,
+    context: WriteContext,
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let fields = Value::Object(fields);
     let mut wanted = None;
     for attempt in 0..ATTEMPTS {
-        if let Some(made) = made_before(engine, scope, kind, &moment).await? {
+        if let Some(made) = made_before(engine, scope, kind, &context).await? {
             return Ok((made, Appended::default()));
         }
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
         let change = Change {
             key: None,
             customer,
-            at: moment.now,
-            seed: Seed::of(&[b"api-object", &moment.random.to_le_bytes()], 0, attempt).0,
+            at: context.now,
+            seed: Seed::of(&[b"api-object", &context.random.to_le_bytes()], 0, attempt).0,
             operation: Operation::Create(fields.to_string()),
         };
-        let accepted = object.check(change, &moment).await?;
-        let made = object.made(scope.tenant(), &accepted, None, &moment)?;
+        let accepted = object.check(change, &context).await?;
+        let made = object.made(scope.tenant(), &accepted, None, &context)?;
         refuse_strangers(engine, scope, &object, &made, None).await?;
         refuse_suppressed(engine, scope, &made).await?;
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
-        match write(engine, scope, &object, change, "created", &made, accepted, &moment).await {
-            // The same write may have been made at the same moment: then it is found.
+        match write(engine, scope, &object, change, "created", &made, accepted, &context).await {
+            // The same write may have been made at the same context: then it is found.
             Err(ObjectError::Store(StoreError::UniqueConflict(_))) => wanted = Some(made),
-            Err(ObjectError::Store(StoreError::AlreadyExists(_))) if moment.once.is_some() => {}
+            Err(ObjectError::Store(StoreError::AlreadyExists(_))) if context.once.is_some() => {}
             Ok(appended) => return Ok((made, appended)),
             Err(error) => return Err(error),
         }
     }
-    if let Some(made) = made_before(engine, scope, kind, &moment).await? {
+    if let Some(made) = made_before(engine, scope, kind, &context).await? {
         return Ok((made, Appended::default()));
     }
     let unique = wanted.map(|made| uniques(&object.of().shape, &made.fields)).unwrap_or_default();
@@ -83,9 +83,9 @@ async fn made_before(
     engine: &Engine,
     scope: &Scope,
     kind: &str,
-    moment: &Moment,
+    context: &WriteContext,
 ) -> Result<Option<Object>, ObjectError> {
-    let Some(id) = moment.once else { return Ok(None) };
+    let Some(id) = context.once else { return Ok(None) };
     let event = engine.store().event(scope, &id.to_string()).await?;
     let Some(event) = event.filter(|event| event.kind == EventKind::Object) else { return Ok(None) };
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
@@ -101,14 +101,14 @@ pub async fn update(
     key: &str,
     patch: &Map<String, Value>,
     expected: Option<i64>,
-    moment: Moment,
+    context: WriteContext,
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     let fields = merge(&stored.fields, &Value::Object(patch.clone()));
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
-    let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
-    let made = object.made(scope.tenant(), &accepted, Some(&stored), &moment)?;
+    let accepted = object.check(object.change_of(&stored, operation, &context), &context).await?;
+    let made = object.made(scope.tenant(), &accepted, Some(&stored), &context)?;
     refuse_strangers(engine, scope, &object, &made, Some(&stored)).await?;
     refuse_suppressed(engine, scope, &made).await?;
     if made.key != stored.key {
@@ -117,7 +117,7 @@ pub async fn update(
     }
     let uniques = uniques(&object.of().shape, &made.fields);
     let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), uniques };
-    let appended = write(engine, scope, &object, change, "updated", &made, accepted, &moment).await?;
+    let appended = write(engine, scope, &object, change, "updated", &made, accepted, &context).await?;
     Ok((made, appended))
 }
 
@@ -127,14 +127,14 @@ pub async fn delete(
     kind: &str,
     key: &str,
     expected: Option<i64>,
-    moment: Moment,
+    context: WriteContext,
 ) -> Result<Appended, ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     let operation = Operation::Delete(stored.fields.to_string());
-    let accepted = object.check(object.change_of(&stored, operation, &moment), &moment).await?;
+    let accepted = object.check(object.change_of(&stored, operation, &context), &context).await?;
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
-    write(engine, scope, &object, change, "deleted", &stored, accepted, &moment).await
+    write(engine, scope, &object, change, "deleted", &stored, accepted, &context).await
 }
 
 /// An object may not name somebody whom nobody knows.
@@ -182,28 +182,28 @@ async fn write(
     verb: &str,
     made: &Object,
     accepted: Accepted,
-    moment: &Moment,
+    context: &WriteContext,
 ) -> Result<Appended, ObjectError> {
     let tenant = scope.tenant();
-    let cause = event_id(tenant, moment);
+    let cause = event_id(tenant, context);
     let body = json!({
         "type": "object", "action": verb, "kind": made.kind, "key": made.key,
-        "version": made.version, "fields": made.fields, "principal": moment.by,
+        "version": made.version, "fields": made.fields, "principal": context.by,
     });
     let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
         message_id,
         kind,
         name,
         part: made.part,
-        occurred_at: moment.now,
-        received_at: moment.now,
+        occurred_at: context.now,
+        received_at: context.now,
         historical: false,
         authority: Authority::Server,
         cause,
         body: body.to_string(),
     };
     let told = event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body);
-    let told = if moment.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
+    let told = if context.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
     let mut ops = vec![Op::Object(change), told];
     for (ordinal, (name, properties)) in accepted.events.into_iter().enumerate() {
         let properties: Value = serde_json::from_str(&properties).unwrap_or_default();

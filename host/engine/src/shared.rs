@@ -12,7 +12,7 @@ use crate::catalog::Catalog;
 use crate::delivery::places::Places;
 use crate::followed::Followed;
 use crate::held::Budget;
-use crate::prepared::Prepared;
+use crate::plugins::Plugins;
 use crate::pressure::{Bounds, Pressure};
 use crate::secrets::Sealer;
 
@@ -45,7 +45,7 @@ impl Default for Config {
 /// What lanes, deliveries and the API share.
 pub struct Shared {
     pub store: Store,
-    pub prepared: Prepared,
+    pub prepared: Plugins,
     pub sealer: Arc<Sealer>,
     pub clock: Clock,
     pub config: Config,

@@ -10,20 +10,20 @@ use std::sync::Arc;
 use openhub_model::customer::{Merges, fold};
 use openhub_model::identity::{self, Part, Placed, Policies, resolve};
 use openhub_model::{Customer, Identity, PartId};
-use openhub_store::{Changes, Claim, ClaimStatus, Scope, Store, StoreError};
+use openhub_store::{Changes, ClaimRow, ClaimStatus, Scope, Store, StoreError};
 
 /// The claims that lead to a part, with the parts that they name.
-pub struct Surroundings {
-    claims: Vec<Claim>,
+pub struct Neighbourhood {
+    claims: Vec<ClaimRow>,
     /// Of every part and of every identity that was claimed, joined or not.
     names: HashMap<PartId, Identity>,
     parts: HashMap<PartId, Part>,
     customers: HashMap<PartId, Customer>,
 }
 
-impl Surroundings {
+impl Neighbourhood {
     /// Reads outwards from a part, over claims that were refused or undone too, until nothing new is found.
-    pub async fn load(store: &Store, scope: &Scope, start: PartId) -> Result<Surroundings, StoreError> {
+    pub async fn load(store: &Store, scope: &Scope, start: PartId) -> Result<Neighbourhood, StoreError> {
         let (mut claims, mut found) = (Vec::new(), HashMap::new());
         let mut names: HashMap<PartId, Identity> = HashMap::new();
         let mut reached = BTreeSet::from([start]);
@@ -48,7 +48,7 @@ impl Surroundings {
                 }
             }
         }
-        let mut found = Surroundings { claims, names, parts: found, customers: HashMap::new() };
+        let mut found = Neighbourhood { claims, names, parts: found, customers: HashMap::new() };
         let ids: BTreeSet<PartId> = found.parts.values().map(|part| part.customer).collect();
         let customers = store.customers_by_id(scope, &Vec::from_iter(ids)).await?;
         found.customers = customers.into_iter().map(|customer| (customer.customer, customer)).collect();
@@ -58,7 +58,7 @@ impl Surroundings {
     /// What changes once the pairs are taken apart that `undone` names.
     pub fn without(
         mut self,
-        undone: impl Fn(&Claim) -> bool,
+        undone: impl Fn(&ClaimRow) -> bool,
         scope: &Scope,
         policies: &Policies,
         merges: &Merges,
@@ -74,7 +74,7 @@ impl Surroundings {
         if changes.claims.is_empty() {
             return changes;
         }
-        let mut rows: BTreeMap<identity::Claim, &Claim> = BTreeMap::new();
+        let mut rows: BTreeMap<identity::Claim, &ClaimRow> = BTreeMap::new();
         for claim in self.claims.iter().filter(|claim| claim.status != ClaimStatus::Undone) {
             let Some(subject) = self.names.get(&claim.part).cloned() else { continue };
             let (position, authority) = (claim.position, claim.authority);
@@ -84,7 +84,7 @@ impl Surroundings {
         for (asked, row) in &rows {
             let status = resolution.refused.get(asked).map_or(ClaimStatus::Joined, |why| ClaimStatus::Refused(*why));
             if row.status != status {
-                changes.claims.push(Claim { status, ..(*row).clone() });
+                changes.claims.push(ClaimRow { status, ..(*row).clone() });
             }
         }
         let sources = sources(&rows, scope);
@@ -155,7 +155,7 @@ impl Surroundings {
 }
 
 /// The event that first named each part, by part and position.
-fn sources(rows: &BTreeMap<identity::Claim, &Claim>, scope: &Scope) -> HashMap<(PartId, i64), String> {
+fn sources(rows: &BTreeMap<identity::Claim, &ClaimRow>, scope: &Scope) -> HashMap<(PartId, i64), String> {
     let named = rows.iter().flat_map(|(asked, row)| {
         [row.part, asked.identity.part(scope.tenant())].map(|part| ((part, row.position), row.source.clone()))
     });

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::check::check;
+use crate::context::{Moment, StepContext};
 use crate::definition::{Definition, Reentry};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
-use crate::facts::{Facts, Moment};
 use crate::nodes::registry::Node;
 use crate::nodes::wait::Wait;
 use crate::plan::{Graph, plan};
@@ -131,7 +131,7 @@ impl Journey {
 
     /// Moves a run by one input, through as many nodes as it can pass at once. `run.step` counts the nodes that it
     /// entered, so that (run, step) names a transition. A run that has ended ignores everything.
-    pub fn advance(&self, run: &mut Run, input: Input<'_>, facts: &Facts<'_>) -> Step {
+    pub fn advance(&self, run: &mut Run, input: Input<'_>, facts: &StepContext<'_>) -> Step {
         let mut entered = Vec::new();
         if run.status != RunStatus::Waiting {
             return Step { entered, messages: Vec::new(), next: Next::Ignored, fault: None };
@@ -183,7 +183,7 @@ impl Journey {
 }
 
 /// What a run kept is of no use once it has ended.
-fn end(run: &mut Run, status: RunStatus, facts: &Facts<'_>) {
+fn end(run: &mut Run, status: RunStatus, facts: &StepContext<'_>) {
     run.status = status;
     run.awaits = None;
     run.due = None;

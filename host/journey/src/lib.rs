@@ -8,10 +8,10 @@
 //! Files use each other in one direction.
 
 mod check;
+mod context;
 mod definition;
 mod document;
 mod error;
-mod facts;
 mod fields;
 mod journey;
 mod node;
@@ -27,8 +27,8 @@ mod triggers;
 mod uses;
 
 pub use check::check;
+pub use context::{Moment, StepContext};
 pub use definition::{Definition, Reentry};
-pub use facts::{Facts, Moment};
 pub use journey::Journey;
 pub use nodes::registry::Node;
 pub use parse::parse;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use crate::facts::Moment;
+use crate::context::Moment;
 use crate::uses::{Uses, Wanted};
 
 pub(crate) const EMPTY: &str = "{}";

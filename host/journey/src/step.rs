@@ -6,9 +6,9 @@ use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
 use serde_json::Value;
 
+use crate::context::{Moment, StepContext};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
-use crate::facts::{Facts, Moment};
 use crate::state::Kept;
 
 /// What moves a run.
@@ -84,7 +84,7 @@ pub(crate) trait Act: Send + Sync {
 /// A run on its way through the nodes of one step.
 pub(crate) struct Walk<'a> {
     pub(crate) run: &'a mut Run,
-    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) facts: &'a StepContext<'a>,
     pub(crate) templates: &'a Environment<'static>,
     pub(crate) messages: Vec<NewMessage>,
 }

@@ -3,7 +3,7 @@
 use openhub_model::condition::Needs;
 use openhub_model::{Condition, Fault};
 
-use crate::facts::Moment;
+use crate::context::Moment;
 use crate::surroundings::Surroundings;
 
 pub(crate) trait TriggerType {

@@ -27,7 +27,7 @@ pub struct Table {
 
 /// What a rule is called with: its declared reads, in order; `lists` for reads below `[]`, one table a list.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch {
+pub struct RecordBatch {
     pub rows: u32,
     pub columns: Vec<Column>,
     pub lists: Vec<Table>,

@@ -1,6 +1,6 @@
 //! Calls of rules: columns in, effects out, in a fresh instance each time.
 
-use openhub_model::columns::{Batch, Column, Values};
+use openhub_model::columns::{Column, RecordBatch, Values};
 use openhub_model::manifest::RuleShape;
 
 use crate::answer::{CallContext, Evaluated};
@@ -18,7 +18,7 @@ impl Plugin {
         call: &CallContext,
         rule: &str,
         params: &str,
-        batch: &Batch,
+        batch: &RecordBatch,
     ) -> Result<Evaluated, CallFault> {
         let shape = self.manifest().rules.iter().find(|shape| shape.name == rule);
         let (Some(shape), Some(extension)) = (shape, &self.rule) else {
@@ -45,7 +45,7 @@ impl Plugin {
 }
 
 /// What the hub sends is its own doing: a mismatch here is no fault of the plugin.
-fn check(shape: &RuleShape, batch: &Batch, limits: &Defaults) -> Result<(), CallFault> {
+fn check(shape: &RuleShape, batch: &RecordBatch, limits: &Defaults) -> Result<(), CallFault> {
     let host = |message: String| Err(CallFault::new(FaultKind::Host, message));
     let scalars = shape.reads.iter().filter(|read| !read.path.contains("[]")).count();
     if batch.columns.len() != scalars {

@@ -10,7 +10,7 @@ use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::log::tombstones::Tombstone;
-use crate::state::claims::Claim;
+use crate::state::claims::ClaimRow;
 use crate::state::faults::NewFault;
 use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
@@ -37,7 +37,7 @@ pub struct Changes {
     pub parts: Vec<Part>,
     /// Parts that nothing names any more.
     pub gone_parts: Vec<PartId>,
-    pub claims: Vec<Claim>,
+    pub claims: Vec<ClaimRow>,
     pub matches: Vec<NewMatch>,
     pub decisions: Vec<Decision>,
     pub runs: Vec<Run>,

@@ -35,7 +35,7 @@ pub use log::partitions::{Lease, Standing};
 pub use log::tombstones::Tombstone;
 pub use log::transact::Op;
 pub use scope::Scope;
-pub use state::claims::{Claim, ClaimStatus, Judged};
+pub use state::claims::{ClaimRow, ClaimStatus, Judged};
 pub use state::customers::CustomerFilter;
 pub use state::faults::{FaultCursor, FaultFilter, FaultKind, FaultStatus, Faulted, NewFault, Remedy};
 pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};

@@ -1,6 +1,6 @@
 //! Between JSON and columns: a test's rows go in by the names of a rule's reads, effects come out as JSON.
 
-use openhub_model::columns::{Batch, Column, Table, Values};
+use openhub_model::columns::{Column, RecordBatch, Table, Values};
 use openhub_model::decimal;
 use openhub_model::manifest::{Read, Type};
 use openhub_model::{Id, Timestamp};
@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 /// # Panics
 /// If a row names no read, lacks a required one, or has a value of another type.
 #[track_caller]
-pub fn batch(reads: &[Read], rows: &[Value]) -> Batch {
+pub fn batch(reads: &[Read], rows: &[Value]) -> RecordBatch {
     let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| object(reads, row)).collect();
-    let mut batch = Batch { rows: rows.len() as u32, ..Batch::default() };
+    let mut batch = RecordBatch { rows: rows.len() as u32, ..RecordBatch::default() };
     let mut lists: Vec<&str> = Vec::new();
     for read in reads {
         match list(&read.path) {

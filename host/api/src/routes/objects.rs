@@ -17,7 +17,7 @@ use crate::auth::{Authorized, ObjectsRead, ObjectsWrite};
 use crate::body::JsonBody;
 use crate::cursor;
 use crate::ingest::{RESERVED, Refused};
-use crate::objects::{Fields, etag, expected_version, idempotency_key, moment};
+use crate::objects::{Fields, etag, expected_version, idempotency_key, write_context};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_query};
 use crate::problem::{Problem, TOO_LARGE};
@@ -74,11 +74,11 @@ pub(crate) async fn create_object(
     JsonBody(fields): JsonBody<Fields>,
 ) -> Result<Response, Problem> {
     let fields = fields.bounded(&app)?;
-    let mut moment = moment(&app, &access).await?;
+    let mut context = write_context(&app, &access).await?;
     if let Some(name) = idempotency_key(&headers)? {
-        moment = moment.once(&access.scope, &kind, name);
+        context = context.once(&access.scope, &kind, name);
     }
-    let (object, _) = objects::create(&app.engine, &access.scope, &kind, fields, moment).await?;
+    let (object, _) = objects::create(&app.engine, &access.scope, &kind, fields, context).await?;
     let tag = [(header::ETAG, etag(object.version))];
     Ok((StatusCode::CREATED, tag, Json(ObjectView::from(object))).into_response())
 }
@@ -111,8 +111,8 @@ pub(crate) async fn update_object(
 ) -> Result<Response, Problem> {
     let expected = expected_version(&headers)?;
     let patch = fields.bounded(&app)?;
-    let moment = moment(&app, &access).await?;
-    let (object, _) = objects::update(&app.engine, &access.scope, &kind, &key, &patch, expected, moment).await?;
+    let context = write_context(&app, &access).await?;
+    let (object, _) = objects::update(&app.engine, &access.scope, &kind, &key, &patch, expected, context).await?;
     Ok(([(header::ETAG, etag(object.version))], Json(ObjectView::from(object))).into_response())
 }
 
@@ -129,8 +129,8 @@ pub(crate) async fn remove_object(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let expected = expected_version(&headers)?;
-    let moment = moment(&app, &access).await?;
-    objects::delete(&app.engine, &access.scope, &kind, &key, expected, moment).await?;
+    let context = write_context(&app, &access).await?;
+    objects::delete(&app.engine, &access.scope, &kind, &key, expected, context).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,7 +198,7 @@ pub(crate) async fn import_objects(
         }
     }
     let how = Importing {
-        moment: moment(&app, &access).await?,
+        context: write_context(&app, &access).await?,
         trial: if parameters.dry_run == Some(true) { Trial::DryRun } else { Trial::Commit },
         historical: parameters.historical != Some(false),
     };

@@ -1,7 +1,7 @@
 //! What a tenant runs loads all but the entry at fault, and nothing is taken away from who uses it.
 
 use crate::hub::{Hub, Tenant, component};
-use openhub_engine::{Catalog, Prepared};
+use openhub_engine::{Catalog, Plugins};
 use openhub_model::identity::Authority;
 use openhub_model::manifest::{ChannelShape, Field, Manifest, ObjectShape, Type, UnknownOutcome};
 use openhub_model::{ClockKind, EventKind, NewEvent};
@@ -176,7 +176,7 @@ async fn holds_its_runs(hub: Hub) {
     assert_eq!(hub.get("/api/v1/status", key).await.body["behind"], 0);
     // As after a restart.
     let runtime = Runtime::new(RuntimeConfig::default()).expect("a runtime");
-    let fresh = Catalog::load(&hub.store, &scope, &Prepared::new(hub.store.clone(), runtime)).await.expect("it loads");
+    let fresh = Catalog::load(&hub.store, &scope, &Plugins::new(hub.store.clone(), runtime)).await.expect("it loads");
     assert_eq!(fresh.faults.len(), 1, "{:?}", fresh.faults);
 
     // The way back: the version before.

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use nix::unistd::{AccessFlags, access};
-use openhub_engine::{Catalog, Prepared};
+use openhub_engine::{Catalog, Plugins};
 use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
 use openhub_store::{Scope, Store, StoreError};
@@ -117,7 +117,7 @@ async fn standing_out(config: &Config) -> Result<Vec<String>> {
     let settings = openhub_store::Config { url, node: String::new(), read_connections: 1 };
     let store = Store::look(&settings).await?;
     let runtime = Runtime::new(serve::runtime_config(config, None, config.listen.ip())?)?;
-    let prepared = Prepared::new(store.clone(), runtime);
+    let prepared = Plugins::new(store.clone(), runtime);
     let mut out = Vec::new();
     for tenant in store.tenants().await? {
         let catalog = Catalog::load(&store, &Scope::of(tenant.id), &prepared).await?;

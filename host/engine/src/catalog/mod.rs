@@ -31,7 +31,7 @@ pub use segments::{Place, Segments, Unfilled, Watched};
 use self::surroundings::surroundings;
 use crate::enable;
 use crate::error::EngineError;
-use crate::prepared::Prepared;
+use crate::plugins::Plugins;
 use crate::uses;
 
 #[derive(Default)]
@@ -68,7 +68,7 @@ pub struct Catalog {
 
 impl Catalog {
     /// Fails only if the store does: whatever is wrong with an entry is that entry's own.
-    pub async fn load(store: &Store, scope: &Scope, prepared: &Prepared) -> Result<Catalog, EngineError> {
+    pub async fn load(store: &Store, scope: &Scope, prepared: &Plugins) -> Result<Catalog, EngineError> {
         let mut catalog = Catalog::default();
         let (policies, unreadable) = store.readable_policies(scope).await?;
         catalog.policies = Arc::new(Policies::new(policies));
@@ -105,7 +105,7 @@ impl Catalog {
     async fn load_plugin(
         &mut self,
         installation: Installation,
-        prepared: &Prepared,
+        prepared: &Plugins,
         known: &mut Surroundings,
     ) -> Result<(), EngineError> {
         let enabled: Vec<enable::Candidate<'_>> =

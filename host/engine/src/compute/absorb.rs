@@ -14,30 +14,30 @@ use crate::body::{Body, PROPOSED};
 /// The attribute that keeps the group of the last `group` call.
 const GROUP: &str = "group_id";
 
-pub fn absorb(batch: &mut Batch<'_>, lane: usize, event: &mut Happening) {
+pub fn absorb(batch: &mut Batch<'_>, actor: usize, event: &mut Happening) {
     let mut said = event.body.take();
     let mut nothing = Body::default();
     let body = said.as_deref_mut().unwrap_or(&mut nothing);
     let Some(part) = event.part else { return };
     if body.verdict {
-        return batch.lanes[lane].standing.touch(batch.catalog.segments.on_message());
+        return batch.actors[actor].segments.touch(batch.catalog.segments.on_message());
     }
     if event.arrived() {
-        sight(batch, lane, part, event);
-        claim(batch, lane, event, body);
+        sight(batch, actor, part, event);
+        claim(batch, actor, event, body);
         decide(batch, event, body);
         // A program on a server may propose as a rule does.
         if event.kind == EventKind::Track && event.name == PROPOSED && event.authority >= Authority::Server {
-            propose(batch, lane, event, &event.properties);
+            propose(batch, actor, event, &event.properties);
         }
     }
     let catalog = batch.catalog;
-    let lane = &mut batch.lanes[lane];
-    if lane.customer.is_none() {
+    let actor = &mut batch.actors[actor];
+    if actor.customer.is_none() {
         return;
     }
     if body.review {
-        return lane.standing.touch(catalog.segments.all());
+        return actor.segments.touch(catalog.segments.all());
     }
     if !event.arrived() {
         // It says nothing of the customer, and nobody was seen.
@@ -45,7 +45,7 @@ pub fn absorb(batch: &mut Batch<'_>, lane: usize, event: &mut Happening) {
     }
     let (kind, at) = (event.kind, event.at);
     if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
-        return lane.write(part, &catalog.merges, |state, _| state.saw(at));
+        return actor.write(part, &catalog.merges, |state, _| state.saw(at));
     }
     let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
     let word = Word {
@@ -55,7 +55,7 @@ pub fn absorb(batch: &mut Batch<'_>, lane: usize, event: &mut Happening) {
     let group = body.group(kind).map(|group| Effect::Attribute(GROUP.into(), group.into()));
     // The traits of a group are the group's.
     let said = if kind == EventKind::Group { Body::default() } else { std::mem::take(body) };
-    lane.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
+    actor.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
 }
 
 /// What a human or a policy said of a proposed match.

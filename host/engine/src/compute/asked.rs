@@ -5,7 +5,7 @@ use openhub_model::run::RunStatus;
 use openhub_model::{Customer, Identity, Timestamp};
 use openhub_store::CustomerFacts;
 
-use super::customer::{Lane, Tracked};
+use super::actor::{Actor, Tracked};
 use crate::catalog::Catalog;
 
 impl Tracked {
@@ -18,7 +18,7 @@ impl Tracked {
     }
 }
 
-impl Lane {
+impl Actor {
     /// What conditions ask about the customer and LOAD cannot know, as it is now.
     pub fn asked(&self, catalog: &Catalog) -> Asked {
         let needs = catalog.segments.needs();
@@ -31,7 +31,7 @@ impl Lane {
     }
 
     fn runs_known(&self, catalog: &Catalog) -> Vec<RunFact> {
-        let stored = self.standing.facts.runs.iter().filter(|run| run.status != RunStatus::Waiting).cloned();
+        let stored = self.segments.facts.runs.iter().filter(|run| run.status != RunStatus::Waiting).cloned();
         let tracked = self.runs.iter().map(|tracked| tracked.fact(catalog));
         stored.chain(tracked).collect()
     }

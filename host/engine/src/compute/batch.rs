@@ -5,10 +5,10 @@ use openhub_model::identity::Marker;
 use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
 
+use super::actor::{Actor, Member, Tracked};
 use super::claims::{Claims, named};
 use super::cluster::{Cluster, Links};
 use super::course::{Course, Order, Spent};
-use super::customer::{Lane, Member, Tracked};
 use super::event::Happening;
 use super::input::Input;
 use super::output::{Output, Tally};
@@ -24,7 +24,7 @@ use super::wake::wake_timer;
 use crate::catalog::Catalog;
 use crate::held::Known;
 
-/// The lane of each part.
+/// The actor of each part.
 type Homes = HashMap<PartId, usize>;
 
 pub struct Batch<'a> {
@@ -32,7 +32,7 @@ pub struct Batch<'a> {
     pub marker: Marker,
     pub catalog: &'a Catalog,
     pub retries: &'a Retries,
-    pub lanes: Vec<Lane>,
+    pub actors: Vec<Actor>,
     pub homes: Homes,
     pub claims: Claims,
     pub meanwhile: Meanwhile,
@@ -72,36 +72,36 @@ pub struct Reach {
 
 impl<'a> Batch<'a> {
     pub fn new(input: Input, catalog: &'a Catalog, retries: &'a Retries, course: &'a Course<'a>) -> Batch<'a> {
-        let mut lanes: Vec<Lane> = Vec::new();
+        let mut actors: Vec<Actor> = Vec::new();
         let mut homes = Homes::with_capacity(input.parts.len().max(input.events.len()));
         let mut customers = HashMap::with_capacity(input.customers.len());
         for part in input.parts {
-            let lane = *customers.entry(part.customer).or_insert_with(|| {
-                lanes.push(Lane { members: Vec::with_capacity(1), ..Lane::default() });
-                lanes.len() - 1
+            let actor = *customers.entry(part.customer).or_insert_with(|| {
+                actors.push(Actor { members: Vec::with_capacity(1), ..Actor::default() });
+                actors.len() - 1
             });
-            homes.insert(part.id(), lane);
-            lanes[lane].members.push(Member { part, changed: false });
+            homes.insert(part.id(), actor);
+            actors[actor].members.push(Member { part, changed: false });
         }
-        for lane in lanes.iter_mut().filter(|lane| lane.members.len() > 1) {
-            lane.members.sort_by_key(|member| member.part.age);
+        for actor in actors.iter_mut().filter(|actor| actor.members.len() > 1) {
+            actor.members.sort_by_key(|member| member.part.age);
         }
         for customer in input.customers {
-            if let Some(lane) = customers.get(&customer.customer) {
-                lanes[*lane].stored.push(customer.customer);
-                lanes[*lane].standing.stored(&customer);
-                lanes[*lane].customer = Some(customer);
+            if let Some(actor) = customers.get(&customer.customer) {
+                actors[*actor].stored.push(customer.customer);
+                actors[*actor].segments.stored(&customer);
+                actors[*actor].customer = Some(customer);
             }
         }
         for (customer, facts) in input.facts {
-            if let Some(lane) = customers.get(&customer) {
-                lanes[*lane].standing.facts = facts;
+            if let Some(actor) = customers.get(&customer) {
+                actors[*actor].segments.facts = facts;
             }
         }
-        let mut home = |lanes: &mut Vec<Lane>, part: PartId| {
+        let mut home = |actors: &mut Vec<Actor>, part: PartId| {
             *homes.entry(part).or_insert_with(|| {
-                lanes.push(Lane::default());
-                lanes.len() - 1
+                actors.push(Actor::default());
+                actors.len() - 1
             })
         };
         let mut links = Links::default();
@@ -110,28 +110,28 @@ impl<'a> Batch<'a> {
         let moments = input.events.iter().zip(input.bodies).zip(&input.plan.bounds);
         for ((event, body), (now, bound)) in moments {
             let Some(part) = event.part.filter(|_| event.kind != EventKind::Control) else { continue };
-            let lane = home(&mut lanes, part);
+            let actor = home(&mut actors, part);
             for named in named(&body, event, catalog) {
-                links.join(lane, home(&mut lanes, named.part(input.tenant)));
+                links.join(actor, home(&mut actors, named.part(input.tenant)));
             }
-            lanes[lane].arrived.push_back(Box::new(Happening::of(event, body, *now, *bound)));
+            actors[actor].arrived.push_back(Box::new(Happening::of(event, body, *now, *bound)));
         }
         for part in input.timer_parts {
-            home(&mut lanes, part);
+            home(&mut actors, part);
         }
         let mut runs = input.runs;
         runs.sort_by_key(|run| run.id);
         for run in runs {
-            let lane = home(&mut lanes, run.part);
+            let actor = home(&mut actors, run.part);
             let held = catalog.paused.contains(&run.journey);
-            lanes[lane].runs.push(Tracked::stored(run, held));
+            actors[actor].runs.push(Tracked::stored(run, held));
         }
         for entry in input.entries {
-            let lane = home(&mut lanes, entry.part);
-            lanes[lane].entries.push(entry);
+            let actor = home(&mut actors, entry.part);
+            actors[actor].entries.push(entry);
         }
-        for (part, lane) in &homes {
-            lanes[*lane].known_by = Some(*part);
+        for (part, actor) in &homes {
+            actors[*actor].known_by = Some(*part);
         }
         for (left, right) in course.links {
             if let (Some(left), Some(right)) = (homes.get(left), homes.get(right)) {
@@ -139,10 +139,10 @@ impl<'a> Batch<'a> {
             }
         }
         let active = match course.order {
-            Order::Waves => links.clusters(&mut lanes),
+            Order::Waves => links.clusters(&mut actors),
             Order::Serial => {
-                lanes.iter_mut().for_each(|lane| lane.linked = true);
-                vec![Cluster::serial(lanes.len())]
+                actors.iter_mut().for_each(|actor| actor.linked = true);
+                vec![Cluster::serial(actors.len())]
             }
         };
         let mut objects = Objects::default();
@@ -160,7 +160,7 @@ impl<'a> Batch<'a> {
             catalog,
             retries,
             active,
-            lanes,
+            actors,
             homes,
             claims: Claims::stored(input.claims),
             meanwhile: Meanwhile::of(input.deeds),
@@ -198,15 +198,15 @@ impl<'a> Batch<'a> {
     }
 
     /// Where the tenant stands after what was done.
-    fn standing(&self) -> (Timestamp, i64) {
+    fn reached(&self) -> (Timestamp, i64) {
         let Some(cut) = self.cut else { return self.reach.after };
         let passed = self.log.iter().take_while(|(position, _, bound)| Place::event(*bound, *position) < cut);
         passed.last().map_or(self.reach.before, |(position, clock, _)| (*clock, *position))
     }
 
     pub fn finish(mut self) -> Output {
-        let (clock, checkpoint) = self.standing();
-        for tracked in self.lanes.iter().flat_map(|lane| &lane.runs).filter(|tracked| tracked.changed) {
+        let (clock, checkpoint) = self.reached();
+        for tracked in self.actors.iter().flat_map(|actor| &actor.runs).filter(|tracked| tracked.changed) {
             self.traces.moved(tracked);
         }
         let (messages, counts) = self.traces.counts();
@@ -225,7 +225,7 @@ impl<'a> Batch<'a> {
             ..Changes::default()
         };
         let catalog = self.catalog;
-        let known = self.lanes.into_iter().filter_map(|lane| collect(lane, catalog, &mut changes)).collect();
+        let known = self.actors.into_iter().filter_map(|actor| collect(actor, catalog, &mut changes)).collect();
         let made;
         (changes.objects, made) = self.objects.changes(catalog);
         Output { changes, made, tally: self.tally, known, cut: self.cut }
@@ -239,18 +239,18 @@ fn in_order(mut events: Vec<(Place, NewEvent)>) -> Vec<NewEvent> {
 }
 
 /// What has changed of a customer, and the customer for the batches to come; none if nobody was met.
-fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
-    let wake = lane.wake();
-    changes.kept.append(&mut lane.kept);
-    changes.wakes.extend(lane.standing.waken(lane.customer.as_deref()));
+fn collect(mut actor: Actor, catalog: &Catalog, changes: &mut Changes) -> Option<Known> {
+    let wake = actor.wake();
+    changes.kept.append(&mut actor.kept);
+    changes.wakes.extend(actor.segments.waken(actor.customer.as_deref()));
     let timer = |(customer, due)| wake_timer(customer, due);
-    changes.disarmed.extend(lane.standing.wakes().filter(|stored| Some(*stored) != wake).map(timer));
-    changes.armed.extend(wake.filter(|wake| lane.standing.wakes().all(|stored| stored != *wake)).map(timer));
-    changes.memberships.extend(lane.standing.memberships(lane.customer.as_deref()));
-    let mut facts = std::mem::take(&mut lane.standing.facts);
+    changes.disarmed.extend(actor.segments.wakes().filter(|stored| Some(*stored) != wake).map(timer));
+    changes.armed.extend(wake.filter(|wake| actor.segments.wakes().all(|stored| stored != *wake)).map(timer));
+    changes.memberships.extend(actor.segments.memberships(actor.customer.as_deref()));
+    let mut facts = std::mem::take(&mut actor.segments.facts);
     // What is held is held for long, with the room that it takes.
-    let mut runs = Vec::with_capacity(lane.runs.iter().filter(|tracked| tracked.waits()).count());
-    for tracked in lane.runs {
+    let mut runs = Vec::with_capacity(actor.runs.iter().filter(|tracked| tracked.waits()).count());
+    for tracked in actor.runs {
         if !tracked.changed {
             runs.push(tracked.run);
             continue;
@@ -267,17 +267,17 @@ fn collect(mut lane: Lane, catalog: &Catalog, changes: &mut Changes) -> Option<K
         }
         changes.runs.push(tracked.run);
     }
-    if lane.entries_changed {
-        changes.entries.extend(lane.entries.iter().cloned());
+    if actor.entries_changed {
+        changes.entries.extend(actor.entries.iter().cloned());
     }
-    let id = lane.customer.as_ref().map(|customer| customer.customer);
-    changes.gone_customers.extend(lane.stored.into_iter().filter(|stored| Some(*stored) != id));
-    changes.parts.extend(lane.members.iter().filter(|member| member.changed).map(|member| member.part.clone()));
-    if lane.changed {
-        changes.customers.extend(lane.customer.clone());
+    let id = actor.customer.as_ref().map(|customer| customer.customer);
+    changes.gone_customers.extend(actor.stored.into_iter().filter(|stored| Some(*stored) != id));
+    changes.parts.extend(actor.members.iter().filter(|member| member.changed).map(|member| member.part.clone()));
+    if actor.changed {
+        changes.customers.extend(actor.customer.clone());
     }
-    let mut parts = Vec::with_capacity(lane.members.len());
-    parts.extend(lane.members.into_iter().map(|member| member.part));
-    let known = Known { parts, customer: lane.customer, runs, entries: lane.entries, facts };
+    let mut parts = Vec::with_capacity(actor.members.len());
+    parts.extend(actor.members.into_iter().map(|member| member.part));
+    let known = Known { parts, customer: actor.customer, runs, entries: actor.entries, facts };
     (!known.parts.is_empty()).then_some(known)
 }

@@ -21,7 +21,7 @@ fn file_uncaused(batch: &mut Batch<'_>, by: By<'_>, code: &str, event: &str, tex
 #[expect(clippy::too_many_arguments, reason = "an event, its cause, and who caused it: each is a plain value")]
 pub fn cause_event(
     batch: &mut Batch<'_>,
-    lane: usize,
+    actor: usize,
     cause: &Happening,
     by: By<'_>,
     ordinal: u32,
@@ -35,14 +35,14 @@ pub fn cause_event(
         let text = format!("An event at depth {MAX_DEPTH} would cause another `{name}`: the chain ends there.");
         return file_uncaused(batch, by, "too-deep", &name, text);
     }
-    if batch.lanes[lane].causes >= MAX_CAUSED {
+    if batch.actors[actor].causes >= MAX_CAUSED {
         batch.tally.too_many += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event would cause more than 1,000 others.");
         let text = format!("An event would cause more than {MAX_CAUSED} others: `{name}` is left out.");
         return file_uncaused(batch, by, "too-many", &name, text);
     }
-    batch.lanes[lane].causes += 1;
-    let customer = &batch.lanes[lane];
+    batch.actors[actor].causes += 1;
+    let customer = &batch.actors[actor];
     let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
     let own = own.map(|member| member.part.identity.clone());
     let to = to.map(|to| batch.catalog.policies.latest().normal(to));
@@ -65,16 +65,16 @@ pub fn cause_event(
     let depth = to.is_some().then_some(cause.depth + 1);
     event.body = body::track(&event, subject.as_ref(), &properties, depth);
     batch.spent.bytes += event.body.len() as u64;
-    let place = batch.lanes[lane].place;
+    let place = batch.actors[actor].place;
     if to.is_some() {
         batch.arrivals.push((place, event));
         return;
     }
     if event.name == PROPOSED {
         let proposes = Happening { part: event.part, subject: subject.clone(), ..Happening::noted(cause) };
-        propose(batch, lane, &proposes, &properties);
+        propose(batch, actor, &proposes, &properties);
     }
-    batch.lanes[lane].caused.push_back(Box::new(Happening {
+    batch.actors[actor].caused.push_back(Box::new(Happening {
         message_id: event.message_id.as_str().into(),
         part: event.part,
         authority: event.authority,

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 use openhub_model::identity::Authority;
 use openhub_model::{Event, Identity, PartId};
-use openhub_store::{Claim, ClaimStatus, Judged};
+use openhub_store::{ClaimRow, ClaimStatus, Judged};
 
 use crate::body::Body;
 use crate::catalog::Catalog;
@@ -19,7 +19,7 @@ pub struct Claims {
     pub known: HashMap<Key, ClaimStatus>,
     /// Pairs that a human took apart.
     pub retracted: HashSet<(PartId, Identity)>,
-    pub made: Vec<Claim>,
+    pub made: Vec<ClaimRow>,
 }
 
 impl Claims {
@@ -34,7 +34,7 @@ impl Claims {
         claims
     }
 
-    pub fn make(&mut self, claim: Claim) {
+    pub fn make(&mut self, claim: ClaimRow) {
         let key = (claim.part, claim.identity.clone(), claim.authority, claim.policy);
         self.known.insert(key, claim.status);
         self.made.push(claim);

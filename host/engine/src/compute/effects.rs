@@ -8,7 +8,7 @@ use openhub_model::customer::{Consent, is_consent};
 use openhub_model::{Cause, Customer, PartId, Timestamp};
 use serde_json::Value;
 
-use super::customer::Lane;
+use super::actor::Actor;
 use crate::catalog::{Catalog, Pages, Place, Segments};
 
 /// One change of a customer's state.
@@ -57,11 +57,11 @@ impl Effect<'_> {
     }
 }
 
-impl Lane {
+impl Actor {
     /// Applies one effect to the state of a part.
     pub fn apply_one(&mut self, part: PartId, effect: Effect<'_>, cause: Cause, catalog: &Catalog) {
         let Some(cause) = self.admit(&effect, cause, Word::default(), catalog) else { return };
-        self.standing.touch(effect.touches(&catalog.segments));
+        self.segments.touch(effect.touches(&catalog.segments));
         self.write(part, &catalog.merges, |state, joined| effect.put(state, joined, cause));
     }
 
@@ -78,7 +78,7 @@ impl Lane {
         let admitted = effects.filter_map(|effect| Some((self.admit(&effect, cause.clone(), word, catalog)?, effect)));
         let admitted: Vec<(Cause, Effect<'_>)> = admitted.collect();
         for (_, effect) in &admitted {
-            self.standing.touch(effect.touches(&catalog.segments));
+            self.segments.touch(effect.touches(&catalog.segments));
         }
         self.write(part, &catalog.merges, |state, joined| {
             seen.into_iter().for_each(|at| state.saw(at));

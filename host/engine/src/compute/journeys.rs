@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use openhub_journey::{Facts, Input, Journey, Moment, Next};
+use openhub_journey::{Input, Journey, Moment, Next, StepContext};
 use openhub_model::condition::Truth;
 use openhub_model::{Cause, Fault, Identity, Span, Timestamp};
 use openhub_store::{FaultKind, NewFault};
 
+use super::actor::Tracked;
 use super::batch::Batch;
-use super::customer::Tracked;
 use super::effects::{Effect, Word};
 use super::event::Happening;
 use super::request::{Answer, Asker, Operation, Request};
@@ -16,31 +16,31 @@ use super::request::{Answer, Asker, Operation, Request};
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
 
-pub fn meet_event(batch: &mut Batch<'_>, lane: usize, event: &Happening) {
+pub fn meet_event(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
     // History changes state and triggers nothing.
     if event.historical || !event.triggers() {
         return;
     }
     let moment =
         Moment { message_id: &event.message_id, name: &event.name, at: event.at, properties: &event.properties };
-    for run in batch.lanes[lane].awaiting(&event.name) {
+    for run in batch.actors[actor].awaiting(&event.name) {
         // What happens while a journey is paused counts once it is resumed.
-        let input = match batch.lanes[lane].runs[run].held {
+        let input = match batch.actors[actor].runs[run].held {
             true => Input::Remember(&moment),
             false => Input::Event(&moment),
         };
-        drive(batch, lane, run, input, event.now, &event.message_id, event.depth);
+        drive(batch, actor, run, input, event.now, &event.message_id, event.depth);
     }
     let catalog = batch.catalog;
     for journey in catalog.starts.get(&event.name).into_iter().flatten() {
-        if let Some(run) = start(batch, lane, journey, &moment, event) {
-            drive(batch, lane, run, Input::Enter(&moment), event.now, &event.message_id, event.depth);
+        if let Some(run) = start(batch, actor, journey, &moment, event) {
+            drive(batch, actor, run, Input::Enter(&moment), event.now, &event.message_id, event.depth);
         }
     }
 }
 
-pub fn meet_timer(batch: &mut Batch<'_>, lane: usize, run: usize, due: Timestamp) {
-    let tracked = &mut batch.lanes[lane].runs[run];
+pub fn meet_timer(batch: &mut Batch<'_>, actor: usize, run: usize, due: Timestamp) {
+    let tracked = &mut batch.actors[actor].runs[run];
     if !batch.catalog.journeys.contains_key(&(tracked.run.journey.clone(), tracked.run.version)) {
         // Its version stands out of the catalog: the run is held, and looked at again later.
         tracked.run.due = Some(batch.fire.before + AGAIN);
@@ -49,7 +49,7 @@ pub fn meet_timer(batch: &mut Batch<'_>, lane: usize, run: usize, due: Timestamp
     }
     let cause = tracked.run.id.to_string();
     // Time has passed: what it causes is no chain.
-    drive(batch, lane, run, Input::Timer, due, &cause, 0);
+    drive(batch, actor, run, Input::Timer, due, &cause, 0);
 }
 
 pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
@@ -57,64 +57,72 @@ pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
     let cause = answer.cause;
     match &answer.result {
         Ok((key, fields)) => {
-            drive(batch, answer.lane, run, Input::ObjectAccepted { key, fields }, answer.now, &cause, answer.depth);
+            drive(batch, answer.actor, run, Input::ObjectAccepted { key, fields }, answer.now, &cause, answer.depth);
         }
         Err(faults) => {
-            drive(batch, answer.lane, run, Input::ObjectRefused(faults), answer.now, &cause, answer.depth);
+            drive(batch, answer.actor, run, Input::ObjectRefused(faults), answer.now, &cause, answer.depth);
         }
     }
 }
 
 fn start(
     batch: &mut Batch<'_>,
-    lane: usize,
+    actor: usize,
     journey: &Arc<Journey>,
     moment: &Moment<'_>,
     event: &Happening,
 ) -> Option<usize> {
     let (tenant, catalog) = (batch.tenant, batch.catalog);
-    let lane = &mut batch.lanes[lane];
-    let customer = lane.customer.as_ref()?;
+    let actor = &mut batch.actors[actor];
+    let customer = actor.customer.as_ref()?;
     if !journey.trigger().starts(moment) {
         return None;
     }
     if let Some(condition) = journey.trigger().condition() {
-        let asked = lane.asked(catalog);
-        let facts = asked.facts(&lane.standing.facts, customer, event.now);
+        let asked = actor.asked(catalog);
+        let facts = asked.facts(&actor.segments.facts, customer, event.now);
         if condition.evaluate(&facts).truth != Truth::True {
             return None;
         }
     }
-    if !lane.may_enter(journey) {
+    if !actor.may_enter(journey) {
         return None;
     }
     let mut run = journey.start(tenant, customer, moment);
     // It stays with the part that it was started for, whoever that belongs to later.
     run.part = event.part.unwrap_or(run.part);
-    if lane.runs.iter().any(|tracked| tracked.run.id == run.id) {
+    if actor.runs.iter().any(|tracked| tracked.run.id == run.id) {
         return None;
     }
-    lane.entered(journey, run.part, event.now);
-    lane.runs.push(Tracked::started(run));
-    Some(lane.runs.len() - 1)
+    actor.entered(journey, run.part, event.now);
+    actor.runs.push(Tracked::started(run));
+    Some(actor.runs.len() - 1)
 }
 
 /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
-pub fn drive(batch: &mut Batch<'_>, lane: usize, run: usize, input: Input<'_>, now: Timestamp, cause: &str, depth: u8) {
+pub fn drive(
+    batch: &mut Batch<'_>,
+    actor: usize,
+    run: usize,
+    input: Input<'_>,
+    now: Timestamp,
+    cause: &str,
+    depth: u8,
+) {
     let catalog = batch.catalog;
-    let tracked = &batch.lanes[lane].runs[run];
+    let tracked = &batch.actors[actor].runs[run];
     let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
     let mut input = input;
     loop {
         let step = {
-            let lane = &mut batch.lanes[lane];
-            let here = lane.position;
-            let asked = lane.asked(catalog);
-            let Some(customer) = &lane.customer else { return };
-            let identities: Vec<&Identity> = lane.members.iter().map(|member| &member.part.identity).collect();
-            let known = asked.facts(&lane.standing.facts, customer, now);
-            let facts = Facts::of(batch.tenant, &identities, known);
-            let tracked = &mut lane.runs[run];
+            let actor = &mut batch.actors[actor];
+            let here = actor.position;
+            let asked = actor.asked(catalog);
+            let Some(customer) = &actor.customer else { return };
+            let identities: Vec<&Identity> = actor.members.iter().map(|member| &member.part.identity).collect();
+            let known = asked.facts(&actor.segments.facts, customer, now);
+            let facts = StepContext::of(batch.tenant, &identities, known);
+            let tracked = &mut actor.runs[run];
             let step = journey.advance(&mut tracked.run, input, &facts);
             tracked.changed |= step.next != Next::Ignored;
             if !step.entered.is_empty() && tracked.run.awaits.is_some() {
@@ -123,26 +131,26 @@ pub fn drive(batch: &mut Batch<'_>, lane: usize, run: usize, input: Input<'_>, n
             step
         };
         if let Some(fault) = step.fault {
-            run_failed(batch, lane, run, journey, &fault);
+            run_failed(batch, actor, run, journey, &fault);
         }
         batch.traces.entered(journey, step.entered);
         batch.spent.bytes += step.messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
         batch.traces.messages.extend(step.messages);
         match step.next {
             Next::Update { attributes, tags } => {
-                let part = batch.lanes[lane].runs[run].run.part;
+                let part = batch.actors[actor].runs[run].run.part;
                 let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
                 let cause = Cause { at: now, event: cause.into(), plugin: None, rule };
                 let attributes = attributes.into_iter().map(|(name, value)| Effect::Attribute(name.into(), value));
                 let tags = tags.into_iter().map(|(tag, present)| Effect::Tag(tag.into(), present.into()));
                 let effects = attributes.chain(tags);
-                batch.lanes[lane].apply(part, None, effects, &cause, Word::default(), catalog);
+                batch.actors[actor].apply(part, None, effects, &cause, Word::default(), catalog);
                 input = Input::Continue;
             }
             Next::Object { kind, fields } => {
-                let asks = &batch.lanes[lane].runs[run].run;
+                let asks = &batch.actors[actor].runs[run].run;
                 batch.requests.push(Request {
-                    lane,
+                    actor,
                     part: Some(asks.part),
                     asker: Asker::Run(run),
                     key: (asks.id, asks.step as u32),
@@ -157,13 +165,13 @@ pub fn drive(batch: &mut Batch<'_>, lane: usize, run: usize, input: Input<'_>, n
             Next::Rest | Next::Ignored => break,
         }
     }
-    batch.lanes[lane].standing.touch(catalog.segments.on_journey(journey.name()));
-    batch.lanes[lane].ended(run, journey, now);
+    batch.actors[actor].segments.touch(catalog.segments.on_journey(journey.name()));
+    batch.actors[actor].ended(run, journey, now);
 }
 
 /// A run that fails is in the list, with its node and why; a log line says as much as says nothing of the customer.
-fn run_failed(batch: &mut Batch<'_>, lane: usize, run: usize, journey: &Journey, fault: &Fault) {
-    let run = &batch.lanes[lane].runs[run].run;
+fn run_failed(batch: &mut Batch<'_>, actor: usize, run: usize, journey: &Journey, fault: &Fault) {
+    let run = &batch.actors[actor].runs[run].run;
     tracing::warn!(
         tenant.id = batch.tenant.0,
         journey = journey.name(),

@@ -10,8 +10,8 @@ use openhub_journey::{Input, Moment};
 use openhub_model::Id;
 use openhub_store::{NEWEST, Sought};
 
+use super::actor::{Actor, Item, Turn};
 use super::batch::Batch;
-use super::customer::{Item, Lane, Turn};
 use super::event::Happening;
 use super::journeys::drive;
 use super::past::{Owed, Past};
@@ -26,7 +26,7 @@ struct Waits {
     since: i64,
 }
 
-impl Lane {
+impl Actor {
     /// The runs that wait for an event. Of those that waited before this was noted it is not known since when.
     fn waiting_for(&self) -> Vec<Waits> {
         let waiting = self.runs.iter().filter(|tracked| tracked.waits() && tracked.run.since > 0);
@@ -39,17 +39,17 @@ impl Lane {
 }
 
 /// What the runs of either missed of what the other did. None if it is not known, and asked for.
-pub fn meanwhile_of(batch: &mut Batch<'_>, lane: usize, other: &Lane) -> Option<Vec<Owed>> {
-    let own = std::mem::take(&mut batch.lanes[lane]);
+pub fn meanwhile_of(batch: &mut Batch<'_>, actor: usize, other: &Actor) -> Option<Vec<Owed>> {
+    let own = std::mem::take(&mut batch.actors[actor]);
     let lacks = batch.lacks.deeds.len();
     let mut owed = missed(batch, &own.waiting_for(), other);
     owed.append(&mut missed(batch, &other.waiting_for(), &own));
-    batch.lanes[lane] = own;
+    batch.actors[actor] = own;
     (batch.lacks.deeds.len() == lacks).then_some(owed)
 }
 
 /// What `other` did behind the beginning of these waits. What is not known is asked for.
-fn missed(batch: &mut Batch<'_>, waits: &[Waits], other: &Lane) -> Vec<Owed> {
+fn missed(batch: &mut Batch<'_>, waits: &[Waits], other: &Actor) -> Vec<Owed> {
     let (mut owed, begins) = (Vec::new(), batch.begins_behind());
     for Waits { run, name, since } in waits {
         let mut missed: Vec<&Arc<Past>> = Vec::new();
@@ -76,11 +76,11 @@ fn missed(batch: &mut Batch<'_>, waits: &[Waits], other: &Lane) -> Vec<Owed> {
 }
 
 /// Moves the runs of a customer who has just been joined by what they missed.
-pub fn make_up(batch: &mut Batch<'_>, lane: usize, event: &Happening) {
-    let mut owed = std::mem::take(&mut batch.lanes[lane].owed);
+pub fn make_up(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
+    let mut owed = std::mem::take(&mut batch.actors[actor].owed);
     owed.sort_by_key(|owed| (owed.past.root, owed.run));
     for Owed { run, past } in owed {
-        let found = batch.lanes[lane].runs.iter().position(|tracked| {
+        let found = batch.actors[actor].runs.iter().position(|tracked| {
             tracked.run.id == run
                 && tracked.waits()
                 && tracked.run.awaits.as_deref() == Some(&*past.name)
@@ -89,19 +89,19 @@ pub fn make_up(batch: &mut Batch<'_>, lane: usize, event: &Happening) {
         let Some(run) = found else { continue };
         let Past { message_id, name, at, properties, .. } = &*past;
         let moment = Moment { message_id, name, at: *at, properties };
-        let input = match batch.lanes[lane].runs[run].held {
+        let input = match batch.actors[actor].runs[run].held {
             true => Input::Remember(&moment),
             false => Input::Event(&moment),
         };
-        drive(batch, lane, run, input, event.now, message_id, event.depth);
+        drive(batch, actor, run, input, event.now, message_id, event.depth);
     }
 }
 
 /// Notes what the customers of a wave did whom a later item may join to others.
 pub fn note_done(batch: &mut Batch<'_>, wave: Vec<Turn>) {
-    for (lane, item) in wave {
+    for (actor, item) in wave {
         let Item::Event(event) = item else { continue };
-        let found = &mut batch.lanes[lane];
+        let found = &mut batch.actors[actor];
         let Some(root) = found.root.filter(|_| found.linked) else { continue };
         if event.historical || !event.triggers() || !batch.catalog.awaited.contains(&event.name) {
             continue;

@@ -8,6 +8,7 @@
 //! the waves.
 
 mod absorb;
+mod actor;
 mod asked;
 mod batch;
 mod bisect;
@@ -16,13 +17,11 @@ mod caused;
 mod claims;
 mod cluster;
 mod course;
-mod customer;
 mod effects;
 mod event;
 mod input;
 mod journeys;
 mod meanwhile;
-mod membership;
 mod objects;
 mod occasion;
 mod output;
@@ -38,6 +37,7 @@ mod retry;
 mod review;
 mod rules;
 mod runs;
+mod segment_state;
 mod segments;
 mod slots;
 mod stop;

@@ -72,32 +72,32 @@ fn first_requests(batch: &mut Batch<'_>) -> Vec<Request> {
     let mut asking = HashSet::new();
     let (mut first, mut later) = (Vec::with_capacity(batch.requests.len()), Vec::new());
     for request in std::mem::take(&mut batch.requests) {
-        if !asking.insert(request.lane) {
+        if !asking.insert(request.actor) {
             later.push(request);
             continue;
         }
         if let Operation::Merge { key, .. } | Operation::Delete { key } = &request.operation {
             let key = (request.kind.clone(), key.clone());
             if !batch.objects.knows(&key) {
-                touch(batch, request.lane, &key.0, "", &key.1);
-                batch.lanes[request.lane].stall();
+                touch(batch, request.actor, &key.0, "", &key.1);
+                batch.actors[request.actor].stall();
                 batch.lacks.objects.push(key);
                 continue;
             }
         }
         first.push(request);
     }
-    later.retain(|request| !batch.lanes[request.lane].stalled);
+    later.retain(|request| !batch.actors[request.actor].stalled);
     batch.requests = later;
     first
 }
 
 /// Notes that a customer touches an object or a unique value; whoever touches it, too, is linked with them.
-fn touch(batch: &mut Batch<'_>, lane: usize, kind: &str, field: &str, value: &str) {
-    let lane = &batch.lanes[lane];
+fn touch(batch: &mut Batch<'_>, actor: usize, kind: &str, field: &str, value: &str) {
+    let actor = &batch.actors[actor];
     let what = (kind.to_owned(), field.to_owned(), value.to_owned());
-    if let Some(other) = batch.touched.touch(what, lane.cluster, lane.known_by)
-        && let Some(part) = lane.known_by
+    if let Some(other) = batch.touched.touch(what, actor.cluster, actor.known_by)
+        && let Some(part) = actor.known_by
     {
         batch.lacks.links.push((other, part));
     }
@@ -114,7 +114,7 @@ fn check(
         if let Operation::Create { key: Some(key), .. } | Operation::Merge { key, .. } | Operation::Delete { key } =
             &request.operation
         {
-            touch(batch, request.lane, &request.kind, "", key);
+            touch(batch, request.actor, &request.kind, "", key);
         }
         match change(batch, &request) {
             Ok(change) => {
@@ -203,7 +203,7 @@ fn change(batch: &Batch<'_>, request: &Request) -> Result<Change, Fault> {
             (Some(key.clone()), openhub_runtime::Operation::Delete(current(key)?.fields.to_string()))
         }
     };
-    let customer = batch.lanes[request.lane].customer.as_ref();
+    let customer = batch.actors[request.actor].customer.as_ref();
     let customer = customer.map(|customer| customer.customer.to_string());
     Ok(Change { key, customer, at: request.now, seed: seed.0, operation })
 }
@@ -223,7 +223,7 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
         return Accept::Answered(Err(vec![Fault::new("", "key-changed", "an object keeps its key")]));
     }
     let slot = (request.kind.clone(), accepted.key.clone());
-    touch(batch, request.lane, &request.kind, "", &accepted.key);
+    touch(batch, request.actor, &request.kind, "", &accepted.key);
     let current = batch.objects.current(&slot);
     if current.is_some() && matches!(request.operation, Operation::Create { .. }) {
         return Accept::Taken;
@@ -241,19 +241,19 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
     });
     let has = object.as_ref().map(|object| uniques(shape, &object.fields));
     for (field, value) in had.into_iter().chain(has).flatten() {
-        touch(batch, request.lane, &request.kind, &field, &value);
+        touch(batch, request.actor, &request.kind, &field, &value);
     }
     if object.as_ref().is_some_and(|object| batch.objects.clashes(shape, object)) {
         return Accept::Taken;
     }
     batch.spent.bytes += accepted.fields.len() as u64;
     let after = object.as_ref().and_then(|object| object.part);
-    let place = batch.lanes[request.lane].place;
+    let place = batch.actors[request.actor].place;
     let unseen = batch.objects.put(&slot, object, shape, (place, request.key));
     batch.lacks.objects.extend(unseen.object);
     batch.lacks.values.extend(unseen.values);
     for owner in [before, after.filter(|after| Some(*after) != before)].into_iter().flatten() {
-        learn_of_another(batch, request.lane, owner, &slot);
+        learn_of_another(batch, request.actor, owner, &slot);
     }
     cause_from_object(batch, shape, request, accepted.events);
     Accept::Answered(Ok((accepted.key, fields)))
@@ -284,7 +284,7 @@ fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Reque
     for (ordinal, (name, properties)) in events.into_iter().enumerate() {
         let properties = serde_json::from_str(&properties).unwrap_or_default();
         let by = By::check(&shape.name, request.key);
-        cause_event(batch, request.lane, &cause, by, ordinal as u32, name, properties, None);
+        cause_event(batch, request.actor, &cause, by, ordinal as u32, name, properties, None);
     }
 }
 
@@ -297,8 +297,8 @@ enum Accept {
 
 fn answered(request: Request, result: Answered) -> Answer {
     let kind = result.is_ok().then_some(request.kind);
-    let Request { lane, asker, now, depth, cause, .. } = request;
-    Answer { lane, asker, now, depth, cause, kind, result }
+    let Request { actor, asker, now, depth, cause, .. } = request;
+    Answer { actor, asker, now, depth, cause, kind, result }
 }
 
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {

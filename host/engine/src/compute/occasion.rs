@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::event::Happening;
 
-/// The moment at which segments are asked, and what it descends from.
+/// The occasion at which segments are asked, and what it descends from.
 #[derive(Clone, Copy)]
-pub struct Moment<'a> {
+pub struct Occasion<'a> {
     pub now: Timestamp,
     /// `message_id` of the event, or what names the timer.
     pub cause: &'a str,
@@ -16,13 +16,13 @@ pub struct Moment<'a> {
     pub historical: bool,
 }
 
-impl<'a> Moment<'a> {
-    pub fn of(event: &'a Happening) -> Moment<'a> {
-        Moment { now: event.now, cause: &event.message_id, depth: event.depth, historical: event.historical }
+impl<'a> Occasion<'a> {
+    pub fn of(event: &'a Happening) -> Occasion<'a> {
+        Occasion { now: event.now, cause: &event.message_id, depth: event.depth, historical: event.historical }
     }
 
-    pub fn timer(now: Timestamp, cause: &'a str) -> Moment<'a> {
-        Moment { now, cause, depth: 0, historical: false }
+    pub fn timer(now: Timestamp, cause: &'a str) -> Occasion<'a> {
+        Occasion { now, cause, depth: 0, historical: false }
     }
 
     pub fn happening(&self) -> Happening {

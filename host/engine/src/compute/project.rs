@@ -1,6 +1,6 @@
 //! The declared reads of a rule as columns, for the rows that have what it requires.
 
-use openhub_model::columns::{Batch, Table};
+use openhub_model::columns::{RecordBatch, Table};
 use openhub_model::identity::Marker;
 use openhub_model::{Customer, Seed, TenantId};
 use serde_json::Value;
@@ -65,8 +65,8 @@ impl Row<'_> {
 }
 
 /// Columns in the order of the reads; reads below `[]` become one table a list, in order of first mention.
-pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> Batch {
-    let mut batch = Batch { rows: rows.len() as u32, ..Batch::default() };
+pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> RecordBatch {
+    let mut batch = RecordBatch { rows: rows.len() as u32, ..RecordBatch::default() };
     let mut lists: Vec<&[String]> = Vec::new();
     for read in &rule.reads {
         match &read.path {

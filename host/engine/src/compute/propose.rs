@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::event::Happening;
 
 /// Keeps what a rule proposes, and accepts it at once if the tenant's policy says so.
-pub fn propose(batch: &mut Batch<'_>, lane: usize, event: &Happening, properties: &Value) {
+pub fn propose(batch: &mut Batch<'_>, actor: usize, event: &Happening, properties: &Value) {
     let (Some(part), Some(subject)) = (event.part, &event.subject) else { return };
     let policy = batch.catalog.policies.at(event.position).1;
     let text = |name: &str| properties[name].as_str().map(str::to_owned);
@@ -29,7 +29,7 @@ pub fn propose(batch: &mut Batch<'_>, lane: usize, event: &Happening, properties
     let score = properties["score"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
     if policy.matches.accept_from.is_some_and(|from| score >= from) {
         let accepted = decision(event, subject, &identity, id, true);
-        batch.arrivals.push((batch.lanes[lane].place, accepted));
+        batch.arrivals.push((batch.actors[actor].place, accepted));
     }
     batch.matches.push(NewMatch {
         id,

@@ -7,7 +7,7 @@ use super::retry::RequestKey;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// The run at this index of the lane, which waits for the answer.
+    /// The run at this index of the actor, which waits for the answer.
     Run(usize),
     Rule,
 }
@@ -21,7 +21,7 @@ pub enum Operation {
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub lane: usize,
+    pub actor: usize,
     /// The customer's part that it is made for.
     pub part: Option<PartId>,
     pub asker: Asker,
@@ -40,7 +40,7 @@ pub type Answered = Result<(String, Value), Vec<Fault>>;
 
 /// What became of a request.
 pub struct Answer {
-    pub lane: usize,
+    pub actor: usize,
     pub asker: Asker,
     pub now: Timestamp,
     pub depth: u8,

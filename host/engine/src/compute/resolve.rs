@@ -5,22 +5,22 @@
 
 use openhub_model::identity::{self, Authority, Refusal, Side};
 use openhub_model::{Identity, PartId, Timestamp};
-use openhub_store::{Claim, ClaimStatus};
+use openhub_store::{ClaimRow, ClaimStatus};
 use serde_json::json;
 
+use super::actor::Actor;
 use super::batch::Batch;
 use super::by::By;
 use super::caused::cause_event;
 use super::claims::REFUSED;
-use super::customer::Lane;
 use super::event::Happening;
 use super::meanwhile::meanwhile_of;
 use super::runs::keep_one_run;
 use crate::body::Body;
 
 /// Notes that the subject was seen; the first time, as a claim of the part by itself.
-pub fn sight(batch: &mut Batch<'_>, lane: usize, part: PartId, event: &Happening) {
-    let found = &mut batch.lanes[lane];
+pub fn sight(batch: &mut Batch<'_>, actor: usize, part: PartId, event: &Happening) {
+    let found = &mut batch.actors[actor];
     if found.member(part).is_none() {
         let Some(subject) = &event.subject else { return };
         found.add(part, subject.clone(), event.position, &event.message_id, false);
@@ -29,9 +29,9 @@ pub fn sight(batch: &mut Batch<'_>, lane: usize, part: PartId, event: &Happening
         return;
     }
     // Who is new, or is more than they were, is asked about everything.
-    found.standing.touch(batch.catalog.segments.all());
+    found.segments.touch(batch.catalog.segments.all());
     if let Some(member) = found.member(part) {
-        batch.claims.make(Claim {
+        batch.claims.make(ClaimRow {
             part,
             identity: member.part.identity.clone(),
             authority: Authority::Browser,
@@ -43,7 +43,7 @@ pub fn sight(batch: &mut Batch<'_>, lane: usize, part: PartId, event: &Happening
     }
 }
 
-pub fn claim(batch: &mut Batch<'_>, lane: usize, event: &Happening, body: &Body) {
+pub fn claim(batch: &mut Batch<'_>, actor: usize, event: &Happening, body: &Body) {
     if !body.names_others() {
         return;
     }
@@ -54,7 +54,7 @@ pub fn claim(batch: &mut Batch<'_>, lane: usize, event: &Happening, body: &Body)
     if let Some([visitor, user]) = body.previous(event.kind) {
         let is_known = |identity: &Identity| {
             let part = identity.part(batch.tenant);
-            batch.homes.get(&part).is_some_and(|lane| batch.lanes[*lane].member(part).is_some())
+            batch.homes.get(&part).is_some_and(|actor| batch.actors[*actor].member(part).is_some())
         };
         let previous = if is_known(&user) && !is_known(&visitor) { user } else { visitor };
         if previous != subject && !named.contains(&previous) {
@@ -63,7 +63,7 @@ pub fn claim(batch: &mut Batch<'_>, lane: usize, event: &Happening, body: &Body)
         }
     }
     for (ordinal, identity) in named.into_iter().enumerate() {
-        let claim = Claim {
+        let claim = ClaimRow {
             part,
             authority: event.authority,
             policy: since,
@@ -72,11 +72,11 @@ pub fn claim(batch: &mut Batch<'_>, lane: usize, event: &Happening, body: &Body)
             status: ClaimStatus::Joined,
             identity,
         };
-        judge(batch, lane, event, &subject, claim, ordinal as u32);
+        judge(batch, actor, event, &subject, claim, ordinal as u32);
     }
 }
 
-fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identity, claim: Claim, ordinal: u32) {
+fn judge(batch: &mut Batch<'_>, actor: usize, event: &Happening, subject: &Identity, claim: ClaimRow, ordinal: u32) {
     let key = (claim.part, claim.identity.clone(), claim.authority, claim.policy);
     let operates = claim.authority == Authority::Operator;
     match batch.claims.known.get(&key) {
@@ -89,7 +89,7 @@ fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identi
     }
     let claimed = claim.identity.part(batch.tenant);
     let Some(other) = batch.homes.get(&claimed).copied() else { return };
-    if other == lane && batch.lanes[lane].member(claimed).is_some() {
+    if other == actor && batch.actors[actor].member(claimed).is_some() {
         return batch.claims.make(claim);
     }
     let asked = identity::Claim {
@@ -98,19 +98,19 @@ fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identi
         identity: claim.identity.clone(),
         authority: claim.authority,
     };
-    let mine = batch.lanes[lane].kinds();
-    let theirs = match batch.lanes[other].members.is_empty() {
+    let mine = batch.actors[actor].kinds();
+    let theirs = match batch.actors[other].members.is_empty() {
         true => vec![(claim.identity.kind.clone(), 1)],
-        false => batch.lanes[other].kinds(),
+        false => batch.actors[other].kinds(),
     };
     let policy = batch.catalog.policies.at(event.position).1;
     match policy.judge(&asked, &Side { kinds: &mine }, &Side { kinds: &theirs }) {
         Ok(()) => {
-            join(batch, lane, other, &claim, claimed, event.now);
+            join(batch, actor, other, &claim, claimed, event.now);
             batch.claims.make(claim);
         }
         Err(refusal) => {
-            let owner = batch.lanes[other].customer.as_ref().map(|owner| owner.customer);
+            let owner = batch.actors[other].customer.as_ref().map(|owner| owner.customer);
             // A page may name an address that nobody has: that is an attribute, and no conflict.
             if owner.is_some() || refusal != Refusal::Authority {
                 let properties = json!({
@@ -119,7 +119,7 @@ fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identi
                 });
                 cause_event(
                     batch,
-                    lane,
+                    actor,
                     event,
                     By::of("openhub", "identity"),
                     ordinal,
@@ -128,30 +128,30 @@ fn judge(batch: &mut Batch<'_>, lane: usize, event: &Happening, subject: &Identi
                     None,
                 );
             }
-            batch.claims.make(Claim { status: ClaimStatus::Refused(refusal), ..claim });
+            batch.claims.make(ClaimRow { status: ClaimStatus::Refused(refusal), ..claim });
         }
     }
 }
 
-fn join(batch: &mut Batch<'_>, lane: usize, other: usize, claim: &Claim, claimed: PartId, now: Timestamp) {
-    if batch.lanes[other].members.is_empty() {
-        batch.lanes[lane].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
-        batch.lanes[lane].standing.touch(batch.catalog.segments.on_identity());
-        batch.lanes[lane].changed = true;
+fn join(batch: &mut Batch<'_>, actor: usize, other: usize, claim: &ClaimRow, claimed: PartId, now: Timestamp) {
+    if batch.actors[other].members.is_empty() {
+        batch.actors[actor].add(claimed, claim.identity.clone(), claim.position, &claim.source, true);
+        batch.actors[actor].segments.touch(batch.catalog.segments.on_identity());
+        batch.actors[actor].changed = true;
     }
-    let cluster = batch.lanes[other].cluster;
-    let moved = std::mem::replace(&mut batch.lanes[other], Lane { cluster, ..Lane::default() });
-    let owed = meanwhile_of(batch, lane, &moved);
+    let cluster = batch.actors[other].cluster;
+    let moved = std::mem::replace(&mut batch.actors[other], Actor { cluster, ..Actor::default() });
+    let owed = meanwhile_of(batch, actor, &moved);
     for member in &moved.members {
-        batch.homes.insert(member.part.id(), lane);
+        batch.homes.insert(member.part.id(), actor);
     }
-    batch.homes.insert(claimed, lane);
+    batch.homes.insert(claimed, actor);
     let merges = &batch.catalog.merges;
-    batch.lanes[lane].join(moved, merges, &batch.catalog.segments, now);
-    keep_one_run(batch, lane, now);
+    batch.actors[actor].join(moved, merges, &batch.catalog.segments, now);
+    keep_one_run(batch, actor, now);
     match owed {
-        Some(owed) => batch.lanes[lane].owed.extend(owed),
-        None => batch.lanes[lane].stall(),
+        Some(owed) => batch.actors[actor].owed.extend(owed),
+        None => batch.actors[actor].stall(),
     }
     batch.tally.joined += 1;
 }

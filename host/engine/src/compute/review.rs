@@ -9,7 +9,7 @@ use openhub_store::Changes;
 use super::batch::Batch;
 use super::course::Course;
 use super::input::Input;
-use super::occasion::Moment;
+use super::occasion::Occasion;
 use super::output::Output;
 use super::retry::Retries;
 use super::segments::{Upload, admit, assess};
@@ -29,21 +29,21 @@ pub fn review(input: Input, catalog: &Catalog, review: &Review, now: Timestamp) 
     let (clock, checkpoint) = (input.plan.clock, input.plan.checkpoint);
     let (retries, course) = (Retries::default(), Course::endless());
     let mut batch = Batch::new(input, catalog, &retries, &course);
-    for lane in 0..batch.lanes.len() {
-        let Some(part) = batch.lanes[lane].customer.as_ref().map(|customer| customer.part) else { continue };
+    for actor in 0..batch.actors.len() {
+        let Some(part) = batch.actors[actor].customer.as_ref().map(|customer| customer.part) else { continue };
         match review {
             Review::Fill(places) => {
                 let first = catalog.segments.get(places[0]);
                 let version = first.version.to_le_bytes();
                 let cause = Id::named(&[b"fill", first.name.as_bytes(), &version, part.as_bytes()]).to_string();
-                batch.lanes[lane].standing.touch(places);
-                assess(&mut batch, lane, Moment { now, cause: &cause, depth: 0, historical: true });
+                batch.actors[actor].segments.touch(places);
+                assess(&mut batch, actor, Occasion { now, cause: &cause, depth: 0, historical: true });
             }
             Review::Members { place, members, position } => {
-                let uploads = batch.lanes[lane].members.iter().filter_map(|member| members.get(&member.part.id()));
+                let uploads = batch.actors[actor].members.iter().filter_map(|member| members.get(&member.part.id()));
                 let Some(upload) = uploads.copied().next_back() else { continue };
                 let cause = Id::named(&[b"members", &position.to_le_bytes(), part.as_bytes()]).to_string();
-                admit(&mut batch, lane, *place, upload, Moment::timer(now, &cause));
+                admit(&mut batch, actor, *place, upload, Occasion::timer(now, &cause));
             }
         }
     }

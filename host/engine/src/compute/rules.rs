@@ -7,11 +7,11 @@ use openhub_runtime::{Action, CallContext, CallFault, Outcome};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
+use super::actor::{Item, Turn};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
 use super::caused::cause_event;
-use super::customer::{Item, Turn};
 use super::effects::Effect;
 use super::project::{Lack, Row, project};
 use super::request::{Asker, Operation, Request};
@@ -53,8 +53,8 @@ fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) 
     let mut rows = Vec::with_capacity(turns.len());
     let mut skipped: BTreeMap<(usize, Lack), i64> = BTreeMap::new();
     for turn in turns {
-        let (lane, Item::Event(event)) = &wave[*turn] else { continue };
-        let Some(customer) = &batch.lanes[*lane].customer else { continue };
+        let (actor, Item::Event(event)) = &wave[*turn] else { continue };
+        let Some(customer) = &batch.actors[*actor].customer else { continue };
         let row = Row { event, customer };
         match row.lacks(rule) {
             None => {
@@ -143,22 +143,22 @@ fn apply(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
         if failed[caused.row as usize] {
             continue;
         }
-        let (lane, Item::Event(cause)) = sent[caused.row as usize] else { continue };
+        let (actor, Item::Event(cause)) = sent[caused.row as usize] else { continue };
         let by = By::of(&rule.owner.installation.name, &rule.name);
         let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
-        cause_event(batch, *lane, cause, by, number, caused.name, properties, caused.to);
+        cause_event(batch, *actor, cause, by, number, caused.name, properties, caused.to);
     }
     for object in outcome.objects {
         let number = ordinal(object.row);
         if failed[object.row as usize] {
             continue;
         }
-        let (lane, Item::Event(cause)) = sent[object.row as usize] else { continue };
+        let (actor, Item::Event(cause)) = sent[object.row as usize] else { continue };
         let fields = serde_json::from_str(&object.fields).unwrap_or_default();
         let plugin = rule.owner.installation.name.as_bytes();
         let asks = Id::named(&[b"rule-object", cause.message_id.as_bytes(), plugin, rule.name.as_bytes()]);
         batch.requests.push(Request {
-            lane: *lane,
+            actor: *actor,
             part: cause.part,
             asker: Asker::Rule,
             key: (asks, number),
@@ -176,7 +176,7 @@ fn apply(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
 }
 
 fn write_value(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
-    let (lane, Item::Event(event)) = turn else { return };
+    let (actor, Item::Event(event)) = turn else { return };
     let Some(part) = event.part else { return };
     // What a rule derives from state is as new as the clock: rules run once, in arrival order. What it takes from
     // the event alone is a fact of the event's time, and never replaces a newer one.
@@ -192,7 +192,7 @@ fn write_value(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath
         WritePath::Tag(name) => Effect::Tag(name.into(), value),
         WritePath::Decision => return,
     };
-    batch.lanes[*lane].apply_one(part, effect, cause, batch.catalog);
+    batch.actors[*actor].apply_one(part, effect, cause, batch.catalog);
 }
 
 /// A rule by its plugin's name and its own.

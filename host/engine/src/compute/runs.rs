@@ -5,17 +5,17 @@ use openhub_model::run::RunStatus;
 use openhub_model::{PartId, Timestamp};
 use openhub_store::Entry;
 
+use super::actor::Actor;
 use super::batch::Batch;
-use super::customer::Lane;
 
 /// Why a run ended whose customer has another one.
 const MERGED: &str = "Its customer and another became one, and have another run.";
 
 /// Two customers have become one: where a journey allows one run at a time, the oldest goes on, and none if one of them
 /// has been through a journey that is entered once.
-pub fn keep_one_run(batch: &mut Batch<'_>, lane: usize, now: Timestamp) {
+pub fn keep_one_run(batch: &mut Batch<'_>, actor: usize, now: Timestamp) {
     let catalog = batch.catalog;
-    let state = &mut batch.lanes[lane];
+    let state = &mut batch.actors[actor];
     let mut waiting: Vec<usize> = (0..state.runs.len()).filter(|index| state.runs[*index].waits()).collect();
     waiting.sort_by_key(|index| (state.runs[*index].run.started_at, state.runs[*index].run.id));
     let mut kept: Vec<String> = Vec::new();
@@ -53,7 +53,7 @@ pub fn keep_one_run(batch: &mut Batch<'_>, lane: usize, now: Timestamp) {
     }
 }
 
-impl Lane {
+impl Actor {
     /// The runs that wait for an event, by id.
     pub fn awaiting(&self, name: &str) -> Vec<usize> {
         let runs = self.runs.iter().enumerate();

@@ -1,7 +1,7 @@
 //! Segments: after each item of a customer, those whose conditions mention what has changed are asked again; so are,
-//! once the earliest moment has come at which time alone may change an answer, those that mention the time.
+//! once the earliest occasion has come at which time alone may change an answer, those that mention the time.
 //!
-//! That moment is one timer a customer. It is only ever moved earlier; a timer that fires too early asks, finds nothing
+//! That occasion is one timer a customer. It is only ever moved earlier; a timer that fires too early asks, finds nothing
 //! changed, and is set anew.
 
 use std::collections::BTreeSet;
@@ -12,26 +12,26 @@ use openhub_model::{EventKind, PartId, Timestamp};
 use openhub_store::history::properties::kept;
 use serde_json::json;
 
+use super::actor::Actor;
 use super::batch::Batch;
 use super::by::By;
 use super::caused::cause_event;
-use super::customer::Lane;
 use super::event::Happening;
-use super::occasion::Moment;
+use super::occasion::Occasion;
 use super::request::Answer;
 use crate::catalog::{Place, Segments};
 
 /// The place in the log of an event that the batch causes is given out at COMMIT, behind all others.
 const TO_COME: i64 = i64::MAX;
 
-impl Lane {
+impl Actor {
     /// An event becomes a fact, and those who mention its name are asked again.
     pub fn learn(&mut self, segments: &Segments, event: &Happening) {
-        self.standing.begins();
+        self.segments.begins();
         if event.kind == EventKind::Object {
             // An API call has changed an object: LOAD has read it as it is now.
             let kind = event.name.rsplit_once('.').map(|(kind, _)| kind);
-            self.standing.touch(segments.on_object(kind.unwrap_or_default()));
+            self.segments.touch(segments.on_object(kind.unwrap_or_default()));
         }
         let Some((name, need)) = segments.event(&event.name).filter(|_| event.triggers()) else { return };
         let properties = need.asked(&event.properties);
@@ -40,19 +40,19 @@ impl Lane {
         }
         let position = if event.arrived() { event.position } else { TO_COME };
         let fact = EventFact { name: name.clone(), at: event.at, origin: event.origin, position, properties };
-        self.standing.facts.history.learn(segments.picks(), fact);
-        self.standing.touch(segments.on_event(&event.name));
+        self.segments.facts.history.learn(segments.picks(), fact);
+        self.segments.touch(segments.on_event(&event.name));
     }
 }
 
 /// Asks the segments that may answer otherwise than before; entering and leaving are events of the customer.
-pub fn assess(batch: &mut Batch<'_>, lane: usize, moment: Moment<'_>) {
+pub fn assess(batch: &mut Batch<'_>, actor: usize, occasion: Occasion<'_>) {
     let catalog = batch.catalog;
     let segments = &catalog.segments;
-    let state = &mut batch.lanes[lane];
-    let stale = std::mem::take(&mut state.standing.stale);
+    let state = &mut batch.actors[actor];
+    let stale = std::mem::take(&mut state.segments.stale);
     let Some(customer) = &state.customer else { return };
-    let woken = customer.wake_at.is_some_and(|at| at <= moment.now);
+    let woken = customer.wake_at.is_some_and(|at| at <= occasion.now);
     if stale.is_empty() && !woken {
         return;
     }
@@ -63,18 +63,18 @@ pub fn assess(batch: &mut Batch<'_>, lane: usize, moment: Moment<'_>) {
     // Whoever answers for all that hangs on the time says when to ask again, whatever was said before.
     let complete = woken || segments.on_clock().iter().all(|place| due.contains(place));
     let asked = state.asked(catalog);
-    let Lane { customer, standing, .. } = state;
+    let Actor { customer, segments: own, .. } = state;
     let Some(customer) = customer else { return };
     let mut wake: Option<Timestamp> = None;
     let mut crossed = Vec::new();
     while let Some(place) = due.pop_first() {
         let watched = segments.get(place);
         let Some(condition) = &watched.condition else { continue };
-        standing.follow(watched, segments.picks());
-        let evaluation = condition.evaluate(&asked.facts(&standing.facts, customer, moment.now));
+        own.follow(watched, segments.picks());
+        let evaluation = condition.evaluate(&asked.facts(&own.facts, customer, occasion.now));
         wake = earlier(wake, evaluation.until);
-        if evaluation.truth.holds() != standing.facts.segments.contains(&watched.name) {
-            crossed.push((place, standing.cross(&watched.name, moment.now)));
+        if evaluation.truth.holds() != own.facts.segments.contains(&watched.name) {
+            crossed.push((place, own.cross(&watched.name, occasion.now)));
             // All of them lie behind this one.
             due.extend(segments.on_segment(&watched.name));
         }
@@ -84,49 +84,49 @@ pub fn assess(batch: &mut Batch<'_>, lane: usize, moment: Moment<'_>) {
         Arc::make_mut(customer).wake_at = wake;
     }
     for (place, crossing) in crossed {
-        tell(batch, lane, place, crossing, moment);
+        tell(batch, actor, place, crossing, occasion);
     }
 }
 
 /// A static segment takes the customer in, or lets them go.
-pub fn admit(batch: &mut Batch<'_>, lane: usize, place: Place, upload: Upload, moment: Moment<'_>) {
+pub fn admit(batch: &mut Batch<'_>, actor: usize, place: Place, upload: Upload, occasion: Occasion<'_>) {
     let segments = &batch.catalog.segments;
     let name = &segments.get(place).name;
-    let standing = &mut batch.lanes[lane].standing;
-    if standing.facts.segments.contains(name) == (upload == Upload::Added) {
+    let own = &mut batch.actors[actor].segments;
+    if own.facts.segments.contains(name) == (upload == Upload::Added) {
         return;
     }
-    let crossing = standing.cross(name, moment.now);
-    standing.touch(segments.on_segment(name));
-    tell(batch, lane, place, crossing, moment);
-    assess(batch, lane, moment);
+    let crossing = own.cross(name, occasion.now);
+    own.touch(segments.on_segment(name));
+    tell(batch, actor, place, crossing, occasion);
+    assess(batch, actor, occasion);
 }
 
-fn tell(batch: &mut Batch<'_>, lane: usize, place: Place, crossing: &str, moment: Moment<'_>) {
+fn tell(batch: &mut Batch<'_>, actor: usize, place: Place, crossing: &str, occasion: Occasion<'_>) {
     let watched = batch.catalog.segments.get(place);
-    let standing = &mut batch.lanes[lane].standing;
-    standing.told += 1;
-    let ordinal = standing.told;
+    let own = &mut batch.actors[actor].segments;
+    own.told += 1;
+    let ordinal = own.told;
     let properties = json!({"segment": watched.name, "version": watched.version});
     let by = By::of("segment", &watched.name);
-    cause_event(batch, lane, &moment.happening(), by, ordinal, crossing.to_owned(), properties, None);
+    cause_event(batch, actor, &occasion.happening(), by, ordinal, crossing.to_owned(), properties, None);
 }
 
 /// An object of another customer of the batch was changed: what is asked about them from now on sees it, as if it
 /// had been read. Their items are taken in the order of the log with those of whoever changed it.
-pub fn learn_of_another(batch: &mut Batch<'_>, lane: usize, owner: PartId, key: &(String, String)) {
+pub fn learn_of_another(batch: &mut Batch<'_>, actor: usize, owner: PartId, key: &(String, String)) {
     if !batch.catalog.segments.needs().objects.contains(&key.0) {
         return;
     }
-    let Some(other) = batch.homes.get(&owner).copied().filter(|other| *other != lane) else { return };
-    let (changing, owning) = (&batch.lanes[lane], &batch.lanes[other]);
+    let Some(other) = batch.homes.get(&owner).copied().filter(|other| *other != actor) else { return };
+    let (changing, owning) = (&batch.actors[actor], &batch.actors[other]);
     if changing.cluster != owning.cluster {
         batch.lacks.links.extend(owning.known_by.zip(changing.known_by));
     }
     note_object(batch, other, key);
 }
 
-/// An object that a run or a rule changed becomes a fact of the customer that owns it, if they are in the lane.
+/// An object that a run or a rule changed becomes a fact of the customer that owns it, if that is the actor
 pub fn learn_object(batch: &mut Batch<'_>, answer: &Answer) {
     let segments = &batch.catalog.segments;
     let Some(kind) = &answer.kind else { return };
@@ -134,15 +134,15 @@ pub fn learn_object(batch: &mut Batch<'_>, answer: &Answer) {
         return;
     }
     let Ok((key, _)) = &answer.result else { return };
-    note_object(batch, answer.lane, &(kind.clone(), key.clone()));
-    batch.lanes[answer.lane].standing.touch(segments.on_object(kind));
+    note_object(batch, answer.actor, &(kind.clone(), key.clone()));
+    batch.actors[answer.actor].segments.touch(segments.on_object(kind));
 }
 
-fn note_object(batch: &mut Batch<'_>, lane: usize, key: &(String, String)) {
-    let state = &mut batch.lanes[lane];
+fn note_object(batch: &mut Batch<'_>, actor: usize, key: &(String, String)) {
+    let state = &mut batch.actors[actor];
     let current = batch.objects.current(key);
     let current = current.filter(|object| object.part.is_some_and(|part| state.member(part).is_some()));
-    let objects = &mut state.standing.facts.objects;
+    let objects = &mut state.segments.facts.objects;
     objects.retain(|object| *object.kind != *key.0 || object.key != key.1);
     if let Some(object) = current {
         let fact = ObjectFact { kind: key.0.as_str().into(), key: key.1.clone(), fields: object.fields.clone() };

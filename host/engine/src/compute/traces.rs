@@ -5,7 +5,7 @@ use openhub_journey::Journey;
 use openhub_model::message::NewMessage;
 use openhub_store::NodeCount;
 
-use super::customer::Tracked;
+use super::actor::Tracked;
 
 /// What journeys leave behind besides the runs themselves.
 #[derive(Default)]

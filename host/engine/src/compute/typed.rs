@@ -6,10 +6,10 @@ use openhub_model::Cause;
 use openhub_model::attribute::{AttributeType, Types};
 use serde_json::{Value, json};
 
+use super::actor::Actor;
 use super::batch::Batch;
 use super::by::By;
 use super::caused::cause_event;
-use super::customer::Lane;
 use super::event::Happening;
 use super::refused::{Refused, Why};
 use crate::catalog::Pages;
@@ -17,7 +17,7 @@ use crate::catalog::Pages;
 /// The event that says that a value was not written.
 pub const VALUE_REFUSED: &str = "Attribute Refused";
 
-impl Lane {
+impl Actor {
     /// Whether an attribute may have this value. If not, that is told once the item is done.
     pub fn admits(&mut self, types: &Types, attribute: &str, value: &Value, cause: &Cause) -> bool {
         let Some(declared) = types.get(attribute).filter(|declared| !declared.holds(value)) else { return true };
@@ -47,8 +47,8 @@ impl Lane {
 }
 
 /// Tells what an item of the customer would have written.
-pub fn tell_refused(batch: &mut Batch<'_>, lane: usize, item: &Happening) {
-    for (ordinal, refused) in (1..).zip(std::mem::take(&mut batch.lanes[lane].refused)) {
+pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
+    for (ordinal, refused) in (1..).zip(std::mem::take(&mut batch.actors[actor].refused)) {
         batch.tally.values_refused += 1;
         let Refused { attribute, why, cause } = refused;
         let properties = match why {
@@ -57,6 +57,15 @@ pub fn tell_refused(batch: &mut Batch<'_>, lane: usize, item: &Happening) {
             }),
             Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
         };
-        cause_event(batch, lane, item, By::of("openhub", "attribute"), ordinal, VALUE_REFUSED.into(), properties, None);
+        cause_event(
+            batch,
+            actor,
+            item,
+            By::of("openhub", "attribute"),
+            ordinal,
+            VALUE_REFUSED.into(),
+            properties,
+            None,
+        );
     }
 }

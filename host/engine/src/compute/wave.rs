@@ -1,13 +1,13 @@
 //! The waves of a batch: each takes the next item of every customer, so that a plugin is called once with all of them.
 
 use super::absorb::absorb;
+use super::actor::{Actor, Item, Turn};
 use super::batch::Batch;
 use super::course::Order;
-use super::customer::{Item, Lane, Turn};
 use super::journeys::{meet_answer, meet_event, meet_timer};
 use super::meanwhile::{make_up, note_done};
 use super::objects::check_objects;
-use super::occasion::Moment;
+use super::occasion::Occasion;
 use super::place::Place;
 use super::rules::run_rules;
 use super::segments::{assess, learn_object};
@@ -45,11 +45,11 @@ fn waves(batch: &mut Batch<'_>) -> Result<(), Stop> {
 
 /// Where the next item stands, if nothing behind it is handled and nothing before it is left; none at the end.
 fn clean_cut(batch: &mut Batch<'_>) -> Option<Place> {
-    if batch.lanes.iter().any(Lane::has_caused) {
+    if batch.actors.iter().any(Actor::has_caused) {
         return None;
     }
-    let (lanes, fire) = (&batch.lanes, &batch.fire);
-    let next = batch.active.iter_mut().filter_map(|cluster| cluster.place(lanes, fire)).min()?;
+    let (actors, fire) = (&batch.actors, &batch.fire);
+    let next = batch.active.iter_mut().filter_map(|cluster| cluster.place(actors, fire)).min()?;
     (next > batch.furthest).then_some(next)
 }
 
@@ -57,8 +57,8 @@ fn clean_cut(batch: &mut Batch<'_>) -> Option<Place> {
 fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
     batch.go_on()?;
     let mut wave: Vec<Turn> = Vec::with_capacity(batch.active.len());
-    let (lanes, fire) = (&mut batch.lanes, &batch.fire);
-    batch.active.retain_mut(|cluster| match cluster.next(lanes, fire) {
+    let (actors, fire) = (&mut batch.actors, &batch.fire);
+    batch.active.retain_mut(|cluster| match cluster.next(actors, fire) {
         Some(turn) => {
             wave.push(turn);
             true
@@ -70,27 +70,27 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
     }
     batch.tally.waves += 1;
     batch.spent.items += wave.len() as u64;
-    for (lane, item) in &mut wave {
-        batch.furthest = batch.furthest.max(batch.lanes[*lane].place);
-        locate(batch, *lane, item);
-        batch.lanes[*lane].standing.begins();
+    for (actor, item) in &mut wave {
+        batch.furthest = batch.furthest.max(batch.actors[*actor].place);
+        locate(batch, *actor, item);
+        batch.actors[*actor].segments.begins();
         if let Item::Event(event) = item {
-            absorb(batch, *lane, event);
-            batch.lanes[*lane].learn(&batch.catalog.segments, event);
+            absorb(batch, *actor, event);
+            batch.actors[*actor].learn(&batch.catalog.segments, event);
         }
     }
     run_rules(batch, &wave)?;
-    for (lane, item) in &wave {
+    for (actor, item) in &wave {
         match item {
             Item::Event(event) => {
                 batch.tally.events += 1;
-                assess(batch, *lane, Moment::of(event));
-                make_up(batch, *lane, event);
-                meet_event(batch, *lane, event);
+                assess(batch, *actor, Occasion::of(event));
+                make_up(batch, *actor, event);
+                meet_event(batch, *actor, event);
             }
             Item::Timer(run, due) => {
                 batch.tally.timers += 1;
-                meet_timer(batch, *lane, *run, *due);
+                meet_timer(batch, *actor, *run, *due);
             }
             Item::Wake(_) => batch.tally.timers += 1,
         }
@@ -101,23 +101,23 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
             meet_answer(batch, answer);
         }
     }
-    for (lane, item) in &wave {
+    for (actor, item) in &wave {
         match item {
             Item::Event(event) => {
-                tell_refused(batch, *lane, event);
-                assess(batch, *lane, Moment::of(event));
+                tell_refused(batch, *actor, event);
+                assess(batch, *actor, Occasion::of(event));
             }
             Item::Timer(run, due) => {
-                let run = &batch.lanes[*lane].runs[*run].run;
+                let run = &batch.actors[*actor].runs[*run].run;
                 let cause = format!("{}/{}", run.id, run.step);
-                let moment = Moment::timer(*due, &cause);
-                tell_refused(batch, *lane, &moment.happening());
-                assess(batch, *lane, moment);
+                let occasion = Occasion::timer(*due, &cause);
+                tell_refused(batch, *actor, &occasion.happening());
+                assess(batch, *actor, occasion);
             }
             Item::Wake(due) => {
-                let Some(customer) = &batch.lanes[*lane].customer else { continue };
+                let Some(customer) = &batch.actors[*actor].customer else { continue };
                 let cause = format!("{}/{}", wake_timer(customer.part, *due).id, due.micros());
-                assess(batch, *lane, Moment::timer(*due, &cause));
+                assess(batch, *actor, Occasion::timer(*due, &cause));
             }
         }
     }
@@ -126,8 +126,8 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
 }
 
 /// Notes how far in the log a customer's item is.
-fn locate(batch: &mut Batch<'_>, lane: usize, item: &Item) {
-    let state = &mut batch.lanes[lane];
+fn locate(batch: &mut Batch<'_>, actor: usize, item: &Item) {
+    let state = &mut batch.actors[actor];
     match item {
         Item::Event(event) if event.arrived() => (state.position, state.root) = (event.position, Some(event.position)),
         // It goes back to the item before.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{belongs_to, conform, owner, uniques};
 use super::strangers;
-use super::typed::{ATTEMPTS, Moment, ObjectError, Typed, type_of};
+use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_of};
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -51,7 +51,7 @@ pub enum Trial {
 
 #[derive(Clone, Debug)]
 pub struct Importing {
-    pub moment: Moment,
+    pub context: WriteContext,
     pub trial: Trial,
     /// Whether the events are of the past, and trigger nothing.
     pub historical: bool,
@@ -230,7 +230,7 @@ impl Batch<'_> {
         changes: Vec<Change>,
     ) -> Result<Result<Vec<Result<Accepted, Vec<Fault>>>, CallFault>, ObjectError> {
         let (catalog, kind) = (Arc::clone(&self.object.catalog), self.object.kind.clone());
-        let id = format!("import/{kind}/{:016x}", self.how.moment.random);
+        let id = format!("import/{kind}/{:016x}", self.how.context.random);
         let dry_run = self.how.trial == Trial::DryRun;
         let checked = tokio::task::spawn_blocking(move || {
             let object = &catalog.objects[&kind];
@@ -248,7 +248,7 @@ impl Batch<'_> {
         Change {
             key: None,
             customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
-            at: self.how.moment.now,
+            at: self.how.context.now,
             seed: Seed::of(&[b"import-object", id.as_bytes()], 0, attempt).0,
             operation: Operation::Create(fields.to_string()),
         }
@@ -260,7 +260,7 @@ impl Batch<'_> {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let now = self.how.moment.now;
+        let now = self.how.context.now;
         let uniques = uniques(shape, &fields);
         let object = Object {
             kind: self.object.kind.clone(),
@@ -317,7 +317,7 @@ impl Batch<'_> {
     }
 
     fn events(&self, made: &[Made]) -> Vec<NewEvent> {
-        let now = self.how.moment.now;
+        let now = self.how.context.now;
         let mut events = Vec::with_capacity(made.len());
         for Made { object, events: caused, .. } in made {
             let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
@@ -334,7 +334,7 @@ impl Batch<'_> {
             };
             let body = json!({
                 "type": "object", "action": "created", "kind": object.kind, "key": object.key,
-                "version": object.version, "fields": object.fields, "principal": self.how.moment.by,
+                "version": object.version, "fields": object.fields, "principal": self.how.context.by,
             });
             let name = format!("{}.created", object.kind);
             events.push(event(object.cause.clone(), EventKind::Object, name, None, body));

@@ -23,7 +23,7 @@ pub enum ObjectError {
     NotFound,
     #[error("the object is refused")]
     Refused(Vec<Fault>),
-    /// It is not at the version that the caller saw, or was changed at the same moment.
+    /// It is not at the version that the caller saw, or was changed at the same context.
     #[error("the object has another version")]
     VersionMoved,
     #[error("the plugin could not check the object: {0}")]
@@ -46,7 +46,7 @@ impl From<EngineError> for ObjectError {
 
 /// An API write: who makes it and when, and the randomness that its ids and seeds come from.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct WriteContext {
     pub by: Principal,
     pub now: Timestamp,
     pub random: u64,
@@ -54,12 +54,12 @@ pub struct Moment {
     pub once: Option<Id>,
 }
 
-impl Moment {
+impl WriteContext {
     /// A write under a name of its caller's, which is the tenant's and of one object type.
     #[must_use]
-    pub fn once(self, scope: &Scope, kind: &str, name: &str) -> Moment {
+    pub fn once(self, scope: &Scope, kind: &str, name: &str) -> WriteContext {
         let id = Id::named(&[b"object-once", &scope.tenant().0.to_le_bytes(), kind.as_bytes(), b"\0", name.as_bytes()]);
-        Moment { once: Some(id), ..self }
+        WriteContext { once: Some(id), ..self }
     }
 }
 
@@ -82,19 +82,19 @@ impl Typed {
         &self.catalog.objects[&self.kind]
     }
 
-    pub fn change_of(&self, stored: &Object, operation: Operation, moment: &Moment) -> Change {
+    pub fn change_of(&self, stored: &Object, operation: Operation, context: &WriteContext) -> Change {
         Change {
             key: Some(stored.key.clone()),
             customer: stored.part.map(|part| part.to_string()),
-            at: moment.now,
-            seed: Seed::of(&[b"api-object", &moment.random.to_le_bytes()], 0, 0).0,
+            at: context.now,
+            seed: Seed::of(&[b"api-object", &context.random.to_le_bytes()], 0, 0).0,
             operation,
         }
     }
 
-    pub async fn check(&self, change: Change, moment: &Moment) -> Result<Accepted, ObjectError> {
+    pub async fn check(&self, change: Change, context: &WriteContext) -> Result<Accepted, ObjectError> {
         let (catalog, kind) = (self.catalog.clone(), self.kind.clone());
-        let id = format!("api/{}/{:016x}", kind, moment.random);
+        let id = format!("api/{}/{:016x}", kind, context.random);
         let checked = tokio::task::spawn_blocking(move || {
             let object = &catalog.objects[&kind];
             let call = CallContext { id, settings: object.owner.settings.clone(), dry_run: false };
@@ -113,7 +113,7 @@ impl Typed {
         tenant: TenantId,
         accepted: &Accepted,
         stored: Option<&Object>,
-        moment: &Moment,
+        context: &WriteContext,
     ) -> Result<Object, ObjectError> {
         let shape = &self.of().shape;
         let fields: Value = serde_json::from_str(&accepted.fields).unwrap_or_default();
@@ -127,16 +127,16 @@ impl Typed {
             part: belongs_to(shape, &fields, stored, None),
             version: stored.map_or(1, |stored| stored.version + 1),
             fields,
-            created_at: stored.map_or(moment.now, |stored| stored.created_at),
-            updated_at: moment.now,
-            cause: event_id(tenant, moment),
+            created_at: stored.map_or(context.now, |stored| stored.created_at),
+            updated_at: context.now,
+            cause: event_id(tenant, context),
         })
     }
 }
 
-pub fn event_id(tenant: TenantId, moment: &Moment) -> String {
-    if let Some(once) = moment.once {
+pub fn event_id(tenant: TenantId, context: &WriteContext) -> String {
+    if let Some(once) = context.once {
         return once.to_string();
     }
-    Id::at(moment.now, &[b"object", &tenant.0.to_le_bytes(), &moment.random.to_le_bytes()]).to_string()
+    Id::at(context.now, &[b"object", &tenant.0.to_le_bytes(), &context.random.to_le_bytes()]).to_string()
 }

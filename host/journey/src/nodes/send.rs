@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
+use crate::context::StepContext;
 use crate::error::{Failure, StepError};
-use crate::facts::Facts;
 use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Walk};
 use crate::template::{self, Fields};
@@ -123,7 +123,7 @@ impl Act for Post {
 
 /// The identity that the customer is called by if it is of this kind, else the attribute of the kind's name, else
 /// another identity of the kind.
-fn address(facts: &Facts<'_>, kind: &str) -> Option<String> {
+fn address(facts: &StepContext<'_>, kind: &str) -> Option<String> {
     let customer = facts.customer;
     if customer.identity.kind == kind {
         return Some(customer.identity.value.clone());

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+use crate::context::Moment;
 use crate::document::read;
 use crate::error::Failure;
-use crate::facts::Moment;
 use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Input, Walk};
 use crate::uses::Uses;

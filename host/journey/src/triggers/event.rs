@@ -4,7 +4,7 @@ use openhub_model::condition::{PropertyTest, properties_match, property_faults};
 use openhub_model::{Condition, Fault, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Moment;
+use crate::context::Moment;
 use crate::surroundings::Surroundings;
 use crate::trigger::TriggerType;
 

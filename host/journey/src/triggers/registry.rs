@@ -5,8 +5,8 @@ use openhub_model::{Condition, Fault};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::context::Moment;
 use crate::document::read;
-use crate::facts::Moment;
 use crate::surroundings::Surroundings;
 use crate::trigger::TriggerType;
 use crate::triggers::{event, segment};

@@ -4,7 +4,7 @@ use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::{Condition, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Moment;
+use crate::context::Moment;
 use crate::surroundings::Surroundings;
 use crate::trigger::TriggerType;
 

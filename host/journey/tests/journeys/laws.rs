@@ -1,7 +1,7 @@
 //! On random graphs and inputs: nothing panics, nothing depends on when or how often it is computed, and what passes
 //! the check comes to rest.
 
-use openhub_journey::{Facts, Input, Journey, Next, check, parse};
+use openhub_journey::{Input, Journey, Next, StepContext, check, parse};
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::{Fault, Span};
 use proptest::prelude::*;
@@ -146,7 +146,7 @@ fn story(journey: &Journey, happenings: &[Happening]) -> Vec<(Run, String)> {
         let step = journey.advance(
             &mut run,
             input,
-            &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+            &StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
         );
         match step.next {
             Next::Ignored => assert_eq!(run, before),

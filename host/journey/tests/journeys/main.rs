@@ -7,7 +7,7 @@ mod parse;
 mod triggers;
 mod win_back;
 
-use openhub_journey::{Definition, Facts, Input, Journey, Moment, Next, Step, Surroundings, parse as read};
+use openhub_journey::{Definition, Input, Journey, Moment, Next, Step, StepContext, Surroundings, parse as read};
 use openhub_model::run::Run;
 use openhub_model::{Cause, Customer, Fault, Identity, TenantId, Timestamp};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl Trip {
     }
 
     fn advance(&mut self, input: Input<'_>) -> Step {
-        let facts = Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&self.customer, self.now));
+        let facts = StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&self.customer, self.now));
         self.journey.advance(&mut self.run, input, &facts)
     }
 

@@ -1,6 +1,6 @@
 //! The example of the repository, from the first order to the message.
 
-use openhub_journey::{Facts, Input, Journey, Next, Reentry, check, parse};
+use openhub_journey::{Input, Journey, Next, Reentry, StepContext, check, parse};
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::{Span, Timestamp};
 use serde_json::json;
@@ -24,7 +24,7 @@ fn first_order(journey: &Journey) -> (Run, Timestamp) {
     let step = journey.advance(
         &mut run,
         Input::Enter(&order),
-        &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+        &StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
     );
     assert_eq!((step.entered, step.next), (vec!["quiet".to_owned()], Next::Rest));
     (run, now)
@@ -38,7 +38,7 @@ fn sixty_quiet_days_bring_a_coupon_and_one_message() {
     let due = start + Span::from_micros(60 * DAY);
     assert_eq!((run.awaits.as_deref(), run.due, run.state.as_str()), (Some("Order Completed"), Some(due), "{}"));
 
-    let facts = Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, due));
+    let facts = StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, due));
     let step = journey.advance(&mut run, Input::Timer, &facts);
     let fields = json!({ "percent": 15, "owner": customer.customer.to_string() });
     assert_eq!(step.next, Next::Object { kind: "coupon".to_owned(), fields });
@@ -61,7 +61,7 @@ fn another_order_ends_the_wait() {
     let step = journey.advance(
         &mut run,
         Input::Event(&order),
-        &Facts::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
+        &StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, now)),
     );
     assert_eq!((step.entered, step.messages.len()), (vec!["bought".to_owned()], 0));
     assert_eq!((run.status, run.ended_at), (RunStatus::Done, Some(now)));

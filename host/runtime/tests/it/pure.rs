@@ -1,15 +1,15 @@
 //! The pure lane: fresh instances, budgets, and answers that are held to their declaration.
 
 use openhub_model::Timestamp;
-use openhub_model::columns::{Batch, Column, Values};
+use openhub_model::columns::{Column, RecordBatch, Values};
 use openhub_runtime::{CallFault, Change, Config, Evaluated, FaultKind, Imports, Operation, Plugin, Runtime};
 use std::time::Instant;
 
 use crate::guest::{self, ECHO, call};
 
-fn batch(rows: u32) -> Batch {
+fn batch(rows: u32) -> RecordBatch {
     let values = Values::Integers((0..i64::from(rows)).collect());
-    Batch { rows, columns: vec![Column { values, absent: Vec::new() }], lists: Vec::new() }
+    RecordBatch { rows, columns: vec![Column { values, absent: Vec::new() }], lists: Vec::new() }
 }
 
 fn evaluate(plugin: &Plugin, rows: u32) -> Result<Evaluated, CallFault> {
@@ -166,7 +166,7 @@ async fn a_value_at_fault_costs_its_row_only() {
 #[tokio::test]
 async fn what_the_hub_sends_wrongly_is_no_fault_of_the_plugin() {
     let plugin = guest::rule(ECHO).await.unwrap();
-    let no_columns = Batch { rows: 1, ..Batch::default() };
+    let no_columns = RecordBatch { rows: 1, ..RecordBatch::default() };
     for result in [
         plugin.evaluate(&call(), "other", "{}", &batch(1)),
         plugin.evaluate(&call(), "r", "{}", &no_columns),

@@ -34,7 +34,7 @@ impl ClaimStatus {
 
 /// That an identity belongs to the customer of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct ClaimRow {
     pub part: PartId,
     pub identity: Identity,
     pub authority: Authority,
@@ -57,9 +57,9 @@ pub struct Judged {
     pub status: ClaimStatus,
 }
 
-impl From<&Claim> for Judged {
-    fn from(claim: &Claim) -> Judged {
-        let Claim { part, authority, policy, status, .. } = *claim;
+impl From<&ClaimRow> for Judged {
+    fn from(claim: &ClaimRow) -> Judged {
+        let ClaimRow { part, authority, policy, status, .. } = *claim;
         Judged { part, identity: claim.identity.clone(), authority, policy, status }
     }
 }
@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// The claims that these parts made, by part, position and kind.
-    pub async fn claims_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Claim>, StoreError> {
+    pub async fn claims_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<ClaimRow>, StoreError> {
         if parts.is_empty() {
             return Ok(Vec::new());
         }
@@ -125,7 +125,11 @@ impl Store {
     }
 
     /// The claims that name these identities, whoever made them.
-    pub async fn claims_of_identities(&self, scope: &Scope, identities: &[Identity]) -> Result<Vec<Claim>, StoreError> {
+    pub async fn claims_of_identities(
+        &self,
+        scope: &Scope,
+        identities: &[Identity],
+    ) -> Result<Vec<ClaimRow>, StoreError> {
         let Some(rows) = Rows::of(identities, |row, identity| {
             row.text(&identity.kind).text(&identity.value);
         }) else {
@@ -148,7 +152,7 @@ impl Store {
     }
 }
 
-pub(crate) fn claim_rows(claims: &[Claim]) -> Option<Bulk> {
+pub(crate) fn claim_rows(claims: &[ClaimRow]) -> Option<Bulk> {
     Rows::of(claims, |row, claim| {
         row.id(claim.part).text(&claim.identity.kind).text(&claim.identity.value).int(claim.authority.code());
         row.int(claim.policy).int(claim.position).text(&claim.source).int(claim.status.code());
@@ -174,8 +178,8 @@ pub(crate) async fn put_claims(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -
     .map(drop)
 }
 
-fn claim(row: Row) -> Result<Claim, StoreError> {
-    Ok(Claim {
+fn claim(row: Row) -> Result<ClaimRow, StoreError> {
+    Ok(ClaimRow {
         part: id(&row.part_id)?,
         authority: authority_of(row.authority)?,
         policy: row.policy,

@@ -5,7 +5,7 @@ use openhub_model::customer::{Merge, Merges, fold};
 use openhub_model::identity::{Age, Authority, Kind, Part, Policies, Policy, Refusal};
 use openhub_model::{Cause, Customer, Id, Identity};
 use openhub_store::{
-    CatalogChange, Claim, ClaimStatus, CustomerFilter, Decision, EventFilter, Judged, Match, MatchStatus, NewMatch,
+    CatalogChange, ClaimRow, ClaimStatus, CustomerFilter, Decision, EventFilter, Judged, Match, MatchStatus, NewMatch,
     Scope, TimelineFilter,
 };
 use serde_json::json;
@@ -45,7 +45,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     }
     merge.customers = vec![joined.clone().into()];
     merge.gone_customers = vec![second];
-    let claim = Claim {
+    let claim = ClaimRow {
         part: first,
         identity: identity(2),
         authority: Authority::Server,
@@ -55,7 +55,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
         status: ClaimStatus::Joined,
     };
     let refused =
-        Claim { authority: Authority::Browser, status: ClaimStatus::Refused(Refusal::Limit), ..claim.clone() };
+        ClaimRow { authority: Authority::Browser, status: ClaimStatus::Refused(Refusal::Limit), ..claim.clone() };
     merge.claims = vec![claim.clone(), refused.clone()];
     let lease = store.commit(&scope, &lease, &merge).await?;
     for id in [first, second] {
@@ -81,7 +81,7 @@ pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()>
     let mut unmerge = changes(3);
     unmerge.parts = apart.parts;
     unmerge.customers = states.iter().cloned().map(Into::into).collect();
-    unmerge.claims = vec![Claim { status: ClaimStatus::Undone, ..claim }];
+    unmerge.claims = vec![ClaimRow { status: ClaimStatus::Undone, ..claim }];
     let lease = store.commit(&scope, &lease, &unmerge).await?;
     let mut back = store.customers_by_id(&scope, &[first, second]).await?;
     back.sort_by_key(|customer| customer.identity.value.clone());

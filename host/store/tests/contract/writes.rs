@@ -8,7 +8,7 @@ use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Changes, Claim, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
+    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
     Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
@@ -190,7 +190,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     };
     let timer = Timer { due: at(50), id: run.id, part };
     let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };
-    let claim = Claim {
+    let claim = ClaimRow {
         part,
         identity: identity(5),
         authority: Authority::Server,

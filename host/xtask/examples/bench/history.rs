@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, anyhow};
 use openhub_model::identity::{Age, Authority, Part};
 use openhub_model::{Cause, Customer, EventKind, Identity, NewEvent, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Claim, ClaimStatus};
+use openhub_store::{Changes, ClaimRow, ClaimStatus};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -188,7 +188,7 @@ fn arrive(changes: &mut Changes, id: PartId, number: usize) {
         }
     }
     changes.customers.push(customer.into());
-    changes.claims.push(Claim {
+    changes.claims.push(ClaimRow {
         part: id,
         identity: identity.clone(),
         authority: Authority::Browser,

@@ -5,7 +5,7 @@
 //! moves nobody to another tier cause no event; beside them stand rows of which about every fourth causes one.
 
 use anyhow::{Context, Result, ensure};
-use openhub_model::columns::{Batch, Column, Values};
+use openhub_model::columns::{Column, RecordBatch, Values};
 use openhub_model::manifest::RuleShape;
 use openhub_runtime::{CallContext, Plugin, Runtime};
 use serde_json::json;
@@ -130,7 +130,7 @@ fn orders(rows: usize, causing: Causing) -> Vec<Order> {
 }
 
 /// The orders in the columns that the rule declares.
-fn columns(rule: &RuleShape, orders: &[Order]) -> Result<Batch> {
+fn columns(rule: &RuleShape, orders: &[Order]) -> Result<RecordBatch> {
     let column = |path: &str| -> Result<Values> {
         Ok(match path.rsplit('.').next() {
             Some("total") => Values::Integers(orders.iter().map(|order| order.cents).collect()),
@@ -140,7 +140,7 @@ fn columns(rule: &RuleShape, orders: &[Order]) -> Result<Batch> {
         })
     };
     let columns = rule.reads.iter().map(|read| Ok(Column { values: column(&read.path)?, absent: Vec::new() }));
-    Ok(Batch { rows: orders.len() as u32, columns: columns.collect::<Result<_>>()?, lists: Vec::new() })
+    Ok(RecordBatch { rows: orders.len() as u32, columns: columns.collect::<Result<_>>()?, lists: Vec::new() })
 }
 
 /// The rule's answer: points for all, and who moved to which tier.

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use openhub_model::identity::{Age, Authority, Part};
 use openhub_model::{Cause, Customer, EventKind, Identity, NewEvent, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Claim, ClaimStatus, CustomerFilter};
+use openhub_store::{Changes, ClaimRow, ClaimStatus, CustomerFilter};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -137,9 +137,9 @@ fn part(tenant: TenantId, number: u64, which: usize) -> Part {
     Part { age, customer, identity, source: source(number), seen: which == 0, state: None }
 }
 
-fn claim(tenant: TenantId, number: u64, which: usize) -> Claim {
+fn claim(tenant: TenantId, number: u64, which: usize) -> ClaimRow {
     let identities = identities(number);
-    Claim {
+    ClaimRow {
         part: identities[0].part(tenant),
         identity: identities[which].clone(),
         authority: if which == 0 { Authority::Browser } else { Authority::Server },

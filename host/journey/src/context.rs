@@ -14,7 +14,7 @@ pub struct Moment<'a> {
 
 /// What a step may know beside the run. `now` is the tenant's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct StepContext<'a> {
     pub tenant: TenantId,
     pub customer: &'a Customer,
     /// All that the customer is known by, the oldest first.
@@ -24,8 +24,8 @@ pub struct Facts<'a> {
     pub known: condition::Facts<'a>,
 }
 
-impl<'a> Facts<'a> {
-    pub fn of(tenant: TenantId, identities: &'a [&'a Identity], known: condition::Facts<'a>) -> Facts<'a> {
-        Facts { tenant, customer: known.customer, identities, now: known.now, known }
+impl<'a> StepContext<'a> {
+    pub fn of(tenant: TenantId, identities: &'a [&'a Identity], known: condition::Facts<'a>) -> StepContext<'a> {
+        StepContext { tenant, customer: known.customer, identities, now: known.now, known }
     }
 }

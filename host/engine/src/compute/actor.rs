@@ -10,18 +10,18 @@ use openhub_model::{Customer, Identity, PartId, Timestamp};
 use openhub_store::Entry;
 
 use super::event::Happening;
-use super::membership::Standing;
 use super::past::{Owed, Past};
 use super::place::Place;
 use super::plan::Fire;
 use super::refused::Refused;
+use super::segment_state::SegmentState;
 use super::wake::wake_timer;
 use crate::catalog::Segments;
 
 /// What a customer meets next.
 pub enum Item {
     Event(Box<Happening>),
-    /// The run at this index of the lane has come due, then.
+    /// The run at this index of the actor has come due, then.
     Timer(usize, Timestamp),
     /// Segments may answer otherwise by now.
     Wake(Timestamp),
@@ -73,7 +73,7 @@ pub struct Member {
 
 /// Everything of one customer that the batch touches.
 #[derive(Default)]
-pub struct Lane {
+pub struct Actor {
     /// By age, the oldest first. Empty for a customer that nobody has met yet.
     pub members: Vec<Member>,
     /// The fold of the members that were seen. While only one was, this is its state, and its row holds none.
@@ -87,7 +87,7 @@ pub struct Lane {
     pub arrived: VecDeque<Box<Happening>>,
     /// Caused events go before the customer's next event or timer.
     pub caused: VecDeque<Box<Happening>>,
-    pub standing: Standing,
+    pub segments: SegmentState,
     /// What conditions ask of the properties of events that arrived, by position.
     pub kept: Vec<(i64, String)>,
     /// Values that the item under way would have written.
@@ -114,7 +114,7 @@ pub struct Lane {
     pub owed: Vec<Owed>,
 }
 
-impl Lane {
+impl Actor {
     /// The event or timer that the customer meets next, after one at `after`.
     pub fn take(&mut self, after: Place, fire: &Fire) -> Option<Item> {
         if self.stalled {
@@ -269,7 +269,7 @@ impl Lane {
     }
 
     /// Takes another customer in: parts, runs, entries and what waits. The older part gives its name.
-    pub fn join(&mut self, other: Lane, merges: &Merges, segments: &Segments, now: Timestamp) {
+    pub fn join(&mut self, other: Actor, merges: &Merges, segments: &Segments, now: Timestamp) {
         let mut other = other;
         if self.customer.is_some() && other.customer.is_some() {
             self.part_states();
@@ -277,9 +277,9 @@ impl Lane {
         } else if self.customer.is_none() {
             self.customer = other.customer.take();
         }
-        let age = |lane: &Lane| lane.members.first().map(|oldest| oldest.part.age);
+        let age = |actor: &Actor| actor.members.first().map(|oldest| oldest.part.age);
         if age(&other).is_some_and(|theirs| age(self).is_none_or(|mine| theirs < mine)) {
-            std::mem::swap(&mut self.standing, &mut other.standing);
+            std::mem::swap(&mut self.segments, &mut other.segments);
         }
         self.members.append(&mut other.members);
         self.stored.append(&mut other.stored);
@@ -294,7 +294,7 @@ impl Lane {
         self.done.sort_by_key(|past| past.root);
         self.owed.append(&mut other.owed);
         self.linked |= other.linked;
-        self.standing.join(other.standing, segments, now);
+        self.segments.join(other.segments, segments, now);
         self.changed = true;
         if self.members.iter().any(|member| member.part.state.is_some()) {
             self.refold(merges);

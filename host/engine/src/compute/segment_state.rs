@@ -22,7 +22,7 @@ struct Stored {
 
 /// What segments know of one customer in a batch.
 #[derive(Default)]
-pub struct Standing {
+pub struct SegmentState {
     pub facts: CustomerFacts,
     /// Segments to ask again: with repetitions, in no order.
     pub stale: Vec<Place>,
@@ -33,7 +33,7 @@ pub struct Standing {
     pub told: u32,
 }
 
-impl Standing {
+impl SegmentState {
     pub fn stored(&mut self, customer: &Customer) {
         self.stored.push(Stored { customer: customer.part, wake_at: customer.wake_at, segments: None });
     }
@@ -49,7 +49,7 @@ impl Standing {
 
     /// The facts of two customers who are one from now on, under the name of this one: a member of a segment is who one
     /// of them was, and what only the other was in is entered now.
-    pub fn join(&mut self, mut other: Standing, segments: &Segments, now: Timestamp) {
+    pub fn join(&mut self, mut other: SegmentState, segments: &Segments, now: Timestamp) {
         self.keep();
         other.keep();
         for segment in other.facts.segments.difference(&self.facts.segments) {

@@ -13,15 +13,15 @@ use crate::error::EngineError;
 type Cell = Arc<OnceCell<Arc<Plugin>>>;
 
 /// Loads a component once a process and grant. A digest never changes its meaning, so nothing here expires.
-pub struct Prepared {
+pub struct Plugins {
     store: Store,
     runtime: Runtime,
     plugins: Mutex<HashMap<(String, Imports), Cell>>,
 }
 
-impl Prepared {
-    pub fn new(store: Store, runtime: Runtime) -> Prepared {
-        Prepared { store, runtime, plugins: Mutex::default() }
+impl Plugins {
+    pub fn new(store: Store, runtime: Runtime) -> Plugins {
+        Plugins { store, runtime, plugins: Mutex::default() }
     }
 
     /// The plugin of a stored component. Two callers do not compile the same one, and nobody waits for another's.
