@@ -5,7 +5,9 @@ use openhub_model::{Cause, EventKind};
 use openhub_store::{Decision, MatchStatus};
 
 use super::batch::Batch;
-use super::effects::{Effect, Word};
+use super::effects::source::{Source, Word};
+use super::effects::state::Change;
+use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::propose::propose;
 use super::resolve::{claim, sight};
@@ -31,13 +33,12 @@ pub fn absorb(batch: &mut Batch<'_>, actor: usize, event: &mut Happening) {
             propose(batch, actor, event, &event.properties);
         }
     }
-    let catalog = batch.catalog;
-    let actor = &mut batch.actors[actor];
-    if actor.customer.is_none() {
+    let (catalog, met) = (batch.catalog, &mut batch.actors[actor]);
+    if met.customer.is_none() {
         return;
     }
     if body.review {
-        return actor.segments.touch(catalog.segments.all());
+        return met.segments.touch(catalog.segments.all());
     }
     if !event.arrived() {
         // It says nothing of the customer, and nobody was seen.
@@ -45,17 +46,19 @@ pub fn absorb(batch: &mut Batch<'_>, actor: usize, event: &mut Happening) {
     }
     let (kind, at) = (event.kind, event.at);
     if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
-        return actor.write(part, &catalog.merges, |state, _| state.saw(at));
+        return met.write(part, &catalog.merges, |state, _| state.saw(at));
     }
     let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
     let word = Word {
         page: event.authority == Authority::Browser && kind != EventKind::Update,
         timeless: event.historical && !body.timed,
     };
-    let group = body.group(kind).map(|group| Effect::Attribute(GROUP.into(), group.into()));
+    let source = Source { part: Some(part), cause, word, seen: Some(at) };
+    let group = body.group(kind).map(|group| Change::Attribute(GROUP.into(), group.into()));
     // The traits of a group are the group's.
     let said = if kind == EventKind::Group { Body::default() } else { std::mem::take(body) };
-    actor.apply(part, Some(at), group.into_iter().chain(effects(said)), &cause, word, catalog);
+    let changes = group.into_iter().chain(changes(said)).collect();
+    apply(batch, actor, Effect::Changes(source, changes));
 }
 
 /// What a human or a policy said of a proposed match.
@@ -68,10 +71,10 @@ fn decide(batch: &mut Batch<'_>, event: &Happening, body: &Body) {
 }
 
 /// What an event says of its customer.
-fn effects(mut said: Body) -> impl Iterator<Item = Effect<'static>> {
+fn changes(mut said: Body) -> impl Iterator<Item = Change<'static>> {
     let (tags, consents) = (std::mem::take(&mut said.tags), std::mem::take(&mut said.consents));
-    let tags = tags.into_iter().map(|(tag, present)| Effect::Tag(tag.into(), present));
-    let consents = consents.into_iter().map(|(key, consent)| Effect::Consent(key.into(), consent));
-    let attributes = said.attributes().into_iter().map(|(name, value)| Effect::Attribute(name.into(), value));
+    let tags = tags.into_iter().map(|(tag, present)| Change::Tag(tag.into(), present));
+    let consents = consents.into_iter().map(|(key, consent)| Change::Consent(key.into(), consent));
+    let attributes = said.attributes().into_iter().map(|(name, value)| Change::Attribute(name.into(), value));
     tags.chain(consents).chain(attributes)
 }

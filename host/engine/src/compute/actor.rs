@@ -9,11 +9,11 @@ use openhub_model::run::{Run, RunStatus, Timer};
 use openhub_model::{Customer, Identity, PartId, Timestamp};
 use openhub_store::Entry;
 
+use super::effects::refused::Refused;
 use super::event::Happening;
 use super::past::{Owed, Past};
 use super::place::Place;
 use super::plan::Fire;
-use super::refused::Refused;
 use super::segment_state::SegmentState;
 use super::wake::wake_timer;
 use crate::catalog::Segments;

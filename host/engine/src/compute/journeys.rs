@@ -9,8 +9,11 @@ use openhub_store::{FaultKind, NewFault};
 
 use super::actor::Tracked;
 use super::batch::Batch;
-use super::effects::{Effect, Word};
+use super::effects::source::Source;
+use super::effects::state::Change;
+use super::effects::{Effect, apply};
 use super::event::Happening;
+use super::occasion::Occasion;
 use super::request::{Answer, Asker, Operation, Request};
 
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
@@ -29,12 +32,12 @@ pub fn meet_event(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
             true => Input::Remember(&moment),
             false => Input::Event(&moment),
         };
-        drive(batch, actor, run, input, event.now, &event.message_id, event.depth);
+        drive(batch, actor, run, input, Occasion::of(event));
     }
     let catalog = batch.catalog;
     for journey in catalog.starts.get(&event.name).into_iter().flatten() {
         if let Some(run) = start(batch, actor, journey, &moment, event) {
-            drive(batch, actor, run, Input::Enter(&moment), event.now, &event.message_id, event.depth);
+            drive(batch, actor, run, Input::Enter(&moment), Occasion::of(event));
         }
     }
 }
@@ -49,20 +52,17 @@ pub fn meet_timer(batch: &mut Batch<'_>, actor: usize, run: usize, due: Timestam
     }
     let cause = tracked.run.id.to_string();
     // Time has passed: what it causes is no chain.
-    drive(batch, actor, run, Input::Timer, due, &cause, 0);
+    drive(batch, actor, run, Input::Timer, Occasion::timer(due, &cause));
 }
 
 pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
     let Asker::Run(run) = answer.asker else { return };
-    let cause = answer.cause;
-    match &answer.result {
-        Ok((key, fields)) => {
-            drive(batch, answer.actor, run, Input::ObjectAccepted { key, fields }, answer.now, &cause, answer.depth);
-        }
-        Err(faults) => {
-            drive(batch, answer.actor, run, Input::ObjectRefused(faults), answer.now, &cause, answer.depth);
-        }
-    }
+    let input = match &answer.result {
+        Ok((key, fields)) => Input::ObjectAccepted { key, fields },
+        Err(faults) => Input::ObjectRefused(faults),
+    };
+    let (now, cause, depth) = (answer.now, answer.cause.as_str(), answer.depth);
+    drive(batch, answer.actor, run, input, Occasion { now, cause, depth, historical: false });
 }
 
 fn start(
@@ -100,15 +100,7 @@ fn start(
 }
 
 /// Advances a run until it rests, ends, or needs a plugin's answer about an object.
-pub fn drive(
-    batch: &mut Batch<'_>,
-    actor: usize,
-    run: usize,
-    input: Input<'_>,
-    now: Timestamp,
-    cause: &str,
-    depth: u8,
-) {
+pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, occasion: Occasion<'_>) {
     let catalog = batch.catalog;
     let tracked = &batch.actors[actor].runs[run];
     let Some(journey) = catalog.journeys.get(&(tracked.run.journey.clone(), tracked.run.version)) else { return };
@@ -120,7 +112,7 @@ pub fn drive(
             let asked = actor.asked(catalog);
             let Some(customer) = &actor.customer else { return };
             let identities: Vec<&Identity> = actor.members.iter().map(|member| &member.part.identity).collect();
-            let known = asked.facts(&actor.segments.facts, customer, now);
+            let known = asked.facts(&actor.segments.facts, customer, occasion.now);
             let facts = StepContext::of(batch.tenant, &identities, known);
             let tracked = &mut actor.runs[run];
             let step = journey.advance(&mut tracked.run, input, &facts);
@@ -134,39 +126,39 @@ pub fn drive(
             run_failed(batch, actor, run, journey, &fault);
         }
         batch.traces.entered(journey, step.entered);
-        batch.spent.bytes += step.messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
-        batch.traces.messages.extend(step.messages);
+        for message in step.messages {
+            apply(batch, actor, Effect::Message(message));
+        }
+        let moved = &batch.actors[actor].runs[run].run;
         match step.next {
             Next::Update { attributes, tags } => {
-                let part = batch.actors[actor].runs[run].run.part;
                 let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
-                let cause = Cause { at: now, event: cause.into(), plugin: None, rule };
-                let attributes = attributes.into_iter().map(|(name, value)| Effect::Attribute(name.into(), value));
-                let tags = tags.into_iter().map(|(tag, present)| Effect::Tag(tag.into(), present.into()));
-                let effects = attributes.chain(tags);
-                batch.actors[actor].apply(part, None, effects, &cause, Word::default(), catalog);
+                let cause = Cause { at: occasion.now, event: occasion.cause.into(), plugin: None, rule };
+                let source = Source::of(Some(moved.part), cause);
+                let attributes = attributes.into_iter().map(|(name, value)| Change::Attribute(name.into(), value));
+                let tags = tags.into_iter().map(|(tag, present)| Change::Tag(tag.into(), present.into()));
+                apply(batch, actor, Effect::Changes(source, attributes.chain(tags).collect()));
                 input = Input::Continue;
             }
             Next::Object { kind, fields } => {
-                let asks = &batch.actors[actor].runs[run].run;
-                batch.requests.push(Request {
+                let request = Request {
                     actor,
-                    part: Some(asks.part),
+                    part: Some(moved.part),
                     asker: Asker::Run(run),
-                    key: (asks.id, asks.step as u32),
+                    key: (moved.id, moved.step as u32),
                     kind,
                     operation: Operation::Create { key: None, fields },
-                    now,
-                    depth,
-                    cause: cause.to_owned(),
-                });
-                return;
+                    now: occasion.now,
+                    depth: occasion.depth,
+                    cause: occasion.cause.to_owned(),
+                };
+                return apply(batch, actor, Effect::Object(request));
             }
             Next::Rest | Next::Ignored => break,
         }
     }
     batch.actors[actor].segments.touch(catalog.segments.on_journey(journey.name()));
-    batch.actors[actor].ended(run, journey, now);
+    batch.actors[actor].ended(run, journey, occasion.now);
 }
 
 /// A run that fails is in the list, with its node and why; a log line says as much as says nothing of the customer.

@@ -14,6 +14,7 @@ use super::actor::{Actor, Item, Turn};
 use super::batch::Batch;
 use super::event::Happening;
 use super::journeys::drive;
+use super::occasion::Occasion;
 use super::past::{Owed, Past};
 
 /// A join moves runs by so many events at most, all in all: it is one item, and others wait for it.
@@ -93,7 +94,7 @@ pub fn make_up(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
             true => Input::Remember(&moment),
             false => Input::Event(&moment),
         };
-        drive(batch, actor, run, input, event.now, message_id, event.depth);
+        drive(batch, actor, run, input, Occasion { cause: message_id, ..Occasion::of(event) });
     }
 }
 

@@ -13,7 +13,9 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
-use super::caused::cause_event;
+use super::effects::events::CausedEvent;
+use super::effects::{Effect, apply};
+use super::event::Happening;
 use super::request::{Answer, Answered, Asker, Operation, Request};
 use super::segments::learn_of_another;
 use super::stop::Stop;
@@ -263,7 +265,7 @@ fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Reque
     if events.is_empty() {
         return;
     }
-    let cause = super::event::Happening {
+    let behind = Happening {
         message_id: request.cause.as_str().into(),
         part: request.part,
         authority: Authority::Browser,
@@ -284,7 +286,8 @@ fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Reque
     for (ordinal, (name, properties)) in events.into_iter().enumerate() {
         let properties = serde_json::from_str(&properties).unwrap_or_default();
         let by = By::check(&shape.name, request.key);
-        cause_event(batch, request.actor, &cause, by, ordinal as u32, name, properties, None);
+        let caused = CausedEvent { cause: &behind, by, ordinal: ordinal as u32, name, properties, to: None };
+        apply(batch, request.actor, Effect::Event(caused));
     }
 }
 

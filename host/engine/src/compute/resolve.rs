@@ -11,8 +11,9 @@ use serde_json::json;
 use super::actor::Actor;
 use super::batch::Batch;
 use super::by::By;
-use super::caused::cause_event;
 use super::claims::REFUSED;
+use super::effects::events::CausedEvent;
+use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::meanwhile::meanwhile_of;
 use super::runs::keep_one_run;
@@ -117,16 +118,15 @@ fn judge(batch: &mut Batch<'_>, actor: usize, event: &Happening, subject: &Ident
                     "kind": claim.identity.kind, "value": claim.identity.value, "reason": refusal.name(),
                     "customer": owner.map(|owner| owner.to_string()),
                 });
-                cause_event(
-                    batch,
-                    actor,
-                    event,
-                    By::of("openhub", "identity"),
+                let caused = CausedEvent {
+                    cause: event,
+                    by: By::of("openhub", "identity"),
                     ordinal,
-                    REFUSED.into(),
+                    name: REFUSED.into(),
                     properties,
-                    None,
-                );
+                    to: None,
+                };
+                apply(batch, actor, Effect::Event(caused));
             }
             batch.claims.make(ClaimRow { status: ClaimStatus::Refused(refusal), ..claim });
         }

@@ -11,8 +11,11 @@ use super::actor::{Item, Turn};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
-use super::caused::cause_event;
-use super::effects::Effect;
+use super::effects::events::CausedEvent;
+use super::effects::source::Source;
+use super::effects::state::Change;
+use super::effects::{Effect, apply};
+use super::event::Happening;
 use super::project::{Lack, Row, project};
 use super::request::{Asker, Operation, Request};
 use super::stop::Stop;
@@ -84,7 +87,7 @@ fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) 
                 batch.tally.rows += range.len() as u64;
                 batch.tally.fuel += evaluated.receipt.fuel;
                 batch.spent.fuel += evaluated.receipt.fuel;
-                apply(batch, rule, &sent[range], evaluated.outcome);
+                apply_outcome(batch, rule, &sent[range], evaluated.outcome);
             }
             Err(fault) => go_without(batch, rule, sent[range.start], &fault),
         }
@@ -106,31 +109,22 @@ fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, fault: &CallFault
     });
 }
 
-fn apply(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
+/// Applies what came of the rows: what the rule writes, then what it causes, then what it asks of objects.
+fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
     let mut failed = vec![false; sent.len()];
     for fault in &outcome.faults {
         failed[fault.row as usize] = true;
-        batch.tally.row_faults += 1;
-        tracing::warn!(
-            tenant.id = batch.tenant.0,
-            plugin.name = rule.owner.installation.name,
-            rule = &*rule.name,
-            code = fault.reason.code,
-            "A rule refused a row."
-        );
-        // A plugin's own words may name a customer: the code says enough.
-        let text = "The rule refused the row.".to_owned();
-        batch.faults.push(NewFault::counted(FaultKind::RowSkipped, names(rule), &fault.reason.code, "", text));
+        refused(batch, rule, &fault.reason.code);
     }
     for write in outcome.writes {
         let target = &rule.writes[write.target as usize];
         for (row, value) in write.rows.iter().zip(to_json(&target.of, &write.values)) {
             if !failed[*row as usize] {
-                write_value(batch, rule, sent[*row as usize], &target.path, value);
+                put(batch, rule, sent[*row as usize], &target.path, value);
             }
         }
         for row in write.unset.iter().filter(|row| !failed[**row as usize]) {
-            write_value(batch, rule, sent[*row as usize], &target.path, Value::Null);
+            put(batch, rule, sent[*row as usize], &target.path, Value::Null);
         }
     }
     let mut ordinals = vec![0u32; sent.len()];
@@ -139,27 +133,33 @@ fn apply(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
         ordinals[row as usize]
     };
     for caused in outcome.events {
-        let number = ordinal(caused.row);
+        let ordinal = ordinal(caused.row);
         if failed[caused.row as usize] {
             continue;
         }
-        let (actor, Item::Event(cause)) = sent[caused.row as usize] else { continue };
-        let by = By::of(&rule.owner.installation.name, &rule.name);
-        let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
-        cause_event(batch, *actor, cause, by, number, caused.name, properties, caused.to);
+        let (actor, Item::Event(event)) = sent[caused.row as usize] else { continue };
+        let caused = CausedEvent {
+            cause: event,
+            by: By::of(&rule.owner.installation.name, &rule.name),
+            ordinal,
+            name: caused.name,
+            properties: serde_json::from_str(&caused.properties).unwrap_or_default(),
+            to: caused.to,
+        };
+        apply(batch, *actor, Effect::Event(caused));
     }
     for object in outcome.objects {
         let number = ordinal(object.row);
         if failed[object.row as usize] {
             continue;
         }
-        let (actor, Item::Event(cause)) = sent[object.row as usize] else { continue };
+        let (actor, Item::Event(event)) = sent[object.row as usize] else { continue };
         let fields = serde_json::from_str(&object.fields).unwrap_or_default();
         let plugin = rule.owner.installation.name.as_bytes();
-        let asks = Id::named(&[b"rule-object", cause.message_id.as_bytes(), plugin, rule.name.as_bytes()]);
-        batch.requests.push(Request {
+        let asks = Id::named(&[b"rule-object", event.message_id.as_bytes(), plugin, rule.name.as_bytes()]);
+        let request = Request {
             actor: *actor,
-            part: cause.part,
+            part: event.part,
             asker: Asker::Rule,
             key: (asks, number),
             kind: object.kind,
@@ -168,16 +168,41 @@ fn apply(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
                 Action::Merge => Operation::Merge { key: object.key, fields },
                 Action::Delete => Operation::Delete { key: object.key },
             },
-            now: cause.now,
-            depth: cause.depth,
-            cause: cause.message_id.to_string(),
-        });
+            now: event.now,
+            depth: event.depth,
+            cause: event.message_id.to_string(),
+        };
+        apply(batch, *actor, Effect::Object(request));
     }
 }
 
-fn write_value(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
+/// A row that the rule refused is counted by its code.
+fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str) {
+    batch.tally.row_faults += 1;
+    tracing::warn!(
+        tenant.id = batch.tenant.0,
+        plugin.name = rule.owner.installation.name,
+        rule = &*rule.name,
+        code,
+        "A rule refused a row."
+    );
+    // A plugin's own words may name a customer: the code says enough.
+    let text = "The rule refused the row.".to_owned();
+    batch.faults.push(NewFault::counted(FaultKind::RowSkipped, names(rule), code, "", text));
+}
+
+fn put(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
     let (actor, Item::Event(event)) = turn else { return };
-    let Some(part) = event.part else { return };
+    let change = match path {
+        WritePath::Attribute(name) => Change::Attribute(name.into(), value),
+        WritePath::Counter(name) => Change::Counter(name.into(), value.as_i64().unwrap_or(0)),
+        WritePath::Tag(name) => Change::Tag(name.into(), value),
+        WritePath::Decision => return,
+    };
+    apply(batch, *actor, Effect::Change(source(rule, event), change));
+}
+
+fn source(rule: &Rule, event: &Happening) -> Source {
     // What a rule derives from state is as new as the clock: rules run once, in arrival order. What it takes from
     // the event alone is a fact of the event's time, and never replaces a newer one.
     let cause = Cause {
@@ -186,13 +211,7 @@ fn write_value(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath
         plugin: Some(rule.digest.clone()),
         rule: Some(rule.name.clone()),
     };
-    let effect = match path {
-        WritePath::Attribute(name) => Effect::Attribute(name.into(), value),
-        WritePath::Counter(name) => Effect::Counter(name.into(), value.as_i64().unwrap_or(0)),
-        WritePath::Tag(name) => Effect::Tag(name.into(), value),
-        WritePath::Decision => return,
-    };
-    batch.actors[*actor].apply_one(part, effect, cause, batch.catalog);
+    Source::of(event.part, cause)
 }
 
 /// A rule by its plugin's name and its own.

@@ -15,7 +15,8 @@ use serde_json::json;
 use super::actor::Actor;
 use super::batch::Batch;
 use super::by::By;
-use super::caused::cause_event;
+use super::effects::events::CausedEvent;
+use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::occasion::Occasion;
 use super::request::Answer;
@@ -109,7 +110,9 @@ fn tell(batch: &mut Batch<'_>, actor: usize, place: Place, crossing: &str, occas
     let ordinal = own.told;
     let properties = json!({"segment": watched.name, "version": watched.version});
     let by = By::of("segment", &watched.name);
-    cause_event(batch, actor, &occasion.happening(), by, ordinal, crossing.to_owned(), properties, None);
+    let caused =
+        CausedEvent { cause: &occasion.happening(), by, ordinal, name: crossing.to_owned(), properties, to: None };
+    apply(batch, actor, Effect::Event(caused));
 }
 
 /// An object of another customer of the batch was changed: what is asked about them from now on sees it, as if it

@@ -9,10 +9,10 @@ use super::meanwhile::{make_up, note_done};
 use super::objects::check_objects;
 use super::occasion::Occasion;
 use super::place::Place;
+use super::refusals::tell_refused;
 use super::rules::run_rules;
 use super::segments::{assess, learn_object};
 use super::stop::Stop;
-use super::typed::tell_refused;
 use super::wake::wake_timer;
 
 /// Handles all items, or as many as the budget allows. What fails or is spent in a run that lacks something says

@@ -1,34 +1,37 @@
-//! Events that events cause.
+//! Events that are caused.
 
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Identity, NewEvent, Origin};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
-use super::batch::Batch;
-use super::by::By;
-use super::event::{Happening, MAX_CAUSED, MAX_DEPTH};
-use super::propose::propose;
 use crate::body::{self, PROPOSED};
+use crate::compute::batch::Batch;
+use crate::compute::by::By;
+use crate::compute::event::{Happening, MAX_CAUSED, MAX_DEPTH};
+use crate::compute::propose::propose;
 
 fn file_uncaused(batch: &mut Batch<'_>, by: By<'_>, code: &str, event: &str, text: String) {
     let subject = format!("{}/{}", by.plugin, by.rule);
     batch.faults.push(NewFault::counted(FaultKind::RowSkipped, subject, code, event, text));
 }
 
-/// An event that a rule or an object's check causes: handled before the customer's next event or timer. One
-/// that names another customer goes through the log, so that its place there does not depend on the batch.
-#[expect(clippy::too_many_arguments, reason = "an event, its cause, and who caused it: each is a plain value")]
-pub fn cause_event(
-    batch: &mut Batch<'_>,
-    actor: usize,
-    cause: &Happening,
-    by: By<'_>,
-    ordinal: u32,
-    name: String,
-    properties: Value,
-    to: Option<Identity>,
-) {
+/// An event that is caused.
+pub struct CausedEvent<'a> {
+    pub cause: &'a Happening,
+    pub by: By<'a>,
+    /// Which of those that `by` causes on account of it.
+    pub ordinal: u32,
+    pub name: String,
+    pub properties: Value,
+    /// Of another customer.
+    pub to: Option<Identity>,
+}
+
+/// It is handled before the customer's next event or timer. One that names another customer goes through the log, so that its
+/// place there does not depend on the batch.
+pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
+    let CausedEvent { cause, by, ordinal, name, properties, to } = event;
     if cause.depth >= MAX_DEPTH {
         batch.tally.too_deep += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event at depth 8 would cause another.");
