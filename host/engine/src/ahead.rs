@@ -8,11 +8,10 @@
 use hashbrown::{HashMap, HashSet};
 use openhub_model::condition::{Needs, ObjectFact};
 use openhub_model::identity::{Authority, Part};
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::Timer;
 use openhub_model::{Id, Identity, PartId, Timestamp};
 use openhub_store::{Changes, CustomerFacts, Judged, ObjectChange};
-
-use crate::compute::wake_timer;
 
 /// What of a batch is laid over reads while it commits. All else of it is written out for the commit and let go.
 #[derive(Default)]
@@ -32,7 +31,7 @@ impl Ahead {
     pub fn of(changes: &Changes, needs: &Needs) -> Ahead {
         let timer = |run: &Run| {
             let due = run.due.filter(|_| run.status == RunStatus::Waiting)?;
-            Some(Timer { due, id: run.id, part: run.part })
+            Some(Timer::run(run.id, run.part, due))
         };
         let gone = changes.gone_customers.iter().map(|customer| (*customer, None));
         let asked = changes.objects.iter().filter(|change| needs.objects.contains(change.kind()));
@@ -48,10 +47,10 @@ impl Ahead {
 
     /// The timers due before `until`, and not behind `upto` if the read ended there.
     pub fn timers(&self, read: &mut Vec<Timer>, until: Timestamp, upto: Option<Timer>) {
-        let wakes: HashSet<Id> = self.wakes.iter().map(|(customer, _)| wake_timer(*customer, until).id).collect();
+        let wakes: HashSet<Id> = self.wakes.iter().map(|(customer, _)| Timer::wake(*customer, until).id).collect();
         read.retain(|timer| !self.runs.contains_key(&timer.id) && !wakes.contains(&timer.id));
         let runs = self.runs.values().copied().flatten();
-        let wakes = self.wakes.iter().filter_map(|(customer, due)| Some(wake_timer(*customer, (*due)?)));
+        let wakes = self.wakes.iter().filter_map(|(customer, due)| Some(Timer::wake(*customer, (*due)?)));
         let armed = runs.chain(wakes);
         read.extend(armed.filter(|timer| timer.due < until && upto.is_none_or(|upto| *timer <= upto)));
         read.sort_unstable();
@@ -122,7 +121,7 @@ mod tests {
 
     fn timer(id: u8, due: i64) -> Timer {
         let id = Id::named(&[&[id]]);
-        Timer { due: Timestamp::from_micros(due), id, part: id }
+        Timer::run(id, id, Timestamp::from_micros(due))
     }
 
     /// Whether the commit is seen by the read or not, the timers are the same.

@@ -1,6 +1,6 @@
 //! Which item of a batch fails: what fails is made smaller until one stands alone.
 
-use openhub_model::run::Timer;
+use openhub_model::timer::Timer;
 use openhub_model::{Event, PartId, Timestamp};
 
 use crate::compute::Plan;

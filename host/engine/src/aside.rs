@@ -5,12 +5,13 @@
 //! A database that is away is none of it: then the same attempt is made again, and nothing is set aside.
 
 use openhub_model::Event;
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::{Timer, TimerKind};
 use openhub_model::{Span, Timestamp};
 use openhub_store::{Changes, FaultKind, NewFault, NodeCount, SetAside, StoreError, Wake};
 
 use crate::alone::{Alone, halved};
-use crate::compute::{ComputeFault, wake_timer};
+use crate::compute::ComputeFault;
 use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::load::{Moves, Picked};
@@ -126,10 +127,10 @@ impl Lane {
                 changes.checkpoint = event.position;
                 changes.faults.push(control_fault(&event, reason.code, &reason.text));
             }
-            Alone::Timer { timer, until } if timer == wake_timer(timer.part, timer.due) => {
+            Alone::Timer { timer, until } if timer.kind == TimerKind::Wake => {
                 let due = until + AGAIN;
                 changes.disarmed.push(timer);
-                changes.armed.push(wake_timer(timer.part, due));
+                changes.armed.push(Timer::wake(timer.part, due));
                 changes.wakes.push(Wake { customer: timer.part, due: Some(due) });
                 let of = timer.part.to_string();
                 let fault = NewFault::one(FaultKind::Run, &of, "segments", reason.code, reason.text.as_str());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use hashbrown::HashSet;
-use openhub_model::run::Timer;
+use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Event, Id, Timestamp};
 use openhub_store::{Lease, Prepared, StoreError};
 use tokio::task::JoinHandle;

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
+use openhub_model::timer::Timer;
 use openhub_model::{Event, Id};
 use openhub_store::{EraseStep, Erasing, Scrubbed};
 use serde_json::Value;
 
-use crate::compute::wake_timer;
 use crate::error::EngineError;
 use crate::lane::Lane;
 
@@ -33,7 +33,7 @@ impl Lane {
         let mut ids: Vec<_> = parts.iter().map(|part| part.customer).collect();
         ids.dedup();
         let customers = store.customers_by_id(&self.scope, &ids).await?;
-        let wakes = customers.iter().filter_map(|customer| Some(wake_timer(customer.part, customer.wake_at?)));
+        let wakes = customers.iter().filter_map(|customer| Some(Timer::wake(customer.part, customer.wake_at?)));
         let erasing = Erasing {
             id: erasure.asked.id,
             position: event.position,

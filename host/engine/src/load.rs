@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::{HashMap, HashSet};
 use openhub_model::condition::Needs;
 use openhub_model::identity::{Marker, Part};
-use openhub_model::run::{Run, Timer};
+use openhub_model::run::Run;
+use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
 use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError, Unique};
 

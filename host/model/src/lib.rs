@@ -22,6 +22,7 @@ pub mod principal;
 pub mod run;
 pub mod tenant;
 pub mod time;
+pub mod timer;
 
 pub use condition::Condition;
 pub use customer::{Attribute, Cause, Customer, Values};

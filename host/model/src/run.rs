@@ -53,12 +53,3 @@ pub struct Run {
     /// Why it failed, if it did.
     pub fault: Option<String>,
 }
-
-/// A moment at which a run moves by time alone. Fires by `(due, id)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timer {
-    pub due: Timestamp,
-    /// The run's id.
-    pub id: Id,
-    pub part: PartId,
-}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use openhub_model::attribute::Declaration;
 use openhub_model::identity::{Part, Policy};
 use openhub_model::message::NewMessage;
-use openhub_model::run::{Run, Timer};
+use openhub_model::run::Run;
+use openhub_model::timer::Timer;
 use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 

@@ -6,6 +6,7 @@ mod database;
 
 use std::path::Path;
 
+use openhub_model::timer::Timer;
 use openhub_model::{Condition, Identity, PartId, TenantId, Timestamp};
 use openhub_store::{AsOf, Changes, FaultFilter, Scope, Store};
 use openhub_test_postgres::Server;
@@ -59,6 +60,10 @@ fn rows() -> Vec<String> {
             "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, state, started_at) \
              VALUES ({id}, '{part}', '{part}', 'j', 1, 'wait', 1, 0, '{{}}', 1)"
         ));
+        let wake = Timer::wake(part, Timestamp::from_micros(8)).id;
+        rows.push(format!(
+            "INSERT INTO timers (tenant_id, due, id, part_id) VALUES ({id}, 7, '{part}', '{part}'), ({id}, 8, '{wake}', '{part}')"
+        ));
     }
     rows.push(
         "INSERT INTO set_aside (tenant_id, position, message_id, fault, at) VALUES (1, 2, 'm2', 'a fault', 9)"
@@ -95,6 +100,9 @@ async fn check(database: &Database) -> anyhow::Result<()> {
         assert_eq!(parts.iter().map(|part| part.identity.value.as_str()).collect::<Vec<_>>(), ["someone"]);
         let object = store.object(&scope, "coupon", "c").await?.expect("it was there");
         assert_eq!(object.fields["code"], tenant.0.to_string());
+        let (run, wake) =
+            (Timer::run(part, part, Timestamp::from_micros(7)), Timer::wake(part, Timestamp::from_micros(8)));
+        assert_eq!(store.due_timers(&scope, Timestamp::from_micros(99), 9).await?, [run, wake]);
         let counts = store.node_counts(&scope, "j").await?;
         assert_eq!(counts.iter().map(|count| (count.node.as_str(), count.waiting)).collect::<Vec<_>>(), [("wait", 1)]);
     }

@@ -4,7 +4,8 @@ use crate::hub::{Hub, Tenant, encode};
 use openhub_api::Limits;
 use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::Timer;
 use openhub_model::{EventKind, Id, Identity, NewEvent, Object, PartId, Span, Timestamp};
 use openhub_store::{
     Changes, Entry, EventFilter, FaultKind, NewFault, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside,
@@ -129,7 +130,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
     };
     let changes = Changes {
         runs: vec![run("run", RunStatus::Waiting, Some(due)), run("ended", RunStatus::Done, None)],
-        armed: vec![Timer { due, id: id("run"), part }],
+        armed: vec![Timer::run(id("run"), part, due)],
         entries: vec![Entry { journey: "win-back".into(), part, runs: 2, active: 1, last_entered_at: hub.now() }],
         messages: vec![message],
         objects: vec![ObjectChange::Create(object, vec![("code".to_owned(), of("unique"))])],

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use openhub_model::customer::{Merges, fold};
 use openhub_model::identity::{Age, Part};
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::Timer;
 use openhub_model::{Customer, Identity, PartId, Timestamp};
 use openhub_store::Entry;
 
@@ -15,7 +16,6 @@ use super::past::{Owed, Past};
 use super::place::Place;
 use super::plan::Fire;
 use super::segment_state::SegmentState;
-use super::wake::wake_timer;
 use crate::catalog::Segments;
 
 /// What a customer meets next.
@@ -61,7 +61,7 @@ impl Tracked {
     }
 
     pub fn timer(&self, due: Timestamp) -> Timer {
-        Timer { due, id: self.run.id, part: self.run.part }
+        Timer::run(self.run.id, self.run.part, due)
     }
 }
 
@@ -184,7 +184,7 @@ impl Actor {
             let due = tracked.due()?;
             Some((tracked.timer(due), Item::Timer(index, due)))
         });
-        let wake = self.wake().map(|(customer, due)| (wake_timer(customer, due), Item::Wake(due)));
+        let wake = self.wake().map(|(customer, due)| (Timer::wake(customer, due), Item::Wake(due)));
         runs.chain(wake).min_by_key(|(timer, _)| *timer)
     }
 

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 use openhub_model::identity::Marker;
+use openhub_model::timer::Timer;
 use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
 
@@ -20,7 +21,6 @@ use super::retry::Retries;
 use super::slots::{Objects, Touched};
 use super::stop::{Lacks, Stop};
 use super::traces::Traces;
-use super::wake::wake_timer;
 use crate::catalog::Catalog;
 use crate::held::Known;
 
@@ -243,7 +243,7 @@ fn collect(mut actor: Actor, catalog: &Catalog, changes: &mut Changes) -> Option
     let wake = actor.wake();
     changes.kept.append(&mut actor.kept);
     changes.wakes.extend(actor.segments.waken(actor.customer.as_deref()));
-    let timer = |(customer, due)| wake_timer(customer, due);
+    let timer = |(customer, due)| Timer::wake(customer, due);
     changes.disarmed.extend(actor.segments.wakes().filter(|stored| Some(*stored) != wake).map(timer));
     changes.armed.extend(wake.filter(|wake| actor.segments.wakes().all(|stored| stored != *wake)).map(timer));
     changes.memberships.extend(actor.segments.memberships(actor.customer.as_deref()));

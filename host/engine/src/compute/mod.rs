@@ -42,7 +42,6 @@ mod slots;
 mod stop;
 mod traces;
 mod values;
-mod wake;
 mod wave;
 
 use crate::catalog::Catalog;
@@ -58,7 +57,6 @@ pub use retry::{Made, Retries};
 pub use review::{Review, review};
 pub use segments::Upload;
 pub use stop::{ComputeFault, Stop};
-pub use wake::wake_timer;
 
 pub fn compute(mut input: Input, catalog: &Catalog, retries: &Retries, course: &Course<'_>) -> Result<Output, Stop> {
     let silenced = std::mem::take(&mut input.silenced);

@@ -1,6 +1,6 @@
 //! What COMPUTE leaves.
 
-use openhub_model::run::Timer;
+use openhub_model::timer::Timer;
 use openhub_store::Changes;
 
 use super::place::Place;

@@ -3,7 +3,7 @@
 //! An event stands at its bound, a timer at its due time; an event at the very instant of a timer goes first. What an item
 //! causes, and a timer that it arms for a time gone by, follow it before anything else: they share its place.
 
-use openhub_model::run::Timer;
+use openhub_model::timer::Timer;
 use openhub_model::{Id, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn an_event_goes_before_a_timer_of_its_instant_and_what_is_overdue_follows_who_armed_it() {
         let id = Id::named(&[b"run"]);
-        let timer = |due| Place::timer(&Timer { due: Timestamp::from_micros(due), id, part: id });
+        let timer = |due| Place::timer(&Timer::run(id, id, Timestamp::from_micros(due)));
         let event = |bound, position| Place::event(Timestamp::from_micros(bound), position);
         assert!(timer(9) < event(10, 1) && event(10, 1) < event(10, 2) && event(10, 2) < timer(10));
         let armed = event(10, 1).then(timer(5));

@@ -3,7 +3,7 @@
 //! An event's *bound* is the tenant's clock once the event has happened: the timers due before it fire first.
 //! Timers beyond the attempt's size are cut off by `(due, id)`, and events behind the cut wait for the next attempt.
 
-use openhub_model::run::Timer;
+use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Event, EventKind, Timestamp};
 use serde_json::Value;
 
@@ -135,7 +135,7 @@ mod tests {
 
     fn timer(due: i64, id: u8) -> Timer {
         let id = Id::named(&[&[id]]);
-        Timer { due: Timestamp::from_micros(due), id, part: id }
+        Timer::run(id, id, Timestamp::from_micros(due))
     }
 
     #[test]

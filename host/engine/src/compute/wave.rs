@@ -1,5 +1,7 @@
 //! The waves of a batch: each takes the next item of every customer, so that a plugin is called once with all of them.
 
+use openhub_model::timer::Timer;
+
 use super::absorb::absorb;
 use super::actor::{Actor, Item, Turn};
 use super::batch::Batch;
@@ -13,7 +15,6 @@ use super::refusals::tell_refused;
 use super::rules::run_rules;
 use super::segments::{assess, learn_object};
 use super::stop::Stop;
-use super::wake::wake_timer;
 
 /// Handles all items, or as many as the budget allows. What fails or is spent in a run that lacks something says
 /// nothing: it is run again with what it lacks.
@@ -116,7 +117,7 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
             }
             Item::Wake(due) => {
                 let Some(customer) = &batch.actors[*actor].customer else { continue };
-                let cause = format!("{}/{}", wake_timer(customer.part, *due).id, due.micros());
+                let cause = format!("{}/{}", Timer::wake(customer.part, *due).id, due.micros());
                 assess(batch, *actor, Occasion::timer(*due, &cause));
             }
         }

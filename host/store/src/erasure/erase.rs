@@ -3,7 +3,8 @@
 //! The last one takes the customer itself, and moves the checkpoint.
 
 use openhub_model::identity::{Marker, Part};
-use openhub_model::run::{RunStatus, Timer};
+use openhub_model::run::RunStatus;
+use openhub_model::timer::Timer;
 use openhub_model::{Id, PartId, TenantId, Timestamp};
 use std::collections::BTreeMap;
 
@@ -164,7 +165,7 @@ impl Stepping<'_, '_, '_> {
                 *waiting.entry((journey, *version, node)).or_default() -= 1;
             }
             if let Some(due) = due {
-                timers.push(Timer { due: time(*due), id: id(run)?, part: id(part)? });
+                timers.push(Timer::run(id(run)?, id(part)?, time(*due)));
             }
         }
         let waiting: Vec<NodeCount> = waiting

@@ -324,7 +324,7 @@ async fn release(
     )?;
     execute!(
         tx.conn(),
-        "INSERT INTO timers (tenant_id, due, id, part_id) SELECT tenant_id, due, id, part_id FROM runs \
+        "INSERT INTO timers (tenant_id, due, id, kind, part_id) SELECT tenant_id, due, id, 0, part_id FROM runs \
          WHERE tenant_id = $1 AND journey = $2 AND status = 0 AND due IS NOT NULL ON CONFLICT DO NOTHING",
         tenant.0,
         name,

@@ -1,6 +1,7 @@
 //! Runs, the timers that move them, and how often a customer entered a journey. Ended runs stay as rows.
 
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::{Timer, TimerKind};
 use openhub_model::{Id, PartId, TenantId, Timestamp};
 
 use crate::database::bulk::{self, Bulk, Rows};
@@ -102,14 +103,17 @@ impl Store {
         let rows = select!(
             self,
             scope,
-            (i64, String, String),
-            "SELECT due, id, part_id FROM timers WHERE tenant_id = $1 AND due < $2 ORDER BY due, id LIMIT $3",
+            (i64, String, i64, String),
+            "SELECT due, id, kind, part_id FROM timers WHERE tenant_id = $1 AND due < $2 ORDER BY due, id LIMIT $3",
             scope.tenant().0,
             before.micros(),
             limit(rows),
         );
         rows.into_iter()
-            .map(|(due, timer, part)| Ok(Timer { due: time(due), id: id(&timer)?, part: id(&part)? }))
+            .map(|(due, timer, code, part)| {
+                let kind = TimerKind::from_code(code).ok_or_else(|| corrupt("a timer's kind"))?;
+                Ok(Timer { due: time(due), id: id(&timer)?, kind, part: id(&part)? })
+            })
             .collect()
     }
 
@@ -199,7 +203,7 @@ pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> R
 
 pub(crate) fn timer_rows(timers: &[Timer]) -> Option<Bulk> {
     Rows::of(timers, |row, timer| {
-        row.time(timer.due).id(timer.id).id(timer.part);
+        row.time(timer.due).id(timer.id).int(timer.kind.code()).id(timer.part);
     })
 }
 
@@ -217,8 +221,8 @@ pub(crate) async fn disarm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Re
 pub(crate) async fn arm(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "INSERT INTO timers (tenant_id, due, id, part_id) SELECT $1, CAST(value ->> 0 AS BIGINT), \
-         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO timers (tenant_id, due, id, kind, part_id) SELECT $1, CAST(value ->> 0 AS BIGINT), \
+         CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT DO NOTHING",
         tenant.0,
         &rows.json,
     )

@@ -5,7 +5,8 @@ use openhub_model::condition::Truth;
 use openhub_model::identity::Authority;
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
-use openhub_model::run::{Run, RunStatus, Timer};
+use openhub_model::run::{Run, RunStatus};
+use openhub_model::timer::Timer;
 use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
 use openhub_store::{
     AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
@@ -188,7 +189,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         ended_at: None,
         fault: None,
     };
-    let timer = Timer { due: at(50), id: run.id, part };
+    let timer = Timer::run(run.id, part, at(50));
     let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };
     let claim = ClaimRow {
         part,
