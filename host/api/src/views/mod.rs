@@ -1,24 +1,35 @@
 //! The JSON that the API answers with, one file a noun. Made from the model's types, never stored.
 
-mod catalog;
+mod clock;
 mod customer;
+mod event;
 mod fault;
 mod history;
+mod input;
+mod journey;
+mod message;
+mod object;
+mod pending;
+mod plugin;
 mod privacy;
 mod profile;
-mod record;
 mod segment;
+mod status;
 
-pub(crate) use catalog::{CountsView, FaultsView, JourneyList, JourneyView, PluginList, PluginView, PublishedView};
+pub(crate) use clock::ClockView;
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
+pub(crate) use event::{EventList, EventView};
 pub(crate) use fault::ListedFaultView;
 pub(crate) use history::{HistoryEntry, HistoryPage, ValueKind};
+pub(crate) use input::FaultView;
+pub(crate) use journey::{CountsView, FaultsView, JourneyList, JourneyView, PublishedView};
+pub(crate) use message::{MessageList, MessageView};
+pub(crate) use object::{ObjectList, ObjectView};
+pub(crate) use pending::PendingView;
+pub(crate) use plugin::{PluginList, PluginView};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
-pub(crate) use record::{
-    ClockView, EventList, EventView, FaultView, MessageList, MessageView, ObjectList, ObjectView, PendingView,
-    StatusView,
-};
 pub(crate) use segment::{
     ExplanationView, MemberList, MembersChangedView, PreviewView, SegmentList, SegmentVersionList, SegmentView, WhyView,
 };
+pub(crate) use status::StatusView;

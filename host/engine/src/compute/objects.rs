@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
-use openhub_model::identity::Authority;
+
 use openhub_model::manifest::ObjectShape;
-use openhub_model::{Fault, Object, Origin};
+use openhub_model::{EventKind, Fault, Object};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use super::by::By;
 use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::Happening;
+use super::occasion::Occasion;
 use super::request::{Answer, Answered, Asker, Operation, Request};
 use super::segments::learn_of_another;
 use super::stop::Stop;
@@ -265,24 +266,8 @@ fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Reque
     if events.is_empty() {
         return;
     }
-    let behind = Happening {
-        message_id: request.cause.as_str().into(),
-        part: request.part,
-        authority: Authority::Browser,
-        kind: openhub_model::EventKind::Object,
-        name: String::new(),
-        at: request.now,
-        now: request.now,
-        bound: request.now,
-        historical: false,
-        origin: Origin::Caused,
-        depth: request.depth,
-        position: 0,
-        body: None,
-        properties: Value::Null,
-        subject: None,
-        only: None,
-    };
+    let occasion = Occasion { now: request.now, cause: &request.cause, depth: request.depth, historical: false };
+    let behind = Happening { part: request.part, kind: EventKind::Object, ..occasion.happening() };
     for (ordinal, (name, properties)) in events.into_iter().enumerate() {
         let properties = serde_json::from_str(&properties).unwrap_or_default();
         let by = By::check(&shape.name, request.key);

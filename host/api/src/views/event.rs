@@ -1,0 +1,114 @@
+//! Events.
+
+use crate::ingest::ORIGINAL;
+use openhub_model::{Event, EventKind, Origin, PartId, Principal, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// An accepted event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(crate) struct EventView {
+    position: i64,
+    message_id: String,
+    #[schema(value_type = String)]
+    r#type: EventKind,
+    name: String,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    customer: Option<PartId>,
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Timestamp,
+    /// The time that it came with, if that lay behind the present and it was moved there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_from: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// `arrived` by a door, or `caused` by a rule or a journey.
+    #[schema(value_type = String)]
+    origin: Origin,
+    historical: bool,
+    /// `message_id` of the event that caused it.
+    cause: Option<String>,
+    /// Who made the change, if it is one of the hub's own: `{"kind": "key", "id": "…"}`, or `person`, `plugin`, `partner`,
+    /// `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    principal: Option<Principal>,
+    /// As it came.
+    #[schema(value_type = Object)]
+    body: Box<RawValue>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventList {
+    pub events: Vec<EventView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        let moved_from = moved_from(&event);
+        let principal = principal(&event);
+        let own = matches!(event.kind, EventKind::Control | EventKind::Object);
+        let body = if own { without_principal(event.body) } else { event.body };
+        // The door let in nothing but JSON; were something else stored, it would show as nothing.
+        let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        EventView {
+            position: event.position,
+            message_id: event.message_id,
+            r#type: event.kind,
+            name: event.name,
+            customer: event.part,
+            occurred_at: event.occurred_at,
+            moved_from,
+            received_at: event.received_at,
+            origin: event.origin,
+            historical: event.historical,
+            cause: event.cause,
+            principal,
+            body,
+        }
+    }
+}
+
+/// Only what came by a door at the very present can have been moved there.
+fn moved_from(event: &Event) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Moved {
+        original_timestamp: String,
+    }
+    let may_be = event.origin == Origin::Arrived && event.body.contains(ORIGINAL);
+    let moved: Moved = may_be.then(|| serde_json::from_str(&event.body).ok()).flatten()?;
+    Some(moved.original_timestamp)
+}
+
+/// What a control event says; who says it is shown beside it.
+fn without_principal(body: String) -> String {
+    match serde_json::from_str::<serde_json::Map<String, Value>>(&body) {
+        Ok(mut said) => match said.shift_remove("principal") {
+            Some(_) => Value::Object(said).to_string(),
+            None => body,
+        },
+        Err(_) => body,
+    }
+}
+
+/// What a page sends is not believed about who sent it.
+fn principal(event: &Event) -> Option<Principal> {
+    #[derive(Deserialize)]
+    struct Made {
+        principal: Option<Principal>,
+        asked_by: Option<String>,
+    }
+    match event.kind {
+        EventKind::Control | EventKind::Update | EventKind::Object => {
+            let made: Made = serde_json::from_str(&event.body).ok()?;
+            made.principal.or_else(|| made.asked_by.map(Principal::key))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! Plugins and their candidates.
+
+use openhub_model::Timestamp;
+use openhub_model::asks::{asks, difference};
+use openhub_model::manifest::Manifest;
+use openhub_store::{Installation, PluginStatus};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// An installed plugin.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Plugin)]
+pub(crate) struct PluginView {
+    name: String,
+    version: String,
+    /// Lowercase hex SHA-256 of the component.
+    digest: String,
+    /// `installed`, `enabled` or `disabled`.
+    #[schema(value_type = String)]
+    status: PluginStatus,
+    #[schema(value_type = Object)]
+    manifest: Manifest,
+    #[schema(value_type = Object)]
+    settings: Value,
+    #[schema(value_type = Object)]
+    grant: Value,
+    /// Names of the secrets that are set; their values are never shown.
+    secrets: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    installed_at: Timestamp,
+    /// What this version asks for, in plain words.
+    asks: Vec<String>,
+    /// A version that was uploaded and waits to be agreed to; the one above goes on meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<CandidateView>,
+}
+
+/// A version that waits to be agreed to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Candidate)]
+pub(crate) struct CandidateView {
+    version: String,
+    /// Lowercase hex SHA-256 of the component: `accept` it with the enable.
+    digest: String,
+    #[schema(value_type = Object)]
+    manifest: Manifest,
+    /// What it asks for, in plain words.
+    asks: Vec<String>,
+    /// Of these, what the version before did not ask for.
+    more: Vec<String>,
+    /// What the version before asked for, and this one does not.
+    less: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    uploaded_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PluginList {
+    pub plugins: Vec<PluginView>,
+}
+
+impl From<Installation> for PluginView {
+    fn from(installation: Installation) -> Self {
+        let candidate = installation.candidate.map(|candidate| {
+            let (more, less) = difference(&installation.manifest, &candidate.manifest);
+            CandidateView {
+                version: candidate.manifest.version.clone(),
+                digest: candidate.digest,
+                asks: asks(&candidate.manifest),
+                manifest: candidate.manifest,
+                more,
+                less,
+                uploaded_at: candidate.uploaded_at,
+            }
+        });
+        PluginView {
+            asks: asks(&installation.manifest),
+            candidate,
+            name: installation.name,
+            version: installation.version,
+            digest: installation.digest,
+            status: installation.status,
+            manifest: installation.manifest,
+            settings: installation.settings,
+            grant: installation.grant,
+            secrets: installation.secrets.into_keys().collect(),
+            installed_at: installation.installed_at,
+        }
+    }
+}
