@@ -67,6 +67,9 @@ fn main() -> ExitCode {
         };
     }
     keep_pages_small();
+    if !matches!(cli.command, Command::Serve(_)) {
+        end_with_the_reader();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&anyhow::Error::new(error).context("the async runtime did not start")),
@@ -82,6 +85,15 @@ fn keep_pages_small() {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
         eprintln!("openhub: the kernel does not let it use small pages only: {error}");
+    }
+}
+
+/// Whoever reads what a command prints may stop reading (`| head`): the command ends then, without a word.
+fn end_with_the_reader() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: no handler of ours runs; what the signal does by default is asked for. Sockets never raise it.
+    if let Err(error) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) } {
+        eprintln!("openhub: the signal of a closed pipe keeps being ignored: {error}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! as an attempt of its own. Nothing is computed across it.
 
 use hashbrown::HashSet;
-use openhub_model::{ClockKind, Event, Identity, NewEvent, PartId};
+use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus};
 use serde_json::Value;
 
@@ -50,14 +50,9 @@ impl Lane {
             change = None;
         }
         let arrivals = self.asked_anew(&event, change.as_ref()).await?;
-        let clock = match (&change, self.lease.clock_kind) {
-            // What a resumed journey goes on with happens now.
-            (Some(CatalogChange::Journey { .. }), ClockKind::Live) => self.lease.clock.max(event.received_at),
-            _ => self.lease.clock,
-        };
         let changes = Changes {
             checkpoint: event.position,
-            clock,
+            clock: self.clock_at(&event),
             wall: (self.shared.clock)(),
             catalog: change.into_iter().collect(),
             faults,

@@ -76,7 +76,7 @@ impl Lane {
         while let Some(step) = next {
             let (group, last, looked) = (step.group.clone(), step.last, step.looked);
             let behind = step.behind(&self.unfilled);
-            let mut changes = self.reviewed(step.input, Review::Fill(group.clone())).await?;
+            let mut changes = self.reviewed(step.input, Review::Fill(group.clone()), self.lease.clock).await?;
             let names = group.iter().map(|place| self.catalog.segments.get(*place).name.clone());
             changes.fills = names.map(|segment| Fill { segment, looked, filled_to: last }).collect();
             changes.wall = now;
@@ -118,16 +118,16 @@ impl Lane {
             let ids = ids.filter_map(|id| id.as_str()?.parse().ok());
             members.extend(ids.map(|id: PartId| (id, upload)));
         }
-        let mut changes = Changes::default();
+        let (mut changes, now) = (Changes::default(), self.clock_at(event));
         if let Some(place) = body["segment"].as_str().and_then(|name| self.catalog.segments.find(name)) {
             let customers: Vec<PartId> = members.keys().copied().collect();
             let review = Review::Members { place, members, position: event.position };
-            changes = self.reviewed(self.reviewable(customers).await?, review).await?;
+            changes = self.reviewed(self.reviewable(customers).await?, review, now).await?;
         } else {
             tracing::warn!(tenant.id = self.lease.tenant.0, "Members were written to a segment that is not there.");
         }
         changes.checkpoint = event.position;
-        changes.clock = self.lease.clock;
+        changes.clock = now;
         changes.wall = (self.shared.clock)();
         let lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         self.reached(lease);
@@ -148,9 +148,9 @@ impl Lane {
         self.reader(Moves::No).read(plan, Vec::new(), customers).await
     }
 
-    async fn reviewed(&self, input: Input, why: Review) -> Result<Changes, EngineError> {
-        let (catalog, clock) = (self.catalog.clone(), self.lease.clock);
-        let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, clock));
+    async fn reviewed(&self, input: Input, why: Review, now: Timestamp) -> Result<Changes, EngineError> {
+        let catalog = self.catalog.clone();
+        let reviewed = tokio::task::spawn_blocking(move || review(input, &catalog, &why, now));
         Ok(reviewed.await?)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use openhub_model::PartId;
+use openhub_model::{ClockKind, Event, PartId, Timestamp};
 use openhub_store::{Lease, Scope, Sought, Unique};
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +77,14 @@ impl Lane {
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
+        }
+    }
+
+    /// The tenant's clock at a control event: on a live clock it happens when it was received. A replay's is not moved by it.
+    pub(crate) fn clock_at(&self, event: &Event) -> Timestamp {
+        match self.lease.clock_kind {
+            ClockKind::Live => self.lease.clock.max(event.received_at),
+            ClockKind::Replay => self.lease.clock,
         }
     }
 

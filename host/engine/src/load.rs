@@ -93,9 +93,13 @@ impl Reader<'_> {
             events.append(&mut self.store.load_events(self.scope, last, limit - events.len()).await?);
         }
         let mut rest = events.split_off(limit.min(events.len()));
+        let mut before_control = None;
         if let Some(control) = events.iter().position(is_control) {
             if control == 0 {
-                return Ok(Picked::Control(Box::new(events.swap_remove(0))));
+                before_control = self.due_before(&events[0]).await?;
+                if before_control.is_none() {
+                    return Ok(Picked::Control(Box::new(events.swap_remove(0))));
+                }
             }
             rest = Vec::new();
             events.truncate(control);
@@ -104,7 +108,9 @@ impl Reader<'_> {
         let reached = bounds.last().map(|(_, bound)| *bound);
         let until = match clock_kind {
             // The live clock moves by itself: what is due now fires, too.
-            ClockKind::Live => reached.unwrap_or(clock).max(Timestamp::from_micros(now.micros() + 1)),
+            ClockKind::Live => {
+                before_control.unwrap_or_else(|| reached.unwrap_or(clock).max(Timestamp::from_micros(now.micros() + 1)))
+            }
             ClockKind::Replay => match reached {
                 Some(reached) => reached,
                 None => return Ok(Picked::Idle),
@@ -127,6 +133,18 @@ impl Reader<'_> {
             plan.alone();
         }
         Ok(Picked::Batch { plan, events, timers })
+    }
+
+    /// Until when timers fire before a control event, if one is due before it.
+    async fn due_before(&self, control: &Event) -> Result<Option<Timestamp>, EngineError> {
+        let Lease { clock, clock_kind, .. } = *self.lease;
+        let before = match clock_kind {
+            ClockKind::Live => clock.max(control.received_at),
+            // It does not move the clock.
+            ClockKind::Replay => return Ok(None),
+        };
+        let due = self.store.due_timers(self.scope, before, 1).await?;
+        Ok((!due.is_empty()).then_some(before))
     }
 
     /// What `plan` needs to know of the customers of these events, and of these.

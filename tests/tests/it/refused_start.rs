@@ -1,6 +1,7 @@
 //! What an operator has to put right before the hub can start: one clear line on stderr, and exit code 2.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::Duration;
 
 use openhub_test_postgres::Server as Postgres;
@@ -86,4 +87,17 @@ async fn a_bad_configuration() {
     is_refused(command.env("OPENHUB_WORKERS", "0"), &["configuration", "workers"]).await;
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     is_refused(command.args(["--allow-private", "nowhere"]), &["configuration", "allow_private"]).await;
+}
+
+/// `openhub … | head`: the command ends without a word when nobody reads any more.
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_crash() {
+    let place = Place::new(None);
+    place.tenant("live").await;
+    let mut command = place.command(&["tenant", "list"]);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
+    drop(child.stdout.take());
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it ran");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", output.status);
 }

@@ -6,6 +6,7 @@ use insta::assert_json_snapshot;
 use openhub_model::{Condition, PartId, Timestamp};
 use openhub_store::{CatalogChange, Changes, Fill, Membership, Op, Scope, SegmentVersion};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A hub with a tenant and the customers `ada`, `bob` and `eve`.
 async fn shop() -> (Hub, Tenant) {
@@ -166,6 +167,8 @@ async fn a_static_segment_is_kept_by_hand() {
     assert_eq!(put(&hub, &tenant, "friends", json!({"static": true})).await.status, 200);
     let who =
         |users: &[&str]| -> Vec<Value> { users.iter().map(|user| json!({"kind": "user_id", "value": user})).collect() };
+    // Nothing has happened for an hour: they are members from now on, and not from the last event on.
+    hub.advance(Duration::from_secs(3_600));
     let change = json!({"add": who(&["ada", "bob", "mallory"]), "remove": who(&["bob", "trudy"])});
     let changed = hub.post("/api/v1/segments/friends/members", key, change).await;
     let unknown = who(&["mallory", "trudy"]);

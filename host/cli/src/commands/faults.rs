@@ -1,5 +1,7 @@
 //! `openhub faults`: works on the database, beside a hub or without one.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use openhub_engine::again::remedy;
@@ -41,7 +43,7 @@ enum Command {
 struct Chosen {
     /// Name of the tenant.
     tenant: String,
-    /// Ids of faults.
+    /// Ids of faults, or `--subject`.
     #[arg(required_unless_present = "subject")]
     ids: Vec<Id>,
     /// All that are open of who is at fault, as `list` names it: `<plugin>/<rule>`, or a channel.
@@ -70,11 +72,16 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
     let mut filter = FaultFilter { status, limit: PAGE, ..FaultFilter::default() };
     loop {
         let page = store.faults(&scope, &filter).await?;
-        for Faulted { fault, at, .. } in &page {
+        for Faulted { fault, status, at, .. } in &page {
+            let closed = match status {
+                FaultStatus::Open => "",
+                FaultStatus::Retried => "  retried",
+                FaultStatus::Discarded => "  discarded",
+            };
             let times = if fault.count > 1 { format!(" ({} times)", fault.count) } else { String::new() };
             let place = if fault.place.is_empty() { String::new() } else { format!(" at {}", fault.place) };
             println!(
-                "{}  {at}  {:<11}  {}{place}  {}: {}{times}",
+                "{}  {at}  {:<11}  {}{place}  {}: {}{times}{closed}",
                 fault.id,
                 fault.kind.name(),
                 fault.subject,
@@ -107,8 +114,10 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
         let filter = FaultFilter { status, subject: Some(subject), limit: usize::MAX, ..FaultFilter::default() };
         faults.extend(store.faults(&scope, &filter).await?);
     }
-    // In the order in which they were met.
+    // In the order in which they were met, each once.
     faults.reverse();
+    let mut named = HashSet::new();
+    faults.retain(|faulted| named.insert(faulted.fault.id));
     let mut done = 0;
     for Faulted { fault, .. } in &faults {
         let by = match status {
@@ -121,7 +130,8 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
         };
         done += usize::from(store.close_fault(&scope, fault.id, by, serve::wall_clock()).await?);
     }
-    println!("{done} of {} faults", faults.len());
+    let left = if done < faults.len() { ": the others were closed before" } else { "" };
+    println!("{done} of {} faults{left}", faults.len());
     Ok(())
 }
 
