@@ -13,7 +13,9 @@ pub(crate) async fn faults(app: &App, scope: &Scope, name: &str, definition: &Va
     let mut surroundings = surroundings(app, scope).await?;
     let segments = app.store.latest_segment_versions(scope).await?.into_iter().map(|version| version.segment);
     let journeys = app.store.journeys(scope).await?.into_iter().map(|journey| journey.name).chain([name.to_owned()]);
-    surroundings.named = Some(Named { segments: segments.collect(), journeys: journeys.collect() });
+    let attributes = app.store.declared_attributes(scope).await?.into_iter();
+    let attributes = attributes.filter_map(|(name, declared)| Some((name, declared.of?))).collect();
+    surroundings.named = Some(Named { segments: segments.collect(), journeys: journeys.collect(), attributes });
     Ok(check(name, definition, &surroundings))
 }
 

@@ -1,9 +1,9 @@
 //! What a condition may mention, and who mentions a segment.
 
-use openhub_model::attribute::AttributeType;
+use openhub_model::attribute::Types;
 use openhub_model::condition::{Declarations, cycle};
 use openhub_model::identity::Policies;
-use openhub_model::manifest::{Field, Type};
+use openhub_model::manifest::Field;
 use openhub_model::{Condition, Fault};
 use openhub_store::{PluginStatus, Scope, Segment, SegmentVersion};
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub(crate) struct Known {
     /// The types that enabled plugins declare.
     objects: BTreeMap<String, Vec<Field>>,
     /// Those that were declared with a type; others may be named too.
-    attributes: BTreeMap<String, Type>,
+    attributes: Types,
     /// By which identities have their form.
     policies: Arc<Policies>,
 }
@@ -46,7 +46,7 @@ impl Known {
         let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
         let objects = enabled.flat_map(|plugin| plugin.manifest.objects).map(|shape| (shape.name, shape.fields));
         let attributes = app.store.declared_attributes(scope).await?.into_iter();
-        let attributes = attributes.filter_map(|(name, declared)| Some((name, scalar(declared.of?)?)));
+        let attributes = attributes.filter_map(|(name, declared)| Some((name, declared.of?)));
         Ok(Known {
             names: segments.keys().cloned().collect(),
             segments,
@@ -68,15 +68,10 @@ impl Known {
             segments: Some(segments),
             journeys: Some(&self.journeys),
             objects: Some(&self.objects),
+            typed: Some(&self.attributes),
             ..Declarations::default()
         };
-        let mut faults = condition.faults_against(POINTER, &declared);
-        let declared = Declarations { attributes: Some(&self.attributes), ..Declarations::default() };
-        for fault in condition.faults_against(POINTER, &declared) {
-            if fault.code != "unknown-attribute" && !faults.contains(&fault) {
-                faults.push(fault);
-            }
-        }
+        let faults = condition.faults_against(POINTER, &declared);
         if faults.is_empty() { Ok(condition.normal(self.policies.latest())) } else { Err(refused(faults)) }
     }
 
@@ -98,18 +93,6 @@ impl Known {
                 Err(refused(faults.collect()))
             }
         }
-    }
-}
-
-/// As what a declared attribute is compared; a list or an object is not.
-fn scalar(of: AttributeType) -> Option<Type> {
-    match of {
-        AttributeType::Text => Some(Type::Text),
-        AttributeType::Number => Some(Type::Number),
-        AttributeType::Integer => Some(Type::Integer),
-        AttributeType::Boolean => Some(Type::Boolean),
-        AttributeType::Timestamp => Some(Type::Timestamp),
-        AttributeType::List | AttributeType::Object => None,
     }
 }
 

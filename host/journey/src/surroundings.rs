@@ -1,5 +1,6 @@
 //! What a tenant has that a journey can use.
 
+use openhub_model::attribute::Types;
 use openhub_model::condition::Declarations;
 use openhub_model::manifest::{ChannelShape, ObjectShape};
 use openhub_model::{Condition, Fault};
@@ -14,11 +15,12 @@ pub struct Surroundings {
     pub named: Option<Named>,
 }
 
-/// The segments and journeys of a tenant, by name.
+/// The segments and journeys of a tenant, by name, and its attributes that have a type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Named {
     pub segments: BTreeSet<String>,
     pub journeys: BTreeSet<String>,
+    pub attributes: Types,
 }
 
 impl Surroundings {
@@ -29,6 +31,7 @@ impl Surroundings {
             segments: Some(&named.segments),
             journeys: Some(&named.journeys),
             objects: Some(&objects),
+            typed: Some(&named.attributes),
             ..Declarations::default()
         };
         condition.faults_against(pointer, &declared)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::customer::Merge;
+use crate::manifest::Type;
 
 /// The types of the attributes that are declared with one.
 pub type Types = BTreeMap<String, AttributeType>;
@@ -57,6 +58,31 @@ impl AttributeType {
             Value::String(_) => Some(AttributeType::Text),
             Value::Array(_) => Some(AttributeType::List),
             Value::Object(_) => Some(AttributeType::Object),
+        }
+    }
+
+    /// As it is written in a declaration.
+    pub fn name(self) -> &'static str {
+        match self {
+            AttributeType::Text => "text",
+            AttributeType::Number => "number",
+            AttributeType::Integer => "integer",
+            AttributeType::Boolean => "boolean",
+            AttributeType::Timestamp => "timestamp",
+            AttributeType::List => "list",
+            AttributeType::Object => "object",
+        }
+    }
+
+    /// As what a declared attribute is compared; a list or an object is not.
+    pub fn scalar(self) -> Option<&'static Type> {
+        match self {
+            AttributeType::Text => Some(&Type::Text),
+            AttributeType::Number => Some(&Type::Number),
+            AttributeType::Integer => Some(&Type::Integer),
+            AttributeType::Boolean => Some(&Type::Boolean),
+            AttributeType::Timestamp => Some(&Type::Timestamp),
+            AttributeType::List | AttributeType::Object => None,
         }
     }
 

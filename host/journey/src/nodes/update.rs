@@ -47,6 +47,16 @@ impl NodeType for Update {
                 check.fault(&format!("{field}/{}", escape(name)), limits::TOO_LONG, message);
             }
         }
+        let typed = check.surroundings().named.as_ref().map(|named| &named.attributes);
+        for (name, value) in &self.attributes {
+            // What a template becomes is known when a run comes to it.
+            let is_known = !value.as_str().is_some_and(template::is_template);
+            let declared = typed.and_then(|typed| typed.get(name));
+            if let Some(declared) = declared.filter(|declared| is_known && !declared.holds(value)) {
+                let message = format!("`{name}` is declared as {}", declared.name());
+                check.fault(&format!("attributes/{}", escape(name)), "wrong-type", message);
+            }
+        }
         check.templates("attributes", &self.attributes);
     }
 

@@ -1,6 +1,7 @@
 //! Each fault of a graph, with its exact pointer.
 
 use openhub_journey::{Journey, Named, Surroundings, check, parse};
+use openhub_model::attribute::AttributeType;
 use serde_json::{Value, json};
 
 use crate::{definition, pointers, surroundings};
@@ -55,6 +56,34 @@ fn a4_a_cycle_waits_a_second_or_more() {
         assert_eq!(pointers(&faults), expected, "{nodes}");
         assert!(faults.iter().all(|fault| fault.message.contains("1s")), "{faults:?}");
         assert_eq!(check(&definition, &surroundings()), [], "what was published before goes on: {nodes}");
+    }
+}
+
+#[test]
+fn what_is_declared_of_an_attribute_holds_in_a_draft() {
+    let attributes = [("age".to_owned(), AttributeType::Integer)].into();
+    let new = Surroundings { named: Some(Named { attributes, ..Named::default() }), ..surroundings() };
+    let compares = |name: &str, value: Value| {
+        let condition = json!({ "attribute": { "name": name, "is": "ge", "value": value } });
+        node(json!({ "type": "branch", "branches": [{ "if": condition, "next": "end" }], "else": "end" }))
+    };
+    let sets = |value: Value| node(json!({ "type": "update", "attributes": { "age": value }, "next": "end" }));
+    let wrong = vec![("/nodes/start/branches/0/if/attribute/value", "wrong-type")];
+    for (nodes, expected) in [
+        (compares("age", json!("old")), wrong),
+        (compares("age", json!(18)), vec![]),
+        (compares("undeclared", json!("old")), vec![]),
+        (sets(json!("not a number")), vec![("/nodes/start/attributes/age", "wrong-type")]),
+        (sets(json!(18)), vec![]),
+        (sets(Value::Null), vec![]),
+        (sets(json!("{{ trigger.properties.age }}")), vec![]),
+    ] {
+        assert_eq!(pointers(&check(&definition(nodes.clone()), &new)), expected, "{nodes}");
+        assert_eq!(
+            check(&definition(nodes.clone()), &surroundings()),
+            [],
+            "what was published before goes on: {nodes}"
+        );
     }
 }
 

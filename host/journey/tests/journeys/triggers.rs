@@ -11,7 +11,7 @@ fn with(trigger: Value) -> Result<Definition, Vec<openhub_model::Fault>> {
 
 /// Where segments and journeys have to exist.
 fn strict() -> Surroundings {
-    let named = Named { segments: ["vip".to_owned()].into(), journeys: Default::default() };
+    let named = Named { segments: ["vip".to_owned()].into(), ..Named::default() };
     Surroundings { named: Some(named), ..surroundings() }
 }
 

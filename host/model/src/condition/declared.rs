@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::attribute::Types;
 use crate::manifest::{Field, Type};
 
 /// Each is `None` where anything may be mentioned.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Declarations<'a> {
     pub attributes: Option<&'a BTreeMap<String, Type>>,
+    /// Attributes that have a type; others may be mentioned, too, and compared with anything.
+    pub typed: Option<&'a Types>,
     /// Identity kinds.
     pub identities: Option<&'a BTreeSet<String>>,
     /// Of consent.

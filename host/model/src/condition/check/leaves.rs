@@ -15,9 +15,11 @@ impl<'a> Check<'a> {
         self.leaf();
         let at = format!("{pointer}/name");
         self.name(&test.name, &at);
-        let subject = match self.declared.attributes {
-            None => Subject::Anything,
-            Some(attributes) => match attributes.get(&test.name) {
+        let typed = self.declared.typed.and_then(|typed| typed.get(&test.name)?.scalar());
+        let subject = match (self.declared.attributes, typed) {
+            (None, None) => Subject::Anything,
+            (None, Some(of)) => Subject::Declared(of),
+            (Some(attributes), _) => match attributes.get(&test.name) {
                 Some(of) => Subject::Declared(of),
                 None => return self.unknown("attribute", &test.name, &at),
             },

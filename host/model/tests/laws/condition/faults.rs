@@ -82,6 +82,7 @@ fn of_what_does_not_exist_or_does_not_compare() {
     let (segments, journeys) = (names("vip"), names("win-back"));
     let declared = Declarations {
         attributes: Some(&attributes),
+        typed: None,
         identities: Some(&identities),
         purposes: Some(&purposes),
         channels: Some(&channels),
