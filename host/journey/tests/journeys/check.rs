@@ -261,3 +261,21 @@ fn an_endless_number_of_nodes_is_refused() {
     }
     assert_eq!(pointers(&check(&definition(Value::Object(nodes)), &surroundings())), [("/nodes", "too-many-nodes")]);
 }
+
+/// What the guide shows can be published, and does what it says of texts that are not there.
+#[test]
+fn the_example_of_the_guide_has_no_fault() {
+    let guide = include_str!("../../../../docs/journeys.md");
+    let example = guide.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let example: Value = serde_json::from_str(example).expect("the example is JSON");
+    let named = Named { segments: ["vip".to_owned()].into(), ..Named::default() };
+    let mut tenant = Surroundings { named: Some(named), ..surroundings() };
+    // The webhook takes any content.
+    tenant.channels.insert("webhook".to_owned(), tenant.channels["open"].clone());
+    let definition = parse(&example).expect("a definition");
+    assert_eq!(check(&definition, &tenant), []);
+    assert!(Journey::compile("win-back", 1, &definition, &tenant).is_ok());
+    let segment: Value = json!({ "segment": "vip", "on": "entered" });
+    let left = json!({ "trigger": segment, "start": "end", "nodes": { "end": { "type": "exit" } } });
+    assert_eq!(check(&parse(&left).expect("a definition"), &tenant), []);
+}
