@@ -49,11 +49,8 @@ async fn a_commit_takes_as_many_statements_at_any_size() -> anyhow::Result<()> {
                 let part = part(&tenant, user);
                 batch.customers.push(Customer::new(part, identity(user), support::at(1)).into());
                 batch.events.push(event(format!("{size}-{user}"), part));
-                batch.armed.push(openhub_model::timer::Timer {
-                    due: support::at(9),
-                    id: Id::named(&[&size.to_le_bytes(), &user.to_le_bytes()]),
-                    part,
-                });
+                let id = Id::named(&[&size.to_le_bytes(), &user.to_le_bytes()]);
+                batch.armed.push(openhub_model::timer::Timer::run(id, part, support::at(9)));
             }
             batch.disarmed = batch.armed.clone();
             let before = STATEMENTS.load(Ordering::SeqCst);
