@@ -44,11 +44,16 @@ pub struct Order {
 impl House {
     /// A fresh hub with one tenant on the replay clock; `url` is a PostgreSQL database, none is SQLite.
     pub async fn open(url: Option<String>) -> House {
+        House::open_on(url, ClockKind::Replay).await
+    }
+
+    /// The same, on either clock; the host's stands still at [`HOST_NOW`].
+    pub async fn open_on(url: Option<String>, clock: ClockKind) -> House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join(FILE).display()));
         let config = openhub_store::Config { url, node: "test".into(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
-        let tenant = store.create_tenant("test", ClockKind::Replay, HOST_NOW).await.expect("a tenant");
+        let tenant = store.create_tenant("test", clock, HOST_NOW).await.expect("a tenant");
         let runtime = Runtime::new(openhub_runtime::Config::default()).expect("a runtime");
         House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), folder }
     }

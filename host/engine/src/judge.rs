@@ -46,6 +46,11 @@ pub async fn refusal(
             }
             Ok(told(&uses::users(store, scope, name, Fate::Goes).await?))
         }
+        CatalogChange::Journey { name, status, version: None, .. }
+            if !is_from(*status, store.journey(scope, name).await?.map(|journey| journey.status)) =>
+        {
+            Ok(Some(format!("the journey `{name}` is not in a status any more from which it could become this")))
+        }
         CatalogChange::Journey { name, status: JourneyStatus::Published, version, .. } => {
             let version = match version {
                 Some(version) => Some(*version),
@@ -67,6 +72,23 @@ pub async fn refusal(
         }
         _ => Ok(None),
     }
+}
+
+/// The statuses from which a journey comes into another one without being published anew: asked at the door, and again at the
+/// change's place in the log.
+pub fn statuses_before(status: JourneyStatus) -> &'static [JourneyStatus] {
+    use JourneyStatus::{Draft, Draining, Paused, Published, Stopped};
+    match status {
+        Draft => &[],
+        Published => &[Paused, Draining],
+        Paused => &[Published, Draining],
+        Draining => &[Published, Paused],
+        Stopped => &[Published, Paused, Draining],
+    }
+}
+
+fn is_from(status: JourneyStatus, from: Option<JourneyStatus>) -> bool {
+    from.is_some_and(|from| statuses_before(status).contains(&from))
 }
 
 fn not_there(name: &str) -> Option<String> {

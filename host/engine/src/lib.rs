@@ -24,7 +24,7 @@ mod followed;
 mod gather;
 mod held;
 mod idle;
-mod judge;
+pub mod judge;
 mod lane;
 mod load;
 pub mod objects;

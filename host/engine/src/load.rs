@@ -88,29 +88,28 @@ impl Reader<'_> {
     pub async fn pick(&self, limit: usize, now: Timestamp) -> Result<Picked, EngineError> {
         let Lease { clock, clock_kind, checkpoint, .. } = *self.lease;
         let mut events = self.held().unread.take(checkpoint);
-        if events.len() < limit {
+        // One more than is taken: what is due behind it does not fire before it. One item alone is read alone: another that
+        // cannot be read is not its fault.
+        let wanted = limit + usize::from(limit > 1 && clock_kind == ClockKind::Live);
+        if events.len() < wanted {
             let last = events.last().map_or(checkpoint, |event| event.position);
-            events.append(&mut self.store.load_events(self.scope, last, limit - events.len()).await?);
+            events.append(&mut self.store.load_events(self.scope, last, wanted - events.len()).await?);
         }
         let mut rest = events.split_off(limit.min(events.len()));
-        let mut before_control = None;
+        let mut next = rest.first().map(|next| next.received_at);
         if let Some(control) = events.iter().position(is_control) {
-            if control == 0 {
-                before_control = self.due_before(&events[0]).await?;
-                if before_control.is_none() {
-                    return Ok(Picked::Control(Box::new(events.swap_remove(0))));
-                }
+            if control == 0 && !self.is_due_before(&events[0]).await? {
+                return Ok(Picked::Control(Box::new(events.swap_remove(0))));
             }
             rest = Vec::new();
+            next = Some(events[control].received_at);
             events.truncate(control);
         }
         let bounds = Plan::bounds(clock_kind, clock, &events);
         let reached = bounds.last().map(|(_, bound)| *bound);
         let until = match clock_kind {
-            // The live clock moves by itself: what is due now fires, too.
-            ClockKind::Live => {
-                before_control.unwrap_or_else(|| reached.unwrap_or(clock).max(Timestamp::from_micros(now.micros() + 1)))
-            }
+            // The live clock moves by itself: what is due now fires, too, unless it is due behind the next event of the log.
+            ClockKind::Live => reached.unwrap_or(clock).max(next.unwrap_or(Timestamp::from_micros(now.micros() + 1))),
             ClockKind::Replay => match reached {
                 Some(reached) => reached,
                 None => return Ok(Picked::Idle),
@@ -135,16 +134,16 @@ impl Reader<'_> {
         Ok(Picked::Batch { plan, events, timers })
     }
 
-    /// Until when timers fire before a control event, if one is due before it.
-    async fn due_before(&self, control: &Event) -> Result<Option<Timestamp>, EngineError> {
-        let Lease { clock, clock_kind, .. } = *self.lease;
-        let before = match clock_kind {
-            ClockKind::Live => clock.max(control.received_at),
-            // It does not move the clock.
-            ClockKind::Replay => return Ok(None),
-        };
-        let due = self.store.due_timers(self.scope, before, 1).await?;
-        Ok((!due.is_empty()).then_some(before))
+    /// Whether a timer fires before a control event: on a live clock it happens when it was received, and a replay's clock is
+    /// not moved by it.
+    async fn is_due_before(&self, control: &Event) -> Result<bool, EngineError> {
+        match self.lease.clock_kind {
+            ClockKind::Live => {
+                let before = self.lease.clock.max(control.received_at);
+                Ok(!self.store.due_timers(self.scope, before, 1).await?.is_empty())
+            }
+            ClockKind::Replay => Ok(false),
+        }
     }
 
     /// What `plan` needs to know of the customers of these events, and of these.

@@ -1,9 +1,11 @@
 //! The same log gives the same state: whatever the batch size, the number of workers and the database.
 
-use openhub_model::Timestamp;
+use openhub_model::run::RunStatus;
+use openhub_model::{ClockKind, EventKind, Identity, NewEvent, Timestamp};
+use openhub_store::{Op, RunFilter};
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::{House, Order};
+use openhub_tests::house::{HOST_NOW, House, Order, control};
 use serde_json::{Value, json};
 
 const DAY: i64 = 86_400_000_000;
@@ -86,4 +88,90 @@ fn assert_same(one: &Value, other: &Value, what: &str) {
         }
         assert_eq!(rows.len(), others.len(), "{what}: {name}");
     }
+}
+
+const USERS: usize = 5;
+/// When the journey began, on the host's clock; the hub is away from then on, until now.
+const BEGAN: i64 = HOST_NOW.micros() - 60_000_000;
+
+fn after(millis: i64) -> Timestamp {
+    Timestamp::from_micros(BEGAN + millis * 1_000)
+}
+
+fn at(received_at: Timestamp, event: NewEvent) -> NewEvent {
+    NewEvent { occurred_at: received_at, received_at, ..event }
+}
+
+/// Customers enter a journey that waits six seconds for `Paid`; then `behind` is received, with much else before it.
+async fn waits(
+    url: Option<String>,
+    batch: usize,
+    behind: impl Fn(&House) -> Vec<NewEvent>,
+) -> Vec<(RunStatus, String)> {
+    let house = House::open_on(url, ClockKind::Live).await;
+    let journey = json!({
+        "trigger": {"event": "Cart Viewed"}, "start": "wait",
+        "nodes": {
+            "wait": {"type": "wait", "for": {"event": "Paid"}, "timeout": "6s", "on_event": "paid", "on_timeout": "late"},
+            "paid": {"type": "exit"}, "late": {"type": "exit"},
+        },
+    });
+    let published = at(after(0), control("journey.published", "cart", json!({"journey": "cart", "version": 1})));
+    let ops = vec![
+        Op::PutJourneyDraft { name: "cart".into(), definition: journey.clone(), at: after(0) },
+        Op::PutJourneyVersion { name: "cart".into(), version: 1, definition: journey, at: after(0) },
+        Op::Append(published),
+    ];
+    house.store.transact(&house.scope, ops).await.expect("a journey is published");
+    let mut events: Vec<NewEvent> = (0..USERS).map(|user| tracks(&house, "Cart Viewed", user, 0)).collect();
+    events.extend((0..7).map(|number| tracks(&house, "Looked", 100 + number, 50)));
+    events.extend(behind(&house));
+    let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+    house.run(batch, 2, position).await;
+    // What is due by now fires without an event, too.
+    let engine = house.start(batch, 2);
+    let runs = openhub_tests::patience::until("all that is due has fired", || async {
+        let runs =
+            house.store.runs(&house.scope, &RunFilter { limit: 99, ..RunFilter::default() }).await.expect("runs");
+        let due = house.store.due_timers(&house.scope, HOST_NOW, 99).await.expect("timers");
+        due.is_empty().then_some(runs)
+    })
+    .await;
+    engine.stop().await;
+    runs.into_iter().map(|run| (run.status, run.node)).collect()
+}
+
+fn tracks(house: &House, name: &str, user: usize, millis: i64) -> NewEvent {
+    let subject = Identity::new(Identity::USER_ID, user.to_string());
+    let body = json!({"type": "track", "event": name, "userId": subject.value});
+    let id = format!("{name}-{user}-{millis}");
+    at(after(millis), house.call(EventKind::Track, &id, &subject, after(millis), body))
+}
+
+/// A live tenant whose hub was away longer than the wait lasts.
+async fn due_meanwhile(url: impl AsyncFn() -> Option<String>) {
+    let paused = |millis| at(after(millis), control("journey.paused", "cart", json!({"journey": "cart"})));
+    let ended = |node: &str| vec![(RunStatus::Done, node.to_owned()); USERS];
+    for batch in [1, 2, 3, 100, 8_000] {
+        let paid = waits(url().await, batch, |house| (0..USERS).map(|user| tracks(house, "Paid", user, 150)).collect());
+        assert_eq!(paid.await, ended("paid"), "paid in time, in batches of {batch}");
+        let late =
+            waits(url().await, batch, |house| (0..USERS).map(|user| tracks(house, "Paid", user, 6_001)).collect());
+        assert_eq!(late.await, ended("late"), "paid too late, in batches of {batch}");
+        let held = waits(url().await, batch, |_| vec![paused(1_000)]).await;
+        assert_eq!(held, vec![(RunStatus::Waiting, "wait".to_owned()); USERS], "paused in time, in batches of {batch}");
+        let fired = waits(url().await, batch, |_| vec![paused(10_000)]).await;
+        assert_eq!(fired, ended("late"), "paused too late, in batches of {batch}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_due_while_the_hub_was_away_fires_in_the_order_of_the_log() {
+    due_meanwhile(async || None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_due_while_the_hub_was_away_fires_in_the_order_of_the_log_on_postgres() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    due_meanwhile(async || Some(server.database().await.expect("a database"))).await;
 }

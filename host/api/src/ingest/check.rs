@@ -74,9 +74,11 @@ impl Delivery {
             id(value, &below(name))?;
         }
         let name = event_name(kind, &item, pointer)?;
-        if self.authority == Authority::Browser && kind == EventKind::Track && SAID_BY_THE_HUB.contains(&name) {
+        // Whatever has a name is found by it, a page that is viewed too.
+        if self.authority == Authority::Browser && SAID_BY_THE_HUB.contains(&name) {
             let message = "The hub says this itself, and a page's key does not.";
-            return Err(Fault::new(below("event"), "reserved-name", message));
+            let field = if kind == EventKind::Track { "event" } else { "name" };
+            return Err(Fault::new(below(field), "reserved-name", message));
         }
         for (name, value) in [("properties", &item.properties), ("traits", &item.traits), ("context", &item.context)] {
             if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyArray) {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::judge::statuses_before;
 use openhub_model::Fault;
 use openhub_model::message::TRANSACTIONAL;
 use openhub_store::{JourneyRow, JourneyStatus, Op, Scope};
@@ -174,8 +175,8 @@ pub(crate) async fn pause_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let from = [JourneyStatus::Published, JourneyStatus::Draining];
-    moves(&app, &change, "journey.paused", &name, &from, "Only a published journey can be paused.").await
+    moves(&app, &change, "journey.paused", &name, JourneyStatus::Paused, "Only a published journey can be paused.")
+        .await
 }
 
 /// Resumes a paused journey, or one that runs out: it starts runs again, and what waits goes on. What
@@ -191,9 +192,9 @@ pub(crate) async fn resume_journey(
     let _changes = change.alone().await?;
     let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
-    let rests = matches!(journey.status, JourneyStatus::Paused | JourneyStatus::Draining);
+    let rests = statuses_before(JourneyStatus::Published).contains(&journey.status);
     let Some(version) = journey.version.filter(|_| rests) else {
-        return Err(Problem::new(CONFLICT, "Only a paused journey can be resumed."));
+        return Err(Problem::new(CONFLICT, "Only a paused or draining journey can be resumed."));
     };
     if let Some(version) = app.store.journey_version(scope, &name, version).await? {
         let faults = faults_of_version(&app, scope, &version).await?;
@@ -214,8 +215,15 @@ pub(crate) async fn stop_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let from = [JourneyStatus::Published, JourneyStatus::Paused, JourneyStatus::Draining];
-    moves(&app, &change, "journey.stopped", &name, &from, "Only a journey that was published can be stopped.").await
+    moves(
+        &app,
+        &change,
+        "journey.stopped",
+        &name,
+        JourneyStatus::Stopped,
+        "Only a journey that was published can be stopped.",
+    )
+    .await
 }
 
 /// Lets a journey run out: no run starts, those under way finish. `resume` or `publish` takes that back.
@@ -227,8 +235,15 @@ pub(crate) async fn drain_journey(
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let from = [JourneyStatus::Published, JourneyStatus::Paused];
-    moves(&app, &change, "journey.drained", &name, &from, "Only a published or paused journey can be drained.").await
+    moves(
+        &app,
+        &change,
+        "journey.drained",
+        &name,
+        JourneyStatus::Draining,
+        "Only a published or paused journey can be drained.",
+    )
+    .await
 }
 
 /// How many runs came by each node, by version.
@@ -251,11 +266,11 @@ async fn moves(
     change: &Change<JourneysWrite>,
     event: &str,
     name: &str,
-    from: &[JourneyStatus],
+    to: JourneyStatus,
     refusal: &str,
 ) -> Result<Response, Problem> {
     let _changes = change.alone().await?;
-    if !from.contains(&find(app, &change.scope, name).await?.status) {
+    if !statuses_before(to).contains(&find(app, &change.scope, name).await?.status) {
         return Err(Problem::new(CONFLICT, refusal));
     }
     moved(app, change, event, name).await

@@ -23,13 +23,16 @@ pub fn propose(batch: &mut Batch<'_>, actor: usize, event: &Happening, propertie
         return;
     }
     let id = Id::named(&[b"match", part.as_bytes(), identity.kind.as_bytes(), identity.value.as_bytes()]);
-    if batch.matches.iter().any(|known| known.id == id) {
-        return;
-    }
     let score = properties["score"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
     if policy.matches.accept_from.is_some_and(|from| score >= from) {
         let accepted = decision(event, subject, &identity, id, true);
-        batch.arrivals.push((batch.actors[actor].place, accepted));
+        // Proposed more than once, it is accepted once, whichever of them is good enough.
+        if batch.arrivals.iter().all(|(_, arrival)| arrival.message_id != accepted.message_id) {
+            batch.arrivals.push((batch.actors[actor].place, accepted));
+        }
+    }
+    if batch.matches.iter().any(|known| known.id == id) {
+        return;
     }
     batch.matches.push(NewMatch {
         id,
