@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 use std::io;
 
 use super::data::data;
+use super::language;
 use super::text::each_template;
 use crate::document::escape;
 use crate::error::{Failure, StepError};
@@ -80,8 +81,8 @@ fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) ->
     }
     Ok(match value {
         Value::String(text) => {
-            environment
-                .add_template_owned(pointer.to_owned(), text.clone())
+            language::check(text)
+                .and_then(|()| environment.add_template_owned(pointer.to_owned(), text.clone()))
                 .map_err(|error| Fault::new(pointer, "bad-template", error.to_string()))?;
             Form::Text(pointer.to_owned())
         }

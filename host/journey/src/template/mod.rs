@@ -1,11 +1,12 @@
 //! Templates: texts with `{{ … }}`, compiled once, rendered from the customer, the trigger and the run's objects.
 //!
-//! The language is minijinja's, without loading, without HTML escaping, and strict: what is not there is a fault of the
+//! The language is a part of minijinja's (`language`), without HTML escaping, and strict: what is not there is a fault of the
 //! run, not an empty text. JSON values that are no texts, and texts without markup, pass as they are. A render
-//! is bounded in instructions and in output.
+//! is bounded in instructions, in what any of them makes, and in output.
 
 mod data;
 mod fields;
+mod language;
 mod text;
 
 pub(crate) use fields::Fields;

@@ -232,7 +232,7 @@ fn what_is_sound_has_no_fault() {
         json!({ "start": { "type": "exit" } }),
         send(json!({ "template": "t", "percent": "{{ customer.attributes.points }}", "total": 1.2, "tier": "gold" })),
         send(
-            json!({ "template": "{% for i in range(3) %}{{ loop.index }}{% endfor %}", "until": "2026-01-01T00:00:00Z" }),
+            json!({ "template": "{% for i in ['a', 'b', 'c'] %}{{ loop.index }}{% endfor %}", "until": "2026-01-01T00:00:00Z" }),
         ),
         node(
             json!({ "type": "send", "channel": "open", "purpose": "transactional", "content": { "anything": { "goes": [1] } }, "next": "end" }),
@@ -260,6 +260,43 @@ fn an_endless_number_of_nodes_is_refused() {
         nodes.insert(format!("n{index}"), json!({ "type": "exit" }));
     }
     assert_eq!(pointers(&check(&definition(Value::Object(nodes)), &surroundings())), [("/nodes", "too-many-nodes")]);
+}
+
+/// Nothing in a template makes anything larger than what it was given, and a check evaluates nothing.
+#[test]
+fn a_template_repeats_nothing() {
+    for text in [
+        "{{ 5 in ([1] * 10000000000) }}",
+        "{{ (['*'] * trigger.properties.stars) | join }}",
+        "{{ ([trigger.properties.n] * 1000000000) | list | length }}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ trigger.name * 1000000000 }}",
+        "{{ 10 ** 1000000000 }}",
+        "{{ trigger.name ~ trigger.name }}",
+        "{{ trigger.name + trigger.name }}",
+        "{{ [trigger.name, trigger.name] | join }}",
+        "{{ {'a': trigger.name} }}",
+        "{% for a in [[trigger, trigger]] %}{{ a }}{% endfor %}",
+        "{% set a = trigger.name %}{{ a }}",
+        "{% with a = trigger.name %}{{ a }}{% endwith %}",
+        "{% macro a(b) %}{{ a(b) }}{% endmacro %}{{ a(1) }}",
+        "{% filter upper %}a{% endfilter %}",
+        "{% for a in customer.tags recursive %}{{ loop(customer.tags) }}{% endfor %}",
+        "{% include 'a' %}",
+        "{{ range(1000000) | list }}",
+        "{{ trigger.name.join(customer.tags) }}",
+        "{{ trigger.name | indent(1000000) }}",
+        "{{ trigger.name | format(1) }}",
+        "{{ trigger | tojson }}",
+        "{{ trigger.name | nonsense }}",
+        "{{ trigger.name is nonsense }}",
+        "{{ trigger.name | default(trigger.name * 1000000000) }}",
+        "{{ trigger.name if trigger.name * 1000000000 else 1 }}",
+    ] {
+        let nodes = node(json!({ "type": "update", "attributes": { "a": text }, "next": "end" }));
+        let faults = check(&definition(nodes), &surroundings());
+        assert_eq!(pointers(&faults), [("/nodes/start/attributes/a", "bad-template")], "{text}: {faults:?}");
+    }
 }
 
 /// What the guide shows can be published, and does what it says of texts that are not there.

@@ -22,7 +22,7 @@ fn text() -> impl Strategy<Value = Value> {
         "{{ trigger.properties.order_id }}",
         "{{ gift.code }}",
         "{{ gift }}",
-        "{% set gift = trigger %}{{ gift }}",
+        "{% for gift in customer.tags %}{{ gift }}{% endfor %}",
         "{{ open",
         "{{ nobody }}",
     ];

@@ -124,6 +124,36 @@ fn a_rendered_text_takes_the_type_of_its_field() {
 }
 
 #[test]
+fn every_filter_and_test_is_there() {
+    for (text, rendered) in [
+        ("{{ -1 | abs }} {{ 'a b' | capitalize }} {{ 'ab' | count }} {{ 'ab' | d('c') }}", "1 A b 2 ab"),
+        ("{{ [1, 2] | first }} {{ 1 | float }} {{ '2' | int }} {{ [1, 2] | last }} {{ 'ab' | length }}", "1 1.0 2 2 2"),
+        (
+            "{{ 'AB' | lower }} {{ [1, 2] | max }} {{ [1, 2] | min }} {{ 1.26 | round(1) }} {{ 'ab' | title }}",
+            "ab 2 1 1.3 Ab",
+        ),
+        (
+            "{{ ' a ' | trim }} {{ true is boolean }} {{ customer is defined }} {{ 4 is divisibleby(2) }}",
+            "a true true true",
+        ),
+        (
+            "{{ 'ab' is endingwith('b') }} {{ 2 is even }} {{ 1 is in([1]) }} {{ customer is mapping }}",
+            "true true true true",
+        ),
+        ("{{ 1 is none }} {{ 1 is number }} {{ 1 is odd }} {{ [1] is sequence }}", "false true true true"),
+        (
+            "{{ 'ab' is startingwith('a') }} {{ 'a' is string }} {{ trigger.properties.nothing is undefined }}",
+            "true true true",
+        ),
+    ] {
+        let mut trip = Trip::of(send("open", json!({ "page.html": text })));
+        let step = trip.enter();
+        assert_eq!(trip.fault(), "", "{text}");
+        assert_eq!(step.messages[0].content, json!({ "page.html": rendered }).to_string(), "{text}");
+    }
+}
+
+#[test]
 fn templates_see_the_customer_and_the_trigger() {
     let id = customer().customer.to_string();
     for (text, rendered) in [
@@ -135,7 +165,9 @@ fn templates_see_the_customer_and_the_trigger() {
         ("{{ customer.tags | join(',') }}", "vip"),
         ("{{ trigger.name }} at {{ trigger.at }}", "Order Completed at 2026-02-01T12:00:00Z"),
         ("{% if trigger.properties.total == '29.33' %}yes{% else %}no{% endif %}", "yes"),
-        ("{% set trigger = trigger.properties %}{{ trigger.order_id }}", "o-1"),
+        ("{{ customer.attributes.points | times(2) | plus(0.5) }}", "1400.5"),
+        ("{{ customer.attributes.points | times(2) }} {{ customer.attributes.points - 1 }}", "1400 699"),
+        ("{{ customer.attributes.tier | replace('old', 'reen') }} {{ 'a' in ['a', 'b'] }}", "green true"),
         ("{% for name in customer.attributes %}{{ name }};{% endfor %}", "phone;points;tier;"),
         ("{{ customer.attributes.tier == 'gold' }}", "true"),
         ("{# nothing #}<b>&</b>\n", "<b>&</b>\n"),

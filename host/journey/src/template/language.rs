@@ -1,0 +1,231 @@
+//! What a template may say: texts, values with filters, `if` and `for`. A template is written by one tenant and runs in the hub of
+//! all, so nothing in it makes anything larger than what it was given: fuel counts instructions, and not the work inside one.
+
+use minijinja::machinery::{ast, parse};
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, filters, tests};
+
+/// Bytes that a filter may make.
+const MAX_MADE: usize = 256 * 1024;
+
+/// By name, as [`furnish`] gives them.
+const FILTERS: &[&str] = &[
+    "abs",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "first",
+    "float",
+    "int",
+    "join",
+    "last",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "plus",
+    "replace",
+    "round",
+    "times",
+    "title",
+    "trim",
+    "upper",
+];
+const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "in",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "undefined",
+];
+
+/// Whether a source stays within the language. Nothing of it is evaluated.
+pub(super) fn check(source: &str) -> Result<(), Error> {
+    statement(&parse(source, "template", Default::default(), Default::default())?)
+}
+
+fn refused(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, what.to_owned())
+}
+
+fn statement(statement: &ast::Stmt<'_>) -> Result<(), Error> {
+    use ast::Stmt;
+    let all = |body: &[Stmt<'_>]| body.iter().try_for_each(self::statement);
+    match statement {
+        Stmt::Template(template) => all(&template.children),
+        Stmt::EmitRaw(_) => Ok(()),
+        Stmt::EmitExpr(emit) => expression(&emit.expr),
+        Stmt::IfCond(condition) => {
+            expression(&condition.expr)?;
+            all(&condition.true_body)?;
+            all(&condition.false_body)
+        }
+        Stmt::ForLoop(each) if each.recursive => Err(refused("a loop does not call itself")),
+        Stmt::ForLoop(each) => {
+            expression(&each.iter)?;
+            each.filter_expr.iter().try_for_each(expression)?;
+            all(&each.body)?;
+            all(&each.else_body)
+        }
+        _ => Err(refused("of statements there are `if` and `for`")),
+    }
+}
+
+fn expression(expression: &ast::Expr<'_>) -> Result<(), Error> {
+    use ast::Expr;
+    let both = |left: &Expr<'_>, right: &Expr<'_>| self::expression(left).and_then(|()| self::expression(right));
+    match expression {
+        Expr::Var(_) | Expr::Const(_) => Ok(()),
+        Expr::Slice(slice) => {
+            self::expression(&slice.expr)?;
+            [&slice.start, &slice.stop, &slice.step].into_iter().flatten().try_for_each(self::expression)
+        }
+        Expr::UnaryOp(unary) => self::expression(&unary.expr),
+        Expr::BinOp(binary) => {
+            operator(binary)?;
+            both(&binary.left, &binary.right)
+        }
+        Expr::Compare(compare) => {
+            self::expression(&compare.expr)?;
+            compare.ops.iter().try_for_each(|operand| self::expression(&operand.expr))
+        }
+        Expr::IfExpr(choice) => {
+            both(&choice.test_expr, &choice.true_expr)?;
+            choice.false_expr.iter().try_for_each(self::expression)
+        }
+        Expr::Filter(filter) if !FILTERS.contains(&filter.name) => {
+            Err(refused(&format!("there is no filter `{}`", filter.name)))
+        }
+        Expr::Test(test) if !TESTS.contains(&test.name) => Err(refused(&format!("there is no test `{}`", test.name))),
+        Expr::Filter(filter) => {
+            filter.expr.iter().try_for_each(self::expression)?;
+            filter.args.iter().try_for_each(argument)
+        }
+        Expr::Test(test) => {
+            self::expression(&test.expr)?;
+            test.args.iter().try_for_each(argument)
+        }
+        Expr::GetAttr(get) => self::expression(&get.expr),
+        Expr::GetItem(get) => both(&get.expr, &get.subscript_expr),
+        Expr::Call(_) => Err(refused("there are no functions: a filter is written `value | filter`")),
+        // A list of variables would hold one several times, and a list of such lists many times.
+        Expr::List(list) if list.items.iter().all(is_constant) => Ok(()),
+        Expr::List(_) | Expr::Map(_) => Err(refused("a list holds constants")),
+    }
+}
+
+fn argument(argument: &ast::CallArg<'_>) -> Result<(), Error> {
+    match argument {
+        ast::CallArg::Pos(value) | ast::CallArg::Kwarg(_, value) => expression(value),
+        ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => Err(refused("arguments are written out")),
+    }
+}
+
+fn is_constant(expression: &ast::Expr<'_>) -> bool {
+    matches!(expression, ast::Expr::Const(_))
+}
+
+fn is_number(expression: &ast::Expr<'_>) -> bool {
+    matches!(expression, ast::Expr::Const(constant) if constant.value.is_number())
+}
+
+/// Numbers are reckoned with; texts and lists are not put together, nor repeated.
+fn operator(binary: &ast::BinOp<'_>) -> Result<(), Error> {
+    use ast::BinOpKind::{Add, Concat, Mul, Pow};
+    match binary.op {
+        Add if is_number(&binary.left) || is_number(&binary.right) => Ok(()),
+        Add => Err(refused("of `+` one side is a number that is written out: values are added with `a | plus(b)`")),
+        Mul => Err(refused("numbers are multiplied with `a | times(b)`")),
+        Pow => Err(refused("there is no `**`")),
+        Concat => Err(refused("texts are put together by standing side by side: `{{ a }} {{ b }}`")),
+        _ => Ok(()),
+    }
+}
+
+/// Filters and tests whose work is bounded by what they are given.
+pub(super) fn furnish(environment: &mut Environment<'_>) {
+    environment.add_filter("abs", filters::abs);
+    environment.add_filter("capitalize", filters::capitalize);
+    environment.add_filter("count", filters::length);
+    environment.add_filter("d", filters::default);
+    environment.add_filter("default", filters::default);
+    environment.add_filter("first", filters::first);
+    environment.add_filter("float", filters::float);
+    environment.add_filter("int", filters::int);
+    environment.add_filter("join", join);
+    environment.add_filter("last", filters::last);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("max", filters::max);
+    environment.add_filter("min", filters::min);
+    environment.add_filter("plus", |left: Value, right: Value| number(&left, &right, |left, right| left + right));
+    environment.add_filter("replace", replace);
+    environment.add_filter("round", filters::round);
+    environment.add_filter("times", |left: Value, right: Value| number(&left, &right, |left, right| left * right));
+    environment.add_filter("title", filters::title);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("upper", filters::upper);
+    environment.add_test("boolean", tests::is_boolean);
+    environment.add_test("defined", tests::is_defined);
+    environment.add_test("divisibleby", tests::is_divisibleby);
+    environment.add_test("endingwith", tests::is_endingwith);
+    environment.add_test("even", tests::is_even);
+    environment.add_test("in", tests::is_in);
+    environment.add_test("mapping", tests::is_mapping);
+    environment.add_test("none", tests::is_none);
+    environment.add_test("number", tests::is_number);
+    environment.add_test("odd", tests::is_odd);
+    environment.add_test("sequence", tests::is_sequence);
+    environment.add_test("startingwith", tests::is_startingwith);
+    environment.add_test("string", tests::is_string);
+    environment.add_test("undefined", tests::is_undefined);
+}
+
+/// Whole numbers stay whole as long as they fit.
+fn number(left: &Value, right: &Value, reckon: fn(f64, f64) -> f64) -> Result<Value, Error> {
+    let both = (left.kind(), right.kind());
+    if both != (ValueKind::Number, ValueKind::Number) {
+        return Err(refused("both are numbers"));
+    }
+    let (a, b) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
+    let made = reckon(a, b);
+    // Below this a double holds every whole number.
+    let is_whole = left.is_integer() && right.is_integer() && made.abs() < 9_007_199_254_740_992.0;
+    Ok(if is_whole { Value::from(made as i64) } else { Value::from(made) })
+}
+
+fn join(values: &Value, between: Option<&str>) -> Result<String, Error> {
+    let mut made = String::new();
+    for (index, value) in values.try_iter()?.enumerate() {
+        if index > 0 {
+            made.push_str(between.unwrap_or_default());
+        }
+        match value.as_str() {
+            Some(text) => made.push_str(text),
+            None if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) => made.push_str(&value.to_string()),
+            None => return Err(refused("what is joined is texts and numbers")),
+        }
+        fits(made.len())?;
+    }
+    Ok(made)
+}
+
+fn replace(text: &str, old: &str, new: &str) -> Result<String, Error> {
+    let times = text.matches(old).count();
+    fits(text.len().saturating_add(times.saturating_mul(new.len())))?;
+    Ok(text.replace(old, new))
+}
+
+fn fits(bytes: usize) -> Result<(), Error> {
+    if bytes > MAX_MADE { Err(refused("the text is too long")) } else { Ok(()) }
+}
