@@ -2,22 +2,27 @@
 
 use openhub_model::identity::Policy;
 use openhub_model::{Condition, Fault, limits};
-use openhub_store::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::auth::{Authorized, may_ask};
 use crate::body::from_value;
 use crate::problem::{INVALID_QUERY, Problem};
 
 /// The condition of a list's query parameter `condition`, a JSON text.
-pub(crate) async fn in_query(app: &App, scope: &Scope, text: Option<&str>) -> Result<Option<Condition>, Problem> {
+pub(crate) async fn in_query<P>(
+    app: &App,
+    access: &Authorized<P>,
+    text: Option<&str>,
+) -> Result<Option<Condition>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let condition = read(text).map_err(|faults| {
         let detail = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
         Problem::new(INVALID_QUERY, detail).with_faults(faults)
     })?;
-    Ok(Some(condition.normal(app.engine.policies(scope).await?.latest())))
+    may_ask(access, &condition)?;
+    Ok(Some(condition.normal(app.engine.policies(&access.scope).await?.latest())))
 }
 
 /// A journey's definition with the identities that its conditions ask for in their form.

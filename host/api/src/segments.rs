@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::auth::{Authorized, may_ask};
 use crate::condition::parse;
 use crate::parameters::name_in_path;
 use crate::problem::{INVALID_CONDITION, Problem};
@@ -58,8 +59,10 @@ impl Known {
     }
 
     /// The condition at `/condition` of a body, or every fault of it.
-    pub fn condition(&self, value: Value) -> Result<Condition, Problem> {
-        self.check(value, &self.names)
+    pub fn condition<P>(&self, access: &Authorized<P>, value: Value) -> Result<Condition, Problem> {
+        let condition = self.check(value, &self.names)?;
+        may_ask(access, &condition)?;
+        Ok(condition)
     }
 
     fn check(&self, value: Value, segments: &BTreeSet<String>) -> Result<Condition, Problem> {
@@ -76,10 +79,11 @@ impl Known {
     }
 
     /// The same for the condition of the segment `name`, which must not lead back to it.
-    pub fn condition_of(&self, name: &str, value: Value) -> Result<Condition, Problem> {
+    pub fn condition_of<P>(&self, access: &Authorized<P>, name: &str, value: Value) -> Result<Condition, Problem> {
         let mut segments = self.names.clone();
         segments.insert(name.to_owned());
         let condition = self.check(value, &segments)?;
+        may_ask(access, &condition)?;
         let of = |other: &str| match self.segments.get(other).and_then(|version| version.condition.as_ref()) {
             Some(condition) => condition.needs().segments,
             None => BTreeSet::new(),

@@ -6,6 +6,7 @@ use openhub_model::{Condition, Customer};
 use openhub_store::{AsOf, Scope};
 
 use crate::app::App;
+use crate::auth::{Authorized, may_ask};
 use crate::problem::Problem;
 use crate::writes::tenant_now;
 
@@ -17,14 +18,15 @@ pub(crate) async fn as_of(app: &App, scope: &Scope) -> Result<AsOf, Problem> {
 }
 
 /// One explanation a condition, in their order.
-pub(crate) async fn explain(
+pub(crate) async fn explain<P>(
     app: &App,
-    scope: &Scope,
+    access: &Authorized<P>,
     customer: &Customer,
     conditions: &[&Condition],
     as_of: AsOf,
 ) -> Result<Vec<Explanation>, Problem> {
-    let mut needs = Needs::default();
+    conditions.iter().try_for_each(|condition| may_ask(access, condition))?;
+    let (scope, mut needs) = (&access.scope, Needs::default());
     conditions.iter().for_each(|condition| needs.add(condition));
     let parts = app.store.parts_around(scope, &[customer.customer]).await?.iter().map(Part::id).collect();
     let facts = app.store.facts(scope, &[(customer.customer, parts)], &needs, as_of).await?;

@@ -260,7 +260,10 @@ pub fn proposed(name: &str, properties: &Value) -> Option<Identity> {
 /// The event by which a part that changed hands, with `cause`, has all segments asked about its customer.
 pub fn review(cause: &Event, part: &Part) -> NewEvent {
     NewEvent {
-        message_id: Id::named(&[b"review", cause.message_id.as_bytes(), part.id().as_bytes()]).to_string(),
+        message_id: format!(
+            "openhub:review:{}",
+            Id::named(&[b"review", cause.message_id.as_bytes(), part.id().as_bytes()])
+        ),
         kind: EventKind::Update,
         name: String::new(),
         part: Some(part.id()),

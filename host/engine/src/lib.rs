@@ -39,7 +39,7 @@ mod suppression;
 mod unmerge;
 pub mod uses;
 
-pub use body::identities_of;
+pub use body::{PROPOSED, identities_of};
 pub use catalog::Catalog;
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::SECRET_SET;

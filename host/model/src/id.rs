@@ -38,7 +38,15 @@ impl Id {
 
     /// An id that sorts by `at` (UUIDv7) and whose random bits come from the hash of `parts`.
     pub fn at(at: Timestamp, parts: &[&[u8]]) -> Id {
-        let hash = hash(parts);
+        Id::at_hash(at, &hash(parts))
+    }
+
+    /// As [`Id::at`], but only who has the key can make it.
+    pub fn keyed_at(key: &[u8; 32], at: Timestamp, parts: &[&[u8]]) -> Id {
+        Id::at_hash(at, &hash_with(blake3::Hasher::new_keyed(key), parts))
+    }
+
+    fn at_hash(at: Timestamp, hash: &blake3::Hash) -> Id {
         let mut random = [0; 10];
         random.copy_from_slice(&hash.as_bytes()[..10]);
         let millis = (at.micros() / 1000).max(0) as u64;

@@ -1,11 +1,16 @@
 //! What a key may see of a list in which things of several kinds stand side by side. A scope means one thing wherever that
 //! is read: what has a scope of its own is left out for a key that lacks it.
 
-use openhub_model::{Event, EventKind};
+use openhub_engine::ERASED;
+use openhub_model::{Condition, Event, EventKind};
 use openhub_store::{TimelineItem, TimelineKind};
 
 use super::authorized::Authorized;
-use super::permission::{CustomersRead, JourneysRead, MessagesRead, ObjectsRead, PluginsRead, SegmentsRead};
+use super::permission::{
+    CustomersRead, CustomersWrite, JourneysRead, JourneysWrite, MessagesRead, MessagesTransactional, ObjectsRead,
+    PluginsRead, PluginsWrite, PrivacyWrite, SegmentsRead, SegmentsWrite, SettingsWrite,
+};
+use crate::problem::Problem;
 
 /// Whether the key may see an item of a customer's timeline.
 pub(crate) fn sees_item<P>(access: &Authorized<P>, item: &TimelineItem) -> bool {
@@ -45,5 +50,35 @@ fn sees_event<P>(access: &Authorized<P>, event: &Event) -> bool {
         (EventKind::Control, Some("clock")) => true,
         (EventKind::Control, _) => access.may::<CustomersRead>(),
         _ => true,
+    }
+}
+
+/// Whether the key may learn the answer to a condition: who asks about objects and messages reads them.
+pub(crate) fn may_ask<P>(access: &Authorized<P>, condition: &Condition) -> Result<(), Problem> {
+    let needs = condition.needs();
+    if !needs.objects.is_empty() {
+        access.must::<ObjectsRead>()?;
+    }
+    if needs.messages.is_some() {
+        access.must::<MessagesRead>()?;
+    }
+    Ok(())
+}
+
+/// Whether the key may have a control event of this name in the log: what tries one again makes its change.
+pub(crate) fn may_cause<P>(access: &Authorized<P>, control: &str) -> Result<(), Problem> {
+    if control == ERASED {
+        return access.must::<PrivacyWrite>();
+    }
+    match control.split('.').next() {
+        Some("plugin") => access.must::<PluginsWrite>(),
+        Some("journey") => {
+            // What it sends stands in a version that was checked for another key.
+            access.must::<JourneysWrite>().and_then(|()| access.must::<MessagesTransactional>())
+        }
+        Some("segment") => access.must::<SegmentsWrite>(),
+        Some("customer" | "suppression") => access.must::<PrivacyWrite>(),
+        Some("identity") => access.must::<CustomersWrite>().and_then(|()| access.must::<SettingsWrite>()),
+        _ => access.must::<SettingsWrite>(),
     }
 }

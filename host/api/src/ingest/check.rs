@@ -1,7 +1,7 @@
 //! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
 
 use openhub_engine::catalog::Pages;
-use openhub_engine::{REFUSED, VALUE_REFUSED};
+use openhub_engine::{PROPOSED, REFUSED, VALUE_REFUSED};
 use openhub_model::customer::consent_faults;
 use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
@@ -14,8 +14,8 @@ use super::time::{is_writable, occurred_at};
 
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
-/// Events by which the hub says what it did: journeys start at them.
-const SAID_BY_THE_HUB: [&str; 4] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED];
+/// Events by which the hub says what it did, and programs what they found out: journeys start at them.
+const SAID_BY_THE_HUB: [&str; 5] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED, PROPOSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
@@ -76,7 +76,7 @@ impl Delivery {
         let name = event_name(kind, &item, pointer)?;
         // Whatever has a name is found by it, a page that is viewed too.
         if self.authority == Authority::Browser && SAID_BY_THE_HUB.contains(&name) {
-            let message = "The hub says this itself, and a page's key does not.";
+            let message = "The hub says this itself, or a server: a page's key does not.";
             let field = if kind == EventKind::Track { "event" } else { "name" };
             return Err(Fault::new(below(field), "reserved-name", message));
         }

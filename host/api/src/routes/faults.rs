@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_engine::again::remedy;
+use openhub_model::{EventKind, Principal};
 use openhub_store::{FaultFilter, FaultKind, FaultStatus, Faulted, Remedy, Scope};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite};
+use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite, may_cause};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path, id_in_query};
@@ -91,7 +93,8 @@ pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted,
 }
 
 /// Tries again what failed, at a new place in the log and with its original time; a message at once, under the same key. If it
-/// fails again, it is an open fault again. For a message the key needs `messages:write`, too.
+/// fails again, it is an open fault again. For a message the key needs `messages:write`, too; for a change (`control`) what making
+/// it asks for.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/retry", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
     responses((status = 200, body = ListedFaultView), (status = 202, body = PendingView), Problems))]
@@ -103,10 +106,18 @@ pub(crate) async fn retry_fault(
     let scope = &access.scope;
     let found = fault(&app, scope, &id).await?.fault;
     may_close(&access, found.kind)?;
-    let Some(remedy) = remedy(&app.store, scope, &found, tenant_now(&app, scope).await?).await? else {
+    let Some(mut remedy) = remedy(&app.store, scope, &found, tenant_now(&app, scope).await?).await? else {
         let detail = format!("A fault of the kind `{}` cannot be tried again; discard it.", found.kind.name());
         return Err(Problem::new(CONFLICT, detail));
     };
+    if let Remedy::Event(event) = &mut remedy
+        && event.kind == EventKind::Control
+    {
+        may_cause(&access, &event.name)?;
+        let mut body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        body["retried_by"] = json!(Principal::key(access.key.clone()));
+        event.body = body.to_string();
+    }
     if !app.store.close_fault(scope, found.id, remedy, app.now()).await? {
         return Err(Problem::new(CONFLICT, "The fault is not open any more."));
     }

@@ -275,9 +275,14 @@ async fn b5_a_malformed_consent_is_refused_at_every_door() {
 async fn b4_a_page_does_not_say_what_the_hub_says() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
-    for name in ["Segment Entered", "Segment Left", "Identity Refused", "Attribute Refused"] {
+    for name in ["Segment Entered", "Segment Left", "Identity Refused", "Attribute Refused", "Match Proposed"] {
         let body = json!({"userId": "u", "event": name, "properties": {"segment": "best"}});
         assert_eq!(refused(&hub.post("/v1/track", &tenant.write_key, body.clone()).await), (400, "/event".to_owned()));
+        for call in ["page", "screen"] {
+            let body = json!({"userId": "u", "name": name, "properties": {"segment": "best"}});
+            let answer = hub.post(&format!("/v1/{call}"), &tenant.write_key, body).await;
+            assert_eq!(refused(&answer), (400, "/name".to_owned()), "{call}");
+        }
         assert_eq!(hub.post("/v1/track", &tenant.server_key, body).await.status, 200);
     }
 }

@@ -135,7 +135,7 @@ async fn matches_are_proposed_counted_and_decided() {
     let tenant = hub.tenant("shop").await;
     let key = &tenant.api_key;
     let server = hub.key(tenant.id, KeyScopes::SERVER).await;
-    for (user, card) in [("ada", "1"), ("bob", "2"), ("eve", "3")] {
+    for (user, card) in [("ada", "1"), ("bob", "2"), ("eve", "3"), ("gil", "4")] {
         let identities = json!([{"kind": "user_id", "value": user}]);
         let made = hub.post("/api/v1/customers", key, json!({ "identities": identities })).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -146,7 +146,8 @@ async fn matches_are_proposed_counted_and_decided() {
         let properties = json!({"kind": kind, "value": value, "score": score, "reason": "same name"});
         json!({"userId": user, "event": "Match Proposed", "properties": properties})
     };
-    send(&hub, &tenant, &tenant.write_key, "/v1/track", propose("ada", "card", "3", 0.9)).await;
+    let refused = hub.post("/v1/track", &tenant.write_key, propose("ada", "card", "3", 0.9)).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
     assert_eq!(hub.get("/api/v1/matches", key).await.body["matches"], json!([]), "a page proposes nothing");
     for (user, kind, value, score) in
         [("ada", "card", "1", 0.9), ("bob", "card", "2", 0.5), ("eve", "user_id", "ada", 0.95)]
@@ -175,6 +176,15 @@ async fn matches_are_proposed_counted_and_decided() {
     // The acceptance goes through the log behind the proposal.
     send(&hub, &tenant, &server, "/v1/track", json!({"userId": "eve", "event": "Later"})).await;
     assert_eq!(identities(&find(&hub, &tenant, "user_id:eve").await), ["eve", "3", "3@example.com"]);
+    // Of two that come together the better one counts, in whichever order.
+    let two = [0.5, 0.99].map(|score| {
+        let mut proposed = propose("gil", "card", "4", score);
+        proposed["type"] = json!("track");
+        proposed
+    });
+    send(&hub, &tenant, &server, "/v1/batch", json!({"batch": two})).await;
+    send(&hub, &tenant, &server, "/v1/track", json!({"userId": "gil", "event": "Later"})).await;
+    assert_eq!(identities(&find(&hub, &tenant, "user_id:gil").await), ["gil", "4", "4@example.com"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod overload;
 mod plugins;
 mod privacy;
 mod profile;
+mod scopes;
 mod segment;
 mod segments;
 mod settings;

@@ -1,6 +1,7 @@
 //! Who causes an event, by which its id is made.
 
-use openhub_model::Id;
+use openhub_model::identity::Marker;
+use openhub_model::{Id, TenantId};
 
 use super::event::Happening;
 use super::retry::RequestKey;
@@ -25,13 +26,13 @@ impl<'a> By<'a> {
     }
 
     /// Ids that sort by time: events of a batch then share pages of the index by id.
-    pub fn id(&self, cause: &Happening, ordinal: u32) -> Id {
+    pub fn id(&self, marker: &Marker, tenant: TenantId, cause: &Happening, ordinal: u32) -> Id {
         let (ordinal, request) = (ordinal.to_le_bytes(), self.request.map(|(id, ordinal)| (id, ordinal.to_le_bytes())));
         let [message, plugin, rule] = [&*cause.message_id, self.plugin, self.rule].map(str::as_bytes);
-        let mut parts = vec![b"caused".as_slice(), message, plugin, rule, &ordinal];
+        let mut parts = vec![message, plugin, rule, &ordinal];
         if let Some((id, of)) = &request {
             parts.extend([id.as_bytes(), of.as_slice()]);
         }
-        Id::at(cause.at, &parts)
+        marker.caused(tenant, cause.at, &parts)
     }
 }

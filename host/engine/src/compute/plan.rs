@@ -42,7 +42,8 @@ pub fn bound(kind: ClockKind, event: &Event) -> (Timestamp, Timestamp) {
         ClockKind::Replay => match advance(event) {
             // Every timer due at or before the target fires.
             Some(to) => (to, Timestamp::from_micros(to.micros().saturating_add(1))),
-            None if event.kind == EventKind::Control => (Timestamp::MIN, Timestamp::MIN),
+            // Of one that was erased only the machine's time is left, which is not the tenant's.
+            None if matches!(event.kind, EventKind::Control | EventKind::Erased) => (Timestamp::MIN, Timestamp::MIN),
             None => (event.occurred_at, event.occurred_at),
         },
     }
@@ -136,6 +137,13 @@ mod tests {
     fn timer(due: i64, id: u8) -> Timer {
         let id = Id::named(&[&[id]]);
         Timer::run(id, id, Timestamp::from_micros(due))
+    }
+
+    #[test]
+    fn an_erased_event_does_not_move_a_replay() {
+        let erased = Event { kind: EventKind::Erased, ..event(2, 1_000) };
+        let bounds = Plan::bounds(ClockKind::Replay, Timestamp::from_micros(5), &[event(1, 10), erased, event(3, 20)]);
+        assert_eq!(bounds.iter().map(|(now, _)| now.micros()).collect::<Vec<_>>(), [10, 10, 20]);
     }
 
     #[test]

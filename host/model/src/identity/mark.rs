@@ -1,5 +1,5 @@
 //! What is hashed under the hub's key: marks, which are kept of something that was erased, so that it is known again when it
-//! comes back; and the seeds of plugins.
+//! comes back; the seeds of plugins; and the ids of events that are caused.
 //!
 //! A plain hash of an address can be found by hashing addresses, and who names an event would know the code that a plugin
 //! draws for it. Without the hub's key, nobody can tell either.
@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::id::{Id, PartId, Seed};
 use crate::tenant::TenantId;
+use crate::time::Timestamp;
 
 /// Begins the message id that is left of an erased event. No client may send such an id.
 const ERASED: &str = "openhub:erased:";
@@ -39,6 +40,12 @@ impl Marker {
     /// What a plugin draws from for a cause: the same at each attempt of that number, and known to nobody beforehand.
     pub fn seed(&self, cause: &[&[u8]], ordinal: u32, attempt: u32) -> Seed {
         Seed::keyed(&self.key, cause, ordinal, attempt)
+    }
+
+    /// The id of an event that a cause has at an instant: nobody can take it beforehand for an event of theirs.
+    pub fn caused(&self, tenant: TenantId, at: Timestamp, cause: &[&[u8]]) -> Id {
+        let tenant = tenant.0.to_le_bytes();
+        Id::keyed_at(&self.key, at, &[&[b"caused".as_slice(), &tenant], cause].concat())
     }
 
     /// Tells this key from others: eight hexadecimal digits.

@@ -166,7 +166,10 @@ async fn append_verdicts(tx: &mut Tx<'_>, tenant: TenantId, settled: &[Settled])
         let message: Id = id(&message)?;
         let Some(settled) = verdicts.iter().find(|settled| settled.id == message) else { continue };
         events.push(NewEvent {
-            message_id: Id::named(&[b"verdict", message.as_bytes(), &settled.status.code().to_le_bytes()]).to_string(),
+            message_id: format!(
+                "openhub:verdict:{}",
+                Id::named(&[b"verdict", message.as_bytes(), &settled.status.code().to_le_bytes()])
+            ),
             kind: EventKind::Update,
             name: String::new(),
             part: Some(id(&part)?),

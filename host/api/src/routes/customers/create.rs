@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::get::show;
 use super::update::{check_attributes, check_consents, check_size, check_tags};
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::{Authorized, CustomersRead, CustomersWrite, IdentitiesWrite};
 use crate::body::JsonBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
@@ -43,11 +43,13 @@ pub(crate) struct NewCustomer {
     consents: Map<String, Value>,
 }
 
-/// Makes a customer, or adds to the one with these identities.
+/// Makes a customer, or adds to the one with these identities. To name more than one, and so to join them, the key needs
+/// `identities:write`, too.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomer,
     responses(
         (status = 201, body = ProfileView), (status = 200, description = "It existed.", body = ProfileView),
-        (status = 202, body = PendingView), Problems))]
+        (status = 202, body = PendingView),
+        (status = 204, description = "It is done, and the key may not read customers."), Problems))]
 pub(crate) async fn create_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
@@ -57,6 +59,10 @@ pub(crate) async fn create_customer(
     let subject = subject(policies.latest(), &new.identities)?;
     if let Some(fault) = fault_of(&app, &access.scope, &new.identities, "/identities").await? {
         return Err(Problem::fault(INVALID_BODY, fault));
+    }
+    // Who names several joins customers.
+    if new.identities.len() > 1 {
+        access.must::<IdentitiesWrite>()?;
     }
     let part = subject.part(access.tenant());
     check_attributes(&app, &access.scope, &new.attributes).await?;
@@ -74,6 +80,7 @@ pub(crate) async fn create_customer(
     let at = tenant_now(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(part), at, &body);
     match write(&app, &access.scope, vec![Op::Append(event)]).await? {
+        Progress::Done if !access.may::<CustomersRead>() => Ok(StatusCode::NO_CONTENT.into_response()),
         Progress::Done => Ok((status, Json(show(&app, &access.scope, part).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

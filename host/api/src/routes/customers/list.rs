@@ -46,7 +46,7 @@ pub(crate) async fn list_customers(
     let policies = app.engine.policies(&access.scope).await?;
     let identity = identity.map(|identity| policies.latest().normal(identity));
     let filter = CustomerFilter {
-        condition: condition::in_query(&app, &access.scope, parameters.condition.as_deref()).await?,
+        condition: condition::in_query(&app, &access, parameters.condition.as_deref()).await?,
         as_of: None,
         identity,
         after: cursor::read(LIST, "after", parameters.after.as_deref())?,

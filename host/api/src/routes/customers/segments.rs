@@ -48,7 +48,7 @@ pub(crate) async fn customer_segments(
             segments.filter_map(|segment| Some((segment.name, segment.condition?))).unzip();
         let conditions: Vec<&Condition> = conditions.iter().collect();
         let as_of = as_of(&app, scope).await?;
-        whys = names.into_iter().zip(explain(&app, scope, &customer, &conditions, as_of).await?).collect();
+        whys = names.into_iter().zip(explain(&app, &access, &customer, &conditions, as_of).await?).collect();
     }
     let view = |membership: Membership| {
         let why = whys.remove(&membership.segment).map(ExplanationView);

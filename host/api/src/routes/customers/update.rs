@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use openhub_model::customer::consent_faults;
 use openhub_model::{EventKind, Fault};
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::get::show;
 use crate::app::App;
-use crate::auth::{Authorized, CustomersWrite};
+use crate::auth::{Authorized, CustomersRead, CustomersWrite};
 use crate::body::{JsonBody, too_large};
 use crate::declared::fault_of;
 use crate::openapi::Problems;
@@ -47,7 +48,8 @@ pub(crate) struct Change {
 /// Waits up to five seconds until the change shows; after that it is answered 202, with its position in the log.
 #[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = Change,
     params(("id" = String, Path, description = "The customer's id.")),
-    responses((status = 200, body = ProfileView), (status = 202, body = PendingView), Problems))]
+    responses((status = 200, body = ProfileView), (status = 202, body = PendingView),
+        (status = 204, description = "It is done, and the key may not read customers."), Problems))]
 pub(crate) async fn update_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
@@ -67,6 +69,7 @@ pub(crate) async fn update_customer(
     let at = tenant_now(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(customer.part), at, &body);
     match write(&app, &access.scope, vec![Op::Append(event)]).await? {
+        Progress::Done if !access.may::<CustomersRead>() => Ok(StatusCode::NO_CONTENT.into_response()),
         Progress::Done => Ok(Json(show(&app, &access.scope, id).await?).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

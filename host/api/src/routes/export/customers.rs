@@ -47,7 +47,7 @@ pub(crate) async fn export_customers(
     Query(Parameters { format, fields, condition }): Query<Parameters>,
 ) -> Result<Response, Problem> {
     let place = exports.begin(access.tenant())?;
-    let condition = condition::in_query(&app, &access.scope, condition.as_deref()).await?;
+    let condition = condition::in_query(&app, &access, condition.as_deref()).await?;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
     respond(table, "customers", place, move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await

@@ -41,7 +41,7 @@ pub(crate) async fn preview_segment(
     JsonBody(request): JsonBody<Request>,
 ) -> Result<Json<PreviewView>, Problem> {
     let scope = &access.scope;
-    let condition = Known::read(&app, scope).await?.condition(request.condition)?;
+    let condition = Known::read(&app, scope).await?.condition(&access, request.condition)?;
     let time = app.limits.preview_time;
     let busy = || {
         Problem::new(OVERLOADED, "Another condition of this tenant is being counted. Try again in a moment.")

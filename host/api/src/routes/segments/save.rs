@@ -50,7 +50,7 @@ pub(crate) async fn save_segment(
     let _changes = change.alone().await?;
     let scope = &change.scope;
     let known = Known::read(&app, scope).await?;
-    let condition = condition(&known, name, new)?;
+    let condition = condition(&known, &change, name, new)?;
     let latest = known.segments.get(name);
     if latest.is_some_and(|latest| latest.condition.is_some() != condition.is_some()) {
         return Err(Problem::new(CONFLICT, "A segment is static or not for good. Use another name."));
@@ -74,9 +74,14 @@ pub(crate) async fn save_segment(
 }
 
 /// None for a static segment.
-fn condition(known: &Known, name: &str, new: NewSegment) -> Result<Option<Condition>, Problem> {
+fn condition(
+    known: &Known,
+    change: &Change<SegmentsWrite>,
+    name: &str,
+    new: NewSegment,
+) -> Result<Option<Condition>, Problem> {
     match (new.condition, new.r#static) {
-        (Some(condition), None | Some(false)) => known.condition_of(name, condition).map(Some),
+        (Some(condition), None | Some(false)) => known.condition_of(&change.access, name, condition).map(Some),
         (None, Some(true)) => Ok(None),
         _ => {
             let fault = Fault::new("", "wrong-form", "A segment has a `condition` or is `static`, and not both.");

@@ -45,7 +45,7 @@ pub(crate) async fn why_segment(
     };
     let as_of = as_of(&app, scope).await?;
     let why = match &condition {
-        Some(condition) => explain(&app, scope, &customer, &[condition], as_of).await?.pop(),
+        Some(condition) => explain(&app, &access, &customer, &[condition], as_of).await?.pop(),
         None => None,
     };
     Ok(Json(WhyView {

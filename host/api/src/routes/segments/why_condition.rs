@@ -37,10 +37,10 @@ pub(crate) async fn why_condition(
 ) -> Result<Json<WhyView>, Problem> {
     let scope = &access.scope;
     let id = id_in_path(&request.customer, "customer")?;
-    let condition = Known::read(&app, scope).await?.condition(request.condition)?;
+    let condition = Known::read(&app, scope).await?.condition(&access, request.condition)?;
     let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let as_of = as_of(&app, scope).await?;
-    let why = explain(&app, scope, &customer, &[&condition], as_of).await?.pop();
+    let why = explain(&app, &access, &customer, &[&condition], as_of).await?.pop();
     Ok(Json(WhyView {
         customer: customer.customer,
         segment: None,

@@ -51,7 +51,7 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
     let to = to.map(|to| batch.catalog.policies.latest().normal(to));
     let to = to.filter(|to| customer.member(to.part(batch.tenant)).is_none());
     let subject = to.clone().or(own);
-    let id = by.id(cause, ordinal);
+    let id = by.id(&batch.marker, batch.tenant, cause, ordinal);
     let mut event = NewEvent {
         message_id: id.to_string(),
         kind: EventKind::Track,
