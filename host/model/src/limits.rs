@@ -22,6 +22,13 @@ pub const NAME: usize = 255;
 pub const OBJECT_KEY: usize = 256;
 /// Bytes of a unique field's value.
 pub const UNIQUE: usize = 512;
+/// Attributes, and tags, that a customer may have; and how many they have before a page adds none.
+pub const VALUES: usize = 1_000;
+pub const PAGE_VALUES: usize = 200;
+/// Bytes of a value that a page sets.
+pub const PAGE_VALUE: usize = 2 * 1024;
+/// Identities of a customer before a page's claim joins no more.
+pub const PAGE_IDENTITIES: u32 = 1_000;
 /// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.
 pub const DEPTH: usize = 64;
 
@@ -29,6 +36,24 @@ pub const DEPTH: usize = 64;
 pub const TOO_LONG: &str = "too-long";
 /// The stable code of a fault of depth.
 pub const TOO_DEEP: &str = "too-deep";
+
+/// Whether a value takes more bytes than `most` as JSON, about: looked at no further than that.
+pub fn is_longer(value: &Value, most: usize) -> bool {
+    left(value, most).is_none()
+}
+
+fn left(value: &Value, most: usize) -> Option<usize> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => most.checked_sub(4),
+        Value::String(text) => most.checked_sub(text.len() + 2),
+        Value::Array(items) => {
+            items.iter().try_fold(most.checked_sub(2)?, |most, item| left(item, most)?.checked_sub(1))
+        }
+        Value::Object(fields) => fields.iter().try_fold(most.checked_sub(2)?, |most, (name, field)| {
+            left(field, most.checked_sub(name.len() + 3)?)?.checked_sub(1)
+        }),
+    }
+}
 
 /// Refuses a text of more bytes than `most`.
 pub fn length(text: &str, most: usize, pointer: impl FnOnce() -> String) -> Result<(), Fault> {

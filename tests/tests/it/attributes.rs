@@ -1,10 +1,12 @@
 //! Declared types: what is of another type is not written, by whatever way it comes, whatever the batch size and the
 //! database; the rest of its event is.
 
-use openhub_model::{EventKind, Identity, NewEvent, Timestamp};
+use openhub_model::identity::Authority;
+use openhub_model::{EventKind, Identity, NewEvent, Timestamp, limits};
+use openhub_store::EventFilter;
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::{House, control};
+use openhub_tests::house::{HOST_NOW, House, control};
 use serde_json::{Value, json};
 
 const CUSTOMERS: usize = 13;
@@ -113,4 +115,40 @@ async fn a_value_of_another_type_is_not_written() {
             assert_eq!(list, &other[name], "{database}, batches of {batch}: {name}");
         }
     }
+}
+
+/// Whoever reads a page's key makes no customer of any size: each of them is held and written whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_makes_no_customer_endless() {
+    let house = House::open(None).await;
+    let ada = Identity::new(Identity::USER_ID, "ada");
+    let at = HOST_NOW;
+    let says = |id: String, authority, traits: Value| {
+        let body = json!({"type": "identify", "userId": "ada", "traits": traits});
+        NewEvent { authority, ..house.call(EventKind::Identify, &id, &ada, at, body) }
+    };
+    let long = "x".repeat(limits::PAGE_VALUE);
+    let mut events: Vec<NewEvent> =
+        (0..300).map(|n| says(format!("p{n}"), Authority::Browser, json!({format!("page_{n}"): n}))).collect();
+    events.push(says("long".into(), Authority::Browser, json!({"page_0": long})));
+    events.push(says("again".into(), Authority::Browser, json!({"page_1": "changed"})));
+    let many: serde_json::Map<String, Value> = (0..900).map(|n| (format!("server_{n}"), json!(n))).collect();
+    events.push(says("server".into(), Authority::Server, Value::Object(many)));
+    events.extend((0..1_100).map(|n| {
+        let body = json!({"type": "page", "userId": "ada", "anonymousId": format!("visitor-{n}")});
+        NewEvent { authority: Authority::Browser, ..house.call(EventKind::Page, &format!("v{n}"), &ada, at, body) }
+    }));
+    let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+    house.run(500, 2, position).await;
+    let part = ada.part(house.tenant);
+    let customer = house.store.customer(&house.scope, part).await.expect("a read").expect("a customer");
+    let named = |prefix: &str| customer.attributes.keys().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!((named("page_"), named("server_")), (limits::PAGE_VALUES, limits::VALUES - limits::PAGE_VALUES));
+    assert_eq!(customer.attribute("page_0"), Some(&json!(0)));
+    assert_eq!(customer.attribute("page_1"), Some(&json!("changed")));
+    let parts = house.store.parts_around(&house.scope, &[part]).await.expect("parts");
+    assert_eq!(parts.len(), limits::PAGE_IDENTITIES as usize);
+    let filter = EventFilter { name: Some("Attribute Refused".into()), limit: 999, ..EventFilter::default() };
+    let told = house.store.events(&house.scope, &filter).await.expect("events");
+    assert_eq!(told.len(), 102, "a hundred of the page's, the long one, and one for all that the server had too many");
 }

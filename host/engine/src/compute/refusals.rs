@@ -24,6 +24,8 @@ pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
                 "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
             }),
             Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
+            Why::TooMany => json!({ "attribute": attribute, "reason": "too-many" }),
+            Why::TooLong => json!({ "attribute": attribute, "reason": "too-long" }),
         };
         let caused = CausedEvent {
             cause: item,

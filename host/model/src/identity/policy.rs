@@ -194,6 +194,12 @@ impl Policy {
         {
             return Err(Refusal::Authority);
         }
+        let identities = |side: &Side<'_>| side.kinds.iter().map(|(_, count)| count).sum::<u32>();
+        if claim.authority == super::Authority::Browser
+            && identities(subject) + identities(claimed) > limits::PAGE_IDENTITIES
+        {
+            return Err(Refusal::Limit);
+        }
         for (kind, count) in subject.kinds {
             let others = claimed.count(kind);
             if others > 0 && self.kind(kind).limit.is_some_and(|limit| count + others > limit) {

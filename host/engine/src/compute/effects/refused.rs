@@ -11,6 +11,12 @@ pub struct Refused {
 }
 
 pub enum Why {
-    Type { declared: AttributeType, found: Option<AttributeType> },
+    Type {
+        declared: AttributeType,
+        found: Option<AttributeType>,
+    },
     Authority,
+    /// The customer has as many as may be.
+    TooMany,
+    TooLong,
 }

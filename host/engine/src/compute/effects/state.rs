@@ -49,7 +49,7 @@ impl Change<'_> {
 /// Makes one change.
 pub fn put_one(actor: &mut Actor, catalog: &Catalog, source: Source, change: Change<'_>) {
     let Some(part) = source.part else { return };
-    let Some(cause) = actor.admit(&change, source.cause, source.word, catalog) else { return };
+    let Some(cause) = actor.admit(&change, source.cause, source.word, catalog, &mut 0) else { return };
     actor.segments.touch(change.touches(&catalog.segments));
     actor.write(part, &catalog.merges, |state, joined| change.put(state, joined, cause));
 }
@@ -57,7 +57,8 @@ pub fn put_one(actor: &mut Actor, catalog: &Catalog, source: Source, change: Cha
 /// Makes changes in their order, and notes when the customer was seen.
 pub fn put(actor: &mut Actor, catalog: &Catalog, source: &Source, changes: Vec<Change<'_>>) {
     let Some(part) = source.part else { return };
-    let mut admit = |change: &Change<'_>| actor.admit(change, source.cause.clone(), source.word, catalog);
+    let mut added = 0;
+    let mut admit = |change: &Change<'_>| actor.admit(change, source.cause.clone(), source.word, catalog, &mut added);
     let admitted = changes.into_iter().filter_map(|change| Some((admit(&change)?, change)));
     let admitted: Vec<(Cause, Change<'_>)> = admitted.collect();
     for (_, change) in &admitted {
