@@ -50,6 +50,7 @@ macro_rules! each_case {
         previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
         identities::a_merge_moves_parts_only(&database).await?;
         identities::policies_attributes_and_matches(&database).await?;
+        identities::who_is_about_to_be_erased_is_known_no_more(&database).await?;
         writes::f_what_waits_for_the_engine_is_known_without_counting(&database).await?;
     }};
 }

@@ -479,3 +479,36 @@ async fn who_may_write_customers_may_not_erase_them() {
     assert_eq!(hub.get(&format!("{path}/data"), &marketer).await.status, 403);
     assert_eq!(hub.get(&format!("{path}/data"), &auditor).await.status, 200);
 }
+
+/// A match that was accepted, by hand or by the policy, names the other one in the log of whom it was proposed for.
+#[tokio::test]
+async fn what_was_decided_of_somebody_else_goes_too() {
+    for accept_from in [Value::Null, json!(0.9)] {
+        let hub = Hub::start().await;
+        let tenant = hub.tenant("shop").await;
+        let key = tenant.api_key.as_str();
+        let policy = json!({"kinds": {}, "matches": {"accept_from": accept_from}});
+        assert_eq!(hub.call("PUT", "/api/v1/identity-kinds", key, Some(policy)).await.status, 200);
+        let proposed = json!({"kind": "email", "value": "canary@example.com", "score": 0.95});
+        let batch = json!([
+            {"type": "identify", "userId": "anna"},
+            {"type": "identify", "userId": "bob", "traits": {"email": "canary@example.com"}},
+            {"type": "track", "userId": "anna", "event": "Match Proposed", "properties": proposed},
+        ]);
+        assert_eq!(hub.post("/v1/batch", &tenant.server_key, json!({"batch": batch})).await.status, 200);
+        // A change by the API waits for the engine.
+        let ping = json!({"identities": [{"kind": "user_id", "value": "ping"}]});
+        assert_eq!(hub.post("/api/v1/customers", key, ping.clone()).await.status, 201);
+        if accept_from.is_null() {
+            let accept = json!({"decision": "accept"});
+            assert_eq!(hub.post("/api/v1/matches", key, accept).await.status, 200);
+        }
+        assert_eq!(hub.post("/api/v1/customers", key, ping).await.status, 200);
+        let log = async || hub.get("/api/v1/events?limit=100", key).await.body.to_string();
+        assert!(log().await.matches("canary").count() >= 3, "{}", log().await);
+        let bob = hub.get("/api/v1/customers?identity=user_id:bob", key).await.body["customers"][0]["id"].clone();
+        let path = format!("/api/v1/customers/{}?suppress=true", bob.as_str().expect("an id"));
+        assert_eq!(hub.call("DELETE", &path, key, None).await.status, 200);
+        assert!(!log().await.contains("canary"), "{}", log().await);
+    }
+}

@@ -2,7 +2,7 @@
 //! matches, and what operators did by hand. What another customer's events say stays that customer's own.
 
 use openhub_model::identity::Part;
-use openhub_model::{Identity, PartId, TenantId};
+use openhub_model::{EventKind, Identity, PartId, TenantId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ pub(crate) async fn forget_mentions(
     Ok(refusals.len() as i64)
 }
 
-/// What the hub itself said to others of these identities: refused claims and proposed matches.
+/// What the hub itself said to others of these identities: refused claims, and matches that were proposed and decided.
 async fn refusals(
     tx: &mut Tx<'_>,
     tenant: TenantId,
@@ -93,14 +93,20 @@ async fn refusals(
             (i64, String, String),
             "SELECT e.position, e.message_id, b.body FROM customer_events c JOIN events e ON e.tenant_id = c.tenant_id \
              AND e.position = c.position JOIN event_bodies b ON b.tenant_id = c.tenant_id AND b.position = c.position \
-             WHERE c.tenant_id = $1 AND c.part_id = $2 AND c.origin = 1 AND c.name IN ('Identity Refused', 'Match Proposed')",
+             WHERE c.tenant_id = $1 AND c.part_id = $2 AND (c.name IN ('Identity Refused', 'Match Proposed') \
+             OR (c.name = '' AND e.kind = $3))",
             tenant.0,
             other,
+            EventKind::Update.code(),
         )?;
         for (position, id, body) in events {
             let body: Value = serde_json::from_str(&body).unwrap_or_default();
-            let said = &body["properties"];
-            let names = |identity: &Identity| said["kind"] == *identity.kind && said["value"] == *identity.value;
+            // Of changes, the decision about a match names the other one; what an API call says is the customer's own.
+            let decided = Some(&body["identities"]).filter(|_| body["match"].is_object()).and_then(Value::as_array);
+            let said: Vec<&Value> = decided.into_iter().flatten().chain([&body["properties"]]).collect();
+            let names = |identity: &Identity| {
+                said.iter().any(|said| said["kind"] == *identity.kind && said["value"] == *identity.value)
+            };
             if sources.contains(&id) || erasing.parts.iter().any(|part| names(&part.identity)) {
                 found.push(Tombstone { position, mark: erasing.marker.message(tenant, &id) });
             }

@@ -99,8 +99,30 @@ impl Store {
     }
 
     /// Those of these parts that somebody has, or will have once the engine has come to the end of the log, or whom an
-    /// object was made for.
+    /// object was made for. Who is about to be erased is known no more: what is made for them now would be left behind.
     pub async fn known_parts(&self, scope: &Scope, parts: &[PartId]) -> Result<HashSet<PartId>, StoreError> {
+        let mut known = self.named_parts(scope, parts).await?;
+        if known.is_empty() {
+            return Ok(known);
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String,),
+            "SELECT part_id FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) AND customer_id IN \
+             (SELECT COALESCE((SELECT named.customer_id FROM parts named WHERE named.tenant_id = $1 \
+             AND named.part_id = erasures.customer_id), erasures.customer_id) FROM erasures \
+             WHERE erasures.tenant_id = $1 AND erasures.done_at IS NULL)",
+            scope.tenant().0,
+            bulk::list(&known),
+        );
+        for (part,) in rows {
+            known.remove(&id(&part)?);
+        }
+        Ok(known)
+    }
+
+    async fn named_parts(&self, scope: &Scope, parts: &[PartId]) -> Result<HashSet<PartId>, StoreError> {
         if parts.is_empty() {
             return Ok(HashSet::new());
         }

@@ -3,10 +3,10 @@
 use openhub_model::attribute::Declaration;
 use openhub_model::customer::{Merge, Merges, fold};
 use openhub_model::identity::{Age, Authority, Kind, Part, Policies, Policy, Refusal};
-use openhub_model::{Cause, Customer, Id, Identity};
+use openhub_model::{Cause, ClockKind, Customer, Id, Identity};
 use openhub_store::{
-    CatalogChange, ClaimRow, ClaimStatus, CustomerFilter, Decision, EventFilter, Judged, Match, MatchStatus, NewMatch,
-    Scope, TimelineFilter,
+    Afterwards, CatalogChange, ClaimRow, ClaimStatus, CustomerFilter, Decision, EventFilter, Judged, Match,
+    MatchStatus, NewErasure, NewMatch, Op, Scope, TimelineFilter,
 };
 use serde_json::json;
 
@@ -150,4 +150,31 @@ pub fn row(tenant: &openhub_store::Tenant, user: usize, position: i64) -> Part {
         seen: true,
         state: None,
     }
+}
+
+/// Nothing is made any more for who is about to be erased: it would be left behind.
+pub async fn who_is_about_to_be_erased_is_known_no_more(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let made = store.create_tenant("erasing", ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(made.id);
+    let (one, two) = (part(&made, 1), part(&made, 2));
+    store.append(&scope, vec![event("1", one), event("2", two)]).await?;
+    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let lease = leases.iter().find(|lease| lease.tenant == made.id).expect("its partition is free");
+    let mut both = changes(2);
+    both.parts = vec![row(&made, 1, 1), row(&made, 2, 2)];
+    store.commit(&scope, lease, &both).await?;
+    assert_eq!(store.known_parts(&scope, &[one, two]).await?.len(), 2);
+    let asked = NewErasure {
+        id: Id::named(&[b"erasure"]),
+        customer: one,
+        afterwards: Afterwards::Forgotten,
+        asked_by: "test".into(),
+        asked_at: at(9),
+    };
+    store.transact(&scope, vec![Op::PutErasure(asked)]).await?;
+    assert_eq!(store.known_parts(&scope, &[one, two]).await?, [two].into());
+    store.release_leases(&leases).await?;
+    store.close().await;
+    Ok(())
 }
