@@ -4,7 +4,7 @@
 //! event's kind: what the hub says in its own updates, a client cannot say by using its words.
 
 use openhub_model::identity::{Authority, Part, Policy, plain};
-use openhub_model::{Event, EventKind, Id, Identity, NewEvent, limits};
+use openhub_model::{Event, EventKind, Id, Identity, NewEvent, PartId, Timestamp, limits};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -273,6 +273,31 @@ pub fn review(cause: &Event, part: &Part) -> NewEvent {
         authority: Authority::Operator,
         cause: Some(cause.message_id.clone()),
         body: json!({"identity": part.identity, "review": true}).to_string(),
+    }
+}
+
+/// The event by which a customer has their segments asked whose object (type and key) a request of somebody else has changed.
+/// It descends from a cause, by so many.
+pub fn object_changed(
+    owner: PartId,
+    object: &(String, String),
+    request: (Id, u32),
+    (cause, depth): (&str, u8),
+    now: Timestamp,
+) -> NewEvent {
+    let by = [request.0.as_bytes().as_slice(), &request.1.to_le_bytes()].concat();
+    let id = Id::named(&[b"object-review", owner.as_bytes(), object.0.as_bytes(), object.1.as_bytes(), &by]);
+    NewEvent {
+        message_id: format!("openhub:review:{id}"),
+        kind: EventKind::Update,
+        name: String::new(),
+        part: Some(owner),
+        occurred_at: now,
+        received_at: now,
+        historical: false,
+        authority: Authority::Operator,
+        cause: Some(cause.to_owned()),
+        body: json!({"review": true, "depth": depth}).to_string(),
     }
 }
 

@@ -106,7 +106,7 @@ impl Engine {
         Ok(stands.map_or(now, |stands| stands.max(Timestamp::default())))
     }
 
-    /// Whether events may be appended to a tenant's log, and after which while: see [`Bounds`].
+    /// Whether events may be appended to a tenant's log, and after which while: see [`crate::Bounds`].
     pub async fn admit(&self, scope: &Scope, events: usize) -> Result<Admission, StoreError> {
         let Shared { store, pressure, config, .. } = &*self.shared;
         let tenant = scope.tenant();

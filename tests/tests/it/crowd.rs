@@ -22,7 +22,10 @@ fn crowd() -> &'static openhub_sdk_build::Assembled {
 
 /// `Work` of these customers, each with what it says, run in batches of one size.
 async fn worked(works: &[(u64, Value)], batch: usize) -> House {
-    let house = House::open(None).await;
+    worked_in(House::open(None).await, works, batch).await
+}
+
+async fn worked_in(house: House, works: &[(u64, Value)], batch: usize) -> House {
     house.install(crowd(), json!({})).await;
     let events = works.iter().enumerate().map(|(row, (who, properties))| {
         let body = json!({"type": "track", "event": "Work", "userId": who.to_string(), "properties": properties});
@@ -61,6 +64,32 @@ async fn b2_twenty_customers_add_up_and_one_redeems() {
         );
         assert_eq!(found[0].part, Some(user(0).part(house.tenant)), "it stays with whom it was made for");
         assert_eq!(count(&house, "Tally Redeemed").await, 1, "batches of {batch}");
+    }
+}
+
+/// Nothing happens to the owner but that others change what is theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_an_object_enters_a_segment_when_somebody_else_changes_it() {
+    let counted = json!({"field": "count", "is": "ge", "value": 3});
+    let counted = json!({"object": {"kind": "tally", "quantifier": "any", "where": [counted]}});
+    let redeemed = json!({"field": "redeemed", "is": "eq", "value": true});
+    let open = json!({"not": {"object": {"kind": "tally", "quantifier": "any", "where": [redeemed]}}});
+    let open = json!({"all": [open, {"segment": "counted"}]});
+    let mut works = vec![(0, json!({"op": "create", "key": "k", "add": 0}))];
+    works.extend((1..=3).map(|who| (who, json!({"op": "merge", "key": "k", "add": 1}))));
+    for (batch, redeems) in [(1, false), (1, true), (2, false), (2, true), (5_000, false), (5_000, true)] {
+        let mut works = works.clone();
+        works.extend(redeems.then(|| (4, json!({"op": "redeem", "key": "k"}))));
+        let house = House::open(None).await;
+        house.publish_segment("counted", &counted).await;
+        house.publish_segment("open", &open).await;
+        let house = worked_in(house, &works, batch).await;
+        for (segment, is_in) in [("counted", true), ("open", !redeems)] {
+            let members = house.store.members(&house.scope, segment, None, 9).await.expect("members");
+            let members: Vec<_> = members.into_iter().map(|(customer, _)| customer).collect();
+            let owner = is_in.then(|| user(0).part(house.tenant));
+            assert_eq!(members, owner.into_iter().collect::<Vec<_>>(), "`{segment}`, batches of {batch}, {redeems}");
+        }
     }
 }
 

@@ -256,7 +256,7 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
     batch.lacks.objects.extend(unseen.object);
     batch.lacks.values.extend(unseen.values);
     for owner in [before, after.filter(|after| Some(*after) != before)].into_iter().flatten() {
-        learn_of_another(batch, request.actor, owner, &slot);
+        learn_of_another(batch, request, owner, &slot);
     }
     cause_from_object(batch, shape, request, accepted.events);
     Accept::Answered(Ok((accepted.key, fields)))

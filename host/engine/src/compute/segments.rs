@@ -17,9 +17,10 @@ use super::batch::Batch;
 use super::by::By;
 use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
-use super::event::Happening;
+use super::event::{Happening, MAX_DEPTH};
 use super::occasion::Occasion;
-use super::request::Answer;
+use super::request::{Answer, Request};
+use crate::body;
 use crate::catalog::{Place, Segments};
 
 /// The place in the log of an event that the batch causes is given out at COMMIT, behind all others.
@@ -115,11 +116,19 @@ fn tell(batch: &mut Batch<'_>, actor: usize, place: Place, crossing: &str, occas
     apply(batch, actor, Effect::Event(caused));
 }
 
-/// An object of another customer of the batch was changed: what is asked about them from now on sees it, as if it
-/// had been read. Their items are taken in the order of the log with those of whoever changed it.
-pub fn learn_of_another(batch: &mut Batch<'_>, actor: usize, owner: PartId, key: &(String, String)) {
-    if !batch.catalog.segments.needs().objects.contains(&key.0) {
+/// An object of another customer was changed. An event in the log asks their segments, since nothing else may happen to them. If
+/// they are of the batch, what is asked about them from now on sees it, as if it had been read: their items are taken in the
+/// order of the log with those of whoever changed it.
+pub fn learn_of_another(batch: &mut Batch<'_>, request: &Request, owner: PartId, key: &(String, String)) {
+    let actor = request.actor;
+    if !batch.catalog.segments.needs().objects.contains(&key.0) || batch.actors[actor].member(owner).is_some() {
         return;
+    }
+    let asks = !batch.catalog.segments.on_object(&key.0).is_empty();
+    // What changes each other's objects for ever ends like any chain.
+    if asks && request.depth < MAX_DEPTH {
+        let asked = body::object_changed(owner, key, request.key, (&request.cause, request.depth + 1), request.now);
+        batch.arrivals.push((batch.actors[actor].place, asked));
     }
     let Some(other) = batch.homes.get(&owner).copied().filter(|other| *other != actor) else { return };
     let (changing, owning) = (&batch.actors[actor], &batch.actors[other]);
@@ -129,7 +138,7 @@ pub fn learn_of_another(batch: &mut Batch<'_>, actor: usize, owner: PartId, key:
     note_object(batch, other, key);
 }
 
-/// An object that a run or a rule changed becomes a fact of the customer that owns it, if that is the actor
+/// An object that a run or a rule changed becomes a fact of the customer that owns it, if that is the actor.
 pub fn learn_object(batch: &mut Batch<'_>, answer: &Answer) {
     let segments = &batch.catalog.segments;
     let Some(kind) = &answer.kind else { return };
