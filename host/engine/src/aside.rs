@@ -41,6 +41,9 @@ impl From<&EngineError> for Reason {
         match error {
             EngineError::Panicked(_) => Reason::new("panic", error.to_string()),
             EngineError::Store(StoreError::Corrupt(_)) => Reason::new("unreadable", error.to_string()),
+            EngineError::Store(slow) if slow.is_cut_off() => {
+                Reason::new("too-slow", "the database takes longer for it than a statement may".to_owned())
+            }
             EngineError::Store(refusal) => {
                 Reason { text: refusal.detail(), ..Reason::new("database-refuses", refusal.to_string()) }
             }
@@ -138,7 +141,7 @@ impl Lane {
             }
             Alone::Timer { timer, .. } => {
                 match self.fail_run(timer, reason, &mut changes).await {
-                    Err(error) if error.is_of_an_item() => {}
+                    Err(error) if error.is_of_an_item() || error.is_cut_off() => {}
                     done => done?,
                 }
                 changes.disarmed.push(timer);

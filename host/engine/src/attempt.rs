@@ -87,6 +87,14 @@ impl Lane {
                         BACKOFF
                     }
                 },
+                Err(error) if loaded && self.is_too_slow(&error).await => match self.failed(&error).await {
+                    Ok(()) | Err(EngineError::Store(StoreError::FenceLost)) => SOON,
+                    Err(error) => {
+                        tracing::error!(tenant.id = self.lease.tenant.0, %error, "What fails could not be set aside yet.");
+                        loaded = false;
+                        BACKOFF
+                    }
+                },
                 Err(error) => {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
                     // Whether its commit was made is not known: the lane begins anew with what is stored.
@@ -102,6 +110,11 @@ impl Lane {
                 () = self.stop.cancelled() => {}
             }
         }
+    }
+
+    /// Whether one item alone took the database longer than any statement may, though it answers others: then it would for ever.
+    async fn is_too_slow(&self, error: &EngineError) -> bool {
+        self.limit == 1 && error.is_cut_off() && self.shared.store.answers().await.is_ok()
     }
 
     /// When the tenant has something to do by time alone. A replay's clock is moved by events.

@@ -55,6 +55,11 @@ impl EngineError {
         }
     }
 
+    /// Whether a statement ran into its bound of time.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self, EngineError::Store(error) if error.is_cut_off())
+    }
+
     /// Whether it is one plugin's own, and not the hub's.
     pub(crate) fn is_of_a_plugin(&self) -> bool {
         use EngineError::{MissingComponent, OtherComponent, Plugin};

@@ -108,7 +108,7 @@ impl StoreError {
     }
 
     /// Whether a statement ran into its bound of time (SQLite: 9, interrupted; PostgreSQL: 57014, query canceled).
-    pub(crate) fn is_cut_off(&self) -> bool {
+    pub fn is_cut_off(&self) -> bool {
         let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "9" || code == "57014")
     }

@@ -11,7 +11,7 @@ use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House, control};
 use openhub_tests::report::say;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 const START: &str = "2025-01-01T12:00:00Z";
 
@@ -278,4 +278,42 @@ async fn a6_b8_nothing_that_fails_stops_its_tenant() {
             assert_eq!(list, &other[name], "{database}, batches of {batch}: {name}");
         }
     }
+}
+
+/// What one customer asks of PostgreSQL takes longer than a statement may, each time: their event is set aside, and the tenant
+/// goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a2_what_takes_the_database_too_long_is_set_aside() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let url = server.database().await.expect("a database");
+    let mut house = House::open(Some(url.clone())).await;
+    let says = |house: &House, user: &str| {
+        let body = json!({"type": "identify", "userId": user, "traits": {"seen": true}});
+        let subject = Identity::new(Identity::USER_ID, user);
+        (house.call(EventKind::Identify, user, &subject, HOST_NOW, body), subject.part(house.tenant))
+    };
+    let ((before, _), (slow, part), (after, other)) =
+        (says(&house, "before"), says(&house, "slow"), says(&house, "after"));
+    let events = vec![before, slow, after];
+    let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+    house.store.close().await;
+    // As if this customer had more than can be read in time.
+    let sleeps = format!(
+        "ALTER FUNCTION json_each(TEXT) RENAME TO json_each_of; \
+         CREATE FUNCTION json_each(list TEXT) RETURNS TABLE (key BIGINT, value JSONB, atom TEXT) LANGUAGE plpgsql AS $$ \
+         BEGIN IF list LIKE '%{part}%' THEN PERFORM pg_sleep(60); END IF; \
+         RETURN QUERY SELECT * FROM json_each_of(list); END $$"
+    );
+    let mut link = PgConnection::connect(&url).await.expect("the database opens");
+    sqlx::raw_sql(AssertSqlSafe(sleeps)).execute(&mut link).await.expect("the function is replaced");
+    link.close().await.expect("the database closes");
+    let config = openhub_store::Config { url, node: "test".into(), read_connections: 4 };
+    house.store = Store::open(&config).await.expect("the store opens");
+    house.run(1, 2, position).await;
+    let filter = FaultFilter { limit: 9, ..FaultFilter::default() };
+    let faults = house.store.faults(&house.scope, &filter).await.expect("faults");
+    let faults: Vec<_> = faults.iter().map(|known| (&*known.fault.code, known.fault.message_id.as_deref())).collect();
+    assert_eq!(faults, [("too-slow", Some("slow"))]);
+    let customer = house.store.customer(&house.scope, other).await.expect("a read");
+    assert!(customer.is_some(), "the tenant went on");
 }
