@@ -78,23 +78,17 @@ impl Lane {
                     tracing::warn!(tenant.id = self.lease.tenant.0, "Another node moves this tenant now.");
                     return;
                 }
-                Err(error) if loaded && error.is_of_an_item() => match self.failed(&error).await {
-                    Ok(()) => SOON,
-                    Err(EngineError::Store(StoreError::FenceLost)) => continue,
-                    Err(error) => {
-                        tracing::error!(tenant.id = self.lease.tenant.0, %error, "What fails could not be set aside yet.");
-                        loaded = false;
-                        BACKOFF
+                Err(error) if loaded && (error.is_of_an_item() || self.is_too_slow(&error).await) => {
+                    match self.failed(&error).await {
+                        Ok(()) => SOON,
+                        Err(EngineError::Store(StoreError::FenceLost)) => continue,
+                        Err(error) => {
+                            tracing::error!(tenant.id = self.lease.tenant.0, %error, "What fails could not be set aside yet.");
+                            loaded = false;
+                            BACKOFF
+                        }
                     }
-                },
-                Err(error) if loaded && self.is_too_slow(&error).await => match self.failed(&error).await {
-                    Ok(()) | Err(EngineError::Store(StoreError::FenceLost)) => SOON,
-                    Err(error) => {
-                        tracing::error!(tenant.id = self.lease.tenant.0, %error, "What fails could not be set aside yet.");
-                        loaded = false;
-                        BACKOFF
-                    }
-                },
+                }
                 Err(error) => {
                     tracing::error!(tenant.id = self.lease.tenant.0, %error, "An attempt failed; it is made again.");
                     // Whether its commit was made is not known: the lane begins anew with what is stored.
