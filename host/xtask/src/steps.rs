@@ -34,7 +34,7 @@ impl Steps {
     }
 
     pub fn report(&self) -> String {
-        let mut text = String::from("── what took how long, in seconds\n");
+        let mut text = String::from("What took how long, in seconds\n");
         for (name, took) in self.done.iter().chain(&self.binaries.slowest()) {
             let _ = writeln!(text, "{:>8.1}  {name}", took.as_secs_f64());
         }

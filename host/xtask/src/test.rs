@@ -1,7 +1,8 @@
 //! `cargo xtask test`: `check`, then every test of the house, with what they need set up first.
 //!
 //! Cargo's own runner is used, so that its summary lines end the output. What is set up is found again by the
-//! next run: packages lie in `target/test-packages`, and nothing of the checkout is touched.
+//! next run: packages lie in `target/test-packages`, and nothing of the checkout is touched. What took how long is written to
+//! `target/test-times.txt`.
 
 use anyhow::{Result, bail, ensure};
 use nix::unistd::Uid;
@@ -16,13 +17,15 @@ use crate::{check, packages};
 pub const HUB: &str = "OPENHUB_TEST_HUB";
 /// Names the program with the receiver that they run, built already.
 pub const RECEIVER: &str = "OPENHUB_TEST_RECEIVER";
+/// In the folder of the builds. A file, so that nothing stands behind the summary lines.
+const TIMES: &str = "test-times.txt";
 
 pub fn test(root: &Path) -> Result<()> {
     let mut steps = Steps::default();
     let outcome = in_steps(root, &mut steps);
     steps.end();
-    eprint!("{}", steps.report());
-    outcome
+    let written = build::target(root).and_then(|target| Ok(std::fs::write(target.join(TIMES), steps.report())?));
+    outcome.and(written)
 }
 
 fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
@@ -33,15 +36,16 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     packages::python(root)?;
     steps.begin("build the plugins and the hub");
     build::guests(root)?;
-    let hub = build::hub(root, Profile::Dev)?;
+    let (hub, target) = (build::hub(root, Profile::Dev)?, build::target(root)?);
     // Apart, so that what it takes to build the tests is told apart from what they take.
     steps.begin("build the tests");
     let mut cargo = Command::new(build::cargo());
     run(cargo.args(["test", "--workspace", "--no-run", "--quiet"]).current_dir(root))?;
+    step(&format!("what took how long will stand in {}", target.join(TIMES).display()));
     steps.begin("test");
     let mut cargo = Command::new(build::cargo());
     cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
-    cargo.env(HUB, hub).env(RECEIVER, build::target(root)?.join("debug/xtask"));
+    cargo.env(HUB, hub).env(RECEIVER, target.join("debug/xtask"));
     run_each_line(&mut cargo, |line| {
         println!("{line}");
         steps.line(line);
