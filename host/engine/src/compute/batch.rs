@@ -204,6 +204,13 @@ impl<'a> Batch<'a> {
         passed.last().map_or(self.reach.before, |(position, clock, _)| (*clock, *position))
     }
 
+    /// What a plugin answered for so many rows, and the fuel that it took.
+    pub fn answered(&mut self, rows: usize, fuel: u64) {
+        self.tally.rows += rows as u64;
+        self.tally.fuel += fuel;
+        self.spent.fuel += fuel;
+    }
+
     pub fn finish(mut self) -> Output {
         let (clock, checkpoint) = self.reached();
         for tracked in self.actors.iter().flat_map(|actor| &actor.runs).filter(|tracked| tracked.changed) {

@@ -142,9 +142,7 @@ fn check(
         batch.tally.calls += 1;
         match answered {
             Ok(checked) => {
-                batch.tally.rows += range.len() as u64;
-                batch.tally.fuel += checked.receipt.fuel;
-                batch.spent.fuel += checked.receipt.fuel;
+                batch.answered(range.len(), checked.receipt.fuel);
                 results.extend(checked.answers);
             }
             // What the check breaks off on is refused, like what it refuses itself.

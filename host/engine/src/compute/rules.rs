@@ -84,9 +84,7 @@ fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) 
         batch.tally.calls += 1;
         match evaluated {
             Ok(evaluated) => {
-                batch.tally.rows += range.len() as u64;
-                batch.tally.fuel += evaluated.receipt.fuel;
-                batch.spent.fuel += evaluated.receipt.fuel;
+                batch.answered(range.len(), evaluated.receipt.fuel);
                 apply_outcome(batch, rule, &sent[range], evaluated.outcome);
             }
             Err(fault) => go_without(batch, rule, sent[range.start], &fault),
