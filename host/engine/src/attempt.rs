@@ -21,9 +21,9 @@ use crate::compute::{Course, Input, Made, Order, Output, Stop, Tally, compute};
 use crate::error::EngineError;
 use crate::gather;
 use crate::held::Rest;
-use crate::idle;
 use crate::lane::Lane;
 use crate::load::{Moves, Next, Reader};
+use crate::schedule::rest::{self, Half, Woken};
 use crate::suppression::Suppressions;
 
 /// Runs of a batch for what it lacks, before its items are taken one at a time.
@@ -60,12 +60,16 @@ impl Lane {
                     self.hold(&mut rest);
                     match self.next_due().await {
                         Ok(due) => {
+                            self.rests.says(Half::Lane, self.may_sleep_until(due));
                             let (clock, poll) = (&self.shared.clock, self.shared.config.poll);
                             let has_work = || {
                                 self.hold(&mut rest);
                                 self.scrubs.is_due()
                             };
-                            idle::rest(clock, poll, &mut appended, due, &self.stop, has_work).await;
+                            let woken = rest::rest(clock, poll, &mut appended, due, &self.stop, has_work).await;
+                            if matches!(woken, Woken::Called | Woken::Due) {
+                                self.rests.says(Half::Lane, false);
+                            }
                             continue;
                         }
                         Err(error) => {
@@ -98,6 +102,7 @@ impl Lane {
                     BACKOFF
                 }
             };
+            self.rests.says(Half::Lane, false);
             // Whoever appends is no reason to hurry what fails.
             tokio::select! {
                 () = tokio::time::sleep(pause) => self.hold(&mut rest),
@@ -119,10 +124,18 @@ impl Lane {
         }
     }
 
+    /// Whether nothing is left to do before that. What stands out is shown by who is awake.
+    fn may_sleep_until(&self, due: Option<Timestamp>) -> bool {
+        let done = self.unfilled.is_empty() && !self.scrubs.is_asked() && self.catalog.faults.is_empty();
+        done && rest::is_far(due, (self.shared.clock)(), self.shared.config.hold)
+    }
+
     /// From what the database says, which the lane may not know: the answer to its last commit may have been lost.
     async fn begin(&mut self) -> Result<(), EngineError> {
         self.forget();
-        self.lease = self.shared.store.held_lease(&self.scope, &self.lease).await?;
+        let shared = self.shared.clone();
+        let _start = shared.starts.acquire().await.map_err(|_| EngineError::Stopping)?;
+        self.lease = shared.store.rouse(&self.scope, &self.lease).await?;
         // A hub that died in between has erased somebody and not yet overwritten the free pages.
         if self.shared.store.unscrubbed(&self.scope).await? {
             self.scrubs.ask();
@@ -294,11 +307,11 @@ impl Lane {
         let LoadedBatch { input, full, timers, gathers, loading } = batch;
         let alone = Alone::of(&input.plan, &input.events, &timers);
         let batch = input.events.len() + timers.len();
-        let permit = self.shared.workers.clone().acquire_owned().await.map_err(|_| EngineError::Stopping)?;
+        let turn = self.shared.turns.take(self.lease.tenant).await;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let (order, links, stop) = (self.order, self.links.clone(), self.stop.clone());
         let computed = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             let fire = input.plan.fire;
             let is_cancelled = || stop.is_cancelled();
             let course = Course::of(order, &links, &is_cancelled);

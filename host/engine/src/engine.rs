@@ -1,4 +1,4 @@
-//! Starts and stops what moves: claims partitions, runs a lane and a delivery for each, renews their leases.
+//! The engine as the rest of the hub sees it: starts and stops what moves, and answers for tenants.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,36 +6,31 @@ use std::time::{Duration, Instant};
 use openhub_model::identity::Marker;
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::Runtime;
-use openhub_store::{Lease, Scope, Store, StoreError};
+use openhub_store::{Scope, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
-use crate::delivery::Delivery;
 use crate::delivery::places::Places;
 use crate::followed::Followed;
 use crate::held::Budget;
-use crate::idle;
-use crate::lane::Lane;
 use crate::plugins::Plugins;
 use crate::pressure::{Admission, Backlog, Pressure, Room};
+use crate::schedule::node::Node;
+use crate::schedule::turns::Turns;
 use crate::secrets::Sealer;
 use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
 
-const LEASE: Duration = Duration::from_secs(15);
-/// How often new tenants, and those whom nobody moves any more, are looked for.
-const ROUND: Duration = Duration::from_millis(1_000);
-/// How often leases are renewed: a row a tenant. Two renewals may fail before one runs out.
-const RENEW: Duration = Duration::from_secs(5);
-const PARTITIONS: usize = 10_000;
+/// Tenants that begin to be moved at the same time: each reads all that it runs.
+const STARTS: usize = 16;
 /// For so long it is believed how far a tenant's log is ahead.
 const FRESH: Duration = Duration::from_secs(1);
 
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     stop: CancellationToken,
-    supervisor: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    node: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -45,7 +40,8 @@ impl Engine {
         let places = Places::of(runtime.io_places());
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime),
-            workers: Arc::new(Semaphore::new(config.workers.max(1))),
+            turns: Turns::of(config.workers),
+            starts: Semaphore::new(STARTS),
             store,
             sealer,
             clock,
@@ -62,15 +58,15 @@ impl Engine {
             places,
         });
         let stop = CancellationToken::new();
-        let supervisor = tokio::spawn(supervise(shared.clone(), stop.clone()));
-        Engine { shared, stop, supervisor: tokio::sync::Mutex::new(Some(supervisor)) }
+        let node = tokio::spawn(Node::new(shared.clone(), stop.clone()).run());
+        Engine { shared, stop, node: tokio::sync::Mutex::new(Some(node)) }
     }
 
     /// Finishes the attempts and calls under way, and releases the leases.
     pub async fn stop(&self) {
         self.stop.cancel();
-        if let Some(supervisor) = self.supervisor.lock().await.take()
-            && let Err(error) = supervisor.await
+        if let Some(node) = self.node.lock().await.take()
+            && let Err(error) = node.await
         {
             tracing::error!(%error, "The engine did not stop cleanly.");
         }
@@ -154,81 +150,5 @@ impl Halt {
 impl Drop for Halt {
     fn drop(&mut self) {
         self.put(self.ends_at);
-    }
-}
-
-struct Partition {
-    lease: Lease,
-    stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut held: Vec<Partition> = Vec::new();
-    let mut renewed: Option<Timestamp> = None;
-    let others = tokio::spawn(idle::watch_others(shared.clone(), stop.child_token()));
-    while !stop.is_cancelled() {
-        if let Err(error) = round(&shared, &mut held, &mut renewed, &stop).await {
-            tracing::error!(%error, "Leases could not be renewed.");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(ROUND) => {}
-            () = stop.cancelled() => {}
-        }
-    }
-    for held in &mut held {
-        for task in held.tasks.drain(..) {
-            finished(task).await;
-        }
-    }
-    finished(others).await;
-    let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
-    if let Err(error) = shared.store.release_leases(&leases).await {
-        tracing::warn!(%error, "Leases were not released; they run out by themselves.");
-    }
-}
-
-async fn round(
-    shared: &Arc<Shared>,
-    held: &mut Vec<Partition>,
-    renewed: &mut Option<Timestamp>,
-    stop: &CancellationToken,
-) -> Result<(), StoreError> {
-    let now = (shared.clock)();
-    let until = Timestamp::from_micros(now.micros() + LEASE.as_micros() as i64);
-    let mut lost = Vec::new();
-    // The clock may have been set back.
-    if renewed.is_none_or(|at| now < at || (now.micros() - at.micros()) as u128 >= RENEW.as_micros()) {
-        let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
-        lost = shared.store.renew_leases(&leases, until).await?;
-        *renewed = Some(now);
-    }
-    // A lane that ended by itself has lost its fence; its partition may be claimed again.
-    let (gone, kept): (Vec<Partition>, Vec<Partition>) = std::mem::take(held)
-        .into_iter()
-        .partition(|held| lost.contains(&held.lease.tenant) || held.tasks.iter().any(JoinHandle::is_finished));
-    *held = kept;
-    for mut gone in gone {
-        gone.stop.cancel();
-        for task in gone.tasks.drain(..) {
-            finished(task).await;
-        }
-        shared.catalogs.remove(gone.lease.tenant);
-        shared.clocks.remove(gone.lease.tenant);
-        shared.store.release_leases(&[gone.lease]).await?;
-    }
-    for lease in shared.store.claim_partitions(now, until, PARTITIONS).await? {
-        let stop = stop.child_token();
-        let lane = Lane::new(shared.clone(), lease, stop.clone());
-        let delivery = Delivery::new(shared.clone(), lease, stop.clone());
-        let tasks = vec![tokio::spawn(lane.run()), tokio::spawn(delivery.run())];
-        held.push(Partition { lease, stop, tasks });
-    }
-    Ok(())
-}
-
-async fn finished(task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(%error, "A task of the engine panicked.");
     }
 }

@@ -1,4 +1,4 @@
-//! What a node knows of tenants that another node moves: it answers for them all the same. Their checkpoint is read from the
+//! What a node knows of tenants that another node moves, or that sleep: it answers for them all the same. Their checkpoint is read from the
 //! database, and their catalog is loaded from there again once something in it has changed its place in the log.
 
 use std::sync::Arc;
@@ -60,6 +60,8 @@ impl Engine {
             if self.catalog(tenant).is_none()
                 && let Ok(checkpoint) = self.store().stored_checkpoint(&scope).await
                 && checkpoint >= position
+                // It may have been woken meanwhile, and have the catalog of a position before.
+                && self.catalog(tenant).is_none()
             {
                 return;
             }

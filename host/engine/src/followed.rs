@@ -1,4 +1,4 @@
-//! The catalogs of tenants that another node moves, as they were read.
+//! The catalogs of tenants that another node moves, or that sleep, as they were read.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use crate::error::EngineError;
 use crate::gather::Courtesy;
 use crate::held::{Held, Rest};
 use crate::load::{Moves, Reader};
+use crate::schedule::rest::Rests;
 use crate::scrubs::Scrubs;
 use crate::shared::Shared;
 
@@ -22,6 +23,7 @@ pub struct Lane {
     pub(crate) scope: Scope,
     pub(crate) lease: Lease,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) rests: Arc<Rests>,
     pub(crate) stop: CancellationToken,
     pub(crate) limit: usize,
     /// How many items the last attempt had.
@@ -51,7 +53,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    pub fn new(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -> Lane {
+    pub fn new(shared: Arc<Shared>, lease: Lease, rests: Arc<Rests>, stop: CancellationToken) -> Lane {
         let limit = shared.config.batch.max(1);
         let held = Mutex::new(Held::within(shared.held.clone()));
         Lane {
@@ -59,6 +61,7 @@ impl Lane {
             shared,
             lease,
             catalog: Arc::default(),
+            rests,
             stop,
             limit,
             tried: limit,

@@ -20,6 +20,10 @@ impl Scrubs {
         self.asked = true;
     }
 
+    pub fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     pub fn is_due(&self) -> bool {
         self.asked && self.next.is_none_or(|next| next <= Instant::now())
     }

@@ -14,6 +14,7 @@ use crate::followed::Followed;
 use crate::held::Budget;
 use crate::plugins::Plugins;
 use crate::pressure::{Bounds, Pressure};
+use crate::schedule::turns::Turns;
 use crate::secrets::Sealer;
 
 /// The host's clock. A parameter, so that tests set it.
@@ -27,7 +28,7 @@ pub struct Config {
     pub workers: usize,
     /// How often the node looks for what other processes have appended.
     pub poll: Duration,
-    /// How long a lane without work holds the customers that it met, unless others are short of room.
+    /// How long a tenant without work stays awake, with the customers that it met unless others are short of room.
     pub hold: Duration,
     /// Channel calls at the same time, per tenant.
     pub delivery_concurrency: usize,
@@ -49,7 +50,8 @@ pub struct Shared {
     pub sealer: Arc<Sealer>,
     pub clock: Clock,
     pub config: Config,
-    pub workers: Arc<Semaphore>,
+    pub turns: Arc<Turns>,
+    pub starts: Semaphore,
     pub catalogs: Catalogs,
     pub followed: Followed,
     pub positions: Positions,

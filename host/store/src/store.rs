@@ -2,6 +2,7 @@
 
 use openhub_model::TenantId;
 use openhub_model::identity::Marker;
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,10 +60,10 @@ impl Holder {
         Holder { node, session, claimed: AtomicBool::new(false) }
     }
 
-    /// Whose leases are taken over although they have not run out: at its first claim, a node's own of an earlier process. Two
-    /// living nodes of one name would else take them from each other for ever.
-    pub(crate) fn takes_over(&self) -> &str {
-        if self.claimed.swap(true, Ordering::Relaxed) { "" } else { &self.node }
+    /// Whether leases of an earlier process of this node are taken over although it may live: at its first claim. Two living
+    /// nodes of one name would else take them from each other for ever.
+    pub(crate) fn takes_over(&self) -> bool {
+        !self.claimed.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -153,6 +154,11 @@ impl Store {
     /// Bumps what [`Store::appended`] watches: another process has appended something.
     pub fn wake(&self, tenant: TenantId) {
         self.signals.send(Signal::Appended(tenant));
+    }
+
+    /// Waits for tenants of which [`Store::appended`] has been bumped while nobody watched it.
+    pub async fn unheard(&self) -> HashSet<TenantId> {
+        self.signals.unheard().await
     }
 
     /// Moves after commits of the engine in this process; 0 until the first claim of the tenant's partition.

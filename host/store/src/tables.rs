@@ -63,6 +63,7 @@ pub const TABLES: &[Table] = &[
     table("memberships", Customer("customer_id"), WithCustomers),
     table("messages", Customer("part_id"), WithCustomers),
     table("node_counts", Nobody, Slowly),
+    table("nodes", Nobody, Slowly),
     table("object_uniques", With("objects"), WithCustomers),
     table("objects", Customer("part_id"), WithCustomers),
     table("partitions", Nobody, Slowly),

@@ -16,6 +16,8 @@ mod lost_answers;
 mod outbox;
 #[path = "contract/previews.rs"]
 mod previews;
+#[path = "contract/ready.rs"]
+mod ready;
 #[path = "contract/tables.rs"]
 mod tables;
 #[path = "contract/writes.rs"]
@@ -39,6 +41,8 @@ macro_rules! each_case {
         writes::a_newer_database_is_refused(&database).await?;
         writes::a_restart_takes_over(&database).await?;
         writes::f_two_nodes_of_one_name_do_not_take_turns(&database).await?;
+        ready::who_sleeps_is_ready_when_something_arrives_or_is_due(&database).await?;
+        ready::a_replay_sleeps_through_its_timers(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
         deeds::history_hides_nothing_that_was_done(&database).await?;

@@ -5,6 +5,7 @@
 mod database;
 
 use std::path::Path;
+use std::time::Duration;
 
 use openhub_model::timer::Timer;
 use openhub_model::{Condition, Identity, PartId, TenantId, Timestamp};
@@ -116,7 +117,7 @@ async fn check(database: &Database) -> anyhow::Result<()> {
     let waiting = store.load_events(&Scope::of(ADA), 2, 9).await?;
     assert_eq!(waiting.iter().map(|event| event.position).collect::<Vec<_>>(), [4]);
     // The first commit of the new version goes on where the old one ended.
-    let leases = store.claim_partitions(Timestamp::from_micros(10), Timestamp::from_micros(1_000), 9).await?;
+    let leases = store.claim_partitions(Duration::from_secs(60), 9).await?.leases;
     let ada = leases.iter().find(|lease| lease.tenant == ADA).expect("its partition is free");
     store.commit(&Scope::of(ADA), ada, &Changes { checkpoint: 4, ..Changes::default() }).await?;
     assert_eq!(passed(&store, ADA).await?, [1, 3, 4]);

@@ -43,15 +43,14 @@ pub struct Tenant {
     pub api_key: String,
 }
 
-/// The leases of another node.
+/// Another node that holds all leases.
 pub struct Usurped {
     store: Store,
-    leases: Vec<Lease>,
 }
 
 impl Usurped {
     pub async fn release(self) {
-        self.store.release_leases(&self.leases).await.expect("they are given back");
+        self.store.leave().await.expect("they are given back");
         self.store.close().await;
     }
 }
@@ -218,13 +217,12 @@ impl Hub {
         self.send(request.expect("a request")).await
     }
 
-    /// Another node that has taken over all tenants and does nothing for them, until it is released.
+    /// Another node that has taken over all tenants, as one of the same name does, and does nothing for them until it is released.
     pub async fn usurped(&self) -> Usurped {
-        let config = StoreConfig { url: self.url.clone(), node: "other".to_owned(), read_connections: 1 };
+        let config = StoreConfig { url: self.url.clone(), node: "test".to_owned(), read_connections: 1 };
         let store = Store::open(&config).await.expect("the store opens");
-        let (far, farther) = (Timestamp::from_micros(i64::MAX / 2), Timestamp::from_micros(i64::MAX / 2 + 1));
-        let leases = store.claim_partitions(far, farther, 100).await.expect("all leases");
-        Usurped { store, leases }
+        store.claim_partitions(Duration::from_secs(60), 100).await.expect("all leases");
+        Usurped { store }
     }
 
     /// Waits until the engine is done with all that is in the tenant's log.

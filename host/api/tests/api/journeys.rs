@@ -1,8 +1,15 @@
 //! Journeys, drawn, checked and published.
 
-use crate::hub::Hub;
+use std::time::Duration;
+
+use crate::hub::{Hub, Tenant};
 use insta::assert_json_snapshot;
+use openhub_model::run::RunStatus;
+use openhub_store::{RunFilter, Scope};
+use openhub_test_postgres::Server;
 use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn welcome() -> Value {
     json!({
@@ -52,6 +59,48 @@ async fn a_journey_is_published_paused_and_resumed() {
     assert_eq!(hub.get("/api/v1/journeys/welcome", key).await.body["draft"], welcome());
     let none = hub.get("/api/v1/messages?journey=welcome", key).await;
     assert_eq!((none.status, none.body), (200, json!({"messages": [], "next": null})));
+}
+
+/// A tenant to whom nothing happens sleeps: nothing of it is left in memory. It wakes for what arrives, and for what is due.
+#[tokio::test]
+async fn who_sleeps_wakes_for_events_and_timers() {
+    wakes(Hub::start().await).await;
+    let server = Server::start().await.expect("a server");
+    wakes(Hub::on_postgres(server.database().await.expect("a database")).await).await;
+}
+
+async fn wakes(hub: Hub) {
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let scope = Scope::of(tenant.id);
+    assert_eq!(hub.call("PUT", "/api/v1/journeys/welcome", key, Some(welcome())).await.status, 200);
+    assert_eq!(hub.call("POST", "/api/v1/journeys/welcome/publish", key, None).await.status, 200);
+    for round in 1..=3 {
+        asleep(&hub, &tenant).await;
+        hub.send_events(&tenant, json!([{"type": "track", "event": "Signed Up", "userId": "ada"}])).await;
+        asleep(&hub, &tenant).await;
+        let ended = async || {
+            let runs = hub.store.runs(&scope, &RunFilter { limit: 10, ..RunFilter::default() }).await.unwrap();
+            runs.iter().filter(|run| run.status != RunStatus::Waiting).count()
+        };
+        assert_eq!(ended().await, round - 1, "the last of them waits");
+        hub.advance(Duration::from_secs(3_600));
+        let wakes = async {
+            while ended().await < round {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wakes).await.expect("its time has come, and it goes on");
+    }
+}
+
+async fn asleep(hub: &Hub, tenant: &Tenant) {
+    let falls_asleep = async {
+        while hub.engine.catalog(tenant.id).is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, falls_asleep).await.expect("it has nothing to do");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
 use self::verdict::{HOLD, dropped, hold, left};
 use crate::catalog::{Catalog, Channel};
-use crate::idle;
+use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
 
 /// How long nothing is looked for at most.
@@ -44,6 +44,7 @@ pub struct Delivery {
     tenant: TenantId,
     scope: Scope,
     fence: i64,
+    rests: Arc<Rests>,
     stop: CancellationToken,
     queues: BTreeMap<String, Queue>,
     /// Which channel comes first, so that none always does.
@@ -91,7 +92,7 @@ enum Next {
 }
 
 impl Delivery {
-    pub fn new(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -> Delivery {
+    pub fn new(shared: Arc<Shared>, lease: Lease, rests: Arc<Rests>, stop: CancellationToken) -> Delivery {
         let scope = Scope::of(lease.tenant);
         Delivery {
             verdicts: Verdicts::new(shared.clone(), scope, lease.fence, stop.clone()),
@@ -99,6 +100,7 @@ impl Delivery {
             tenant: lease.tenant,
             scope,
             fence: lease.fence,
+            rests,
             stop,
             queues: BTreeMap::new(),
             turn: 0,
@@ -137,6 +139,7 @@ impl Delivery {
                     Next::Idle
                 }
             };
+            self.rests.says(Half::Delivery, next == Next::Idle && self.may_sleep());
             if next == Next::Again {
                 tokio::task::yield_now().await;
                 continue;
@@ -177,6 +180,18 @@ impl Delivery {
     /// Whether so many verdicts wait that no call is started before they are committed.
     fn brims(&self) -> bool {
         self.verdicts.unsaved() >= self.shared.config.delivery_concurrency.max(1) * MESSAGES
+    }
+
+    /// Whether nothing is in hand, and nothing is left to do for a while.
+    fn may_sleep(&self) -> bool {
+        let now = (self.shared.clock)();
+        let is_far = match self.due {
+            Due::Now => false,
+            Due::At(due) => rest::is_far(Some(due), now, self.shared.config.hold),
+            Due::Never => true,
+        };
+        let in_hand = self.queues.values().any(|queue| !queue.is_idle() || queue.breaker.opens_at(now).is_some());
+        is_far && !in_hand && self.calls.is_empty() && self.verdicts.unsaved() == 0 && self.doubtful.is_empty()
     }
 
     /// A channel that may send: in the catalog, and not about to end.
@@ -474,8 +489,8 @@ async fn rests(shared: &Shared, due: Due) {
         let now = (shared.clock)();
         tokio::time::sleep(match due {
             Due::Now => poll,
-            Due::At(due) => idle::sleep(Some(due), now, poll),
-            Due::Never => idle::sleep(None, now, poll),
+            Due::At(due) => rest::sleep(Some(due), now, poll),
+            Due::Never => rest::sleep(None, now, poll),
         })
         .await;
         if has_come() || began.elapsed() >= LOOK_AGAIN {

@@ -52,10 +52,11 @@ pub(crate) fn claim_statement(conn: &Conn<'_>) -> &'static str {
     macro_rules! claim {
         ($lock:literal) => {
             concat!(
-                "UPDATE partitions SET owner = $1, session = $2, fence = fence + 1, lease_until = $4 ",
+                "UPDATE partitions SET owner = $1, session = $2, fence = fence + 1 ",
                 "WHERE (tenant_id, bucket) IN (SELECT tenant_id, bucket FROM partitions ",
-                "WHERE lease_until <= $3 OR owner IS NULL OR (owner = $6 AND session <> $2) ",
-                "ORDER BY lease_until, tenant_id, bucket LIMIT $5",
+                "WHERE session IS NULL OR session IN (SELECT nodes.session FROM nodes ",
+                "WHERE alive_until <= CAST(unixepoch('subsec') * 1000000 AS BIGINT)) ",
+                "ORDER BY tenant_id, bucket LIMIT $3",
                 $lock,
                 ") RETURNING tenant_id, bucket, fence, checkpoint, clock, commits, ",
                 "(SELECT tenants.clock FROM tenants WHERE tenants.id = partitions.tenant_id) AS clock_kind"

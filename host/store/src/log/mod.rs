@@ -2,6 +2,8 @@
 
 pub(crate) mod deeds;
 pub mod events;
+pub mod leases;
 pub mod partitions;
+pub mod ready;
 pub mod tombstones;
 pub mod transact;

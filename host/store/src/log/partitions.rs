@@ -1,34 +1,17 @@
-//! Partitions: the head, checkpoint and clock of a tenant's log, and which node holds its lease.
+//! Partitions: the head, checkpoint and clock of a tenant's log.
 //!
-//! Each claim raises the fence; the fence is checked in the engine's transaction, so that a node that lost its lease
-//! cannot commit, whatever its clock says. Each of the engine's commits also names the one that it starts from: one whose
-//! answer was lost is neither done nor undone until the row has been read again, and is never made twice.
+//! Each of the engine's commits names the fence of its lease and the commit that it starts from: one whose answer was lost is
+//! neither done nor undone until the row has been read again, and is never made twice.
 
-use openhub_model::{ClockKind, TenantId, Timestamp};
-use std::sync::Arc;
+use openhub_model::Timestamp;
 
-use crate::database::bulk::Rows;
-use crate::database::connection::{execute, fetch_all, fetch_optional, select};
-use crate::database::decode::{limit, time};
-use crate::database::dialect::claim_statement;
+use crate::database::connection::{fetch_optional, select};
+use crate::database::decode::time;
 use crate::database::writer::Tx;
 use crate::error::StoreError;
+use crate::log::leases::Lease;
 use crate::scope::Scope;
-use crate::state::tenants::clock_kind;
 use crate::store::Store;
-
-/// The right to move a partition, as long as nobody claimed it with a greater fence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    pub tenant: TenantId,
-    pub bucket: i64,
-    pub fence: i64,
-    pub checkpoint: i64,
-    pub clock: Timestamp,
-    pub clock_kind: ClockKind,
-    /// How often the engine has moved the partition.
-    pub commits: i64,
-}
 
 /// How a commit of the engine moves its partition.
 pub(crate) struct Move {
@@ -62,117 +45,6 @@ pub struct Standing {
 }
 
 impl Store {
-    /// Claims partitions that nobody holds, whose lease has run out, or that an earlier process of this node held.
-    pub async fn claim_partitions(
-        &self,
-        now: Timestamp,
-        until: Timestamp,
-        partitions: usize,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let holder = Arc::clone(&self.holder);
-        self.writer
-            .write(None, move |tx| {
-                Box::pin(async move {
-                    let claim = claim_statement(&tx.conn());
-                    let rows = fetch_all!(
-                        tx.conn(),
-                        (i64, i64, i64, i64, i64, i64, i64),
-                        claim,
-                        &holder.node,
-                        &holder.session,
-                        now.micros(),
-                        until.micros(),
-                        limit(partitions),
-                        holder.takes_over(),
-                    )?;
-                    let mut leases = Vec::with_capacity(rows.len());
-                    for (tenant, bucket, fence, checkpoint, clock, commits, kind) in rows {
-                        let (tenant, clock) = (TenantId(tenant), time(clock));
-                        tx.signal_checkpoint(tenant, checkpoint);
-                        let clock_kind = clock_kind(kind)?;
-                        leases.push(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, commits });
-                    }
-                    leases.sort_by_key(|lease| (lease.tenant, lease.bucket));
-                    Ok(leases)
-                })
-            })
-            .await
-    }
-
-    /// A lease as it stands in the database: for who does not know whether a commit was made.
-    /// [`StoreError::FenceLost`] if another node holds it by now.
-    pub async fn held_lease(&self, scope: &Scope, lease: &Lease) -> Result<Lease, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            (i64, i64, i64),
-            "SELECT checkpoint, clock, commits FROM partitions WHERE tenant_id = $1 AND bucket = $2 AND fence = $3",
-            scope.tenant().0,
-            lease.bucket,
-            lease.fence,
-        );
-        let (checkpoint, clock, commits) = rows.into_iter().next().ok_or(StoreError::FenceLost)?;
-        Ok(Lease { checkpoint, clock: time(clock), commits, ..*lease })
-    }
-
-    /// The tenants of this node of which arrived events wait for the engine.
-    pub async fn behind_here(&self) -> Result<Vec<TenantId>, StoreError> {
-        let rows = select!(
-            self,
-            None::<&Scope>,
-            (i64,),
-            "SELECT DISTINCT tenant_id FROM partitions WHERE owner = $1 AND arrived > done",
-            &self.holder.node,
-        );
-        Ok(rows.into_iter().map(|(tenant,)| TenantId(tenant)).collect())
-    }
-
-    /// Extends leases; answers the tenants whose lease another node holds by now.
-    pub async fn renew_leases(&self, leases: &[Lease], until: Timestamp) -> Result<Vec<TenantId>, StoreError> {
-        let leases = leases.to_vec();
-        let Some(rows) = lease_rows(&leases) else {
-            return Ok(Vec::new());
-        };
-        self.writer
-            .write(None, move |tx| {
-                Box::pin(async move {
-                    let renewed = fetch_all!(
-                        tx.conn(),
-                        (i64, i64),
-                        "UPDATE partitions SET lease_until = $2 WHERE (tenant_id, bucket, fence) IN \
-                         (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) \
-                         FROM jsonb_each($1)) RETURNING tenant_id, bucket",
-                        &rows,
-                        until.micros(),
-                    )?;
-                    let is_lost = |lease: &&Lease| !renewed.contains(&(lease.tenant.0, lease.bucket));
-                    Ok(leases.iter().filter(is_lost).map(|lease| lease.tenant).collect())
-                })
-            })
-            .await
-    }
-
-    /// Gives leases back, so that another node can claim them at once.
-    pub async fn release_leases(&self, leases: &[Lease]) -> Result<(), StoreError> {
-        let Some(rows) = lease_rows(leases) else {
-            return Ok(());
-        };
-        self.writer
-            .write(None, move |tx| {
-                Box::pin(async move {
-                    execute!(
-                        tx.conn(),
-                        "UPDATE partitions SET owner = NULL, session = NULL, lease_until = 0 WHERE (tenant_id, bucket, fence) \
-                         IN (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), \
-                         CAST(value ->> 2 AS BIGINT) FROM jsonb_each($1))",
-                        &rows,
-                    )
-                    .map(drop)
-                })
-            })
-            .await
-    }
-
     /// How far the tenant is, whoever moves it.
     pub async fn stored_checkpoint(&self, scope: &Scope) -> Result<i64, StoreError> {
         let rows = select!(
@@ -290,11 +162,4 @@ pub(crate) async fn move_on(tx: &mut Tx<'_>, lease: &Lease, to: &Move) -> Result
     tx.signal_checkpoint(lease.tenant, to.checkpoint);
     let lease = Lease { checkpoint: to.checkpoint, clock: to.clock, commits: lease.commits + 1, ..*lease };
     Ok(Moved { head, passed, lease })
-}
-
-fn lease_rows(leases: &[Lease]) -> Option<String> {
-    let rows = Rows::of(leases, |row, lease| {
-        row.int(lease.tenant.0).int(lease.bucket).int(lease.fence);
-    })?;
-    Some(rows.json)
 }

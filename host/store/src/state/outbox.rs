@@ -12,6 +12,7 @@ use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, time};
 use crate::database::writer::Tx;
 use crate::error::StoreError;
+use crate::log::ready::look_at;
 use crate::scope::Scope;
 use crate::state::faults::{FaultStatus, message_is_seen_to};
 use crate::state::messages::{MessageRow, Row, message};
@@ -25,22 +26,18 @@ pub struct Outgoing {
     pub attempt: i64,
 }
 
+/// One look at the index a channel, however many messages it has.
+const PENDING_CHANNELS: &str = "WITH RECURSIVE waiting(channel) AS (\
+     SELECT MIN(channel) FROM messages WHERE tenant_id = $1 AND status = 0 UNION ALL \
+     SELECT (SELECT MIN(messages.channel) FROM messages WHERE tenant_id = $1 AND status = 0 \
+     AND messages.channel > waiting.channel) FROM waiting WHERE waiting.channel IS NOT NULL) \
+     SELECT channel, (SELECT MIN(next_attempt_at) FROM messages WHERE tenant_id = $1 AND status = 0 \
+     AND messages.channel = waiting.channel) FROM waiting WHERE channel IS NOT NULL";
+
 impl Store {
     /// The channels that have messages to send, each with when its first is due by the host's clock.
     pub async fn pending_channels(&self, scope: &Scope) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            (Option<String>, Option<i64>),
-            // One look at the index a channel, however many messages it has.
-            "WITH RECURSIVE waiting(channel) AS (\
-             SELECT MIN(channel) FROM messages WHERE tenant_id = $1 AND status = 0 UNION ALL \
-             SELECT (SELECT MIN(messages.channel) FROM messages WHERE tenant_id = $1 AND status = 0 \
-             AND messages.channel > waiting.channel) FROM waiting WHERE waiting.channel IS NOT NULL) \
-             SELECT channel, (SELECT MIN(next_attempt_at) FROM messages WHERE tenant_id = $1 AND status = 0 \
-             AND messages.channel = waiting.channel) FROM waiting WHERE channel IS NOT NULL",
-            scope.tenant().0,
-        );
+        let rows = select!(self, scope, (Option<String>, Option<i64>), PENDING_CHANNELS, scope.tenant().0,);
         Ok(rows.into_iter().filter_map(|(channel, at)| channel.zip(at.map(time))).collect())
     }
 
@@ -231,6 +228,16 @@ fn outgoing(row: Row) -> Result<Outgoing, StoreError> {
     Ok(Outgoing { message, attempt: attempts })
 }
 
+/// When the outbox has something to do: at once while something is claimed, which the next to look at it takes over.
+pub(crate) async fn next_due(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
+    let claimed = "SELECT CAST(0 AS BIGINT) WHERE EXISTS (SELECT 1 FROM messages WHERE tenant_id = $1 AND status = 5)";
+    if let Some((now,)) = fetch_optional!(tx.conn(), (i64,), claimed, tenant.0)? {
+        return Ok(Some(now));
+    }
+    let pending = fetch_all!(tx.conn(), (Option<String>, Option<i64>), PENDING_CHANNELS, tenant.0)?;
+    Ok(pending.into_iter().filter_map(|(_, due)| due).min())
+}
+
 /// Makes a message due that failed, was parked or was dropped; answers its channel, or none if it is none of these.
 pub(crate) async fn again(
     tx: &mut Tx<'_>,
@@ -238,6 +245,7 @@ pub(crate) async fn again(
     message: Id,
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
+    look_at(tx, tenant).await?;
     let again = fetch_optional!(
         tx.conn(),
         (String,),
@@ -247,7 +255,6 @@ pub(crate) async fn again(
         message.to_string(),
         now.micros(),
     )?;
-    tx.signal_appended(tenant);
     Ok(again.map(|(channel,)| channel))
 }
 

@@ -3,7 +3,7 @@
 use openhub_model::{ClockKind, NewEvent};
 use openhub_store::{NEWEST, Scope, Sought};
 
-use crate::support::{Database, at, changes, event, part};
+use crate::support::{Database, LEASE, at, changes, event, part};
 
 /// An import that comes behind what was done has as many events of its name as are read at most.
 pub async fn history_hides_nothing_that_was_done(database: &Database) -> anyhow::Result<()> {
@@ -16,7 +16,7 @@ pub async fn history_hides_nothing_that_was_done(database: &Database) -> anyhow:
     events.extend((0..NEWEST + 100).map(imported));
     events.extend((2..4).map(done));
     let head = store.append(&scope, events).await?.position;
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == made.id).expect("its partition is free");
     store.commit(&scope, lease, &changes(head)).await?;
     let sought = |part, since| Sought { part, name: "Order Completed".into(), since };

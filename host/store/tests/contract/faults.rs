@@ -3,7 +3,7 @@
 use openhub_model::{ClockKind, NewEvent};
 use openhub_store::{FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside};
 
-use crate::support::{Database, at, event, part};
+use crate::support::{Database, LEASE, at, event, part};
 
 /// What is alike is counted in one row; what the door refused is there once the store is closed, and names nobody.
 pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> anyhow::Result<()> {
@@ -11,7 +11,7 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
     let tenant = store.create_tenant("faults", ClockKind::Replay, at(1)).await?;
     let other = store.create_tenant("faultless", ClockKind::Replay, at(1)).await?;
     let (scope, others) = (Scope::of(tenant.id), Scope::of(other.id));
-    let leases = store.claim_partitions(at(10), at(1_000), 99).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let part = part(&tenant, 1);
     store.append(&scope, vec![event("good", part), event("bad", part)]).await?;

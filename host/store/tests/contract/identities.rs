@@ -10,13 +10,13 @@ use openhub_store::{
 };
 use serde_json::json;
 
-use crate::support::{Database, at, changes, event, identity, part};
+use crate::support::{Database, LEASE, at, changes, event, identity, part};
 
 pub async fn a_merge_moves_parts_only(database: &Database) -> anyhow::Result<()> {
     let store = database.open("i").await?;
     let tenant = store.create_tenant("identities", openhub_model::ClockKind::Live, at(1)).await?;
     let scope = Scope::of(tenant.id);
-    let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let (first, second) = (part(&tenant, 1), part(&tenant, 2));
     store.append(&scope, vec![event("a", first), event("b", second)]).await?;
@@ -100,7 +100,7 @@ pub async fn policies_attributes_and_matches(database: &Database) -> anyhow::Res
     let tenant = store.tenant_by_name("identities").await?.expect("the case before made it");
     let scope = Scope::of(tenant.id);
     assert_eq!(store.identity_policies(&scope).await?, Policies::default());
-    let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let mut policy = Policy::default();
     policy.kinds.insert("card".into(), Kind { limit: Some(2), ..Kind::default() });
@@ -159,7 +159,7 @@ pub async fn who_is_about_to_be_erased_is_known_no_more(database: &Database) -> 
     let scope = Scope::of(made.id);
     let (one, two) = (part(&made, 1), part(&made, 2));
     store.append(&scope, vec![event("1", one), event("2", two)]).await?;
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == made.id).expect("its partition is free");
     let mut both = changes(2);
     both.parts = vec![row(&made, 1, 1), row(&made, 2, 2)];

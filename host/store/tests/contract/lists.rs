@@ -5,13 +5,13 @@ use openhub_store::{CustomerFilter, Scope};
 use serde_json::{Value, json};
 
 use crate::identities::row;
-use crate::support::{Database, at, changes, identity, lease, part};
+use crate::support::{Database, LEASE, at, changes, identity, lease, part};
 
 pub async fn conditions_are_three_valued(database: &Database) -> anyhow::Result<()> {
     let store = database.open("c").await?;
     let tenant = store.create_tenant("conditions", openhub_model::ClockKind::Live, at(1)).await?;
     let scope = Scope::of(tenant.id);
-    let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let cause = Cause { at: at(3), event: "m".into(), plugin: None, rule: None };
     let mut batch = changes(1);

@@ -5,7 +5,8 @@ use openhub_model::{Id, PartId};
 use openhub_store::{FaultFilter, FaultKind, FaultStatus, Outgoing, Remedy, Settled, StoreError, Verdicts};
 use openhub_test_postgres::Server;
 
-use crate::support::{Database, at, changes, lease, part, tenant};
+use crate::support::{Database, LEASE, at, changes, lease, part, tenant};
+use crate::writes::lapse;
 
 fn message(part: PartId, channel: &str, number: u8) -> NewMessage {
     NewMessage {
@@ -65,9 +66,10 @@ async fn what_was_claimed_is_unknown_to_the_next(database: Database) -> anyhow::
     assert_eq!(ids(&store.pending_messages(&scope, "mail", at(100), 9).await?), mail[2..]);
 
     // The hub dies. Its successor finds the two that may have been sent; what the dead one still says is not heard.
+    lapse(&store).await?;
     store.close().await;
     let store = database.open("b").await?;
-    let next = store.claim_partitions(at(2_000), at(3_000), 10).await?.remove(0);
+    let next = store.claim_partitions(LEASE, 99).await?.leases.remove(0);
     assert!(next.fence > held.fence);
     let lost = store.claim_messages(&scope, held.fence, &mail[2..]).await;
     assert!(matches!(lost, Err(StoreError::FenceLost)), "{lost:?}");

@@ -8,13 +8,13 @@ use openhub_store::{AsOf, Before, EventFilter, Scope, Store, TimelineFilter, Tim
 use serde_json::json;
 use std::time::Duration;
 
-use crate::support::{Database, at, changes, event, identity, part};
+use crate::support::{Database, LEASE, at, changes, event, identity, part};
 
 const PEOPLE: usize = 600;
 
 /// As the engine does it once it has come to all events.
 async fn pass(store: &Store, scope: &Scope) -> anyhow::Result<()> {
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == scope.tenant());
     let lease = lease.ok_or_else(|| anyhow::anyhow!("its partition is not free"))?;
     store.commit(scope, lease, &changes(store.standing(scope).await?.head)).await?;
@@ -66,7 +66,7 @@ pub async fn a_count_ends_in_time_and_its_connection_goes_on(database: &Database
     let store = database.open("a").await?;
     let tenant = store.create_tenant("many", openhub_model::ClockKind::Replay, at(1)).await?;
     let scope = Scope::of(tenant.id);
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let held = *leases.iter().find(|lease| lease.tenant == tenant.id).ok_or_else(|| anyhow::anyhow!("it is free"))?;
     let mut all = changes(1);
     all.customers = (0..PEOPLE)

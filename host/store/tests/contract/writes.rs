@@ -1,5 +1,7 @@
 //! Appends, commits, transactions and leases.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use openhub_model::condition::Truth;
 use openhub_model::identity::Authority;
@@ -15,7 +17,7 @@ use openhub_store::{
 use serde_json::json;
 
 use crate::identities::row;
-use crate::support::{Database, at, changes, event, identity, lease, part, tenant};
+use crate::support::{Database, LEASE, at, changes, event, identity, lease, part, tenant};
 
 pub async fn duplicates_are_left_out(database: &Database) -> anyhow::Result<()> {
     let store = database.open("a").await?;
@@ -90,7 +92,7 @@ pub async fn f_what_waits_for_the_engine_is_known_without_counting(database: &Da
     let (first, second) = (first?, second?);
     assert_eq!((first.accepted, first.duplicates, second.accepted), (1, 1, 1));
     assert_eq!(waits().await?, 5);
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == made.id).expect("its partition is free");
     let mut passed = changes(2);
     passed.events = named(&["caused"]);
@@ -109,13 +111,25 @@ pub async fn f_what_waits_for_the_engine_is_known_without_counting(database: &Da
     Ok(())
 }
 
+/// The node is taken for dead from now on, though it goes on.
+pub async fn lapse(store: &Store) -> anyhow::Result<()> {
+    store.claim_partitions(Duration::ZERO, 0).await?;
+    Ok(())
+}
+
 pub async fn a_stale_lease_writes_nothing(database: &Database) -> anyhow::Result<()> {
     let (old, new) = (database.open("old").await?, database.open("new").await?);
     let (tenant, scope) = existing(&old).await?;
     let stale = lease(&old).await?;
-    let leases = new.claim_partitions(at(5_000), at(6_000), 10).await?;
-    assert_eq!(leases.len(), 1, "the lease had run out");
-    assert_eq!(old.renew_leases(&[stale], at(9_000)).await?, [tenant.id]);
+    assert!(new.claim_partitions(LEASE, 99).await?.leases.is_empty(), "its node lives");
+    lapse(&old).await?;
+    let leases = new.claim_partitions(LEASE, 99).await?.leases;
+    assert_eq!(leases.len(), 1, "its node does not live any more");
+    let late = old.claim_partitions(LEASE, 99).await?;
+    assert!(late.lapsed && late.leases.is_empty(), "it learns of it: {late:?}");
+    assert!(!old.claim_partitions(LEASE, 99).await?.lapsed, "and lives again");
+    assert_eq!(old.held_here().await?, []);
+    assert_eq!(new.held_here().await?, [(tenant.id, leases[0].fence)]);
     let mut refused = changes(1);
     refused.customers.push(Customer::new(part(&tenant, 77), identity(77), at(1)).into());
     assert!(matches!(old.commit(&scope, &stale, &refused).await, Err(StoreError::FenceLost)));
@@ -362,11 +376,12 @@ async fn execute(database: &Database, sql: &'static str) -> anyhow::Result<()> {
 pub async fn a_restart_takes_over(database: &Database) -> anyhow::Result<()> {
     let (first, other) = (database.open("a").await?, database.open("b").await?);
     let held = lease(&first).await?;
-    assert_eq!(first.claim_partitions(at(11), at(1_000), 9).await?, [], "what this process holds is not claimed again");
-    assert_eq!(other.claim_partitions(at(11), at(1_000), 9).await?, [], "another node waits for the lease to run out");
+    assert_eq!(first.claim_partitions(LEASE, 99).await?.leases, [], "what this process holds is not claimed again");
+    assert_eq!(other.claim_partitions(LEASE, 99).await?.leases, [], "another node waits for the lease to run out");
     let restarted = database.open("a").await?;
     let taken = lease(&restarted).await?;
     assert!(taken.fence > held.fence);
+    lapse(&restarted).await?;
     for store in [first, other, restarted] {
         store.close().await;
     }
@@ -417,7 +432,7 @@ pub async fn what_is_set_aside_counts_nowhere(database: &Database) -> anyhow::Re
     let store = database.open("s").await?;
     let tenant = store.create_tenant("aside", openhub_model::ClockKind::Replay, at(1)).await?;
     let (scope, part) = (Scope::of(tenant.id), part(&tenant, 1));
-    let leases = store.claim_partitions(at(10), at(1_000), 9).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     store.append(&scope, vec![event("good", part), event("bad", part), event("late", part)]).await?;
     let mut batch = changes(3);
@@ -451,7 +466,7 @@ pub async fn what_is_kept_spares_the_body(database: &Database) -> anyhow::Result
     let store = database.open("k").await?;
     let tenant = store.create_tenant("kept", openhub_model::ClockKind::Replay, at(1)).await?;
     let (scope, part) = (Scope::of(tenant.id), part(&tenant, 1));
-    let leases = store.claim_partitions(at(10), at(1_000), 99).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let body = json!({"properties": {"total": 5}}).to_string();
     let events = ["1", "2", "3"].map(|id| NewEvent { body: body.clone(), ..event(id, part) });
@@ -484,7 +499,7 @@ pub async fn b1_a_commit_whose_answer_was_lost_is_not_made_again(database: &Data
     let tenant = store.create_tenant("lost", ClockKind::Live, at(1)).await?;
     let scope = Scope::of(tenant.id);
     store.append(&scope, (0..10).map(|n| event(format!("{n}"), part(&tenant, 1))).collect()).await?;
-    let leases = store.claim_partitions(at(10), at(1_000), 99).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     let held = *leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
     let mut counted = changes(8);
     let count = |waiting| NodeCount { journey: "j".into(), version: 1, node: "n".into(), entered: 1, waiting };
@@ -517,15 +532,16 @@ pub async fn f_two_nodes_of_one_name_do_not_take_turns(database: &Database) -> a
     let (older, younger) = (database.open("twin").await?, database.open("twin").await?);
     let tenant = older.create_tenant("twins", ClockKind::Live, at(1)).await?;
     let of_it = |leases: Vec<Lease>| leases.into_iter().filter(|lease| lease.tenant == tenant.id).count();
-    assert_eq!(of_it(older.claim_partitions(at(10), at(1_000), 99).await?), 1);
-    assert_eq!(of_it(younger.claim_partitions(at(11), at(1_000), 99).await?), 1, "a restart takes its own at once");
-    for now in 12..20 {
-        assert_eq!(of_it(older.claim_partitions(at(now), at(1_000), 99).await?), 0);
-        assert_eq!(of_it(younger.claim_partitions(at(now), at(1_000), 99).await?), 0);
+    assert_eq!(of_it(older.claim_partitions(LEASE, 99).await?.leases), 1);
+    assert_eq!(of_it(younger.claim_partitions(LEASE, 99).await?.leases), 1, "a restart takes its own at once");
+    for _ in 0..8 {
+        assert_eq!(of_it(older.claim_partitions(LEASE, 99).await?.leases), 0);
+        assert_eq!(of_it(younger.claim_partitions(LEASE, 99).await?.leases), 0);
     }
-    let free = older.claim_partitions(at(1_001), at(2_000), 99).await?;
-    older.release_leases(&free).await?;
-    assert_eq!(of_it(free), 1, "one that has run out is free");
+    lapse(&younger).await?;
+    let free = older.claim_partitions(LEASE, 99).await?.leases;
+    older.leave().await?;
+    assert_eq!(of_it(free), 1, "what is held by who does not live any more is free");
     older.close().await;
     younger.close().await;
     Ok(())

@@ -1,5 +1,7 @@
 //! People into a database: events through the log's own append, the rest as plain rows.
 
+use std::time::Duration;
+
 use openhub_model::condition::EventNeed;
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, NewEvent, TenantId, Timestamp};
@@ -78,7 +80,7 @@ async fn pass(store: &Store, scope: &Scope, people: &[Person]) -> anyhow::Result
     let kept = kept.filter_map(|(position, delivery)| Some((position, kept_of(position, delivery)?)));
     let checkpoint = store.standing(scope).await?.head;
     let changes = Changes { checkpoint, set_aside: aside.collect(), kept: kept.collect(), ..Changes::default() };
-    let leases = store.claim_partitions(at, Timestamp::from_micros(1), 1_000).await?;
+    let leases = store.claim_partitions(Duration::from_secs(60), 1_000).await?.leases;
     for lease in leases.iter().filter(|lease| lease.tenant == scope.tenant()) {
         store.commit(scope, lease, &changes).await?;
     }

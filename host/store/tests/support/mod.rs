@@ -5,8 +5,12 @@ mod database;
 use openhub_model::identity::Authority;
 use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, Timestamp};
 use openhub_store::{Changes, Lease, Scope, Store, Tenant};
+use std::time::Duration;
 
 pub use database::Database;
+
+/// Longer than any test.
+pub const LEASE: Duration = Duration::from_secs(3_600);
 
 pub fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
@@ -42,7 +46,7 @@ pub async fn tenant(store: &Store) -> anyhow::Result<(Tenant, Scope)> {
 }
 
 pub async fn lease(store: &Store) -> anyhow::Result<Lease> {
-    let leases = store.claim_partitions(at(10), at(1_000), 10).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
     leases.into_iter().next().ok_or_else(|| anyhow::anyhow!("no partition was free"))
 }
 

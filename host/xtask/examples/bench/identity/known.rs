@@ -63,8 +63,7 @@ pub async fn load(hub: &Hub, customers: usize) -> Result<()> {
         let events = numbers.iter().map(|number| first(hub.tenant, *number)).collect();
         hub.store.append(&hub.scope, events).await?;
     }
-    let until = Timestamp::from_micros(NOW.micros() + Duration::from_secs(3_600).as_micros() as i64);
-    let leases = hub.store.claim_partitions(NOW, until, 1).await?;
+    let leases = hub.store.claim_partitions(Duration::from_secs(3_600), 1).await?.leases;
     let mut lease = *leases.first().context("the tenant is moved by somebody else")?;
     let standing = hub.standing().await?;
     let clock = seen_at(customers as u64 - 1);

@@ -1,15 +1,14 @@
-//! Rest: a lane or a delivery without work asks the database nothing. It is woken by what is appended in this process, by a
-//! time that it knows of, and for what other processes append by the node, which asks about all of its tenants at once.
+//! Rest: a lane or a delivery that is awake and has no work asks the database nothing. It is woken by what is appended in this
+//! process, by a time that it knows of, and by the node for what other processes append.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use openhub_model::{TenantId, Timestamp};
+use openhub_model::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::{Clock, Shared};
+use crate::shared::Clock;
 
 /// A rest lasts so long at most: whatever was missed is found then.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -20,8 +19,9 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     Called,
-    /// A time has come, or it was long.
     Due,
+    /// To look again: it was long, or there is work that no clock of a tenant knows of.
+    Looks,
     Stopped,
 }
 
@@ -51,29 +51,71 @@ pub async fn rest(
             () = stop.cancelled() => return Woken::Stopped,
             () = tokio::time::sleep(pause) => works = has_work(),
         }
-        if works || due.is_some_and(|due| due <= clock()) || Instant::now() >= ends {
+        if due.is_some_and(|due| due <= clock()) {
             return Woken::Due;
+        }
+        if works || Instant::now() >= ends {
+            return Woken::Looks;
         }
     }
 }
 
-/// Wakes the tenants of this node of which another process has appended something: another node, or a command of the operator.
-pub async fn watch_others(shared: Arc<Shared>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(shared.config.poll) => {}
-            () = stop.cancelled() => return,
-        }
-        match shared.store.behind_here().await {
-            Ok(behind) => behind.into_iter().for_each(|tenant: TenantId| shared.store.wake(tenant)),
-            Err(error) => tracing::warn!(%error, "What other processes have appended could not be read."),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    Lane,
+    Delivery,
+}
+
+/// Which of the two has nothing to do, and nothing in hand.
+#[derive(Default)]
+pub struct Rests(watch::Sender<[bool; 2]>);
+
+impl Rests {
+    pub fn says(&self, half: Half, rests: bool) {
+        let place = match half {
+            Half::Lane => 0,
+            Half::Delivery => 1,
+        };
+        self.0.send_if_modified(|both| std::mem::replace(&mut both[place], rests) != rests);
+    }
+
+    pub fn both(&self) -> bool {
+        *self.0.borrow() == [true; 2]
+    }
+
+    /// Waits until both have rested for so long.
+    pub async fn both_for(&self, hold: Duration) {
+        let mut both = self.0.subscribe();
+        // The sender lives as long as this.
+        while both.wait_for(|both| *both == [true; 2]).await.is_ok() {
+            let ends = tokio::time::timeout(hold, both.wait_for(|both| *both != [true; 2])).await;
+            if ends.is_err() {
+                return;
+            }
         }
     }
+}
+
+/// Whether it is worth sleeping until then, after having rested for so long.
+pub fn is_far(due: Option<Timestamp>, now: Timestamp, hold: Duration) -> bool {
+    due.is_none_or(|due| i128::from(due.micros()) - i128::from(now.micros()) > hold.as_micros() as i128)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    #[test]
+    fn what_is_due_soon_is_not_slept_until() {
+        let at = Timestamp::from_micros;
+        let hold = Duration::from_secs(60);
+        assert!(is_far(None, at(5), hold));
+        assert!(is_far(Some(at(60_000_001)), at(0), hold));
+        assert!(!is_far(Some(at(60_000_000)), at(0), hold));
+        assert!(!is_far(Some(at(i64::MIN)), at(i64::MAX), hold));
+    }
 
     #[test]
     fn who_rests_looks_at_the_clock_now_and_then_and_at_the_time_that_it_waits_for() {
@@ -98,11 +140,28 @@ mod tests {
             looks += 1;
             looks == 3
         };
-        assert_eq!(rest(&clock, poll, &mut appended, due, &stop, has_work).await, Woken::Due);
+        assert_eq!(rest(&clock, poll, &mut appended, due, &stop, has_work).await, Woken::Looks);
         assert_eq!(looks, 3);
         calls.send_replace(1);
         assert_eq!(rest(&clock, poll, &mut appended, due, &stop, || false).await, Woken::Called);
         stop.cancel();
         assert_eq!(rest(&clock, poll, &mut appended, due, &stop, || false).await, Woken::Stopped);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_sleeps_once_both_have_rested_for_long_enough() {
+        let (rests, hold) = (Arc::new(Rests::default()), Duration::from_millis(20));
+        let mut asleep = Box::pin({
+            let rests = rests.clone();
+            async move { rests.both_for(hold).await }
+        });
+        rests.says(Half::Lane, true);
+        assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "its delivery is at work");
+        rests.says(Half::Delivery, true);
+        assert!(futures::poll!(&mut asleep).is_pending(), "not at once");
+        rests.says(Half::Lane, false);
+        assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "something has come");
+        rests.says(Half::Lane, true);
+        asleep.await;
     }
 }

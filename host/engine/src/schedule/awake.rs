@@ -1,0 +1,69 @@
+//! A tenant that is awake: its lane and its delivery, until both have rested for long enough.
+
+use std::sync::Arc;
+
+use openhub_store::{Lease, Scope, StoreError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::delivery::Delivery;
+use crate::lane::Lane;
+use crate::schedule::rest::Rests;
+use crate::shared::Shared;
+
+/// What becomes of the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Its row says when it has something to do.
+    Asleep,
+    /// It goes on.
+    Awake,
+    /// Another node may have it by now, or it is to be given up.
+    Lost,
+}
+
+pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -> After {
+    let (ends, rests) = (stop.child_token(), Arc::new(Rests::default()));
+    let lane = Lane::new(shared.clone(), lease, rests.clone(), ends.clone());
+    let delivery = Delivery::new(shared.clone(), lease, rests.clone(), ends.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(lane.run());
+    tasks.spawn(delivery.run());
+    let rested = tokio::select! {
+        // It has lost its fence, or panicked.
+        Some(ended) = tasks.join_next() => {
+            told(ended);
+            false
+        }
+        () = rests.both_for(shared.config.hold) => true,
+        () = stop.cancelled() => false,
+    };
+    ends.cancel();
+    while let Some(ended) = tasks.join_next().await {
+        told(ended);
+    }
+    shared.catalogs.remove(lease.tenant);
+    shared.clocks.remove(lease.tenant);
+    if !rested || stop.is_cancelled() {
+        return After::Lost;
+    }
+    if !rests.both() {
+        // Something came at the last moment, and may not be done.
+        return After::Awake;
+    }
+    match shared.store.put_to_sleep(&Scope::of(lease.tenant), &lease).await {
+        Ok(_) => After::Asleep,
+        Err(StoreError::FenceLost) => After::Lost,
+        Err(error) => {
+            // It is looked at again.
+            tracing::warn!(tenant.id = lease.tenant.0, %error, "When a tenant has something to do could not be noted.");
+            After::Asleep
+        }
+    }
+}
+
+fn told(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "A task of the engine panicked.");
+    }
+}
