@@ -171,7 +171,7 @@ impl Journey {
                     flow = node.enter(walk)?;
                 }
                 Flow::Rest => return Ok(Next::Rest),
-                Flow::Ask(request) => return Ok(request),
+                Flow::Need(request) => return Ok(request),
                 Flow::End => {
                     end(walk.run, RunStatus::Done, walk.facts);
                     return Ok(Next::Rest);

@@ -7,6 +7,7 @@
 //! One file a node type under `nodes/`, one file a trigger type under `triggers/`, and one line in the `registry` beside it.
 //! Files use each other in one direction.
 
+mod ask;
 mod check;
 mod context;
 mod definition;
@@ -26,6 +27,7 @@ mod trigger;
 mod triggers;
 mod uses;
 
+pub use ask::{Answer, Ask};
 pub use check::check;
 pub use context::{Moment, StepContext};
 pub use definition::{Definition, Reentry};

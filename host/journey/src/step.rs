@@ -6,6 +6,7 @@ use openhub_model::message::NewMessage;
 use openhub_model::run::Run;
 use serde_json::Value;
 
+use crate::ask::{Answer, Ask};
 use crate::context::{Moment, StepContext};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
@@ -24,10 +25,8 @@ pub enum Input<'a> {
     Timer,
     /// What [`Next::Update`] asked for is applied.
     Continue,
-    /// The object of [`Next::Object`] is made, with these fields.
-    ObjectAccepted { key: &'a str, fields: &'a Value },
-    /// The object of [`Next::Object`] was refused by its plugin.
-    ObjectRefused(&'a [Fault]),
+    /// What became of [`Next::Ask`].
+    Answer(Answer<'a>),
 }
 
 /// What came of an input.
@@ -50,9 +49,8 @@ pub enum Next {
     Ignored,
     /// Apply this to the customer, then advance with [`Input::Continue`].
     Update { attributes: Vec<(String, Value)>, tags: Vec<(String, bool)> },
-    /// Let the type's plugin check this object, then advance with [`Input::ObjectAccepted`] or
-    /// [`Input::ObjectRefused`].
-    Object { kind: String, fields: Value },
+    /// Put this to whoever answers it, then advance with [`Input::Answer`].
+    Ask(Ask),
 }
 
 /// What a node says to an input.
@@ -62,8 +60,8 @@ pub(crate) enum Flow {
     Go(usize),
     /// The run waits here.
     Rest,
-    /// The run needs something before it goes on from here.
-    Ask(Next),
+    /// The run needs something before it goes on from here: one of [`Next`]'s requests.
+    Need(Next),
     /// The run is done.
     End,
     /// The input is not for this node.

@@ -7,6 +7,7 @@ use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
 use openhub_store::{Changes, Decision, NewFault, NewMatch};
 
 use super::actor::{Actor, Member, Tracked};
+use super::ask::Asks;
 use super::claims::{Claims, named};
 use super::cluster::{Cluster, Links};
 use super::course::{Course, Order, Spent};
@@ -16,7 +17,6 @@ use super::output::{Output, Tally};
 use super::past::Meanwhile;
 use super::place::Place;
 use super::plan::{Fire, Plan};
-use super::request::Request;
 use super::retry::Retries;
 use super::slots::{Objects, Touched};
 use super::stop::{Lacks, Stop};
@@ -39,7 +39,7 @@ pub struct Batch<'a> {
     pub matches: Vec<NewMatch>,
     pub decisions: Vec<Decision>,
     pub objects: Objects,
-    pub requests: Vec<Request>,
+    pub asks: Asks,
     /// Each with the place of what caused it.
     pub events: Vec<(Place, NewEvent)>,
     pub faults: Vec<NewFault>,
@@ -167,7 +167,7 @@ impl<'a> Batch<'a> {
             matches: Vec::new(),
             decisions: Vec::new(),
             objects,
-            requests: Vec::new(),
+            asks: Asks::default(),
             events: Vec::new(),
             faults: Vec::new(),
             arrivals: Vec::new(),

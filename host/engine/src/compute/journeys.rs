@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use openhub_journey::{Input, Journey, Moment, Next, StepContext};
+use openhub_journey::{Ask, Input, Journey, Moment, Next, StepContext};
 use openhub_model::condition::Truth;
 use openhub_model::{Cause, Fault, Identity, Span, Timestamp};
 use openhub_store::{FaultKind, NewFault};
 
 use super::actor::Tracked;
+use super::ask::{Answer, Asker, Operation, Request};
 use super::batch::Batch;
 use super::effects::source::Source;
 use super::effects::state::Change;
 use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::occasion::Occasion;
-use super::request::{Answer, Asker, Operation, Request};
 
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
@@ -58,8 +58,8 @@ pub fn meet_timer(batch: &mut Batch<'_>, actor: usize, run: usize, due: Timestam
 pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
     let Asker::Run(run) = answer.asker else { return };
     let input = match &answer.result {
-        Ok((key, fields)) => Input::ObjectAccepted { key, fields },
-        Err(faults) => Input::ObjectRefused(faults),
+        Ok((key, fields)) => Input::Answer(openhub_journey::Answer::Object { key, fields }),
+        Err(faults) => Input::Answer(openhub_journey::Answer::Refused(faults)),
     };
     let (now, cause, depth) = (answer.now, answer.cause.as_str(), answer.depth);
     drive(batch, answer.actor, run, input, Occasion { now, cause, depth, historical: false });
@@ -140,7 +140,7 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
                 apply(batch, actor, Effect::Changes(source, attributes.chain(tags).collect()));
                 input = Input::Continue;
             }
-            Next::Object { kind, fields } => {
+            Next::Ask(Ask::Object { kind, fields }) => {
                 let request = Request {
                     actor,
                     part: Some(moved.part),

@@ -4,11 +4,13 @@
 //! A batch is cut into waves, at most one event or timer of a customer in each, in the customer's order. A
 //! plugin is called once a wave with the rows of all customers. Customers whom the batch may join take turns.
 //!
-//! Files use each other in one direction: what a batch is made of, then the batch, then what each kind of item does to it, then
-//! the waves.
+//! Files use each other in one direction: what a batch is made of, then the batch, then what each kind of item does to it and what
+//! it asks, then the answers, then the waves.
 
 mod absorb;
 mod actor;
+mod answers;
+mod ask;
 mod asked;
 mod batch;
 mod bisect;
@@ -30,7 +32,6 @@ mod plan;
 mod project;
 mod propose;
 mod refusals;
-mod request;
 mod resolve;
 mod retry;
 mod review;

@@ -10,6 +10,7 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
+use super::ask::{Answer, Answered, Asker, Operation, Request};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
@@ -17,7 +18,6 @@ use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::occasion::Occasion;
-use super::request::{Answer, Answered, Asker, Operation, Request};
 use super::segments::learn_of_another;
 use super::stop::Stop;
 use crate::catalog::ObjectType;
@@ -73,8 +73,8 @@ fn file_refused(batch: &mut Batch<'_>, kind: &str, answers: &[Answer]) {
 /// no further in this run.
 fn first_requests(batch: &mut Batch<'_>) -> Vec<Request> {
     let mut asking = HashSet::new();
-    let (mut first, mut later) = (Vec::with_capacity(batch.requests.len()), Vec::new());
-    for request in std::mem::take(&mut batch.requests) {
+    let (mut first, mut later) = (Vec::with_capacity(batch.asks.objects.len()), Vec::new());
+    for request in std::mem::take(&mut batch.asks.objects) {
         if !asking.insert(request.actor) {
             later.push(request);
             continue;
@@ -91,7 +91,7 @@ fn first_requests(batch: &mut Batch<'_>) -> Vec<Request> {
         first.push(request);
     }
     later.retain(|request| !batch.actors[request.actor].stalled);
-    batch.requests = later;
+    batch.asks.objects = later;
     first
 }
 
@@ -168,8 +168,8 @@ fn check(
         answers.push(answered(request, result));
     }
     // They go before what their customers ask for next.
-    again.append(&mut batch.requests);
-    batch.requests = again;
+    again.append(&mut batch.asks.objects);
+    batch.asks.objects = again;
     Ok(())
 }
 

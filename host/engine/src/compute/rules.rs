@@ -1,4 +1,5 @@
-//! Rules: one call a wave and rule, with the rows of all customers; effects are applied as they come back.
+//! Rules: what a wave's events ask of them, one call a wave and rule with the rows of all customers, and what is done with the
+//! answers.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
 use super::actor::{Item, Turn};
+use super::ask::{Ask, Asker, Operation, Request};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
@@ -17,7 +19,6 @@ use super::effects::state::Change;
 use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::project::{Lack, Row, project};
-use super::request::{Asker, Operation, Request};
 use super::stop::Stop;
 use super::values::to_json;
 use crate::catalog::{Rule, WritePath};
@@ -25,34 +26,43 @@ use crate::catalog::{Rule, WritePath};
 /// Rows of one call at most.
 const ROWS: usize = 1_000;
 
-/// Calls the rules that this wave's events trigger, in their order, and applies what they answer.
-pub fn run_rules(batch: &mut Batch<'_>, wave: &[Turn]) -> Result<(), Stop> {
-    let mut triggered: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+/// The answer of a rule about these turns of the wave, or why it has none about one of them.
+pub struct Answered {
+    rule: usize,
+    turns: Vec<usize>,
+    outcome: Result<Outcome, CallFault>,
+}
+
+/// What this wave's events ask of rules.
+pub fn ask_rules(batch: &mut Batch<'_>, wave: &[Turn]) {
+    let catalog = batch.catalog;
     for (turn, (_, item)) in wave.iter().enumerate() {
         let Item::Event(event) = item else { continue };
         if let Some(only) = &event.only {
-            let rule = batch.catalog.rules.iter().position(|rule| rule.is(only));
-            rule.into_iter().for_each(|rule| triggered.entry(rule).or_default().push(turn));
+            let rule = catalog.rules.iter().position(|rule| rule.is(only));
+            rule.into_iter().for_each(|rule| batch.asks.push(Ask::Rule { rule, turn }));
             continue;
         }
-        let rules = batch.catalog.rules_on.get(&event.name).filter(|_| event.triggers());
-        for rule in rules.into_iter().flatten() {
-            triggered.entry(*rule).or_default().push(turn);
-        }
+        let rules = catalog.rules_on.get(&event.name).filter(|_| event.triggers());
+        rules.into_iter().flatten().for_each(|rule| batch.asks.push(Ask::Rule { rule: *rule, turn }));
     }
-    for (rule, turns) in triggered {
-        for turns in turns.chunks(ROWS) {
-            batch.go_on()?;
-            run_rule(batch, rule, turns, wave)?;
-        }
-    }
-    Ok(())
 }
 
-fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) -> Result<(), Stop> {
+/// Puts what is asked of the first rule to it, or as much as goes into a call.
+pub fn ask_rule(batch: &mut Batch<'_>, wave: &[Turn]) -> Result<Vec<Answered>, Stop> {
+    batch.go_on()?;
+    let Some((rule, mut turns)) = batch.asks.rules.pop_first() else { return Ok(Vec::new()) };
+    let rest = turns.split_off(turns.len().min(ROWS));
+    if !rest.is_empty() {
+        batch.asks.rules.insert(rule, rest);
+    }
+    call(batch, rule, &turns, wave)
+}
+
+fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) -> Result<Vec<Answered>, Stop> {
     let catalog = batch.catalog;
-    let rule = &catalog.rules[rule];
-    let mut sent: Vec<&Turn> = Vec::with_capacity(turns.len());
+    let rule = &catalog.rules[number];
+    let mut sent: Vec<usize> = Vec::with_capacity(turns.len());
     let mut rows = Vec::with_capacity(turns.len());
     let mut skipped: BTreeMap<(usize, Lack), i64> = BTreeMap::new();
     for turn in turns {
@@ -62,13 +72,13 @@ fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) 
         match row.lacks(rule) {
             None => {
                 rows.push(row);
-                sent.push(&wave[*turn]);
+                sent.push(*turn);
             }
             Some(lack) => *skipped.entry(lack).or_default() += 1,
         }
     }
     batch.faults.extend(skipped.into_iter().map(|((read, lack), count)| lacking(rule, read, lack, count)));
-    let Some(first) = rows.first() else { return Ok(()) };
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let call = CallContext {
         id: format!("{}/{}/{}", batch.tenant.0, first.event.message_id, rule.name),
         settings: rule.owner.settings.clone(),
@@ -80,17 +90,26 @@ fn run_rule(batch: &mut Batch<'_>, rule: usize, turns: &[usize], wave: &[Turn]) 
         rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch)
     });
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
+    let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated) in pieces {
         batch.tally.calls += 1;
-        match evaluated {
-            Ok(evaluated) => {
-                batch.answered(range.len(), evaluated.receipt.fuel);
-                apply_outcome(batch, rule, &sent[range], evaluated.outcome);
-            }
-            Err(fault) => go_without(batch, rule, sent[range.start], &fault),
-        }
+        let outcome = evaluated.map(|evaluated| {
+            batch.answered(range.len(), evaluated.receipt.fuel);
+            evaluated.outcome
+        });
+        answers.push(Answered { rule: number, turns: sent[range].to_vec(), outcome });
     }
-    Ok(())
+    Ok(answers)
+}
+
+/// The events go on with what the rule answered.
+pub fn meet_outcome(batch: &mut Batch<'_>, wave: &[Turn], answered: Answered) {
+    let rule = &batch.catalog.rules[answered.rule];
+    let sent: Vec<&Turn> = answered.turns.iter().map(|turn| &wave[*turn]).collect();
+    match answered.outcome {
+        Ok(outcome) => apply_outcome(batch, rule, &sent, outcome),
+        Err(fault) => sent.iter().for_each(|turn| go_without(batch, rule, turn, &fault)),
+    }
 }
 
 /// The event goes on without the rule that fails on it; the pair waits in the list of faults, to be tried again.

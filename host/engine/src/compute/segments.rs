@@ -13,13 +13,13 @@ use openhub_store::history::properties::kept;
 use serde_json::json;
 
 use super::actor::Actor;
+use super::ask::{Answer, Request};
 use super::batch::Batch;
 use super::by::By;
 use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::{Happening, MAX_DEPTH};
 use super::occasion::Occasion;
-use super::request::{Answer, Request};
 use crate::body;
 use crate::catalog::{Place, Segments};
 

@@ -4,16 +4,17 @@ use openhub_model::timer::Timer;
 
 use super::absorb::absorb;
 use super::actor::{Actor, Item, Turn};
+use super::answers::settle;
+use super::ask::Kind;
 use super::batch::Batch;
 use super::course::Order;
-use super::journeys::{meet_answer, meet_event, meet_timer};
+use super::journeys::{meet_event, meet_timer};
 use super::meanwhile::{make_up, note_done};
-use super::objects::check_objects;
 use super::occasion::Occasion;
 use super::place::Place;
 use super::refusals::tell_refused;
-use super::rules::run_rules;
-use super::segments::{assess, learn_object};
+use super::rules::ask_rules;
+use super::segments::assess;
 use super::stop::Stop;
 
 /// Handles all items, or as many as the budget allows. What fails or is spent in a run that lacks something says
@@ -80,7 +81,8 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
             batch.actors[*actor].learn(&batch.catalog.segments, event);
         }
     }
-    run_rules(batch, &wave)?;
+    ask_rules(batch, &wave);
+    settle(batch, &wave, Kind::Rules)?;
     for (actor, item) in &wave {
         match item {
             Item::Event(event) => {
@@ -96,12 +98,7 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
             Item::Wake(_) => batch.tally.timers += 1,
         }
     }
-    while !batch.requests.is_empty() {
-        for answer in check_objects(batch)? {
-            learn_object(batch, &answer);
-            meet_answer(batch, answer);
-        }
-    }
+    settle(batch, &wave, Kind::Objects)?;
     for (actor, item) in &wave {
         match item {
             Item::Event(event) => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
+use crate::ask::{Answer, Ask};
 use crate::error::{Failure, StepError};
 use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Input, Next, Walk};
@@ -86,12 +87,12 @@ impl Act for Make {
         if let Some(owner) = &self.owner {
             fields.insert(owner.clone(), walk.facts.customer.customer.to_string().into());
         }
-        Ok(Flow::Ask(Next::Object { kind: self.kind.clone(), fields: Value::Object(fields) }))
+        Ok(Flow::Need(Next::Ask(Ask::Object { kind: self.kind.clone(), fields: Value::Object(fields) })))
     }
 
     fn resume(&self, walk: &mut Walk<'_>, input: &Input<'_>) -> Result<Flow, Failure> {
         match input {
-            Input::ObjectAccepted { key, fields } => {
+            Input::Answer(Answer::Object { key, fields }) => {
                 if let Some((name, wanted)) = &self.keep {
                     let mut kept = walk.kept().map_err(|error| error.at(walk.field("as")))?;
                     kept.object(name, wanted, key, fields);
@@ -99,7 +100,7 @@ impl Act for Make {
                 }
                 Ok(Flow::Go(self.next))
             }
-            Input::ObjectRefused(faults) => Err(StepError::Refused(faults.to_vec()).at(walk.field("fields"))),
+            Input::Answer(Answer::Refused(faults)) => Err(StepError::Refused(faults.to_vec()).at(walk.field("fields"))),
             _ => Ok(Flow::Ignore),
         }
     }

@@ -76,7 +76,7 @@ struct Apply {
 impl Act for Apply {
     fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
         let attributes = self.attributes.render(walk)?.into_iter().collect();
-        Ok(Flow::Ask(Next::Update { attributes, tags: self.tags.clone() }))
+        Ok(Flow::Need(Next::Update { attributes, tags: self.tags.clone() }))
     }
 
     fn resume(&self, _walk: &mut Walk<'_>, input: &Input<'_>) -> Result<Flow, Failure> {

@@ -1,7 +1,7 @@
 //! On random graphs and inputs: nothing panics, nothing depends on when or how often it is computed, and what passes
 //! the check comes to rest.
 
-use openhub_journey::{Input, Journey, Next, StepContext, check, parse};
+use openhub_journey::{Answer, Input, Journey, Next, StepContext, check, parse};
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::{Fault, Span};
 use proptest::prelude::*;
@@ -138,8 +138,8 @@ fn story(journey: &Journey, happenings: &[Happening]) -> Vec<(Run, String)> {
             Happening::Paid(_) => Input::Event(&event),
             Happening::Timer => Input::Timer,
             Happening::Continue => Input::Continue,
-            Happening::Accepted => Input::ObjectAccepted { key: "C", fields: &fields },
-            Happening::Refused => Input::ObjectRefused(&refused),
+            Happening::Accepted => Input::Answer(Answer::Object { key: "C", fields: &fields }),
+            Happening::Refused => Input::Answer(Answer::Refused(&refused)),
             Happening::Enter => Input::Enter(&trigger),
         };
         let before = run.clone();
@@ -151,7 +151,7 @@ fn story(journey: &Journey, happenings: &[Happening]) -> Vec<(Run, String)> {
         match step.next {
             Next::Ignored => assert_eq!(run, before),
             Next::Rest => assert_eq!(run.status == RunStatus::Waiting, run.awaits.is_some() || run.due.is_some()),
-            Next::Update { .. } | Next::Object { .. } => assert_eq!(run.status, RunStatus::Waiting),
+            Next::Update { .. } | Next::Ask(_) => assert_eq!(run.status, RunStatus::Waiting),
         }
         assert_eq!(run.step - before.step, step.entered.len() as i64);
         assert_eq!(run.ended_at.is_some(), run.status != RunStatus::Waiting);

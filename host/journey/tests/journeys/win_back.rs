@@ -1,6 +1,6 @@
 //! The example of the repository, from the first order to the message.
 
-use openhub_journey::{Input, Journey, Next, Reentry, StepContext, check, parse};
+use openhub_journey::{Answer, Ask, Input, Journey, Next, Reentry, StepContext, check, parse};
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::{Span, Timestamp};
 use serde_json::json;
@@ -41,9 +41,9 @@ fn sixty_quiet_days_bring_a_coupon_and_one_message() {
     let facts = StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&customer, due));
     let step = journey.advance(&mut run, Input::Timer, &facts);
     let fields = json!({ "percent": 15, "owner": customer.customer.to_string() });
-    assert_eq!(step.next, Next::Object { kind: "coupon".to_owned(), fields });
+    assert_eq!(step.next, Next::Ask(Ask::Object { kind: "coupon".to_owned(), fields }));
     let accepted = json!({ "percent": 15, "owner": "…", "code": "ABCD-1234" });
-    let step = journey.advance(&mut run, Input::ObjectAccepted { key: "ABCD-1234", fields: &accepted }, &facts);
+    let step = journey.advance(&mut run, Input::Answer(Answer::Object { key: "ABCD-1234", fields: &accepted }), &facts);
     assert_eq!(step.entered, ["send", "done"]);
     assert_eq!(step.messages.len(), 1);
     assert_eq!(step.messages[0].address, "42");

@@ -18,8 +18,8 @@ use openhub_model::message::NewMessage;
 use self::events::CausedEvent;
 use self::source::Source;
 use self::state::Change;
+use super::ask::Request;
 use super::batch::Batch;
-use super::request::Request;
 
 /// One thing that is done.
 pub enum Effect<'a> {

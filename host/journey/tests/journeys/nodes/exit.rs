@@ -1,6 +1,6 @@
 //! Exits, and what a run ignores after its end.
 
-use openhub_journey::{Input, Next};
+use openhub_journey::{Answer, Input, Next};
 use openhub_model::run::RunStatus;
 use serde_json::json;
 
@@ -18,8 +18,8 @@ fn a_run_that_has_ended_ignores_everything() {
     assert!(ignored(&trip.event("Order Completed", json!({}))));
     assert!(ignored(&trip.advance(Input::Timer)));
     assert!(ignored(&trip.advance(Input::Continue)));
-    assert!(ignored(&trip.advance(Input::ObjectAccepted { key: "k", fields: &json!({}) })));
-    assert!(ignored(&trip.advance(Input::ObjectRefused(&[]))));
+    assert!(ignored(&trip.advance(Input::Answer(Answer::Object { key: "k", fields: &json!({}) }))));
+    assert!(ignored(&trip.advance(Input::Answer(Answer::Refused(&[])))));
     assert_eq!(trip.run, ended);
 }
 

@@ -1,6 +1,6 @@
 //! Objects: what is asked for, what is kept of the answer.
 
-use openhub_journey::{Input, Next};
+use openhub_journey::{Answer, Ask, Input, Next};
 use openhub_model::Fault;
 use openhub_model::run::RunStatus;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn nodes(name: Value, text: &str) -> Value {
 
 fn accept(trip: &mut Trip) {
     let fields = json!({ "percent": 10, "code": "C-O-1", "owner": "someone" });
-    let step = trip.advance(Input::ObjectAccepted { key: "key-1", fields: &fields });
+    let step = trip.advance(Input::Answer(Answer::Object { key: "key-1", fields: &fields }));
     assert_eq!(step.entered, ["pause"]);
     trip.now = trip.now + "1h".parse().unwrap();
 }
@@ -33,7 +33,7 @@ fn it_asks_for_the_object_of_this_customer() {
     let step = trip.enter();
     let owner = trip.customer.customer.to_string();
     let fields = json!({ "percent": 10, "code": "C-o-1", "owner": owner });
-    assert_eq!(step.next, Next::Object { kind: "coupon".to_owned(), fields });
+    assert_eq!(step.next, Next::Ask(Ask::Object { kind: "coupon".to_owned(), fields }));
     assert_eq!((trip.run.status, trip.run.node.as_str()), (RunStatus::Waiting, "start"));
 }
 
@@ -69,7 +69,7 @@ fn a_refusal_fails_the_run_with_its_reasons() {
     let mut trip = Trip::of(nodes(Value::Null, "-"));
     trip.enter();
     let refused = [Fault::new("/percent", "too-much", "at most 5")];
-    let step = trip.advance(Input::ObjectRefused(&refused));
+    let step = trip.advance(Input::Answer(Answer::Refused(&refused)));
     assert_eq!((step.next, trip.run.status), (Next::Rest, RunStatus::Failed));
     assert_eq!(trip.fault(), "/nodes/start/fields: the object was refused: /percent at most 5 (too-much)");
 }

@@ -1,6 +1,6 @@
 //! Waits: for a time, for an event, for whichever comes first.
 
-use openhub_journey::{Input, Next};
+use openhub_journey::{Answer, Input, Next};
 use openhub_model::Span;
 use openhub_model::run::RunStatus;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn what_does_not_concern_a_pause_is_ignored() {
     assert!(ignored(&trip.enter()), "twice");
     assert!(ignored(&trip.event("Paid", json!({}))));
     assert!(ignored(&trip.advance(Input::Continue)));
-    assert!(ignored(&trip.advance(Input::ObjectRefused(&[]))));
+    assert!(ignored(&trip.advance(Input::Answer(Answer::Refused(&[])))));
     assert_eq!(trip.run, waiting);
 }
 
