@@ -339,6 +339,8 @@ impl Lane {
         let marker = self.shared.sealer.marker();
         Suppressions { store, scope, catalog, marker }.unpropose(&mut changes).await?;
         changes.wall = (self.shared.clock)();
+        changes.set_aside.iter_mut().for_each(|aside| aside.at = changes.wall);
+        metrics::counter!("openhub_set_aside_total").increment(changes.set_aside.len() as u64);
         for fault in &changes.faults {
             metrics::counter!("openhub_faults_total", "kind" => fault.kind.name()).increment(1);
         }

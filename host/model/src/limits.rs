@@ -29,6 +29,10 @@ pub const PAGE_VALUES: usize = 200;
 pub const PAGE_VALUE: usize = 2 * 1024;
 /// Identities of a customer before a page's claim joins no more.
 pub const PAGE_IDENTITIES: u32 = 1_000;
+/// Events of a customer's history before a page adds none, and before nobody does: what conditions ask of them is read whenever they
+/// come back.
+pub const PAGE_EVENTS: i64 = 100_000;
+pub const EVENTS: i64 = 1_000_000;
 /// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.
 pub const DEPTH: usize = 64;
 

@@ -14,6 +14,7 @@ mod exact;
 mod generator;
 mod hostile;
 mod identities;
+mod long_history;
 mod lost_answers;
 mod nodes;
 mod one_hub;

@@ -25,6 +25,8 @@ pub enum Item {
     Timer(usize, Timestamp),
     /// Segments may answer otherwise by now.
     Wake(Timestamp),
+    /// An event that its customer is beyond: it is set aside.
+    Beyond,
 }
 
 /// A customer's item of this wave.

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use openhub_model::identity::Marker;
 use openhub_model::timer::Timer;
 use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Decision, NewFault, NewMatch};
+use openhub_store::{Changes, Decision, NewFault, NewMatch, SetAside};
 
 use super::actor::{Actor, Member, Tracked};
 use super::ask::Asks;
@@ -43,6 +43,7 @@ pub struct Batch<'a> {
     /// Each with the place of what caused it.
     pub events: Vec<(Place, NewEvent)>,
     pub faults: Vec<NewFault>,
+    pub set_aside: Vec<SetAside>,
     pub arrivals: Vec<(Place, NewEvent)>,
     pub traces: Traces,
     /// Runs that ended for the sake of another one, with their parts.
@@ -170,6 +171,7 @@ impl<'a> Batch<'a> {
             asks: Asks::default(),
             events: Vec::new(),
             faults: Vec::new(),
+            set_aside: Vec::new(),
             arrivals: Vec::new(),
             traces: Traces::default(),
             taken_back: Vec::new(),
@@ -224,6 +226,7 @@ impl<'a> Batch<'a> {
             counts,
             events: in_order(self.events),
             faults: self.faults,
+            set_aside: self.set_aside,
             arrivals: in_order(self.arrivals),
             claims: self.claims.made,
             matches: self.matches,

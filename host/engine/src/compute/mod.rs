@@ -13,6 +13,7 @@ mod answers;
 mod ask;
 mod asked;
 mod batch;
+mod beyond;
 mod bisect;
 mod by;
 mod claims;

@@ -7,6 +7,7 @@ use super::actor::{Actor, Item, Turn};
 use super::answers::settle;
 use super::ask::Kind;
 use super::batch::Batch;
+use super::beyond;
 use super::course::Order;
 use super::journeys::{meet_event, meet_timer};
 use super::meanwhile::{make_up, note_done};
@@ -77,6 +78,10 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
         locate(batch, *actor, item);
         batch.actors[*actor].segments.begins();
         if let Item::Event(event) = item {
+            if beyond::set_aside(batch, *actor, event) {
+                *item = Item::Beyond;
+                continue;
+            }
             absorb(batch, *actor, event);
             batch.actors[*actor].learn(&batch.catalog.segments, event);
         }
@@ -96,6 +101,7 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
                 meet_timer(batch, *actor, *run, *due);
             }
             Item::Wake(_) => batch.tally.timers += 1,
+            Item::Beyond => batch.tally.events += 1,
         }
     }
     settle(batch, &wave, Kind::Objects)?;
@@ -117,6 +123,7 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
                 let cause = format!("{}/{}", Timer::wake(customer.part, *due).id, due.micros());
                 assess(batch, *actor, Occasion::timer(*due, &cause));
             }
+            Item::Beyond => {}
         }
     }
     note_done(batch, wave);
@@ -129,7 +136,7 @@ fn locate(batch: &mut Batch<'_>, actor: usize, item: &Item) {
     match item {
         Item::Event(event) if event.arrived() => (state.position, state.root) = (event.position, Some(event.position)),
         // It goes back to the item before.
-        Item::Event(_) => {}
+        Item::Event(_) | Item::Beyond => {}
         Item::Timer(..) | Item::Wake(_) => {
             let place = state.place;
             let before = batch.log.partition_point(|(position, _, bound)| Place::event(*bound, *position) < place);

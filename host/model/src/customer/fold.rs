@@ -42,6 +42,7 @@ pub fn fold<'a>(parts: impl IntoIterator<Item = &'a Customer>, merges: &Merges) 
     for part in &parts {
         customer.saw(part.first_seen_at);
         customer.saw(part.last_seen_at);
+        customer.events = customer.events.saturating_add(part.events);
     }
     customer.attributes = values(parts.iter().map(|part| &part.attributes), |name| merges.get(name).copied());
     customer.tags = values(parts.iter().map(|part| &part.tags), |_| None);

@@ -70,6 +70,8 @@ pub struct Customer {
     pub consents: Values,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
+    /// How often they did something that arrived by the log and may be asked about: their history's length, about.
+    pub events: i64,
     /// When a segment's answer about them may change by time alone.
     pub wake_at: Option<Timestamp>,
 }
@@ -85,6 +87,7 @@ impl Customer {
             consents: Values::new(),
             first_seen_at: at,
             last_seen_at: at,
+            events: 0,
             wake_at: None,
         }
     }
@@ -92,6 +95,12 @@ impl Customer {
     pub fn saw(&mut self, at: Timestamp) {
         self.first_seen_at = self.first_seen_at.min(at);
         self.last_seen_at = self.last_seen_at.max(at);
+    }
+
+    /// They did something, then.
+    pub fn did(&mut self, at: Timestamp) {
+        self.saw(at);
+        self.events = self.events.saturating_add(1);
     }
 
     /// Sets an attribute unless a newer event already did; `null` removes it. Says whether it was taken.

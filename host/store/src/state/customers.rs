@@ -43,6 +43,7 @@ struct Row {
     causes: String,
     first_seen_at: i64,
     last_seen_at: i64,
+    events: i64,
     wake_at: Option<i64>,
 }
 
@@ -57,7 +58,7 @@ impl Store {
             scope,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, \
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, events, \
              (SELECT due FROM wakes w WHERE w.tenant_id = customers.tenant_id AND w.customer_id = customers.part_id) AS wake_at \
              FROM customers WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
             scope.tenant().0,
@@ -104,7 +105,7 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
-             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, \
+             CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, events, \
              (SELECT due FROM wakes w WHERE w.tenant_id = c.tenant_id AND w.customer_id = c.part_id) AS wake_at \
              FROM customers c WHERE tenant_id = ",
         );
@@ -132,7 +133,7 @@ pub(crate) fn customer_rows(customers: &[Arc<Customer>]) -> Option<Bulk> {
         row.id(customer.part).id(customer.customer).text(&customer.identity.kind).text(&customer.identity.value);
         row.json(|json| write_values(json, &customer.attributes)).json(|json| write_values(json, &customer.tags));
         row.json(|json| write_values(json, &customer.consents)).json(|json| write_all_causes(json, customer));
-        row.time(customer.first_seen_at).time(customer.last_seen_at);
+        row.time(customer.first_seen_at).time(customer.last_seen_at).int(customer.events);
     })
 }
 
@@ -140,12 +141,13 @@ pub(crate) async fn put_customers(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk)
     execute!(
         tx.conn(),
         "INSERT INTO customers (tenant_id, part_id, customer_id, identity_kind, identity_value, attributes, tags, consents, \
-         causes, first_seen_at, last_seen_at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
+         causes, first_seen_at, last_seen_at, events) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), \
          CAST(value ->> 2 AS TEXT), CAST(value ->> 3 AS TEXT), value -> 4, value -> 5, value -> 6, CAST(value -> 7 AS TEXT), \
-         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT) FROM jsonb_each($2) \
+         CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT) FROM jsonb_each($2) \
          WHERE true ON CONFLICT (tenant_id, part_id) DO UPDATE SET customer_id = excluded.customer_id, \
          attributes = excluded.attributes, tags = excluded.tags, consents = excluded.consents, causes = excluded.causes, \
-         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at",
+         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, \
+         events = excluded.events",
         tenant.0,
         rows.json,
     )
@@ -246,6 +248,8 @@ pub(crate) fn write_state(json: &mut Vec<u8>, state: &Customer) {
     write_display(json, state.first_seen_at.micros());
     json.extend_from_slice(b",\"last_seen_at\":");
     write_display(json, state.last_seen_at.micros());
+    json.extend_from_slice(b",\"events\":");
+    write_display(json, state.events);
     json.push(b'}');
 }
 
@@ -257,6 +261,9 @@ struct State {
     causes: Causes,
     first_seen_at: i64,
     last_seen_at: i64,
+    /// States of before say nothing of it.
+    #[serde(default)]
+    events: i64,
 }
 
 pub(crate) fn read_state(
@@ -265,7 +272,8 @@ pub(crate) fn read_state(
     customer: PartId,
     identity: Identity,
 ) -> Result<Customer, StoreError> {
-    let State { attributes, tags, consents, causes, first_seen_at, last_seen_at } = json(text, "state of a part")?;
+    let State { attributes, tags, consents, causes, first_seen_at, last_seen_at, events } =
+        json(text, "state of a part")?;
     let [attributes, tags, consents] = causes.explain([attributes, tags, consents], &mut Names::default())?;
     Ok(Customer {
         part,
@@ -276,6 +284,7 @@ pub(crate) fn read_state(
         consents,
         first_seen_at: time(first_seen_at),
         last_seen_at: time(last_seen_at),
+        events,
         wake_at: None,
     })
 }
@@ -358,6 +367,7 @@ fn customer(row: Row, names: &mut Names) -> Result<Customer, StoreError> {
         consents,
         first_seen_at: time(row.first_seen_at),
         last_seen_at: time(row.last_seen_at),
+        events: row.events,
         wake_at: maybe_time(row.wake_at),
     })
 }
