@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use self::shape::{merge, pointer, uniques};
 use self::typed::{ATTEMPTS, Typed, event_id, type_of};
+use crate::body::object_changed;
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -34,7 +35,7 @@ pub async fn create(
     let fields = Value::Object(fields);
     let mut wanted = None;
     for attempt in 0..ATTEMPTS {
-        if let Some(made) = made_before(engine, scope, kind, &context).await? {
+        if let Some(made) = made_before(engine, scope, kind, &fields, &context).await? {
             return Ok((made, Appended::default()));
         }
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
@@ -50,7 +51,8 @@ pub async fn create(
         refuse_strangers(engine, scope, &object, &made, None).await?;
         refuse_suppressed(engine, scope, &made).await?;
         let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
-        match write(engine, scope, &object, change, "created", &made, accepted, &context).await {
+        let told = Told { verb: "created", object: &made, before: None, asked: context.once.map(|_| asked(&fields)) };
+        match write(engine, scope, &object, change, told, accepted, &context).await {
             // The same write may have been made at the same context: then it is found.
             Err(ObjectError::Store(StoreError::UniqueConflict(_))) => wanted = Some(made),
             Err(ObjectError::Store(StoreError::AlreadyExists(_))) if context.once.is_some() => {}
@@ -58,7 +60,7 @@ pub async fn create(
             Err(error) => return Err(error),
         }
     }
-    if let Some(made) = made_before(engine, scope, kind, &context).await? {
+    if let Some(made) = made_before(engine, scope, kind, &fields, &context).await? {
         return Ok((made, Appended::default()));
     }
     let unique = wanted.map(|made| uniques(&object.of().shape, &made.fields)).unwrap_or_default();
@@ -78,17 +80,27 @@ fn not_unique(taken: &[String]) -> Vec<Fault> {
     taken.iter().map(fault).collect()
 }
 
+/// What was asked for, so that another request under the same name is known for one.
+fn asked(fields: &Value) -> Id {
+    Id::named(&[b"asked", fields.to_string().as_bytes()])
+}
+
 /// What this very write made when it was made before, as it is now.
 async fn made_before(
     engine: &Engine,
     scope: &Scope,
     kind: &str,
+    fields: &Value,
     context: &WriteContext,
 ) -> Result<Option<Object>, ObjectError> {
     let Some(id) = context.once else { return Ok(None) };
     let event = engine.store().event(scope, &id.to_string()).await?;
     let Some(event) = event.filter(|event| event.kind == EventKind::Object) else { return Ok(None) };
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+    if body["asked"].as_str().is_some_and(|before| before != asked(fields).to_string()) {
+        let message = "another object was made under this `Idempotency-Key`, of other fields";
+        return Err(ObjectError::Refused(vec![Fault::new("", "idempotency-key-reused", message)]));
+    }
     let key = body["key"].as_str().ok_or(ObjectError::NotFound)?;
     Ok(Some(engine.store().object(scope, kind, key).await?.ok_or(ObjectError::NotFound)?))
 }
@@ -117,7 +129,8 @@ pub async fn update(
     }
     let uniques = uniques(&object.of().shape, &made.fields);
     let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), uniques };
-    let appended = write(engine, scope, &object, change, "updated", &made, accepted, &context).await?;
+    let told = Told { verb: "updated", object: &made, before: stored.part, asked: None };
+    let appended = write(engine, scope, &object, change, told, accepted, &context).await?;
     Ok((made, appended))
 }
 
@@ -134,7 +147,8 @@ pub async fn delete(
     let operation = Operation::Delete(stored.fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &context), &context).await?;
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
-    write(engine, scope, &object, change, "deleted", &stored, accepted, &context).await
+    let told = Told { verb: "deleted", object: &stored, before: None, asked: None };
+    write(engine, scope, &object, change, told, accepted, &context).await
 }
 
 /// An object may not name somebody whom nobody knows.
@@ -173,23 +187,35 @@ async fn stored(
     Ok(stored)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one write: where, what, what happened, and when")]
+/// What the log is told of a write.
+struct Told<'a> {
+    verb: &'a str,
+    object: &'a Object,
+    /// Whose it was.
+    before: Option<PartId>,
+    /// Of a write that its caller names.
+    asked: Option<Id>,
+}
+
 async fn write(
     engine: &Engine,
     scope: &Scope,
     object: &Typed,
     change: ObjectChange,
-    verb: &str,
-    made: &Object,
+    told: Told<'_>,
     accepted: Accepted,
     context: &WriteContext,
 ) -> Result<Appended, ObjectError> {
+    let Told { verb, object: made, before, asked } = told;
     let tenant = scope.tenant();
     let cause = event_id(tenant, context);
-    let body = json!({
+    let mut body = json!({
         "type": "object", "action": verb, "kind": made.kind, "key": made.key,
         "version": made.version, "fields": made.fields, "principal": context.by,
     });
+    if let Some(asked) = asked {
+        body["asked"] = asked.to_string().into();
+    }
     let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
         message_id,
         kind,
@@ -210,6 +236,11 @@ async fn write(
         let id = Id::named(&[b"object-event", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();
         let body = json!({ "type": "track", "event": name, "messageId": id, "properties": properties });
         ops.push(Op::Append(event(id, EventKind::Track, name, Some(cause.clone()), body)));
+    }
+    // Whose it was has lost it, and nothing else may happen to them.
+    if let Some(before) = before.filter(|before| Some(*before) != made.part) {
+        let (object, of) = ((made.kind.clone(), made.key.clone()), Id::named(&[b"given-away", cause.as_bytes()]));
+        ops.push(Op::Append(object_changed(before, &object, (of, 0), (&cause, 1), context.now)));
     }
     match engine.store().transact(scope, ops).await {
         Err(StoreError::VersionConflict(_)) => Err(ObjectError::VersionMoved),

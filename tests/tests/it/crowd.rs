@@ -1,15 +1,18 @@
 //! Customers who change the same objects: operations of one key are answered in the order of the log, chains of causes
 //! end, and a long time is taken in steps, at any batch size.
 
-use openhub_model::{EventKind, Identity, Timestamp};
+use openhub_engine::objects::{self, WriteContext};
+use openhub_model::{EventKind, Id, Identity, Principal, Timestamp};
 use openhub_store::{EventFilter, ObjectFilter};
+use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::House;
+use openhub_tests::house::{HOST_NOW, House};
 use serde_json::{Value, json};
 
 const START: i64 = 1_735_732_800_000_000;
 const MINUTE: i64 = 60_000_000;
 const PAGE: usize = 100_000;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn user(number: u64) -> Identity {
     Identity::new(Identity::USER_ID, number.to_string())
@@ -90,6 +93,38 @@ async fn who_has_an_object_enters_a_segment_when_somebody_else_changes_it() {
             let owner = is_in.then(|| user(0).part(house.tenant));
             assert_eq!(members, owner.into_iter().collect::<Vec<_>>(), "`{segment}`, batches of {batch}, {redeems}");
         }
+    }
+}
+
+/// Nothing happens to who gives it away but that it is given away, through the API.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_an_object_away_leaves_the_segment_of_those_who_have_one() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    for url in [None, Some(server.database().await.expect("a database"))] {
+        let house = House::open(url).await;
+        let any = json!({"object": {"kind": "trinket", "quantifier": "count", "is": "ge", "value": 1}});
+        house.install(crowd(), json!({})).await;
+        house.publish_segment("owners", &any).await;
+        let house = worked_in(house, &[(0, json!({"op": "none"})), (1, json!({"op": "none"}))], 10).await;
+        let (ada, bob) = (user(0).part(house.tenant), user(1).part(house.tenant));
+        let engine = house.start(10, 1);
+        let context = |random| WriteContext { by: Principal::Operator, now: HOST_NOW, random, once: None };
+        let owner = |part: Id| json!({"owner": part.to_string()}).as_object().expect("fields").clone();
+        let members = async || {
+            let head = house.store.standing(&house.scope).await.expect("a standing").head;
+            assert!(engine.reached(house.tenant, head, PATIENCE).await, "the engine did not reach {head}");
+            let members = house.store.members(&house.scope, "owners", None, 9).await.expect("members");
+            members.into_iter().map(|(customer, _)| customer).collect::<Vec<_>>()
+        };
+        let made = objects::create(&engine, &house.scope, "trinket", owner(ada), context(1)).await.expect("it is made");
+        assert_eq!(members().await, [ada]);
+        let given = objects::update(&engine, &house.scope, "trinket", &made.0.key, &owner(bob), None, context(2)).await;
+        assert_eq!(given.expect("it is given away").0.part, Some(bob));
+        assert_eq!(members().await, [bob]);
+        objects::delete(&engine, &house.scope, "trinket", &made.0.key, None, context(3)).await.expect("it is gone");
+        assert_eq!(members().await, []);
+        engine.stop().await;
+        house.store.close().await;
     }
 }
 

@@ -95,6 +95,13 @@ async fn b1_an_object_is_made_once_under_its_name() {
         assert_eq!(make("first").await.body["key"], keys[0]);
         assert_ne!(make("second").await.body["key"], keys[0]);
         assert_eq!(make("").await.status, StatusCode::BAD_REQUEST);
+        let other = shop.client.request(Method::POST, "/api/v1/objects/coupon").bearer_auth(&shop.tenant.api_key);
+        let other = other.header("idempotency-key", "first").json(&json!({"fields": {"percent": 20, "owner": owner}}));
+        let other = shop.client.send(other).await;
+        assert_eq!(
+            (other.status, &other.body["faults"][0]["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("idempotency-key-reused"))
+        );
         let coupons = shop.client.rows("/api/v1/objects/coupon?", "objects", &shop.tenant.api_key).await.len();
         assert_eq!(coupons, 2);
         shop.close().await;

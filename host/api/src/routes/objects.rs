@@ -60,7 +60,7 @@ pub(crate) async fn list_objects(
 }
 
 /// Creates an object. The plugin that declares the type checks it, completes it and gives it its key. With an
-/// `Idempotency-Key` it is made once: the same request again answers what is there.
+/// `Idempotency-Key` it is made once: the same request again answers what is there, and one of other fields is refused.
 #[utoipa::path(post, path = "/api/v1/objects/{kind}", tag = "objects", request_body = Fields,
     params(("kind" = String, Path, description = "The object type."),
         ("Idempotency-Key" = Option<String>, Header,

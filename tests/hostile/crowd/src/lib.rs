@@ -22,6 +22,23 @@ pub struct Tally {
     pub then: Option<String>,
 }
 
+/// Something that is given away.
+#[derive(Clone, Debug, Default, PartialEq, DataObject)]
+#[object(name = "trinket", version = 1)]
+pub struct Trinket {
+    #[field(relation, owner)]
+    pub owner: Option<CustomerRef>,
+}
+
+impl Check for Trinket {
+    fn check(change: Change<Trinket>) -> Result<Accepted<Trinket>, Vec<Fault>> {
+        let trinket = match change.operation {
+            Operation::Create(trinket) | Operation::Update { new: trinket, .. } | Operation::Delete(trinket) => trinket,
+        };
+        Ok(Accepted::new(change.key.unwrap_or_else(|| format!("t{}", change.seed)), trinket))
+    }
+}
+
 /// What happened to a tally; and what the rule is called with.
 #[derive(Clone, Debug, PartialEq, Event)]
 #[event(name = "Work")]
@@ -148,7 +165,7 @@ pub fn crowd(row: Row) -> Effects {
     effects
 }
 
-openhub_sdk::plugin! { objects: [Tally] }
+openhub_sdk::plugin! { objects: [Tally, Trinket] }
 
 #[cfg(target_arch = "wasm32")]
 mod export {
