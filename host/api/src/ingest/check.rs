@@ -2,13 +2,13 @@
 
 use openhub_engine::catalog::Pages;
 use openhub_engine::{PROPOSED, REFUSED, VALUE_REFUSED};
-use openhub_model::customer::consent_faults;
 use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
 use serde_json::Value;
 use std::sync::Arc;
 
+use super::fields::{consents, event_name, id, identities, instant, kind_of, tags, text_field, unsound};
 use super::item::{Item, Scalar};
 use super::time::{is_writable, occurred_at};
 
@@ -196,143 +196,6 @@ impl Delivery {
                 Err(Fault::new(limits::step(pointer, name), limits::TOO_LONG, message))
             }
         }
-    }
-}
-
-/// An empty list is an empty map, as PHP writes it.
-fn map<'a>(value: &'a Value, pointer: &str) -> Result<Option<&'a serde_json::Map<String, Value>>, Fault> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Array(items) if items.is_empty() => Ok(None),
-        Value::Object(members) => Ok(Some(members)),
-        _ => Err(Fault::new(pointer, "wrong-type", "This is to be an object.")),
-    }
-}
-
-/// Only an `identify` sets tags; of other calls they are looked at no further.
-fn tags(kind: EventKind, tags: &Value, pointer: &str) -> Result<(), Fault> {
-    let tags = map(tags, pointer)?.filter(|_| kind == EventKind::Identify);
-    for (name, present) in tags.into_iter().flatten() {
-        limits::name(name, || limits::step(pointer, name))?;
-        if !present.is_boolean() && !present.is_null() {
-            let message = "A tag is `true` to set it, or `false` to take it away.";
-            return Err(Fault::new(limits::step(pointer, name), "wrong-type", message));
-        }
-    }
-    Ok(())
-}
-
-/// Whatever call they come by: who withdraws something is not to be misheard.
-fn consents(consents: &Value, pointer: &str) -> Result<(), Fault> {
-    match map(consents, pointer)?.and_then(|consents| consent_faults(consents, pointer).into_iter().next()) {
-        None => Ok(()),
-        Some(fault) => Err(fault),
-    }
-}
-
-/// Each item is a kind and a value, and what cannot be read is refused: behind the door it would be nobody's, and no
-/// suppression would find it.
-fn identities(identities: &Value, pointer: &str) -> Result<(), Fault> {
-    let items = match identities {
-        Value::Null => return Ok(()),
-        Value::Object(members) if members.is_empty() => return Ok(()),
-        Value::Array(items) => items,
-        _ => return Err(Fault::new(pointer, "wrong-type", "This is to be a list of identities.")),
-    };
-    if items.len() > limits::IDENTITIES {
-        let message = format!("At most {} identities are accepted.", limits::IDENTITIES);
-        return Err(Fault::new(pointer, "too-many", message));
-    }
-    for (index, item) in items.iter().enumerate() {
-        let at = format!("{pointer}/{index}");
-        let Some(identity) = Identity::read(item) else {
-            return Err(Fault::new(
-                at,
-                "invalid-identity",
-                "An identity is `{\"kind\": …, \"value\": …}`, both texts.",
-            ));
-        };
-        limits::identity(&identity, &at)?;
-    }
-    Ok(())
-}
-
-fn kind_of(value: &Scalar<'_>, pointer: &str) -> Result<EventKind, Fault> {
-    match value {
-        Scalar::Text(text) => match text.as_ref() {
-            "identify" => Ok(EventKind::Identify),
-            "track" => Ok(EventKind::Track),
-            "page" => Ok(EventKind::Page),
-            "screen" => Ok(EventKind::Screen),
-            "group" => Ok(EventKind::Group),
-            "alias" => Ok(EventKind::Alias),
-            _ => Err(Fault::new(
-                pointer,
-                "unknown-type",
-                "The type is one of identify, track, page, screen, group and alias.",
-            )),
-        },
-        Scalar::Absent | Scalar::Null => Err(Fault::new(pointer, "missing-type", "The event's type is needed.")),
-        _ => Err(Fault::new(pointer, "wrong-type", "The type is a text.")),
-    }
-}
-
-/// The name that rules and journeys know the event by: needed for `track`, optional for `page` and `screen`.
-fn event_name<'a>(kind: EventKind, item: &'a Item<'_>, pointer: &str) -> Result<&'a str, Fault> {
-    let (name, value) = match kind {
-        EventKind::Track => ("event", &item.event),
-        EventKind::Page | EventKind::Screen => ("name", &item.name),
-        _ => return Ok(""),
-    };
-    let pointer = format!("{pointer}/{name}");
-    let found = text_field(value, &pointer, limits::EVENT_NAME)?;
-    if kind == EventKind::Track && found.is_none() {
-        return Err(Fault::new(pointer, "missing-event", "The event's name is needed."));
-    }
-    Ok(found.unwrap_or_default())
-}
-
-/// An id: a text or a number; an empty text is none.
-fn id<'a>(value: &'a Scalar<'_>, pointer: &str) -> Result<Option<&'a str>, Fault> {
-    match value {
-        Scalar::Number(number) => Ok(Some(number)),
-        Scalar::Absent | Scalar::Null | Scalar::Text(_) => text_field(value, pointer, limits::IDENTITY),
-        _ => Err(Fault::new(pointer, "wrong-type", "An id is a text or a number.")),
-    }
-}
-
-fn text_field<'a>(value: &'a Scalar<'_>, pointer: &str, most: usize) -> Result<Option<&'a str>, Fault> {
-    match value {
-        Scalar::Absent | Scalar::Null => Ok(None),
-        Scalar::Text(text) if text.len() > most => {
-            Err(Fault::new(pointer, limits::TOO_LONG, format!("At most {most} bytes are accepted.")))
-        }
-        Scalar::Text(text) if text.is_empty() => Ok(None),
-        Scalar::Text(text) => Ok(Some(text)),
-        _ => Err(Fault::new(pointer, "wrong-type", "This is to be a text.")),
-    }
-}
-
-fn instant(value: &Scalar<'_>, pointer: &str) -> Result<Option<Timestamp>, Fault> {
-    match value {
-        Scalar::Absent | Scalar::Null => Ok(None),
-        Scalar::Text(text) => instant_text(text, pointer).map(Some),
-        _ => Err(Fault::new(pointer, "wrong-type", "A time is a text, as RFC 3339 writes it.")),
-    }
-}
-
-pub(super) fn instant_text(text: &str, pointer: &str) -> Result<Timestamp, Fault> {
-    let wrong = || Fault::new(pointer, "invalid-timestamp", "A time is written as in 2026-01-31T12:00:00Z.");
-    text.parse().map_err(|_| wrong())
-}
-
-/// Why a text that is JSON by its syntax is still not readable. Off the hot path.
-fn unsound(raw: &str, pointer: &str, error: &serde_json::Error) -> Fault {
-    match serde_json::from_str::<Value>(raw) {
-        Ok(value) => {
-            limits::value(&value, pointer).unwrap_or_else(|| Fault::new(pointer, "invalid-event", format!("{error}.")))
-        }
-        Err(error) => Fault::new(pointer, "invalid-json", format!("{error}.")),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod accept;
 mod check;
+mod fields;
 mod item;
 mod time;
 

@@ -11,7 +11,7 @@ use crate::bindings::http::http::{self, Fault, Request};
 use crate::bindings::types::types::Response;
 use crate::config::Defaults;
 use crate::egress::hosts::{self, Pattern};
-use crate::egress::{Egress, request};
+use crate::egress::{Egress, request, send};
 use crate::error::Refusal;
 use crate::host::Host;
 
@@ -119,7 +119,7 @@ impl http::Host for Host {
         let (egress, secrets) = (&egress, &secrets);
         let sent = checked.into_iter().map(|checked| async move {
             match checked {
-                Ok(request) => request::send(request, egress, secrets, response_bytes).await,
+                Ok(request) => send::send(request, egress, secrets, response_bytes).await,
                 Err(reason) => Err(Fault::Denied(reason)),
             }
         });

@@ -8,5 +8,6 @@ mod client;
 pub mod hosts;
 mod lookup;
 pub mod request;
+pub mod send;
 
 pub use client::{Egress, NoOpenAddress};

@@ -1,19 +1,17 @@
-//! One request of a plugin: put together from its parts, checked, sent, and its answer capped and masked.
+//! One request of a plugin: put together from its parts, and checked.
 //!
 //! A secret is filled in here, only at a place that the manifest names, only towards a granted host, and only
 //! encrypted or to an address that the operator allowed.
 
 use openhub_model::manifest::SecretPlace;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
-use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Egress;
 use super::hosts::{Pattern, bare};
-use super::{Egress, NoOpenAddress};
-use crate::bindings::http::http::{Fault, Part, Request};
-use crate::bindings::types::types::Response;
+use crate::bindings::http::http::{Part, Request};
 use crate::capabilities::secrets::{Secrets, percent_encode};
 
 const METHODS: [Method; 7] =
@@ -36,8 +34,6 @@ const HOST_HEADERS: [&str; 15] = [
     "via",
     "http2-settings",
 ];
-/// Says of an answer that its body is left out, and why.
-const CUT: &str = "openhub-cut";
 const URL_BYTES: usize = 8 * 1024;
 const HEADERS: usize = 64;
 
@@ -51,8 +47,8 @@ pub struct Grant<'a> {
 /// A request that may go out.
 #[derive(Debug)]
 pub struct Checked {
-    request: reqwest::Request,
-    port: u16,
+    pub(super) request: reqwest::Request,
+    pub(super) port: u16,
     pub bytes: u64,
 }
 
@@ -278,59 +274,6 @@ fn document(parts: &[Part], to: &To<'_>) -> Result<String, String> {
         text = text.replace(&stands, &quoted[1..quoted.len() - 1]);
     }
     Ok(text)
-}
-
-/// Sends it and reads the answer, at most `at_most` bytes of body.
-pub async fn send(checked: Checked, egress: &Egress, secrets: &Secrets, at_most: u64) -> Result<Response, Fault> {
-    let answered = egress.client(checked.port).execute(checked.request).await;
-    let mut response = answered.map_err(|error| fault(error, secrets))?;
-    let status = response.status().as_u16();
-    let masked = |value: &HeaderValue| String::from_utf8_lossy(&secrets.mask(value.as_bytes().to_vec())).into_owned();
-    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), masked(value)));
-    let mut headers: Vec<(String, String)> = headers.filter(|(name, _)| name != CUT).collect();
-    let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
-    let mut body = Vec::new();
-    let cut = loop {
-        if packed && secrets.are_masked() {
-            break Some("it is packed, though that was not asked for".to_owned());
-        }
-        match response.chunk().await {
-            Ok(None) => break None,
-            Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > at_most => {
-                break Some(format!("it has more than {at_most} bytes"));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => break Some(explain(error, secrets)),
-        }
-    };
-    // The status has been told, whatever comes of the body. A part of it is not handed on: it could end within a secret.
-    if let Some(why) = cut {
-        headers.push((CUT.to_owned(), why));
-        body.clear();
-    }
-    Ok(Response { status, headers, body: secrets.mask(body) })
-}
-
-fn fault(error: reqwest::Error, secrets: &Secrets) -> Fault {
-    let denied = causes(&error).any(|cause| cause.downcast_ref::<NoOpenAddress>().is_some());
-    let unsent = error.is_connect() || error.is_builder();
-    let message = explain(error, secrets);
-    match (denied, unsent) {
-        (true, _) => Fault::Denied(message),
-        (_, true) => Fault::NotSent(message),
-        _ => Fault::Unknown(message),
-    }
-}
-
-/// Without the URL, whose query may hold a secret.
-fn explain(error: reqwest::Error, secrets: &Secrets) -> String {
-    let error = error.without_url();
-    let message = causes(&error).last().map_or_else(String::new, ToString::to_string);
-    secrets.mask_text(message)
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

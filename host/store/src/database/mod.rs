@@ -12,4 +12,5 @@ pub(crate) mod open;
 pub(crate) mod queues;
 pub(crate) mod scrub;
 pub(crate) mod signals;
+pub(crate) mod transaction;
 pub(crate) mod writer;

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::database::connection::{Conn, WAIT, execute, in_time, within};
+use crate::database::connection::{Conn, WAIT, execute, in_time};
 use crate::database::fate::{Fate, Turns, connect};
 use crate::database::open::{Link, Opener};
 use crate::database::queues::{Apart, Class, Queued, Queues};
 use crate::database::scrub::{Scrubbed, scrub};
 use crate::database::signals::{Signal, Signals};
+use crate::database::transaction::{Bounds, Tx, Weight, begin, keep, undo};
 use crate::error::StoreError;
 use crate::log::events::{Append, Appended, append_all};
 
@@ -82,84 +83,6 @@ impl Work {
             Work::Append { append, .. } => Some(append.tenant),
             _ => None,
         }
-    }
-}
-
-/// How much a piece of work writes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weight {
-    Light,
-    /// So much that on SQLite a transaction and a sync of its own cost less than the copies that a savepoint makes of all
-    /// the pages that are changed in it. What waits beside it is then answered before it, too.
-    Heavy,
-}
-
-/// The transaction as a piece of work sees it.
-pub(crate) struct Tx<'t> {
-    conn: Conn<'t>,
-    bounds: Bounds,
-    signals: Vec<Signal>,
-}
-
-/// What undoes one piece of work and no other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bounds {
-    Savepoint,
-    /// The work is alone in its transaction, which needs no savepoint in it: SQLite copies each page that a savepoint
-    /// changes. Appends of one tenant are one work.
-    Transaction,
-}
-
-impl Bounds {
-    fn of(link: &mut Link, works: &[Work]) -> Bounds {
-        let first = works.first().and_then(Work::appends_to);
-        let is_one = works.len() == 1 || (first.is_some() && works.iter().all(|work| work.appends_to() == first));
-        match link.conn() {
-            Conn::Sqlite(_) if is_one => Bounds::Transaction,
-            _ => Bounds::Savepoint,
-        }
-    }
-}
-
-impl Tx<'_> {
-    pub(crate) fn conn(&mut self) -> Conn<'_> {
-        match &mut self.conn {
-            Conn::Sqlite(conn) => Conn::Sqlite(conn),
-            Conn::Postgres(conn) => Conn::Postgres(conn),
-        }
-    }
-
-    /// Undoes what this piece of work has written so far, so that it can look at what was there before.
-    pub(crate) async fn rewind(&mut self, tenant: TenantId) -> Result<(), StoreError> {
-        if self.bounds == Bounds::Transaction {
-            execute!(self.conn(), "ROLLBACK")?;
-            let begin = crate::database::dialect::begin_write(&self.conn);
-            return execute!(self.conn(), begin).map(drop);
-        }
-        let sql = crate::database::dialect::rewind(&self.conn, tenant);
-        match &mut self.conn {
-            Conn::Sqlite(conn) => {
-                sqlx::query(sql).execute(&mut **conn).await?;
-            }
-            Conn::Postgres(conn) => {
-                within(sqlx::raw_sql(sql).execute(&mut **conn)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Once this is committed, there is something new to do for the engine or for delivery.
-    pub(crate) fn signal_appended(&mut self, tenant: TenantId) {
-        self.signals.push(Signal::Appended(tenant));
-    }
-
-    /// Once this is committed, so many arrived events wait for the engine.
-    pub(crate) fn signal_behind(&mut self, tenant: TenantId, events: i64) {
-        self.signals.push(Signal::Behind(tenant, events));
-    }
-
-    pub(crate) fn signal_checkpoint(&mut self, tenant: TenantId, position: i64) {
-        self.signals.push(Signal::Checkpoint(tenant, position));
     }
 }
 
@@ -467,7 +390,7 @@ async fn transaction(
         works.clear();
         return Err(error.into());
     }
-    let bounds = Bounds::of(link, works);
+    let bounds = bounds_of(link, works);
     let mut queue = std::mem::take(works).into_iter().peekable();
     while let Some(work) = queue.next() {
         let result = match work {
@@ -506,9 +429,9 @@ async fn savepoint(
     answers: &mut Answers,
 ) -> Result<(), StoreError> {
     begin(link, bounds, tenant).await?;
-    let mut tx = Tx { conn: link.conn(), bounds, signals: Vec::new() };
+    let mut tx = Tx::of(link, bounds);
     let ran = run(&mut tx).await;
-    let signals = tx.signals;
+    let signals = tx.into_signals();
     match ran {
         Ran::Done(answer) => {
             keep(link, bounds).await?;
@@ -518,35 +441,6 @@ async fn savepoint(
         }
         Ran::Refused => undo(link, bounds).await,
         Ran::Lost(error) => Err(error),
-    }
-}
-
-async fn begin(link: &mut Link, bounds: Bounds, tenant: Option<TenantId>) -> Result<(), StoreError> {
-    match bounds {
-        Bounds::Savepoint => {
-            let savepoint = crate::database::dialect::savepoint(&link.conn(), tenant);
-            link.raw(savepoint).await
-        }
-        Bounds::Transaction => Ok(()),
-    }
-}
-
-async fn keep(link: &mut Link, bounds: Bounds) -> Result<(), StoreError> {
-    match bounds {
-        Bounds::Savepoint => link.raw("RELEASE work").await,
-        Bounds::Transaction => Ok(()),
-    }
-}
-
-/// Undoes a piece of work; the transaction goes on.
-async fn undo(link: &mut Link, bounds: Bounds) -> Result<(), StoreError> {
-    match bounds {
-        Bounds::Savepoint => link.roll_back().await,
-        Bounds::Transaction => {
-            link.raw("ROLLBACK").await?;
-            let begin = crate::database::dialect::begin_write(&link.conn());
-            link.raw(begin).await
-        }
     }
 }
 
@@ -561,11 +455,11 @@ async fn append_group(
 ) -> Result<(), StoreError> {
     let tenant = group[0].0.tenant;
     begin(link, bounds, Some(tenant)).await?;
-    let mut tx = Tx { conn: link.conn(), bounds, signals: Vec::new() };
+    let mut tx = Tx::of(link, bounds);
     let events: Vec<&[NewEvent]> = group.iter().map(|(append, _)| &append.events[..]).collect();
     let marker = group[0].0.marker;
     let result = append_all(&mut tx, tenant, &events, marker.as_ref()).await;
-    let signals = tx.signals;
+    let signals = tx.into_signals();
     match result {
         Ok(appended) => {
             keep(link, bounds).await?;
@@ -591,5 +485,15 @@ async fn append_group(
             }
             Ok(())
         }
+    }
+}
+
+/// What undoes one of these, and no other.
+fn bounds_of(link: &mut Link, works: &[Work]) -> Bounds {
+    let first = works.first().and_then(Work::appends_to);
+    let is_one = works.len() == 1 || (first.is_some() && works.iter().all(|work| work.appends_to() == first));
+    match link.conn() {
+        Conn::Sqlite(_) if is_one => Bounds::Transaction,
+        _ => Bounds::Savepoint,
     }
 }

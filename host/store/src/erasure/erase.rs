@@ -14,7 +14,7 @@ use crate::database::bulk::{self, Rows};
 use crate::database::connection::{execute, fetch_all};
 use crate::database::decode::{id, limit, time};
 use crate::database::dialect::{Overwriting, overwrite};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::erasure::erasures::{Afterwards, counts_so_far, put_counts};
 use crate::erasure::mentions::forget_mentions;
 use crate::error::StoreError;

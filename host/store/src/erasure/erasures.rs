@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{id, json, limit, maybe_time, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::bulk::{self, Rows};
 use crate::database::connection::{execute, fetch_all};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::erasure::erase::Erasing;
 use crate::error::StoreError;
 use crate::log::tombstones::{Tombstone, put_tombstones};

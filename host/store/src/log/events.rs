@@ -10,7 +10,7 @@ use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{corrupt, limit, maybe_id, time};
 use crate::database::dialect::{insert_bodies, insert_events};
 use crate::database::filters::Sql;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::tombstones::recognise;
 use crate::scope::Scope;

@@ -13,7 +13,7 @@ use crate::database::bulk::Rows;
 use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{limit, time};
 use crate::database::dialect::claim_statement;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::tenants::clock_kind;

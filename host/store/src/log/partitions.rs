@@ -7,7 +7,7 @@ use openhub_model::Timestamp;
 
 use crate::database::connection::{fetch_optional, select};
 use crate::database::decode::time;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::scope::Scope;

@@ -5,7 +5,7 @@ use openhub_model::{ClockKind, TenantId, Timestamp};
 
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::time;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::scope::Scope;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::database::bulk::{self, Bulk, Rows};
 use crate::database::connection::{execute, fetch_all};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::state::faults::forget_events;
 

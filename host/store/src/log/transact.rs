@@ -3,7 +3,7 @@
 use openhub_model::{NewEvent, TenantId, Timestamp};
 use serde_json::Value;
 
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::erasure::erasures::{NewErasure, put_erasure};
 use crate::error::StoreError;
 use crate::log::events::{Appended, append_all};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::database::connection::{execute, select};
 use crate::database::decode::json;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::plugins::{Unreadable, readable};

@@ -9,7 +9,7 @@ use openhub_model::{Identity, PartId, TenantId};
 use crate::database::bulk::{self, Bulk, Rows};
 use crate::database::connection::{execute, select};
 use crate::database::decode::{corrupt, id};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;

@@ -14,7 +14,7 @@ use crate::database::bulk::{self, Bulk, Rows, write_display, write_text, write_v
 use crate::database::connection::{execute, select};
 use crate::database::decode::{id, json, limit, maybe_time, time};
 use crate::database::filters::Sql;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::history::conditions::AsOf;
 use crate::history::facts::Names;

@@ -12,10 +12,11 @@ use crate::database::bulk::{Bulk, Rows};
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, maybe_id, time};
 use crate::database::filters::Sql;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::events::append_all;
 use crate::scope::Scope;
+use crate::state::fault_kinds::{FaultKind, FaultStatus};
 use crate::state::outbox;
 use crate::store::Store;
 
@@ -28,86 +29,6 @@ const DAY: i64 = 86_400_000_000;
 const TEXT: usize = 500;
 const SUBJECT: usize = 200;
 const CODE: usize = 64;
-
-/// What did not go through. The number is what the database stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[repr(i64)]
-pub enum FaultKind {
-    /// Events that the door refused, counted by key, code and place.
-    Refused = 0,
-    /// An event that was set aside as a whole.
-    Event = 1,
-    /// An event that went on without one rule.
-    Rule = 2,
-    /// Rows that a rule skipped or refused, counted by rule and reason.
-    RowSkipped = 3,
-    /// A control event: its change has not taken effect.
-    Control = 4,
-    /// A run of a journey that failed.
-    Run = 5,
-    /// What a rule or a journey asked of an object, and did not get.
-    Object = 6,
-    /// A message that was given up, or parked.
-    Message = 7,
-    /// An entry of the catalogue that cannot be loaded.
-    Catalog = 8,
-}
-
-/// What can be done about a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[repr(i64)]
-pub enum FaultStatus {
-    Open = 0,
-    Retried = 1,
-    Discarded = 2,
-}
-
-impl FaultKind {
-    pub const ALL: [FaultKind; 9] = {
-        use FaultKind::*;
-        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog]
-    };
-
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    pub fn from_code(code: i64) -> Option<FaultKind> {
-        FaultKind::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::Refused => "refused",
-            FaultKind::Event => "event",
-            FaultKind::Rule => "rule",
-            FaultKind::RowSkipped => "row-skipped",
-            FaultKind::Control => "control",
-            FaultKind::Run => "run",
-            FaultKind::Object => "object",
-            FaultKind::Message => "message",
-            FaultKind::Catalog => "catalog",
-        }
-    }
-
-    /// Whether it can be tried again: what stands in the log can, and a message.
-    pub fn can_retry(self) -> bool {
-        matches!(self, FaultKind::Event | FaultKind::Rule | FaultKind::Control | FaultKind::Message)
-    }
-}
-
-impl FaultStatus {
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    fn from_code(code: i64) -> Option<FaultStatus> {
-        use FaultStatus::*;
-        [Open, Retried, Discarded].into_iter().find(|status| status.code() == code)
-    }
-}
 
 /// What closes a fault.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::database::bulk::json_text;
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{corrupt, id, json, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::plugins::{Unreadable, readable};

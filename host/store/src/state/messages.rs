@@ -7,7 +7,7 @@ use crate::database::bulk::{Bulk, Rows};
 use crate::database::connection::{execute, select};
 use crate::database::decode::{corrupt, id, limit, maybe_time, time};
 use crate::database::filters::Sql;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;

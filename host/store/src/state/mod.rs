@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod claims;
 pub mod customers;
+pub mod fault_kinds;
 pub mod faults;
 pub mod identity_policies;
 pub mod journeys;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::database::bulk::{Bulk, Rows};
 use crate::database::connection::{execute, fetch_all};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::{Clash, ObjectKey, StoreError};
 use crate::state::objects::ObjectChange;
 

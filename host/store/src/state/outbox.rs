@@ -10,11 +10,12 @@ use std::collections::HashSet;
 use crate::database::bulk;
 use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::ready::look_at;
 use crate::scope::Scope;
-use crate::state::faults::{FaultStatus, message_is_seen_to};
+use crate::state::fault_kinds::FaultStatus;
+use crate::state::faults::message_is_seen_to;
 use crate::state::messages::{MessageRow, Row, message};
 use crate::store::Store;
 

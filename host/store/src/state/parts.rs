@@ -8,7 +8,7 @@ use crate::database::bulk::{self, Bulk, Rows, write_text};
 use crate::database::connection::{execute, select};
 use crate::database::decode::id;
 use crate::database::filters::Sql;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::customers::{read_state, write_state};

@@ -9,7 +9,7 @@ use crate::changes::CatalogChange;
 use crate::database::bulk::json_text;
 use crate::database::connection::{execute, fetch_all, select};
 use crate::database::decode::{corrupt, json, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::store::Store;

@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::database::writer::Writer;
 use crate::scope::Scope;
-use crate::state::faults::{FaultKind, NewFault, fault_rows, put_faults};
+use crate::state::fault_kinds::FaultKind;
+use crate::state::faults::{NewFault, fault_rows, put_faults};
 use crate::store::Store;
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use openhub_model::{Condition, PartId, TenantId, Timestamp};
 use crate::database::bulk::{self, Bulk, Rows};
 use crate::database::connection::{execute, select};
 use crate::database::decode::{id, json, limit, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::plugins::{Unreadable, readable};

@@ -10,11 +10,12 @@ use std::collections::HashSet;
 use crate::database::bulk::{self, Rows};
 use crate::database::connection::{fetch_all, fetch_optional};
 use crate::database::decode::{id, time};
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::events::append_all;
 use crate::scope::Scope;
-use crate::state::faults::{FaultKind, NewFault, fault_rows, put_faults};
+use crate::state::fault_kinds::FaultKind;
+use crate::state::faults::{NewFault, fault_rows, put_faults};
 use crate::state::tenants::clock_kind;
 use crate::store::Store;
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use crate::database::bulk;
 use crate::database::connection::{execute, select};
 use crate::database::decode::id;
-use crate::database::writer::Tx;
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;
