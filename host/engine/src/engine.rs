@@ -143,7 +143,7 @@ pub struct Halt {
 impl Halt {
     fn put(&self, until: Option<i64>) {
         self.shared.halts.put(self.tenant, &self.plugin, until);
-        self.shared.catalogs.1.send_replace(());
+        self.shared.catalogs.tell(self.tenant);
     }
 }
 

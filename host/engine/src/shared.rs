@@ -71,31 +71,51 @@ pub const HELD: usize = 80 << 20;
 
 /// The catalog in force of each tenant that this node moves.
 #[derive(Default)]
-pub struct Catalogs(Mutex<HashMap<TenantId, Arc<Catalog>>>, pub watch::Sender<()>);
+pub struct Catalogs(Mutex<HashMap<TenantId, InForce>>);
+
+#[derive(Default)]
+struct InForce {
+    catalog: Option<Arc<Catalog>>,
+    changed: watch::Sender<()>,
+}
 
 impl Catalogs {
     pub fn put(&self, tenant: TenantId, catalog: Arc<Catalog>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, catalog);
-        self.1.send_replace(());
+        self.of(tenant, |of| {
+            of.catalog = Some(catalog);
+            of.changed.send_replace(());
+        });
     }
 
-    /// Changes with every catalog, and with every plugin that is to end.
-    pub fn changed(&self) -> watch::Receiver<()> {
-        self.1.subscribe()
+    /// Changes with every catalog of the tenant, and with each of its plugins that is to end.
+    pub fn changed(&self, tenant: TenantId) -> watch::Receiver<()> {
+        self.of(tenant, |of| of.changed.subscribe())
+    }
+
+    /// One of its plugins is to end, or not.
+    pub fn tell(&self, tenant: TenantId) {
+        let catalogs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = catalogs.get(&tenant) {
+            of.changed.send_replace(());
+        }
     }
 
     pub fn standing_out(&self) -> usize {
         let catalogs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        catalogs.values().map(|catalog| catalog.faults.len()).sum()
+        catalogs.values().filter_map(|of| of.catalog.as_ref()).map(|catalog| catalog.faults.len()).sum()
     }
 
-    /// This node moves the tenant no longer.
+    /// This node moves the tenant no longer, or it sleeps.
     pub fn remove(&self, tenant: TenantId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
     }
 
     pub fn get(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant)?.catalog.clone()
+    }
+
+    fn of<T>(&self, tenant: TenantId, act: impl FnOnce(&mut InForce) -> T) -> T {
+        act(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default())
     }
 }
 

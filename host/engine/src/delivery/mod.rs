@@ -118,7 +118,7 @@ impl Delivery {
     /// was claimed for no call.
     pub async fn run(mut self) {
         let mut appended = self.shared.store.appended(self.tenant);
-        let mut changed = self.shared.catalogs.changed();
+        let mut changed = self.shared.catalogs.changed(self.tenant);
         let mut freed = self.shared.places.freed();
         while !self.stop.is_cancelled() {
             appended.mark_unchanged();
