@@ -60,10 +60,14 @@ impl Holder {
         Holder { node, session, claimed: AtomicBool::new(false) }
     }
 
-    /// Whether leases of an earlier process of this node are taken over although it may live: at its first claim. Two living
-    /// nodes of one name would else take them from each other for ever.
+    /// Whether leases of an earlier process of this node are taken over although it may live: until its first claim is made. Two
+    /// living nodes of one name would else take them from each other for ever.
     pub(crate) fn takes_over(&self) -> bool {
-        !self.claimed.swap(true, Ordering::Relaxed)
+        !self.claimed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_claimed(&self) {
+        self.claimed.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,18 +1,23 @@
 //! Two hubs on one PostgreSQL: the one that does not move a tenant answers for it, and takes it over from one that is frozen
 //! or gone, with whatever that one had begun.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use openhub_engine::{Config, Engine, Sealer};
+use openhub_model::{EventKind, Identity, NewEvent};
+use openhub_store::Scope;
 use openhub_test_postgres::{Proxy, Server as Postgres};
+use openhub_tests::house::{HOST_NOW, House};
 use openhub_tests::hub::programs;
 use openhub_tests::patience::until;
 use openhub_tests::report::say;
 use openhub_tests::shop::{Callers, Shop};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 /// Within so long another node has what a node has let go of without a word.
 const TAKEOVER: Duration = Duration::from_secs(30);
@@ -79,6 +84,49 @@ async fn what_is_in_force_follows(first: &Shop, second: &Shop, database: &str) {
         let disabled = mover.client.json(Method::POST, "/api/v1/plugins/coupon/disable", key, &json!({})).await;
         assert_eq!(disabled.status, StatusCode::OK, "{disabled:?}");
         assert_eq!(coupon().await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+/// As the claim of a node that was made and whose answer was lost: by the database the tenant is this node's, and the node knows
+/// nothing of it.
+async fn claims_unheard(database: &str) {
+    let tenant = "INSERT INTO tenants (name, clock, created_at) VALUES ('unheard', 0, 1)";
+    let partition = "INSERT INTO partitions (tenant_id, bucket, owner, session, fence) \
+                     SELECT id, 0, nodes.name, nodes.session, 1 FROM tenants, nodes WHERE tenants.name = 'unheard'";
+    for sql in [tenant, partition] {
+        if database.starts_with("sqlite") {
+            let mut link = SqliteConnection::connect(database).await.expect("the file opens");
+            sqlx::raw_sql(sql).execute(&mut link).await.expect("it is written");
+            link.close().await.expect("the file closes");
+        } else {
+            let mut link = PgConnection::connect(database).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut link).await.expect("it is written");
+            link.close().await.expect("it closes");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_a_claim_whose_answer_was_lost_is_found_again() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    for url in [None, Some(server.database().await.expect("a database"))] {
+        let house = House::open(url.clone()).await;
+        let (store, runtime) = (house.store.clone(), house.runtime.clone());
+        let sealer = Arc::new(Sealer::from_key([1; 32]));
+        let engine = Engine::start(store, runtime, sealer, Arc::new(|| HOST_NOW), Config::default());
+        let held = async || house.store.held_here().await.expect("leases").len();
+        until("the node lives", || async { (held().await == 1).then_some(()) }).await;
+        claims_unheard(&url.unwrap_or_else(|| house.database())).await;
+        let tenant = house.store.tenant_by_name("unheard").await.expect("a store").expect("it is there").id;
+        let scope = Scope::of(tenant);
+        let visitor = Identity::new(Identity::USER_ID, "u");
+        let body = json!({"type": "track", "event": "E", "userId": "u"});
+        let event = house.call(EventKind::Track, "one", &visitor, HOST_NOW, body);
+        let event = NewEvent { part: Some(visitor.part(tenant)), ..event };
+        let position = house.store.append(&scope, vec![event]).await.expect("it is appended").position;
+        assert!(engine.reached(tenant, position, TAKEOVER).await, "nobody moves it");
+        engine.stop().await;
+        house.store.close().await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openhub_store::{Lease, Scope, StoreError};
+use openhub_store::{Asleep, Lease, Scope, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,8 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
         return After::Awake;
     }
     match shared.store.put_to_sleep(&Scope::of(lease.tenant), &lease).await {
+        // Whoever claims the lease anew takes it over.
+        Ok(Asleep { left: true, .. }) => After::Lost,
         Ok(_) => After::Asleep,
         Err(StoreError::FenceLost) => After::Lost,
         Err(error) => {

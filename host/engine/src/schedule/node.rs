@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(15);
 /// How often new tenants, and those whose node does not live any more, are looked for.
 const ROUND: Duration = Duration::from_millis(1_000);
 const PARTITIONS: usize = 10_000;
+/// Rounds: as long as a lease lasts, whoever takes this node for dead may act on it.
+const DOUBTS: u32 = 15;
 
 pub struct Node {
     shared: Arc<Shared>,
@@ -29,6 +31,9 @@ pub struct Node {
     held: HashMap<TenantId, Held>,
     /// Those that are awake, until they sleep: each answers the lease that it had.
     awake: JoinSet<(Lease, After)>,
+    /// For so many rounds what is held is compared with the database: a claim, or the end of a lease, may have gone otherwise
+    /// than was told.
+    doubts: u32,
 }
 
 struct Held {
@@ -39,7 +44,7 @@ struct Held {
 
 impl Node {
     pub fn new(shared: Arc<Shared>, stop: CancellationToken) -> Node {
-        Node { shared, stop, held: HashMap::new(), awake: JoinSet::new() }
+        Node { shared, stop, held: HashMap::new(), awake: JoinSet::new(), doubts: 0 }
     }
 
     /// Runs until it is stopped, and gives all leases back.
@@ -66,9 +71,15 @@ impl Node {
             }
             metrics::gauge!("openhub_tenants_awake").set(self.awake.len() as f64);
         }
-        while let Some(ended) = self.awake.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "A task of the engine panicked.");
+        // Until the last call has ended, nobody else is to take over what is being sent.
+        while !self.awake.is_empty() {
+            tokio::select! {
+                Some(ended) = self.awake.join_next() => drop(ended),
+                _ = rounds.tick() => {
+                    if let Err(error) = store.claim_partitions(LEASE, 0).await {
+                        tracing::error!(%error, "Leases could not be renewed.");
+                    }
+                }
             }
         }
         ready.close();
@@ -81,39 +92,52 @@ impl Node {
     }
 
     async fn round(&mut self) -> Result<(), StoreError> {
+        self.shared.followed.forget_unasked(self.shared.config.hold);
         let store = self.shared.store.clone();
-        let Claimed { leases, lapsed } = store.claim_partitions(LEASE, PARTITIONS).await?;
-        let claimed = !leases.is_empty();
-        for lease in leases {
-            match self.held.get_mut(&lease.tenant) {
-                // What moved it under an earlier fence ends first.
-                Some(held) => {
-                    held.lease = lease;
-                    held.awake.iter().for_each(CancellationToken::cancel);
-                }
-                None => drop(self.held.insert(lease.tenant, Held { lease, awake: None })),
-            }
-        }
+        // Without an answer it may have been made all the same.
+        let claimed = store.claim_partitions(LEASE, PARTITIONS).await.inspect_err(|_| self.doubts = DOUBTS)?;
+        let Claimed { leases, lapsed } = claimed;
         if lapsed {
-            self.let_go().await?;
+            // Others may be claiming what was held, as they see it.
+            self.doubts = DOUBTS;
         }
-        if claimed {
+        let is_new = !leases.is_empty();
+        leases.into_iter().for_each(|lease| self.hold(lease));
+        if self.doubts > 0 {
+            self.compare().await?;
+            self.doubts -= 1;
+        }
+        if is_new {
             let ready = store.ready_here((self.shared.clock)()).await?;
             self.call(ready);
         }
         Ok(())
     }
 
-    /// Lets go of what other nodes have claimed meanwhile.
-    async fn let_go(&mut self) -> Result<(), StoreError> {
-        let here: HashMap<TenantId, i64> = self.shared.store.held_here().await?.into_iter().collect();
+    fn hold(&mut self, lease: Lease) {
+        match self.held.get_mut(&lease.tenant) {
+            Some(held) if held.lease.fence == lease.fence => {}
+            // What moved it under an earlier fence ends first.
+            Some(held) => {
+                held.lease = lease;
+                held.awake.iter().for_each(CancellationToken::cancel);
+            }
+            None => drop(self.held.insert(lease.tenant, Held { lease, awake: None })),
+        }
+    }
+
+    /// Lets go of what other nodes have claimed, and holds what is this node's.
+    async fn compare(&mut self) -> Result<(), StoreError> {
+        let here = self.shared.store.held_here().await?;
+        let fences: HashMap<TenantId, i64> = here.iter().map(|lease| (lease.tenant, lease.fence)).collect();
         self.held.retain(|tenant, held| {
-            let is_held = here.get(tenant) == Some(&held.lease.fence);
+            let is_held = fences.contains_key(tenant);
             if let (false, Some(awake)) = (is_held, &held.awake) {
                 awake.cancel();
             }
             is_held || held.awake.is_some()
         });
+        here.into_iter().for_each(|lease| self.hold(lease));
         Ok(())
     }
 
@@ -122,7 +146,9 @@ impl Node {
         for Ready { tenant, called } in ready {
             match self.held.get(&tenant) {
                 Some(Held { awake: Some(_), .. }) if called => self.shared.store.wake(tenant),
-                _ => self.wake(tenant),
+                Some(_) => self.wake(tenant),
+                // By the database it is this node's.
+                None => self.doubts = self.doubts.max(1),
             }
         }
     }
@@ -155,6 +181,7 @@ impl Node {
         self.held.remove(&tenant);
         if let Err(error) = self.shared.store.release_leases(&[lease]).await {
             tracing::warn!(tenant.id = tenant.0, %error, "A lease was not released.");
+            self.doubts = DOUBTS;
         }
     }
 }

@@ -69,6 +69,25 @@ pub(crate) fn claim_statement(conn: &Conn<'_>) -> &'static str {
     }
 }
 
+/// The tenants of a node whom somebody has called: they are looked at from now on. Whoever holds a row is not waited for, so that two
+/// nodes do not wait for each other.
+pub(crate) fn heard_statement(conn: &Conn<'_>) -> &'static str {
+    macro_rules! heard {
+        ($lock:literal) => {
+            concat!(
+                "UPDATE partitions SET due_at = 0 WHERE (tenant_id, bucket) IN (SELECT tenant_id, bucket FROM partitions ",
+                "WHERE session = $1 AND due_at = -1",
+                $lock,
+                ") RETURNING tenant_id"
+            )
+        };
+    }
+    match conn {
+        Conn::Sqlite(_) => heard!(""),
+        Conn::Postgres(_) => heard!(" FOR UPDATE SKIP LOCKED"),
+    }
+}
+
 /// How texts compare: by their bytes. SQLite does so by itself.
 pub(crate) const POSTGRES_COLLATION: &str = " COLLATE \"C\"";
 

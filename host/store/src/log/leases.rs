@@ -40,36 +40,33 @@ pub struct Claimed {
     pub lapsed: bool,
 }
 
+/// Tenant, bucket, fence, checkpoint, clock, commits, and the kind of the clock.
+type Row = (i64, i64, i64, i64, i64, i64, i64);
+
+fn lease((tenant, bucket, fence, checkpoint, clock, commits, kind): Row) -> Result<Lease, StoreError> {
+    let (tenant, clock, clock_kind) = (TenantId(tenant), time(clock), clock_kind(kind)?);
+    Ok(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, commits })
+}
+
 impl Store {
     /// Says that this node lives for as long as a lease lasts, and claims partitions that nobody holds, or whose node does not
     /// live any more.
-    pub async fn claim_partitions(&self, lease: Duration, partitions: usize) -> Result<Claimed, StoreError> {
+    pub async fn claim_partitions(&self, alive: Duration, partitions: usize) -> Result<Claimed, StoreError> {
         let holder = Arc::clone(&self.holder);
         self.writer
             .write(None, move |tx| {
                 Box::pin(async move {
-                    let lapsed = attend(tx, &holder, lease).await?;
+                    let lapsed = attend(tx, &holder, alive).await?;
                     let claim = claim_statement(&tx.conn());
-                    let rows = fetch_all!(
-                        tx.conn(),
-                        (i64, i64, i64, i64, i64, i64, i64),
-                        claim,
-                        &holder.node,
-                        &holder.session,
-                        limit(partitions),
-                    )?;
-                    let mut leases = Vec::with_capacity(rows.len());
-                    for (tenant, bucket, fence, checkpoint, clock, commits, kind) in rows {
-                        let (tenant, clock) = (TenantId(tenant), time(clock));
-                        tx.signal_checkpoint(tenant, checkpoint);
-                        let clock_kind = clock_kind(kind)?;
-                        leases.push(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, commits });
-                    }
+                    let rows = fetch_all!(tx.conn(), Row, claim, &holder.node, &holder.session, limit(partitions))?;
+                    let mut leases: Vec<Lease> = rows.into_iter().map(lease).collect::<Result<_, _>>()?;
+                    leases.iter().for_each(|lease| tx.signal_checkpoint(lease.tenant, lease.checkpoint));
                     leases.sort_by_key(|lease| (lease.tenant, lease.bucket));
                     Ok(Claimed { leases, lapsed })
                 })
             })
             .await
+            .inspect(|_| self.holder.has_claimed())
     }
 
     /// A lease as it stands in the database: for who does not know whether a commit was made.
@@ -88,16 +85,17 @@ impl Store {
         Ok(Lease { checkpoint, clock: time(clock), commits, ..*lease })
     }
 
-    /// The tenants of this node, each with the fence of its lease.
-    pub async fn held_here(&self) -> Result<Vec<(TenantId, i64)>, StoreError> {
+    /// The leases of this node as the database has them: for who does not know what became of a claim.
+    pub async fn held_here(&self) -> Result<Vec<Lease>, StoreError> {
         let rows = select!(
             self,
             None::<&Scope>,
-            (i64, i64),
-            "SELECT tenant_id, fence FROM partitions WHERE session = $1",
+            Row,
+            "SELECT tenant_id, bucket, fence, checkpoint, partitions.clock, commits, tenants.clock FROM partitions \
+             JOIN tenants ON tenants.id = tenant_id WHERE session = $1 ORDER BY tenant_id, bucket",
             &self.holder.session,
         );
-        Ok(rows.into_iter().map(|(tenant, fence)| (TenantId(tenant), fence)).collect())
+        rows.into_iter().map(lease).collect()
     }
 
     /// Gives leases back, so that another node can claim them at once.

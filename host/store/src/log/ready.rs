@@ -2,9 +2,11 @@
 //! else; what arrives in its log is counted there, too.
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
+use std::collections::HashSet;
 
-use crate::database::connection::{execute, fetch_optional, select};
+use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::time;
+use crate::database::dialect::heard_statement;
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::leases::Lease;
@@ -25,6 +27,15 @@ pub struct Ready {
     pub called: bool,
 }
 
+/// A tenant that sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asleep {
+    /// When it has something to do by time alone, if ever; that may be over.
+    pub due: Option<Timestamp>,
+    /// Messages are claimed that nobody sends: the next holder of the lease takes them over, and not the same again.
+    pub left: bool,
+}
+
 impl Store {
     /// The tenants of this node that have work at `now`, and those that are awake.
     pub async fn ready_here(&self, now: Timestamp) -> Result<Vec<Ready>, StoreError> {
@@ -36,25 +47,36 @@ impl Store {
             &self.holder.session,
             now.micros(),
         );
-        let told = rows.iter().any(|(.., due)| *due == Some(CALLED));
-        if told {
-            self.heard().await?;
+        let mut heard = HashSet::new();
+        if rows.iter().any(|(.., due)| *due == Some(CALLED)) {
+            // Who was read as called is told, whatever becomes of the note.
+            heard.extend(rows.iter().filter(|(.., due)| *due == Some(CALLED)).map(|(tenant, ..)| *tenant));
+            match self.heard().await {
+                Ok(more) => heard.extend(more),
+                Err(error) => tracing::warn!(%error, "That tenants were called could not be noted."),
+            }
         }
-        let ready = |(tenant, behind, due): (i64, i64, Option<i64>)| Ready {
+        let ready = |(tenant, behind, _): (i64, i64, Option<i64>)| Ready {
             tenant: TenantId(tenant),
-            called: behind > 0 || due == Some(CALLED),
+            called: behind > 0 || heard.contains(&tenant),
         };
-        Ok(rows.into_iter().map(ready).collect())
+        let mut ready: Vec<Ready> = rows.into_iter().map(ready).collect();
+        // Somebody has called in between who was not among them.
+        let known: HashSet<TenantId> = ready.iter().map(|ready| ready.tenant).collect();
+        let more = heard.iter().map(|tenant| TenantId(*tenant)).filter(|tenant| !known.contains(tenant));
+        ready.extend(more.map(|tenant| Ready { tenant, called: true }));
+        Ok(ready)
     }
 
-    /// Whoever was called is looked at from now on.
-    async fn heard(&self) -> Result<(), StoreError> {
+    /// Whoever was called is looked at from now on; answers who that was.
+    async fn heard(&self) -> Result<Vec<i64>, StoreError> {
         let session = self.holder.session.clone();
         self.writer
             .write(None, move |tx| {
                 Box::pin(async move {
-                    let sql = "UPDATE partitions SET due_at = 0 WHERE session = $1 AND due_at = -1";
-                    execute!(tx.conn(), sql, &session).map(drop)
+                    let heard = heard_statement(&tx.conn());
+                    let rows = fetch_all!(tx.conn(), (i64,), heard, &session)?;
+                    Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
                 })
             })
             .await
@@ -82,9 +104,8 @@ impl Store {
             .await
     }
 
-    /// A tenant is not moved any more until something arrives or its time has come. Answers when that is, of which the first may
-    /// be over; none if there is no such time.
-    pub async fn put_to_sleep(&self, scope: &Scope, lease: &Lease) -> Result<Option<Timestamp>, StoreError> {
+    /// A tenant is not moved any more until something arrives or its time has come. Answers when that is.
+    pub async fn put_to_sleep(&self, scope: &Scope, lease: &Lease) -> Result<Asleep, StoreError> {
         let (tenant, lease) = (scope.tenant(), *lease);
         self.writer
             .write(Some(tenant), move |tx| {
@@ -100,12 +121,13 @@ impl Store {
                         lease.fence,
                     )?;
                     let (behind,) = behind.ok_or(StoreError::FenceLost)?;
+                    let left = outbox::has_claimed(tx, tenant).await?;
                     let mut dues = vec![outbox::next_due(tx, tenant).await?];
                     if lease.clock_kind == ClockKind::Live {
                         let timer = "SELECT due FROM timers WHERE tenant_id = $1 ORDER BY due LIMIT 1";
                         dues.push(fetch_optional!(tx.conn(), (i64,), timer, tenant.0)?.map(|(due,)| due));
                     }
-                    dues.push((behind > 0).then_some(LOOK));
+                    dues.push((left || behind > 0).then_some(LOOK));
                     let due = dues.into_iter().flatten().min();
                     execute!(
                         tx.conn(),
@@ -114,7 +136,7 @@ impl Store {
                         lease.bucket,
                         due,
                     )?;
-                    Ok(due.map(time))
+                    Ok(Asleep { due: due.map(time), left })
                 })
             })
             .await

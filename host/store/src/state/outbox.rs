@@ -229,12 +229,14 @@ fn outgoing(row: Row) -> Result<Outgoing, StoreError> {
     Ok(Outgoing { message, attempt: attempts })
 }
 
-/// When the outbox has something to do: at once while something is claimed, which the next to look at it takes over.
+/// Whether something is claimed.
+pub(crate) async fn has_claimed(tx: &mut Tx<'_>, tenant: TenantId) -> Result<bool, StoreError> {
+    let claimed = "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM messages WHERE tenant_id = $1 AND status = 5)";
+    Ok(fetch_optional!(tx.conn(), (i64,), claimed, tenant.0)?.is_some())
+}
+
+/// When the first message that waits is due.
 pub(crate) async fn next_due(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
-    let claimed = "SELECT CAST(0 AS BIGINT) WHERE EXISTS (SELECT 1 FROM messages WHERE tenant_id = $1 AND status = 5)";
-    if let Some((now,)) = fetch_optional!(tx.conn(), (i64,), claimed, tenant.0)? {
-        return Ok(Some(now));
-    }
     let pending = fetch_all!(tx.conn(), (Option<String>, Option<i64>), PENDING_CHANNELS, tenant.0)?;
     Ok(pending.into_iter().filter_map(|(_, due)| due).min())
 }

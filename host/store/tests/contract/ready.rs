@@ -3,7 +3,7 @@
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Id, TenantId};
-use openhub_store::{Lease, Ready, Scope, Settled, Store, StoreError, Verdicts};
+use openhub_store::{Asleep, Lease, Ready, Scope, Settled, Store, StoreError, Verdicts};
 
 use crate::support::{Database, LEASE, at, changes, event, identity};
 
@@ -24,14 +24,14 @@ pub async fn who_sleeps_is_ready_when_something_arrives_or_is_due(database: &Dat
     let (store, other) = (database.open("ready").await?, database.open("other").await?);
     let (tenant, scope, lease) = made(&store, "sleeper", ClockKind::Live).await?;
     assert_eq!(ready(&store, tenant, 1).await?, Some(false), "nobody has looked at it yet");
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, None);
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?.due, None);
     assert_eq!(ready(&store, tenant, i64::MAX).await?, None, "it has nothing to do, ever");
 
     // An event, whoever appends it.
     let part = identity(1).part(tenant);
     other.append(&scope, vec![event("one", part)]).await?;
     assert_eq!(ready(&store, tenant, 1).await?, Some(true));
-    assert!(store.put_to_sleep(&scope, &lease).await?.is_some_and(|due| due <= at(1)), "it is behind its log");
+    assert!(store.put_to_sleep(&scope, &lease).await?.due.is_some_and(|due| due <= at(1)), "it is behind its log");
     assert_eq!(ready(&other, tenant, 1).await?, None, "another node moves others");
     let lease = store.rouse(&scope, &lease).await?;
     let run = Timer::run(Id::named(&[b"run"]), part, at(500));
@@ -41,7 +41,7 @@ pub async fn who_sleeps_is_ready_when_something_arrives_or_is_due(database: &Dat
     assert_eq!(ready(&store, tenant, 1).await?, Some(false), "it is awake");
 
     // A time.
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Some(at(500)));
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Asleep { due: Some(at(500)), left: false });
     assert_eq!(ready(&store, tenant, 499).await?, None);
     assert_eq!(ready(&store, tenant, 500).await?, Some(false));
     let lease = store.rouse(&scope, &lease).await?;
@@ -52,16 +52,17 @@ pub async fn who_sleeps_is_ready_when_something_arrives_or_is_due(database: &Dat
     let mut sends = changes(passed.checkpoint);
     (sends.disarmed, sends.messages) = (vec![run], vec![message.clone()]);
     let lease = store.commit(&scope, &lease, &sends).await?;
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Some(sends.wall));
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Asleep { due: Some(sends.wall), left: false });
     store.claim_messages(&scope, lease.fence, &[message.id]).await?;
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Some(at(0)), "its outcome is unknown");
+    let asleep = store.put_to_sleep(&scope, &lease).await?;
+    assert_eq!(asleep, Asleep { due: Some(at(0)), left: true }, "its outcome is unknown");
     let failed = settled(message.id);
     store.settle_messages(&scope, lease.fence, vec![failed], Verdicts::Unheard).await?;
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, None);
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?.due, None);
     assert!(other.retry_message(&scope, message.id, at(700)).await?);
     assert_eq!(ready(&store, tenant, 1).await?, Some(true), "the node is told");
     assert_eq!(ready(&store, tenant, 1).await?, Some(false), "once");
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Some(at(700)));
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Asleep { due: Some(at(700)), left: false });
 
     // Who has lost the lease decides nothing.
     let stale = Lease { fence: lease.fence - 1, ..lease };
@@ -82,7 +83,7 @@ pub async fn a_replay_sleeps_through_its_timers(database: &Database) -> anyhow::
     let mut armed = changes(0);
     (armed.armed, armed.messages) = (vec![Timer::run(Id::named(&[b"run"]), part, at(6))], vec![message(part)]);
     let lease = store.commit(&scope, &lease, &armed).await?;
-    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Some(armed.wall));
+    assert_eq!(store.put_to_sleep(&scope, &lease).await?, Asleep { due: Some(armed.wall), left: false });
     store.leave().await?;
     store.close().await;
     Ok(())
