@@ -23,7 +23,7 @@ const CATALOG: f64 = 10.0;
 const IDLE: usize = 40;
 /// What is not an attempt's own: transaction control, which attempts share, and what goes by the clock: the node's life and its
 /// claims, and the look of who waits for a position.
-const AROUND: [&str; 11] = [
+const AROUND: [&str; 12] = [
     "SELECT checkpoint FROM partitions",
     "BEGIN",
     "PRAGMA",
@@ -33,6 +33,7 @@ const AROUND: [&str; 11] = [
     "SELECT set_config",
     "UPDATE partitions SET owner",
     "SELECT alive_until",
+    "SELECT tenant_id, bucket",
     "INSERT INTO nodes",
     "DELETE FROM nodes",
 ];

@@ -51,6 +51,9 @@ impl Lane {
             let progress = if loaded { self.try_once().await } else { self.begin().await.map(|()| Progress::Moved) };
             let pause = match progress {
                 Ok(Progress::Moved) => {
+                    if loaded {
+                        self.rests.worked();
+                    }
                     loaded = true;
                     rest.ends();
                     continue;

@@ -22,7 +22,7 @@ use crate::schedule::turns::Turns;
 use crate::secrets::Sealer;
 use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
 
-/// Tenants that begin to be moved at the same time: each reads all that it runs.
+/// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
 /// For so long it is believed how far a tenant's log is ahead.
 const FRESH: Duration = Duration::from_secs(1);

@@ -7,12 +7,12 @@ use openhub_store::{EventFilter, ObjectFilter};
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
 use openhub_tests::house::{HOST_NOW, House};
+use openhub_tests::patience::until;
 use serde_json::{Value, json};
 
 const START: i64 = 1_735_732_800_000_000;
 const MINUTE: i64 = 60_000_000;
 const PAGE: usize = 100_000;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn user(number: u64) -> Identity {
     Identity::new(Identity::USER_ID, number.to_string())
@@ -111,8 +111,8 @@ async fn who_gives_an_object_away_leaves_the_segment_of_those_who_have_one() {
         let context = |random| WriteContext { by: Principal::Operator, now: HOST_NOW, random, once: None };
         let owner = |part: Id| json!({"owner": part.to_string()}).as_object().expect("fields").clone();
         let members = async || {
-            let head = house.store.standing(&house.scope).await.expect("a standing").head;
-            assert!(engine.reached(house.tenant, head, PATIENCE).await, "the engine did not reach {head}");
+            let behind = async || house.store.standing(&house.scope).await.expect("a standing").arrived_behind;
+            until("the engine has done what arrived", || async { (behind().await == 0).then_some(()) }).await;
             let members = house.store.members(&house.scope, "owners", None, 9).await.expect("members");
             members.into_iter().map(|(customer, _)| customer).collect::<Vec<_>>()
         };

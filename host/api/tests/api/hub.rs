@@ -227,8 +227,20 @@ impl Hub {
 
     /// Waits until the engine is done with all that is in the tenant's log.
     pub async fn settle(&self, tenant: &Tenant) {
-        let standing = self.store.standing(&Scope::of(tenant.id)).await.expect("a standing");
-        assert!(self.engine.reached(tenant.id, standing.head, Duration::from_secs(20)).await, "the engine is stuck");
+        let scope = Scope::of(tenant.id);
+        let done = async {
+            loop {
+                // What it causes itself stands behind the checkpoint, and is done.
+                let standing = self.store.standing(&scope).await.expect("a standing");
+                if standing.arrived_behind == 0 {
+                    break standing.checkpoint;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let patience = Duration::from_secs(20);
+        let checkpoint = tokio::time::timeout(patience, done).await.expect("the engine is stuck");
+        assert!(self.engine.reached(tenant.id, checkpoint, patience).await, "the engine is stuck");
     }
 
     /// Writes what the engine would have computed, under the lease that it holds, once the lane holds no customers any more:

@@ -140,6 +140,9 @@ impl Delivery {
                 }
             };
             self.rests.says(Half::Delivery, next == Next::Idle && self.may_sleep());
+            if next != Next::Idle {
+                self.rests.worked();
+            }
             if next == Next::Again {
                 tokio::task::yield_now().await;
                 continue;

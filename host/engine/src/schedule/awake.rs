@@ -51,6 +51,7 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
         // Something came at the last moment, and may not be done.
         return After::Awake;
     }
+    let Ok(_turn) = shared.starts.acquire().await else { return After::Lost };
     match shared.store.put_to_sleep(&Scope::of(lease.tenant), &lease).await {
         // Whoever claims the lease anew takes it over.
         Ok(Asleep { left: true, .. }) => After::Lost,

@@ -1,6 +1,7 @@
 //! Rest: a lane or a delivery that is awake and has no work asks the database nothing. It is woken by what is appended in this
 //! process, by a time that it knows of, and by the node for what other processes append.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openhub_model::Timestamp;
@@ -66,9 +67,16 @@ pub enum Half {
     Delivery,
 }
 
+/// Who was woken to be looked at, and had nothing to do, sleeps on after so long.
+const NOTHING: Duration = Duration::from_secs(1);
+
 /// Which of the two has nothing to do, and nothing in hand.
 #[derive(Default)]
-pub struct Rests(watch::Sender<[bool; 2]>);
+pub struct Rests {
+    both: watch::Sender<[bool; 2]>,
+    /// Whether there was something to do at all.
+    worked: AtomicBool,
+}
 
 impl Rests {
     pub fn says(&self, half: Half, rests: bool) {
@@ -76,18 +84,23 @@ impl Rests {
             Half::Lane => 0,
             Half::Delivery => 1,
         };
-        self.0.send_if_modified(|both| std::mem::replace(&mut both[place], rests) != rests);
+        self.both.send_if_modified(|both| std::mem::replace(&mut both[place], rests) != rests);
+    }
+
+    pub fn worked(&self) {
+        self.worked.store(true, Ordering::Relaxed);
     }
 
     pub fn both(&self) -> bool {
-        *self.0.borrow() == [true; 2]
+        *self.both.borrow() == [true; 2]
     }
 
     /// Waits until both have rested for so long.
     pub async fn both_for(&self, hold: Duration) {
-        let mut both = self.0.subscribe();
+        let mut both = self.both.subscribe();
         // The sender lives as long as this.
         while both.wait_for(|both| *both == [true; 2]).await.is_ok() {
+            let hold = if self.worked.load(Ordering::Relaxed) { hold } else { hold.min(NOTHING) };
             let ends = tokio::time::timeout(hold, both.wait_for(|both| *both != [true; 2])).await;
             if ends.is_err() {
                 return;
