@@ -61,7 +61,7 @@ async fn measure(program: &Path, components: &Path, scale: Scale) -> Result<()> 
     let load = machine_load();
 
     eprintln!("a burst of {} events, then the engine alone", scale.of(BURST));
-    let burst = Callers::start(&tenants.hub.url, &tenants.flood.write_key, 0, Some(scale.of(BURST)))?;
+    let burst = Callers::start(&tenants.hub.url, &tenants.flood.api_key, 0, Some(scale.of(BURST)))?;
     let mut accepted = burst.finished().await?.accepted;
     let before = alone(&status).await?;
 
@@ -69,7 +69,7 @@ async fn measure(program: &Path, components: &Path, scale: Scale) -> Result<()> 
     eprintln!("{CALLERS} callers for {} s", lasts.as_secs());
     let usage = Usage::of(tenants.hub.pid())?;
     let quiet = Quiet::start(&tenants.hub.url, &tenants.quiet)?;
-    let callers = Callers::start(&tenants.hub.url, &tenants.flood.write_key, 1, None)?;
+    let callers = Callers::start(&tenants.hub.url, &tenants.flood.api_key, 1, None)?;
     let windows = watch(&status, &callers, lasts).await?;
     let sent = callers.stop().await?;
     let quiet = quiet.stop().await?;

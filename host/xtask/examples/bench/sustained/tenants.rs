@@ -16,6 +16,7 @@ use xtask::process::Server;
 #[derive(Deserialize)]
 pub struct Tenant {
     pub write_key: String,
+    /// A server's: the most frequent customer does more than a page may say.
     pub api_key: String,
 }
 
