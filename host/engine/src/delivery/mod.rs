@@ -6,6 +6,7 @@
 
 mod breaker;
 mod call;
+mod due;
 mod gate;
 pub mod places;
 mod queue;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::call::{Call, Order, UnderWay};
+use self::due::{Due, rests};
 use self::places::Place;
 use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
@@ -32,8 +34,6 @@ use crate::catalog::{Catalog, Channel};
 use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
 
-/// How long nothing is looked for at most.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Messages of a channel that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
 /// How often to look for what an earlier holder of the lease has left.
@@ -62,13 +62,6 @@ pub struct Delivery {
     doubtful: Vec<Id>,
     /// When something in the outbox waits to be sent, as of the last look.
     due: Due,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Now,
-    At(Timestamp),
-    Never,
 }
 
 /// The messages of a call that is to begin, with its place.
@@ -477,27 +470,5 @@ impl Delivery {
             queue.claimed.clear();
         }
         Ok(())
-    }
-}
-
-/// Until something may be due: what waits in the outbox, or another look at it.
-async fn rests(shared: &Shared, due: Due) {
-    let (poll, began) = (shared.config.poll, Instant::now());
-    let has_come = || match due {
-        Due::Now => true,
-        Due::At(due) => due <= (shared.clock)(),
-        Due::Never => false,
-    };
-    loop {
-        let now = (shared.clock)();
-        tokio::time::sleep(match due {
-            Due::Now => poll,
-            Due::At(due) => rest::sleep(Some(due), now, poll),
-            Due::Never => rest::sleep(None, now, poll),
-        })
-        .await;
-        if has_come() || began.elapsed() >= LOOK_AGAIN {
-            return;
-        }
     }
 }
