@@ -29,6 +29,8 @@ pub struct House {
     pub runtime: Runtime,
     pub tenant: TenantId,
     pub scope: Scope,
+    /// How long an attempt computes before it is cut.
+    pub slice: Duration,
     folder: tempfile::TempDir,
 }
 
@@ -55,7 +57,8 @@ impl House {
         let store = Store::open(&config).await.expect("the store opens");
         let tenant = store.create_tenant("test", clock, HOST_NOW).await.expect("a tenant");
         let runtime = Runtime::new(openhub_runtime::Config::default()).expect("a runtime");
-        House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), folder }
+        let slice = Config::default().slice;
+        House { store, runtime, tenant: tenant.id, scope: Scope::of(tenant.id), slice, folder }
     }
 
     /// With our plugins, whose webhooks go nowhere, and the win-back journey.
@@ -208,7 +211,8 @@ impl House {
 
     pub fn start(&self, batch: usize, workers: usize) -> Engine {
         let clock: Clock = Arc::new(|| HOST_NOW);
-        let config = Config { batch, workers, poll: IDLE, delivery_concurrency: 2, ..Config::default() };
+        let config =
+            Config { batch, workers, slice: self.slice, poll: IDLE, delivery_concurrency: 2, ..Config::default() };
         let sealer = Arc::new(Sealer::from_key([1; 32]));
         Engine::start(self.store.clone(), self.runtime.clone(), sealer, clock, config)
     }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::KeyCache;
 use crate::change::Locks;
 use crate::overload::Guesses;
-use crate::places::{Each, Places};
+use crate::places::{Each, Places, Shares};
 use crate::problem::{OVERLOADED, Problem};
 
 /// The hub as the API sees it.
@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     pub app: Arc<App>,
     pub keys: Arc<KeyCache>,
     pub ingest: Arc<Places<TenantId>>,
+    /// Within a tenant's places, for each address.
+    pub callers: Arc<Shares<Option<IpAddr>>>,
     pub api: Arc<Places<TenantId>>,
     /// For who has shown no key yet.
     pub strangers: Arc<Places<Option<IpAddr>>>,

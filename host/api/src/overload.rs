@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, 
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
     let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
+    let Some(_share) = shared.callers.take(tenant, address) else { return shed("ingest") };
     next.run(request).await
 }
 
@@ -56,6 +57,7 @@ async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
     let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
+    let Some(_share) = shared.callers.take(tenant, address) else { return shed("ingest") };
     drop(stranger);
     plain(&mut parts.headers);
     next.run(Request::from_parts(parts, Body::from(bytes))).await
@@ -91,9 +93,13 @@ fn shed(door: &'static str) -> Response {
         .into_response()
 }
 
-/// Absent where the service is called without a network.
+/// Absent where the service is called without a network. Of IPv6 the network of 64 bits: whoever has one address of it has all.
 fn address(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())?;
+    Some(match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    })
 }
 
 /// Who has sent how many unknown keys of late.

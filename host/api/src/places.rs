@@ -14,6 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// How many places one may hold for each that is free.
 const SHARE: usize = 3;
 
+/// How many of `most` places one holds at most: all are free but those.
+pub(crate) const fn alone(most: usize) -> usize {
+    most * SHARE / (SHARE + 1)
+}
+
 pub(crate) struct Places<K: Eq + Hash + Copy> {
     most: usize,
     held: Mutex<Held<K>>,
@@ -68,6 +73,23 @@ impl<K: Eq + Hash + Copy> Drop for Place<K> {
                 held.by.remove(&self.who);
             }
         }
+    }
+}
+
+/// Places of each tenant, shared among those who call under its keys: a key that stands in a page is everybody's.
+pub(crate) struct Shares<K: Eq + Hash + Copy> {
+    most: usize,
+    by: Mutex<HashMap<TenantId, Arc<Places<K>>>>,
+}
+
+impl<K: Eq + Hash + Copy> Shares<K> {
+    pub fn new(most: usize) -> Arc<Shares<K>> {
+        Arc::new(Shares { most, by: Mutex::default() })
+    }
+
+    pub fn take(&self, tenant: TenantId, who: K) -> Option<Place<K>> {
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        by.entry(tenant).or_insert_with(|| Places::new(self.most)).take(who)
     }
 }
 

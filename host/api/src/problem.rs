@@ -136,7 +136,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
             }
-            StoreError::Database(_) => Problem::unavailable(&error),
+            StoreError::Database(_) | StoreError::TooMuch => Problem::unavailable(&error),
             StoreError::Unknown => Problem::unknown(&error),
             StoreError::Newer { .. }
             | StoreError::Older

@@ -14,7 +14,7 @@ use crate::change::Locks;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
-use crate::places::Places;
+use crate::places::{Places, Shares, alone};
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
 use crate::text::refuse_nul_in_target;
@@ -28,6 +28,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         ingest: Places::new(app.limits.ingest_in_flight),
         api: Places::new(app.limits.api_in_flight),
         strangers: Places::new(app.limits.keyless_in_flight),
+        callers: Shares::new(alone(app.limits.ingest_in_flight)),
         guesses: Arc::default(),
         locks: Locks::default(),
         previews: Previews::default(),

@@ -11,13 +11,13 @@ use futures::FutureExt;
 use hashbrown::HashSet;
 use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Event, Id, Timestamp};
-use openhub_store::{Lease, Prepared, StoreError};
+use openhub_store::{Lease, Prepared, Room, StoreError};
 use tokio::task::JoinHandle;
 
 use crate::ahead::Ahead;
 use crate::alone::{Alone, halved};
 use crate::aside::{ATTEMPTS, Reason};
-use crate::compute::{Course, Input, Made, Order, Output, Stop, Tally, compute};
+use crate::compute::{Course, Input, Made, Order, Output, Stop, Tally, Time, compute};
 use crate::error::EngineError;
 use crate::gather;
 use crate::held::Rest;
@@ -33,6 +33,9 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_millis(20);
 /// A batch whose objects others change meanwhile is made again so often before it is bisected.
 const RERUNS: u32 = 20;
+
+/// Bytes of texts that an attempt reads; a batch that has more is halved.
+const ROOM: usize = 128 << 20;
 
 enum Progress {
     Moved,
@@ -178,7 +181,7 @@ impl Lane {
         loop {
             let Computed { batch, full, alone, outcome, gathers, loading, computing } = computed;
             self.tried = batch;
-            let Done { prepared, ahead, made, tally, is_cut } = match outcome {
+            let Done { prepared, ahead, made, tally, is_cut, is_late } = match outcome {
                 Ok(done) => done,
                 Err(stop) => {
                     self.stopped(stop, batch, alone, now).await?;
@@ -210,6 +213,17 @@ impl Lane {
                 Err(error) => return Err(error),
             };
             self.reached(lease);
+            if is_late {
+                metrics::counter!("openhub_attempts_late_total").increment(1);
+                let seconds = computing.as_secs_f64();
+                tracing::warn!(
+                    tenant.id = tenant.0,
+                    batch,
+                    seconds,
+                    "A batch took long: what was done of it is stored."
+                );
+                self.limit = halved(batch, self.limit);
+            }
             if let Some(events) = full.filter(|_| !is_cut) {
                 self.shared.pressure.note(tenant, events, since.elapsed());
             }
@@ -283,7 +297,9 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Loaded, EngineError> {
         let began = Instant::now();
-        let plain = Reader { lease, ahead, ..self.reader(Moves::Yes) };
+        // One item alone is read whatever it takes.
+        let room = if limit > 1 { Room::of(ROOM) } else { Room::endless() };
+        let plain = Reader { lease, ahead, room, ..self.reader(Moves::Yes) };
         // What the last attempt asked for, it asked for in its turn.
         let reader = match ahead {
             Some(_) => plain,
@@ -313,11 +329,14 @@ impl Lane {
         let turn = self.shared.turns.take(self.lease.tenant).await;
         let (catalog, retries) = (self.catalog.clone(), self.retries.clone());
         let (order, links, stop) = (self.order, self.links.clone(), self.stop.clone());
+        let slice = self.shared.config.slice;
         let computed = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let fire = input.plan.fire;
             let is_cancelled = || stop.is_cancelled();
-            let course = Course::of(order, &links, &is_cancelled);
+            let began = Instant::now();
+            let time = Time { slice, elapsed: &|| began.elapsed() };
+            let course = Course::of(order, &links, &is_cancelled, time);
             let mut output = compute(*input, &catalog, &retries, &course)?;
             let disarmed: HashSet<Id> = output.changes.disarmed.iter().map(|timer| timer.id).collect();
             // What fired and belongs to nobody any more would be due for ever.
@@ -336,7 +355,7 @@ impl Lane {
     /// The lane holds the customers of the batch from now on. Its changes are written out as rows while the commit before it,
     /// or what is read next, goes on.
     async fn done(&self, output: Output) -> Result<Done, EngineError> {
-        let is_cut = output.is_cut();
+        let (is_cut, is_late) = (output.is_cut(), output.is_late);
         let Output { mut changes, made, tally, mut known, .. } = output;
         let (store, scope, catalog) = (&self.shared.store, &self.scope, &*self.catalog);
         let marker = self.shared.sealer.marker();
@@ -357,7 +376,7 @@ impl Lane {
         let (known, ahead, changes) = done.await?;
         let prepared = tokio::task::spawn_blocking(move || Prepared::of(&changes));
         self.held.lock().unwrap_or_else(PoisonError::into_inner).put(known);
-        Ok(Done { prepared, ahead, made, tally, is_cut })
+        Ok(Done { prepared, ahead, made, tally, is_cut, is_late })
     }
 
     async fn stopped(
@@ -440,8 +459,9 @@ struct Done {
     ahead: Ahead,
     made: Made,
     tally: Tally,
-    /// Whether something of it is left for the next attempt.
+    /// Whether something of it is left for the next attempt, and whether that is for the time that it took.
     is_cut: bool,
+    is_late: bool,
 }
 
 fn record(tally: Tally, load: Duration, compute: Duration, commit: Duration) {

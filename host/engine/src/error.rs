@@ -50,7 +50,7 @@ impl EngineError {
     pub(crate) fn is_of_an_item(&self) -> bool {
         match self {
             EngineError::Panicked(_) | EngineError::InTheWay => true,
-            EngineError::Store(error) => error.is_refusal(),
+            EngineError::Store(error) => error.is_refusal() || matches!(error, StoreError::TooMuch),
             _ => false,
         }
     }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
+use openhub_model::customer::Values;
 use openhub_model::identity::Part;
 use openhub_model::run::Run;
-use openhub_model::{Attribute, Customer, Event, PartId};
+use openhub_model::{Attribute, Customer, Event, PartId, limits};
 use openhub_store::{CustomerFacts, Entry};
 
 /// All that COMPUTE is given of one customer.
@@ -28,8 +29,8 @@ pub struct Known {
     pub facts: CustomerFacts,
 }
 
-/// An attribute with its name, its value's text and its event's, in bytes.
-const ATTRIBUTE: usize = size_of::<(String, Attribute)>() + 110;
+/// An attribute with its name and its event's, in bytes, beside its value's text.
+const ATTRIBUTE: usize = size_of::<(String, Attribute)>() + 100;
 /// What a part or a run takes beside its own size, in bytes.
 const TEXTS: usize = 160;
 
@@ -42,8 +43,8 @@ impl Known {
     fn weight(&self) -> usize {
         let states = self.parts.iter().filter_map(|part| part.state.as_deref()).chain(self.customer.as_deref());
         let states = states.map(|state| {
-            let values = state.attributes.len() + state.tags.len() + state.consents.len();
-            size_of::<Customer>() + values * ATTRIBUTE
+            let values = [&state.attributes, &state.tags, &state.consents].into_iter().flat_map(Values::values);
+            size_of::<Customer>() + values.map(|held| ATTRIBUTE + limits::size(&held.value)).sum::<usize>()
         });
         let facts = &self.facts;
         size_of::<Known>()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use openhub_model::{ClockKind, Event, PartId, Timestamp};
-use openhub_store::{Lease, Scope, Sought, Unique};
+use openhub_store::{Lease, Room, Scope, Sought, Unique};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, EntryFault, Unfilled};
@@ -133,6 +133,7 @@ impl Lane {
             held: &self.held,
             marker: self.shared.sealer.marker(),
             moves,
+            room: Room::endless(),
         }
     }
 

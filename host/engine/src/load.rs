@@ -9,7 +9,7 @@ use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Run;
 use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
-use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Scope, Sought, Store, StoreError, Unique};
+use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Room, Scope, Sought, Store, StoreError, Unique};
 
 use crate::ahead::Ahead;
 use crate::body::Body;
@@ -59,6 +59,8 @@ pub struct Reader<'a> {
     /// By which suppressed identities are known.
     pub marker: Marker,
     pub moves: Moves,
+    /// For the texts of events and customers.
+    pub room: Room,
 }
 
 /// Whether runs of journeys move in what is read.
@@ -93,7 +95,7 @@ impl Reader<'_> {
         let wanted = limit + usize::from(limit > 1 && clock_kind == ClockKind::Live);
         if events.len() < wanted {
             let last = events.last().map_or(checkpoint, |event| event.position);
-            events.append(&mut self.store.load_events(self.scope, last, wanted - events.len()).await?);
+            events.append(&mut self.store.next_events(self.scope, last, wanted - events.len(), &self.room).await?);
         }
         let mut rest = events.split_off(limit.min(events.len()));
         let mut next = rest.first().map(|next| next.received_at);
@@ -163,7 +165,7 @@ impl Reader<'_> {
         let ids = distinct(parts.iter().map(|part| part.customer));
         let all: Vec<PartId> = parts.iter().map(Part::id).collect();
         let (customers, mut runs, mut entries, mut facts) = tokio::try_join!(
-            self.store.customers_by_id(self.scope, &ids),
+            self.store.load_customers(self.scope, &ids, &self.room),
             self.runs(&all),
             self.entries(&all),
             self.facts(&ids, &parts, self.catalog.segments.needs()),
@@ -321,10 +323,10 @@ impl Reader<'_> {
     /// All parts of the customers whom `subjects` and `claimed` belong to. What is claimed is mostly its subject's own:
     /// what was read with the subjects is not looked up again.
     async fn parts(&self, subjects: Vec<PartId>, mut claimed: Vec<PartId>) -> Result<Vec<Part>, StoreError> {
-        let mut parts = self.store.parts_around(self.scope, &subjects).await?;
+        let mut parts = self.store.load_parts(self.scope, &subjects, &self.room).await?;
         let known: HashSet<PartId> = parts.iter().map(Part::id).collect();
         claimed.retain(|part| !known.contains(part));
-        parts.append(&mut self.store.parts_around(self.scope, &claimed).await?);
+        parts.append(&mut self.store.load_parts(self.scope, &claimed, &self.room).await?);
         Ok(parts)
     }
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub batch: usize,
     /// Attempts that compute at the same time.
     pub workers: usize,
+    /// How long an attempt computes before what is done of it is stored.
+    pub slice: Duration,
     /// How often the node looks for what other processes have appended.
     pub poll: Duration,
     /// How long a tenant without work stays awake, with the customers that it met unless others are short of room.
@@ -38,8 +40,15 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        let (poll, hold) = (Duration::from_millis(200), Duration::from_secs(60));
-        Config { batch: 8_000, workers: 2, poll, hold, delivery_concurrency: 8, bounds: Bounds::default() }
+        Config {
+            batch: 8_000,
+            workers: 2,
+            slice: Duration::from_secs(2),
+            poll: Duration::from_millis(200),
+            hold: Duration::from_secs(60),
+            delivery_concurrency: 8,
+            bounds: Bounds::default(),
+        }
     }
 }
 

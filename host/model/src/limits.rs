@@ -22,13 +22,16 @@ pub const NAME: usize = 255;
 pub const OBJECT_KEY: usize = 256;
 /// Bytes of a unique field's value.
 pub const UNIQUE: usize = 512;
-/// Attributes, and tags, that a customer may have; and how many they have before a page adds none.
+/// Attributes, tags, and consents that a customer may have; and how many they have before a page adds none. A value that was
+/// taken away is one, too: it keeps an older one from coming back.
 pub const VALUES: usize = 1_000;
 pub const PAGE_VALUES: usize = 200;
-/// Bytes of a value that a page sets.
+pub const PAGE_CONSENTS: usize = 50;
+/// Bytes of a value that a page sets, and of all that pages have set of a customer before a page sets no more.
 pub const PAGE_VALUE: usize = 2 * 1024;
+pub const PAGE_BYTES: usize = 32 * 1024;
 /// Identities of a customer before a page's claim joins no more.
-pub const PAGE_IDENTITIES: u32 = 1_000;
+pub const PAGE_IDENTITIES: u32 = 250;
 /// Events of a customer's history before a page adds none, and before nobody does: what conditions ask of them is read whenever they
 /// come back.
 pub const PAGE_EVENTS: i64 = 100_000;
@@ -44,6 +47,11 @@ pub const TOO_DEEP: &str = "too-deep";
 /// Whether a value takes more bytes than `most` as JSON, about: looked at no further than that.
 pub fn is_longer(value: &Value, most: usize) -> bool {
     left(value, most).is_none()
+}
+
+/// Bytes of a value as JSON, about.
+pub fn size(value: &Value) -> usize {
+    usize::MAX - left(value, usize::MAX).unwrap_or(0)
 }
 
 fn left(value: &Value, most: usize) -> Option<usize> {

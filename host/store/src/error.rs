@@ -65,6 +65,9 @@ pub enum StoreError {
     /// All of a transaction would have succeeded; it was undone because that was asked for.
     #[error("the transaction was undone, as it was asked for")]
     Undone,
+    /// What was to be read takes more memory than there is room for.
+    #[error("what is to be read takes too much memory at once")]
+    TooMuch,
     #[error("there is no such row")]
     NotFound,
     #[error("`{0}` exists already")]

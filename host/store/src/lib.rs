@@ -21,6 +21,7 @@ pub mod tables;
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
 pub use commit::Prepared;
 pub use database::connection::in_time;
+pub use database::room::Room;
 pub use database::scrub::Scrubbed;
 pub use erasure::erase::{EraseStep, Erasing};
 pub use erasure::erasures::{Afterwards, Erasure, NewErasure};

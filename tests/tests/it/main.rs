@@ -30,3 +30,4 @@ mod totals;
 mod transfer;
 mod upgrade;
 mod verdicts;
+mod wide_customers;

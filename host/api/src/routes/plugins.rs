@@ -164,10 +164,13 @@ pub(crate) async fn set_plugin_secret(
     let offered = plugin.offered().1.secrets.iter();
     let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
-    let Some(bytes) = decode_secret(shape.encoding, &value).ok().filter(|bytes| !bytes.is_empty()) else {
-        let fault =
-            Fault::new("/value", "invalid-encoding", "The text is not in the encoding that the manifest declares.");
-        return Err(Problem::fault(INVALID_SECRET, fault));
+    let bytes = match decode_secret(shape.encoding, &value) {
+        Ok(bytes) if !bytes.is_empty() => bytes,
+        Ok(_) => return Err(Problem::fault(INVALID_SECRET, Fault::new("/value", "empty", "The secret is empty."))),
+        Err(why) => {
+            let fault = Fault::new("/value", "invalid-encoding", format!("The text {why}."));
+            return Err(Problem::fault(INVALID_SECRET, fault));
+        }
     };
     let owner = Owner { tenant: change.scope.tenant(), plugin: &plugin.name, name: &secret };
     let sealed = app.sealer.seal(owner, &bytes);

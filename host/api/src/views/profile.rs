@@ -71,8 +71,8 @@ impl MembershipView {
 }
 
 fn scores(customer: &Customer) -> BTreeMap<String, ScoreView> {
-    let kept = |attribute: &&Attribute| attribute.value.is_number() && attribute.cause.rule.is_some();
-    let kept = customer.attributes.iter().filter(|(_, attribute)| kept(attribute));
+    let is_kept = |Attribute { value, cause }: &Attribute| value.is_number() && cause.rule.is_some() && !cause.is_page();
+    let kept = customer.attributes.iter().filter(|(_, attribute)| is_kept(attribute));
     let score =
         |Attribute { value, cause }: &Attribute| ScoreView { value: value.clone(), cause: cause.clone().into() };
     kept.map(|(name, attribute)| (name.clone(), score(attribute))).collect()

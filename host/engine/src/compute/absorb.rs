@@ -47,7 +47,7 @@ pub fn absorb(batch: &mut Batch<'_>, actor: usize, event: &mut Happening) {
     let (kind, at) = (event.kind, event.at);
     if !matches!(kind, EventKind::Identify | EventKind::Update | EventKind::Group) {
         let counts = event.triggers();
-        return met.write(part, &catalog.merges, |state, _| if counts { state.did(at) } else { state.saw(at) });
+        return met.did(part, |state| if counts { state.did(at) } else { state.saw(at) });
     }
     let cause = Cause { at, event: event.message_id.clone(), plugin: None, rule: None };
     let word = Word {

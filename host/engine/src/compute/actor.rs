@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use openhub_model::customer::{Merges, fold};
+use openhub_model::customer::{Merges, Names};
 use openhub_model::identity::{Age, Part};
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::timer::Timer;
@@ -225,7 +225,7 @@ impl Actor {
     }
 
     /// Notes that an event has this part as its subject: from now on it has state. False if it had before.
-    pub fn see(&mut self, part: PartId, at: Timestamp, merges: &Merges) -> bool {
+    pub fn see(&mut self, part: PartId, at: Timestamp) -> bool {
         let Some(index) = self.members.iter().position(|member| member.part.id() == part) else { return false };
         if self.members[index].part.seen {
             return false;
@@ -239,35 +239,70 @@ impl Actor {
         member.changed = true;
         let state = Customer::new(part, member.part.identity.clone(), at);
         if others > 0 {
+            if let Some(customer) = &mut self.customer {
+                Arc::make_mut(customer).saw(at);
+            }
             member.part.state = Some(Box::new(state));
-            self.refold(merges);
         } else {
             self.customer = Some(Arc::new(state));
-            self.settle();
         }
+        self.settle();
         self.changed = true;
         true
     }
 
-    /// Changes the state of a part, and with it the customer's. `write` is also given the customer as it was joined.
-    pub fn write(&mut self, part: PartId, merges: &Merges, write: impl FnOnce(&mut Customer, Option<&Customer>)) {
+    /// A part did something, then, or was seen.
+    pub fn did(&mut self, part: PartId, did: impl Fn(&mut Customer)) {
         let Some(customer) = &mut self.customer else { return };
         self.changed = true;
-        if !self.members.iter().any(|member| member.part.state.is_some()) {
-            return write(Arc::make_mut(customer), None);
+        did(Arc::make_mut(customer));
+        if let Some(member) = self.stateful(part)
+            && let Some(state) = &mut member.part.state
+        {
+            member.changed = true;
+            did(state);
         }
-        let has_state = |member: &&mut Member| member.part.state.is_some();
-        let own = self.members.iter().position(|member| member.part.id() == part && member.part.state.is_some());
-        let member = match own {
-            Some(own) => self.members.get_mut(own),
-            None => self.members.iter_mut().find(has_state),
-        };
-        let Some(member) = member else { return };
-        member.changed = true;
-        if let Some(state) = &mut member.part.state {
-            write(state, self.customer.as_deref());
+    }
+
+    /// Changes values of a part, and with it the customer's of these names. `write` is also given the customer as it was joined.
+    pub fn write(
+        &mut self,
+        part: PartId,
+        merges: &Merges,
+        names: &Names,
+        write: impl FnOnce(&mut Customer, Option<&Customer>),
+    ) {
+        let Some(mut customer) = self.customer.take() else { return };
+        self.changed = true;
+        match self.stateful(part) {
+            None => write(Arc::make_mut(&mut customer), None),
+            Some(member) => {
+                member.changed = true;
+                if let Some(state) = &mut member.part.state {
+                    write(state, Some(&customer));
+                }
+                Arc::make_mut(&mut customer).refold(names, self.states(), merges);
+            }
         }
-        self.refold(merges);
+        self.customer = Some(customer);
+    }
+
+    /// The member whose state a part's is, if parts have states of their own: else the customer has it.
+    fn stateful(&mut self, part: PartId) -> Option<&mut Member> {
+        let has_state = |member: &Member| member.part.state.is_some();
+        let own = self.members.iter().position(|member| member.part.id() == part && has_state(member));
+        let index = own.or_else(|| self.members.iter().position(has_state))?;
+        self.members.get_mut(index)
+    }
+
+    /// Whether parts have states of their own.
+    pub fn is_joined(&self) -> bool {
+        self.members.iter().any(|member| member.part.state.is_some())
+    }
+
+    /// The states that parts have as their own.
+    fn states(&self) -> impl Iterator<Item = &Customer> + Clone {
+        self.members.iter().filter_map(|member| member.part.state.as_deref())
     }
 
     /// Takes another customer in: parts, runs, entries and what waits. The older part gives its name.
@@ -298,15 +333,16 @@ impl Actor {
         self.linked |= other.linked;
         self.segments.join(other.segments, segments, now);
         self.changed = true;
-        if self.members.iter().any(|member| member.part.state.is_some()) {
-            self.refold(merges);
-        } else {
-            self.settle();
-        }
-        if let Some(customer) = &mut self.customer {
+        if let Some(mut customer) = self.customer.take() {
+            let joined = Arc::make_mut(&mut customer);
+            if let Some(theirs) = &other.customer {
+                joined.join(theirs, self.states(), merges);
+            }
             // All segments are asked anew.
-            Arc::make_mut(customer).wake_at = None;
+            joined.wake_at = None;
+            self.customer = Some(customer);
         }
+        self.settle();
     }
 
     /// Gives the only part that was seen its state as its own, before another one is.
@@ -321,16 +357,6 @@ impl Actor {
             member.part.state = Some(Box::new(state));
             member.changed = true;
         }
-    }
-
-    fn refold(&mut self, merges: &Merges) {
-        self.members.sort_by_key(|member| member.part.age);
-        let states = self.members.iter().filter_map(|member| member.part.state.as_deref());
-        if let Some(customer) = fold(states, merges) {
-            let wake_at = self.customer.as_ref().and_then(|customer| customer.wake_at);
-            self.customer = Some(Arc::new(Customer { wake_at, ..customer }));
-        }
-        self.settle();
     }
 
     /// Brings the names in order: the oldest part is the customer.

@@ -214,6 +214,7 @@ impl<'a> Batch<'a> {
     }
 
     pub fn finish(mut self) -> Output {
+        let is_late = self.cut.is_some() && self.spent.is_late(&self.course.budget);
         let (clock, checkpoint) = self.reached();
         for tracked in self.actors.iter().flat_map(|actor| &actor.runs).filter(|tracked| tracked.changed) {
             self.traces.moved(tracked);
@@ -238,7 +239,7 @@ impl<'a> Batch<'a> {
         let known = self.actors.into_iter().filter_map(|actor| collect(actor, catalog, &mut changes)).collect();
         let made;
         (changes.objects, made) = self.objects.changes(catalog);
-        Output { changes, made, tally: self.tally, known, cut: self.cut }
+        Output { changes, made, tally: self.tally, known, cut: self.cut, is_late }
     }
 }
 

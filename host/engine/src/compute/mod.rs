@@ -49,7 +49,7 @@ mod wave;
 use crate::catalog::Catalog;
 
 pub use claims::{REFUSED, named};
-pub use course::{Course, Order};
+pub use course::{Course, Order, Time};
 pub use input::Input;
 pub use output::{Output, Tally};
 pub use past::{Past, is_awaited};

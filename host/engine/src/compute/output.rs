@@ -18,6 +18,8 @@ pub struct Output {
     pub known: Vec<Known>,
     /// Where the batch was cut, if its budget was spent: what stands there or behind is not done.
     pub cut: Option<Place>,
+    /// Whether it was cut for the time that it took.
+    pub is_late: bool,
 }
 
 impl Output {

@@ -26,7 +26,7 @@ pub fn sight(batch: &mut Batch<'_>, actor: usize, part: PartId, event: &Happenin
         let Some(subject) = &event.subject else { return };
         found.add(part, subject.clone(), event.position, &event.message_id, false);
     }
-    if !found.see(part, event.at, &batch.catalog.merges) {
+    if !found.see(part, event.at) {
         return;
     }
     // Who is new, or is more than they were, is asked about everything.

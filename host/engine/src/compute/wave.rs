@@ -32,6 +32,7 @@ pub fn run(batch: &mut Batch<'_>) -> Result<(), Stop> {
 fn waves(batch: &mut Batch<'_>) -> Result<(), Stop> {
     while wave(batch)? {
         let budget = &batch.course.budget;
+        batch.spent.time = (batch.course.time.elapsed)();
         if !batch.spent.is_over(budget) {
             continue;
         }

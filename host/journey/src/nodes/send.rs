@@ -121,16 +121,22 @@ impl Act for Post {
     }
 }
 
-/// The identity that the customer is called by if it is of this kind, else the attribute of the kind's name, else
-/// another identity of the kind.
+/// The identity that the customer is called by if it is of this kind, else the attribute of the kind's name, else another
+/// identity of the kind, and last what a page says, whose key anybody can read.
 fn address(facts: &StepContext<'_>, kind: &str) -> Option<String> {
     let customer = facts.customer;
     if customer.identity.kind == kind {
         return Some(customer.identity.value.clone());
     }
-    match customer.attribute(kind) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => facts.identities.iter().find(|identity| identity.kind == kind).map(|identity| identity.value.clone()),
+    let held = customer.attributes.get(kind);
+    let said = held.and_then(|held| match &held.value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    let identity = || facts.identities.iter().find(|identity| identity.kind == kind).map(|found| found.value.clone());
+    match held.is_some_and(|held| held.cause.is_page()) {
+        true => identity().or(said),
+        false => said.or_else(identity),
     }
 }

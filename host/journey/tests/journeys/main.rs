@@ -74,6 +74,8 @@ struct Trip {
     customer: Customer,
     now: Timestamp,
     run: Run,
+    /// What the customer is known by besides.
+    identities: Vec<Identity>,
 }
 
 impl Trip {
@@ -85,11 +87,12 @@ impl Trip {
         let journey = Journey::compile("test", 3, &definition(nodes), &surroundings()).expect("no faults");
         let now = at("2026-02-01T12:00:00Z");
         let run = journey.start(TENANT, &customer, &moment("Order Completed", "m-1", now, &properties));
-        Trip { journey, customer, now, run }
+        Trip { journey, customer, now, run, identities: Vec::new() }
     }
 
     fn advance(&mut self, input: Input<'_>) -> Step {
-        let facts = StepContext::of(TENANT, &[], openhub_model::condition::Facts::of(&self.customer, self.now));
+        let identities: Vec<&Identity> = self.identities.iter().collect();
+        let facts = StepContext::of(TENANT, &identities, openhub_model::condition::Facts::of(&self.customer, self.now));
         self.journey.advance(&mut self.run, input, &facts)
     }
 

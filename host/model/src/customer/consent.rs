@@ -5,9 +5,9 @@
 //! customer agrees anew: such a grant notes the moment of the denial that it `overrides`.
 
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attribute, Cause, Customer, Values, put};
+use super::{Attribute, Cause, Customer, Values};
 use crate::fault::Fault;
 use crate::limits;
 use crate::time::Timestamp;
@@ -50,7 +50,7 @@ impl Customer {
     pub fn set_consent(&mut self, key: &str, value: Value, cause: Cause, joined: Option<&Attribute>) -> bool {
         let mut fields = match value {
             Value::Object(fields) => fields,
-            _ => return put(&mut self.consents, key, Value::Null, cause),
+            _ => return record(&mut self.consents, key, Value::Null, cause),
         };
         fields.retain(|name, _| CONSENT_FIELDS.contains(&name.as_str()));
         let denied =
@@ -61,8 +61,17 @@ impl Customer {
             Consent::Granted => denied.map(|denied| denied.cause.at).max(carried),
             Consent::Denied | Consent::Unset => None,
         };
-        put(&mut self.consents, key, with_override(value, overrides), cause)
+        record(&mut self.consents, key, with_override(value, overrides), cause)
     }
+}
+
+/// A withdrawal is taken from anybody: the newer record holds, whoever says it.
+fn record(consents: &mut Values, key: &str, value: Value, cause: Cause) -> bool {
+    if consents.get(key).is_some_and(|held| held.cause.at > cause.at) {
+        return false;
+    }
+    consents.insert(key.to_owned(), Attribute { value, cause });
+    true
 }
 
 fn with_override(value: Value, at: Option<Timestamp>) -> Value {
@@ -79,26 +88,53 @@ fn overridden(value: &Value) -> Option<Timestamp> {
     value[OVERRIDES].as_str()?.parse().ok()
 }
 
-/// The consents of several parts as one: a denial holds against every grant that does not override it, else the newest
-/// record does.
+/// The consents of several parts as one.
 pub(super) fn most_restrictive<'a>(parts: impl Iterator<Item = &'a Values>) -> Values {
     let mut records: BTreeMap<&String, Vec<&Attribute>> = BTreeMap::new();
     for (key, record) in parts.flatten() {
         records.entry(key).or_default().push(record);
     }
-    let folded = records.into_iter().filter_map(|(key, records)| {
-        let grants = records.iter().filter(|record| Consent::of(&record.value) == Consent::Granted);
-        let upto = grants.filter_map(|grant| overridden(&grant.value)).max();
-        let stands = |record: &&&Attribute| match Consent::of(&record.value) {
-            Consent::Denied => upto.is_none_or(|upto| record.cause.at > upto),
-            Consent::Granted | Consent::Unset => false,
-        };
-        let newest = |record: &&&Attribute| (record.cause.at, record.cause.event.clone());
-        let denial = records.iter().filter(stands).max_by_key(newest);
-        let winner = denial.or_else(|| records.iter().max_by_key(newest))?;
-        Some((key.clone(), (*winner).clone()))
+    let folded = records.into_iter();
+    folded.filter_map(|(key, records)| Some((key.clone(), most_restrictive_of(records.into_iter())?))).collect()
+}
+
+/// The records of one purpose as one: a denial holds against every grant that does not override it, else the newest record
+/// does.
+pub(super) fn most_restrictive_of<'a>(records: impl Iterator<Item = &'a Attribute> + Clone) -> Option<Attribute> {
+    let grants = records.clone().filter(|record| Consent::of(&record.value) == Consent::Granted);
+    let upto = grants.filter_map(|grant| overridden(&grant.value)).max();
+    let stands = |record: &&Attribute| match Consent::of(&record.value) {
+        Consent::Denied => upto.is_none_or(|upto| record.cause.at > upto),
+        Consent::Granted | Consent::Unset => false,
+    };
+    let newest = |record: &&Attribute| (record.cause.at, record.cause.event.clone());
+    let denial = records.clone().filter(stands).max_by_key(newest);
+    denial.or_else(|| records.max_by_key(newest)).cloned()
+}
+
+/// Of too many those stay that others than pages recorded, and what pages withdrew of a purpose that was agreed to: up to
+/// [`limits::VALUES`]. Of what else pages withdrew, which keeps nothing from being sent now, as many as there is room for below
+/// [`limits::PAGE_CONSENTS`]. The first by name.
+pub(super) fn bound(consents: &mut Values) {
+    if consents.len() <= limits::PAGE_CONSENTS {
+        return;
+    }
+    let agreed = consents.iter().filter(|(_, record)| Consent::of(&record.value) == Consent::Granted);
+    let agreed: BTreeSet<String> = agreed.map(|(key, _)| key.clone()).collect();
+    let counts = |key: &str, record: &Attribute| !record.cause.is_page() || agreed.contains(purpose(key));
+    let mut first = consents.iter().filter(|(key, record)| counts(key, record)).count().min(limits::VALUES);
+    let mut rest = limits::PAGE_CONSENTS.saturating_sub(first);
+    consents.retain(|key, record| {
+        let left = if counts(key, record) { &mut first } else { &mut rest };
+        let stays = *left > 0;
+        *left = left.saturating_sub(1);
+        stays
     });
-    folded.collect()
+}
+
+/// Of `purpose/channel`, or of `purpose`.
+pub fn purpose(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(purpose, _)| purpose)
 }
 
 /// Whether this can be recorded as a consent.

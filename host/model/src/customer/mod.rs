@@ -3,8 +3,8 @@
 mod consent;
 mod fold;
 
-pub use consent::{CONSENT_FIELDS, Consent, consent_faults, is_consent};
-pub use fold::{Merge, Merges, fold};
+pub use consent::{CONSENT_FIELDS, Consent, consent_faults, is_consent, purpose};
+pub use fold::{Merge, Merges, Names, fold};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};

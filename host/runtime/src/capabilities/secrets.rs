@@ -39,11 +39,15 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
 
 /// The key's bytes behind what an admin typed, or why it cannot be read.
 pub fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
-    let base64 = |text: &str| STANDARD.decode(text.trim()).map_err(|error| format!("not base64: {error}"));
+    let base64 = |text: &str| STANDARD.decode(text.trim()).map_err(|error| format!("is not base64: {error}"));
     match encoding {
         SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
         SecretEncoding::Base64 => base64(text),
-        SecretEncoding::Whsec => base64(text.trim().strip_prefix("whsec_").ok_or("does not begin with whsec_")?),
+        SecretEncoding::Whsec => base64(
+            text.trim()
+                .strip_prefix("whsec_")
+                .ok_or("is not `whsec_` and base64 behind it, as in `whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw`")?,
+        ),
     }
 }
 

@@ -74,7 +74,22 @@ macro_rules! select {
     }};
 }
 
-pub(crate) use {execute, fetch_all, fetch_optional, select};
+/// All rows of one statement, as [`select`], if there is room for them.
+macro_rules! select_within {
+    ($store:expr, $scope:expr, $room:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::database::{connection::{Conn, within}, room::gather};
+        let mut reading = $store.reading($scope).await?;
+        let rows = match reading.conn() {
+            Conn::Sqlite(conn) => gather(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch(conn), $room).await?,
+            Conn::Postgres(conn) =>
+                within(gather(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.fetch(conn), $room)).await?,
+        }?;
+        reading.done().await?;
+        rows
+    }};
+}
+
+pub(crate) use {execute, fetch_all, fetch_optional, select, select_within};
 
 /// A statement of PostgreSQL, but no longer than [`ANSWER`]: a connection that falls silent is lost like one that breaks. What
 /// takes long is ended by the server before: see `open`.

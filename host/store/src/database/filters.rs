@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 
 use crate::database::connection::{Conn, within};
+use crate::database::room::{Room, Texts, gather};
 use crate::error::StoreError;
 
 /// A statement under construction, for either database.
@@ -96,5 +97,21 @@ impl Sql {
             _ => unreachable!("a statement is built for the connection that it runs on"),
         };
         Ok(rows?)
+    }
+
+    /// All rows, if there is room for them.
+    pub(crate) async fn fetch_within<R>(mut self, conn: Conn<'_>, room: &Room) -> Result<Vec<R>, StoreError>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Texts + Send + Unpin,
+    {
+        match (&mut self, conn) {
+            (Sql::Sqlite(builder), Conn::Sqlite(conn)) => {
+                gather(builder.build_query_as::<R>().fetch(conn), room).await?
+            }
+            (Sql::Postgres(builder), Conn::Postgres(conn)) => {
+                within(gather(builder.build_query_as::<R>().fetch(conn), room)).await?
+            }
+            _ => unreachable!("a statement is built for the connection that it runs on"),
+        }
     }
 }

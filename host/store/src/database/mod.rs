@@ -10,6 +10,7 @@ pub(crate) mod fate;
 pub(crate) mod filters;
 pub(crate) mod open;
 pub(crate) mod queues;
+pub(crate) mod room;
 pub(crate) mod scrub;
 pub(crate) mod signals;
 pub(crate) mod transaction;

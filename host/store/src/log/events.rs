@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::database::bulk;
-use crate::database::connection::{execute, fetch_all, fetch_optional, select};
+use crate::database::connection::{execute, fetch_all, fetch_optional, select, select_within};
 use crate::database::decode::{corrupt, limit, maybe_id, time};
 use crate::database::dialect::{insert_bodies, insert_events};
 use crate::database::filters::Sql;
+use crate::database::room::{Room, Texts};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::tombstones::recognise;
@@ -58,6 +59,12 @@ pub(crate) struct Row {
     body: String,
 }
 
+impl Texts for Row {
+    fn bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
 pub(crate) const COLUMNS: &str = "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, \
      e.received_at, e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM ";
 
@@ -88,9 +95,21 @@ impl Store {
 
     /// What the engine has not seen yet: arrived events past `after`, in order.
     pub async fn load_events(&self, scope: &Scope, after: i64, rows: usize) -> Result<Vec<Event>, StoreError> {
-        let rows = select!(
+        self.next_events(scope, after, rows, &Room::endless()).await
+    }
+
+    /// As [`Store::load_events`], if there is room for them.
+    pub async fn next_events(
+        &self,
+        scope: &Scope,
+        after: i64,
+        rows: usize,
+        room: &Room,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows = select_within!(
             self,
             scope,
+            room,
             Row,
             "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
              e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
@@ -229,7 +248,7 @@ pub(crate) async fn append_all(
     tx.signal_behind(tenant, behind - known);
     let new = inserted_positions(tx, tenant, first).await?;
     let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
-    let stored = stored_positions(tx, tenant, old).await?;
+    let stored = stored_events(tx, tenant, old).await?;
     let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
     if !bodies.is_empty() {
         insert_bodies(tx.conn(), tenant, &bodies).await?;
@@ -237,22 +256,38 @@ pub(crate) async fn append_all(
     }
     let mut position = first;
     let mut appended = Vec::with_capacity(callers.len());
-    for events in callers {
+    let mut beside: Vec<Vec<NewEvent>> = vec![Vec::new(); callers.len()];
+    for (events, beside) in callers.iter().zip(&mut beside) {
         let mut answer = Appended::default();
         for event in *events {
-            if new.contains(&position) {
-                answer.accepted += 1;
-                answer.position = answer.position.max(position);
-            } else {
-                answer.duplicates += 1;
-                // A caused event was done when it was stored, whatever its position.
-                if let Some((at, Origin::Arrived)) = stored.get(event.message_id.as_str()) {
-                    answer.position = answer.position.max(*at);
+            match stored.get(event.message_id.as_str()) {
+                _ if new.contains(&position) => {
+                    answer.accepted += 1;
+                    answer.position = answer.position.max(position);
+                }
+                Some(stored) if stored.gives_way_to(event) => {
+                    beside.push(NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..event.clone() });
+                }
+                stored => {
+                    answer.duplicates += 1;
+                    // A caused event was done when it was stored, whatever its position.
+                    let arrived = stored.filter(|stored| stored.origin == Origin::Arrived);
+                    answer.position = answer.position.max(arrived.map_or(0, |stored| stored.position));
                 }
             }
             position += 1;
         }
         appended.push(answer);
+    }
+    if beside.iter().any(|events| !events.is_empty()) {
+        let callers: Vec<&[NewEvent]> = beside.iter().map(Vec::as_slice).collect();
+        let answers = Box::pin(append_all(tx, tenant, &callers, marker)).await?;
+        for ((answer, _), of) in
+            appended.iter_mut().zip(&beside).zip(answers).filter(|((_, events), _)| !events.is_empty())
+        {
+            answer.position = answer.position.max(of.position);
+            (answer.accepted, answer.duplicates) = (answer.accepted + of.accepted, answer.duplicates + of.duplicates);
+        }
     }
     Ok(appended)
 }
@@ -269,21 +304,45 @@ async fn inserted_positions(tx: &mut Tx<'_>, tenant: TenantId, first: i64) -> Re
     Ok(rows.into_iter().map(|(position,)| position).collect())
 }
 
-async fn stored_positions(
+/// Begins the id of a server's event whose own id a page took before it. No client may send such an id.
+const BESIDE: &str = "openhub:server:";
+
+/// An event that has the id of one that comes.
+struct Stored {
+    position: i64,
+    origin: Origin,
+    /// Whether it is the word of a page, whose key anybody can read.
+    is_page: bool,
+}
+
+impl Stored {
+    /// A page hides nothing that a server says, by an id that it has guessed: what the server says is stored beside it. What was
+    /// erased is nobody's word any more.
+    fn gives_way_to(&self, event: &NewEvent) -> bool {
+        self.is_page && event.authority > Authority::Browser
+    }
+}
+
+async fn stored_events(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     events: impl Iterator<Item = &NewEvent>,
-) -> Result<HashMap<String, (i64, Origin)>, StoreError> {
+) -> Result<HashMap<String, Stored>, StoreError> {
     let ids = bulk::list(events.map(|event| &event.message_id));
     let rows = fetch_all!(
         tx.conn(),
-        (String, i64, i64),
-        "SELECT message_id, position, origin FROM events \
+        (String, i64, i64, i64, i64),
+        "SELECT message_id, position, origin, authority, kind FROM events \
          WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
         tenant.0,
         &ids,
     )?;
-    rows.into_iter().map(|(id, position, code)| Ok((id, (position, origin(code)?)))).collect()
+    let stored = rows.into_iter().map(|(id, position, code, authority, kind)| {
+        let origin = origin(code)?;
+        let is_word = origin == Origin::Arrived && kind != EventKind::Erased.code();
+        Ok((id, Stored { position, origin, is_page: is_word && authority == Authority::Browser.code() }))
+    });
+    stored.collect()
 }
 
 pub(crate) fn origin(code: i64) -> Result<Origin, StoreError> {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use crate::changes::Wake;
 use crate::database::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
-use crate::database::connection::{execute, select};
+use crate::database::connection::{execute, select_within};
 use crate::database::decode::{id, json, limit, maybe_time, time};
 use crate::database::filters::Sql;
+use crate::database::room::{Room, Texts};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::history::conditions::AsOf;
@@ -47,15 +48,32 @@ struct Row {
     wake_at: Option<i64>,
 }
 
+impl Texts for Row {
+    fn bytes(&self) -> usize {
+        [&self.attributes, &self.tags, &self.consents, &self.causes].into_iter().map(String::len).sum()
+    }
+}
+
 impl Store {
     /// Customers by their own ids; the id of one that was joined to another finds nobody.
     pub async fn customers_by_id(&self, scope: &Scope, ids: &[PartId]) -> Result<Vec<Customer>, StoreError> {
+        self.load_customers(scope, ids, &Room::endless()).await
+    }
+
+    /// As [`Store::customers_by_id`], if there is room for them.
+    pub async fn load_customers(
+        &self,
+        scope: &Scope,
+        ids: &[PartId],
+        room: &Room,
+    ) -> Result<Vec<Customer>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = select!(
+        let rows = select_within!(
             self,
             scope,
+            room,
             Row,
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \
              CAST(tags AS TEXT) AS tags, CAST(consents AS TEXT) AS consents, causes, first_seen_at, last_seen_at, events, \

@@ -8,6 +8,7 @@ use crate::database::bulk::{self, Bulk, Rows, write_text};
 use crate::database::connection::{execute, select};
 use crate::database::decode::id;
 use crate::database::filters::Sql;
+use crate::database::room::{Room, Texts};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
@@ -27,9 +28,20 @@ struct Row {
     state: Option<String>,
 }
 
+impl Texts for Row {
+    fn bytes(&self) -> usize {
+        self.value.len() + self.state.as_ref().map_or(0, String::len)
+    }
+}
+
 impl Store {
     /// All parts of the customers that these parts belong to, in one statement.
     pub async fn parts_around(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Part>, StoreError> {
+        self.load_parts(scope, parts, &Room::endless()).await
+    }
+
+    /// As [`Store::parts_around`], if there is room for them.
+    pub async fn load_parts(&self, scope: &Scope, parts: &[PartId], room: &Room) -> Result<Vec<Part>, StoreError> {
         if parts.is_empty() {
             return Ok(Vec::new());
         }
@@ -56,7 +68,7 @@ impl Store {
                 sql.push(" AND customer_id = owners.customer_id OFFSET 0) p");
             }
         }
-        let rows = sql.fetch_all::<Row>(reading.conn()).await?;
+        let rows = sql.fetch_within::<Row>(reading.conn(), room).await?;
         reading.done().await?;
         rows.into_iter().map(part).collect()
     }

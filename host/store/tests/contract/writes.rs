@@ -40,6 +40,36 @@ pub async fn duplicates_are_left_out(database: &Database) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Whoever reads a page's key may guess the id of an order that its server will tell of.
+pub async fn c_a_page_hides_no_event_of_a_server(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let made = store.create_tenant("guessed", ClockKind::Live, at(1)).await?;
+    let (scope, part) = (Scope::of(made.id), part(&made, 1));
+    let of = |id: &str, authority| NewEvent { authority, ..event(id, part) };
+    let [page, server] = [Authority::Browser, Authority::Server];
+    store.append(&scope, vec![of("1", page), of("2", server)]).await?;
+    let told = store.append(&scope, vec![of("0", server), of("1", server), of("2", page), of("2", server)]).await?;
+    assert_eq!((told.accepted, told.duplicates), (2, 2));
+    let again = store.append(&scope, vec![of("1", server), of("1", page), of("1", server)]).await?;
+    assert_eq!((again.accepted, again.duplicates, again.position), (0, 3, told.position));
+    let (one, other) = ([of("3", page)], [of("3", server), of("3", server)]);
+    let (first, second) = tokio::join!(store.append(&scope, one.into()), store.append(&scope, other.into()));
+    let (first, second) = (first?, second?);
+    assert_eq!((second.accepted, second.duplicates), (1, 1));
+    let stored = store.load_events(&scope, 0, 99).await?;
+    let mut ids: Vec<(&str, Authority)> =
+        stored.iter().map(|event| (event.message_id.as_str(), event.authority)).collect();
+    ids.sort();
+    let three = if first.accepted == 1 { vec![("3", page), ("openhub:server:3", server)] } else { vec![("3", server)] };
+    let mut expected = vec![("0", server), ("1", page), ("2", server), ("openhub:server:1", server)];
+    expected.extend(three);
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert_eq!(store.standing(&scope).await?.arrived_behind, ids.len() as i64);
+    store.close().await;
+    Ok(())
+}
+
 pub async fn appends_share_commits_and_keep_order(database: &Database) -> anyhow::Result<()> {
     let store = database.open("a").await?;
     let (tenant, scope) = match store.tenant_by_name("acme").await? {

@@ -2,8 +2,8 @@
 //! done, and changes nothing else.
 
 use openhub_model::attribute::{AttributeType, Types};
-use openhub_model::customer::{Consent, is_consent};
-use openhub_model::{Cause, Timestamp, limits};
+use openhub_model::customer::{self, Consent, is_consent, purpose};
+use openhub_model::{Cause, Customer, Timestamp, limits};
 use serde_json::Value;
 
 use super::refused::{Refused, Why};
@@ -11,6 +11,23 @@ use super::source::Word;
 use super::state::Change;
 use crate::catalog::{Catalog, Pages};
 use crate::compute::actor::Actor;
+
+/// What the changes of one write have taken of a customer's room.
+#[derive(Default)]
+pub struct Room {
+    /// New attributes, and consents.
+    added: usize,
+    consents: usize,
+    /// Bytes that pages have set of the customer, once they were counted.
+    said: Option<usize>,
+}
+
+impl Room {
+    fn said(&mut self, customer: &Customer) -> usize {
+        let said = customer.attributes.values().filter(|held| held.cause.is_page());
+        *self.said.get_or_insert_with(|| said.map(|held| limits::size(&held.value)).sum())
+    }
+}
 
 impl Actor {
     /// Whether an attribute may have this value. If not, that is told once the item is done.
@@ -41,25 +58,56 @@ impl Actor {
     }
 
     /// Whether there is room for a value: a customer is held whole, and by everybody's hub.
-    ///
-    /// `added` counts the new ones of the same write.
-    fn has_room(&mut self, name: &str, value: &Value, cause: &Cause, word: Word, added: &mut usize) -> bool {
+    fn has_room(&mut self, name: &str, value: &Value, cause: &Cause, word: Word, room: &mut Room) -> bool {
         let Some(customer) = &self.customer else { return true };
         let most = if word.page { limits::PAGE_VALUES } else { limits::VALUES };
-        let is_new = !value.is_null() && !customer.attributes.contains_key(name);
-        let why = if is_new && customer.attributes.len() + *added >= most {
+        let is_new = !customer.attributes.contains_key(name);
+        let size = if word.page { limits::size(value) } else { 0 };
+        let why = if is_new && customer.attributes.len() + room.added >= most {
             Why::TooMany
-        } else if word.page && limits::is_longer(value, limits::PAGE_VALUE) {
+        } else if size > limits::PAGE_VALUE {
             Why::TooLong
+        } else if word.page && size + room.said(customer) > limits::PAGE_BYTES {
+            Why::TooMany
         } else {
-            *added += usize::from(is_new);
+            room.added += usize::from(is_new);
+            room.said = room.said.map(|said| said + size);
             return true;
         };
-        // Told once an item: there may be thousands.
+        self.refuse(name, why, cause);
+        false
+    }
+
+    /// Whether there is room for a consent. A page, which can only withdraw, finds less, but for a purpose that the customer has
+    /// agreed to: then its withdrawal means something.
+    fn has_room_for_consent(&mut self, key: &str, cause: &Cause, word: Word, room: &mut Room) -> bool {
+        let Some(customer) = &self.customer else { return true };
+        let consents = &customer.consents;
+        if consents.contains_key(key) {
+            return true;
+        }
+        let purpose = purpose(key);
+        let (held, most) = match word.page {
+            true if customer.consent(purpose, None) == Consent::Granted => {
+                let of_purpose = consents.keys().filter(|key| customer::purpose(key) == purpose);
+                (of_purpose.count(), limits::PAGE_CONSENTS)
+            }
+            true => (consents.len(), limits::PAGE_CONSENTS),
+            false => (consents.values().filter(|held| !held.cause.is_page()).count(), limits::VALUES),
+        };
+        if held + room.consents >= most {
+            self.refuse(key, Why::TooMany, cause);
+            return false;
+        }
+        room.consents += 1;
+        true
+    }
+
+    /// Told once an item: there may be thousands.
+    fn refuse(&mut self, name: &str, why: Why, cause: &Cause) {
         if self.refused.iter().all(|told| !matches!(told.why, Why::TooMany | Why::TooLong)) {
             self.refused.push(Refused { attribute: name.to_owned(), why, cause: cause.clone() });
         }
-        false
     }
 
     /// The cause under which a change is made; none if it is not. A value that is refused is told once the item is done.
@@ -69,12 +117,12 @@ impl Actor {
         cause: Cause,
         word: Word,
         catalog: &Catalog,
-        added: &mut usize,
+        room: &mut Room,
     ) -> Option<Cause> {
         match change {
             Change::Attribute(name, value) => {
                 let fits = self.admits(&catalog.types, name, value, &cause);
-                let fits = fits && self.has_room(name, value, &cause, word, added);
+                let fits = fits && self.has_room(name, value, &cause, word, room);
                 match word.page {
                     true => self.admits_page(&catalog.pages, name, value, &cause).filter(|_| fits),
                     false => fits.then_some(cause),
@@ -83,7 +131,7 @@ impl Actor {
             Change::Counter(name, by) => {
                 let value = Value::from(*by);
                 let fits = self.admits(&catalog.types, name, &value, &cause);
-                (fits && !word.page && self.has_room(name, &value, &cause, word, added)).then_some(cause)
+                (fits && !word.page && self.has_room(name, &value, &cause, word, room)).then_some(cause)
             }
             Change::Tag(tag, present) => {
                 let tags = self.customer.as_ref().map(|customer| &customer.tags);
@@ -94,7 +142,10 @@ impl Actor {
             Change::Consent(key, consent) if is_consent(key, consent) => {
                 let timeless = word.timeless && Consent::of(consent) == Consent::Granted;
                 let at = if timeless { Timestamp::FIRST } else { cause.at };
-                (!word.page || Pages::may_record(consent)).then_some(Cause { at, ..cause })
+                let may = !word.page || Pages::may_record(consent);
+                let cause = Cause { at, ..cause };
+                let has_room = may && self.has_room_for_consent(key, &cause, word, room);
+                has_room.then(|| if word.page { cause.by_page() } else { cause })
             }
             Change::Consent(..) => None,
         }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use openhub_model::customer::Names;
 use openhub_model::{Cause, Customer};
 use serde_json::Value;
 
+use super::admission::Room;
 use super::source::Source;
 use crate::catalog::{Catalog, Place, Segments};
 use crate::compute::actor::Actor;
@@ -32,6 +34,15 @@ impl Change<'_> {
         }
     }
 
+    /// Adds the name of what it changes.
+    fn name(&self, names: &mut Names) {
+        match self {
+            Change::Attribute(name, _) | Change::Counter(name, _) => names.attributes.push(name.to_string()),
+            Change::Tag(name, _) => names.tags.push(name.to_string()),
+            Change::Consent(key, _) => names.consents.push(key.to_string()),
+        }
+    }
+
     /// `joined` is the customer, if the part has a state of its own.
     fn put(self, state: &mut Customer, joined: Option<&Customer>, cause: Cause) {
         match self {
@@ -48,24 +59,29 @@ impl Change<'_> {
 
 /// Makes one change.
 pub fn put_one(actor: &mut Actor, catalog: &Catalog, source: Source, change: Change<'_>) {
-    let Some(part) = source.part else { return };
-    let Some(cause) = actor.admit(&change, source.cause, source.word, catalog, &mut 0) else { return };
-    actor.segments.touch(change.touches(&catalog.segments));
-    actor.write(part, &catalog.merges, |state, joined| change.put(state, joined, cause));
+    put(actor, catalog, &source, vec![change]);
 }
 
 /// Makes changes in their order, and notes when the customer was seen.
 pub fn put(actor: &mut Actor, catalog: &Catalog, source: &Source, changes: Vec<Change<'_>>) {
     let Some(part) = source.part else { return };
-    let mut added = 0;
-    let mut admit = |change: &Change<'_>| actor.admit(change, source.cause.clone(), source.word, catalog, &mut added);
-    let admitted = changes.into_iter().filter_map(|change| Some((admit(&change)?, change)));
-    let admitted: Vec<(Cause, Change<'_>)> = admitted.collect();
-    for (_, change) in &admitted {
+    let mut room = Room::default();
+    // Of a customer of one part, nothing is folded.
+    let mut names = actor.is_joined().then(Names::default);
+    let mut admitted: Vec<(Cause, Change<'_>)> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let Some(cause) = actor.admit(&change, source.cause.clone(), source.word, catalog, &mut room) else { continue };
         actor.segments.touch(change.touches(&catalog.segments));
+        names.iter_mut().for_each(|names| change.name(names));
+        admitted.push((cause, change));
     }
-    actor.write(part, &catalog.merges, |state, joined| {
-        source.seen.into_iter().for_each(|at| state.saw(at));
+    if let Some(at) = source.seen {
+        actor.did(part, |state| state.saw(at));
+    }
+    if admitted.is_empty() {
+        return;
+    }
+    actor.write(part, &catalog.merges, &names.unwrap_or_default(), |state, joined| {
         for (cause, change) in admitted {
             change.put(state, joined, cause);
         }

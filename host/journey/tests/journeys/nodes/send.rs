@@ -1,8 +1,8 @@
 //! Sends: the message, its address, its id, its content.
 
 use openhub_journey::Next;
-use openhub_model::Identity;
 use openhub_model::run::RunStatus;
+use openhub_model::{Attribute, Identity};
 use serde_json::{Value, json};
 
 use crate::{Trip, customer};
@@ -56,13 +56,25 @@ fn the_address_is_the_identity_else_the_attribute_of_the_channels_kind() {
     let mut none = customer();
     none.set("phone", Value::Null, cause.clone());
     let mut empty = customer();
-    empty.set("phone", "".into(), cause);
+    empty.set("phone", "".into(), cause.clone());
+    // Anybody may read a page's key.
+    let by_page = |text: &str| {
+        let mut customer = customer();
+        let attribute = Attribute { value: text.into(), cause: cause.clone().by_page() };
+        customer.attributes.insert("phone".into(), attribute);
+        customer
+    };
+    let paged = by_page("+666");
+    let mut trip = Trip::with(send("sms", json!({})), Value::Null, paged.clone());
+    trip.identities = vec![Identity::new("phone", "+4930999")];
+    assert_eq!(trip.enter().messages[0].address, "+4930999", "what a page says comes last");
     let mut anonymous = customer();
     anonymous.identity = Identity::new("phone", "+1");
     for (channel, customer, address) in [
         ("open", customer(), Some("42")),
         ("sms", customer(), Some("+4930123")),
         ("sms", numeric, Some("4930123")),
+        ("sms", paged, Some("+666")),
         ("sms", anonymous.clone(), Some("+1")),
         ("open", anonymous, None),
         ("sms", none, None),
