@@ -7,6 +7,7 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod demo;
+pub mod lints;
 pub mod packages;
 pub mod process;
 pub mod receiver;

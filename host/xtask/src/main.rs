@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xtask::steps::Steps;
-use xtask::{bench, check, demo, receiver, test};
+use xtask::{bench, check, demo, lints, receiver, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The developer's own commands")]
@@ -30,7 +30,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let outcome = lints::compile(std::env::args_os()).unwrap_or_else(|| run(Cli::parse().command));
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -9,9 +9,9 @@ use nix::unistd::Uid;
 use std::path::Path;
 use std::process::Command;
 
-use crate::build::{self, Profile, run, run_each_line};
+use crate::build::{self, run, run_each_line};
 use crate::steps::Steps;
-use crate::{check, packages};
+use crate::{check, lints, packages};
 
 /// Names the hub that the end-to-end tests run, built already.
 pub const HUB: &str = "OPENHUB_TEST_HUB";
@@ -34,18 +34,13 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     postgres()?;
     packages::node(root)?;
     packages::python(root)?;
-    steps.begin("build the plugins and the hub");
-    build::guests(root)?;
-    let (hub, target) = (build::hub(root, Profile::Dev)?, build::target(root)?);
-    // Apart, so that what it takes to build the tests is told apart from what they take.
-    steps.begin("build the tests");
-    let mut cargo = Command::new(build::cargo());
-    run(cargo.args(["test", "--workspace", "--no-run", "--quiet"]).current_dir(root))?;
+    let target = build::target(root)?;
     step(&format!("what took how long will stand in {}", target.join(TIMES).display()));
     steps.begin("test");
-    let mut cargo = Command::new(build::cargo());
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
-    cargo.env(HUB, hub).env(RECEIVER, target.join("debug/xtask"));
+    // As `check` has built them, the hub and the receiver among them.
+    let mut cargo = lints::cargo(root)?;
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo.env(HUB, target.join("debug/openhub")).env(RECEIVER, target.join("debug/xtask"));
     run_each_line(&mut cargo, |line| {
         println!("{line}");
         steps.line(line);

@@ -71,7 +71,8 @@ impl MembershipView {
 }
 
 fn scores(customer: &Customer) -> BTreeMap<String, ScoreView> {
-    let is_kept = |Attribute { value, cause }: &Attribute| value.is_number() && cause.rule.is_some() && !cause.is_page();
+    let is_kept =
+        |Attribute { value, cause }: &Attribute| value.is_number() && cause.rule.is_some() && !cause.is_page();
     let kept = customer.attributes.iter().filter(|(_, attribute)| is_kept(attribute));
     let score =
         |Attribute { value, cause }: &Attribute| ScoreView { value: value.clone(), cause: cause.clone().into() };

@@ -1,6 +1,7 @@
 //! `cargo xtask check`: format, house rules, lints, docs.
 //!
-//! What reads only comes first, what compiles afterwards. Tests are another command's.
+//! What reads only comes first, what compiles afterwards. The host's lints and documentation come with its build, tests included;
+//! to run them is another command's.
 
 mod circles;
 mod crates;
@@ -16,6 +17,7 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use openhub_sdk_build::Options;
 
 use crate::build::{cargo, run, wasm_target};
+use crate::lints;
 use crate::steps::Steps;
 
 /// Runs every check and fails at the first kind that finds something.
@@ -24,8 +26,10 @@ pub fn check(root: &Path, steps: &mut Steps) -> Result<()> {
     run(Command::new(cargo()).args(["fmt", "--all", "--check"]).current_dir(root)).context("run `cargo fmt --all`")?;
     steps.begin("house rules");
     tidy(root)?;
-    steps.begin("lints of the host");
-    clippy(root, &["--workspace", "--all-targets"])?;
+    steps.begin("build of the host, with lints and documentation");
+    let mut build = lints::cargo(root)?;
+    build.args(["build", "--workspace", "--all-targets", "--quiet", "--locked"]);
+    run(&mut build).context("the host does not build without warnings")?;
     steps.begin("lints of the guests");
     wasm_target(root)?;
     let metadata = MetadataCommand::new().current_dir(root).no_deps().exec()?;
@@ -33,10 +37,6 @@ pub fn check(root: &Path, steps: &mut Steps) -> Result<()> {
     let names = guests.iter().flat_map(|guest| ["--package", guest.name.as_str()]);
     let target = ["--target", "wasm32-unknown-unknown", "--lib", "--package", "openhub-sdk"];
     clippy(root, &target.into_iter().chain(names).collect::<Vec<_>>())?;
-    steps.begin("documentation");
-    let mut doc = Command::new(cargo());
-    doc.args(["doc", "--quiet", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").current_dir(root);
-    run(&mut doc).context("the documentation has warnings")?;
     steps.begin("manifests of the plugins");
     let ours = guests.iter().filter_map(|guest| guest.manifest_path.parent()).map(|folder| folder.as_std_path());
     let ours: Vec<PathBuf> =

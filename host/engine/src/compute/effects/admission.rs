@@ -3,31 +3,15 @@
 
 use openhub_model::attribute::{AttributeType, Types};
 use openhub_model::customer::{self, Consent, is_consent, purpose};
-use openhub_model::{Cause, Customer, Timestamp, limits};
+use openhub_model::{Cause, Timestamp, limits};
 use serde_json::Value;
 
 use super::refused::{Refused, Why};
+use super::room::Room;
 use super::source::Word;
 use super::state::Change;
 use crate::catalog::{Catalog, Pages};
 use crate::compute::actor::Actor;
-
-/// What the changes of one write have taken of a customer's room.
-#[derive(Default)]
-pub struct Room {
-    /// New attributes, and consents.
-    added: usize,
-    consents: usize,
-    /// Bytes that pages have set of the customer, once they were counted.
-    said: Option<usize>,
-}
-
-impl Room {
-    fn said(&mut self, customer: &Customer) -> usize {
-        let said = customer.attributes.values().filter(|held| held.cause.is_page());
-        *self.said.get_or_insert_with(|| said.map(|held| limits::size(&held.value)).sum())
-    }
-}
 
 impl Actor {
     /// Whether an attribute may have this value. If not, that is told once the item is done.

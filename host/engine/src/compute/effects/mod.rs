@@ -10,6 +10,7 @@ pub mod events;
 pub mod messages;
 pub mod objects;
 pub mod refused;
+pub mod room;
 pub mod source;
 pub mod state;
 

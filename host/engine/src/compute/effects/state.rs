@@ -6,7 +6,7 @@ use openhub_model::customer::Names;
 use openhub_model::{Cause, Customer};
 use serde_json::Value;
 
-use super::admission::Room;
+use super::room::Room;
 use super::source::Source;
 use crate::catalog::{Catalog, Place, Segments};
 use crate::compute::actor::Actor;
