@@ -58,8 +58,10 @@ pub struct Limits {
     /// Other requests under way at once, shared by the tenants; more are answered 503.
     pub api_in_flight: usize,
     pub event_bytes: usize,
-    /// Also the most that a compressed body may grow to.
+    /// Of a body of events; also the most that a compressed one may grow to.
     pub batch_bytes: usize,
+    /// Of one under a server's key.
+    pub server_batch_bytes: usize,
     pub batch_events: usize,
     /// A JSON body under `/api/v1`.
     pub json_bytes: usize,
@@ -84,6 +86,7 @@ impl Default for Limits {
             api_in_flight: 256,
             event_bytes: 32 * 1024,
             batch_bytes: 500 * 1024,
+            server_batch_bytes: 4 * 1024 * 1024,
             batch_events: 10_000,
             json_bytes: 1024 * 1024,
             segment_members: 10_000,

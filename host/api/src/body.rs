@@ -6,13 +6,16 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use openhub_model::identity::Authority;
 use openhub_model::{Fault, limits};
+use openhub_store::Refused;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::app::{Limits, Shared};
+use crate::auth::sender_of;
 use crate::problem::{
     BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, Problem, TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -34,16 +37,38 @@ impl FromRequest<Shared> for EventBody {
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = event_bytes(&parts.headers, body, &shared.app.limits).await?;
-        let text = String::from_utf8(bytes.into());
-        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8."))
+        let Shared { app, keys, .. } = shared;
+        let sender = sender_of(app, keys, &parts.headers, &parts.uri).await;
+        let cap = match &sender {
+            Some(sender) if sender.authority >= Authority::Server => app.limits.server_batch_bytes,
+            _ => app.limits.batch_bytes,
+        };
+        let read = event_bytes(&parts.headers, body, &app.limits, cap).await;
+        if let (Some(sender), Err(problem)) = (&sender, &read)
+            && problem.is(TOO_LARGE)
+        {
+            // Libraries drop it, or try for ever, and tell nobody.
+            let refused = Refused { key: &sender.key, code: "too-large", pointer: "", message_id: None, at: app.now() };
+            app.store.note_refused(&sender.scope, refused);
+        }
+        let text = String::from_utf8(read?.into()).map(|text| match text.strip_prefix('\u{feff}') {
+            Some(text) => text.to_owned(),
+            None => text,
+        });
+        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8, as JSON has to be."))
     }
 }
 
-/// The bytes of one or many events, as they were before they were compressed.
-pub(crate) async fn event_bytes(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    expect_media_type(headers, &["application/json", "text/plain"])?;
-    read(body, headers, limits.batch_bytes, limits).await
+/// The bytes of one or many events, at most `cap`, as they were before they were compressed. Browsers send JSON as a text or a form,
+/// since those need no permission; whatever the type says, the body is JSON.
+pub(crate) async fn event_bytes(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    cap: usize,
+) -> Result<Bytes, Problem> {
+    expect_media_type(headers, &["application/json", "text/plain", "application/x-www-form-urlencoded"])?;
+    read(body, headers, cap, limits).await
 }
 
 /// A JSON body of the hub's own API.
@@ -109,8 +134,13 @@ async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> R
     let bytes = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))??;
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
-        Some(b"gzip" | b"x-gzip") => gunzip(&bytes, cap),
-        Some(_) => Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "The only content encoding is `gzip`.")),
+        Some(b"gzip" | b"x-gzip") => unpacked(flate2::read::MultiGzDecoder::new(&*bytes), cap),
+        // It has the header of zlib, or none: the first byte tells.
+        Some(b"deflate") if bytes.first().is_some_and(|byte| byte & 0x0f == 8) => {
+            unpacked(flate2::read::ZlibDecoder::new(&*bytes), cap)
+        }
+        Some(b"deflate") => unpacked(flate2::read::DeflateDecoder::new(&*bytes), cap),
+        Some(_) => Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "The content encoding is one of `gzip` and `deflate`.")),
     }
 }
 
@@ -137,10 +167,10 @@ async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
 }
 
 /// Stops one byte past the cap, so that a bomb costs no more than an honest body.
-fn gunzip(bytes: &[u8], cap: usize) -> Result<Bytes, Problem> {
+fn unpacked(packed: impl Read, cap: usize) -> Result<Bytes, Problem> {
     let mut plain = Vec::new();
-    let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(cap as u64 + 1);
-    decoder.read_to_end(&mut plain).map_err(|_| Problem::new(INVALID_ENCODING, "The body is not valid gzip."))?;
+    let wrong = |_| Problem::new(INVALID_ENCODING, "The body is not what its content encoding says.");
+    packed.take(cap as u64 + 1).read_to_end(&mut plain).map_err(wrong)?;
     if plain.len() > cap { Err(too_large(cap)) } else { Ok(plain.into()) }
 }
 
@@ -183,6 +213,7 @@ mod tests {
         std::io::Write::write_all(&mut encoder, &vec![b' '; 10_000_000]).unwrap();
         let bomb = encoder.finish().unwrap();
         assert!(bomb.len() < 20_000);
+        let gunzip = |bytes: &[u8], cap| unpacked(flate2::read::MultiGzDecoder::new(bytes), cap);
         assert!(gunzip(&bomb, 500 * 1024).unwrap_err().is(TOO_LARGE));
         assert_eq!(gunzip(&bomb, 10_000_000).unwrap().len(), 10_000_000);
         assert!(gunzip(&bomb[..bomb.len() / 2], 20_000_000).unwrap_err().is(INVALID_ENCODING));

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod change;
 mod condition;
+mod cors;
 mod cursor;
 mod declared;
 mod export;

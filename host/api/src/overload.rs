@@ -28,7 +28,7 @@ const ADDRESSES: usize = 10_000;
 /// For the event calls: 429, which the Segment libraries retry.
 pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let address = address(&request);
-    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers()).await {
+    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers(), request.uri()).await {
         Ok(Some(tenant)) => tenant,
         Ok(None) => return keyless(shared, address, request, next).await,
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
@@ -42,7 +42,7 @@ pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, 
 async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next: Next) -> Response {
     let Some(stranger) = shared.strangers.take(address) else { return shed("keyless") };
     let (mut parts, body) = request.into_parts();
-    let bytes = match event_bytes(&parts.headers, body, &shared.app.limits).await {
+    let bytes = match event_bytes(&parts.headers, body, &shared.app.limits, shared.app.limits.batch_bytes).await {
         Ok(bytes) => bytes,
         Err(problem) => return problem.into_response(),
     };

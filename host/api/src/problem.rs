@@ -202,6 +202,9 @@ pub(crate) struct ProblemBody {
     title: String,
     status: u16,
     detail: String,
+    /// The end of `type`, and `detail` again: two libraries of the field look for these names, and retry for ever what has none.
+    code: String,
+    message: String,
     /// What is wrong with the input, and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<crate::views::FaultView>)]
@@ -214,7 +217,9 @@ impl IntoResponse for Problem {
             r#type: format!("{BASE}{}", self.code),
             title: self.title.to_owned(),
             status: self.status.as_u16(),
+            message: self.detail.clone(),
             detail: self.detail,
+            code: self.code.into_owned(),
             faults: self.faults,
         };
         let mut response = (self.status, Json(body)).into_response();

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::{App, Exports, Previews, Shared};
 use crate::auth::KeyCache;
 use crate::change::Locks;
+use crate::cors::open_to_pages;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
@@ -37,10 +38,12 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         app,
     };
     let (ingest, _) = routes::ingest().split_for_parts();
+    let ingest = routes::doors(ingest);
     let (api, _) = routes::api().split_for_parts();
     let (hub, _) = routes::hub().split_for_parts();
     Router::new()
-        .merge(ingest.route_layer(from_fn_with_state(shared.clone(), shed_ingest)))
+        .merge(ingest.route_layer(from_fn_with_state(shared.clone(), shed_ingest)).route_layer(from_fn(open_to_pages)))
+        .merge(routes::preflights())
         .merge(api.route_layer(from_fn_with_state(shared.clone(), shed_api)))
         .merge(hub)
         .route_layer(from_fn(count_request))

@@ -119,7 +119,9 @@ impl<'de> Visitor<'de> for Reader {
                 "consents" => body.consents = members(map.next_value()?),
                 "identities" => body.identities = identities(&map.next_value()?),
                 "identity" => body.identity = Identity::read(&map.next_value()?).filter(limits::is_identity),
-                "timestamp" => body.timed = map.next_value::<Value>()?.is_string(),
+                "timestamp" | "originalTimestamp" => {
+                    body.timed |= text(map.next_value()?).is_some_and(|text| !text.trim().is_empty());
+                }
                 "attributes" if self.own => body.attributes = members(map.next_value()?),
                 "match" if self.own => body.decided = serde_json::from_value(map.next_value()?).ok(),
                 "review" if self.own => body.review = map.next_value::<Value>()? == Value::Bool(true),

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::TenantId;
@@ -70,22 +70,31 @@ where
 
     /// Basic auth with the write key as the user's name, as the Segment libraries do; Bearer works too.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(WriteAccess(None));
-        }
         let (app, keys) = (Arc::<App>::from_ref(state), Arc::<KeyCache>::from_ref(state));
-        let key = write_key(&parts.headers)?;
-        authorize(&app, &keys, &key).await.map(Some).map(WriteAccess)
+        match write_key(&parts.headers, &parts.uri)? {
+            Some(key) => authorize(&app, &keys, &key).await.map(Some).map(WriteAccess),
+            None => Ok(WriteAccess(None)),
+        }
     }
 }
 
-fn write_key(headers: &HeaderMap) -> Result<Cow<'_, str>, Problem> {
+/// The key that a request to send events brings before its body: by Bearer or Basic auth, by the header `X-Write-Key`, or as
+/// `writeKey` in the query. The key may have a colon and a secret of its library's behind it.
+fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, str>>, Problem> {
+    let user = |text: &'a str| text.split_once(':').map_or(text, |(user, _)| user).into();
     if let Some(token) = credential(headers, "bearer") {
-        return Ok(token.into());
+        return Ok(Some(token.into()));
     }
-    let pair = credential(headers, "basic").and_then(|text| STANDARD.decode(text).ok());
-    let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown_key)?;
-    Ok(pair.split_once(':').map_or(pair.as_str(), |(user, _)| user).to_owned().into())
+    if headers.contains_key(header::AUTHORIZATION) {
+        let pair = credential(headers, "basic").and_then(|text| STANDARD.decode(text).ok());
+        let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown_key)?;
+        return Ok(Some(pair.split(':').next().unwrap_or_default().to_owned().into()));
+    }
+    if let Some(key) = headers.get("x-write-key") {
+        return Ok(Some(user(key.to_str().map_err(|_| unknown_key())?)));
+    }
+    let mut members = uri.query().unwrap_or_default().split('&').filter_map(|member| member.split_once('='));
+    Ok(members.find(|(name, _)| name.eq_ignore_ascii_case("writeKey")).map(|(_, key)| user(key)))
 }
 
 /// Whose API key it is that the headers bring. None without one.
@@ -103,11 +112,23 @@ pub(crate) async fn tenant_of_write(
     app: &App,
     keys: &KeyCache,
     headers: &HeaderMap,
+    uri: &Uri,
 ) -> Result<Option<TenantId>, Problem> {
-    if !headers.contains_key(header::AUTHORIZATION) {
-        return Ok(None);
+    match write_key(headers, uri)? {
+        Some(key) => tenant_of_key(app, keys, &key).await.map(Some),
+        None => Ok(None),
     }
-    tenant_of_key(app, keys, &write_key(headers)?).await.map(Some)
+}
+
+/// Whose events come, as far as is known before their body is read.
+pub(crate) async fn sender_of(
+    app: &App,
+    keys: &KeyCache,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Option<Authorized<EventsWrite>> {
+    let key = write_key(headers, uri).ok().flatten()?;
+    authorize(app, keys, &key).await.ok()
 }
 
 /// Whose key it is, whatever it allows.
@@ -118,11 +139,20 @@ pub(crate) async fn tenant_of_key(app: &App, keys: &KeyCache, text: &str) -> Res
 /// The key in a body of events, if there is one.
 pub(crate) fn key_in_body(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct KeyInBody {
+    struct KeyInItem {
         #[serde(rename = "writeKey")]
         write_key: Option<String>,
     }
-    serde_json::from_slice::<KeyInBody>(body).ok().and_then(|body| body.write_key)
+    #[derive(Deserialize)]
+    struct KeyInBody {
+        #[serde(rename = "writeKey")]
+        write_key: Option<String>,
+        /// Some libraries write it into each.
+        #[serde(default)]
+        batch: Vec<KeyInItem>,
+    }
+    let body = serde_json::from_slice::<KeyInBody>(body).ok()?;
+    body.write_key.or_else(|| body.batch.into_iter().find_map(|item| item.write_key))
 }
 
 /// Authorises a write key that came in a body.

@@ -7,11 +7,12 @@ use openhub_model::{EventKind, Fault, NewEvent};
 use openhub_store::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use utoipa::ToSchema;
 
 use super::check::{Delivery, Taken};
-use super::fields::instant_text;
+use super::fields::instant;
+use super::item::Scalar;
+use super::split::split;
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
 use crate::body::too_large;
@@ -139,20 +140,20 @@ async fn read_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Read, Problem> {
-    let batch: Batch = serde_json::from_str(body).map_err(|error| not_a_batch(body, &error))?;
-    if batch.batch.len() > app.limits.batch_events {
+    let batch = Batch::of(body)?;
+    if batch.events.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
     }
     let mut delivery = delivery(app, scope, authority, mode).await?;
-    if let Some(Text(sent_at)) = &batch.sent_at {
-        let sent_at = instant_text(sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
-        delivery.sent_at = Some(sent_at);
+    if let Some(sent_at) = batch.sent_at {
+        let sent_at = serde_json::from_str(sent_at).unwrap_or(Scalar::Object);
+        delivery.sent_at = instant(&sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
     }
-    let mut events = Vec::with_capacity(batch.batch.len());
-    let mut places = Vec::with_capacity(batch.batch.len());
+    let mut events = Vec::with_capacity(batch.events.len());
+    let mut places = Vec::with_capacity(batch.events.len());
     let (mut refused, mut left_out) = (Vec::new(), Vec::new());
-    for (index, raw) in batch.batch.iter().enumerate() {
-        match delivery.read(raw.get(), None, "", || app.fresh_id()) {
+    for (index, raw) in batch.events.iter().enumerate() {
+        match delivery.read(raw, None, "", || app.fresh_id()) {
             Ok(Taken { event, left_out: of_it }) => {
                 events.push(event);
                 places.push(index);
@@ -271,16 +272,34 @@ fn may_import(mode: BatchMode, authority: Authority) -> Result<(), Problem> {
     Err(Problem::new(MISSING_SCOPE, detail))
 }
 
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The items stay raw, so that one that is faulty does not sink the others.
-#[derive(Deserialize)]
+/// A batch, whose events stay raw, so that one that is faulty does not sink the others.
 struct Batch<'a> {
-    #[serde(borrow)]
-    batch: Vec<&'a RawValue>,
-    #[serde(borrow, rename = "sentAt")]
-    sent_at: Option<Text<'a>>,
+    events: Vec<&'a str>,
+    sent_at: Option<&'a str>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(body: &'a str) -> Result<Batch<'a>, Problem> {
+        #[derive(Deserialize)]
+        struct Sent<'a> {
+            #[serde(borrow)]
+            batch: Vec<&'a RawValue>,
+            #[serde(borrow, rename = "sentAt")]
+            sent_at: Option<&'a RawValue>,
+        }
+        let error = match serde_json::from_str::<Sent>(body) {
+            Ok(Sent { batch, sent_at }) => {
+                let events = batch.into_iter().map(RawValue::get).collect();
+                return Ok(Batch { events, sent_at: sent_at.map(RawValue::get) });
+            }
+            Err(error) => error,
+        };
+        // What is wrong may be one event's own.
+        match split(body).filter(|(events, _)| error.is_syntax() && !events.is_empty()) {
+            Some((events, sent_at)) => Ok(Batch { events, sent_at }),
+            None => Err(not_a_batch(body, &error)),
+        }
+    }
 }
 
 /// Off the hot path: where and why a body is no batch.

@@ -8,6 +8,7 @@ use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Time
 use serde_json::Value;
 use std::sync::Arc;
 
+use super::amend::{Members, amended};
 use super::fields::{consents, event_name, id, identities, instant, kind_of, tags, text_field, unsound};
 use super::item::{Item, Scalar};
 use super::time::{is_writable, occurred_at};
@@ -17,6 +18,8 @@ pub(crate) const RESERVED: &str = "openhub:";
 /// Events by which the hub says what it did, and programs what they found out: journeys start at them.
 const SAID_BY_THE_HUB: [&str; 5] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED, PROPOSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
+pub(crate) const MOVED: &str = "openhub:movedFrom";
+/// What some libraries call the `timestamp`.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
 /// What the events of one request share.
@@ -62,8 +65,8 @@ impl Delivery {
             return Err(Fault::new(pointer, "not-an-object", "An event is a JSON object."));
         }
         let item: Item = serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))?;
-        if let Some(name) = item.repeated {
-            return Err(Fault::new(below(name), "repeated-field", "The field occurs twice."));
+        if let Some(amended) = amended(raw, &item, called, pointer)?.filter(|amended| amended != raw) {
+            return self.read(&amended, called, pointer, fresh_id);
         }
         let kind = match called {
             Some(kind) => kind,
@@ -81,7 +84,10 @@ impl Delivery {
             return Err(Fault::new(below(field), "reserved-name", message));
         }
         for (name, value) in [("properties", &item.properties), ("traits", &item.traits), ("context", &item.context)] {
-            if !matches!(value, Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyArray) {
+            if !matches!(
+                value,
+                Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyObject | Scalar::EmptyArray
+            ) {
                 return Err(Fault::new(below(name), "wrong-type", "This is to be an object."));
             }
         }
@@ -97,7 +103,10 @@ impl Delivery {
             }
             Some(id) => id.to_owned(),
         };
-        let timestamp = instant(&item.timestamp, &below("timestamp"))?;
+        let (timestamp, told) = match instant(&item.timestamp, &below("timestamp"))? {
+            Some(timestamp) => (Some(timestamp), &item.timestamp),
+            None => (instant(&item.original, &below(ORIGINAL))?, &item.original),
+        };
         let sent_at = instant(&item.sent_at, &below("sentAt"))?.or(self.sent_at);
         let claimed_at = occurred_at(self.received_at, sent_at, timestamp);
         let occurred_at = claimed_at.min(self.latest);
@@ -108,12 +117,17 @@ impl Delivery {
                 "The time lies outside the years 1 to 9999.",
             ));
         }
-        let mut body = if item.write_key == Scalar::Absent { raw.to_owned() } else { without_write_key(raw) };
-        if let Scalar::Text(text) = &item.timestamp
-            && claimed_at != occurred_at
-        {
-            body = with_original(&body, text);
-        }
+        let moved_from = told.text().filter(|_| claimed_at != occurred_at);
+        let body = match (&item.write_key, moved_from) {
+            (Scalar::Absent, None) => raw.to_owned(),
+            (_, moved_from) => {
+                let mut members = Members::of(raw);
+                // A credential must not be stored.
+                members.remove("writeKey");
+                moved_from.into_iter().for_each(|told| members.set(MOVED, Value::from(told).to_string()));
+                members.to_string()
+            }
+        };
         let left_out = self.left_out(kind, &item, pointer);
         let event = NewEvent {
             message_id,
@@ -199,24 +213,6 @@ impl Delivery {
     }
 }
 
-/// The body without its credential, which must not be stored.
-fn without_write_key(raw: &str) -> String {
-    match serde_json::from_str::<Value>(raw) {
-        Ok(Value::Object(mut fields)) => {
-            fields.shift_remove("writeKey");
-            Value::Object(fields).to_string()
-        }
-        _ => "{}".to_owned(),
-    }
-}
-
-/// The body of an event that was moved, with the time that it came with.
-fn with_original(body: &str, timestamp: &str) -> String {
-    let mut fields: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
-    fields.insert(ORIGINAL.to_owned(), timestamp.into());
-    Value::Object(fields).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,7 +249,7 @@ mod tests {
             assert_eq!(event.occurred_at, at.parse().unwrap(), "{times}");
             let moved = !times.contains(at);
             let body: Value = serde_json::from_str(&event.body).unwrap();
-            assert_eq!(body[ORIGINAL].is_string(), moved, "{times}");
+            assert_eq!(body[MOVED].is_string(), moved, "{times}");
         }
     }
 
@@ -358,7 +354,12 @@ mod tests {
                 "invalid-timestamp",
                 "/timestamp",
             ),
-            (json!({"type": "page", "userId": "1", "timestamp": 1}).to_string(), "wrong-type", "/timestamp"),
+            (json!({"type": "page", "userId": "1", "timestamp": [1]}).to_string(), "invalid-timestamp", "/timestamp"),
+            (
+                json!({"type": "page", "userId": "1", "originalTimestamp": "soon"}).to_string(),
+                "invalid-timestamp",
+                "/originalTimestamp",
+            ),
             (json!({"type": "page", "userId": "1", "sentAt": "x"}).to_string(), "invalid-timestamp", "/sentAt"),
             (
                 json!({"type": "page", "userId": "1", "properties": {"a": ["\0"]}}).to_string(),
@@ -381,6 +382,51 @@ mod tests {
             let fault = read(&raw).expect_err(&raw);
             assert_eq!((fault.code.as_str(), fault.pointer), (code, format!("/batch/3{below}")), "{raw}");
         }
+    }
+
+    #[test]
+    fn what_libraries_write_in_ways_of_their_own_is_brought_into_one_form() {
+        let digits = "12345678901234567890123";
+        for (raw, body) in [
+            // Traits in the context.
+            (
+                r#"{"type":"identify","userId":"u","traits":{},"context":{"ip":"::1","traits":{"n":12345678901234567890123}}}"#,
+                r#"{"type":"identify","userId":"u","traits":{"n":12345678901234567890123},"context":{"ip":"::1","traits":{"n":12345678901234567890123}}}"#,
+            ),
+            (
+                r#"{"type":"identify","userId":"u","context":{"traits":{"a":1}}}"#,
+                r#"{"type":"identify","userId":"u","context":{"traits":{"a":1}},"traits":{"a":1}}"#,
+            ),
+            // Its own come first, and another call's are its context.
+            (r#"{"type":"identify","userId":"u","traits":{"b":1},"context":{"traits":{"a":1}}}"#, ""),
+            (r#"{"type":"track","event":"e","userId":"u","context":{"traits":{"a":1}}}"#, ""),
+            (r#"{"type":"identify","userId":"u","context":{"traits":{}}}"#, ""),
+            // The name of a page among its properties.
+            (
+                r#"{"type":"page","userId":"u","properties":{"x":1.50,"name":"Home \"1\""}}"#,
+                r#"{"type":"page","userId":"u","properties":{"x":1.50,"name":"Home \"1\""},"name":"Home \"1\""}"#,
+            ),
+            (r#"{"type":"page","name":"A","userId":"u","properties":{"name":"B"}}"#, ""),
+            (r#"{"type":"track","event":"e","userId":"u","properties":{"name":"B"}}"#, ""),
+            // Written twice.
+            (r#"{"type":"page","userId":"u","type":"page","x":1,"x":1}"#, r#"{"type":"page","userId":"u","x":1}"#),
+            // More digits than a number has.
+            (
+                r#"{"type":"page","userId":12345678901234567890123,"anonymousId":7}"#,
+                r#"{"type":"page","userId":"12345678901234567890123","anonymousId":7}"#,
+            ),
+            (r#"{"type":"page","userId":"u","writeKey":"k","x":1.0}"#, r#"{"type":"page","userId":"u","x":1.0}"#),
+        ] {
+            let event = read(raw).unwrap();
+            assert_eq!(event.body, if body.is_empty() { raw } else { body });
+            if raw.contains("Home") {
+                assert_eq!(event.name, "Home \"1\"");
+            }
+        }
+        let long = read(&format!(r#"{{"type":"page","userId":{digits}}}"#)).unwrap();
+        assert_eq!(long.part, Some(Identity::new("user_id", digits).part(TenantId(1))), "report 22");
+        let original = r#"{"type":"page","userId":"u","originalTimestamp":"2026-01-31T10:00:00.000Z"}"#;
+        assert_eq!(read(original).unwrap().occurred_at, "2026-01-31T10:00:00Z".parse().unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use openhub_model::{EventKind, Fault, Identity, Timestamp, limits};
 use serde_json::Value;
 
 use super::item::{Item, Scalar};
+use super::time::read_time;
 
 /// An empty list is an empty map, as PHP writes it.
 pub(super) fn map<'a>(value: &'a Value, pointer: &str) -> Result<Option<&'a serde_json::Map<String, Value>>, Fault> {
@@ -123,14 +124,13 @@ pub(super) fn text_field<'a>(value: &'a Scalar<'_>, pointer: &str, most: usize) 
 pub(super) fn instant(value: &Scalar<'_>, pointer: &str) -> Result<Option<Timestamp>, Fault> {
     match value {
         Scalar::Absent | Scalar::Null => Ok(None),
-        Scalar::Text(text) => instant_text(text, pointer).map(Some),
-        _ => Err(Fault::new(pointer, "wrong-type", "A time is a text, as RFC 3339 writes it.")),
+        Scalar::Text(text) if text.trim().is_empty() => Ok(None),
+        other => {
+            let message = "A time is a text like 2026-01-31T12:00:00Z, or the seconds or milliseconds since 1970.";
+            let read = other.text().and_then(read_time);
+            read.map(Some).ok_or_else(|| Fault::new(pointer, "invalid-timestamp", message))
+        }
     }
-}
-
-pub(super) fn instant_text(text: &str, pointer: &str) -> Result<Timestamp, Fault> {
-    let wrong = || Fault::new(pointer, "invalid-timestamp", "A time is written as in 2026-01-31T12:00:00Z.");
-    text.parse().map_err(|_| wrong())
 }
 
 /// Why a text that is JSON by its syntax is still not readable. Off the hot path.

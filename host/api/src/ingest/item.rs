@@ -8,6 +8,7 @@
 use openhub_model::limits;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -24,7 +25,19 @@ pub(super) enum Scalar<'a> {
     /// Also what PHP writes for an empty map.
     EmptyArray,
     Array,
+    EmptyObject,
     Object,
+}
+
+impl Scalar<'_> {
+    /// A text, or a number as JSON writes it.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Scalar::Text(text) => Some(text),
+            Scalar::Number(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 macro_rules! item {
@@ -39,6 +52,12 @@ macro_rules! item {
             pub identities: Value,
             /// A field that came twice: readers would disagree which one counts.
             pub repeated: Option<&'static str>,
+            /// Ids of more digits than a number has.
+            pub long_ids: Vec<&'static str>,
+            /// Whether the context has traits, as some libraries write those of an `identify`.
+            pub traits_in_context: bool,
+            /// As some write a page's name.
+            pub name_in_properties: Scalar<'a>,
         }
 
         impl<'a> Item<'a> {
@@ -55,7 +74,21 @@ macro_rules! item {
 item! {
     kind = "type", event = "event", name = "name", user_id = "userId", anonymous_id = "anonymousId",
     previous_id = "previousId", group_id = "groupId", message_id = "messageId", timestamp = "timestamp",
-    sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits", context = "context",
+    original = "originalTimestamp", sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits", context = "context",
+}
+
+impl<'a> Item<'a> {
+    /// An id, which may be a number of any length: its digits count.
+    fn id<E: Error>(&mut self, name: &str, raw: &'a RawValue) -> Result<Scalar<'a>, E> {
+        let text = raw.get();
+        let is_long = text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_long {
+            return serde_json::from_str(text).map_err(E::custom);
+        }
+        let name = self.slot(name).map(|(name, _)| name);
+        self.long_ids.extend(name);
+        Ok(Scalar::Number(text.to_owned()))
+    }
 }
 
 /// What the door has to know of the members of an event's traits.
@@ -97,8 +130,22 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 }
                 continue;
             }
-            let names = (name == "traits").then_some(&mut item.names);
-            let value = map.next_value_seed(Walk { left: limits::DEPTH - 1, names })?;
+            let left = limits::DEPTH - 1;
+            let value = match name.as_ref() {
+                "traits" => map.next_value_seed(Walk { left, note: Note::Names(&mut item.names) })?,
+                "properties" => {
+                    let name = Note::Member("name", &mut item.name_in_properties);
+                    map.next_value_seed(Walk { left, note: name })?
+                }
+                "context" => {
+                    let mut traits = Scalar::Absent;
+                    let value = map.next_value_seed(Walk { left, note: Note::Member("traits", &mut traits) })?;
+                    item.traits_in_context |= traits == Scalar::Object;
+                    value
+                }
+                "userId" | "anonymousId" | "previousId" | "groupId" => item.id(&name, map.next_value()?)?,
+                _ => map.next_value_seed(Walk { left, note: Note::Nothing })?,
+            };
             if let Some((name, slot)) = item.slot(&name)
                 && std::mem::replace(slot, value) != Scalar::Absent
             {
@@ -121,14 +168,22 @@ fn sound<E: Error>(value: Value) -> Result<Value, E> {
 
 impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Walk { left: limits::DEPTH, names: None })
+        deserializer.deserialize_any(Walk { left: limits::DEPTH, note: Note::Nothing })
     }
 }
 
-/// Walks a value of at most so many levels, and may note the names of its members.
+/// Walks a value of at most so many levels.
 struct Walk<'n, 'de> {
     left: usize,
-    names: Option<&'n mut Names<'de>>,
+    note: Note<'n, 'de>,
+}
+
+/// What is noted of the members of an object.
+enum Note<'n, 'de> {
+    Nothing,
+    Names(&'n mut Names<'de>),
+    /// The value of this one.
+    Member(&'static str, &'n mut Scalar<'de>),
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
@@ -188,20 +243,35 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         let left = deeper(self.left)?;
-        let Some(names) = self.names else {
-            while map.next_key_seed(Sound(left))?.is_some() {
-                map.next_value_seed(Sound(left))?;
+        let mut form = Scalar::EmptyObject;
+        match self.note {
+            Note::Nothing => {
+                while map.next_key_seed(Sound(left))?.is_some() {
+                    map.next_value_seed(Sound(left))?;
+                    form = Scalar::Object;
+                }
             }
-            return Ok(Scalar::Object);
-        };
-        while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
-            let value = map.next_value_seed(Walk { left, names: None })?;
-            if matches!(value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
-                names.long.push(name.clone());
+            Note::Member(wanted, slot) => {
+                while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
+                    match name == wanted {
+                        true => *slot = map.next_value_seed(Walk { left, note: Note::Nothing })?,
+                        false => map.next_value_seed(Sound(left))?,
+                    }
+                    form = Scalar::Object;
+                }
             }
-            names.all.push(name);
+            Note::Names(names) => {
+                while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
+                    let value = map.next_value_seed(Walk { left, note: Note::Nothing })?;
+                    if matches!(value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
+                        names.long.push(name.clone());
+                    }
+                    names.all.push(name);
+                    form = Scalar::Object;
+                }
+            }
         }
-        Ok(Scalar::Object)
+        Ok(form)
     }
 }
 

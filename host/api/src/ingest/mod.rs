@@ -3,11 +3,13 @@
 //! This is the hot path. An event is walked once with borrowed texts; its raw JSON text is what is stored.
 
 mod accept;
+mod amend;
 mod check;
 mod fields;
 mod item;
+mod split;
 mod time;
 
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, try_batch};
-pub(crate) use check::{ORIGINAL, RESERVED};
+pub(crate) use check::{MOVED, ORIGINAL, RESERVED};
 pub(crate) use time::is_writable;

@@ -1,6 +1,8 @@
 //! When an event happened, in the server's time: the client's clock may be wrong, but it is wrong by the same span
 //! in `timestamp` and `sentAt`.
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use openhub_model::Timestamp;
 
 /// `receivedAt − (sentAt − timestamp)`; without `sentAt`, `timestamp`; without `timestamp`, `receivedAt`.
@@ -17,6 +19,37 @@ pub(super) fn occurred_at(
         (Some(timestamp), None) => timestamp,
         (None, _) => received_at,
     }
+}
+
+/// A time as libraries write it. Without a zone it is UTC, and a day is its midnight; a number counts seconds since 1970, or from
+/// so many on that they would lie in the year 5138, milliseconds, and then microseconds.
+pub(super) fn read_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    if let Ok(number) = text.parse::<f64>() {
+        let (size, seconds) = (number.abs(), number);
+        let micros = match size {
+            _ if size < 1e11 => seconds * 1e6,
+            _ if size < 1e14 => number * 1e3,
+            _ => number,
+        };
+        return (size < 1e18).then(|| Timestamp::from_micros(micros.round() as i64));
+    }
+    let utc = |civil: jiff::civil::DateTime| civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let civil = || text.parse().ok().and_then(utc);
+    let date = || text.parse::<jiff::civil::Date>().ok().and_then(|date| utc(date.to_datetime(Time::midnight())));
+    let mail = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    // As Ruby prints it, and Go.
+    let printed = || {
+        let (time, _) = text.split_once(" m=").unwrap_or((text, ""));
+        let time = time.trim_end_matches(" UTC").trim_end_matches(" +0000");
+        time.parse().ok().filter(|_| time.len() < text.len()).and_then(utc)
+    };
+    let offset = || jiff::Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", text).ok();
+    let found = civil().or_else(date).or_else(printed).or_else(offset).or_else(mail)?;
+    Some(Timestamp::from_micros(found.as_microsecond()))
 }
 
 /// The years 1 to 9999: what RFC 3339 can write.
@@ -43,6 +76,34 @@ mod tests {
         assert_eq!(occurred_at(received, None, Some(timestamp)), timestamp);
         assert_eq!(occurred_at(received, Some(sent), None), received);
         assert_eq!(occurred_at(received, None, None), received);
+    }
+
+    #[test]
+    fn times_are_read_as_people_send_them() {
+        let noon = at("2026-01-31T12:00:00Z");
+        for text in [
+            "2026-01-31T12:00:00.000Z",
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31T12:00:00",
+            "2026-01-31 12:00:00",
+            "2026-01-31 12:00:00.000000",
+            "2026-01-31 12:00:00 UTC",
+            "2026-01-31 12:00:00 +0000",
+            "2026-01-31 12:00:00 +0000 UTC",
+            "2026-01-31 14:00:00 +0200",
+            "Sat, 31 Jan 2026 12:00:00 GMT",
+            "1769860800",
+            "1769860800.0",
+            "1769860800000",
+            "1769860800000000",
+            " 2026-01-31T12:00:00Z ",
+        ] {
+            assert_eq!(read_time(text), Some(noon), "{text}");
+        }
+        assert_eq!(read_time("2026-01-31"), Some(at("2026-01-31T00:00:00Z")));
+        for text in ["", "noon", "31/01/2026", "2026-13-01", "1e400", "NaN", "2026-01-31T25:00:00"] {
+            assert_eq!(read_time(text), None, "{text}");
+        }
     }
 
     #[test]

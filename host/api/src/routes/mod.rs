@@ -20,10 +20,12 @@ mod status;
 mod suppressions;
 mod system;
 
+use axum::routing::options;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::Shared;
+use crate::cors::preflight;
 
 /// Events in.
 pub(crate) fn ingest() -> OpenApiRouter<Shared> {
@@ -36,6 +38,18 @@ pub(crate) fn ingest() -> OpenApiRouter<Shared> {
         .routes(routes!(segment::alias::alias))
         .routes(routes!(segment::batch::batch))
         .routes(routes!(segment::import::import))
+}
+
+/// Events in, by the names that libraries have for it too.
+pub(crate) fn doors(ingest: axum::Router<Shared>) -> axum::Router<Shared> {
+    segment::doors::doors().into_iter().fold(ingest, |router, (path, door)| router.route(&path, door))
+}
+
+/// What browsers ask before they send.
+pub(crate) fn preflights() -> axum::Router<Shared> {
+    segment::doors::asked()
+        .into_iter()
+        .fold(axum::Router::new(), |router, path| router.route(&path, options(preflight)))
 }
 
 /// The hub's own API.

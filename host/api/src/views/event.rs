@@ -1,6 +1,6 @@
 //! Events.
 
-use crate::ingest::ORIGINAL;
+use crate::ingest::{MOVED, ORIGINAL};
 use openhub_model::{Event, EventKind, Origin, PartId, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -74,16 +74,17 @@ impl From<Event> for EventView {
     }
 }
 
-/// Only what came by a door at the very present can have been moved there.
+/// Only what came by a door at the very present can have been moved there. Events that were stored before say it in a member that
+/// libraries use, too.
 fn moved_from(event: &Event) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Moved {
-        original_timestamp: String,
-    }
-    let may_be = event.origin == Origin::Arrived && event.body.contains(ORIGINAL);
-    let moved: Moved = may_be.then(|| serde_json::from_str(&event.body).ok()).flatten()?;
-    Some(moved.original_timestamp)
+    let says = |name: &str| event.origin == Origin::Arrived && event.body.contains(name);
+    let name = match (says(MOVED), says(ORIGINAL) && event.occurred_at == event.received_at) {
+        (true, _) => MOVED,
+        (false, true) => ORIGINAL,
+        (false, false) => return None,
+    };
+    let said: serde_json::Map<String, Value> = serde_json::from_str(&event.body).ok()?;
+    said.get(name)?.as_str().map(str::to_owned)
 }
 
 /// What a control event says; who says it is shown beside it.

@@ -6,6 +6,7 @@ mod catalog;
 mod clock;
 mod customers;
 mod door;
+mod doors;
 mod events;
 mod export;
 mod faults;

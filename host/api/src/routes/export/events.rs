@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, EventsRead};
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
-use crate::ingest::ORIGINAL;
+use crate::ingest::{MOVED, ORIGINAL};
 use crate::openapi::Problems;
 use crate::parameters::{Query, id_in_query};
 use crate::problem::Problem;
@@ -85,6 +85,7 @@ fn as_it_came(event: Event) -> Value {
     // The time is the corrected one, so that it stays when the event is sent again.
     row.shift_remove("sentAt");
     row.shift_remove(ORIGINAL);
+    row.shift_remove(MOVED);
     row.insert("type".to_owned(), json!(event.kind));
     row.insert("messageId".to_owned(), event.message_id.into());
     row.insert("timestamp".to_owned(), json!(event.occurred_at));

@@ -2,6 +2,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod batch;
+pub(crate) mod doors;
 pub(crate) mod group;
 pub(crate) mod identify;
 pub(crate) mod import;
