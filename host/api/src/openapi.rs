@@ -32,7 +32,7 @@ pub(crate) fn secure(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let scheme = match path.as_str() {
             path if path.starts_with("/api/v1/") => "api_key",
-            path if path.starts_with("/v1/") => "write_key",
+            path if path.starts_with("/v1/") || path == "/sourceConfig" => "write_key",
             _ => continue,
         };
         let operations =

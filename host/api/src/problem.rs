@@ -36,6 +36,7 @@ kinds! {
     INCOMPLETE_BODY = BAD_REQUEST, "incomplete-body", "The body ended before it was complete";
     UNAUTHENTICATED = UNAUTHORIZED, "unauthenticated", "A valid key is needed";
     MISSING_SCOPE = FORBIDDEN, "missing-scope", "The key does not allow this";
+    ORIGIN_NOT_ALLOWED = FORBIDDEN, "origin-not-allowed", "Pages of this origin do not send events here";
     NOT_FOUND = NOT_FOUND, "not-found", "There is nothing here";
     UNKNOWN_ROUTE = NOT_FOUND, "unknown-route", "There is no such route";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method-not-allowed", "The route does not know this method";
@@ -117,6 +118,15 @@ impl Problem {
         let detail = "Whether this was accepted is not known. Events may be sent again with the same `messageId`, and what is \
                       created with the same `Idempotency-Key`; else read first what is there.";
         Problem::new(UNAVAILABLE, detail).retry_after(1)
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Whether it is wrong with what was sent, so that it is no better the next time.
+    pub(crate) fn is_of_the_body(&self) -> bool {
+        [INVALID_JSON, INVALID_BODY, TOO_LARGE].iter().any(|kind| self.is(*kind))
     }
 
     pub(crate) fn is(&self, kind: Kind) -> bool {

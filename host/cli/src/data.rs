@@ -70,15 +70,15 @@ impl DataDir {
         self.checked_key(&text)
     }
 
-    /// Whether there is a key that can be used; none is made.
-    pub fn key_there(data: Option<&DataDir>) -> Result<bool> {
-        if given_key()?.is_some() {
-            return Ok(true);
+    /// The key that would be used, if there is one; none is made.
+    pub fn key_there(data: Option<&DataDir>) -> Result<Option<[u8; 32]>> {
+        if let Some(key) = given_key()? {
+            return Ok(Some(key));
         }
-        let Some(data) = data else { return Ok(false) };
+        let Some(data) = data else { return Ok(None) };
         match fs::read_to_string(data.0.join("secret.key")) {
-            Ok(text) => data.checked_key(&text).map(|_| true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Ok(text) => data.checked_key(&text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 Err(Refusal::new(format!("{} cannot be read: {error}", data.0.join("secret.key").display())).into())
             }

@@ -29,6 +29,7 @@ pub async fn mint(
         created_at: now,
         expires_at: None,
         revoked_at: None,
+        pages: Default::default(),
     };
     store.create_key(&key).await?;
     Ok((key, minted.shown))

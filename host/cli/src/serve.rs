@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Print the effective configuration as TOML and end.
     #[arg(long)]
     print_config: bool,
+    /// Begin with another secret key than the one that the database knows, which is lost.
+    #[arg(long)]
+    new_secret_key: bool,
 }
 
 /// The host's clock: read here, a parameter everywhere below.
@@ -49,6 +52,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let _lock = data.lock()?;
     let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     let store = open(&config, &data).await?;
+    let secrets = if arguments.new_secret_key { Secrets::BeginAnew } else { Secrets::Keep };
+    is_sealed_with(&store, &sealer, secrets).await?;
     let _alone = lock_database(&config.database_url(data.path()))?;
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
@@ -91,6 +96,32 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     store.close().await;
     tracing::info!("the hub has stopped");
     Ok(())
+}
+
+#[derive(PartialEq)]
+enum Secrets {
+    Keep,
+    BeginAnew,
+}
+
+/// With another key, secrets cannot be opened, and nobody who is suppressed is known again.
+async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Result<()> {
+    let known = store.secret_keys().await.map_err(refusal::of_store)?;
+    if known.iter().any(|name| name == sealer.key_name()) {
+        return Ok(());
+    }
+    if let Some(other) = known.last()
+        && secrets == Secrets::Keep
+    {
+        return Err(Refusal::new(format!(
+            "the database's secrets are sealed under the key {other}, and the hub was given the key {}: put the former \
+             `secret.key` back. If it is lost, `openhub serve --new-secret-key` goes on with the new one; plugins' secrets have to \
+             be set again, and whoever is suppressed has to be suppressed again",
+            sealer.key_name()
+        ))
+        .into());
+    }
+    store.put_secret_key(sealer.key_name()).await.map_err(refusal::of_store)
 }
 
 async fn bind(config: &Config) -> Result<TcpListener, Refusal> {

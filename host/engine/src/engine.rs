@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openhub_model::identity::Marker;
+use openhub_model::identity::{Authority, Marker};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::{Scope, Store, StoreError};
@@ -103,18 +103,18 @@ impl Engine {
     }
 
     /// Whether events may be appended to a tenant's log, and after which while: see [`crate::Bounds`].
-    pub async fn admit(&self, scope: &Scope, events: usize) -> Result<Admission, StoreError> {
+    pub async fn admit(&self, scope: &Scope, by: Authority, events: usize) -> Result<Admission, StoreError> {
         let Shared { store, pressure, config, .. } = &*self.shared;
         let tenant = scope.tenant();
         let per_second = pressure.per_second(tenant);
-        let room = |behind: i64| config.bounds.room(Backlog { events: behind.cast_unsigned(), per_second });
+        let room = |behind: i64| config.bounds.of(by).room(Backlog { events: behind.cast_unsigned(), per_second });
         let room = match store.behind(tenant) {
             Some((behind, _)) if room(behind) == Room::Free => Room::Free,
             Some((behind, at)) if at.elapsed() < FRESH => room(behind),
             // Another node may move this tenant, or nobody.
             _ => room(store.read_behind(scope).await?),
         };
-        Ok(pressure.admit(tenant, events, room, Instant::now()))
+        Ok(pressure.admit(tenant, by, events, room, Instant::now()))
     }
 
     /// Lets a plugin send nothing more and breaks off what it is sending, as long as the halt is held, and after that until the

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openhub_model::TenantId;
+use openhub_model::identity::Authority;
 
 /// What the engine may be behind by at most: so many events, and so much work of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +52,14 @@ pub enum Room {
 }
 
 impl Bounds {
+    /// Anybody reads a page's key, and who floods by it leaves a part to the tenant's servers.
+    pub fn of(&self, by: Authority) -> Bounds {
+        match by {
+            Authority::Browser => Bounds { events: self.events * 3 / 4, time: self.time.mul_f64(0.75) },
+            Authority::Server | Authority::Operator => *self,
+        }
+    }
+
     pub fn room(&self, backlog: Backlog) -> Room {
         let events = backlog.events as f64;
         let per_second = backlog.per_second.max(1.0);
@@ -83,8 +92,8 @@ pub struct Pressure(Mutex<HashMap<TenantId, Seen>>);
 struct Seen {
     /// Events a second of the engine, while it had enough to do.
     per_second: Option<f64>,
-    /// When the next append may begin, while appends are slowed.
-    next: Option<Instant>,
+    /// When the next append may begin, while appends are slowed: of pages, and of servers.
+    next: [Option<Instant>; 2],
 }
 
 impl Pressure {
@@ -103,22 +112,23 @@ impl Pressure {
     }
 
     /// `events` more of a tenant that has this room.
-    pub fn admit(&self, tenant: TenantId, events: usize, room: Room, now: Instant) -> Admission {
+    pub fn admit(&self, tenant: TenantId, by: Authority, events: usize, room: Room, now: Instant) -> Admission {
         self.change(tenant, |seen| {
+            let next = &mut seen.next[usize::from(by > Authority::Browser)];
             let per_second = match room {
                 Room::Free => {
-                    seen.next = None;
+                    *next = None;
                     return Admission::After(Duration::ZERO);
                 }
                 Room::None(wait) => return Admission::Refused(wait),
                 Room::Slowed(per_second) => per_second.max(1.0),
             };
-            let begin = seen.next.map_or(now, |next| next.max(now));
+            let begin = next.map_or(now, |next| next.max(now));
             let wait = begin.duration_since(now);
             if wait > PATIENCE {
                 return Admission::Refused(wait);
             }
-            seen.next = Some(begin + Duration::from_secs_f64(events as f64 / per_second));
+            *next = Some(begin + Duration::from_secs_f64(events as f64 / per_second));
             Admission::After(wait)
         })
     }
@@ -174,16 +184,38 @@ mod tests {
         let (pressure, now) = (Pressure::default(), Instant::now());
         let slowed = Room::Slowed(1_000.0);
         let millis = |millis| Admission::After(Duration::from_millis(millis));
-        assert_eq!(pressure.admit(SHOP, 1_000, slowed, now), millis(0));
-        assert_eq!(pressure.admit(SHOP, 500, slowed, now), millis(1_000));
-        assert_eq!(pressure.admit(SHOP, 5_000, slowed, now), millis(1_500));
-        assert_eq!(pressure.admit(SHOP, 1, slowed, now), Admission::Refused(Duration::from_millis(6_500)));
-        assert_eq!(pressure.admit(OTHER, 1, slowed, now), millis(0), "each tenant has a line of its own");
+        assert_eq!(pressure.admit(SHOP, Authority::Server, 1_000, slowed, now), millis(0));
+        assert_eq!(pressure.admit(SHOP, Authority::Server, 500, slowed, now), millis(1_000));
+        assert_eq!(pressure.admit(SHOP, Authority::Server, 5_000, slowed, now), millis(1_500));
+        assert_eq!(
+            pressure.admit(SHOP, Authority::Server, 1, slowed, now),
+            Admission::Refused(Duration::from_millis(6_500))
+        );
+        assert_eq!(
+            pressure.admit(OTHER, Authority::Server, 1, slowed, now),
+            millis(0),
+            "each tenant has a line of its own"
+        );
+        assert_eq!(pressure.admit(SHOP, Authority::Browser, 1, slowed, now), millis(0), "pages have one, too");
         let later = now + Duration::from_millis(6_400);
-        assert_eq!(pressure.admit(SHOP, 1, slowed, later), millis(100));
-        assert_eq!(pressure.admit(SHOP, 1, Room::Free, later), millis(0), "the line is gone with its cause");
-        assert_eq!(pressure.admit(SHOP, 1, slowed, later), millis(0));
-        assert_eq!(pressure.admit(SHOP, 1, Room::None(PATIENCE), later), Admission::Refused(PATIENCE));
+        assert_eq!(pressure.admit(SHOP, Authority::Server, 1, slowed, later), millis(100));
+        assert_eq!(
+            pressure.admit(SHOP, Authority::Server, 1, Room::Free, later),
+            millis(0),
+            "the line is gone with its cause"
+        );
+        assert_eq!(pressure.admit(SHOP, Authority::Server, 1, slowed, later), millis(0));
+        assert_eq!(
+            pressure.admit(SHOP, Authority::Server, 1, Room::None(PATIENCE), later),
+            Admission::Refused(PATIENCE)
+        );
+    }
+
+    #[test]
+    fn c_pages_leave_a_part_to_servers() {
+        let of = |by| Bounds::default().of(by).room(Backlog { events: 1_600_000, per_second: 10_000.0 });
+        assert!(matches!(of(Authority::Browser), Room::None(_)));
+        assert!(matches!(of(Authority::Server), Room::Slowed(_)));
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Sealer {
         }
     }
 
+    /// Tells this key from others, and nothing of it.
+    pub fn key_name(&self) -> &str {
+        &self.key_name
+    }
+
     /// Marks what was erased, such that nobody can make the marks who lacks the hub's key.
     pub fn marker(&self) -> Marker {
         self.marker

@@ -52,6 +52,7 @@ pub use state::plugins::{Candidate, Installation, PluginStatus, Unreadable};
 pub use state::refusals::Refused;
 pub use state::runs::{Entry, RunFilter};
 pub use state::segments::{Fill, Filling, Membership, Segment, SegmentVersion};
+pub use state::settings::{PageSettings, Settings};
 pub use state::settlements::{Settled, Verdicts};
 pub use state::tenants::Tenant;
 pub use store::{Config, Store};

@@ -72,6 +72,7 @@ pub const TABLES: &[Table] = &[
     table("plugins", ByHand, Slowly),
     table("runs", Customer("part_id"), WithCustomers),
     table("segment_versions", ByHand, Slowly),
+    table("secret_keys", Nobody, Slowly),
     table("segments", Nobody, Slowly),
     table("set_aside", Customer("part_id"), Slowly),
     table("suppressions", Nameless, Slowly),

@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -20,12 +21,18 @@ pub fn cargo(root: &Path) -> Result<Command> {
     let target = build::target(root)?;
     // Cargo tells by the path how something was compiled, and it builds `debug/xtask` anew.
     let wrapper = target.join("openhub-lints");
-    let own = std::fs::read(std::env::current_exe()?)?;
-    if std::fs::read(&wrapper).ok().as_ref() != Some(&own) {
-        std::fs::create_dir_all(&target)?;
-        let draft = target.join("openhub-lints.new");
-        std::fs::copy(std::env::current_exe()?, &draft)?;
-        std::fs::rename(draft, &wrapper)?;
+    match std::env::current_exe().and_then(std::fs::read) {
+        Ok(own) if std::fs::read(&wrapper).ok().as_ref() != Some(&own) => {
+            std::fs::create_dir_all(&target)?;
+            let draft = target.join("openhub-lints.new");
+            std::fs::write(&draft, own)?;
+            std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755))?;
+            std::fs::rename(draft, &wrapper)?;
+        }
+        Ok(_) => {}
+        // The build that we began has put another program in our own place.
+        Err(_) if wrapper.is_file() => {}
+        Err(error) => return Err(error).context("the program that runs cannot be read"),
     }
     let mut cargo = Command::new(build::cargo());
     cargo.current_dir(root).env(DOCS, target.join("doc"));

@@ -1,16 +1,30 @@
-//! The unmodified client libraries that the API is tested with, of pinned versions, in `target/test-packages`.
+//! The unmodified client libraries that the API is tested with, of pinned versions, in `target/test-packages`, and a browser.
 //!
 //! What is installed is found again by the next run.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::build::{self, run};
 use crate::test::{exists, install, step};
 
-const NODE_PACKAGE: (&str, &str) = ("@segment/analytics-node", "3.1.0");
-const PYTHON_PACKAGE: (&str, &str) = ("segment-analytics-python", "2.4.0");
+/// What runs in Node, what a page loads, and what drives the browser.
+const NODE_PACKAGES: &[&str] = &[
+    "@segment/analytics-node@3.1.0",
+    "analytics-node@6.2.0",
+    "@customerio/cdp-analytics-node@0.5.9",
+    "@rudderstack/rudder-sdk-node@3.0.0",
+    "@dittofeed/sdk-node@0.1.2",
+    "@jitsu/js@1.11.0",
+    "@segment/analytics-next@1.84.0",
+    "@rudderstack/analytics-js@3.34.1",
+    "playwright-core@1.64.1",
+];
+const PYTHON_PACKAGES: &[&str] =
+    &["segment-analytics-python==2.4.0", "rudder-sdk-python==2.1.3", "customerio-cdp-analytics==1.1.0"];
+/// Names the browser that the tests drive.
+pub const CHROMIUM: &str = "CHROMIUM";
 
 fn place(root: &Path) -> Result<PathBuf> {
     let place = build::target(root)?.join("test-packages");
@@ -18,55 +32,61 @@ fn place(root: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The `node_modules` that holds the client library.
+/// Whether these packages were installed there, which a file says.
+fn is_there(place: &Path, packages: &[&str]) -> bool {
+    std::fs::read_to_string(place.join("installed")).is_ok_and(|installed| installed == packages.join("\n"))
+}
+
+/// The `node_modules` that holds the client libraries.
 pub fn node(root: &Path) -> Result<PathBuf> {
-    let packages = place(root)?;
+    let place = place(root)?.join("node");
     if !exists("npm") || !exists("node") {
         install(&["nodejs", "npm"], "Node.js 18 or newer, with npm")?;
     }
-    let (name, version) = NODE_PACKAGE;
-    let place = packages.join("node");
-    let modules = place.join("node_modules");
-    let installed = std::fs::read_to_string(modules.join(name).join("package.json")).unwrap_or_default();
-    if !installed.contains(&format!("\"version\": \"{version}\"")) {
-        step(&format!("install {name} {version}"));
+    if !is_there(&place, NODE_PACKAGES) {
+        step(&format!("install {}", NODE_PACKAGES.join(" ")));
         std::fs::create_dir_all(&place)?;
         let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-            .arg(&place)
-            .arg(format!("{name}@{version}"));
-        run(&mut npm)?;
+        let npm = npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel", "error", "--prefix"]);
+        run(npm.arg(&place).args(NODE_PACKAGES))?;
+        std::fs::write(place.join("installed"), NODE_PACKAGES.join("\n"))?;
     }
-    Ok(modules)
+    Ok(place.join("node_modules"))
 }
 
-/// A Python that has the client library.
+/// A Python that has the client libraries.
 pub fn python(root: &Path) -> Result<PathBuf> {
-    let packages = place(root)?;
+    let place = place(root)?.join("python");
     if !exists("python3") {
         install(&["python3", "python3-venv"], "Python 3.9 or newer")?;
     }
-    let (name, version) = PYTHON_PACKAGE;
-    let place = packages.join("python");
     let python = place.join("bin/python");
-    let stamp = place.join(format!("{name}-{version}"));
-    if !stamp.is_file() {
-        step(&format!("install {name} {version}"));
+    if !is_there(&place, PYTHON_PACKAGES) {
+        step(&format!("install {}", PYTHON_PACKAGES.join(" ")));
         let made = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place));
         if made.is_err() {
             install(&["python3-venv"], "Python's module venv")?;
             run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place))?;
         }
-        let requirement = format!("{name}=={version}");
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            &requirement,
-        ]))?;
-        std::fs::write(&stamp, "")?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(Command::new(&python).args(pip).args(PYTHON_PACKAGES))?;
+        std::fs::write(place.join("installed"), PYTHON_PACKAGES.join("\n"))?;
     }
     Ok(python)
+}
+
+/// A Chromium: the one that the environment names, or one of the usual names.
+pub fn chromium() -> Result<PathBuf> {
+    let named = std::env::var_os(CHROMIUM).map(PathBuf::from);
+    let find = || {
+        let usual = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        usual.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|file| file.is_file())
+    };
+    if let Some(found) = named.or_else(find) {
+        return Ok(found);
+    }
+    install(&["chromium"], "Chromium (or its path in `CHROMIUM`)")?;
+    find().context("Chromium was installed, but not found")
 }

@@ -34,6 +34,7 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     postgres()?;
     packages::node(root)?;
     packages::python(root)?;
+    packages::chromium()?;
     let target = build::target(root)?;
     step(&format!("what took how long will stand in {}", target.join(TIMES).display()));
     steps.begin("test");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::Place;
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,6 +49,36 @@ async fn a_newer_postgres_database() {
     sqlx::query(LATER).execute(&mut connection).await.expect("a row is written");
     connection.close().await.expect("the database closes");
     is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["9999", "newer"]).await;
+}
+
+/// With another key, secrets cannot be opened, and nobody who is suppressed is known again.
+#[tokio::test]
+async fn a_lost_secret_key() {
+    let place = Place::new(None);
+    place.tenant("live").await;
+    assert!(place.serve().await.stop().await.expect("the hub ends").success());
+    let key = place.folder.join("secret.key");
+    let former = std::fs::read(&key).expect("the first start makes it");
+    std::fs::remove_file(&key).expect("it is lost");
+    let doctor = async || {
+        let output = place.command(&["doctor"]).output().await.expect("the binary runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (is_well, told) = doctor().await;
+    assert!(!is_well && told.contains("put `secret.key` back"), "{told}");
+    is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["secret.key", "--new-secret-key"]).await;
+    let (is_well, told) = doctor().await;
+    assert!(!is_well && told.contains("put the former"), "a new one is no better: {told}");
+    let mut anew = place.command(&["serve", "--listen", "127.0.0.1:0", "--new-secret-key"]);
+    let mut anew = anew.kill_on_drop(true).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut line = String::new();
+    let mut out = BufReader::new(anew.stdout.take().expect("its output"));
+    tokio::time::timeout(PATIENCE, out.read_line(&mut line)).await.expect("in time").expect("a line");
+    assert!(line.starts_with("listening"), "it goes on where that is said: {line}");
+    anew.kill().await.expect("it ends");
+    assert!(place.serve().await.stop().await.expect("the hub ends").success(), "and from then on without");
+    std::fs::write(&key, former).expect("the former key is found");
+    assert!(place.serve().await.stop().await.expect("the hub ends").success());
 }
 
 #[tokio::test]

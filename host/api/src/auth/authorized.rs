@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::TenantId;
 use openhub_model::identity::Authority;
-use openhub_store::{Key, Scope};
+use openhub_store::{Key, PageSettings, Scope};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -36,6 +36,11 @@ impl<P> Authorized<P> {
         self.scope.tenant()
     }
 
+    /// What its tenant says about the keys of pages.
+    pub fn pages(&self) -> &PageSettings {
+        &self.held.pages
+    }
+
     /// Whether the key carries another permission, too: what it may not see is left out of an answer.
     pub fn may<Q: Permission>(&self) -> bool {
         carries::<Q>(&self.held)
@@ -58,7 +63,11 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
 }
 
 /// The right to send events, as far as the headers tell: the key may still come in the body.
-pub(crate) struct WriteAccess(pub Option<Authorized<EventsWrite>>);
+pub(crate) struct WriteAccess {
+    pub authorized: Option<Authorized<EventsWrite>>,
+    /// The origin of the page that sends, if it is a page.
+    pub origin: Option<String>,
+}
 
 impl<S> FromRequestParts<S> for WriteAccess
 where
@@ -71,10 +80,12 @@ where
     /// Basic auth with the write key as the user's name, as the Segment libraries do; Bearer works too.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (app, keys) = (Arc::<App>::from_ref(state), Arc::<KeyCache>::from_ref(state));
-        match write_key(&parts.headers, &parts.uri)? {
-            Some(key) => authorize(&app, &keys, &key).await.map(Some).map(WriteAccess),
-            None => Ok(WriteAccess(None)),
-        }
+        let origin = parts.headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into());
+        let authorized = match write_key(&parts.headers, &parts.uri)? {
+            Some(key) => Some(authorize(&app, &keys, &key).await?),
+            None => None,
+        };
+        Ok(WriteAccess { authorized, origin })
     }
 }
 
@@ -92,6 +103,10 @@ fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, 
     }
     if let Some(key) = headers.get("x-write-key") {
         return Ok(Some(user(key.to_str().map_err(|_| unknown_key())?)));
+    }
+    // As `analytics.js` asks where to send.
+    if let Some(key) = uri.path().strip_prefix("/v1/projects/").and_then(|rest| rest.strip_suffix("/settings")) {
+        return Ok(Some(key.into()));
     }
     let mut members = uri.query().unwrap_or_default().split('&').filter_map(|member| member.split_once('='));
     Ok(members.find(|(name, _)| name.eq_ignore_ascii_case("writeKey")).map(|(_, key)| user(key)))

@@ -4,7 +4,7 @@ use axum::Json;
 use openhub_engine::Admission;
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, NewEvent};
-use openhub_store::Scope;
+use openhub_store::{PageSettings, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -17,7 +17,9 @@ use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
 use crate::body::too_large;
 use crate::declared;
-use crate::problem::{INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, Problem, TOO_FAR_BEHIND, TOO_LARGE};
+use crate::problem::{
+    INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, ORIGIN_NOT_ALLOWED, Problem, TOO_FAR_BEHIND, TOO_LARGE,
+};
 use crate::suppression::faults_of;
 
 /// Where a batch comes from, and whether it tells of the present or of the past.
@@ -33,7 +35,7 @@ pub(crate) enum BatchMode {
 /// The answer of the Segment calls.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Receipt {
-    /// Always true: what was accepted is stored for good.
+    /// Always true.
     success: bool,
     /// The events of a batch that were not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -41,6 +43,25 @@ pub(crate) struct Receipt {
     /// What of accepted events was left out: their key may not say it, or their call does not record it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<Refused>,
+    /// How much was left out beyond what is listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out_more: usize,
+}
+
+/// What is left out and listed: a page could else be answered far more than it sent.
+const LEFT_OUT: usize = 100;
+
+impl Receipt {
+    fn of(refused: Vec<Refused>, mut left_out: Vec<Refused>) -> Receipt {
+        let left_out_more = left_out.len().saturating_sub(LEFT_OUT);
+        left_out.truncate(LEFT_OUT);
+        // What was accepted is stored for good.
+        Receipt { success: true, refused, left_out, left_out_more }
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One event of a batch that was not accepted, or what was left out of one.
@@ -69,19 +90,22 @@ pub(crate) async fn accept_one(
     kind: EventKind,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let Sender { scope, authority, key } = sender(app, keys, access, body).await?;
+    let Sender { scope, authority, server_events, key } = sender(app, keys, access, body).await?;
     let limits = &app.limits;
     if body.len() > limits.event_bytes {
         return Err(too_large(limits.event_bytes));
     }
-    let delivery = delivery(app, scope, authority, BatchMode::Live).await?;
+    let delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
     let Taken { event, left_out } = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
         match serde_json::from_str::<&RawValue>(body) {
             Ok(_) => {
                 note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
                 refuse(INVALID_EVENT, fault)
             }
-            Err(error) => Problem::new(INVALID_JSON, format!("{error}.")),
+            Err(error) => {
+                note(app, &scope, &key, INVALID_JSON.1, "", None);
+                Problem::new(INVALID_JSON, format!("{error}."))
+            }
         }
     })?;
     if let Some((_, fault)) = faults_of(app, &scope, std::slice::from_ref(&event)).await?.pop() {
@@ -90,7 +114,7 @@ pub(crate) async fn accept_one(
     }
     let left_out =
         left_out.into_iter().map(|Fault { pointer, code, message }| Refused { index: 0, code, pointer, message });
-    append(app, scope, Read { events: vec![event], refused: Vec::new(), left_out: left_out.collect() }).await
+    append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out: left_out.collect() }).await
 }
 
 /// Accepts what is acceptable of a batch; the others are listed in the answer.
@@ -101,13 +125,17 @@ pub(crate) async fn accept_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let Sender { scope, authority, key } = sender(app, keys, access, body).await?;
+    let Sender { scope, authority, server_events, key } = sender(app, keys, access, body).await?;
     may_import(mode, authority)?;
-    let read = read_batch(app, scope, authority, mode, body).await?;
+    let read = read_batch(app, scope, authority, server_events, mode, body).await.inspect_err(|problem| {
+        if problem.is_of_the_body() {
+            note(app, &scope, &key, problem.code(), "", None);
+        }
+    })?;
     for Refused { code, pointer, .. } in &read.refused {
         note(app, &scope, &key, code, pointer, None);
     }
-    append(app, scope, read).await
+    append(app, scope, authority, read).await
 }
 
 /// What [`accept_batch`] would answer, without accepting anything.
@@ -118,12 +146,12 @@ pub(crate) async fn try_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let Sender { scope, authority, .. } = sender(app, keys, access, body).await?;
+    let Sender { scope, authority, server_events, .. } = sender(app, keys, access, body).await?;
     if mode == BatchMode::Historical {
         may_import(mode, authority)?;
     }
-    let Read { refused, left_out, .. } = read_batch(app, scope, authority, mode, body).await?;
-    Ok(Json(Receipt { success: true, refused, left_out }))
+    let Read { refused, left_out, .. } = read_batch(app, scope, authority, server_events, mode, body).await?;
+    Ok(Json(Receipt::of(refused, left_out)))
 }
 
 /// The events of a request that are acceptable, what is left out of them, and the others' reasons.
@@ -137,6 +165,7 @@ async fn read_batch(
     app: &App,
     scope: Scope,
     authority: Authority,
+    server_events: Vec<String>,
     mode: BatchMode,
     body: &str,
 ) -> Result<Read, Problem> {
@@ -144,7 +173,7 @@ async fn read_batch(
     if batch.events.len() > app.limits.batch_events {
         return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
     }
-    let mut delivery = delivery(app, scope, authority, mode).await?;
+    let mut delivery = delivery(app, scope, authority, server_events, mode).await?;
     if let Some(sent_at) = batch.sent_at {
         let sent_at = serde_json::from_str(sent_at).unwrap_or(Scalar::Object);
         delivery.sent_at = instant(&sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
@@ -177,21 +206,21 @@ async fn read_batch(
     Ok(Read { events, refused, left_out })
 }
 
-async fn append(app: &App, scope: Scope, read: Read) -> Result<Json<Receipt>, Problem> {
+async fn append(app: &App, scope: Scope, authority: Authority, read: Read) -> Result<Json<Receipt>, Problem> {
     let Read { events, refused, left_out } = read;
     metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
     if !events.is_empty() {
-        admit(app, &scope, events.len()).await?;
+        admit(app, &scope, authority, events.len()).await?;
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
     }
-    Ok(Json(Receipt { success: true, refused, left_out }))
+    Ok(Json(Receipt::of(refused, left_out)))
 }
 
 /// Waits its turn while the tenant's log is far ahead of the engine; refused if it is too far ahead.
-async fn admit(app: &App, scope: &Scope, events: usize) -> Result<(), Problem> {
-    match app.engine.admit(scope, events).await? {
+async fn admit(app: &App, scope: &Scope, authority: Authority, events: usize) -> Result<(), Problem> {
+    match app.engine.admit(scope, authority, events).await? {
         Admission::After(wait) => {
             if !wait.is_zero() {
                 metrics::histogram!("openhub_ingest_slowed_seconds").record(wait);
@@ -211,7 +240,13 @@ async fn admit(app: &App, scope: &Scope, events: usize) -> Result<(), Problem> {
     }
 }
 
-async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode) -> Result<Delivery, Problem> {
+async fn delivery(
+    app: &App,
+    scope: Scope,
+    authority: Authority,
+    server_events: Vec<String>,
+    mode: BatchMode,
+) -> Result<Delivery, Problem> {
     let received_at = app.now();
     let page = authority == Authority::Browser;
     let latest = match page {
@@ -223,6 +258,7 @@ async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode
         received_at,
         latest,
         pages: if page { Some(app.engine.pages(&scope).await?) } else { None },
+        server_events,
         sent_at: None,
         historical: mode == BatchMode::Historical,
         authority,
@@ -235,20 +271,32 @@ async fn delivery(app: &App, scope: Scope, authority: Authority, mode: BatchMode
 struct Sender {
     scope: Scope,
     authority: Authority,
+    /// What it does not say, since a page's key can be read by anybody.
+    server_events: Vec<String>,
     /// The key's id.
     key: String,
 }
 
 /// By the key of the headers, else the one in the body.
 async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> Result<Sender, Problem> {
-    let authorized = match access.0 {
+    let authorized = match access.authorized {
         Some(authorized) => authorized,
         None => {
             let key = key_in_body(body.as_bytes());
             authorize_write(app, keys, key.as_deref()).await?
         }
     };
-    Ok(Sender { scope: authorized.scope, authority: authorized.authority, key: authorized.key })
+    let is_page = authorized.authority == Authority::Browser;
+    let PageSettings { origins, server_events } = authorized.pages();
+    if let Some(origin) = access.origin.filter(|_| is_page && !origins.is_empty())
+        && !origins.contains(&origin)
+    {
+        let detail =
+            format!("Pages of `{origin}` do not send events to this tenant. There are: {}.", origins.join(", "));
+        return Err(Problem::new(ORIGIN_NOT_ALLOWED, detail));
+    }
+    let server_events = if is_page { server_events.clone() } else { Vec::new() };
+    Ok(Sender { scope: authorized.scope, authority: authorized.authority, server_events, key: authorized.key })
 }
 
 /// What is refused stands in the list of faults, too, for who looks after the key.

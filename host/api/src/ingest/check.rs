@@ -35,6 +35,8 @@ pub(super) struct Delivery {
     pub policies: Arc<Policies>,
     /// What a page may set, for a page's key.
     pub pages: Option<Arc<Pages>>,
+    /// The events that the tenant leaves to servers, for a page's key.
+    pub server_events: Vec<String>,
     /// Nothing happened later: when it was received, or where a replay stands if it is not the sender's to move.
     pub latest: Timestamp,
 }
@@ -78,8 +80,8 @@ impl Delivery {
         }
         let name = event_name(kind, &item, pointer)?;
         // Whatever has a name is found by it, a page that is viewed too.
-        if self.authority == Authority::Browser && SAID_BY_THE_HUB.contains(&name) {
-            let message = "The hub says this itself, or a server: a page's key does not.";
+        if self.authority == Authority::Browser && self.is_left_to_servers(name) {
+            let message = "The hub, a plugin or a server says this: send it with a server's key, since a page's can be read by anybody.";
             let field = if kind == EventKind::Track { "event" } else { "name" };
             return Err(Fault::new(below(field), "reserved-name", message));
         }
@@ -173,6 +175,12 @@ impl Delivery {
         left_out
     }
 
+    fn is_left_to_servers(&self, name: &str) -> bool {
+        SAID_BY_THE_HUB.contains(&name)
+            || self.server_events.iter().any(|event| event == name)
+            || self.pages.as_ref().is_some_and(|pages| pages.is_caused(name))
+    }
+
     /// Whose event it is: its `userId`, else its `anonymousId`.
     fn part(&self, item: &Item<'_>, pointer: &str) -> Result<PartId, Fault> {
         let user = id(&item.user_id, &format!("{pointer}/userId"))?;
@@ -224,6 +232,7 @@ mod tests {
             tenant: TenantId(1),
             received_at: "2026-01-31T12:00:00Z".parse().unwrap(),
             sent_at: None,
+            server_events: vec!["Order Completed".to_owned()],
             historical: false,
             authority: Authority::Browser,
             event_bytes: 32 * 1024,

@@ -38,6 +38,8 @@ pub(crate) fn ingest() -> OpenApiRouter<Shared> {
         .routes(routes!(segment::alias::alias))
         .routes(routes!(segment::batch::batch))
         .routes(routes!(segment::import::import))
+        .routes(routes!(segment::settings::project_settings))
+        .routes(routes!(segment::settings::source_config))
 }
 
 /// Events in, by the names that libraries have for it too.

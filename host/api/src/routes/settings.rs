@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_model::Fault;
-use openhub_store::Op;
+use openhub_model::{Fault, limits};
+use openhub_store::{Op, PageSettings, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -21,12 +21,24 @@ use crate::writes::{Progress, accepted};
 
 /// Ten years.
 const MOST_DAYS: i64 = 3_650;
+/// Origins, and events, that a tenant may name.
+const MOST_NAMES: usize = 100;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Settings)]
 pub(crate) struct SettingsView {
     /// For how many days the list of faults is kept.
     fault_days: i64,
+    /// The origins of pages whose key may send events; none: all.
+    page_origins: Vec<String>,
+    /// Events that a page's key does not say: orders, most of all, since anybody can read such a key.
+    server_events: Vec<String>,
+}
+
+impl From<Settings> for SettingsView {
+    fn from(Settings { fault_days, pages: PageSettings { origins, server_events } }: Settings) -> SettingsView {
+        SettingsView { fault_days, page_origins: origins, server_events }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -35,6 +47,10 @@ pub(crate) struct SettingsView {
 pub(crate) struct SettingsChange {
     /// 1 to 3650 (default 90).
     fault_days: Option<i64>,
+    /// Like `https://shop.example`, up to 100; an empty list allows all.
+    page_origins: Option<Vec<String>>,
+    /// Names of events, up to 100.
+    server_events: Option<Vec<String>>,
 }
 
 /// The tenant's settings.
@@ -43,29 +59,81 @@ pub(crate) async fn get_settings(
     State(app): State<Arc<App>>,
     access: Authorized<StatusRead>,
 ) -> Result<Json<SettingsView>, Problem> {
-    Ok(Json(SettingsView { fault_days: app.store.fault_days(&access.scope).await? }))
+    Ok(Json(app.store.settings(&access.scope).await?.into()))
 }
 
 /// Changes settings; what is not named stays.
+///
+/// What is said about pages is in force within five seconds.
 #[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", request_body = SettingsChange,
     responses((status = 200, body = SettingsView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn change_settings(
     State(app): State<Arc<App>>,
     change: Change<SettingsWrite>,
-    JsonBody(SettingsChange { fault_days }): JsonBody<SettingsChange>,
+    JsonBody(wanted): JsonBody<SettingsChange>,
 ) -> Result<Response, Problem> {
-    let Some(days) = fault_days else { return Ok(Json(view(&app, &change).await?).into_response()) };
-    if !(1..=MOST_DAYS).contains(&days) {
-        let fault = Fault::new("/fault_days", "out-of-range", format!("It is from 1 to {MOST_DAYS} days."));
-        return Err(Problem::fault(INVALID_BODY, fault));
+    let faults = wanted.faults();
+    if !faults.is_empty() {
+        return Err(Problem::new(INVALID_BODY, "Nothing was changed.").with_faults(faults));
     }
-    let body = json!({"settings": {"fault_days": days}});
-    match change.commit_with(vec![Op::KeepFaults { days }], "settings.changed", body).await? {
-        Progress::Done => Ok(Json(view(&app, &change).await?).into_response()),
+    let _alone = change.alone().await?;
+    let mut settings = app.store.settings(&change.scope).await?;
+    let mut said = serde_json::Map::new();
+    let SettingsChange { fault_days, page_origins, server_events } = wanted;
+    if let Some(days) = fault_days {
+        said.insert("fault_days".into(), days.into());
+        settings.fault_days = days;
+    }
+    for (name, wanted, held) in [
+        ("page_origins", page_origins, &mut settings.pages.origins),
+        ("server_events", server_events, &mut settings.pages.server_events),
+    ] {
+        let Some(wanted) = wanted else { continue };
+        said.insert(name.into(), json!(wanted));
+        *held = wanted;
+    }
+    if said.is_empty() {
+        return Ok(Json(SettingsView::from(settings)).into_response());
+    }
+    let body = json!({ "settings": said });
+    match change.commit_with(vec![Op::PutSettings(settings)], "settings.changed", body).await? {
+        Progress::Done => Ok(Json(SettingsView::from(app.store.settings(&change.scope).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }
 }
 
-async fn view(app: &App, change: &Change<SettingsWrite>) -> Result<SettingsView, Problem> {
-    Ok(SettingsView { fault_days: app.store.fault_days(&change.scope).await? })
+impl SettingsChange {
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.fault_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+            let message = format!("It is from 1 to {MOST_DAYS} days.");
+            faults.push(Fault::new("/fault_days", "out-of-range", message));
+        }
+        for (name, list) in [("page_origins", &self.page_origins), ("server_events", &self.server_events)] {
+            let pointer = format!("/{name}");
+            let list = list.as_deref().unwrap_or_default();
+            if list.len() > MOST_NAMES {
+                let message = format!("At most {MOST_NAMES} are accepted.");
+                faults.push(Fault::new(pointer.as_str(), "too-many", message));
+            }
+            for (index, item) in list.iter().enumerate() {
+                let at = format!("{pointer}/{index}");
+                if name == "page_origins" && !is_origin(item) {
+                    let message =
+                        "An origin is a scheme, a host, and a port if it has one, like `https://shop.example`.";
+                    faults.push(Fault::new(at, "invalid-origin", message));
+                } else if let Err(fault) = limits::name(item, || at) {
+                    faults.push(fault);
+                }
+            }
+        }
+        faults
+    }
+}
+
+/// As browsers send it: nothing behind the port.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    !host.is_empty() && host.bytes().all(fits)
 }

@@ -398,7 +398,10 @@ async fn c1_a_page_says_little(hub: Hub) {
     let refused = hub.get("/api/v1/events?name=Attribute%20Refused", key).await.body;
     let told: Vec<&Value> =
         refused["events"].as_array().expect("events").iter().map(|event| &event["body"]["properties"]).collect();
-    assert!(told.contains(&&json!({"attribute": "points", "reason": "authority"})), "{refused}");
+    assert!(
+        told.contains(&&json!({"attribute": "points", "reason": "authority", "others": ["tier"], "count": 2})),
+        "{refused}"
+    );
     // What a server says counts whenever it is said, also of before; and what a page repeats is no offence.
     hub.send_events(
         &tenant,

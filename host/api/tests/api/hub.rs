@@ -164,6 +164,7 @@ impl Hub {
             created_at: self.now(),
             expires_at: None,
             revoked_at: None,
+            pages: Default::default(),
         };
         self.store.create_key(&key).await.expect("a key");
         minted.shown

@@ -35,14 +35,10 @@ async fn d3_a_tenant_that_is_too_far_behind_is_told_so_and_no_other() {
     hub.settle(&busy).await;
     let usurped = hub.usurped().await;
     let quiet = hub.tenant("quiet").await;
-    assert_eq!(hub.post("/v1/batch", &busy.write_key, events(9)).await.status, 200);
-    assert_eq!(
-        hub.post("/v1/batch", &busy.write_key, events(3)).await.status,
-        200,
-        "below the bound it is only slowed"
-    );
+    assert_eq!(hub.post("/v1/batch", &busy.api_key, events(9)).await.status, 200);
+    assert_eq!(hub.post("/v1/batch", &busy.api_key, events(3)).await.status, 200, "below the bound it is only slowed");
     for (path, body) in [("/v1/batch", events(1)), ("/v1/track", json!({"userId": "u", "event": "e"}))] {
-        let refused = hub.post(path, &busy.write_key, body).await;
+        let refused = hub.post(path, &busy.api_key, body).await;
         assert_eq!(refused.status, 429);
         assert_eq!(refused.body["type"], "https://openhub.dev/problems/too-far-behind");
         assert!(refused.headers[header::RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() >= 1);
@@ -51,7 +47,7 @@ async fn d3_a_tenant_that_is_too_far_behind_is_told_so_and_no_other() {
     assert_eq!(hub.post("/v1/batch", &quiet.write_key, events(9)).await.status, 200);
     usurped.release().await;
     hub.settle(&busy).await;
-    assert_eq!(hub.post("/v1/batch", &busy.write_key, events(9)).await.status, 200);
+    assert_eq!(hub.post("/v1/batch", &busy.api_key, events(9)).await.status, 200);
     hub.settle(&busy).await;
     assert_eq!(hub.get("/api/v1/status", &busy.api_key).await.body["behind"], 0);
 }

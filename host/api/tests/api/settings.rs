@@ -1,8 +1,9 @@
 //! What a tenant says about itself.
 
+use axum::body::Body;
 use serde_json::json;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_says_how_long_its_faults_are_kept() {
@@ -11,10 +12,11 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
     let other = hub.tenant("other").await;
     let key = &tenant.api_key;
     let change = async |body| hub.call("PATCH", "/api/v1/settings", key, Some(body)).await;
-    assert_eq!(hub.get("/api/v1/settings", key).await.body, json!({"fault_days": 90}));
+    let says = |days| json!({"fault_days": days, "page_origins": [], "server_events": []});
+    assert_eq!(hub.get("/api/v1/settings", key).await.body, says(90));
     let changed = change(json!({"fault_days": 7})).await;
-    assert_eq!((changed.status, changed.body), (200, json!({"fault_days": 7})));
-    assert_eq!(change(json!({})).await.body, json!({"fault_days": 7}), "what is not named stays");
+    assert_eq!((changed.status, changed.body), (200, says(7)));
+    assert_eq!(change(json!({})).await.body, says(7), "what is not named stays");
     for (body, pointer) in [(json!({"fault_days": 0}), "/fault_days"), (json!({"fault_days": 3_651}), "/fault_days")] {
         let refused = change(body).await;
         assert_eq!(
@@ -25,8 +27,8 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
         );
     }
     assert_eq!(change(json!({"days": 3})).await.status, 400);
-    assert_eq!(hub.get("/api/v1/settings", key).await.body, json!({"fault_days": 7}));
-    assert_eq!(hub.get("/api/v1/settings", &other.api_key).await.body, json!({"fault_days": 90}), "each says its own");
+    assert_eq!(hub.get("/api/v1/settings", key).await.body, says(7));
+    assert_eq!(hub.get("/api/v1/settings", &other.api_key).await.body, says(90), "each says its own");
     assert_eq!(
         hub.call("PATCH", "/api/v1/settings", &tenant.write_key, Some(json!({"fault_days": 3}))).await.status,
         403
@@ -34,4 +36,41 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
     let told = hub.get("/api/v1/events?name=settings.changed", key).await.body;
     assert!(told["events"][0]["principal"].is_object(), "the log says who: {told}");
     assert_eq!(hub.get("/api/v1/faults", key).await.body["faults"], json!([]), "and the engine knows it");
+}
+
+/// A key that stands in a page can be read by anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn c_a_tenant_says_what_its_pages_may_not() {
+    let hub = Hub::start().await;
+    let shop = hub.tenant("shop").await;
+    let other = hub.tenant("other").await;
+    let said = json!({"page_origins": ["https://shop.example", "http://localhost:8080"], "server_events": ["Order Completed"]});
+    let changed = hub.call("PATCH", "/api/v1/settings", &shop.api_key, Some(said.clone())).await;
+    assert_eq!((changed.status, &changed.body["server_events"]), (200, &said["server_events"]));
+    hub.advance(std::time::Duration::from_secs(5));
+    let send = async |key: &str, event: &str, origin: Option<&str>| {
+        let request = request("POST", "/v1/track").header("authorization", format!("Bearer {key}"));
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        let answer =
+            hub.send(request.body(Body::from(json!({"userId": "1", "event": event}).to_string())).unwrap()).await;
+        (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let fine = (200, String::new());
+    assert_eq!(send(&shop.write_key, "Order Completed", None).await, (400, "invalid-event".into()));
+    assert_eq!(send(&shop.api_key, "Order Completed", None).await, fine, "a server says it");
+    assert_eq!(send(&shop.write_key, "Cart Viewed", None).await, fine, "what is no page's has no origin");
+    assert_eq!(send(&shop.write_key, "Cart Viewed", Some("https://shop.example")).await, fine);
+    let elsewhere = Some("https://evil.example");
+    assert_eq!(send(&shop.write_key, "Cart Viewed", elsewhere).await, (403, "origin-not-allowed".into()));
+    assert_eq!(send(&shop.api_key, "Cart Viewed", elsewhere).await, fine, "that is said of the keys of pages");
+    assert_eq!(send(&other.write_key, "Order Completed", elsewhere).await, fine, "each says its own");
+    for (body, pointer) in [
+        (json!({"page_origins": ["https://shop.example/"]}), "/page_origins/0"),
+        (json!({"page_origins": ["https://a", "shop.example"]}), "/page_origins/1"),
+        (json!({"server_events": [""]}), "/server_events/0"),
+        (json!({"server_events": vec!["e"; 101]}), "/server_events"),
+    ] {
+        let refused = hub.call("PATCH", "/api/v1/settings", &shop.api_key, Some(body)).await;
+        assert_eq!((refused.status, &refused.body["faults"][0]["pointer"]), (400, &json!(pointer)));
+    }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use nix::unistd::{AccessFlags, access};
-use openhub_engine::{Catalog, Plugins};
+use openhub_engine::{Catalog, Plugins, Sealer};
 use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
 use openhub_store::{Scope, Store, StoreError};
@@ -35,7 +35,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let mut findings = vec![("configuration", Good("reads and makes sense".to_owned()))];
     findings.push(("data directory", data_directory(&config.data)));
     let data = DataDir::existing(&config.data).ok();
-    findings.push(("secret key", secret_key(data.as_ref())));
+    findings.push(("secret key", secret_key(&config, data.as_ref()).await));
     findings.push(("database", database(&config).await));
     findings.push(("catalogs", catalogs(&config).await));
     findings.push(("memory maps", memory_maps()));
@@ -77,12 +77,31 @@ fn can_write(folder: &Path) -> bool {
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
-fn secret_key(data: Option<&DataDir>) -> Finding {
-    match DataDir::key_there(data) {
-        Ok(true) => Good("is there, for its owner alone".to_owned()),
-        Ok(false) => Doubtful("there is none yet: `openhub serve` makes it".to_owned()),
-        Err(error) => Bad(format!("{error:#}")),
+async fn secret_key(config: &Config, data: Option<&DataDir>) -> Finding {
+    let own = match DataDir::key_there(data) {
+        Ok(own) => own.map(|key| Sealer::from_key(key).key_name().to_owned()),
+        Err(error) => return Bad(format!("{error:#}")),
+    };
+    // A database that cannot be looked at is a finding of its own.
+    let known = sealed_under(config).await.unwrap_or_default();
+    match (own, known.last()) {
+        (Some(own), Some(other)) if !known.contains(&own) => Bad(format!(
+            "is {own}, and the database's secrets are sealed under {other}: put the former `secret.key` back"
+        )),
+        (Some(own), _) => Good(format!("{own} is there, for its owner alone")),
+        (None, Some(other)) => {
+            Bad(format!("there is none, and the database's secrets are sealed under {other}: put `secret.key` back"))
+        }
+        (None, None) => Doubtful("there is none yet: `openhub serve` makes it".to_owned()),
     }
+}
+
+async fn sealed_under(config: &Config) -> Result<Vec<String>> {
+    let url = config.database_url(&config.data);
+    let store = Store::look(&openhub_store::Config { url, node: String::new(), read_connections: 1 }).await?;
+    let known = store.secret_keys().await;
+    store.close().await;
+    Ok(known?)
 }
 
 /// Looks at it as a hub would find it: whether it answers, and the schema's version.

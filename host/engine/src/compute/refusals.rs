@@ -2,6 +2,7 @@
 //! come, and on the word of a page, what is not left to pages. The rest of the event is written, the customer keeps the value
 //! that they had, and `Attribute Refused` says so.
 
+use openhub_model::identity::Authority;
 use serde_json::json;
 
 use super::batch::Batch;
@@ -14,12 +15,26 @@ use super::event::Happening;
 /// The event that says that a value was not written.
 pub const VALUE_REFUSED: &str = "Attribute Refused";
 
+/// Further attributes that are named in one event.
+const OTHERS: usize = 20;
+
 /// Tells what an item of the customer would have written.
 pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
-    for (ordinal, refused) in (1..).zip(std::mem::take(&mut batch.actors[actor].refused)) {
-        batch.tally.values_refused += 1;
+    let refused = std::mem::take(&mut batch.actors[actor].refused);
+    batch.tally.values_refused += refused.len() as u64;
+    // Whoever reads a page's key would have each of its events cause hundreds.
+    let is_of_a_page = item.arrived() && item.authority == Authority::Browser;
+    let said = |refused: &Refused| is_of_a_page && refused.cause.plugin.is_none();
+    let others: Vec<String> =
+        refused.iter().filter(|refused| said(refused)).skip(1).map(|refused| refused.attribute.clone()).collect();
+    let mut is_told = false;
+    for (ordinal, refused) in (1..).zip(refused) {
+        let is_said = said(&refused);
+        if is_said && std::mem::replace(&mut is_told, true) {
+            continue;
+        }
         let Refused { attribute, why, cause } = refused;
-        let properties = match why {
+        let mut properties = match why {
             Why::Type { declared, found } => json!({
                 "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
             }),
@@ -27,6 +42,10 @@ pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
             Why::TooMany => json!({ "attribute": attribute, "reason": "too-many" }),
             Why::TooLong => json!({ "attribute": attribute, "reason": "too-long" }),
         };
+        if is_said && !others.is_empty() {
+            properties["others"] = others.iter().take(OTHERS).cloned().collect();
+            properties["count"] = (others.len() + 1).into();
+        }
         let caused = CausedEvent {
             cause: item,
             by: By::of("openhub", "attribute"),

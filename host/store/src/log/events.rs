@@ -238,7 +238,11 @@ pub(crate) async fn append_all(
             })
             .collect());
     }
-    let known = limit(events.len()) - inserted.cast_signed();
+    let mut new = inserted_positions(tx, tenant, first).await?;
+    let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
+    let mut stored = stored_events(tx, tenant, old).await?;
+    beside(tx, tenant, first, &events, &mut new, &mut stored).await?;
+    let known = limit(events.len() - new.len());
     execute!(
         tx.conn(),
         "UPDATE partitions SET arrived = arrived - $2 WHERE tenant_id = $1 AND bucket = 0",
@@ -246,9 +250,6 @@ pub(crate) async fn append_all(
         known,
     )?;
     tx.signal_behind(tenant, behind - known);
-    let new = inserted_positions(tx, tenant, first).await?;
-    let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
-    let stored = stored_events(tx, tenant, old).await?;
     let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
     if !bodies.is_empty() {
         insert_bodies(tx.conn(), tenant, &bodies).await?;
@@ -256,40 +257,56 @@ pub(crate) async fn append_all(
     }
     let mut position = first;
     let mut appended = Vec::with_capacity(callers.len());
-    let mut beside: Vec<Vec<NewEvent>> = vec![Vec::new(); callers.len()];
-    for (events, beside) in callers.iter().zip(&mut beside) {
+    for events in callers {
         let mut answer = Appended::default();
         for event in *events {
-            match stored.get(event.message_id.as_str()) {
-                _ if new.contains(&position) => {
-                    answer.accepted += 1;
-                    answer.position = answer.position.max(position);
-                }
-                Some(stored) if stored.gives_way_to(event) => {
-                    beside.push(NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..event.clone() });
-                }
-                stored => {
-                    answer.duplicates += 1;
-                    // A caused event was done when it was stored, whatever its position.
-                    let arrived = stored.filter(|stored| stored.origin == Origin::Arrived);
-                    answer.position = answer.position.max(arrived.map_or(0, |stored| stored.position));
-                }
+            if new.contains(&position) {
+                answer.accepted += 1;
+                answer.position = answer.position.max(position);
+            } else {
+                answer.duplicates += 1;
+                // A caused event was done when it was stored, whatever its position.
+                let arrived = stored.get(event.message_id.as_str()).filter(|stored| stored.origin == Origin::Arrived);
+                answer.position = answer.position.max(arrived.map_or(0, |stored| stored.position));
             }
             position += 1;
         }
         appended.push(answer);
     }
-    if beside.iter().any(|events| !events.is_empty()) {
-        let callers: Vec<&[NewEvent]> = beside.iter().map(Vec::as_slice).collect();
-        let answers = Box::pin(append_all(tx, tenant, &callers, marker)).await?;
-        for ((answer, _), of) in
-            appended.iter_mut().zip(&beside).zip(answers).filter(|((_, events), _)| !events.is_empty())
-        {
-            answer.position = answer.position.max(of.position);
-            (answer.accepted, answer.duplicates) = (answer.accepted + of.accepted, answer.duplicates + of.duplicates);
-        }
-    }
     Ok(appended)
+}
+
+/// A page hides nothing that a server says, by an id that it has guessed: what the server says is stored at its own place under
+/// another id, unless it came before.
+async fn beside(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    first: i64,
+    events: &[&NewEvent],
+    new: &mut HashSet<i64>,
+    stored: &mut HashMap<String, Stored>,
+) -> Result<(), StoreError> {
+    for (event, position) in events.iter().zip(first..) {
+        let is_hidden = !new.contains(&position)
+            && event.authority > Authority::Browser
+            && stored.get(event.message_id.as_str()).is_some_and(|stored| stored.is_page);
+        if !is_hidden {
+            continue;
+        }
+        let renamed = NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..(*event).clone() };
+        let known = if insert_events(tx.conn(), tenant, position, &[&renamed]).await? > 0 {
+            new.insert(position);
+            Stored { position, origin: Origin::Arrived, is_page: false }
+        } else {
+            match stored_events(tx, tenant, std::iter::once(&renamed)).await?.into_values().next() {
+                Some(known) => known,
+                None => continue,
+            }
+        };
+        // Whoever asks for it waits for the server's.
+        stored.insert(event.message_id.clone(), known);
+    }
+    Ok(())
 }
 
 /// From the first of those that were just inserted: nothing stands behind them.
@@ -311,16 +328,8 @@ const BESIDE: &str = "openhub:server:";
 struct Stored {
     position: i64,
     origin: Origin,
-    /// Whether it is the word of a page, whose key anybody can read.
+    /// Whether it is the word of a page, whose key anybody can read. What was erased is nobody's word any more.
     is_page: bool,
-}
-
-impl Stored {
-    /// A page hides nothing that a server says, by an id that it has guessed: what the server says is stored beside it. What was
-    /// erased is nobody's word any more.
-    fn gives_way_to(&self, event: &NewEvent) -> bool {
-        self.is_page && event.authority > Authority::Browser
-    }
 }
 
 async fn stored_events(

@@ -8,12 +8,12 @@ use crate::erasure::erasures::{NewErasure, put_erasure};
 use crate::error::StoreError;
 use crate::log::events::{Appended, append_all};
 use crate::scope::Scope;
-use crate::state::faults::keep_faults;
 use crate::state::journeys::{delete_journey, put_draft, put_version};
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
 use crate::state::plugins::{Candidate, Installation, put_candidate, put_component, put_plugin, put_secret};
 use crate::state::segments::{SegmentVersion, put_segment_version};
+use crate::state::settings::{Settings, put_settings};
 use crate::store::Store;
 
 #[derive(Clone, Debug)]
@@ -59,10 +59,8 @@ pub enum Op {
         name: String,
         sealed: String,
     },
-    /// For how many days the tenant's faults are kept.
-    KeepFaults {
-        days: i64,
-    },
+    /// What the tenant says about itself from now on.
+    PutSettings(Settings),
     Object(ObjectChange),
     /// Asks for an erasure; the engine carries it out at the position of its event.
     PutErasure(NewErasure),
@@ -119,7 +117,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,
-        Op::KeepFaults { days } => keep_faults(tx, tenant, days).await?,
+        Op::PutSettings(settings) => put_settings(tx, tenant, &settings).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
         Op::Undo => return Err(StoreError::Undone),

@@ -227,12 +227,6 @@ impl Store {
         rows.into_iter().map(faulted).collect()
     }
 
-    /// For how many days the tenant's faults are kept.
-    pub async fn fault_days(&self, scope: &Scope) -> Result<i64, StoreError> {
-        let rows = select!(self, scope, (i64,), "SELECT fault_days FROM tenants WHERE id = $1", scope.tenant().0);
-        rows.first().map(|(days,)| *days).ok_or(StoreError::NotFound)
-    }
-
     /// How many open faults there are of each kind, for those kinds that have some.
     pub async fn open_faults(&self, scope: &Scope) -> Result<Vec<(FaultKind, i64)>, StoreError> {
         let rows = select!(
@@ -360,10 +354,6 @@ pub(crate) async fn message_is_seen_to(
         status.code(),
     )
     .map(drop)
-}
-
-pub(crate) async fn keep_faults(tx: &mut Tx<'_>, tenant: TenantId, days: i64) -> Result<(), StoreError> {
-    execute!(tx.conn(), "UPDATE tenants SET fault_days = $2 WHERE id = $1", tenant.0, days).map(drop)
 }
 
 /// Of events that are erased nothing is left in the list: their own faults go, and where they are an example, no example is.

@@ -7,6 +7,7 @@ use crate::database::connection::{execute, select};
 use crate::database::decode::{json, maybe_time};
 use crate::error::StoreError;
 use crate::scope::Scope;
+use crate::state::settings::PageSettings;
 use crate::store::Store;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +22,23 @@ pub struct Key {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// What its tenant says about the keys of pages, as read with it.
+    pub pages: PageSettings,
 }
 
-type Row = (String, i64, String, String, String, i64, Option<i64>, Option<i64>);
+type Row = (String, i64, String, String, String, i64, Option<i64>, Option<i64>, String, String);
+
+/// Of keys, with what their tenants say of pages.
+macro_rules! keys {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, tenant_id, name, scopes, hash, created_at, expires_at, revoked_at, ",
+            "(SELECT t.page_origins FROM tenants t WHERE t.id = keys.tenant_id), ",
+            "(SELECT t.server_events FROM tenants t WHERE t.id = keys.tenant_id) FROM keys ",
+            $where
+        )
+    };
+}
 
 impl Store {
     pub async fn create_key(&self, key: &Key) -> Result<(), StoreError> {
@@ -58,8 +73,7 @@ impl Store {
             self,
             None::<&Scope>,
             Row,
-            "SELECT id, tenant_id, name, scopes, hash, created_at, expires_at, revoked_at FROM keys \
-             WHERE id IN (SELECT atom FROM json_each($1))",
+            keys!("WHERE id IN (SELECT atom FROM json_each($1))"),
             bulk::list(&ids),
         );
         rows.into_iter().map(key).collect()
@@ -67,25 +81,12 @@ impl Store {
 
     /// Likewise of one.
     pub async fn key(&self, id: &str) -> Result<Option<Key>, StoreError> {
-        let rows = select!(
-            self,
-            None::<&Scope>,
-            Row,
-            "SELECT id, tenant_id, name, scopes, hash, created_at, expires_at, revoked_at FROM keys WHERE id = $1",
-            id.to_owned(),
-        );
+        let rows = select!(self, None::<&Scope>, Row, keys!("WHERE id = $1"), id.to_owned(),);
         rows.into_iter().next().map(key).transpose()
     }
 
     pub async fn keys(&self, scope: &Scope) -> Result<Vec<Key>, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            Row,
-            "SELECT id, tenant_id, name, scopes, hash, created_at, expires_at, revoked_at FROM keys \
-             WHERE tenant_id = $1 ORDER BY created_at, id",
-            scope.tenant().0,
-        );
+        let rows = select!(self, scope, Row, keys!("WHERE tenant_id = $1 ORDER BY created_at, id"), scope.tenant().0,);
         rows.into_iter().map(key).collect()
     }
 
@@ -108,7 +109,9 @@ impl Store {
     }
 }
 
-fn key((id, tenant, name, scopes, hash, created_at, expires_at, revoked_at): Row) -> Result<Key, StoreError> {
+fn key(
+    (id, tenant, name, scopes, hash, created_at, expires_at, revoked_at, origins, events): Row,
+) -> Result<Key, StoreError> {
     Ok(Key {
         id,
         tenant: TenantId(tenant),
@@ -118,5 +121,6 @@ fn key((id, tenant, name, scopes, hash, created_at, expires_at, revoked_at): Row
         created_at: Timestamp::from_micros(created_at),
         expires_at: maybe_time(expires_at),
         revoked_at: maybe_time(revoked_at),
+        pages: PageSettings::read(&origins, &events)?,
     })
 }

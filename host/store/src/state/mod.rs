@@ -18,6 +18,7 @@ pub mod plugins;
 pub(crate) mod refusals;
 pub mod runs;
 pub mod segments;
+pub mod settings;
 pub mod settlements;
 pub mod suppressions;
 pub mod tenants;

@@ -50,6 +50,9 @@ pub async fn c_a_page_hides_no_event_of_a_server(database: &Database) -> anyhow:
     store.append(&scope, vec![of("1", page), of("2", server)]).await?;
     let told = store.append(&scope, vec![of("0", server), of("1", server), of("2", page), of("2", server)]).await?;
     assert_eq!((told.accepted, told.duplicates), (2, 2));
+    let places = store.load_events(&scope, 0, 99).await?;
+    let places: Vec<(i64, &str)> = places.iter().map(|event| (event.position, event.message_id.as_str())).collect();
+    assert_eq!(places[2..], [(3, "0"), (4, "openhub:server:1")], "in the order in which it was told");
     let again = store.append(&scope, vec![of("1", server), of("1", page), of("1", server)]).await?;
     assert_eq!((again.accepted, again.duplicates, again.position), (0, 3, told.position));
     let (one, other) = ([of("3", page)], [of("3", server), of("3", server)]);

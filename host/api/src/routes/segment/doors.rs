@@ -5,16 +5,16 @@
 //! | `analytics.js` and the mobile libraries of Segment | `/v1/t`, `/v1/i`, `/v1/p`, `/v1/s`, `/v1/g`, `/v1/a`, `/v1/b`, `/v1/m` |
 //! | Dittofeed | `/api/public/apps/{call}` |
 //! | Jitsu | `/api/s/{call}`, `/api/s/s2s/{call}` |
-//! | RudderStack's beacons | `/beacon/v1/batch` |
+//! | RudderStack | `/beacon/v1/batch`, `/sourceConfig` |
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, post};
+use axum::routing::{MethodRouter, get, post};
 use openhub_model::EventKind;
 use std::sync::Arc;
 
-use super::import;
+use super::{import, settings};
 use crate::app::{App, Shared};
 use crate::auth::{KeyCache, WriteAccess};
 use crate::body::EventBody;
@@ -47,13 +47,15 @@ pub(crate) fn doors() -> Vec<(String, MethodRouter<Shared>)> {
     // Measurements of a library about itself.
     doors.extend(["/v1/m", "/v1/m/"].map(|path| (path.to_owned(), post(async || StatusCode::OK))));
     doors.push(("/v1/import/".to_owned(), post(import::import)));
+    doors.push(("/sourceConfig/".to_owned(), get(settings::source_config)));
     doors
 }
 
 /// Where a browser asks beforehand whether a page may send.
 pub(crate) fn asked() -> Vec<String> {
     let called = CALLS.map(|(call, _, _)| format!("/v1/{call}")).into_iter();
-    called.chain(["/v1/batch".to_owned()]).chain(doors().into_iter().map(|(path, _)| path)).collect()
+    let others = ["/v1/batch", "/v1/projects/{write_key}/settings", "/sourceConfig"].map(str::to_owned);
+    called.chain(others).chain(doors().into_iter().map(|(path, _)| path)).collect()
 }
 
 fn one(kind: EventKind) -> MethodRouter<Shared> {

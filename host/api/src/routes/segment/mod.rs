@@ -8,4 +8,5 @@ pub(crate) mod identify;
 pub(crate) mod import;
 pub(crate) mod page;
 pub(crate) mod screen;
+pub(crate) mod settings;
 pub(crate) mod track;
