@@ -22,6 +22,10 @@ pub(crate) type Kind = (StatusCode, &'static str, &'static str);
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
         $($(#[$doc])* pub(crate) const $name: Kind = (StatusCode::$status, $code, $title);)*
+
+        /// All of them.
+        #[cfg(test)]
+        const KINDS: &[Kind] = &[$($name),*];
     };
 }
 
@@ -150,6 +154,7 @@ impl From<StoreError> for Problem {
             StoreError::Unknown => Problem::unknown(&error),
             StoreError::Newer { .. }
             | StoreError::Older
+            | StoreError::AbovePolicies { .. }
             | StoreError::Absent(_)
             | StoreError::Corrupt(_)
             | StoreError::Undone => Problem::internal(&error),
@@ -256,6 +261,16 @@ pub(crate) fn from_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+
+    #[test]
+    fn each_problem_stands_in_the_documentation() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems.md");
+        let page = std::fs::read_to_string(page).expect("the page is there");
+        for (status, code, title) in KINDS {
+            let line = format!("| `{code}` | {} | {title} |", status.as_u16());
+            assert!(page.contains(&line), "docs/problems.md lacks: {line}");
+        }
+    }
 
     #[tokio::test]
     async fn a_panic_shows_nothing_of_the_inside() {

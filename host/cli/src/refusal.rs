@@ -27,9 +27,11 @@ impl std::error::Error for Refusal {}
 /// A database that cannot be used as it is refuses the start; any other trouble with it is an error.
 pub fn of_store(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Newer { .. } | StoreError::Older | StoreError::Absent(_) | StoreError::Unreachable { .. } => {
-            Refusal::new(error).into()
-        }
+        StoreError::Newer { .. }
+        | StoreError::Older
+        | StoreError::Absent(_)
+        | StoreError::Unreachable { .. }
+        | StoreError::AbovePolicies { .. } => Refusal::new(error).into(),
         other => anyhow::Error::new(other).context("the database could not be opened"),
     }
 }

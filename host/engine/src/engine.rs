@@ -19,11 +19,14 @@ use crate::plugins::Plugins;
 use crate::pressure::{Admission, Backlog, Pressure, Room};
 use crate::schedule::node::Node;
 use crate::schedule::turns::Turns;
+use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
 use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
+/// A database that has taken no write for so long takes none.
+const UNWRITTEN: Duration = Duration::from_secs(3);
 /// For so long it is believed how far a tenant's log is ahead.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime),
             turns: Turns::of(config.workers),
+            writes: Writes::default(),
             starts: Semaphore::new(STARTS),
             store,
             sealer,
@@ -83,6 +87,11 @@ impl Engine {
 
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// Whether the database takes writes: a full disk takes none, and answers reads.
+    pub fn takes_writes(&self) -> bool {
+        self.shared.writes.failing_for() < UNWRITTEN
     }
 
     /// How much is not in force though it was asked for, of all tenants of this node.

@@ -15,6 +15,7 @@ use crate::held::Budget;
 use crate::plugins::Plugins;
 use crate::pressure::{Bounds, Pressure};
 use crate::schedule::turns::Turns;
+use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
 
 /// The host's clock. A parameter, so that tests set it.
@@ -60,6 +61,8 @@ pub struct Shared {
     pub clock: Clock,
     pub config: Config,
     pub turns: Arc<Turns>,
+    /// Whether the database takes writes.
+    pub writes: Writes,
     pub starts: Semaphore,
     pub catalogs: Catalogs,
     pub followed: Followed,

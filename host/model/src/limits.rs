@@ -36,6 +36,9 @@ pub const PAGE_IDENTITIES: u32 = 250;
 /// come back.
 pub const PAGE_EVENTS: i64 = 100_000;
 pub const EVENTS: i64 = 1_000_000;
+/// Runs of a customer that wait, before what a page says starts none, and before nobody starts one: each event looks at all of them.
+pub const PAGE_RUNS: usize = 1_000;
+pub const RUNS: usize = 10_000;
 /// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.
 pub const DEPTH: usize = 64;
 

@@ -43,6 +43,12 @@ pub enum StoreError {
     /// The database could not be opened or reached at start.
     #[error("the database cannot be reached: {reason}")]
     Unreachable { reason: String },
+    /// Policies keep tenants apart in the database, and this role is above them.
+    #[error(
+        "the role {role} is a superuser or bypasses row-level security, so nothing in the database would keep tenants apart: give the \
+         hub a role of its own, as `CREATE ROLE openhub LOGIN NOSUPERUSER NOBYPASSRLS` makes one, that owns its database"
+    )]
+    AbovePolicies { role: String },
     /// The connection was lost before the COMMIT, or the store is closing: nothing was written. Try again.
     #[error("the database is not available at the moment")]
     Unavailable,

@@ -1,5 +1,5 @@
-//! A PostgreSQL server for tests: the one that `OPENHUB_TEST_POSTGRES` names (a URL of a server on which databases can be
-//! created), else a private one that is started for the value's lifetime and stopped with it.
+//! A PostgreSQL server for tests: the one that `OPENHUB_TEST_POSTGRES` names (a URL whose role may create databases, and is no
+//! superuser), else a private one that is started for the value's lifetime and stopped with it.
 //!
 //! A private server lives in a folder that goes away, trusts local connections and does not sync to disk.
 
@@ -77,6 +77,11 @@ impl Server {
         sqlx::raw_sql("CREATE ROLE openhub LOGIN").execute(&mut conn).await?;
         conn.close().await?;
         Ok(server)
+    }
+
+    /// The URL of a fresh, empty database under the server's superuser, whom no policy holds.
+    pub async fn database_of_a_superuser(&self) -> anyhow::Result<String> {
+        Ok(self.database().await?.replacen(&self.owner, &self.base, 1))
     }
 
     /// The URL of a fresh, empty database.

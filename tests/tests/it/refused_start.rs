@@ -51,6 +51,18 @@ async fn a_newer_postgres_database() {
     is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["9999", "newer"]).await;
 }
 
+#[tokio::test]
+async fn a_role_above_the_policies() {
+    if std::env::var_os("OPENHUB_TEST_POSTGRES").is_some() {
+        return println!("a given server has no superuser for tests");
+    }
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let place = Place::new(Some(server.database_of_a_superuser().await.expect("a database")));
+    for arguments in [["serve", "--listen", "127.0.0.1:0"].as_slice(), &["tenant", "create", "shop"]] {
+        is_refused(&mut place.command(arguments), &["superuser", "CREATE ROLE"]).await;
+    }
+}
+
 /// With another key, secrets cannot be opened, and nobody who is suppressed is known again.
 #[tokio::test]
 async fn a_lost_secret_key() {

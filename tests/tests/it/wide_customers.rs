@@ -3,6 +3,7 @@
 
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Identity, NewEvent, limits};
+use openhub_store::{FaultFilter, FaultKind, RunFilter};
 use openhub_test_postgres::Server;
 use openhub_tests::house::{HOST_NOW, House};
 use serde_json::{Map, Value, json};
@@ -94,5 +95,38 @@ async fn a_d_visitors_of_many_attributes_make_no_customer_endless() {
         for (name, list) in one.as_object().expect("an object") {
             assert_eq!(list, &other[name], "{database}, batches of {batch}: {name}");
         }
+    }
+}
+
+/// Each event of a customer looks at all of their runs that wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_d_a_page_starts_no_runs_without_end() {
+    let journey = json!({
+        "trigger": {"event": "Clicked"}, "reentry": "always", "start": "wait", "nodes": {
+            "wait": {"type": "wait", "duration": "7d", "next": "end"},
+            "end": {"type": "exit"}
+        }
+    });
+    for batch in [37, 5_000] {
+        let house = House::open(None).await;
+        house.publish("slow", journey.clone()).await;
+        let visitor = Identity::new(Identity::ANONYMOUS_ID, "v");
+        let clicks = (0..limits::PAGE_RUNS + 5).map(|n| {
+            let body = json!({"type": "track", "event": "Clicked", "anonymousId": "v", "properties": {}});
+            let authority = if n == limits::PAGE_RUNS + 2 { Authority::Server } else { Authority::Browser };
+            NewEvent { authority, ..house.call(EventKind::Track, &format!("click-{n}"), &visitor, HOST_NOW, body) }
+        });
+        let position = house.store.append(&house.scope, clicks.collect()).await.expect("events are appended").position;
+        house.run(batch, 2, position).await;
+        let runs = RunFilter { limit: 9_999, ..RunFilter::default() };
+        let runs = house.store.runs(&house.scope, &runs).await.expect("runs").len();
+        assert_eq!(runs, limits::PAGE_RUNS + 1, "a server starts one more, in batches of {batch}");
+        let faults = FaultFilter { kind: Some(FaultKind::Run), limit: 9, ..FaultFilter::default() };
+        let faults = house.store.faults(&house.scope, &faults).await.expect("faults");
+        assert_eq!(
+            faults.iter().map(|known| (known.fault.code.as_str(), known.fault.count)).collect::<Vec<_>>(),
+            [("too-many", 4)]
+        );
+        house.store.close().await;
     }
 }

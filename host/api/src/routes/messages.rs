@@ -70,7 +70,7 @@ pub(crate) async fn get_message(
     Ok(Json(message.into()))
 }
 
-/// Tries a message again that failed, was parked or was dropped: at once, under the same key, with its attempts counted anew.
+/// Tries a message again that waits for its next attempt, failed, was parked or was dropped: at once, under the same key, with its attempts counted anew.
 /// The gate is asked as ever.
 #[utoipa::path(post, path = "/api/v1/messages/{id}/retry", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
@@ -84,7 +84,10 @@ pub(crate) async fn retry_message(
     let done = app.store.retry_message(&access.scope, id, app.now()).await?;
     let message = app.store.message(&access.scope, id).await?.ok_or_else(|| Problem::not_found("message"))?;
     if !done {
-        return Err(Problem::new(CONFLICT, "Only what failed, was parked or was dropped is tried again."));
+        return Err(Problem::new(
+            CONFLICT,
+            "What is being sent, was accepted, or waits for its journey is not tried again.",
+        ));
     }
     Ok(Json(message.into()))
 }

@@ -19,6 +19,9 @@ pub(crate) async fn health() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "hub", responses((status = 200, body = String), Problems))]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
     app.store.answers().await?;
+    if !app.engine.takes_writes() {
+        return Err(Problem::unavailable(&"the database takes no writes"));
+    }
     // Who reaches the port learns how many, and from the status of a tenant which.
     Ok(match app.engine.standing_out() {
         0 => "ready\n".to_owned(),

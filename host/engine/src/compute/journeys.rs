@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use openhub_journey::{Ask, Input, Journey, Moment, Next, StepContext};
 use openhub_model::condition::Truth;
-use openhub_model::{Cause, Fault, Identity, Span, Timestamp};
+use openhub_model::identity::Authority;
+use openhub_model::{Cause, Fault, Identity, Span, Timestamp, limits};
 use openhub_store::{FaultKind, NewFault};
 
 use super::actor::Tracked;
 use super::ask::{Answer, Asker, Operation, Request};
 use super::batch::Batch;
+use super::beyond::TOO_MANY;
 use super::effects::source::Source;
 use super::effects::state::Change;
 use super::effects::{Effect, apply};
@@ -86,6 +88,13 @@ fn start(
         }
     }
     if !actor.may_enter(journey) {
+        return None;
+    }
+    let most = if event.arrived() && event.authority == Authority::Browser { limits::PAGE_RUNS } else { limits::RUNS };
+    if actor.runs.len() >= most && actor.runs.iter().filter(|tracked| tracked.waits()).count() >= most {
+        let text =
+            format!("Its customer has {most} runs that wait, which is as many as whoever has sent this may start.");
+        batch.faults.push(NewFault::counted(FaultKind::Run, journey.name(), TOO_MANY, "", text));
         return None;
     }
     let mut run = journey.start(tenant, customer, moment);

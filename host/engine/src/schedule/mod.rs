@@ -8,3 +8,4 @@ mod awake;
 pub mod node;
 pub mod rest;
 pub mod turns;
+pub mod writes;

@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::awake::{After, moves};
+use super::writes::Change;
 use crate::shared::Shared;
 
 /// A node that has not said for so long that it lives is taken for dead.
@@ -64,8 +65,13 @@ impl Node {
                 unheard = store.unheard() => unheard.into_iter().for_each(|tenant| self.wake(tenant)),
                 Some(ready) = ready.recv() => self.call(ready),
                 _ = rounds.tick() => {
-                    if let Err(error) = self.round().await {
-                        tracing::error!(%error, "Leases could not be renewed.");
+                    let done = self.round().await;
+                    match (self.shared.writes.note(done.is_ok()), done) {
+                        (Change::Fails, Err(error)) => {
+                            tracing::error!(%error, "The database takes no writes: leases could not be renewed. It is tried each second.");
+                        }
+                        (Change::Works, _) => tracing::info!("The database takes writes again."),
+                        _ => {}
                     }
                 }
             }

@@ -123,6 +123,7 @@ impl Opener {
                 tx.commit().await?;
             }
             Link::Postgres(conn) => {
+                check_role(conn).await?;
                 // A migration takes as long as it takes, and waits for one that another node runs.
                 sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut *conn).await?;
                 migrated(&POSTGRES, POSTGRES.run(&mut *conn).await)?;
@@ -187,6 +188,12 @@ impl Opener {
             }
         })
     }
+}
+
+async fn check_role(conn: &mut PgConnection) -> Result<(), StoreError> {
+    let above = "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)";
+    let role: Option<(String,)> = sqlx::query_as(above).fetch_optional(conn).await?;
+    role.map_or(Ok(()), |(role,)| Err(StoreError::AbovePolicies { role }))
 }
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";

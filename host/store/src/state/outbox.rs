@@ -149,7 +149,7 @@ impl Store {
             .await
     }
 
-    /// Makes a message due again that failed, was parked or was dropped, as if it had never been tried. False if it is none of
+    /// Makes a message due that waits, failed, was parked or was dropped, as if it had never been tried. False if it is none of
     /// these.
     pub async fn retry_message(&self, scope: &Scope, message: Id, now: Timestamp) -> Result<bool, StoreError> {
         let tenant = scope.tenant();
@@ -253,7 +253,7 @@ pub(crate) async fn again(
         tx.conn(),
         (String,),
         "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
-         WHERE tenant_id = $1 AND id = $2 AND status IN (2, 3, 4) RETURNING channel",
+         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3, 4) RETURNING channel",
         tenant.0,
         message.to_string(),
         now.micros(),
