@@ -8,6 +8,8 @@ pub(crate) enum StepError {
     NoAddress(String),
     #[error("{0}")]
     Template(#[from] minijinja::Error),
+    #[error("there is no `{0}`: write `{{{{ {0} | default('…') }}}}` if that may be")]
+    Missing(String),
     #[error("`{text}` is no {expected}")]
     WrongType { text: String, expected: String },
     #[error("the object was refused: {}", said(.0))]
@@ -24,7 +26,7 @@ impl StepError {
     fn code(&self) -> &'static str {
         match self {
             StepError::NoAddress(_) => "no-address",
-            StepError::Template(_) => "template",
+            StepError::Template(_) | StepError::Missing(_) => "template",
             StepError::WrongType { .. } => "wrong-type",
             StepError::Refused(_) => "object-refused",
             StepError::State(_) => "unreadable-state",

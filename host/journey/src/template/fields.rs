@@ -1,6 +1,6 @@
 //! The fields of a content, an object or an update: compiled once, rendered to JSON with the types of their shape.
 
-use minijinja::Environment;
+use minijinja::{Environment, ErrorKind, Template};
 use openhub_model::manifest::{Field, Type};
 use openhub_model::{Fault, Timestamp, decimal};
 use serde_json::{Map, Number, Value};
@@ -103,13 +103,35 @@ fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) ->
     })
 }
 
+/// Which variable is not there, if that is what is wrong.
+fn explained(template: &Template<'_, '_>, data: &minijinja::Value, error: minijinja::Error) -> StepError {
+    if error.kind() != ErrorKind::UndefinedError {
+        return error.into();
+    }
+    let mut paths: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    paths.sort();
+    let is_missing = |path: &String| {
+        let mut value = data.clone();
+        path.split('.').any(|step| {
+            value = value.get_attr(step).unwrap_or_default();
+            value.is_undefined() || value.is_none()
+        })
+    };
+    match paths.into_iter().find(is_missing) {
+        Some(path) => StepError::Missing(path),
+        None => error.into(),
+    }
+}
+
 impl Form {
     fn render(&self, templates: &Environment<'_>, data: &minijinja::Value) -> Result<Value, StepError> {
         Ok(match self {
             Form::Fixed(value) => value.clone(),
             Form::Text(name) => {
                 let mut text = Bounded(Vec::new());
-                templates.get_template(name)?.render_captured_to(data, &mut text)?;
+                let template = templates.get_template(name)?;
+                language::begin();
+                template.render_captured_to(data, &mut text).map_err(|error| explained(&template, data, error))?;
                 Value::String(String::from_utf8_lossy(&text.0).into_owned())
             }
             Form::List(items) => {

@@ -3,10 +3,15 @@
 
 use minijinja::machinery::{ast, parse};
 use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, filters, tests};
+use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
+use std::borrow::Cow;
+use std::cell::Cell;
 
 /// Bytes that a filter may make.
 const MAX_MADE: usize = 256 * 1024;
+
+/// Bytes that the filters of one text may read.
+const MAX_READ: usize = 2 * 1024 * 1024;
 
 /// By name, as [`furnish`] gives them.
 const FILTERS: &[&str] = &[
@@ -155,8 +160,8 @@ fn operator(binary: &ast::BinOp<'_>) -> Result<(), Error> {
 /// Filters and tests whose work is bounded by what they are given.
 pub(super) fn furnish(environment: &mut Environment<'_>) {
     environment.add_filter("abs", filters::abs);
-    environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("count", filters::length);
+    environment.add_filter("capitalize", |text: Cow<'_, str>| read(&text, capitalize));
+    environment.add_filter("count", length);
     environment.add_filter("d", filters::default);
     environment.add_filter("default", filters::default);
     environment.add_filter("first", filters::first);
@@ -164,17 +169,21 @@ pub(super) fn furnish(environment: &mut Environment<'_>) {
     environment.add_filter("int", filters::int);
     environment.add_filter("join", join);
     environment.add_filter("last", filters::last);
-    environment.add_filter("length", filters::length);
-    environment.add_filter("lower", filters::lower);
-    environment.add_filter("max", filters::max);
-    environment.add_filter("min", filters::min);
+    environment.add_filter("length", length);
+    environment.add_filter("lower", |text: Cow<'_, str>| read(&text, str::to_lowercase));
+    environment.add_filter("max", |state: &State<'_, '_>, values: Value| {
+        measured(&values).and_then(|()| filters::max(state, values))
+    });
+    environment.add_filter("min", |state: &State<'_, '_>, values: Value| {
+        measured(&values).and_then(|()| filters::min(state, values))
+    });
     environment.add_filter("plus", |left: Value, right: Value| number(&left, &right, |left, right| left + right));
     environment.add_filter("replace", replace);
     environment.add_filter("round", filters::round);
     environment.add_filter("times", |left: Value, right: Value| number(&left, &right, |left, right| left * right));
-    environment.add_filter("title", filters::title);
-    environment.add_filter("trim", filters::trim);
-    environment.add_filter("upper", filters::upper);
+    environment.add_filter("title", |text: Cow<'_, str>| read(&text, |text| filters::title(text.into())));
+    environment.add_filter("trim", trim);
+    environment.add_filter("upper", |text: Cow<'_, str>| read(&text, str::to_uppercase));
     environment.add_test("boolean", tests::is_boolean);
     environment.add_test("defined", tests::is_defined);
     environment.add_test("divisibleby", tests::is_divisibleby);
@@ -191,6 +200,48 @@ pub(super) fn furnish(environment: &mut Environment<'_>) {
     environment.add_test("undefined", tests::is_undefined);
 }
 
+thread_local! {
+    /// What filters have read since a text began to be rendered: a loop would have each of them read the same again and again.
+    static READ: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A text is rendered from now on.
+pub(super) fn begin() {
+    READ.set(0);
+}
+
+fn reads(bytes: usize) -> Result<(), Error> {
+    READ.set(READ.get().saturating_add(bytes));
+    if READ.get() > MAX_READ { Err(refused("its filters read too much")) } else { Ok(()) }
+}
+
+fn measured(value: &Value) -> Result<(), Error> {
+    reads(value.as_str().map_or_else(|| value.len().unwrap_or_default(), str::len))
+}
+
+fn read(text: &str, make: impl Fn(&str) -> String) -> Result<String, Error> {
+    reads(text.len())?;
+    Ok(make(text))
+}
+
+fn length(value: &Value) -> Result<usize, Error> {
+    measured(value)?;
+    filters::length(value)
+}
+
+fn capitalize(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters.flat_map(char::to_lowercase)).collect()
+}
+
+fn trim(text: Cow<'_, str>, letters: Option<Cow<'_, str>>) -> Result<String, Error> {
+    read(&text, |text| match &letters {
+        None => text.trim().to_owned(),
+        Some(letters) => text.trim_matches(|letter| letters.contains(letter)).to_owned(),
+    })
+}
+
 /// Whole numbers stay whole as long as they fit.
 fn number(left: &Value, right: &Value, reckon: fn(f64, f64) -> f64) -> Result<Value, Error> {
     let both = (left.kind(), right.kind());
@@ -205,6 +256,7 @@ fn number(left: &Value, right: &Value, reckon: fn(f64, f64) -> f64) -> Result<Va
 }
 
 fn join(values: &Value, between: Option<&str>) -> Result<String, Error> {
+    measured(values)?;
     let mut made = String::new();
     for (index, value) in values.try_iter()?.enumerate() {
         if index > 0 {
@@ -217,10 +269,12 @@ fn join(values: &Value, between: Option<&str>) -> Result<String, Error> {
         }
         fits(made.len())?;
     }
+    reads(made.len())?;
     Ok(made)
 }
 
 fn replace(text: &str, old: &str, new: &str) -> Result<String, Error> {
+    reads(text.len().saturating_add(old.len()))?;
     let times = text.matches(old).count();
     fits(text.len().saturating_add(times.saturating_mul(new.len())))?;
     Ok(text.replace(old, new))

@@ -101,6 +101,10 @@ impl Trip {
         self.advance(Input::Enter(&moment("Order Completed", "m-1", self.now, &properties)))
     }
 
+    fn enter_with(&mut self, properties: &Value) -> Step {
+        self.advance(Input::Enter(&moment("Order Completed", "m-1", self.now, properties)))
+    }
+
     fn event(&mut self, name: &str, properties: Value) -> Step {
         self.advance(Input::Event(&moment(name, "m-2", self.now, &properties)))
     }

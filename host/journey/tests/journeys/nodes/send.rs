@@ -166,6 +166,33 @@ fn every_filter_and_test_is_there() {
 }
 
 #[test]
+fn what_is_not_there_is_named() {
+    let text = "{{ customer.attributes.tier }} {{ trigger.properties.coupon_code }}";
+    let mut trip = Trip::of(send("open", json!({ "text": text })));
+    trip.enter();
+    let told = "/nodes/start/content/text: there is no `trigger.properties.coupon_code`: write \
+                `{{ trigger.properties.coupon_code | default('…') }}` if that may be";
+    assert_eq!(trip.fault(), told);
+}
+
+/// A loop would have each filter read the same again and again.
+#[test]
+fn filters_read_no_more_than_they_are_given() {
+    let nodes = send(
+        "open",
+        json!({ "text": "{% for i in trigger.properties.x %}{{ trigger.properties.x | replace(i, 'b') | length }}{% endfor %}" }),
+    );
+    let journey = |length: usize| {
+        let properties = json!({ "x": "a".repeat(length) });
+        let mut trip = Trip::with(nodes.clone(), properties.clone(), customer());
+        trip.enter_with(&properties);
+        trip.fault().to_owned()
+    };
+    assert_eq!(journey(300), "");
+    assert!(journey(12_000).contains("its filters read too much"));
+}
+
+#[test]
 fn templates_see_the_customer_and_the_trigger() {
     let id = customer().customer.to_string();
     for (text, rendered) in [

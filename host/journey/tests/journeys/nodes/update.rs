@@ -51,11 +51,11 @@ fn it_asks_for_the_change_and_goes_on_when_it_is_made() {
 #[test]
 fn what_is_not_there_fails_the_run_at_its_field() {
     for (text, what) in [
-        ("{{ trigger.properties.missing }}", "undefined value"),
-        ("{{ trigger.properties.nothing }}", "undefined value"),
-        ("{{ trigger.properties.items.first }}", "undefined value"),
-        ("{{ customer.attributes.missing }}", "undefined value"),
-        ("{{ customer.attributes.tier.name }}", "undefined value"),
+        ("{{ trigger.properties.missing }}", "there is no `trigger.properties.missing`"),
+        ("{{ trigger.properties.nothing }}", "there is no `trigger.properties.nothing`"),
+        ("{{ trigger.properties.items.first }}", "there is no `trigger.properties.items.first`"),
+        ("{{ customer.attributes.missing }}", "there is no `customer.attributes.missing`"),
+        ("{{ customer.attributes.tier.name }}", "there is no `customer.attributes.tier.name`"),
         ("{{ 'a' / 2 }}", "unsupported types"),
         (SLOW, "fuel"),
         ("{{ customer.attributes.tier | times(2) }}", "both are numbers"),
