@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which hub, and as whom.
 #[derive(Clone, Debug, Args)]
@@ -17,6 +17,8 @@ pub struct HubFlags {
     pub key: String,
 }
 
+/// How often it is told that the hub takes nothing.
+const TELL: Duration = Duration::from_secs(30);
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// How a call shows its key.
@@ -57,6 +59,7 @@ impl Hub {
 
     /// Sends a JSON text, again while the hub asks for patience.
     pub async fn post_patiently(&self, path: &str, credential: Credential, body: String) -> Result<Value> {
+        let mut told = None;
         loop {
             let request = self.client.post(format!("{}{path}", self.base));
             let request = match credential {
@@ -67,7 +70,13 @@ impl Hub {
             let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
             match answer.status() {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                    tokio::time::sleep(retry_after(&answer)).await;
+                    let wait = retry_after(&answer);
+                    if told.is_none_or(|told: Instant| told.elapsed() >= TELL) {
+                        told = Some(Instant::now());
+                        let why = refusal(answer, path).await?;
+                        eprintln!("the hub takes nothing at the moment ({why}): it is tried again until it does");
+                    }
+                    tokio::time::sleep(wait).await;
                 }
                 _ => return read(answer, path).await,
             }

@@ -52,9 +52,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let _lock = data.lock()?;
     let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     let store = open(&config, &data).await?;
+    let _alone = lock_database(&config.database_url(data.path()))?;
     let secrets = if arguments.new_secret_key { Secrets::BeginAnew } else { Secrets::Keep };
     is_sealed_with(&store, &sealer, secrets).await?;
-    let _alone = lock_database(&config.database_url(data.path()))?;
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
     let metrics = metrics::install()?;

@@ -13,6 +13,13 @@ pub(crate) struct Column {
     pub read: Read,
 }
 
+impl Column {
+    /// Whether an import takes its values for what they look like.
+    pub fn is_guessed(&self) -> bool {
+        ["attribute.", "properties.", "traits.", "context.", "field."].iter().any(|part| self.name.starts_with(part))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Read {
     /// Member by member, from the row's object.

@@ -81,13 +81,23 @@ fn records<'c, C: Iterator<Item = Cow<'c, [u8]>>>(rows: impl Iterator<Item = C>)
     writer.into_inner().expect("a buffer in memory is flushed")
 }
 
-/// A text as it is; what is no scalar, as JSON; what is absent, as nothing.
+/// A text as it is; what is no scalar, as JSON; what is absent, as nothing. A text that a reader would take for a number is written
+/// `="0123"`, as Excel keeps it, and as an import takes it for a text again.
 fn cell<'r>(column: &Column, row: &'r Value) -> Cow<'r, [u8]> {
     match column.read.of(row) {
         Cow::Borrowed(Value::Null) | Cow::Owned(Value::Null) => Cow::Borrowed(b""),
+        Cow::Borrowed(Value::String(text)) if column.is_guessed() && is_ambiguous(text) => {
+            Cow::Owned(format!("=\"{text}\"").into_bytes())
+        }
         Cow::Borrowed(Value::String(text)) => Cow::Borrowed(text.as_bytes()),
         other => Cow::Owned(other.to_string().into_bytes()),
     }
+}
+
+fn is_ambiguous(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(Value::Number(_) | Value::Bool(_)))
+        || (text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()))
+        || text.starts_with("=\"")
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub struct Batch {
 pub struct Sent {
     pub number: u64,
     pub line: u64,
-    pub source: String,
+    pub source: Vec<String>,
 }
 
 /// Reads a source batch by batch.

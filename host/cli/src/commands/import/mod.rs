@@ -5,6 +5,7 @@
 //! a state file beside the input says where an interrupted one goes on.
 
 mod batch;
+mod input;
 mod plan;
 mod refused;
 mod source;
@@ -14,6 +15,7 @@ mod value;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -21,17 +23,27 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 use self::batch::{Batch, Batches};
-use self::plan::{Form, Mapping, Plan};
+use self::input::Look;
+use self::plan::{Declared, Form, Mapping, Plan};
 use self::refused::{Refused, RefusedFile};
 use self::source::Source;
 use self::state::{State, StateFile};
-use self::target::Into;
+use self::target::{As, Into};
 use crate::hub::{Credential, Hub, HubFlags};
+
+/// How often progress is told where there is no terminal.
+const EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 pub struct Arguments {
-    /// CSV with a header, or JSON Lines.
+    /// CSV with a header, or JSON Lines; packed by gzip or not.
     file: PathBuf,
+    /// The encoding of the file's text: `gb18030`, `windows-1252`, `utf-16le`, …; UTF-8 and UTF-16 are told by themselves.
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    encoding: Option<&'static Encoding>,
+    /// What stands between the cells of a CSV file: `,`, `;`, `tab`, …; told by its header if absent.
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
     /// Told by the file's name if absent.
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
@@ -78,7 +90,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         FileFormat::Jsonl => Form::Lines,
     };
     let plan = Plan::new(arguments.into, &arguments.mapping)?;
-    let name = name(path, &plan, arguments.kind.as_deref())?;
+    let look = Look::at(path, arguments.encoding)?;
+    let name = name(&look, &plan, &arguments);
     let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
     if arguments.restart && !arguments.dry_run && state_path.exists() {
         std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
@@ -90,21 +103,27 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             "{} of {rows} rows were imported before, {refused} refused; --restart sends them again",
             rows - refused
         );
+        ensure!(refused == 0, "{refused} rows were refused");
         return Ok(());
     }
     if state.state.rows > 0 {
         eprintln!("going on after row {}", state.state.rows);
     }
-    let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, "refused.csv"));
-    let source = Source::open(path, form, plan)?;
+    let hub = Hub::new(&arguments.hub)?;
+    let mut source = Source::open(path, &look, form, arguments.delimiter, plan)?;
+    if form == Form::Csv && arguments.into != Into::Objects {
+        source.mapper.declare(declared(&hub).await);
+    }
+    let manner = source.manner();
+    let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, manner.ending()));
     let batches = Batches::new(source, arguments.into, name, state.state.rows);
     let import = Import {
-        hub: Hub::new(&arguments.hub)?,
+        hub,
         path: address(&arguments),
         credential: if arguments.into == Into::Objects { Credential::Bearer } else { Credential::Basic },
         parallel: arguments.parallel.map_or(if arguments.into == Into::Events { 1 } else { 4 }, usize::from),
-        bar: bar(std::fs::metadata(path)?.len())?,
-        refused: RefusedFile::open(&refused_path, state.state.refused_bytes)?,
+        bar: bar(look.bytes)?,
+        refused: RefusedFile::open(&refused_path, manner, state.state.refused_bytes)?,
         state,
         began: Instant::now(),
         now: 0,
@@ -113,11 +132,46 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn told_by_name(path: &Path) -> Option<FileFormat> {
-    match path.extension()?.to_str()? {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    match name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?.1 {
         "jsonl" | "ndjson" | "json" => Some(FileFormat::Jsonl),
-        "csv" => Some(FileFormat::Csv),
+        "csv" | "tsv" | "txt" => Some(FileFormat::Csv),
         _ => None,
     }
+}
+
+fn encoding(label: &str) -> Result<&'static Encoding, String> {
+    let unknown = || {
+        format!(
+            "`{label}` is no encoding: there are `utf-8`, `utf-16le`, `gb18030`, `big5`, `shift_jis`, `windows-1252`, …"
+        )
+    };
+    Encoding::for_label(label.as_bytes()).ok_or_else(unknown)
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [one] if one.is_ascii() => Ok(*one),
+        _ => Err("it is one character: `,`, `;`, `|`, or `tab`".to_owned()),
+    }
+}
+
+/// What the tenant's attributes were declared as; nothing for a key that may not ask.
+async fn declared(hub: &Hub) -> Declared {
+    let Ok(answer) = hub.get("/api/v1/attributes").await else { return Declared::new() };
+    let of = |(name, declared): (&String, &serde_json::Value)| {
+        let of = match declared["type"].as_str()? {
+            "text" => As::Text,
+            "integer" => As::Integer,
+            "number" => As::Number,
+            "boolean" => As::Boolean,
+            "timestamp" => As::Timestamp,
+            _ => return None,
+        };
+        Some((name.clone(), of))
+    };
+    answer["attributes"].as_object().into_iter().flatten().filter_map(of).collect()
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -126,13 +180,15 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The hash of the file's bytes, the mapping and the type: 16 hexadecimal digits.
-fn name(path: &Path, plan: &Plan, kind: Option<&str>) -> Result<String> {
+/// The hash of the file's bytes, of how they are read, the mapping and the type: 16 hexadecimal digits.
+fn name(look: &Look, plan: &Plan, Arguments { kind, delimiter, .. }: &Arguments) -> String {
     let mut hasher = blake3::Hasher::new();
-    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    hasher.update_reader(file).with_context(|| path.display().to_string())?;
-    hasher.update(plan.fingerprint().as_bytes()).update(kind.unwrap_or_default().as_bytes());
-    Ok(hasher.finalize().to_hex()[..16].to_owned())
+    hasher
+        .update(look.hash.as_bytes())
+        .update(look.encoding.name().as_bytes())
+        .update(&[delimiter.unwrap_or_default()]);
+    hasher.update(plan.fingerprint().as_bytes()).update(kind.as_deref().unwrap_or_default().as_bytes());
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 fn address(arguments: &Arguments) -> String {
@@ -190,6 +246,7 @@ impl Import {
     async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
         let Import { hub, path, credential, parallel, bar, refused, state, now, .. } = self;
         let (hub, path, credential) = (&*hub, path.as_str(), *credential);
+        let mut told = Instant::now();
         let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
@@ -203,6 +260,11 @@ impl Import {
             state.save()?;
             bar.set_position(read);
             bar.set_message(format!("{last} rows, {} refused", state.state.refused));
+            // Where nobody sees a bar, a line now and then.
+            if bar.is_hidden() && told.elapsed() >= EVERY {
+                told = Instant::now();
+                eprintln!("{last} rows, {} refused", state.state.refused);
+            }
         }
         state.state.done = true;
         state.save()

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -31,9 +32,12 @@ pub struct Mapping {
     /// The column of the user id.
     #[arg(long, value_name = "COLUMN")]
     user_column: Option<String>,
-    /// The column of the time: RFC 3339, or a date, which is read as its midnight UTC.
+    /// The column of the time: RFC 3339, or a date, which is its midnight.
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
+    /// The time zone of times that name none: `Europe/Berlin`.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    zone: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,6 +53,7 @@ pub struct Plan {
     pub into: Into,
     columns: BTreeMap<String, (Target, As)>,
     constants: Vec<(Vec<String>, Value)>,
+    zone: TimeZone,
 }
 
 /// Why a row is refused before it is sent.
@@ -102,13 +107,24 @@ impl Plan {
                 _ => anyhow::bail!("`{target}` cannot be the same for every row"),
             }
         }
-        Ok(Plan { into, columns: columns.collect::<Result<_>>()?, constants })
+        let zone = TimeZone::get(&mapping.zone)
+            .with_context(|| format!("`{}` is no time zone: there are `UTC`, `Europe/Berlin`, …", mapping.zone))?;
+        Ok(Plan { into, columns: columns.collect::<Result<_>>()?, constants, zone })
     }
 
     /// Every column that the mapping names must be in the file.
     pub fn check_header(&self, header: &[String]) -> Result<()> {
         for (index, column) in header.iter().enumerate() {
             ensure!(!header[..index].contains(column), "the column `{column}` stands in the header twice");
+        }
+        let consents = header.iter().find(|column| ["consent", "consents"].contains(&column.as_str()));
+        if let Some(column) =
+            consents.filter(|column| self.into == Into::Customers && !self.columns.contains_key(*column))
+        {
+            anyhow::bail!(
+                "the column `{column}` is no attribute: call a column `consent.PURPOSE`, with `granted` and `denied`, map it as in \
+                 `--map {column}=consent.marketing`, or leave it out by `--map {column}=-`"
+            );
         }
         for column in self.columns.keys() {
             ensure!(header.contains(column), "there is no column `{column}`: the file has {}", header.join(", "));
@@ -148,11 +164,33 @@ pub struct Mapper {
     form: Form,
     known: HashMap<String, (Target, As)>,
     columns: Columns,
+    /// What attributes were declared as.
+    declared: Declared,
 }
+
+/// By attribute.
+pub type Declared = HashMap<String, As>;
 
 impl Mapper {
     pub fn new(plan: Plan, form: Form) -> Mapper {
-        Mapper { plan, form, known: HashMap::new(), columns: Columns::default() }
+        Mapper { plan, form, known: HashMap::new(), columns: Columns::default(), declared: Declared::new() }
+    }
+
+    /// Of a CSV file, a column that nothing was said of is read as its attribute was declared.
+    pub fn declare(&mut self, declared: Declared) {
+        self.declared = declared;
+    }
+
+    fn of(&self, column: &str) -> (Target, As) {
+        match (self.plan.of(column, self.form), self.form) {
+            ((Target::At(path), As::Guess), Form::Csv) => {
+                let attribute =
+                    path.split_first().filter(|(place, _)| *place == "traits").map(|(_, rest)| rest.join("."));
+                let declared = attribute.and_then(|attribute| self.declared.get(&attribute).cloned());
+                (Target::At(path), declared.unwrap_or(As::Guess))
+            }
+            (of, _) => of,
+        }
     }
 
     /// The row as the hub takes it.
@@ -164,13 +202,17 @@ impl Mapper {
         for (column, cell) in cells {
             let fault = |code, message| RowFault { column: column.to_owned(), code, message };
             if !self.known.contains_key(column) {
-                self.known.insert(column.to_owned(), self.plan.of(column, self.form));
+                self.known.insert(column.to_owned(), self.of(column));
             }
             let (target, of) = &self.known[column];
             if *target == Target::Ignore {
                 continue;
             }
-            let Some(value) = value::read(&cell, of).map_err(|message| fault("wrong-type", message))? else { continue };
+            let Some(value) =
+                value::read(&cell, of, &self.plan.zone).map_err(|message| fault("wrong-type", message))?
+            else {
+                continue;
+            };
             place(&mut row, target, value).map_err(|error| fault("wrong-form", error.to_string()))?;
         }
         for (path, value) in &self.plan.constants {

@@ -1,14 +1,15 @@
 //! The rows of a file, one by one, as the hub takes them. A row that is broken is told with its number; the next one
 //! is read all the same.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use csv::ByteRecord;
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::BufRead;
 use std::path::Path;
 
+use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
+use super::refused::Manner;
 use super::value::Cell;
 
 /// One row of the file.
@@ -19,29 +20,32 @@ pub struct Row {
     pub line: u64,
     /// Bytes of the file read so far.
     pub read: u64,
-    /// As it stands in the file, for the list of refused rows.
-    pub source: String,
+    /// Its cells as they stand in the file, or its line, for the list of refused rows.
+    pub source: Vec<String>,
     pub row: Result<Map<String, Value>, RowFault>,
 }
 
 pub struct Source {
     rows: Rows,
     pub mapper: Mapper,
+    delimiter: u8,
     number: u64,
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<BufReader<File>>>, header: Vec<String>, record: ByteRecord },
-    Lines { reader: BufReader<File>, line: u64, read: u64, text: Vec<u8> },
+    Csv { reader: Box<csv::Reader<Box<dyn BufRead + Send>>>, header: Vec<String>, record: ByteRecord },
+    Lines { reader: Box<dyn BufRead + Send>, line: u64, read: u64, text: Vec<u8> },
 }
 
 impl Source {
-    pub fn open(path: &Path, form: Form, plan: Plan) -> Result<Source> {
-        let reader = BufReader::with_capacity(1 << 20, opened(path)?);
+    /// `delimiter` is what was said to stand between cells.
+    pub fn open(path: &Path, look: &Look, form: Form, delimiter: Option<u8>, plan: Plan) -> Result<Source> {
+        let reader = look.open(path)?;
+        let delimiter = delimiter.unwrap_or_else(|| look.delimiter());
         let rows = match form {
             Form::Lines => Rows::Lines { reader, line: 0, read: 0, text: Vec::new() },
             Form::Csv => {
-                let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+                let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(reader);
                 let header = reader.byte_headers().context("the CSV file has no header")?;
                 let header: Result<Vec<String>, _> =
                     header.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect();
@@ -50,7 +54,15 @@ impl Source {
                 Rows::Csv { reader: Box::new(reader), header, record: ByteRecord::new() }
             }
         };
-        Ok(Source { rows, mapper: Mapper::new(plan, form), number: 0 })
+        Ok(Source { rows, mapper: Mapper::new(plan, form), delimiter, number: 0 })
+    }
+
+    /// How refused rows are written, so that they can be mended and sent again.
+    pub fn manner(&self) -> Manner {
+        match &self.rows {
+            Rows::Csv { header, .. } => Manner::Csv { header: header.clone(), delimiter: self.delimiter },
+            Rows::Lines { .. } => Manner::Lines,
+        }
     }
 
     /// The next row; none at the end of the file.
@@ -64,7 +76,7 @@ impl Source {
                 self.number += 1;
                 let line = record.position().map_or(0, csv::Position::line);
                 let row = from_record(mapper, header, record);
-                let source = written(record);
+                let source = written(header.len(), record);
                 Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }))
             }
             Rows::Lines { reader, line, read, text } => loop {
@@ -79,26 +91,11 @@ impl Source {
                 }
                 self.number += 1;
                 let row = from_line(mapper, text);
-                let source = String::from_utf8_lossy(text).trim_end().to_owned();
+                let source = vec![String::from_utf8_lossy(text).trim_end().to_owned()];
                 return Ok(Some(Row { number: self.number, line: *line, read: *read, source, row }));
             },
         }
     }
-}
-
-/// The file after its byte order mark. Other encodings than UTF-8 that give themselves away are refused whole.
-fn opened(path: &Path) -> Result<File> {
-    let mut file = File::open(path).with_context(|| path.display().to_string())?;
-    let mut first = [0; 3];
-    let read = file.read(&mut first)?;
-    match &first[..read] {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => bail!("{} is UTF-16: save it as UTF-8", path.display()),
-        [0xef, 0xbb, 0xbf] => {}
-        _ => {
-            file.seek(SeekFrom::Start(0))?;
-        }
-    }
-    Ok(file)
 }
 
 fn fault(column: &str, code: &'static str, message: impl Into<String>) -> RowFault {
@@ -114,7 +111,9 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
     for (column, bytes) in header.iter().zip(record) {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| fault(column, "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
-        cells.push((column.as_str(), Cell::Text(text)));
+        // As Excel keeps a text from becoming a number.
+        let exact = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"'));
+        cells.push((column.as_str(), exact.map_or(Cell::Text(text), Cell::Exact)));
     }
     mapper.row(cells.into_iter())
 }
@@ -129,10 +128,9 @@ fn from_line(mapper: &mut Mapper, line: &[u8]) -> Result<Map<String, Value>, Row
     mapper.row(members.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))))
 }
 
-/// A record as CSV again, what is not UTF-8 replaced.
-fn written(record: &ByteRecord) -> String {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let cells = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned());
-    let text = writer.write_record(cells).ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+/// The cells of a record, as many as the header has or more.
+fn written(columns: usize, record: &ByteRecord) -> Vec<String> {
+    let mut cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    cells.resize(columns.max(cells.len()), String::new());
+    cells
 }

@@ -39,9 +39,9 @@ pub enum As {
     Integer,
     Number,
     Boolean,
-    /// RFC 3339, or a date, which is its midnight UTC.
+    /// RFC 3339, or without an offset in the import's zone; a date is its midnight.
     Timestamp,
-    /// By a pattern of `strptime`, in UTC where it names no offset.
+    /// By a pattern of `strptime`, in the import's zone where it names no offset.
     Pattern(String),
     /// Seconds since 1970.
     Unix,
@@ -49,6 +49,8 @@ pub enum As {
     Json,
     /// The customer with an identity of this kind.
     Customer(String),
+    /// `granted` or `denied`, or a boolean.
+    Consent,
 }
 
 const EVENT_FIELDS: [&str; 9] =
@@ -64,7 +66,8 @@ impl Into {
             path.iter().all(|step| !step.is_empty()).then(|| at(&path))
         };
         let merge = |place: &str| Target::Merge(vec![place.to_owned()]);
-        if name == "-" {
+        // What a list of refused rows says of them.
+        if name == "-" || name.starts_with("import.") {
             return Some((Target::Ignore, As::Guess));
         }
         match (self, name.split_once('.')) {
@@ -85,6 +88,9 @@ impl Into {
             (Into::Customers, Some(("attribute", path))) => Some((below("traits", path)?, As::Guess)),
             (Into::Events | Into::Customers, Some((part, tag))) if part == "tag" && !tag.is_empty() => {
                 Some((at(&["tags", tag]), As::Boolean))
+            }
+            (Into::Events | Into::Customers, Some((part, purpose))) if part == "consent" && !purpose.is_empty() => {
+                Some((at(&["consents", purpose]), As::Consent))
             }
             (Into::Customers, None) => match name {
                 "identities" => Some((Target::Identities, As::Json)),

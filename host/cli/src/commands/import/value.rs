@@ -12,22 +12,25 @@ use super::target::As;
 pub enum Cell<'c> {
     /// Of a CSV file.
     Text(&'c str),
+    /// Of a CSV file, and a text whatever it looks like.
+    Exact(&'c str),
     /// Of JSON Lines.
     Json(&'c Value),
 }
 
 /// The value, or what it should have been. An empty text is absent, and so is null.
-pub fn read(cell: &Cell<'_>, of: &As) -> Result<Option<Value>, String> {
+/// Times without an offset are of `zone`.
+pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, String> {
     let text = match cell {
-        Cell::Text("") | Cell::Json(Value::Null) => return Ok(None),
-        Cell::Text(text) => *text,
+        Cell::Text("") | Cell::Exact("") | Cell::Json(Value::Null) => return Ok(None),
+        Cell::Text(text) | Cell::Exact(text) => *text,
         Cell::Json(Value::String(text)) => text,
-        Cell::Json(value) => return of_json(value, of).map(Some),
+        Cell::Json(value) => return of_json(value, of, zone).map(Some),
     };
     let is_json = matches!(cell, Cell::Json(_));
     let wrong = |what: &str| format!("`{}` is no {what}", shortened(text));
     Ok(Some(match of {
-        As::Guess if is_json => Value::from(text),
+        As::Guess if is_json || matches!(cell, Cell::Exact(_)) => Value::from(text),
         As::Guess => match serde_json::from_str(text) {
             Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
             _ => Value::from(text),
@@ -43,9 +46,14 @@ pub fn read(cell: &Cell<'_>, of: &As) -> Result<Option<Value>, String> {
             "false" | "0" | "no" | "n" => Value::Bool(false),
             _ => return Err(wrong("boolean")),
         },
-        As::Timestamp => instant(timestamp(text).ok_or_else(|| wrong("time as in 2026-01-31T12:00:00Z"))?),
+        As::Consent => match text.trim().to_ascii_lowercase().as_str() {
+            "granted" | "true" | "1" | "yes" | "y" => json!({"state": "granted"}),
+            "denied" | "false" | "0" | "no" | "n" => json!({"state": "denied"}),
+            _ => return Err(wrong("consent: there are `granted` and `denied`")),
+        },
+        As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| wrong("time as in 2026-01-31T12:00:00Z"))?),
         As::Pattern(pattern) => {
-            instant(by_pattern(pattern, text).map_err(|_| wrong(&format!("time like `{pattern}`")))?)
+            instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("time like `{pattern}`")))?)
         }
         As::Unix => instant(since_1970(text, 1_000_000).ok_or_else(|| wrong("number of seconds"))?),
         As::UnixMs => instant(since_1970(text, 1_000).ok_or_else(|| wrong("number of milliseconds"))?),
@@ -58,7 +66,7 @@ pub fn read(cell: &Cell<'_>, of: &As) -> Result<Option<Value>, String> {
     }))
 }
 
-fn of_json(value: &Value, of: &As) -> Result<Value, String> {
+fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
     let fits = match of {
         As::Guess | As::Json => true,
         As::Text => value.is_number(),
@@ -66,22 +74,24 @@ fn of_json(value: &Value, of: &As) -> Result<Value, String> {
         As::Number => value.is_number(),
         As::Boolean => value.is_boolean(),
         As::Unix | As::UnixMs | As::Customer(_) if value.is_number() => {
-            return read(&Cell::Text(&value.to_string()), of).map(Option::unwrap_or_default);
+            return read(&Cell::Text(&value.to_string()), of, zone).map(Option::unwrap_or_default);
         }
         _ => false,
     };
     if fits { Ok(value.clone()) } else { Err(format!("`{}` has another type", shortened(&value.to_string()))) }
 }
 
-fn timestamp(text: &str) -> Option<Timestamp> {
+fn timestamp(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
-    match text.len() {
-        10 => text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp()),
-        _ => text.parse().ok(),
+    if let Ok(instant) = text.parse() {
+        return Some(instant);
     }
+    let date = || text.parse::<jiff::civil::Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
+    let civil = if text.len() <= 10 { date() } else { text.parse::<jiff::civil::DateTime>() };
+    civil.ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
 
-fn by_pattern(pattern: &str, text: &str) -> Result<Timestamp, jiff::Error> {
+fn by_pattern(pattern: &str, text: &str, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
     let parsed = strtime::parse(pattern, text.trim())?;
     if parsed.offset().is_some() {
         return parsed.to_timestamp();
@@ -90,7 +100,7 @@ fn by_pattern(pattern: &str, text: &str) -> Result<Timestamp, jiff::Error> {
         Ok(civil) => civil,
         Err(_) => parsed.to_date()?.to_datetime(jiff::civil::Time::midnight()),
     };
-    Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
+    Ok(civil.to_zoned(zone.clone())?.timestamp())
 }
 
 fn since_1970(text: &str, micros: i64) -> Option<Timestamp> {
@@ -115,7 +125,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str, of: As) -> Result<Option<Value>, String> {
-        read(&Cell::Text(text), &of)
+        read(&Cell::Text(text), &of, &TimeZone::UTC)
     }
 
     #[test]
@@ -133,6 +143,20 @@ mod tests {
         assert_eq!(ok(text("{\"a\":1}", As::Json)), json!({"a": 1}));
         assert_eq!(ok(text("42", As::Customer("user_id".into()))), json!({"kind": "user_id", "value": "42"}));
         assert_eq!(text("", As::Integer), Ok(None));
+        assert_eq!(ok(text("Granted", As::Consent)), json!({"state": "granted"}));
+        assert_eq!(ok(text("no", As::Consent)), json!({"state": "denied"}));
+        let exact = |text| read(&Cell::Exact(text), &As::Guess, &TimeZone::UTC);
+        assert_eq!(ok(exact("0123")), "0123");
+        assert_eq!(ok(exact("10115")), "10115", "report 17");
+        let berlin = TimeZone::get("Europe/Berlin").expect("the system knows zones");
+        for (text, of, expected) in [
+            ("2026-01-31", As::Timestamp, "2026-01-30T23:00:00Z"),
+            ("2026-07-31 12:00", As::Timestamp, "2026-07-31T10:00:00Z"),
+            ("2026-07-31T12:00:00Z", As::Timestamp, "2026-07-31T12:00:00Z"),
+            ("31.07.2026 12:00", As::Pattern("%d.%m.%Y %H:%M".into()), "2026-07-31T10:00:00Z"),
+        ] {
+            assert_eq!(ok(read(&Cell::Text(text), &of, &berlin)), expected, "{text}");
+        }
     }
 
     #[test]
@@ -148,6 +172,6 @@ mod tests {
         ] {
             assert!(text(given, of.clone()).unwrap_err().contains(given), "{given} {of:?}");
         }
-        assert!(read(&Cell::Json(&json!([1])), &As::Number).is_err());
+        assert!(read(&Cell::Json(&json!([1])), &As::Number, &TimeZone::UTC).is_err());
     }
 }
