@@ -12,7 +12,7 @@ use openhub_runtime::Runtime;
 use openhub_store::Store;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -79,6 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         render_metrics: Arc::new(move || metrics.render()),
     };
     announce(address)?;
+    welcome(&store, address, data.path()).await;
     tracing::info!(%address, data = %data.path().display(), "the hub serves");
 
     let listener = listener.tap_io(|stream| {
@@ -181,6 +182,22 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
         },
         ..openhub_engine::Config::default()
     }
+}
+
+/// On a hub without tenants, what comes next, for whoever sits at the terminal.
+async fn welcome(store: &Store, address: SocketAddr, data: &Path) {
+    if !store.tenants().await.is_ok_and(|tenants| tenants.is_empty()) {
+        return;
+    }
+    let flag = if data == Path::new("openhub-data") { String::new() } else { format!(" --data {}", data.display()) };
+    eprint!(
+        "\nThis hub has no tenant yet. In another terminal:\n\
+         \n  openhub tenant create acme{flag}                # shows a write key and an API key, once\
+         \n  curl -u WRITE_KEY: http://{address}/v1/track -H 'Content-Type: application/json' \\\
+         \n       -d '{{\"userId\": \"42\", \"event\": \"Order Completed\", \"properties\": {{\"total\": 29.33}}}}'\
+         \n  curl -H 'Authorization: Bearer API_KEY' 'http://{address}/api/v1/customers?identity=user_id:42'\
+         \n\n"
+    );
 }
 
 /// The one line on stdout that a program waits for.

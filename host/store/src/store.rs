@@ -11,10 +11,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::database::checkpoints;
-use crate::database::connection::{Pool, Reading, fetch_all};
+use crate::database::connection::{Conn, Pool, Reading, fetch_all};
 use crate::database::crowd::Crowds;
 use crate::database::fate::forget_gone;
-use crate::database::open::Opener;
+use crate::database::open::{Opener, check_role};
 use crate::database::scrub::Scrubbed;
 use crate::database::signals::{Signal, Signals};
 use crate::database::writer::Writer;
@@ -137,6 +137,15 @@ impl Store {
         };
         tokio::time::timeout(ANSWERS, reads).await.map_err(|_| StoreError::Unavailable)??;
         if self.writer.owed_for() > OWED { Err(StoreError::Unavailable) } else { Ok(()) }
+    }
+
+    /// Whether policies keep tenants apart for the database's role; on SQLite there is none.
+    pub async fn is_held_by_policies(&self) -> Result<(), StoreError> {
+        let mut reading = self.reading(None).await?;
+        if let Conn::Postgres(conn) = reading.conn() {
+            check_role(conn).await?;
+        }
+        reading.done().await
     }
 
     /// From now on, events that were erased are known again by their marks. Given once: the key is the hub's.

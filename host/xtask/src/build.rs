@@ -122,7 +122,7 @@ pub fn hub(root: &Path, profile: Profile) -> Result<PathBuf> {
 /// Builds a package's binary, which has the package's name, and says where it is.
 pub fn binary(root: &Path, package: &str, profile: Profile) -> Result<PathBuf> {
     let mut cargo = Command::new(cargo());
-    cargo.args(["build", "--quiet", "--package", package]).current_dir(root);
+    cargo.args(["build", "--package", package]).current_dir(root);
     let folder = match profile {
         Profile::Dev => "debug",
         Profile::Release => {

@@ -29,12 +29,14 @@ pub fn test(root: &Path) -> Result<()> {
 }
 
 fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
-    check::check(root, steps)?;
+    // First, so that what this machine lacks is said before anything is built.
     steps.begin("packages");
+    lacking(&[("cc", "a C compiler", "build-essential")])?;
     postgres()?;
     packages::node(root)?;
     packages::python(root)?;
     packages::chromium()?;
+    check::check(root, steps)?;
     let target = build::target(root)?;
     step(&format!("what took how long will stand in {}", target.join(TIMES).display()));
     steps.begin("test");
@@ -68,6 +70,12 @@ fn has_initdb() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let kept = versions.map(|version| version.path().join("bin"));
     std::env::split_paths(&path).chain(kept).any(|folder| folder.join("initdb").is_file())
+}
+
+/// Installs the programs that are not there, or says what to install.
+pub(crate) fn lacking(programs: &[(&str, &str, &str)]) -> Result<()> {
+    let missing: Vec<_> = programs.iter().filter(|(program, ..)| !exists(program)).collect();
+    missing.into_iter().try_for_each(|(_, what, package)| install(&[package], what))
 }
 
 pub(crate) fn exists(program: &str) -> bool {

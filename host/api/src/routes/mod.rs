@@ -123,6 +123,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
 /// For the operator; open to whoever reaches the port.
 pub(crate) fn hub() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
+        .routes(routes!(system::root))
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
         .routes(routes!(system::metrics))

@@ -2,11 +2,15 @@
 //! made, written or migrated.
 
 use anyhow::Result;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use openhub_engine::{Catalog, Plugins, Sealer};
 use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
 use openhub_store::{Scope, Store, StoreError};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +21,9 @@ use crate::serve;
 
 /// A component takes three memory maps; below this a hub with many plugins runs out of them.
 const MAPS: u64 = 65_530;
+const SCARCE_MIB: u64 = 64;
+const LITTLE_MIB: u64 = 1_024;
+const FILES: u64 = 4_096;
 /// A clock before this has never been set: the hub is younger.
 const EARLIEST: &str = "2026-01-01T00:00:00Z";
 
@@ -38,6 +45,9 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     findings.push(("secret key", secret_key(&config, data.as_ref()).await));
     findings.push(("database", database(&config).await));
     findings.push(("catalogs", catalogs(&config).await));
+    findings.push(("port", port(config.listen)));
+    findings.push(("disk", disk(&config.data)));
+    findings.push(("open files", open_files()));
     findings.push(("memory maps", memory_maps()));
     findings.push(("clock", clock(serve::wall_clock())));
     let mut is_bad = false;
@@ -113,7 +123,10 @@ async fn database(config: &Config) -> Finding {
         Err(error @ (StoreError::Absent(_) | StoreError::Older)) => return Doubtful(error.to_string()),
         Err(error) => return Bad(error.to_string()),
     };
-    let tenants = store.tenants().await;
+    let tenants = match store.is_held_by_policies().await {
+        Ok(()) => store.tenants().await,
+        Err(error) => Err(error),
+    };
     store.close().await;
     match tenants {
         Ok(tenants) => Good(format!("answers, its schema is in order; {} tenants", tenants.len())),
@@ -144,6 +157,45 @@ async fn standing_out(config: &Config) -> Result<Vec<String>> {
     }
     store.close().await;
     Ok(out)
+}
+
+fn port(listen: SocketAddr) -> Finding {
+    match TcpListener::bind(listen) {
+        Ok(_) => Good(format!("{listen} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Doubtful(format!("{listen} is in use: by this hub if it runs, else by another program"))
+        }
+        Err(error) => Bad(format!("{listen} cannot be listened on: {error}")),
+    }
+}
+
+/// Where the data directory is, or will be.
+fn disk(data: &Path) -> Finding {
+    let there = data.ancestors().find(|above| above.exists()).unwrap_or(Path::new("."));
+    match statvfs(there) {
+        Ok(found) => {
+            let free = found.blocks_available() * found.fragment_size() / (1024 * 1024);
+            match free {
+                0..SCARCE_MIB => {
+                    Bad(format!("{free} MiB are free at {}: a full disk takes no events", there.display()))
+                }
+                SCARCE_MIB..LITTLE_MIB => Doubtful(format!("{free} MiB are free at {}", there.display())),
+                _ => Good(format!("{free} MiB are free at {}", there.display())),
+            }
+        }
+        Err(error) => Doubtful(format!("how much is free at {} cannot be read: {error}", there.display())),
+    }
+}
+
+/// Each connection is one.
+fn open_files() -> Finding {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((limit, _)) if limit < FILES => {
+            Doubtful(format!("{limit} at most: `ulimit -n {FILES}` allows more callers"))
+        }
+        Ok((limit, _)) => Good(format!("{limit} at most")),
+        Err(error) => Doubtful(format!("the limit cannot be read: {error}")),
+    }
 }
 
 fn memory_maps() -> Finding {

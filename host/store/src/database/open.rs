@@ -190,7 +190,8 @@ impl Opener {
     }
 }
 
-async fn check_role(conn: &mut PgConnection) -> Result<(), StoreError> {
+/// Refuses a role whom row-level security does not hold.
+pub(crate) async fn check_role(conn: &mut PgConnection) -> Result<(), StoreError> {
     let above = "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)";
     let role: Option<(String,)> = sqlx::query_as(above).fetch_optional(conn).await?;
     role.map_or(Ok(()), |(role,)| Err(StoreError::AbovePolicies { role }))

@@ -28,7 +28,7 @@ pub fn check(root: &Path, steps: &mut Steps) -> Result<()> {
     tidy(root)?;
     steps.begin("build of the host, with lints and documentation");
     let mut build = lints::cargo(root)?;
-    build.args(["build", "--workspace", "--all-targets", "--quiet", "--locked"]);
+    build.args(["build", "--workspace", "--all-targets", "--locked"]);
     run(&mut build).context("the host does not build without warnings")?;
     steps.begin("lints of the guests");
     wasm_target(root)?;
@@ -66,7 +66,7 @@ fn floors(metadata: &Metadata) -> Vec<String> {
 
 fn clippy(root: &Path, arguments: &[&str]) -> Result<()> {
     let mut clippy = Command::new(cargo());
-    clippy.args(["clippy", "--quiet", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).current_dir(root);
+    clippy.args(["clippy", "--locked"]).args(arguments).args(["--", "-D", "warnings"]).current_dir(root);
     run(&mut clippy).context("clippy has warnings")
 }
 

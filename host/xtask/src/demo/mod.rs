@@ -18,9 +18,11 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, Profile};
 use crate::process::Server;
+use crate::test::lacking;
 pub use api::Api;
 pub use cost::Usage;
 use figures::Figures;
@@ -62,7 +64,8 @@ pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
     let (hub, components) = match &options.prebuilt {
         Some(hub) => (hub.clone(), build::built(root)?),
         None => {
-            eprintln!("building the plugins and the hub …");
+            eprintln!("building the plugins and the hub: a first build takes a quarter of an hour on two cores …");
+            lacking(&[("cc", "a C compiler", "build-essential")])?;
             let guests = build::guests(root)?;
             let components = guests.into_iter().map(|guest| (guest.manifest.name, guest.bytes)).collect();
             (build::hub(root, Profile::Release)?, components)
@@ -73,6 +76,15 @@ pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
     let site = Site { hub, receiver: std::env::current_exe()?, folder: place.path().to_owned(), database };
     let demo = Demo { root: root.to_owned(), site, components, options };
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(demo.run())
+}
+
+/// By Ctrl-C, or by whoever ends us: what was started is stopped either way.
+async fn asked_to_stop() -> Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// The database's URL: a given one, or a new file in the demo's own folder.
@@ -102,12 +114,12 @@ impl Demo {
         let hub = self.site.start_hub("127.0.0.1:0", &self.flags(receiver.address())).await?;
         let outcome = tokio::select! {
             outcome = self.measure(&hub, &receiver, &past, &live) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+            stopped = asked_to_stop() => stopped.and_then(|()| Err(anyhow!("interrupted"))),
         };
         let code = match outcome {
             Ok(code) if !self.options.once => {
                 show::invitation(&hub.url, &live);
-                tokio::signal::ctrl_c().await?;
+                asked_to_stop().await?;
                 Ok(code)
             }
             other => other.with_context(|| format!("the hub's last words:\n{}\n", hub.log_tail())),
