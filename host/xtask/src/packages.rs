@@ -20,6 +20,10 @@ const NODE_PACKAGES: &[&str] = &[
     "@segment/analytics-next@1.84.0",
     "@rudderstack/analytics-js@3.34.1",
     "playwright-core@1.64.1",
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "typescript@5.9.3",
+    "@types/node@20.9.5",
 ];
 const PYTHON_PACKAGES: &[&str] =
     &["segment-analytics-python==2.4.0", "rudder-sdk-python==2.1.3", "customerio-cdp-analytics==1.1.0"];

@@ -19,6 +19,7 @@ mod long_history;
 mod lost_answers;
 mod nodes;
 mod one_hub;
+mod openapi;
 mod refused_start;
 mod replay;
 mod restart;

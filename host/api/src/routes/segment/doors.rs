@@ -14,11 +14,11 @@ use axum::routing::{MethodRouter, get, post};
 use openhub_model::EventKind;
 use std::sync::Arc;
 
-use super::{import, settings};
+use super::{batch, import, settings};
 use crate::app::{App, Shared};
 use crate::auth::{KeyCache, WriteAccess};
 use crate::body::EventBody;
-use crate::ingest::{BatchMode, Receipt, accept_batch, accept_one};
+use crate::ingest::{Receipt, accept_one};
 use crate::problem::{Problem, UNKNOWN_ROUTE};
 
 const CALLS: [(&str, char, EventKind); 6] = [
@@ -39,7 +39,7 @@ pub(crate) fn doors() -> Vec<(String, MethodRouter<Shared>)> {
         );
     }
     for path in ["/v1/b", "/v1/b/", "/v1/batch/", "/beacon/v1/batch", "/beacon/v1/batch/", "/api/public/apps/batch"] {
-        doors.push((path.to_owned(), post(batch)));
+        doors.push((path.to_owned(), post(batch::batch)));
     }
     for path in ["/api/public/apps/{call}", "/api/s/{call}", "/api/s/s2s/{call}"] {
         doors.push((path.to_owned(), post(named)));
@@ -65,15 +65,6 @@ fn one(kind: EventKind) -> MethodRouter<Shared> {
               access: WriteAccess,
               EventBody(body): EventBody| async move { accept_one(&app, &keys, access, kind, &body).await },
     )
-}
-
-async fn batch(
-    State(app): State<Arc<App>>,
-    State(keys): State<Arc<KeyCache>>,
-    access: WriteAccess,
-    EventBody(body): EventBody,
-) -> Result<Json<Receipt>, Problem> {
-    accept_batch(&app, &keys, access, BatchMode::Live, &body).await
 }
 
 /// The call that the path ends with.

@@ -1,5 +1,7 @@
 //! The API's description (OpenAPI 3.1), collected from the handlers themselves.
 
+mod shapes;
+
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi as _};
@@ -41,6 +43,13 @@ pub(crate) fn secure(document: &mut OpenApi) {
             operation.security = Some(vec![SecurityRequirement::new(scheme, Vec::<String>::new())]);
         }
     }
+}
+
+/// The document as JSON text, with the shapes that no struct of ours has.
+pub(crate) fn text(document: &OpenApi) -> String {
+    let mut document = serde_json::to_value(document).expect("a document of texts, numbers and lists is always JSON");
+    shapes::complete(&mut document);
+    document.to_string()
 }
 
 /// What every operation may answer besides.

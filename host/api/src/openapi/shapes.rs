@@ -1,0 +1,319 @@
+//! Shapes of bodies that are no plain structs: the Segment calls, which are read in one walk, conditions, journeys, declarations of
+//! attributes and identity kinds. Put into the document as JSON; tests hold them against what is taken.
+
+use serde_json::{Value, json};
+
+/// The JSON Schema of conditions, which the model's tests hold against the types.
+const CONDITION: &str = include_str!("../../../../docs/condition.schema.json");
+
+/// Puts the shapes into a document, and the operations' bodies on them.
+pub(super) fn complete(document: &mut Value) {
+    let mut shapes = conditions();
+    shapes.extend(calls());
+    shapes.extend(journey());
+    shapes.extend(declarations());
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.extend(shapes);
+    }
+    for (path, method, shape) in [
+        ("/v1/identify", "post", "Identify"),
+        ("/v1/track", "post", "Track"),
+        ("/v1/page", "post", "Page"),
+        ("/v1/screen", "post", "Page"),
+        ("/v1/group", "post", "Group"),
+        ("/v1/alias", "post", "Alias"),
+        ("/v1/batch", "post", "Batch"),
+        ("/v1/import", "post", "Batch"),
+        ("/api/v1/journeys/{name}", "put", "JourneyDefinition"),
+        ("/api/v1/attributes/{name}", "put", "AttributeDeclaration"),
+        ("/api/v1/identity-kinds", "put", "IdentityKinds"),
+    ] {
+        let body = json!({ "required": true, "content": { "application/json": { "schema": of(shape) } } });
+        document["paths"][path][method]["requestBody"] = body;
+    }
+    for name in ["NewSegment", "PreviewRequest", "WhyRequest"] {
+        document["components"]["schemas"][name]["properties"]["condition"] = of("Condition");
+    }
+}
+
+fn of(shape: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{shape}") })
+}
+
+fn conditions() -> serde_json::Map<String, Value> {
+    let name = |of: &str| if of == "condition" { "Condition".to_owned() } else { format!("Condition.{of}") };
+    let text = CONDITION.replace("#/$defs/condition\"", "#/components/schemas/Condition\"");
+    let text = text.replace("#/$defs/", "#/components/schemas/Condition.");
+    let schema: Value = serde_json::from_str(&text).expect("the schema in the documentation is JSON");
+    let mut parts = schema["$defs"].as_object().cloned().unwrap_or_default();
+    parts.values_mut().for_each(without_defaults);
+    parts.into_iter().map(|(of, shape)| (name(&of), shape)).collect()
+}
+
+/// What has a default may be left out; makers of clients take it for what is always there.
+fn without_defaults(shape: &mut Value) {
+    match shape {
+        Value::Object(members) => {
+            members.remove("default");
+            members.values_mut().for_each(without_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_defaults),
+        _ => {}
+    }
+}
+
+fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
+}
+
+fn calls() -> serde_json::Map<String, Value> {
+    let time = json!({
+        "type": ["string", "number"], "description": "RFC 3339, or seconds or milliseconds since 1970.",
+        "examples": ["2026-01-31T12:00:00Z"],
+    });
+    let map = |description: &str| json!({ "type": "object", "additionalProperties": true, "description": description });
+    let id = |description: &str| json!({ "type": ["string", "number"], "description": description });
+    let common = json!({
+        "userId": id("Who it is, if they are known. An event needs this or `anonymousId`."),
+        "anonymousId": id("The visitor."),
+        "messageId": text("The event's id; the same again changes nothing. Made up if absent."),
+        "timestamp": time, "sentAt": time,
+        "context": map("What the client says of itself."),
+        "identities": {
+            "type": "array", "description": "Further identities, under a server's key.",
+            "items": { "type": "object", "required": ["kind", "value"],
+                       "properties": { "kind": { "type": "string" }, "value": { "type": "string" } } },
+        },
+    });
+    let consents = json!({
+        "type": "object", "description": "By purpose, or `purpose/channel`. A page's key only denies.",
+        "additionalProperties": {
+            "type": ["object", "null"], "required": ["state"],
+            "properties": {
+                "state": { "type": "string", "enum": ["granted", "denied"] },
+                "source": { "type": "string" }, "text_version": { "type": "string" },
+            },
+        },
+    });
+    let tags = json!({
+        "type": "object", "description": "Under a server's key: `false` takes a tag away.",
+        "additionalProperties": { "type": ["boolean", "null"] },
+    });
+    let call = |own: Value, required: &[&str], example: Value| {
+        let mut properties = own.as_object().cloned().unwrap_or_default();
+        properties.extend(common.as_object().cloned().unwrap_or_default());
+        json!({
+            "type": "object", "properties": properties, "required": required, "additionalProperties": true,
+            "examples": [example],
+        })
+    };
+    let shapes = [
+        (
+            "Identify",
+            call(
+                json!({ "traits": map("What becomes an attribute; `null` takes one away."), "consents": consents, "tags": tags }),
+                &[],
+                json!({ "userId": "42", "traits": { "email": "ada@example.com", "plan": "pro" } }),
+            ),
+        ),
+        (
+            "Track",
+            call(
+                json!({ "event": text("What they did."), "properties": map("More about it.") }),
+                &["event"],
+                json!({ "userId": "42", "event": "Order Completed", "properties": { "total": 29.33 } }),
+            ),
+        ),
+        (
+            "Page",
+            call(
+                json!({ "name": text("What they looked at."), "properties": map("More about it.") }),
+                &[],
+                json!({ "anonymousId": "v-1", "name": "Pricing" }),
+            ),
+        ),
+        (
+            "Group",
+            call(
+                json!({ "groupId": id("The group that they belong to."), "traits": map("The group's own.") }),
+                &["groupId"],
+                json!({ "userId": "42", "groupId": "acme" }),
+            ),
+        ),
+        (
+            "Alias",
+            call(
+                json!({ "previousId": id("Who they were before.") }),
+                &["previousId"],
+                json!({ "userId": "42", "previousId": "v-1" }),
+            ),
+        ),
+    ];
+    let kinds = [
+        ("identify", "Identify"),
+        ("track", "Track"),
+        ("page", "Page"),
+        ("screen", "Page"),
+        ("group", "Group"),
+        ("alias", "Alias"),
+    ];
+    let items: Vec<Value> = kinds
+        .map(|(kind, shape)| {
+            let kind = json!({ "type": "object", "required": ["type"], "properties": { "type": { "type": "string", "enum": [kind] } } });
+            json!({ "allOf": [of(shape), kind] })
+        })
+        .into();
+    let batch = json!({
+        "type": "object", "required": ["batch"],
+        "properties": { "batch": { "type": "array", "items": { "oneOf": items } }, "sentAt": time },
+        "examples": [{ "batch": [{ "type": "track", "userId": "42", "event": "Order Completed" }] }],
+    });
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).chain([("Batch".to_owned(), batch)]).collect()
+}
+
+fn journey() -> serde_json::Map<String, Value> {
+    let node = |kind: &str, own: Value, required: &[&str]| {
+        let mut properties = own.as_object().cloned().unwrap_or_default();
+        properties.insert("type".into(), json!({ "type": "string", "enum": [kind] }));
+        let required: Vec<&str> = ["type"].iter().chain(required).copied().collect();
+        json!({ "type": "object", "properties": properties, "required": required })
+    };
+    let next = || text("The node behind it.");
+    let values = || json!({ "type": "object", "additionalProperties": true, "description": "Texts are templates." });
+    let tests = || json!({ "type": "array", "items": { "type": "object", "additionalProperties": true } });
+    let nodes = [
+        node(
+            "wait",
+            json!({
+                "duration": text("Like `60d`, `2h`, `30s`."), "next": next(),
+                "for": { "type": "object", "required": ["event"], "properties": {
+                    "event": { "type": "string" }, "where": tests(), "match": tests(),
+                } },
+                "timeout": text("Like `60d`."), "on_event": next(), "on_timeout": next(),
+            }),
+            &[],
+        ),
+        node(
+            "branch",
+            json!({
+                "branches": { "type": "array", "items": { "type": "object", "required": ["if", "next"],
+                    "properties": { "if": of("Condition"), "next": next() } } },
+                "else": next(),
+            }),
+            &["branches", "else"],
+        ),
+        node("update", json!({ "attributes": values(), "tags": values(), "next": next() }), &["next"]),
+        node(
+            "object",
+            json!({
+                "action": { "type": "string", "enum": ["create"] }, "kind": { "type": "string" }, "fields": values(),
+                "as": text("How later texts call it."), "next": next(),
+            }),
+            &["action", "kind", "next"],
+        ),
+        node(
+            "send",
+            json!({
+                "channel": { "type": "string" }, "purpose": text("What it is for; `transactional` asks for no consent."),
+                "content": values(), "next": next(),
+            }),
+            &["channel", "content", "next"],
+        ),
+        node("exit", json!({ "reason": { "type": "string" } }), &[]),
+    ];
+    let definition = json!({
+        "type": "object", "required": ["trigger", "start", "nodes"],
+        "description": "A draft may be wrong: `check` and `publish` say where.",
+        "properties": {
+            "trigger": { "oneOf": [
+                { "type": "object", "required": ["event"],
+                  "properties": { "event": { "type": "string" }, "where": tests(), "condition": of("Condition") } },
+                { "type": "object", "required": ["segment", "on"], "properties": {
+                    "segment": { "type": "string" }, "on": { "type": "string", "enum": ["entered", "left"] },
+                    "condition": of("Condition") } },
+            ] },
+            "reentry": { "type": "string", "enum": ["never", "after-exit", "always"], "description": "`never` if absent." },
+            "start": text("The first node."),
+            "nodes": { "type": "object", "additionalProperties": of("JourneyNode") },
+        },
+        "examples": [{
+            "trigger": { "event": "Order Completed" }, "start": "mail",
+            "nodes": {
+                "mail": { "type": "send", "channel": "webhook", "purpose": "marketing", "content": { "text": "Thank you" }, "next": "end" },
+                "end": { "type": "exit" },
+            },
+        }],
+    });
+    let shapes = [("JourneyDefinition", definition), ("JourneyNode", json!({ "oneOf": nodes }))];
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+}
+
+fn declarations() -> serde_json::Map<String, Value> {
+    let attribute = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "type": { "type": "string", "enum": ["text", "number", "integer", "boolean", "timestamp", "list", "object"] },
+            "merge": { "type": "string", "enum": ["newest", "oldest", "sum", "non-empty", "min", "max"], "description": "How joined customers become one; `newest` if absent." },
+            "pages": { "type": "string", "enum": ["open", "closed"] },
+            "description": { "type": "string" },
+        },
+        "examples": [{ "type": "integer", "merge": "sum" }],
+    });
+    let kind = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "limit": { "type": ["integer", "null"], "minimum": 0, "description": "How many of it a customer may have." },
+            "priority": { "type": "integer" }, "anonymous": { "type": "boolean" },
+            "format": { "type": "string", "enum": ["any", "email", "phone"] },
+            "max_length": { "type": "integer", "minimum": 1 },
+            "block": { "type": "array", "items": { "type": "string" } },
+            "calling_code": { "type": "string" },
+            "trait": text("The trait of an `identify` that claims it."),
+        },
+    });
+    let kinds = json!({
+        "type": "object", "required": ["kinds"], "additionalProperties": false,
+        "properties": {
+            "kinds": { "type": "object", "additionalProperties": of("IdentityKind") },
+            "matches": { "type": "object", "properties": { "accept_from": { "type": ["number", "null"], "minimum": 0, "maximum": 1 } } },
+            "erasure": { "type": "object", "properties": { "suppress": { "type": "boolean" } } },
+        },
+        "examples": [{ "kinds": { "crm_id": { "limit": 1, "priority": 80 } } }],
+    });
+    let shapes = [("AttributeDeclaration", attribute), ("IdentityKind", kind), ("IdentityKinds", kinds)];
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::Condition;
+    use openhub_model::attribute::Declaration;
+    use openhub_model::identity::Policy;
+
+    /// Every example is taken by what reads it.
+    #[test]
+    fn the_examples_are_what_is_taken() {
+        let example = |shapes: &serde_json::Map<String, Value>, name: &str| shapes[name]["examples"][0].clone();
+        let declared = declarations();
+        serde_json::from_value::<Declaration>(example(&declared, "AttributeDeclaration")).expect("a declaration");
+        serde_json::from_value::<Policy>(example(&declared, "IdentityKinds")).expect("identity kinds");
+        openhub_journey::parse(&example(&journey(), "JourneyDefinition")).expect("a journey");
+        let of_condition = conditions();
+        assert!(of_condition.contains_key("Condition") && of_condition.contains_key("Condition.event"));
+        serde_json::from_value::<Condition>(json!({ "tag": "vip" })).expect("a condition");
+    }
+
+    /// Whatever a shape points at is there.
+    #[test]
+    fn no_shape_points_at_nothing() {
+        let mut document = json!({ "paths": {}, "components": { "schemas": {} } });
+        complete(&mut document);
+        let schemas = &document["components"]["schemas"];
+        let text = document.to_string();
+        let names = text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        let names: std::collections::BTreeSet<&str> = names.collect();
+        assert!(names.len() > 15);
+        names.into_iter().for_each(|name| assert!(schemas[name].is_object(), "{name}"));
+    }
+}

@@ -1,0 +1,52 @@
+// A small program against the client that openapi-typescript makes of the hub's own description.
+import createClient from 'openapi-fetch'
+import type { components, paths } from './api'
+
+const [baseUrl, apiKey] = process.argv.slice(2) as [string, string]
+const hub = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${apiKey}` } })
+
+const bigSpender: components['schemas']['Condition'] = {
+  all: [{ event: { name: 'Order Completed', aggregate: 'sum', of: 'total', within: '30d', is: 'ge', value: 200 } }],
+}
+const welcome: components['schemas']['JourneyDefinition'] = {
+  trigger: { event: 'Order Completed' },
+  start: 'tag',
+  nodes: { tag: { type: 'update', tags: { welcomed: true }, next: 'end' }, end: { type: 'exit', reason: 'done' } },
+}
+
+async function main() {
+  const must = <T>(answer: { data?: T; error?: unknown }): T => {
+    if (answer.error !== undefined || answer.data === undefined) throw new Error(JSON.stringify(answer.error))
+    return answer.data
+  }
+  must(await hub.PUT('/api/v1/attributes/{name}', { params: { path: { name: 'age' } }, body: { type: 'integer' } }))
+  must(await hub.PUT('/api/v1/segments/{name}', { params: { path: { name: 'spenders' } }, body: { condition: bigSpender } }))
+  must(await hub.PUT('/api/v1/journeys/{name}', { params: { path: { name: 'welcome' } }, body: welcome }))
+  const receipt = must(
+    await hub.POST('/v1/batch', {
+      body: {
+        batch: [
+          { type: 'identify', userId: 'ts-1', traits: { age: 41 } },
+          { type: 'track', userId: 'ts-1', event: 'Order Completed', properties: { total: 250 } },
+        ],
+      },
+    }),
+  )
+  if (!receipt.success) throw new Error('it was not taken')
+  // A body that the hub would refuse does not compile.
+  // @ts-expect-error `open` and `closed` are all that there is
+  const wrong: components['schemas']['AttributeDeclaration'] = { pages: 'ajar' }
+  const refused = await hub.POST('/v1/track', { body: { userId: 'ts-1', event: '' } })
+  if (refused.error?.code !== 'invalid-event') throw new Error(`it was not refused: ${JSON.stringify(refused)} ${wrong}`)
+  for (let waited = 0; waited < 200; waited++) {
+    const { segment } = { segment: must(await hub.GET('/api/v1/segments/{name}', { params: { path: { name: 'spenders' } } })) }
+    if (segment.members === 1) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('nobody entered the segment')
+}
+
+main().catch((error) => {
+  console.error(error)
+  process.exit(1)
+})
