@@ -22,6 +22,16 @@ pub(crate) async fn in_query<P>(
         Problem::new(INVALID_QUERY, detail).with_faults(faults)
     })?;
     may_ask(access, &condition)?;
+    let asked = condition.needs().segments;
+    if !asked.is_empty() {
+        // Of a name that was mistyped nobody is a member, which looks like an answer.
+        let segments = app.store.latest_segment_versions(&access.scope).await?;
+        let known: Vec<&str> = segments.iter().map(|segment| segment.segment.as_str()).collect();
+        if let Some(unknown) = asked.iter().find(|name| !known.contains(&name.as_str())) {
+            let message = format!("There is no segment `{unknown}`. There are: {}.", known.join(", "));
+            return Err(Problem::fault(INVALID_QUERY, Fault::new("/condition", "unknown-segment", message)));
+        }
+    }
     Ok(Some(condition.normal(app.engine.policies(&access.scope).await?.latest())))
 }
 

@@ -111,8 +111,13 @@ pub(super) fn amended(
         members.set(name, format!("\"{digits}\""));
     }
     if lifts_traits && let Some(context) = members.get("context").map(str::to_owned) {
-        let traits = Members::of(&context).get("traits").map(str::to_owned);
-        traits.into_iter().for_each(|traits| members.set("traits", traits));
+        let mut context = Members::of(&context);
+        if let Some(traits) = context.get("traits").map(str::to_owned) {
+            // Moved, and not copied: an event has a size.
+            context.remove("traits");
+            members.set("context", context.to_string());
+            members.set("traits", traits);
+        }
     }
     if lifts_name && let Scalar::Text(name) = &item.name_in_properties {
         members.set("name", serde_json::Value::from(name.as_ref()).to_string());

@@ -55,6 +55,17 @@ async fn with_members(hub: &Hub, tenant: &Tenant, name: &str, condition: Option<
     hub.commit(tenant, Changes { memberships, fills: vec![filled], ..Changes::default() }).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_segment_is_no_empty_answer() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for path in ["/api/v1/customers", "/api/v1/export/customers"] {
+        let asked = crate::hub::encode(&json!({"segment": "nobody"}).to_string());
+        let answer = hub.get(&format!("{path}?condition={asked}"), &tenant.api_key).await;
+        assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!("unknown-segment")), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn each_version_is_kept_with_its_author() {
     let (hub, tenant) = shop().await;

@@ -143,6 +143,7 @@ impl Demo {
         for tenant in [live, past] {
             setup::install(&hub.url, tenant, &self.components, &receiver.url, &self.root).await?;
         }
+        setup::welcome(&hub.url, live, &self.root).await?;
         let purchases = purchases::read(&self.root.join("examples/cdnow/cdnow.csv"), self.options.every)?;
         let truths = truths::of(&purchases, self.options.every);
         let (figures, costs) = replay::replay(hub, receiver, past, &purchases, self.options.drop_request).await?;

@@ -10,7 +10,6 @@ use super::api::Api;
 
 /// The key that the webhook plugin signs with; the receiver knows it too.
 pub const SIGNING_SECRET: &str = "whsec_b3Blbmh1YiBkZW1vOiBvbmx5IGZvciB0aGlzIG1hY2hpbmUu";
-const JOURNEY: &str = "win-back";
 pub const TWO_ORDERS: &str = "two-orders-in-30-days";
 pub const QUIET: &str = "no-order-for-180-days";
 pub const SPENT: &str = "spent-at-least-200";
@@ -34,7 +33,7 @@ pub async fn install(
     for (name, component) in components {
         enable(&api, name, component.clone(), receiver).await.with_context(|| format!("the plugin {name}"))?;
     }
-    publish(&api, &root.join("examples/cdnow/win-back.journey.json")).await.context("the journey")?;
+    publish(&api, "win-back", root).await?;
     let orders = |within: &str, at_least: i64| json!({"event": {"name": "Order Completed", "within": within, "is": "ge", "value": at_least}});
     for (name, condition) in [
         (TWO_ORDERS, orders("30d", 2)),
@@ -61,10 +60,17 @@ async fn enable(api: &Api, name: &str, component: Vec<u8>, receiver: &str) -> Re
     Ok(())
 }
 
-async fn publish(api: &Api, file: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+/// Something to see at once, for who tries the tenant of the present.
+pub async fn welcome(hub: &str, tenant: &Tenant, root: &Path) -> Result<()> {
+    publish(&Api::new(hub, &tenant.api_key)?, "welcome", root).await
+}
+
+async fn publish(api: &Api, journey: &str, root: &Path) -> Result<()> {
+    let file = root.join(format!("examples/cdnow/{journey}.journey.json"));
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let definition: Value = serde_json::from_str(&text)?;
-    api.call(Method::PUT, &format!("/api/v1/journeys/{JOURNEY}"), Some(&definition)).await?;
-    api.call(Method::POST, &format!("/api/v1/journeys/{JOURNEY}/publish"), None).await?;
-    Ok(())
+    let put = api.call(Method::PUT, &format!("/api/v1/journeys/{journey}"), Some(&definition)).await;
+    put.with_context(|| format!("the journey {journey}"))?;
+    let published = api.call(Method::POST, &format!("/api/v1/journeys/{journey}/publish"), None).await;
+    published.map(drop).with_context(|| format!("the journey {journey}"))
 }

@@ -67,13 +67,14 @@ pub fn invitation(url: &str, live: &Tenant) {
     let Tenant { name, write_key, api_key } = live;
     println!(
         "\nThe hub goes on serving at {url}; Ctrl-C ends it.\n\
-         Tenant `{name}` runs on the live clock, with the same plugins and journey.\n\
+         Tenant `{name}` runs on the live clock, with the same plugins, and thanks for an order by a coupon.\n\
          write key  {write_key}\n\
          api key    {api_key}\n\n\
-         Send an order, look at the customer it made, and at what happened to the customer:\n\n\
+         Send an order, look at the customer that it made, at the message that went out three seconds later, and at all that happened:\n\n\
          curl -u {write_key}: {url}/v1/track -H 'content-type: application/json' -d '{{\"userId\":\"ada\",\"event\":\"Order Completed\",\"properties\":{{\"quantity\":2,\"total\":250.00}}}}'\n\
          curl -H 'authorization: Bearer {api_key}' '{url}/api/v1/customers?identity=user_id:ada'\n\
-         curl -H 'authorization: Bearer {api_key}' '{url}/api/v1/events?limit=10'"
+         curl -H 'authorization: Bearer {api_key}' '{url}/api/v1/messages?limit=1'\n\
+         curl -H 'authorization: Bearer {api_key}' '{url}/api/v1/events?limit=20'"
     );
 }
 
