@@ -36,6 +36,7 @@ async fn d3_a_tenant_that_is_too_far_behind_is_told_so_and_no_other() {
     let usurped = hub.usurped().await;
     let quiet = hub.tenant("quiet").await;
     assert_eq!(hub.post("/v1/batch", &busy.api_key, events(9)).await.status, 200);
+    assert_eq!(hub.post("/v1/batch", &busy.write_key, events(1)).await.status, 429, "pages have three quarters of it");
     assert_eq!(hub.post("/v1/batch", &busy.api_key, events(3)).await.status, 200, "below the bound it is only slowed");
     for (path, body) in [("/v1/batch", events(1)), ("/v1/track", json!({"userId": "u", "event": "e"}))] {
         let refused = hub.post(path, &busy.api_key, body).await;

@@ -290,6 +290,27 @@ async fn a_forgotten_customer_comes_back_as_a_new_one() {
     }
 }
 
+/// A page's event under a server's id stays where it is when the customer of the server's event is erased.
+#[tokio::test]
+async fn an_erased_event_stays_erased_beside_a_page_that_took_its_id() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let order = |user: &str| json!({"type": "track", "event": "Order", "userId": user, "messageId": "order-1"});
+    let say = async |key: &str, user: &str| {
+        let answer = hub.post("/v1/batch", key, json!({"batch": [order(user)]})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        hub.settle(&tenant).await;
+    };
+    say(&tenant.write_key, "mallory").await;
+    say(&tenant.api_key, "ada").await;
+    let ada = customer(&hub, &tenant, "user_id:ada").await.expect("the server's order stands beside the page's");
+    let path = format!("/api/v1/customers/{}", ada["id"].as_str().expect("an id"));
+    assert_eq!(hub.call("DELETE", &path, &tenant.api_key, None).await.status, 200);
+    say(&tenant.api_key, "ada").await;
+    assert_eq!(customer(&hub, &tenant, "user_id:ada").await, None, "a copy of an erased event is a duplicate");
+    assert!(customer(&hub, &tenant, "user_id:mallory").await.is_some());
+}
+
 #[tokio::test]
 async fn a_suppressed_identity_is_refused_at_every_door() {
     let hub = Hub::start().await;

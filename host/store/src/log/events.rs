@@ -215,9 +215,10 @@ pub(crate) async fn append_all(
         count,
     )?;
     let (head, erased, behind) = head.ok_or(StoreError::NotFound)?;
+    let marker = marker.filter(|_| erased > 0);
     let marked = match marker {
-        Some(marker) if erased > 0 => recognise(tx, tenant, marker, callers).await?,
-        _ => None,
+        Some(marker) => recognise(tx, tenant, marker, callers).await?,
+        None => None,
     };
     let marked: Option<Vec<&[NewEvent]>> = marked.as_ref().map(|marked| marked.iter().map(Vec::as_slice).collect());
     let callers = marked.as_deref().unwrap_or(callers);
@@ -241,7 +242,7 @@ pub(crate) async fn append_all(
     let mut new = inserted_positions(tx, tenant, first).await?;
     let old = events.iter().zip(first..).filter(|(_, position)| !new.contains(position)).map(|(event, _)| *event);
     let mut stored = stored_events(tx, tenant, old).await?;
-    beside(tx, tenant, first, &events, &mut new, &mut stored).await?;
+    beside(tx, (tenant, marker), first, &events, &mut new, &mut stored).await?;
     let known = limit(events.len() - new.len());
     execute!(
         tx.conn(),
@@ -277,10 +278,10 @@ pub(crate) async fn append_all(
 }
 
 /// A page hides nothing that a server says, by an id that it has guessed: what the server says is stored at its own place under
-/// another id, unless it came before.
+/// another id, unless it came before, be it erased since.
 async fn beside(
     tx: &mut Tx<'_>,
-    tenant: TenantId,
+    (tenant, marker): (TenantId, Option<&Marker>),
     first: i64,
     events: &[&NewEvent],
     new: &mut HashSet<i64>,
@@ -293,7 +294,12 @@ async fn beside(
         if !is_hidden {
             continue;
         }
-        let renamed = NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..(*event).clone() };
+        let mut renamed = NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..(*event).clone() };
+        if let Some(marker) = marker
+            && let Some(marked) = recognise(tx, tenant, marker, &[std::slice::from_ref(&renamed)]).await?
+        {
+            renamed = marked.into_iter().flatten().next().unwrap_or(renamed);
+        }
         let known = if insert_events(tx.conn(), tenant, position, &[&renamed]).await? > 0 {
             new.insert(position);
             Stored { position, origin: Origin::Arrived, is_page: false }
