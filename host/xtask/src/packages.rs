@@ -18,6 +18,7 @@ const NODE_PACKAGES: &[&str] = &[
     "@dittofeed/sdk-node@0.1.2",
     "@jitsu/js@1.11.0",
     "@segment/analytics-next@1.84.0",
+    "analytics-next-1.63@npm:@segment/analytics-next@1.63.0",
     "@rudderstack/analytics-js@3.34.1",
     "playwright-core@1.64.1",
     "openapi-typescript@7.13.0",
@@ -77,6 +78,16 @@ pub fn python(root: &Path) -> Result<PathBuf> {
         std::fs::write(place.join("installed"), PYTHON_PACKAGES.join("\n"))?;
     }
     Ok(python)
+}
+
+/// A program of the client libraries in Rust: `tests/libraries/rust`, a workspace with a lock file of its own.
+pub fn rust(root: &Path) -> Result<PathBuf> {
+    let target = place(root)?.join("rust");
+    step("build the client libraries in Rust");
+    let mut cargo = Command::new(build::cargo());
+    cargo.args(["build", "--locked"]).current_dir(root.join("tests/libraries/rust")).env("CARGO_TARGET_DIR", &target);
+    run(&mut cargo)?;
+    Ok(target.join("debug/openhub-test-libraries"))
 }
 
 /// A Chromium: the one that the environment names, or one of the usual names.

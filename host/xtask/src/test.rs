@@ -35,6 +35,7 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     postgres()?;
     packages::node(root)?;
     packages::python(root)?;
+    packages::rust(root)?;
     packages::chromium()?;
     check::check(root, steps)?;
     let target = build::target(root)?;
