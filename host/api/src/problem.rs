@@ -24,8 +24,7 @@ macro_rules! kinds {
         $($(#[$doc])* pub(crate) const $name: Kind = (StatusCode::$status, $code, $title);)*
 
         /// All of them.
-        #[cfg(test)]
-        const KINDS: &[Kind] = &[$($name),*];
+        pub(crate) const KINDS: &[Kind] = &[$($name),*];
     };
 }
 

@@ -58,7 +58,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
 fn describe() -> String {
     let routes = OpenApiRouter::with_openapi(openapi::document());
     let mut document = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::hub()).into_openapi();
-    openapi::secure(&mut document);
+    openapi::complete(&mut document);
     openapi::text(&document)
 }
 

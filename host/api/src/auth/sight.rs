@@ -53,8 +53,10 @@ fn sees_event<P>(access: &Authorized<P>, event: &Event) -> bool {
     }
 }
 
-/// Whether the key may learn the answer to a condition: who asks about objects and messages reads them.
+/// Whether the key may learn the answer to a condition, be it as a number alone: who asks about customers, objects and messages
+/// reads them. Which segments a customer is in is a fact of the customer, whatever their conditions ask.
 pub(crate) fn may_ask<P>(access: &Authorized<P>, condition: &Condition) -> Result<(), Problem> {
+    access.must::<CustomersRead>()?;
     let needs = condition.needs();
     if !needs.objects.is_empty() {
         access.must::<ObjectsRead>()?;

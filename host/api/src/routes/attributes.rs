@@ -21,6 +21,7 @@ use crate::writes::{Progress, accepted};
 
 /// The declared attributes: by name, their `type`, how joined customers `merge` it, and a `description`.
 #[utoipa::path(get, path = "/api/v1/attributes", tag = "identities",
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = Object), Problems))]
 pub(crate) async fn list_attributes(
     State(app): State<Arc<App>>,
@@ -41,6 +42,7 @@ pub(crate) async fn list_attributes(
 /// event `Attribute Refused` says so. Values that are there stay. Without a type, any value is taken.
 #[utoipa::path(put, path = "/api/v1/attributes/{name}", tag = "identities", request_body = Object,
     params(("name" = String, Path, description = "The attribute's name.")),
+    security(("api_key" = ["settings:write"])),
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_attribute(
     change: Change<SettingsWrite>,
@@ -64,6 +66,7 @@ pub(crate) async fn put_attribute(
 /// Takes an attribute's declaration away; values stay.
 #[utoipa::path(delete, path = "/api/v1/attributes/{name}", tag = "identities",
     params(("name" = String, Path, description = "The attribute's name.")),
+    security(("api_key" = ["settings:write"])),
     responses((status = 204), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_attribute(
     State(app): State<Arc<App>>,

@@ -21,7 +21,9 @@ use crate::views::{ClockView, PendingView};
 use crate::writes::{Progress, accepted, tenant, tenant_now, wait};
 
 /// The tenant's present.
-#[utoipa::path(get, path = "/api/v1/clock", tag = "clock", responses((status = 200, body = ClockView), Problems))]
+#[utoipa::path(get, path = "/api/v1/clock", tag = "clock",
+    security(("api_key" = ["status:read"])),
+    responses((status = 200, body = ClockView), Problems))]
 pub(crate) async fn get_clock(
     State(app): State<Arc<App>>,
     access: Authorized<StatusRead>,
@@ -43,6 +45,7 @@ pub(crate) struct Advance {
 ///
 /// Idempotent: a clock never goes back, and the same instant twice is one event in the log.
 #[utoipa::path(post, path = "/api/v1/clock", tag = "clock", request_body = Advance,
+    security(("api_key" = ["clock:write"])),
     responses((status = 200, body = ClockView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn advance_clock(
     State(app): State<Arc<App>>,

@@ -28,6 +28,7 @@ pub(crate) struct Parameters {
 
 /// The receipts of all erasures, in the order in which they were asked for.
 #[utoipa::path(get, path = "/api/v1/erasures", tag = "privacy", params(Parameters),
+    security(("api_key" = ["privacy:read"])),
     responses((status = 200, body = ErasureList), Problems))]
 pub(crate) async fn list_erasures(
     State(app): State<Arc<App>>,
@@ -44,6 +45,7 @@ pub(crate) async fn list_erasures(
 /// The receipt of an erasure.
 #[utoipa::path(get, path = "/api/v1/erasures/{id}", tag = "privacy",
     params(("id" = String, Path, description = "The erasure's id.")),
+    security(("api_key" = ["privacy:read"])),
     responses((status = 200, body = ErasureView), Problems))]
 pub(crate) async fn get_erasure(
     State(app): State<Arc<App>>,

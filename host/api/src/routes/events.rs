@@ -36,6 +36,7 @@ pub(crate) struct Parameters {
 /// What has a scope of its own shows its place and no `body` to a key without it: objects (`objects:read`), and changes of plugins,
 /// journeys, segments (`plugins:read`, `journeys:read`, `segments:read`) and of the other settings (`customers:read`).
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Parameters),
+    security(("api_key" = ["events:read"])),
     responses((status = 200, body = EventList), Problems))]
 pub(crate) async fn list_events(
     State(app): State<Arc<App>>,

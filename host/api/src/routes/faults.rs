@@ -51,6 +51,7 @@ pub(crate) struct FaultList {
 
 /// What did not go through, the last first.
 #[utoipa::path(get, path = "/api/v1/faults", tag = "faults", params(Parameters),
+    security(("api_key" = ["faults:read"])),
     responses((status = 200, body = FaultList), Problems))]
 pub(crate) async fn list_faults(
     State(app): State<Arc<App>>,
@@ -70,6 +71,7 @@ pub(crate) async fn list_faults(
 /// One fault.
 #[utoipa::path(get, path = "/api/v1/faults/{id}", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
+    security(("api_key" = ["faults:read"])),
     responses((status = 200, body = ListedFaultView), Problems))]
 pub(crate) async fn get_fault(
     State(app): State<Arc<App>>,
@@ -93,10 +95,11 @@ pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted,
 }
 
 /// Tries again what failed, at a new place in the log and with its original time; a message at once, under the same key. If it
-/// fails again, it is an open fault again. For a message the key needs `messages:write`, too; for a change (`control`) what making
-/// it asks for.
+/// fails again, it is an open fault again. For a message the key needs `messages:write`, too; for a change (`control`) what
+/// making it asks for.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/retry", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
+    security(("api_key" = ["faults:write"])),
     responses((status = 200, body = ListedFaultView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn retry_fault(
     State(app): State<Arc<App>>,
@@ -132,6 +135,7 @@ pub(crate) async fn retry_fault(
 /// which the key needs `messages:write`, too.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/discard", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
+    security(("api_key" = ["faults:write"])),
     responses((status = 200, body = ListedFaultView), Problems))]
 pub(crate) async fn discard_fault(
     State(app): State<Arc<App>>,

@@ -18,6 +18,7 @@ use crate::writes::{Progress, accepted};
 
 /// The identity kinds in force: limits, priorities, formats and block lists, and what happens to proposed matches.
 #[utoipa::path(get, path = "/api/v1/identity-kinds", tag = "identities",
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = Object), Problems))]
 pub(crate) async fn get_identity_kinds(
     State(app): State<Arc<App>>,
@@ -32,6 +33,7 @@ pub(crate) async fn get_identity_kinds(
 ///
 /// Kinds that are not mentioned stay as they are by default. What was joined before stays joined.
 #[utoipa::path(put, path = "/api/v1/identity-kinds", tag = "identities", request_body = Object,
+    security(("api_key" = ["settings:write"])),
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_identity_kinds(
     change: Change<SettingsWrite>,

@@ -17,7 +17,7 @@ use crate::body::{JsonBody, OptionalJsonBody};
 use crate::change::Change;
 use crate::condition::normal_in;
 use crate::journeys::{faults, faults_of_version};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::parameters::{Path, name_in_path};
 use crate::problem::{CONFLICT, INVALID_BODY, INVALID_JOURNEY, MISSING_SCOPE, Problem};
 use crate::text::step;
@@ -26,6 +26,7 @@ use crate::writes::{Progress, accepted};
 
 /// All journeys.
 #[utoipa::path(get, path = "/api/v1/journeys", tag = "journeys",
+    security(("api_key" = ["journeys:read"])),
     responses((status = 200, body = JourneyList), Problems))]
 pub(crate) async fn list_journeys(
     State(app): State<Arc<App>>,
@@ -38,6 +39,7 @@ pub(crate) async fn list_journeys(
 /// One journey with its draft.
 #[utoipa::path(get, path = "/api/v1/journeys/{name}", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:read"])),
     responses((status = 200, body = JourneyView), Problems))]
 pub(crate) async fn get_journey(
     State(app): State<Arc<App>>,
@@ -55,6 +57,7 @@ pub(super) async fn find(app: &App, scope: &Scope, name: &str) -> Result<Journey
 /// Saves a journey's draft. What stands in the way of publishing it is told, and does not stop the save.
 #[utoipa::path(put, path = "/api/v1/journeys/{name}", tag = "journeys", request_body = Value,
     params(("name" = String, Path, description = "The journey's name, in kebab-case.")),
+    security(("api_key" = ["journeys:write"])),
     responses((status = 200, body = JourneyView), Problems))]
 pub(crate) async fn save_journey(
     State(app): State<Arc<App>>,
@@ -77,6 +80,7 @@ pub(crate) async fn save_journey(
 /// stay.
 #[utoipa::path(delete, path = "/api/v1/journeys/{name}", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:write"])),
     responses((status = 204), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_journey(
     State(app): State<Arc<App>>,
@@ -104,6 +108,7 @@ pub(crate) async fn remove_journey(
 /// What stands in the way of publishing: of the definition in the body or, without one, of the draft.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/check", tag = "journeys", request_body = Option<Value>,
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:read"])),
     responses((status = 200, body = FaultsView), Problems))]
 pub(crate) async fn check_journey(
     State(app): State<Arc<App>>,
@@ -125,7 +130,8 @@ pub(crate) async fn check_journey(
 /// is asked, needs the scope `messages:transactional`, and its event in the log names those nodes.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/publish", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
-    responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
+    security(("api_key" = ["journeys:write"])),
+    responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn publish_journey(
     State(app): State<Arc<App>>,
     change: Change<JourneysWrite>,
@@ -169,6 +175,7 @@ fn transactional(definition: &Value) -> Vec<String> {
 /// Pauses a journey: until it is resumed no run starts, none that waits moves, and what is unsent of it is held.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/pause", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:write"])),
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn pause_journey(
     State(app): State<Arc<App>>,
@@ -183,7 +190,8 @@ pub(crate) async fn pause_journey(
 /// came due meanwhile is due now.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/resume", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
-    responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
+    security(("api_key" = ["journeys:write"])),
+    responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn resume_journey(
     State(app): State<Arc<App>>,
     change: Change<JourneysWrite>,
@@ -209,6 +217,7 @@ pub(crate) async fn resume_journey(
 /// Stops a journey: its runs end, and what is unsent of it is taken back. It starts runs again once it is published anew.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/stop", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:write"])),
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn stop_journey(
     State(app): State<Arc<App>>,
@@ -229,6 +238,7 @@ pub(crate) async fn stop_journey(
 /// Lets a journey run out: no run starts, those under way finish. `resume` or `publish` takes that back.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/drain", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:write"])),
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn drain_journey(
     State(app): State<Arc<App>>,
@@ -249,6 +259,7 @@ pub(crate) async fn drain_journey(
 /// How many runs came by each node, by version.
 #[utoipa::path(get, path = "/api/v1/journeys/{name}/counts", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
+    security(("api_key" = ["journeys:read"])),
     responses((status = 200, body = CountsView), Problems))]
 pub(crate) async fn journey_counts(
     State(app): State<Arc<App>>,

@@ -88,6 +88,7 @@ impl From<Match> for MatchView {
 
 /// Proposed matches, by id.
 #[utoipa::path(get, path = "/api/v1/matches", tag = "identities", params(Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = MatchList), Problems))]
 pub(crate) async fn list_matches(
     State(app): State<Arc<App>>,
@@ -143,6 +144,7 @@ pub(crate) struct Decided {
 
 /// Accepts or rejects open proposals.
 #[utoipa::path(post, path = "/api/v1/matches", tag = "identities", request_body = Asked,
+    security(("api_key" = ["customers:write"])),
     responses((status = 200, body = Decided), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn decide_matches(
     State(app): State<Arc<App>>,

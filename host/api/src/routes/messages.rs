@@ -37,6 +37,7 @@ pub(crate) struct Parameters {
 
 /// Messages, by id.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "messages", params(Parameters),
+    security(("api_key" = ["messages:read"])),
     responses((status = 200, body = MessageList), Problems))]
 pub(crate) async fn list_messages(
     State(app): State<Arc<App>>,
@@ -59,6 +60,7 @@ pub(crate) async fn list_messages(
 /// One message.
 #[utoipa::path(get, path = "/api/v1/messages/{id}", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
+    security(("api_key" = ["messages:read"])),
     responses((status = 200, body = MessageView), Problems))]
 pub(crate) async fn get_message(
     State(app): State<Arc<App>>,
@@ -74,6 +76,7 @@ pub(crate) async fn get_message(
 /// The gate is asked as ever.
 #[utoipa::path(post, path = "/api/v1/messages/{id}/retry", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
+    security(("api_key" = ["messages:write"])),
     responses((status = 200, body = MessageView), Problems))]
 pub(crate) async fn retry_message(
     State(app): State<Arc<App>>,
@@ -95,6 +98,7 @@ pub(crate) async fn retry_message(
 /// Gives a message up that failed or was parked, or takes one back that waits. What is being sent, or was accepted, stays.
 #[utoipa::path(post, path = "/api/v1/messages/{id}/discard", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
+    security(("api_key" = ["messages:write"])),
     responses((status = 200, body = MessageView), Problems))]
 pub(crate) async fn discard_message(
     State(app): State<Arc<App>>,

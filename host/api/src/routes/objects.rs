@@ -18,7 +18,7 @@ use crate::body::JsonBody;
 use crate::cursor;
 use crate::ingest::{RESERVED, Refused};
 use crate::objects::{Fields, etag, expected_version, idempotency_key, write_context};
-use crate::openapi::Problems;
+use crate::openapi::{Changed, PluginFailed, Problems, Unfit};
 use crate::parameters::{Path, Query, id_in_query};
 use crate::problem::{Problem, TOO_LARGE};
 use crate::views::{ObjectList, ObjectView};
@@ -40,6 +40,7 @@ pub(crate) struct Parameters {
 /// Objects of a type, by key.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}", tag = "objects",
     params(("kind" = String, Path, description = "The object type."), Parameters),
+    security(("api_key" = ["objects:read"])),
     responses((status = 200, body = ObjectList), Problems))]
 pub(crate) async fn list_objects(
     State(app): State<Arc<App>>,
@@ -65,7 +66,8 @@ pub(crate) async fn list_objects(
     params(("kind" = String, Path, description = "The object type."),
         ("Idempotency-Key" = Option<String>, Header,
             description = "Your own name for this write, 1 to 255 characters, of which a second one makes nothing.")),
-    responses((status = 201, body = ObjectView), Problems))]
+    security(("api_key" = ["objects:write"])),
+    responses((status = 201, body = ObjectView), Problems, Unfit, PluginFailed))]
 pub(crate) async fn create_object(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,
@@ -86,6 +88,7 @@ pub(crate) async fn create_object(
 /// One object.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}/{key}", tag = "objects",
     params(("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key.")),
+    security(("api_key" = ["objects:read"])),
     responses((status = 200, body = ObjectView), Problems))]
 pub(crate) async fn get_object(
     State(app): State<Arc<App>>,
@@ -101,7 +104,8 @@ pub(crate) async fn get_object(
     params(
         ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
         ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
-    responses((status = 200, body = ObjectView), Problems))]
+    security(("api_key" = ["objects:write"])),
+    responses((status = 200, body = ObjectView), Problems, Changed, Unfit, PluginFailed))]
 pub(crate) async fn update_object(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,
@@ -121,7 +125,8 @@ pub(crate) async fn update_object(
     params(
         ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
         ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
-    responses((status = 204, description = "It is gone."), Problems))]
+    security(("api_key" = ["objects:write"])),
+    responses((status = 204, description = "It is gone."), Problems, Changed))]
 pub(crate) async fn remove_object(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,
@@ -174,7 +179,8 @@ pub(crate) struct ObjectReceipt {
 /// Makes many objects of a type. A row that is refused does not sink the others.
 #[utoipa::path(post, path = "/api/v1/import/objects/{kind}", tag = "objects", request_body = ObjectRows,
     params(("kind" = String, Path, description = "The object type."), ImportParameters),
-    responses((status = 200, body = ObjectReceipt), Problems))]
+    security(("api_key" = ["objects:write"])),
+    responses((status = 200, body = ObjectReceipt), Problems, PluginFailed))]
 pub(crate) async fn import_objects(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,

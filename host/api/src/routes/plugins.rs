@@ -22,14 +22,16 @@ use crate::auth::{Authorized, PluginsRead, PluginsWrite};
 use crate::body::{ComponentBody, JsonBody, OptionalJsonBody};
 use crate::change::Change;
 use crate::installation::{check_grant, check_known_settings, check_manifest, check_settings, unused, whole_grant};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::parameters::{Path, name_in_path};
 use crate::problem::{CONFLICT, INVALID_INSTALLATION, INVALID_SECRET, NOT_AGREED, Problem};
 use crate::views::{PendingView, PluginList, PluginView};
 use crate::writes::{Progress, accepted, halting};
 
 /// All installed plugins.
-#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins", responses((status = 200, body = PluginList), Problems))]
+#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
+    security(("api_key" = ["plugins:read"])),
+    responses((status = 200, body = PluginList), Problems))]
 pub(crate) async fn list_plugins(
     State(app): State<Arc<App>>,
     access: Authorized<PluginsRead>,
@@ -45,8 +47,9 @@ pub(crate) async fn list_plugins(
 /// place. Settings and secrets stay. The version that runs, uploaded again, takes a candidate away.
 #[utoipa::path(post, path = "/api/v1/plugins", tag = "plugins",
     request_body(content = Vec<u8>, content_type = "application/wasm"),
+    security(("api_key" = ["plugins:write"])),
     responses(
-        (status = 201, body = PluginView), (status = 200, description = "It was installed.", body = PluginView), Problems))]
+        (status = 201, body = PluginView), (status = 200, description = "It was installed.", body = PluginView), Problems, Unfit))]
 pub(crate) async fn install_plugin(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -101,6 +104,7 @@ fn bad_manifest(message: &str) -> Problem {
 /// One installed plugin.
 #[utoipa::path(get, path = "/api/v1/plugins/{name}", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name.")),
+    security(("api_key" = ["plugins:read"])),
     responses((status = 200, body = PluginView), Problems))]
 pub(crate) async fn get_plugin(
     State(app): State<Arc<App>>,
@@ -120,6 +124,7 @@ pub(super) async fn find(app: &App, scope: &Scope, name: &str) -> Result<Install
 /// 409 while a journey, a segment or another plugin uses it: they are named.
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name.")),
+    security(("api_key" = ["plugins:write"])),
     responses((status = 204, description = "It is gone."), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_plugin(
     State(app): State<Arc<App>>,
@@ -151,7 +156,8 @@ pub(crate) struct SecretValue {
 /// An enabled plugin is called with it from its place in the log on.
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/secrets/{secret}", tag = "plugins", request_body = SecretValue,
     params(("name" = String, Path, description = "The plugin's name."), ("secret" = String, Path, description = "The secret's name.")),
-    responses((status = 204, description = "It is set."), Problems))]
+    security(("api_key" = ["plugins:write"])),
+    responses((status = 204, description = "It is set."), Problems, Unfit))]
 pub(crate) async fn set_plugin_secret(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -213,7 +219,8 @@ pub(crate) struct Grant {
 /// version asks for in plain words. If another version is there when the log comes to it, it does nothing.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/enable", tag = "plugins", request_body = Enable,
     params(("name" = String, Path, description = "The plugin's name.")),
-    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems))]
+    security(("api_key" = ["plugins:write"])),
+    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn enable_plugin(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -303,6 +310,7 @@ fn not_agreed(plugin: &Installation) -> Problem {
 /// 409 while a published journey, a segment or another plugin uses it: they are named.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/disable", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name.")),
+    security(("api_key" = ["plugins:write"])),
     responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn disable_plugin(
     State(app): State<Arc<App>>,

@@ -54,7 +54,9 @@ pub(crate) struct SettingsChange {
 }
 
 /// The tenant's settings.
-#[utoipa::path(get, path = "/api/v1/settings", tag = "settings", responses((status = 200, body = SettingsView), Problems))]
+#[utoipa::path(get, path = "/api/v1/settings", tag = "settings",
+    security(("api_key" = ["status:read"])),
+    responses((status = 200, body = SettingsView), Problems))]
 pub(crate) async fn get_settings(
     State(app): State<Arc<App>>,
     access: Authorized<StatusRead>,
@@ -66,6 +68,7 @@ pub(crate) async fn get_settings(
 ///
 /// What is said about pages is in force within five seconds.
 #[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", request_body = SettingsChange,
+    security(("api_key" = ["settings:write"])),
     responses((status = 200, body = SettingsView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn change_settings(
     State(app): State<Arc<App>>,

@@ -13,7 +13,9 @@ use crate::views::StatusView;
 use crate::writes::tenant;
 
 /// How far the tenant's work has come.
-#[utoipa::path(get, path = "/api/v1/status", tag = "status", responses((status = 200, body = StatusView), Problems))]
+#[utoipa::path(get, path = "/api/v1/status", tag = "status",
+    security(("api_key" = ["status:read"])),
+    responses((status = 200, body = StatusView), Problems))]
 pub(crate) async fn get_status(
     State(app): State<Arc<App>>,
     access: Authorized<StatusRead>,

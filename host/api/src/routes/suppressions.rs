@@ -10,13 +10,14 @@ use crate::app::App;
 use crate::auth::{Authorized, PrivacyRead, PrivacyWrite};
 use crate::body::JsonBody;
 use crate::change::Change;
-use crate::openapi::Problems;
+use crate::openapi::{Absent, Problems};
 use crate::problem::Problem;
 use crate::suppression::marks_of;
 use crate::views::{IdentityView, SuppressionCheckView, SuppressionsView};
 
 /// How many erased identities are refused. The list holds keyed hashes, so it cannot be shown.
 #[utoipa::path(get, path = "/api/v1/suppressions", tag = "privacy",
+    security(("api_key" = ["privacy:read"])),
     responses((status = 200, body = SuppressionsView), Problems))]
 pub(crate) async fn count_suppressions(
     State(app): State<Arc<App>>,
@@ -27,6 +28,7 @@ pub(crate) async fn count_suppressions(
 
 /// Whether an identity is refused.
 #[utoipa::path(post, path = "/api/v1/suppressions/check", tag = "privacy", request_body = IdentityView,
+    security(("api_key" = ["privacy:read"])),
     responses((status = 200, body = SuppressionCheckView), Problems))]
 pub(crate) async fn check_suppression(
     State(app): State<Arc<App>>,
@@ -40,7 +42,8 @@ pub(crate) async fn check_suppression(
 
 /// Accepts an identity again that was refused. 404 if it was not.
 #[utoipa::path(post, path = "/api/v1/suppressions/remove", tag = "privacy", request_body = IdentityView,
-    responses((status = 200, body = SuppressionCheckView), Problems))]
+    security(("api_key" = ["privacy:write"])),
+    responses((status = 200, body = SuppressionCheckView), Problems, Absent))]
 pub(crate) async fn remove_suppression(
     State(app): State<Arc<App>>,
     change: Change<PrivacyWrite>,

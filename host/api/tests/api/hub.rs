@@ -1,5 +1,6 @@
 //! A hub in a temporary directory, and requests to it.
 
+use crate::described;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
@@ -184,6 +185,16 @@ impl Hub {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.ask(request).await;
+        if let Some(operation) = described::operation(self, &method, &path).await {
+            described::check(&format!("{method} {path}"), &operation, &answer);
+        }
+        answer
+    }
+
+    /// Without looking whether the answer is one that is described.
+    pub async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router is infallible");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();

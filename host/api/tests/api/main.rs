@@ -5,6 +5,7 @@ mod bad_input;
 mod catalog;
 mod clock;
 mod customers;
+mod described;
 mod door;
 mod doors;
 mod events;

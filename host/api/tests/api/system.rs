@@ -22,7 +22,7 @@ async fn every_route_is_described() {
             let secured = path.starts_with("/v1/") || path.starts_with("/api/v1/") || path == "/sourceConfig";
             assert_eq!(operation["security"].is_array(), secured, "{method} {path}");
             if secured {
-                assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{path}");
+                assert!(operation["responses"]["401"]["content"]["application/problem+json"].is_object(), "{path}");
             }
             operations.push(format!("{} {path}", method.to_uppercase()));
         }

@@ -46,6 +46,7 @@ pub(crate) struct NewCustomer {
 /// Makes a customer, or adds to the one with these identities. To name more than one, and so to join them, the key needs
 /// `identities:write`, too.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomer,
+    security(("api_key" = ["customers:write"])),
     responses(
         (status = 201, body = ProfileView), (status = 200, description = "It existed.", body = ProfileView),
         (status = 202, body = PendingView),

@@ -37,6 +37,7 @@ enum Place {
 /// `run`, `message`, `object`, `fault` (what did not go through of its events, runs and messages). What an attribute was before stands in the events that set it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id.")),
+    security(("api_key" = ["privacy:read"])),
     responses((status = 200, description = "Lines, as they are read.",
         content((String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn customer_data(

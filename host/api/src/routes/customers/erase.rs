@@ -36,6 +36,7 @@ pub(crate) struct Parameters {
 /// its id.
 #[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
+    security(("api_key" = ["privacy:write"])),
     responses((status = 200, body = ErasureView), (status = 202, body = ErasureView), Problems))]
 pub(crate) async fn erase_customer(
     State(app): State<Arc<App>>,

@@ -18,6 +18,7 @@ use crate::views::ProfileView;
 /// them.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
     params(("id" = String, Path, description = "The customer's id.")),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = ProfileView), Problems))]
 pub(crate) async fn get_customer(
     State(app): State<Arc<App>>,

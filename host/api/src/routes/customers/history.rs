@@ -38,6 +38,7 @@ pub(crate) struct Parameters {
 /// not in it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/history", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = HistoryPage), Problems))]
 pub(crate) async fn customer_history(
     State(app): State<Arc<App>>,

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
 use crate::problem::{INVALID_QUERY, Problem};
@@ -34,8 +34,11 @@ pub(crate) struct Parameters {
 }
 
 /// Customers that satisfy a condition, by id.
+///
+/// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/customers", tag = "customers", params(Parameters),
-    responses((status = 200, body = CustomerList), Problems))]
+    security(("api_key" = ["customers:read"])),
+    responses((status = 200, body = CustomerList), Problems, Unfit))]
 pub(crate) async fn list_customers(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersRead>,

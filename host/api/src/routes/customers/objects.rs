@@ -31,6 +31,7 @@ pub(crate) struct Parameters {
 /// The objects of a customer, by type and key.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/objects", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
+    security(("api_key" = ["objects:read"])),
     responses((status = 200, body = ObjectList), Problems))]
 pub(crate) async fn customer_objects(
     State(app): State<Arc<App>>,

@@ -27,8 +27,11 @@ pub(crate) struct Parameters {
 }
 
 /// The segments that a customer is in, by name, since when, and why.
+///
+/// Why also needs the scopes of what the conditions ask about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/segments", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = MembershipList), Problems))]
 pub(crate) async fn customer_segments(
     State(app): State<Arc<App>>,

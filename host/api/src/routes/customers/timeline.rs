@@ -42,6 +42,7 @@ pub(crate) struct Parameters {
 /// not be computed is `set-aside` and no `event`: it counts in no condition.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = TimelinePage), Problems))]
 pub(crate) async fn customer_timeline(
     State(app): State<Arc<App>>,

@@ -50,6 +50,7 @@ pub(crate) struct Unmerged {
 /// Rules are not run again. The pair is not joined anew by later events, only by accepting a match.
 #[utoipa::path(post, path = "/api/v1/customers/{id}/unmerge", tag = "customers", request_body = Unmerge,
     params(("id" = String, Path, description = "The customer's id.")),
+    security(("api_key" = ["customers:write"])),
     responses((status = 200, body = Unmerged), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn unmerge_customer(
     State(app): State<Arc<App>>,

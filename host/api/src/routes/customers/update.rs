@@ -48,6 +48,7 @@ pub(crate) struct Change {
 /// Waits up to five seconds until the change shows; after that it is answered 202, with its position in the log.
 #[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = Change,
     params(("id" = String, Path, description = "The customer's id.")),
+    security(("api_key" = ["customers:write"])),
     responses((status = 200, body = ProfileView), (status = 202, body = PendingView),
         (status = 204, description = "It is done, and the key may not read customers."), Problems))]
 pub(crate) async fn update_customer(

@@ -13,7 +13,7 @@ use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
 use crate::problem::Problem;
@@ -37,9 +37,12 @@ pub(crate) struct Parameters {
 }
 
 /// All customers, by id.
+///
+/// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/export/customers", tag = "customers", params(Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, description = "Rows, as they are read.",
-        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
+        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems, Unfit))]
 pub(crate) async fn export_customers(
     State(app): State<Arc<App>>,
     State(exports): State<Exports>,

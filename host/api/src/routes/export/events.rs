@@ -41,6 +41,7 @@ pub(crate) struct Parameters {
 
 /// All events of the Segment kinds that are in the log now, in order, caused ones too.
 #[utoipa::path(get, path = "/api/v1/export/events", tag = "events", params(Parameters),
+    security(("api_key" = ["events:read"])),
     responses((status = 200, description = "Rows, as they are read.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_events(

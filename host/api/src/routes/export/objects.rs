@@ -36,6 +36,7 @@ pub(crate) struct Parameters {
 
 /// All objects of a type, by key.
 #[utoipa::path(get, path = "/api/v1/export/objects", tag = "objects", params(Parameters),
+    security(("api_key" = ["objects:read"])),
     responses((status = 200, description = "Rows, as they are read.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_objects(

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 /// `{"batch": [{"type": "track", …}], "sentAt": "…"}`, at most 500 KB, each event at most 32 KB. An event that is
 /// refused does not sink the others: the answer lists it under `refused`.
 #[utoipa::path(post, path = "/v1/batch", tag = "segment", request_body = Value,
+    security(("write_key" = ["events:write"])),
     responses((status = 200, body = Receipt), Problems))]
 pub(crate) async fn batch(
     State(app): State<Arc<App>>,

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 ///
 /// Answered once the event is stored for good; a repeated `messageId` is answered alike and changes nothing.
 #[utoipa::path(post, path = "/v1/page", tag = "segment", request_body = Value,
+    security(("write_key" = ["events:write"])),
     responses((status = 200, body = Receipt), Problems))]
 pub(crate) async fn page(
     State(app): State<Arc<App>>,

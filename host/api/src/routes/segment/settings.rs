@@ -14,7 +14,9 @@ use crate::problem::{Problem, UNAUTHENTICATED};
 ///
 /// A page names the hub as the library's `cdnURL`, and nothing else: `apiHost` is the host that the page has called.
 #[utoipa::path(get, path = "/v1/projects/{write_key}/settings", tag = "segment",
-    params(("write_key" = String, Path, description = "The page's key.")), responses((status = 200, body = Value), Problems))]
+    params(("write_key" = String, Path, description = "The page's key.")),
+    security(("write_key" = ["events:write"])),
+    responses((status = 200, body = Value), Problems))]
 pub(crate) async fn project_settings(
     _access: WriteAccess,
     Path(write_key): Path<String>,
@@ -31,7 +33,9 @@ pub(crate) async fn project_settings(
 }
 
 /// Where RudderStack's library for browsers sends to: the data plane that it was loaded with.
-#[utoipa::path(get, path = "/sourceConfig", tag = "segment", responses((status = 200, body = Value), Problems))]
+#[utoipa::path(get, path = "/sourceConfig", tag = "segment",
+    security(("write_key" = ["events:write"])),
+    responses((status = 200, body = Value), Problems))]
 pub(crate) async fn source_config(access: WriteAccess) -> Result<Json<Value>, Problem> {
     let Some(access) = access.authorized else {
         return Err(Problem::new(UNAUTHENTICATED, "Send the write key as the user of Basic auth, or as `writeKey`."));

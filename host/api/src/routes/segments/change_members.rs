@@ -46,6 +46,7 @@ pub(crate) struct MemberIdentity {
 /// Adds customers to a static segment and takes others from it, by their identities.
 #[utoipa::path(post, path = "/api/v1/segments/{name}/members", tag = "segments", request_body = MembersChange,
     params(("name" = String, Path, description = "The segment's name.")),
+    security(("api_key" = ["segments:write"])),
     responses(
         (status = 200, body = MembersChangedView),
         (status = 202, description = "It is stored, and the engine has yet to reach it.", body = MembersChangedView),

@@ -39,6 +39,7 @@ pub(crate) struct Parameters {
 /// A segment's members with chosen fields, by id.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/export", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, description = "Rows, as they are read.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_segment(

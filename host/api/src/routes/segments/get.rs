@@ -17,6 +17,7 @@ use crate::views::SegmentView;
 /// One segment: what it says, how many members it has, and how far its first fill has come.
 #[utoipa::path(get, path = "/api/v1/segments/{name}", tag = "segments",
     params(("name" = String, Path, description = "The segment's name.")),
+    security(("api_key" = ["segments:read"])),
     responses((status = 200, body = SegmentView), Problems))]
 pub(crate) async fn get_segment(
     State(app): State<Arc<App>>,

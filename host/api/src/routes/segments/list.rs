@@ -30,6 +30,7 @@ pub(crate) struct Parameters {
 
 /// Segments, by name.
 #[utoipa::path(get, path = "/api/v1/segments", tag = "segments", params(Parameters),
+    security(("api_key" = ["segments:read"])),
     responses((status = 200, body = SegmentList), Problems))]
 pub(crate) async fn list_segments(
     State(app): State<Arc<App>>,

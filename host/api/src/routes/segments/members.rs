@@ -30,6 +30,7 @@ pub(crate) struct Parameters {
 /// Who is in a segment, by id, and since when.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/members", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
+    security(("api_key" = ["segments:read"])),
     responses((status = 200, body = MemberList), Problems))]
 pub(crate) async fn segment_members(
     State(app): State<Arc<App>>,

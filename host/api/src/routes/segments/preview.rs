@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::app::{App, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::body::JsonBody;
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::people::people;
 use crate::problem::{OVERLOADED, Problem, TOO_COSTLY};
 use crate::segments::Known;
@@ -31,9 +31,11 @@ pub(crate) struct Request {
 
 /// Counts the customers for whom a condition holds, for at most two seconds.
 ///
-/// If they are too many for that, a random share of them is counted, and the answer says how far off it may be.
+/// If they are too many for that, a random share of them is counted, and the answer says how far off it may be. A condition also
+/// needs the scopes of what it asks about: `objects:read`, `messages:read`.
 #[utoipa::path(post, path = "/api/v1/segments/preview", tag = "segments", request_body = Request,
-    responses((status = 200, body = PreviewView), Problems))]
+    security(("api_key" = ["customers:read"])),
+    responses((status = 200, body = PreviewView), Problems, Unfit))]
 pub(crate) async fn preview_segment(
     State(app): State<Arc<App>>,
     State(previews): State<Previews>,

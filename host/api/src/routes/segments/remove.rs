@@ -19,6 +19,7 @@ use crate::writes::{Progress, accepted};
 /// Deletes a segment with its members and versions, unless a segment or a journey mentions it: they are named.
 #[utoipa::path(delete, path = "/api/v1/segments/{name}", tag = "segments",
     params(("name" = String, Path, description = "The segment's name.")),
+    security(("api_key" = ["segments:write"])),
     responses((status = 204, description = "It is gone."), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_segment(
     State(app): State<Arc<App>>,

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::SegmentsWrite;
 use crate::body::JsonBody;
 use crate::change::Change;
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Unfit};
 use crate::parameters::{Path, name_in_path};
 use crate::problem::{CONFLICT, INVALID_BODY, Problem};
 use crate::segments::Known;
@@ -36,10 +36,12 @@ pub(crate) struct NewSegment {
 
 /// Makes a segment, or writes its next version, which everybody is looked at anew for.
 ///
-/// What it says already is not written again. A static segment stays one.
+/// What it says already is not written again. A static segment stays one. A condition also needs the scopes of what it asks about:
+/// `customers:read`, `objects:read`, `messages:read`.
 #[utoipa::path(put, path = "/api/v1/segments/{name}", tag = "segments", request_body = NewSegment,
     params(("name" = String, Path, description = "The segment's name, in kebab-case.")),
-    responses((status = 200, body = SegmentView), (status = 202, body = PendingView), Problems))]
+    security(("api_key" = ["segments:write"])),
+    responses((status = 200, body = SegmentView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn save_segment(
     State(app): State<Arc<App>>,
     change: Change<SegmentsWrite>,

@@ -15,6 +15,7 @@ use crate::views::SegmentVersionList;
 /// All that a segment ever said, oldest first: who wrote it, and when.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/versions", tag = "segments",
     params(("name" = String, Path, description = "The segment's name.")),
+    security(("api_key" = ["segments:read"])),
     responses((status = 200, body = SegmentVersionList), Problems))]
 pub(crate) async fn segment_versions(
     State(app): State<Arc<App>>,

@@ -24,8 +24,11 @@ pub(crate) struct Parameters {
 }
 
 /// Why a customer is in a segment, or why not: the tree of its condition with the truth and the evidence at each leaf.
+///
+/// It also needs the scopes of what the condition asks about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/why", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
+    security(("api_key" = ["customers:read"])),
     responses((status = 200, body = WhyView), Problems))]
 pub(crate) async fn why_segment(
     State(app): State<Arc<App>>,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
 use crate::body::JsonBody;
-use crate::openapi::Problems;
+use crate::openapi::{Absent, Problems, Unfit};
 use crate::parameters::id_in_path;
 use crate::problem::Problem;
 use crate::segments::Known;
@@ -28,8 +28,11 @@ pub(crate) struct Request {
 }
 
 /// Why a condition holds for a customer, or why not.
+///
+/// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`.
 #[utoipa::path(post, path = "/api/v1/segments/why", tag = "segments", request_body = Request,
-    responses((status = 200, body = WhyView), Problems))]
+    security(("api_key" = ["customers:read"])),
+    responses((status = 200, body = WhyView), Problems, Absent, Unfit))]
 pub(crate) async fn why_condition(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersRead>,

@@ -1,0 +1,72 @@
+//! Each answer that a test gets is one that the API's description has for this operation, and names the scope that it lacks.
+
+use crate::hub::{Answer, Hub, request};
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+async fn document(hub: &Hub) -> &'static Value {
+    static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
+    let read = async || {
+        let request = request("GET", "/api/openapi.json").body(Body::empty()).expect("a request");
+        hub.ask(request).await.body
+    };
+    DOCUMENT.get_or_init(read).await
+}
+
+/// The operation that the path is of, if it is described.
+pub async fn operation(hub: &Hub, method: &Method, path: &str) -> Option<Value> {
+    let paths = document(hub).await["paths"].as_object()?;
+    let fits = |template: &str| {
+        let (wanted, given) = (template.split('/'), path.split('/'));
+        template.matches('/').count() == path.matches('/').count()
+            && wanted
+                .zip(given)
+                .all(|(wanted, given)| wanted == given || (wanted.starts_with('{') && !given.is_empty()))
+    };
+    // What is written out goes before what is a parameter.
+    let best = paths.keys().filter(|template| fits(template)).min_by_key(|template| template.matches('{').count())?;
+    paths[best].get(method.as_str().to_lowercase()).cloned()
+}
+
+pub fn check(call: &str, operation: &Value, answer: &Answer) {
+    let described = &operation["responses"][answer.status.to_string()];
+    assert!(described.is_object(), "{call}: {} is not described: {}", answer.status, answer.body);
+    let Some(code) = answer.body["code"].as_str().filter(|_| answer.status >= 400) else { return };
+    let told = described["description"].as_str().unwrap_or_default();
+    // What a component is refused for has codes of its own.
+    assert!(told.contains(&format!("`{code}`")) || answer.status == 422, "{call}: `{code}` is not described: {told}");
+    if code == "missing-scope" {
+        let detail = answer.body["detail"].as_str().unwrap_or_default();
+        let scope = detail.split('`').nth(1).unwrap_or_default();
+        let text = format!("{} {}", operation["summary"], operation["description"]);
+        // To try a change again needs what making it needs.
+        let any = text.contains("making it asks for");
+        assert!(any || text.contains(&format!("`{scope}`")), "{call}: it does not say that it needs `{scope}`: {text}");
+    }
+}
+
+/// A key without any scope is told the one that the description names, by every operation.
+#[tokio::test]
+async fn each_operation_needs_the_scope_that_it_names() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = hub.key(tenant.id, &[]).await;
+    let mut guarded = 0;
+    for (path, operations) in document(&hub).await["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let Some(needed) = operation["security"][0].as_object().and_then(|needed| needed.values().next()) else {
+                assert!(!path.starts_with("/api/v1/") && !path.starts_with("/v1/"), "{method} {path} needs no key");
+                continue;
+            };
+            let path = path.replace("{write_key}", &key).replace(['{', '}'], "");
+            let body = operation.get("requestBody").map(|_| json!({}));
+            let answer = hub.call(&method.to_uppercase(), &path, &key, body).await;
+            let expected = format!("The key lacks the scope `{}`.", needed[0].as_str().expect("a scope"));
+            assert_eq!((answer.status, answer.body["detail"].as_str()), (403, Some(&*expected)), "{method} {path}");
+            guarded += 1;
+        }
+    }
+    assert!(guarded > 80, "{guarded} operations need a key");
+}
