@@ -3,7 +3,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use openhub_model::{ClockKind, EventKind, NewEvent, PartId, Principal, TenantId, Timestamp};
+use openhub_model::{EventKind, NewEvent, PartId, Principal, TenantId, Timestamp};
 use openhub_store::{Op, Scope, in_time};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::app::{App, Shared};
 use crate::auth::{Authorized, Permission};
 use crate::problem::Problem;
-use crate::writes::{self, Progress, tenant};
+use crate::writes::{self, Progress};
 
 /// Proof that whoever asks may change what the permission `P` is about.
 pub(crate) struct Change<P> {
@@ -60,12 +60,9 @@ impl<P> Change<P> {
         Ok(in_time(lock.lock_owned()).await?)
     }
 
-    /// The present of the tenant: the host's clock, or where its replay has come to.
+    /// The tenant's present at the end of its log.
     pub async fn now(&self) -> Result<Timestamp, Problem> {
-        match tenant(&self.app, &self.scope).await?.clock {
-            ClockKind::Live => Ok(self.app.now()),
-            ClockKind::Replay => Ok(self.app.store.clock(&self.scope).await?.max(Timestamp::default())),
-        }
+        writes::present(&self.app, &self.scope).await
     }
 
     /// The control event of this change, at `at`.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Authorized;
 use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem, VERSION_MISMATCH};
-use crate::writes::tenant_now;
+use crate::writes::present;
 
 /// Typed by the plugin that declares the object type.
 #[derive(Deserialize, ToSchema)]
@@ -38,7 +38,7 @@ pub(crate) async fn write_context<P>(app: &App, access: &Authorized<P>) -> Resul
     let mut random = [0; 8];
     random.copy_from_slice(&(app.random)()[..8]);
     let by = Principal::key(access.key.clone());
-    let now = tenant_now(app, &access.scope).await?;
+    let now = present(app, &access.scope).await?;
     Ok(WriteContext { by, now, random: u64::from_le_bytes(random), once: None })
 }
 

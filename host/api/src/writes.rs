@@ -25,6 +25,11 @@ pub(crate) async fn tenant_now(app: &App, scope: &Scope) -> Result<Timestamp, Pr
     }
 }
 
+/// The present of what is written now: the host's clock, or where the replay will stand once all that is in its log has happened.
+pub(crate) async fn present(app: &App, scope: &Scope) -> Result<Timestamp, Problem> {
+    Ok(app.engine.present(scope, app.now()).await?)
+}
+
 /// An event of the hub's own API.
 pub(crate) fn event(app: &App, kind: EventKind, part: Option<PartId>, at: Timestamp, body: &Value) -> NewEvent {
     NewEvent {

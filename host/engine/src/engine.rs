@@ -99,16 +99,22 @@ impl Engine {
         self.shared.catalogs.standing_out()
     }
 
-    /// The tenant's present: `now`, the host's, or where its replay stands, which was at the epoch before it began.
-    pub async fn clock(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
-        let stands = match self.shared.clocks.get(scope.tenant()) {
-            Some(stands) => stands,
-            None => match self.store().tenant(scope.tenant()).await? {
-                Some(tenant) if tenant.clock == ClockKind::Replay => Some(self.store().clock(scope).await?),
-                _ => None,
-            },
+    /// The present of what is appended now: `now`, the host's, or where a replay will stand once all that is in its log has
+    /// happened, which was at the epoch before it began. However far the engine has come, it is the same.
+    pub async fn present(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let tenant = scope.tenant();
+        let kind = match self.shared.clocks.get(tenant) {
+            Some(kind) => kind,
+            None => {
+                let kind = self.store().tenant(tenant).await?.ok_or(StoreError::NotFound)?.clock;
+                self.shared.clocks.put(tenant, kind);
+                kind
+            }
         };
-        Ok(stands.map_or(now, |stands| stands.max(Timestamp::default())))
+        match kind {
+            ClockKind::Live => Ok(now),
+            ClockKind::Replay => Ok(self.store().clock_at_head(scope).await?.max(Timestamp::default())),
+        }
     }
 
     /// Whether events may be appended to a tenant's log, and after which while: see [`crate::Bounds`].

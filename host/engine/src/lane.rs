@@ -113,7 +113,6 @@ impl Lane {
         self.unfilled = catalog.segments.unfilled().to_vec();
         self.catalog = Arc::new(catalog);
         self.shared.catalogs.put(self.lease.tenant, self.catalog.clone());
-        self.shared.clocks.note(&self.lease);
         self.shared.followed.forget(self.lease.tenant);
         self.shared.positions.reach(self.lease.tenant, self.lease.checkpoint);
         Ok(())
@@ -139,7 +138,6 @@ impl Lane {
 
     pub(crate) fn reached(&mut self, lease: Lease) {
         self.lease = lease;
-        self.shared.clocks.note(&lease);
         self.shared.positions.reach(lease.tenant, lease.checkpoint);
         (self.failures, self.reruns) = (0, 0);
         self.needs.clear();

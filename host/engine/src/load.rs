@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
 use openhub_model::condition::Needs;
+use openhub_model::event::CLOCK_ADVANCED;
 use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Run;
 use openhub_model::timer::Timer;
@@ -362,7 +363,7 @@ impl Reader<'_> {
 
 /// An advance of the clock is an item of a batch like any event; every other control event stands alone.
 fn is_control(event: &Event) -> bool {
-    event.kind == EventKind::Control && event.name != "clock.advanced"
+    event.kind == EventKind::Control && event.name != CLOCK_ADVANCED
 }
 
 /// Parses what the events say, off the threads that serve others.

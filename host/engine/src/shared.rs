@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
-use openhub_store::{Lease, Store};
+use openhub_store::Store;
 use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
@@ -131,22 +131,16 @@ impl Catalogs {
     }
 }
 
-/// Where the clocks of replaying tenants stand that this node moves; a live clock needs no note.
+/// By which clocks tenants live, which is for good.
 #[derive(Default)]
-pub struct Clocks(Mutex<HashMap<TenantId, Option<Timestamp>>>);
+pub struct Clocks(Mutex<HashMap<TenantId, ClockKind>>);
 
 impl Clocks {
-    pub fn note(&self, lease: &Lease) {
-        let stands = (lease.clock_kind == ClockKind::Replay).then_some(lease.clock);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.tenant, stands);
+    pub fn put(&self, tenant: TenantId, kind: ClockKind) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, kind);
     }
 
-    /// This node moves the tenant no longer.
-    pub fn remove(&self, tenant: TenantId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
-    }
-
-    pub fn get(&self, tenant: TenantId) -> Option<Option<Timestamp>> {
+    pub fn get(&self, tenant: TenantId) -> Option<ClockKind> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
     }
 }

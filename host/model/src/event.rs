@@ -53,6 +53,9 @@ pub enum Origin {
     Caused = 1,
 }
 
+/// The control event that moves a replay's clock on, to its own time.
+pub const CLOCK_ADVANCED: &str = "clock.advanced";
+
 /// An event on its way into the log.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -73,6 +76,17 @@ pub struct NewEvent {
     pub cause: Option<String>,
     /// The JSON object as it came, once, as text.
     pub body: String,
+}
+
+impl NewEvent {
+    /// Where a replay's clock stands at the least once this has happened.
+    pub fn moves_to(&self) -> Option<Timestamp> {
+        match self.kind {
+            EventKind::Erased => None,
+            EventKind::Control if self.name != CLOCK_ADVANCED => None,
+            _ => Some(self.occurred_at),
+        }
+    }
 }
 
 /// An accepted event at its place in the tenant's log.

@@ -250,7 +250,7 @@ async fn delivery(
     let received_at = app.now();
     let page = authority == Authority::Browser;
     let latest = match page {
-        true => app.engine.clock(&scope, received_at).await?.min(received_at),
+        true => app.engine.present(&scope, received_at).await?.min(received_at),
         false => received_at,
     };
     Ok(Delivery {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use openhub_model::event::CLOCK_ADVANCED;
 use openhub_model::{ClockKind, Fault, Timestamp};
 use openhub_store::Op;
 use serde::Deserialize;
@@ -60,7 +61,7 @@ pub(crate) async fn advance_clock(
         let fault = Fault::new("/to", "invalid-timestamp", "The time lies outside the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let mut event = change.control("clock.advanced", to, json!({"to": to}));
+    let mut event = change.control(CLOCK_ADVANCED, to, json!({"to": to}));
     event.message_id = format!("{RESERVED}clock:{to}");
     let appended = app.store.transact(&change.scope, vec![Op::Append(event)]).await?;
     match wait(&app, change.tenant(), appended.position, app.limits.clock_wait).await {

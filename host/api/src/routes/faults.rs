@@ -18,7 +18,7 @@ use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path, id_in_query};
 use crate::problem::{CONFLICT, Problem};
 use crate::views::{ListedFaultView, PendingView};
-use crate::writes::{Progress, accepted, tenant_now, wait};
+use crate::writes::{Progress, accepted, present, wait};
 
 const LIST: &str = "faults";
 
@@ -109,7 +109,7 @@ pub(crate) async fn retry_fault(
     let scope = &access.scope;
     let found = fault(&app, scope, &id).await?.fault;
     may_close(&access, found.kind)?;
-    let Some(mut remedy) = remedy(&app.store, scope, &found, tenant_now(&app, scope).await?).await? else {
+    let Some(mut remedy) = remedy(&app.store, scope, &found, present(&app, scope).await?).await? else {
         let detail = format!("A fault of the kind `{}` cannot be tried again; discard it.", found.kind.name());
         return Err(Problem::new(CONFLICT, detail));
     };

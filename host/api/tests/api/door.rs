@@ -470,6 +470,29 @@ async fn c1_a_page_moves_no_replay() {
     assert_eq!(clock().await, "2020-01-03T00:00:00Z");
 }
 
+/// The same calls lead to the same log, however far the engine is.
+#[tokio::test]
+async fn c1_what_is_stamped_on_a_replay_takes_the_time_of_its_log() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant_on("replay", openhub_model::ClockKind::Replay).await;
+    let made = json!({"identities": [{"kind": "user_id", "value": "ada"}]});
+    let ada = hub.post("/api/v1/customers", &tenant.api_key, made).await.body["id"].clone();
+    // Nobody moves the tenant.
+    let usurped = hub.usurped().await;
+    let order = json!({"type": "track", "event": "Order", "userId": "ada", "timestamp": "2020-01-02T00:00:00Z"});
+    assert_eq!(hub.post("/v1/batch", &tenant.server_key, json!({"batch": [order]})).await.status, 200);
+    let page = json!({"type": "page", "userId": "v", "timestamp": "9999-01-01T00:00:00Z"});
+    assert_eq!(hub.post("/v1/batch", &tenant.write_key, json!({"batch": [page]})).await.status, 200);
+    let path = format!("/api/v1/customers/{}", ada.as_str().expect("an id"));
+    let changed = hub.call("PATCH", &path, &tenant.api_key, Some(json!({"tags": {"vip": true}}))).await;
+    assert_eq!(changed.status, 202, "{changed:?}");
+    let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
+    let at: Vec<&Value> =
+        events["events"].as_array().expect("events").iter().skip(1).map(|event| &event["occurred_at"]).collect();
+    assert_eq!(at, ["2020-01-02T00:00:00Z"; 3], "{events}");
+    usurped.release().await;
+}
+
 #[tokio::test]
 async fn c2_a_page_imports_nothing() {
     let hub = Hub::start().await;

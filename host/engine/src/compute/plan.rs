@@ -3,6 +3,7 @@
 //! An event's *bound* is the tenant's clock once the event has happened: the timers due before it fire first.
 //! Timers beyond the attempt's size are cut off by `(due, id)`, and events behind the cut wait for the next attempt.
 
+use openhub_model::event::CLOCK_ADVANCED;
 use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Event, EventKind, Timestamp};
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub fn bound(kind: ClockKind, event: &Event) -> (Timestamp, Timestamp) {
 
 /// The target of a clock advance.
 fn advance(event: &Event) -> Option<Timestamp> {
-    if event.kind != EventKind::Control || event.name != "clock.advanced" {
+    if event.kind != EventKind::Control || event.name != CLOCK_ADVANCED {
         return None;
     }
     let body: Value = serde_json::from_str(&event.body).ok()?;

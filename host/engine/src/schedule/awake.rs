@@ -43,7 +43,6 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
         told(ended);
     }
     shared.catalogs.remove(lease.tenant);
-    shared.clocks.remove(lease.tenant);
     if !rested || stop.is_cancelled() {
         return After::Lost;
     }

@@ -1,7 +1,8 @@
 //! The log: events appended in a group commit, deduplicated by `messageId`, read in order of position.
 
+use openhub_model::event::CLOCK_ADVANCED;
 use openhub_model::identity::{Authority, Marker};
-use openhub_model::{Event, EventKind, NewEvent, Origin, PartId, TenantId};
+use openhub_model::{ClockKind, Event, EventKind, NewEvent, Origin, PartId, TenantId, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::tombstones::recognise;
 use crate::scope::Scope;
+use crate::state::tenants::clock_code;
 use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,6 +197,23 @@ impl Sql {
     }
 }
 
+/// Where a replay's clock will stand, from its log: a duplicate has not moved it.
+async fn read_latest(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "UPDATE partitions SET latest = COALESCE((SELECT MAX(occurred_at) FROM events WHERE events.tenant_id = $1 \
+         AND origin = $2 AND position > partitions.checkpoint AND (kind NOT IN ($3, $4) OR name = $5)), 0) \
+         WHERE tenant_id = $1 AND bucket = 0 AND EXISTS (SELECT 1 FROM tenants WHERE tenants.id = $1 AND tenants.clock = $6)",
+        tenant.0,
+        Origin::Arrived as i64,
+        EventKind::Control.code(),
+        EventKind::Erased.code(),
+        CLOCK_ADVANCED,
+        clock_code(ClockKind::Replay),
+    )
+    .map(drop)
+}
+
 /// Appends the events of several callers of one tenant, in order, and answers each caller.
 ///
 /// The update of the partition's head locks it, so that the order of commits is the order of positions; a
@@ -206,15 +225,18 @@ pub(crate) async fn append_all(
     marker: Option<&Marker>,
 ) -> Result<Vec<Appended>, StoreError> {
     let count = limit(callers.iter().map(|events| events.len()).sum());
+    let latest = callers.iter().copied().flatten().filter_map(NewEvent::moves_to).max();
     let head = fetch_optional!(
         tx.conn(),
-        (i64, i64, i64),
-        "UPDATE partitions SET head = head + $2, arrived = arrived + $2 WHERE tenant_id = $1 AND bucket = 0 \
-         RETURNING head, erased, arrived - done",
+        (i64, i64, i64, i64),
+        "UPDATE partitions SET head = head + $2, arrived = arrived + $2, \
+         latest = CASE WHEN latest < $3 THEN $3 ELSE latest END WHERE tenant_id = $1 AND bucket = 0 \
+         RETURNING head, erased, arrived - done, latest",
         tenant.0,
         count,
+        latest.map_or(0, Timestamp::micros),
     )?;
-    let (head, erased, behind) = head.ok_or(StoreError::NotFound)?;
+    let (head, erased, behind, stands) = head.ok_or(StoreError::NotFound)?;
     let marker = marker.filter(|_| erased > 0);
     let marked = match marker {
         Some(marker) => recognise(tx, tenant, marker, callers).await?,
@@ -251,6 +273,11 @@ pub(crate) async fn append_all(
         known,
     )?;
     tx.signal_behind(tenant, behind - known);
+    let kept = events.iter().zip(first..).filter(|(_, position)| new.contains(position));
+    let kept = kept.filter_map(|(event, _)| event.moves_to()).max();
+    if kept < latest && latest.map(Timestamp::micros) == Some(stands) {
+        read_latest(tx, tenant).await?;
+    }
     let bodies: Vec<(i64, &str)> = numbered.filter(|(position, _)| new.contains(position)).collect();
     if !bodies.is_empty() {
         insert_bodies(tx.conn(), tenant, &bodies).await?;

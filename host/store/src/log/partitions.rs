@@ -90,6 +90,18 @@ impl Store {
         rows.first().map(|(clock,)| time(*clock)).ok_or(StoreError::NotFound)
     }
 
+    /// Where a replaying tenant's clock stands once all that is in its log has happened.
+    pub async fn clock_at_head(&self, scope: &Scope) -> Result<Timestamp, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT CASE WHEN latest < clock THEN clock ELSE latest END FROM partitions WHERE tenant_id = $1 AND bucket = 0",
+            scope.tenant().0,
+        );
+        rows.first().map(|(clock,)| time(*clock)).ok_or(StoreError::NotFound)
+    }
+
     /// How many arrived events wait for the engine, as the database has it now; what this process knows of them is
     /// [`Store::behind`].
     pub async fn read_behind(&self, scope: &Scope) -> Result<i64, StoreError> {

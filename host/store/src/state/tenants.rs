@@ -72,7 +72,7 @@ fn tenant((id, name, clock, created_at): Row) -> Result<Tenant, StoreError> {
     Ok(Tenant { id: TenantId(id), name, clock: clock_kind(clock)?, created_at: Timestamp::from_micros(created_at) })
 }
 
-fn clock_code(clock: ClockKind) -> i64 {
+pub(crate) fn clock_code(clock: ClockKind) -> i64 {
     match clock {
         ClockKind::Live => 0,
         ClockKind::Replay => 1,

@@ -40,6 +40,30 @@ pub async fn duplicates_are_left_out(database: &Database) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// However far the engine is, what is stamped now takes the time of what is in the log.
+pub async fn a_replay_stands_where_its_log_ends(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let made = store.create_tenant("replays", ClockKind::Replay, at(1)).await?;
+    let (scope, part) = (Scope::of(made.id), part(&made, 1));
+    let of = |id: &str, hour: i64| NewEvent { occurred_at: at(hour), ..event(id, part) };
+    let control = |id: &str, name: &str, hour: i64| NewEvent {
+        kind: openhub_model::EventKind::Control,
+        name: name.into(),
+        ..of(id, hour)
+    };
+    store.append(&scope, vec![of("1", 10), of("2", 30), of("3", 20)]).await?;
+    assert_eq!(store.clock_at_head(&scope).await?, at(30));
+    store.append(&scope, vec![of("2", 90), of("4", 40)]).await?;
+    assert_eq!(store.clock_at_head(&scope).await?, at(40), "a duplicate moves nothing, whatever it says");
+    store.append(&scope, vec![of("5", 35), of("4", 40), control("6", "segment.saved", 99)]).await?;
+    assert_eq!(store.clock_at_head(&scope).await?, at(40), "nor does a change");
+    store.append(&scope, vec![control("7", openhub_model::event::CLOCK_ADVANCED, 50)]).await?;
+    assert_eq!(store.clock_at_head(&scope).await?, at(50));
+    assert_eq!(store.clock(&scope).await?, openhub_model::Timestamp::from_micros(0), "where the engine is");
+    store.close().await;
+    Ok(())
+}
+
 /// Whoever reads a page's key may guess the id of an order that its server will tell of.
 pub async fn c_a_page_hides_no_event_of_a_server(database: &Database) -> anyhow::Result<()> {
     let store = database.open("a").await?;

@@ -22,7 +22,7 @@ use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::suppression::fault_of;
 use crate::views::{IdentityView, PendingView, ProfileView};
-use crate::writes::{Progress, accepted, event, tenant_now, write};
+use crate::writes::{Progress, accepted, event, present, write};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,7 @@ pub(crate) async fn create_customer(
         Some(_) => StatusCode::OK,
         None => StatusCode::CREATED,
     };
-    let at = tenant_now(&app, &access.scope).await?;
+    let at = present(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(part), at, &body);
     match write(&app, &access.scope, vec![Op::Append(event)]).await? {
         Progress::Done if !access.may::<CustomersRead>() => Ok(StatusCode::NO_CONTENT.into_response()),

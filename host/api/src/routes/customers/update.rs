@@ -23,7 +23,7 @@ use crate::parameters::{Path, id_in_path};
 use crate::problem::{INVALID_BODY, Problem};
 use crate::text::step;
 use crate::views::{PendingView, ProfileView};
-use crate::writes::{Progress, accepted, event, tenant_now, write};
+use crate::writes::{Progress, accepted, event, present, write};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +67,7 @@ pub(crate) async fn update_customer(
         "consents": change.consents, "asked_by": access.key,
     });
     check_size(&app, &body)?;
-    let at = tenant_now(&app, &access.scope).await?;
+    let at = present(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(customer.part), at, &body);
     match write(&app, &access.scope, vec![Op::Append(event)]).await? {
         Progress::Done if !access.may::<CustomersRead>() => Ok(StatusCode::NO_CONTENT.into_response()),
