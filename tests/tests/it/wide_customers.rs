@@ -50,6 +50,9 @@ fn events(house: &House) -> Vec<NewEvent> {
         let body = json!({"anonymousId": "heavy", "traits": {format!("heavy_{n}"): long}});
         page(format!("heavy-{n}"), &Identity::new(Identity::ANONYMOUS_ID, "heavy"), body)
     }));
+    // As long as what it takes the place of.
+    let instead = json!({"anonymousId": "heavy", "traits": {"heavy_0": "y".repeat(long.len())}});
+    events.push(page("instead".into(), &Identity::new(Identity::ANONYMOUS_ID, "heavy"), instead));
     let withdrawn = json!({"userId": "ada", "consents": {"news/email": denied}, "traits": {}});
     events.push(page("withdrawn".into(), &user, withdrawn));
     events
@@ -70,6 +73,8 @@ async fn ends(url: Option<String>, batch: usize) -> Value {
     assert_eq!(email, openhub_model::customer::Consent::Denied, "a withdrawal is taken");
     let heavy = Identity::new(Identity::ANONYMOUS_ID, "heavy").part(house.tenant);
     let heavy = house.store.customer(&house.scope, heavy).await.expect("a read").expect("a customer");
+    let first = heavy.attribute("heavy_0").and_then(Value::as_str);
+    assert!(first.is_some_and(|first| first.starts_with('y')), "a page that is full changes what it has said");
     let bytes: usize = heavy.attributes.values().map(|held| limits::size(&held.value)).sum();
     assert!((limits::PAGE_BYTES - limits::PAGE_VALUE..=limits::PAGE_BYTES).contains(&bytes), "{bytes}");
     let (parts, _) = house.identities().await;

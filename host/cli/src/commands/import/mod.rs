@@ -7,6 +7,7 @@
 mod batch;
 mod input;
 mod plan;
+mod quotes;
 mod refused;
 mod source;
 mod state;

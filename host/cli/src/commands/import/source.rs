@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
+use super::quotes;
 use super::refused::Manner;
 use super::value::Cell;
 
@@ -42,6 +43,9 @@ impl Source {
     pub fn open(path: &Path, look: &Look, form: Form, delimiter: Option<u8>, plan: Plan) -> Result<Source> {
         let reader = look.open(path)?;
         let delimiter = delimiter.unwrap_or_else(|| look.delimiter());
+        if form == Form::Csv {
+            quotes::check(look.open(path)?, delimiter).with_context(|| path.display().to_string())?;
+        }
         let rows = match form {
             Form::Lines => Rows::Lines { reader, line: 0, read: 0, text: Vec::new() },
             Form::Csv => {

@@ -47,15 +47,18 @@ impl Actor {
         let most = if word.page { limits::PAGE_VALUES } else { limits::VALUES };
         let is_new = !customer.attributes.contains_key(name);
         let size = if word.page { limits::size(value) } else { 0 };
+        // What it takes the place of is among what pages have said.
+        let before = customer.attributes.get(name).filter(|held| word.page && held.cause.is_page());
+        let before = before.map_or(0, |held| limits::size(&held.value));
         let why = if is_new && customer.attributes.len() + room.added >= most {
             Why::TooMany
         } else if size > limits::PAGE_VALUE {
             Why::TooLong
-        } else if word.page && size + room.said(customer) > limits::PAGE_BYTES {
+        } else if word.page && (size + room.said(customer)).saturating_sub(before) > limits::PAGE_BYTES {
             Why::TooMany
         } else {
             room.added += usize::from(is_new);
-            room.said = room.said.map(|said| said + size);
+            room.said = room.said.map(|said| (said + size).saturating_sub(before));
             return true;
         };
         self.refuse(name, why, cause);
