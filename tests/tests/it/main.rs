@@ -11,6 +11,7 @@ mod determinism;
 mod door;
 mod erase_crash;
 mod exact;
+mod full_disk;
 mod generator;
 mod hostile;
 mod identities;
