@@ -6,8 +6,8 @@ use openhub_tests::guests;
 use openhub_tests::house::{House, Order};
 use serde_json::json;
 
-/// `(subject, code, place, count)` of each fault.
-type Counted = (String, String, String, i64);
+/// `(subject, code, place, count, message id of the last)` of each fault.
+type Counted = (String, String, String, i64, String);
 
 async fn skipped(url: Option<String>, batch: usize) -> Vec<Counted> {
     let house = House::open(url).await;
@@ -25,7 +25,8 @@ async fn skipped(url: Option<String>, batch: usize) -> Vec<Counted> {
     let faults = house.store.faults(&house.scope, &filter).await.expect("faults");
     let mut faults: Vec<Counted> = faults
         .into_iter()
-        .map(|faulted| (faulted.fault.subject, faulted.fault.code, faulted.fault.place, faulted.fault.count))
+        .map(|faulted| faulted.fault)
+        .map(|it| (it.subject, it.code, it.place, it.count, it.message_id.expect("one of them is named")))
         .collect();
     faults.sort();
     faults
@@ -34,8 +35,10 @@ async fn skipped(url: Option<String>, batch: usize) -> Vec<Counted> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b9_a_row_that_is_skipped_is_counted_by_rule_and_reason() {
     let total = "event.properties.total";
-    let of = |code: &str| ("points/points".to_owned(), code.to_owned(), total.to_owned(), 20);
-    let right = [of("absent"), of("other-type")];
+    let of = |code: &str, last: u64| {
+        ("points/points".to_owned(), code.to_owned(), total.to_owned(), 20, format!("order-{last}"))
+    };
+    let right = [of("absent", 59), of("other-type", 58)];
     for batch in [1, 7, 5_000] {
         assert_eq!(skipped(None, batch).await, right, "at batches of {batch}");
     }

@@ -47,7 +47,7 @@ impl From<Faulted> for ListedFaultView {
             actions.extend(fault.kind.can_retry().then_some("retry"));
             actions.push("discard");
         }
-        let NewFault { id, kind, subject, code, text, place, position, message_id, part, count } = fault;
+        let NewFault { id, kind, subject, code, text, place, position, message_id, part, count, order: _ } = fault;
         let customer = part;
         ListedFaultView {
             id,

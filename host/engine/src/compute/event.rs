@@ -76,6 +76,11 @@ impl Happening {
         }
     }
 
+    /// Which of two comes later, whatever the batches.
+    pub fn place(&self) -> (i64, u8, &str) {
+        (self.position, self.depth, &self.message_id)
+    }
+
     /// The event again, without what it says.
     pub fn noted(event: &Happening) -> Happening {
         Happening {

@@ -94,7 +94,8 @@ fn start(
     if actor.runs.len() >= most && actor.runs.iter().filter(|tracked| tracked.waits()).count() >= most {
         let text =
             format!("Its customer has {most} runs that wait, which is as many as whoever has sent this may start.");
-        batch.faults.push(NewFault::counted(FaultKind::Run, journey.name(), TOO_MANY, "", text));
+        let fault = NewFault::counted(FaultKind::Run, journey.name(), TOO_MANY, "", text);
+        batch.faults.push(fault.example(&event.message_id, event.position, event.depth));
         return None;
     }
     let mut run = journey.start(tenant, customer, moment);

@@ -64,7 +64,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
     let rule = &catalog.rules[number];
     let mut sent: Vec<usize> = Vec::with_capacity(turns.len());
     let mut rows = Vec::with_capacity(turns.len());
-    let mut skipped: BTreeMap<(usize, Lack), i64> = BTreeMap::new();
+    let mut skipped: BTreeMap<(usize, Lack), (i64, &Happening)> = BTreeMap::new();
     for turn in turns {
         let (actor, Item::Event(event)) = &wave[*turn] else { continue };
         let Some(customer) = &batch.actors[*actor].customer else { continue };
@@ -74,10 +74,16 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
                 rows.push(row);
                 sent.push(*turn);
             }
-            Some(lack) => *skipped.entry(lack).or_default() += 1,
+            Some(lack) => {
+                let (count, last) = skipped.entry(lack).or_insert((0, event));
+                (*count, *last) = (*count + 1, std::cmp::max_by_key(*last, event, |event| event.place()));
+            }
         }
     }
-    batch.faults.extend(skipped.into_iter().map(|((read, lack), count)| lacking(rule, read, lack, count)));
+    batch.faults.extend(skipped.into_iter().map(|((read, lack), (count, last))| {
+        let fault = lacking(rule, read, lack);
+        NewFault { count, ..fault.example(&last.message_id, last.position, last.depth) }
+    }));
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let call = CallContext {
         id: format!("{}/{}/{}", batch.tenant.0, first.event.message_id, rule.name),
@@ -131,7 +137,7 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Ou
     let mut failed = vec![false; sent.len()];
     for fault in &outcome.faults {
         failed[fault.row as usize] = true;
-        refused(batch, rule, &fault.reason.code);
+        refused(batch, rule, &fault.reason.code, sent[fault.row as usize]);
     }
     for write in outcome.writes {
         let target = &rule.writes[write.target as usize];
@@ -194,7 +200,7 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Ou
 }
 
 /// A row that the rule refused is counted by its code.
-fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str) {
+fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str, turn: &Turn) {
     batch.tally.row_faults += 1;
     tracing::warn!(
         tenant.id = batch.tenant.0,
@@ -205,7 +211,11 @@ fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str) {
     );
     // A plugin's own words may name a customer: the code says enough.
     let text = "The rule refused the row.".to_owned();
-    batch.faults.push(NewFault::counted(FaultKind::RowSkipped, names(rule), code, "", text));
+    let fault = NewFault::counted(FaultKind::RowSkipped, names(rule), code, "", text);
+    batch.faults.push(match turn {
+        (_, Item::Event(event)) => fault.example(&event.message_id, event.position, event.depth),
+        _ => fault,
+    });
 }
 
 fn put(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, path: &WritePath, value: Value) {
@@ -237,11 +247,11 @@ fn names(rule: &Rule) -> String {
 }
 
 /// Rows that lack what a rule requires are counted by what they lack.
-fn lacking(rule: &Rule, read: usize, lack: Lack, count: i64) -> NewFault {
+fn lacking(rule: &Rule, read: usize, lack: Lack) -> NewFault {
     let path = rule.reads[read].path.to_string();
     let text = match lack {
         Lack::Absent => format!("The rule requires `{path}`, which the event or its customer does not have."),
         Lack::OtherType => format!("The rule requires `{path}`, which does not read as the declared type."),
     };
-    NewFault { count, ..NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), &path, text) }
+    NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), &path, text)
 }

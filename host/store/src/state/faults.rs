@@ -66,6 +66,8 @@ pub struct NewFault {
     pub position: Option<i64>,
     /// Of the event; of the last one, where many are counted.
     pub message_id: Option<String>,
+    /// Of an example of what is counted: the position and depth of its event. The last one is shown, whatever the batches.
+    pub order: (i64, u8),
     /// Whose event or run it is: erasing them takes the fault with them.
     pub part: Option<PartId>,
     pub count: i64,
@@ -93,6 +95,11 @@ impl NewFault {
         NewFault { place: place.to_owned(), ..NewFault::new(id, kind, subject, code, text.into()) }
     }
 
+    /// With an event of those that are counted.
+    pub fn example(self, message_id: &str, position: i64, depth: u8) -> NewFault {
+        NewFault { message_id: Some(message_id.to_owned()), order: (position, depth), ..self }
+    }
+
     fn new(id: Id, kind: FaultKind, subject: String, code: &str, text: String) -> NewFault {
         NewFault {
             id,
@@ -103,6 +110,7 @@ impl NewFault {
             place: String::new(),
             position: None,
             message_id: None,
+            order: (0, 0),
             part: None,
             count: 1,
         }
@@ -284,7 +292,12 @@ pub(crate) fn fault_rows(faults: &[NewFault], at: Timestamp) -> Option<Bulk> {
     for fault in faults {
         let place = *places.entry(fault.id).or_insert(merged.len());
         match merged.get_mut(place) {
-            Some(known) => *known = NewFault { count: known.count + fault.count, ..fault.clone() },
+            Some(known) => {
+                let count = known.count + fault.count;
+                let place = |fault: &NewFault| (fault.order, fault.message_id.clone());
+                let last = if place(fault) < place(known) { known.clone() } else { fault.clone() };
+                *known = NewFault { count, ..last };
+            }
             None => merged.push(fault.clone()),
         }
     }
@@ -399,6 +412,7 @@ fn kind(code: i64) -> Result<FaultKind, StoreError> {
 fn faulted(row: Row) -> Result<Faulted, StoreError> {
     Ok(Faulted {
         fault: NewFault {
+            order: (0, 0),
             id: id(&row.id)?,
             kind: kind(row.kind)?,
             subject: row.subject,

@@ -11,9 +11,10 @@ use crate::compute::by::By;
 use crate::compute::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use crate::compute::propose::propose;
 
-fn file_uncaused(batch: &mut Batch<'_>, by: By<'_>, code: &str, event: &str, text: String) {
+fn file_uncaused(batch: &mut Batch<'_>, (by, cause): (By<'_>, &Happening), code: &str, event: &str, text: String) {
     let subject = format!("{}/{}", by.plugin, by.rule);
-    batch.faults.push(NewFault::counted(FaultKind::RowSkipped, subject, code, event, text));
+    let fault = NewFault::counted(FaultKind::RowSkipped, subject, code, event, text);
+    batch.faults.push(fault.example(&cause.message_id, cause.position, cause.depth));
 }
 
 /// An event that is caused.
@@ -36,13 +37,13 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
         batch.tally.too_deep += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event at depth 8 would cause another.");
         let text = format!("An event at depth {MAX_DEPTH} would cause another `{name}`: the chain ends there.");
-        return file_uncaused(batch, by, "too-deep", &name, text);
+        return file_uncaused(batch, (by, cause), "too-deep", &name, text);
     }
     if batch.actors[actor].causes >= MAX_CAUSED {
         batch.tally.too_many += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event would cause more than 1,000 others.");
         let text = format!("An event would cause more than {MAX_CAUSED} others: `{name}` is left out.");
-        return file_uncaused(batch, by, "too-many", &name, text);
+        return file_uncaused(batch, (by, cause), "too-many", &name, text);
     }
     batch.actors[actor].causes += 1;
     let customer = &batch.actors[actor];
