@@ -126,7 +126,7 @@ pub(crate) async fn check_journey(
 
 /// Publishes the draft as the journey's next version, at the present end of the log.
 ///
-/// A version never changes; runs that wait stay on theirs. One that sends under the purpose `transactional`, for which no consent
+/// A version never changes; runs that wait stay on theirs. A draft that says what the active version says makes no other. One that sends under the purpose `transactional`, for which no consent
 /// is asked, needs the scope `messages:transactional`, and its event in the log names those nodes.
 #[utoipa::path(post, path = "/api/v1/journeys/{name}/publish", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
@@ -154,6 +154,11 @@ pub(crate) async fn publish_journey(
         return Err(Problem::new(MISSING_SCOPE, detail).with_faults(transactional.iter().map(node).collect()));
     }
     normal_in(&mut definition, app.engine.policies(scope).await?.latest());
+    if let (JourneyStatus::Published, Some(version)) = (journey.status, journey.version)
+        && app.store.journey_version(scope, &name, version).await?.is_some_and(|active| active.definition == definition)
+    {
+        return Ok(Json(PublishedView::from(find(&app, scope, &name).await?)).into_response());
+    }
     let version = journey.latest + 1;
     let put = Op::PutJourneyVersion { name: name.clone(), version, definition, at: app.now() };
     let mut body = json!({"journey": name, "version": version});

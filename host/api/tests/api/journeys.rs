@@ -55,8 +55,13 @@ async fn a_journey_is_published_paused_and_resumed() {
     hub.send_events(&tenant, events).await;
     assert_json_snapshot!("journey_counts", hub.get("/api/v1/journeys/welcome/counts", key).await);
     let list = hub.get("/api/v1/journeys", key).await;
-    assert_eq!(list.body["journeys"][0]["version"], 2);
+    assert_eq!(list.body["journeys"][0]["version"], 1, "what says the same is no new version");
     assert_eq!(hub.get("/api/v1/journeys/welcome", key).await.body["draft"], welcome());
+    let changed = json!({"reentry": "never"});
+    let changed: serde_json::Map<_, _> =
+        [welcome(), changed].iter().flat_map(|it| it.as_object().unwrap().clone()).collect();
+    assert_eq!(hub.call("PUT", "/api/v1/journeys/welcome", key, Some(json!(changed))).await.status, 200);
+    assert_eq!(act("publish").await.body["version"], 2);
     let none = hub.get("/api/v1/messages?journey=welcome", key).await;
     assert_eq!((none.status, none.body), (200, json!({"messages": [], "next": null})));
 }
