@@ -172,6 +172,10 @@ async fn report_19_a_receiver_that_does_not_know_the_way_once_is_asked_again() {
     let [first] = provider.took(1).await.try_into().expect("one request");
     let waiting = hub.messages("pending", 1).await;
     assert!(waiting[0]["fault"].as_str().is_some_and(|fault| fault.contains("404")), "{waiting:?}");
+    let path = format!("/api/v1/customers/{}/timeline?kind=message", waiting[0]["customer"].as_str().expect("an id"));
+    let seen = hub.client.get(&path, &hub.tenant.api_key).await.body["items"][0]["detail"].clone();
+    assert_eq!((&seen["status"], &seen["fault"]), (&json!("pending"), &waiting[0]["fault"]), "{seen}");
+    assert!(seen["next_attempt_at"].is_string(), "{seen}");
     provider.answers(200);
     let accepted = hub.messages("accepted", 1).await;
     assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));

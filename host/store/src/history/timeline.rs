@@ -93,7 +93,7 @@ pub struct TimelineItem {
     /// `message_id`, message id, run id, or `<kind>/<key>` of an object.
     pub id: String,
     pub title: String,
-    /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`. Run: `journey`, `version`,
+    /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`, `fault`, `next_attempt_at`. Run: `journey`, `version`,
     /// `node`, `status`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set aside:
     /// `type`, `fault`, `body`.
     pub detail: Value,
@@ -116,6 +116,9 @@ struct Row {
     number: i64,
     note: Option<String>,
     body: String,
+    /// Of a message: what it waits for or has failed of, and when it is tried again.
+    why: Option<String>,
+    due: Option<i64>,
 }
 
 /// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id, and whose
@@ -133,7 +136,8 @@ impl Source {
         match kind {
             TimelineKind::Event => Source {
                 columns: "SELECT c.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
-                          e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body FROM ",
+                          e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body, \
+                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: EVENTS_OF_PARTS,
                 own: "",
                 at: "c.occurred_at",
@@ -141,7 +145,7 @@ impl Source {
             },
             TimelineKind::Message => Source {
                 columns: "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
-                          status AS number, journey AS note, content AS body FROM ",
+                          status AS number, journey AS note, content AS body, fault AS why, next_attempt_at AS due FROM ",
                 from: "messages WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "created_at",
@@ -149,7 +153,8 @@ impl Source {
             },
             TimelineKind::Run => Source {
                 columns: "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
-                          version AS number, node AS note, CAST(status AS TEXT) AS body FROM ",
+                          version AS number, node AS note, CAST(status AS TEXT) AS body, \
+                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "runs WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "started_at",
@@ -157,7 +162,8 @@ impl Source {
             },
             TimelineKind::Object => Source {
                 columns: "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
-                          kind AS title, version AS number, key AS note, fields AS body FROM ",
+                          kind AS title, version AS number, key AS note, fields AS body, \
+                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "objects WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "updated_at",
@@ -165,7 +171,8 @@ impl Source {
             },
             TimelineKind::Consent => Source {
                 columns: "SELECT c.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
-                          e.name AS title, e.authority AS number, e.cause AS note, b.body AS body FROM ",
+                          e.name AS title, e.authority AS number, e.cause AS note, b.body AS body, \
+                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: EVENTS_OF_PARTS,
                 own: "",
                 at: "c.occurred_at",
@@ -173,7 +180,8 @@ impl Source {
             },
             TimelineKind::SetAside => Source {
                 columns: "SELECT e.occurred_at AS happened_at, CAST(6 AS BIGINT) AS kind, s.message_id AS id, \
-                          e.name AS title, e.kind AS number, s.fault AS note, COALESCE(b.body, '{}') AS body FROM ",
+                          e.name AS title, e.kind AS number, s.fault AS note, COALESCE(b.body, '{}') AS body, \
+                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "set_aside s JOIN events e ON e.tenant_id = s.tenant_id AND e.position = s.position \
                        LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
                        WHERE s.tenant_id = ",
@@ -247,6 +255,8 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
             "status": openhub_model::message::MessageStatus::from_code(number),
             "journey": note,
             "content": body,
+            "fault": row.why,
+            "next_attempt_at": row.due.map(time),
         }),
         TimelineKind::Run => json!({
             "journey": row.title,
