@@ -270,7 +270,7 @@ impl TryFrom<PlaceText> for SecretPlace {
 
 fn unknown_place(found: &str) -> String {
     format!(
-        "`{found}` is no place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
+        "`{found}` is not a place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
          {{ form = \"field\" }} or {{ body = \"/json/pointer\" }}"
     )
 }
