@@ -35,10 +35,7 @@ pub fn there_are<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
 /// What serde says of JSON that does not have the expected form, as a sentence in JSON's own words.
 pub fn form(said: &str) -> String {
     let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
-    let there_are = match expected.strip_prefix("one of ").unwrap_or(expected) {
-        "" => "There are none.".to_owned(),
-        names => format!("There are: {}.", names.replace(" or ", ", ")),
-    };
+    let names = expected.strip_prefix("one of ").unwrap_or(expected).replace(" or ", ", ");
     let quoted = |prefix: &str| what.strip_prefix(prefix)?.split('`').next();
     if let Some(field) = quoted("missing field `") {
         return format!("The field `{field}` is missing: set it.");
@@ -47,10 +44,18 @@ pub fn form(said: &str) -> String {
         return format!("The field `{field}` is there twice: remove one.");
     }
     if let Some(field) = quoted("unknown field `") {
+        let there_are = if names.is_empty() { "There are none.".to_owned() } else { format!("There are: {names}.") };
         return format!("There is no field `{field}`. {there_are}");
     }
     if let Some(value) = quoted("unknown variant `") {
-        return format!("There is no `{value}`. {there_are}");
+        return format!("`{value}` is not allowed here. Allowed: {names}.");
+    }
+    // A number or a boolean of a query, read from text.
+    match said {
+        "invalid digit found in string" => return "This must be a whole number that is not negative.".to_owned(),
+        "provided string was not `true` or `false`" => return "This must be true or false.".to_owned(),
+        "number too large to fit in target type" => return "This number is too large.".to_owned(),
+        _ => {}
     }
     match what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: ")) {
         Some(found) if !expected.is_empty() => format!("This must be {}, not {}.", wanted(expected), given(found)),
@@ -111,7 +116,7 @@ mod tests {
         };
         assert_eq!(said("{}"), "The field `count` is missing: set it.");
         assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`.");
-        assert_eq!(said(r#"{"colors": ["green"]}"#), "There is no `green`. There are: `red`, `blue`.");
+        assert_eq!(said(r#"{"colors": ["green"]}"#), "`green` is not allowed here. Allowed: `red`, `blue`.");
         assert_eq!(
             said(r#"{"count": "x"}"#),
             "This must be a whole number that is not negative, not the string \"x\"."
