@@ -129,7 +129,7 @@ async fn bind(config: &Config) -> Result<TcpListener, Refusal> {
     let listen = config.listen;
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            Refusal::new(format!("another program uses the port of {listen}: choose another one with `--listen`"))
+            Refusal::new(format!("the port of {listen} is in use: choose another one with `--listen`"))
         }
         _ => Refusal::new(format!("the hub cannot listen on {listen}: {error}")),
     })
