@@ -141,7 +141,7 @@ impl Exports {
     /// Held until the last byte is sent.
     pub fn begin(&self, tenant: TenantId) -> Result<OwnedSemaphorePermit, Problem> {
         self.0.take(tenant).ok_or_else(|| {
-            Problem::new(OVERLOADED, "Two exports of this tenant are being read. Wait until one has ended.")
+            Problem::new(OVERLOADED, "Two exports of this tenant are under way. Wait until one has ended.")
                 .retry_after(5)
         })
     }

@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use openhub_model::fault::form;
 use openhub_model::identity::Authority;
 use openhub_model::{Fault, limits};
 use openhub_store::Refused;
@@ -55,7 +56,7 @@ impl FromRequest<Shared> for EventBody {
             Some(text) => text.to_owned(),
             None => text,
         });
-        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8, as JSON has to be."))
+        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8. Send JSON in UTF-8."))
     }
 }
 
@@ -104,7 +105,10 @@ impl FromRequest<Shared> for ComponentBody {
         let limits = &shared.app.limits;
         let (parts, body) = request.into_parts();
         if !parts.headers.contains_key(header::CONTENT_TYPE) {
-            return Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "Send a component as `application/wasm`."));
+            return Err(Problem::new(
+                UNSUPPORTED_MEDIA_TYPE,
+                "The request has no content type. Send the component as `application/wasm`.",
+            ));
         }
         expect_media_type(&parts.headers, &["application/wasm"])?;
         read(body, &parts.headers, limits.component_bytes, limits).await.map(ComponentBody)
@@ -126,12 +130,15 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Probl
     if accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence)) {
         return Ok(());
     }
-    Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, format!("Send `{}`.", accepted.join("` or `"))))
+    Err(Problem::new(
+        UNSUPPORTED_MEDIA_TYPE,
+        format!("The content type `{essence}` is not accepted. Send `{}`.", accepted.join("` or `")),
+    ))
 }
 
 async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> Result<Bytes, Problem> {
     let collected = tokio::time::timeout(limits.body_time, collect(body, cap)).await;
-    let bytes = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))??;
+    let bytes = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))??;
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") => unpacked(flate2::read::MultiGzDecoder::new(&*bytes), cap),
@@ -140,7 +147,9 @@ async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> R
             unpacked(flate2::read::ZlibDecoder::new(&*bytes), cap)
         }
         Some(b"deflate") => unpacked(flate2::read::DeflateDecoder::new(&*bytes), cap),
-        Some(_) => Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "The content encoding is one of `gzip` and `deflate`.")),
+        Some(_) => {
+            Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "This content encoding is not accepted. Use `gzip` or `deflate`."))
+        }
     }
 }
 
@@ -153,8 +162,14 @@ async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
     loop {
         let late = began + GRACE + Duration::from_secs_f64(seen as f64 / RATE);
         let next = tokio::time::timeout_at(late.into(), body.frame()).await;
-        let Some(frame) = next.map_err(|_| Problem::new(BODY_TIMEOUT, "Send the body faster."))? else { break };
-        let frame = frame.map_err(|_| Problem::new(INCOMPLETE_BODY, "The connection broke off."))?;
+        let Some(frame) =
+            next.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))?
+        else {
+            break;
+        };
+        let frame = frame.map_err(|_| {
+            Problem::new(INCOMPLETE_BODY, "The connection broke off before the whole body arrived. Send it again.")
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();
         if seen <= cap {
@@ -169,13 +184,14 @@ async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
 /// Stops one byte past the cap, so that a bomb costs no more than an honest body.
 fn unpacked(packed: impl Read, cap: usize) -> Result<Bytes, Problem> {
     let mut plain = Vec::new();
-    let wrong = |_| Problem::new(INVALID_ENCODING, "The body is not what its content encoding says.");
+    let wrong =
+        |_| Problem::new(INVALID_ENCODING, "The body does not match its content encoding. Check `Content-Encoding`.");
     packed.take(cap as u64 + 1).read_to_end(&mut plain).map_err(wrong)?;
     if plain.len() > cap { Err(too_large(cap)) } else { Ok(plain.into()) }
 }
 
 pub(crate) fn too_large(cap: usize) -> Problem {
-    Problem::new(TOO_LARGE, format!("At most {cap} bytes are accepted."))
+    Problem::new(TOO_LARGE, format!("The body is too large: at most {cap} bytes."))
 }
 
 /// Reads a small JSON text, refusing U+0000 and what lies too deep, and naming the field that does not fit.
@@ -197,7 +213,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: Value, pointer: &str) -> Re
             serde_path_to_error::Segment::Enum { variant } => text::step(&pointer, variant),
             serde_path_to_error::Segment::Unknown => pointer,
         });
-        Fault::new(pointer, "wrong-form", format!("{}.", error.inner()))
+        Fault::new(pointer, "wrong-form", form(&error.inner().to_string()))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
+use openhub_model::fault::there_are;
 use openhub_model::identity::Policy;
 use openhub_model::{Condition, Fault, limits};
 use serde::Deserialize;
@@ -28,7 +29,7 @@ pub(crate) async fn in_query<P>(
         let segments = app.store.latest_segment_versions(&access.scope).await?;
         let known: Vec<&str> = segments.iter().map(|segment| segment.segment.as_str()).collect();
         if let Some(unknown) = asked.iter().find(|name| !known.contains(&name.as_str())) {
-            let message = format!("There is no segment `{unknown}`. There are: {}.", known.join(", "));
+            let message = format!("There is no segment `{unknown}`. {}", there_are(known));
             return Err(Problem::fault(INVALID_QUERY, Fault::new("/condition", "unknown-segment", message)));
         }
     }

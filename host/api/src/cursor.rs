@@ -28,7 +28,13 @@ pub(crate) fn read<T: FromStr>(list: &str, parameter: &str, cursor: Option<&str>
         let key = text.strip_prefix(list)?.strip_prefix(':')?;
         if key.contains('\0') { None } else { key.parse().ok() }
     };
-    let fault = || Fault::new(format!("/{parameter}"), "invalid-cursor", "This is no cursor of this list.");
+    let fault = || {
+        Fault::new(
+            format!("/{parameter}"),
+            "invalid-cursor",
+            "This is not a cursor of this list. Use the `next` of the page before.",
+        )
+    };
     parse().map(Some).ok_or_else(|| Problem::fault(INVALID_QUERY, fault()))
 }
 
@@ -38,7 +44,7 @@ pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     if (1..=MOST).contains(&limit) {
         return Ok(limit);
     }
-    let fault = Fault::new("/limit", "out-of-range", format!("The limit is from 1 to {MOST}."));
+    let fault = Fault::new("/limit", "out-of-range", format!("The limit must be 1 to {MOST}."));
     Err(Problem::fault(INVALID_QUERY, fault))
 }
 

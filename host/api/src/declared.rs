@@ -5,7 +5,7 @@ use openhub_model::attribute::Declaration;
 use openhub_model::{EventKind, Fault, NewEvent};
 use openhub_store::Scope;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 use crate::app::App;
@@ -20,7 +20,7 @@ pub(crate) fn fault_of(
 ) -> Option<Fault> {
     attributes.iter().find_map(|(name, value)| {
         let of = declared.get(name)?.of.filter(|of| !of.holds(value))?;
-        let message = format!("It is declared with the type {}.", json!(of));
+        let message = format!("The value must be of the declared type: {}.", of.name());
         Some(Fault::new(step(pointer, name), "wrong-type", message))
     })
 }

@@ -2,6 +2,7 @@
 
 use openhub_engine::catalog::{ReadPath, WritePath};
 use openhub_engine::uses::{self, Fate};
+use openhub_model::fault::there_are;
 use openhub_model::manifest::{Field, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
 use openhub_model::{Fault, Timestamp, decimal, limits};
 use openhub_runtime::hosts;
@@ -22,13 +23,13 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
     for (at, rule) in manifest.rules.iter().enumerate() {
         for (index, read) in rule.reads.iter().enumerate() {
             if ReadPath::parse(&read.path).is_none() {
-                let message = format!("`{}` is no path that a rule can read; those are {READ_PATHS}.", read.path);
+                let message = format!("A rule cannot read `{}`. There are: {READ_PATHS}.", read.path);
                 faults.push(Fault::new(format!("/rules/{at}/reads/{index}/path"), "unknown-path", message));
             }
         }
         for (index, write) in rule.writes.iter().enumerate() {
             if WritePath::parse(&write.path).is_none() {
-                let message = format!("`{}` is no path that a rule can write; those are {WRITE_PATHS}.", write.path);
+                let message = format!("A rule cannot write `{}`. There are: {WRITE_PATHS}.", write.path);
                 faults.push(Fault::new(format!("/rules/{at}/writes/{index}/path"), "unknown-path", message));
             }
         }
@@ -73,7 +74,7 @@ fn check_names(manifest: &Manifest) -> Vec<Fault> {
 pub(crate) fn check_settings(manifest: &Manifest, settings: &Value, secrets: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let Some(settings) = settings.as_object() else {
-        return vec![Fault::new("/settings", "wrong-type", "The settings are an object.")];
+        return vec![Fault::new("/settings", "wrong-type", "The settings must be a JSON object.")];
     };
     check_fields(&manifest.settings, settings, "/settings", &mut faults);
     for rule in &manifest.rules {
@@ -82,14 +83,14 @@ pub(crate) fn check_settings(manifest: &Manifest, settings: &Value, secrets: &BT
             Some(Value::Object(params)) => {
                 check_fields(&rule.params, params, &pointer, &mut faults);
             }
-            Some(_) => faults.push(Fault::new(pointer, "wrong-type", "A rule's parameters are an object.")),
+            Some(_) => faults.push(Fault::new(pointer, "wrong-type", "A rule's parameters must be a JSON object.")),
             None => check_fields(&rule.params, &Map::new(), &pointer, &mut faults),
         }
     }
     check_addresses(manifest, &Value::Object(settings.clone()), &mut faults);
     let is_unset = |secret: &&SecretShape| secret.required && !secrets.contains_key(&secret.name);
     for secret in manifest.secrets.iter().filter(is_unset) {
-        let message = format!("Set the secret `{}` first.", secret.name);
+        let message = format!("The secret `{}` has no value: set it first.", secret.name);
         faults.push(Fault::new(step("/secrets", &secret.name), "missing-secret", message));
     }
     faults
@@ -125,19 +126,13 @@ fn names(fields: &[Field]) -> Vec<&str> {
     fields.iter().map(|field| field.name.as_str()).collect()
 }
 
-/// `one`, `other`, as people are told what there is.
-fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
 fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
     for field in fields {
         let pointer = step(pointer, &field.name);
         match values.get(&field.name).filter(|value| !value.is_null()) {
-            None if field.required => faults.push(Fault::new(pointer, "missing", "This setting is required.")),
+            None if field.required => faults.push(Fault::new(pointer, "missing", "This setting is required: set it.")),
             Some(value) if !fits(&field.of, value) => {
-                faults.push(Fault::new(pointer, "wrong-type", format!("This is to be {}.", describe(&field.of))));
+                faults.push(Fault::new(pointer, "wrong-type", format!("This must be {}.", field.of.in_words())));
             }
             _ => {}
         }
@@ -146,7 +141,7 @@ fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, fa
 
 fn check_known(values: &Map<String, Value>, known: &[&str], pointer: &str, faults: &mut Vec<Fault>) {
     for name in values.keys().filter(|name| !known.contains(&name.as_str())) {
-        let message = format!("The plugin has no such setting; it has {}.", listed(known.iter().copied()));
+        let message = format!("The plugin has no setting `{name}`. {}", there_are(known));
         faults.push(Fault::new(step(pointer, name), "unknown-field", message));
     }
 }
@@ -156,36 +151,36 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
     let Some(bindings) = bindings else { return };
     let pointer = step("/settings", BINDINGS);
     let Some(bindings) = bindings.as_object() else {
-        return faults.push(Fault::new(pointer, "wrong-type", "The bindings are an object."));
+        return faults.push(Fault::new(pointer, "wrong-type", "The bindings must be a JSON object."));
     };
     for (name, binding) in bindings {
         let pointer = step(&pointer, name);
         let Some(rule) = manifest.rules.iter().find(|rule| rule.name == *name) else {
-            let rules = listed(manifest.rules.iter().map(|rule| rule.name.as_str()));
-            faults.push(Fault::new(pointer, "unknown-rule", format!("The plugin has no such rule; it has {rules}.")));
+            let rules = there_are(manifest.rules.iter().map(|rule| &rule.name));
+            faults.push(Fault::new(pointer, "unknown-rule", format!("The plugin has no rule `{name}`. {rules}")));
             continue;
         };
         let on = &binding["on"];
         let is_list = on.as_array().is_some_and(|names| names.iter().all(Value::is_string));
         if !on.is_null() && !is_list {
-            faults.push(Fault::new(step(&pointer, "on"), "wrong-type", "This is to be a list of event names."));
+            faults.push(Fault::new(step(&pointer, "on"), "wrong-type", "This must be an array of event names."));
         }
         for (read, path) in binding["reads"].as_object().into_iter().flatten() {
             let pointer = step(&step(&pointer, "reads"), read);
             let Some(declared) = rule.reads.iter().find(|shape| shape.name == *read && shape.bind) else {
-                let bound = rule.reads.iter().filter(|shape| shape.bind).map(|shape| shape.name.as_str());
-                let message = format!("The rule has no such read that can be bound; those are {}.", listed(bound));
+                let bound = there_are(rule.reads.iter().filter(|shape| shape.bind).map(|shape| &shape.name));
+                let message = format!("The rule has no read `{read}` that can be bound. {bound}");
                 faults.push(Fault::new(pointer, "unknown-read", message));
                 continue;
             };
             let is_element = |path: &str| path.contains("[]");
             match path.as_str().filter(|path| ReadPath::parse(path).is_some()) {
                 None => {
-                    let message = format!("This is no path that a rule can read; those are {READ_PATHS}.");
+                    let message = format!("A rule cannot read this path. There are: {READ_PATHS}.");
                     faults.push(Fault::new(pointer, "unknown-path", message));
                 }
                 Some(path) if is_element(&declared.path) != is_element(path) => {
-                    let message = "A field of a list's elements can be bound to another such, and nothing else can.";
+                    let message = "A path with `[]` can be bound only to another path with `[]`.";
                     faults.push(Fault::new(pointer, "unknown-path", message));
                 }
                 Some(_) => {}
@@ -206,19 +201,6 @@ fn fits(of: &Type, value: &Value) -> bool {
     }
 }
 
-fn describe(of: &Type) -> String {
-    match of {
-        Type::Boolean => "true or false".to_owned(),
-        Type::Integer => "an integer".to_owned(),
-        Type::Number => "a number".to_owned(),
-        Type::Text => "a text".to_owned(),
-        Type::Customer => "a customer's id".to_owned(),
-        Type::Timestamp => "a time, as RFC 3339 writes it".to_owned(),
-        Type::Decimal(scale) => format!("a decimal with at most {scale} places"),
-        Type::Enum(values) => format!("one of {}", values.join(", ")),
-    }
-}
-
 /// Refuses what would take something away from who uses it, and names them.
 pub(crate) async fn unused(app: &App, scope: &Scope, name: &str, fate: Fate<'_>, what: &str) -> Result<(), Problem> {
     let users = uses::users(&app.store, scope, name, fate).await?;
@@ -226,7 +208,7 @@ pub(crate) async fn unused(app: &App, scope: &Scope, name: &str, fate: Fate<'_>,
         return Ok(());
     }
     let named: Vec<&str> = users.iter().map(|user| user.pointer.as_str()).collect();
-    let detail = format!("`{name}` is used, and cannot be {what} before that has changed: {}", named.join(", "));
+    let detail = format!("`{name}` is in use, so it cannot be {what}. Change these first: {}.", named.join(", "));
     Err(Problem::new(IN_USE, detail).with_faults(users))
 }
 
@@ -240,7 +222,7 @@ pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[Stri
     let mut faults = Vec::new();
     for (name, granted, asked) in [("hosts", hosts, &manifest.hosts), ("imports", imports, &manifest.imports)] {
         for (index, item) in granted.iter().enumerate().filter(|(_, item)| !asked.contains(item)) {
-            let message = format!("The manifest does not ask for `{item}`.");
+            let message = format!("The manifest does not ask for `{item}`. {}", there_are(asked));
             faults.push(Fault::new(format!("/grant/{name}/{index}"), "not-asked-for", message));
         }
     }

@@ -28,7 +28,7 @@ impl Fields {
         if Value::from(self.fields.clone()).to_string().len() <= most {
             return Ok(self.fields);
         }
-        let fault = Fault::new("/fields", "too-large", format!("The fields have at most {most} bytes."));
+        let fault = Fault::new("/fields", "too-large", format!("The fields are too large: at most {most} bytes."));
         Err(Problem::fault(INVALID_BODY, fault))
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Probl
     if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Ok(Some(text));
     }
-    let message = "`Idempotency-Key` has 1 to 255 printable ASCII characters.";
+    let message = "`Idempotency-Key` must have 1 to 255 printable ASCII characters.";
     Err(Problem::fault(INVALID_HEADER, Fault::new("", "invalid-idempotency-key", message)))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Probl
         return Ok(None);
     }
     let version = text.trim_matches('"').parse().map(Some);
-    version.map_err(|_| Problem::new(VERSION_MISMATCH, "`If-Match` carries a version, as in `\"3\"`."))
+    version.map_err(|_| Problem::new(VERSION_MISMATCH, "`If-Match` must be a version, like `\"3\"`."))
 }
 
 /// An object's entity tag: its version.

@@ -79,7 +79,7 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, nex
     };
     let Some(_place) = shared.api.take(tenant) else {
         metrics::counter!("openhub_requests_shed_total", "door" => "api").increment(1);
-        return Problem::new(OVERLOADED, "Nothing was done. Send it again later.")
+        return Problem::new(OVERLOADED, "The hub is busy and did nothing. Send it again later.")
             .retry_after(RETRY_AFTER_S)
             .into_response();
     };
@@ -88,7 +88,7 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, nex
 
 fn shed(door: &'static str) -> Response {
     metrics::counter!("openhub_requests_shed_total", "door" => door).increment(1);
-    Problem::new(TOO_MANY_REQUESTS, "Nothing was accepted. Send it again later.")
+    Problem::new(TOO_MANY_REQUESTS, "The hub is busy and accepted nothing. Send it again later.")
         .retry_after(RETRY_AFTER_S)
         .into_response()
 }
@@ -112,7 +112,7 @@ impl Guesses {
         match address {
             Some(address) if problem.is(UNAUTHENTICATED) && self.are_too_many(address, Instant::now()) => {
                 metrics::counter!("openhub_requests_shed_total", "door" => "guesses").increment(1);
-                Problem::new(TOO_MANY_GUESSES, "Many keys that are not known came from this address. Wait a little.")
+                Problem::new(TOO_MANY_GUESSES, "This address sent too many unknown keys. Wait, then send a valid key.")
                     .retry_after(WINDOW.as_secs() as u32)
             }
             _ => problem,

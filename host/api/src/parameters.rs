@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::request::Parts;
+use openhub_model::fault::form;
 use openhub_model::{Fault, Id};
 use serde::de::DeserializeOwned;
 
@@ -31,7 +32,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query
             .map(|query| Query(query.0))
-            .map_err(|rejection: QueryRejection| Problem::new(INVALID_QUERY, rejection.body_text()))
+            .map_err(|rejection: QueryRejection| Problem::new(INVALID_QUERY, unfit(&rejection.body_text())))
+    }
+}
+
+/// Which parameter does not fit, and why.
+fn unfit(said: &str) -> String {
+    let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(said);
+    match said.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
+        Some((name, why)) => format!("The parameter `{name}` is not valid. {}", form(why)),
+        None => form(said),
     }
 }
 
@@ -42,7 +52,8 @@ pub(crate) fn id_in_path(text: &str, what: &str) -> Result<Id, Problem> {
 
 /// An id in the query.
 pub(crate) fn id_in_query(parameter: &str, text: Option<&str>) -> Result<Option<Id>, Problem> {
-    let fault = || Fault::new(format!("/{parameter}"), "invalid-id", "This is no id.");
+    let fault =
+        || Fault::new(format!("/{parameter}"), "invalid-id", "This is not an id. Use the id that the hub gave.");
     text.map(|text| text.parse().map_err(|_| Problem::fault(INVALID_QUERY, fault()))).transpose()
 }
 
@@ -52,6 +63,6 @@ pub(crate) fn name_in_path(text: &str) -> Result<&str, Problem> {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-');
-    let wrong = || Problem::new(INVALID_PATH, "A name is in kebab-case, of at most 64 characters.");
+    let wrong = || Problem::new(INVALID_PATH, "The name is not valid: use kebab-case, at most 64 characters.");
     fits.then_some(text).ok_or_else(wrong)
 }

@@ -100,13 +100,13 @@ impl Problem {
     }
 
     pub(crate) fn not_found(what: &str) -> Problem {
-        Problem::new(NOT_FOUND, format!("There is no such {what}."))
+        Problem::new(NOT_FOUND, format!("There is no such {what}. Check its id or name."))
     }
 
     /// Logs the cause and tells the client nothing of it.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Problem {
         tracing::error!(error = %cause, "A request failed inside the hub.");
-        Problem::new(INTERNAL, "The failure was logged. Trying again later may help.")
+        Problem::new(INTERNAL, "The hub logged the failure. Try again later.")
     }
 
     /// Logs the cause; the client may try again.
@@ -118,8 +118,8 @@ impl Problem {
     /// Logs the cause; the client has to look before it tries again.
     pub(crate) fn unknown(cause: &dyn std::fmt::Display) -> Problem {
         tracing::warn!(error = %cause, "It is not known whether a request was carried out.");
-        let detail = "Whether this was accepted is not known. Events may be sent again with the same `messageId`, and what is \
-                      created with the same `Idempotency-Key`; else read first what is there.";
+        let detail = "The hub does not know whether this was accepted. Send it again with the same `messageId` or \
+                      `Idempotency-Key`; without one, first read what is there.";
         Problem::new(UNAVAILABLE, detail).retry_after(1)
     }
 
@@ -140,12 +140,17 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound => Problem::not_found("thing"),
-            StoreError::AlreadyExists(what) => Problem::new(ALREADY_EXISTS, format!("{what} exists already.")),
-            StoreError::UniqueConflict(..) => {
-                Problem::new(ALREADY_EXISTS, "An object with this key or unique value exists already.")
+            StoreError::NotFound => Problem::new(NOT_FOUND, "What this request names does not exist."),
+            StoreError::AlreadyExists(what) => {
+                Problem::new(ALREADY_EXISTS, format!("`{what}` already exists. Choose another name or key."))
             }
-            StoreError::VersionConflict(..) => Problem::new(VERSION_MISMATCH, "Read it again and repeat the change."),
+            StoreError::UniqueConflict(..) => Problem::new(
+                ALREADY_EXISTS,
+                "An object with this key or unique value already exists. Choose another one.",
+            ),
+            StoreError::VersionConflict(..) => {
+                Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")
+            }
             StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
             }
@@ -173,16 +178,19 @@ impl From<EngineError> for Problem {
 impl From<ObjectError> for Problem {
     fn from(error: ObjectError) -> Self {
         match error {
-            ObjectError::UnknownType(kind) => {
-                Problem::new(NOT_FOUND, format!("No enabled plugin declares the object type `{kind}`."))
-            }
+            ObjectError::UnknownType(kind) => Problem::new(
+                NOT_FOUND,
+                format!("No enabled plugin declares the object type `{kind}`. Check the name, or enable its plugin."),
+            ),
             ObjectError::NotFound => Problem::not_found("object"),
             ObjectError::Refused(faults) => {
                 let below = |fault: Fault| Fault { pointer: format!("/fields{}", fault.pointer), ..fault };
-                Problem::new(REFUSED_FIELDS, "Nothing was changed.")
+                Problem::new(REFUSED_FIELDS, "Nothing was changed. `faults` says what to correct.")
                     .with_faults(faults.into_iter().map(below).collect())
             }
-            ObjectError::VersionMoved => Problem::new(VERSION_MISMATCH, "Read it again and repeat the change."),
+            ObjectError::VersionMoved => {
+                Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")
+            }
             ObjectError::Plugin(fault) => {
                 tracing::warn!(error = %fault, "A plugin failed to check an object.");
                 Problem::new(PLUGIN_FAILED, "The plugin that checks these objects failed. Nothing was changed.")
@@ -216,7 +224,7 @@ pub(crate) struct ProblemBody {
     title: String,
     status: u16,
     detail: String,
-    /// The end of `type`, and `detail` again: two libraries of the field look for these names, and retry for ever what has none.
+    /// The end of `type`, and `detail` again: two common libraries read these names, and retry for ever without them.
     code: String,
     message: String,
     /// What is wrong with the input, and where.

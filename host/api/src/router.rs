@@ -63,9 +63,9 @@ fn describe() -> String {
 }
 
 async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
-    Problem::new(UNKNOWN_ROUTE, format!("`{}` is no route of this hub.", uri.path()))
+    Problem::new(UNKNOWN_ROUTE, format!("This hub has no route `{}`. Check the path.", uri.path()))
 }
 
 async fn unknown_method(method: Method) -> Problem {
-    Problem::new(METHOD_NOT_ALLOWED, format!("`{method}` is not for this route."))
+    Problem::new(METHOD_NOT_ALLOWED, format!("This route does not accept `{method}`."))
 }

@@ -60,15 +60,18 @@ impl Known {
 
     /// The condition at `/condition` of a body, or every fault of it.
     pub fn condition<P>(&self, access: &Authorized<P>, value: Value) -> Result<Condition, Problem> {
-        let condition = self.check(value, &self.names)?;
+        let condition = self.check(value, None)?;
         may_ask(access, &condition)?;
         Ok(condition)
     }
 
-    fn check(&self, value: Value, segments: &BTreeSet<String>) -> Result<Condition, Problem> {
+    /// A segment that mentions itself, `own`, is told so elsewhere; else it is not among those that there are.
+    fn check(&self, value: Value, own: Option<&str>) -> Result<Condition, Problem> {
         let condition = parse(value, POINTER).map_err(|fault| refused(vec![fault]))?;
+        let mut segments = self.names.clone();
+        segments.extend(own.filter(|own| condition.needs().segments.contains(*own)).map(str::to_owned));
         let declared = Declarations {
-            segments: Some(segments),
+            segments: Some(&segments),
             journeys: Some(&self.journeys),
             objects: Some(&self.objects),
             typed: Some(&self.attributes),
@@ -80,9 +83,7 @@ impl Known {
 
     /// The same for the condition of the segment `name`, which must not lead back to it.
     pub fn condition_of<P>(&self, access: &Authorized<P>, name: &str, value: Value) -> Result<Condition, Problem> {
-        let mut segments = self.names.clone();
-        segments.insert(name.to_owned());
-        let condition = self.check(value, &segments)?;
+        let condition = self.check(value, Some(name))?;
         may_ask(access, &condition)?;
         let of = |other: &str| match self.segments.get(other).and_then(|version| version.condition.as_ref()) {
             Some(condition) => condition.needs().segments,
@@ -91,7 +92,7 @@ impl Known {
         match cycle(name, &condition.needs().segments, of) {
             None => Ok(condition),
             Some(circle) => {
-                let message = format!("the segments mention each other in a circle: {}", circle.join(" → "));
+                let message = format!("The segments use each other in a circle: {}.", circle.join(" → "));
                 let pointers = mentions(&condition, &circle[1], POINTER);
                 let faults = pointers.into_iter().map(|pointer| Fault::new(pointer, "cycle", message.clone()));
                 Err(refused(faults.collect()))
@@ -103,7 +104,7 @@ impl Known {
 const POINTER: &str = "/condition";
 
 fn refused(faults: Vec<Fault>) -> Problem {
-    Problem::new(INVALID_CONDITION, "Nothing was changed. Each fault says where it lies.").with_faults(faults)
+    Problem::new(INVALID_CONDITION, "Nothing was changed. `faults` says what to correct.").with_faults(faults)
 }
 
 /// Where a condition mentions a segment.
@@ -129,21 +130,21 @@ pub(crate) async fn users(app: &App, scope: &Scope, name: &str) -> Result<Vec<Fa
     let in_force = app.store.segments(scope).await?.into_iter().map(|segment| (segment.name, segment.condition));
     for (other, condition) in latest.chain(in_force).filter(|(other, _)| other != name) {
         if condition.is_some_and(|condition| condition.needs().segments.contains(name)) {
-            users.insert((step("/segments", &other), format!("the segment `{other}`")));
+            users.insert((step("/segments", &other), format!("The segment `{other}`")));
         }
     }
     for journey in app.store.journeys(scope).await? {
         if journey.draft.as_ref().is_some_and(|draft| names(draft, name)) {
-            users.insert((step("/journeys", &journey.name), format!("the draft of the journey `{}`", journey.name)));
+            users.insert((step("/journeys", &journey.name), format!("The draft of the journey `{}`", journey.name)));
         }
     }
     for version in app.store.published_versions(scope).await? {
         if names(&version.definition, name) {
             let pointer = format!("{}/versions/{}", step("/journeys", &version.journey), version.version);
-            users.insert((pointer, format!("version {} of the journey `{}`", version.version, version.journey)));
+            users.insert((pointer, format!("Version {} of the journey `{}`", version.version, version.journey)));
         }
     }
-    let fault = |(pointer, user)| Fault::new(pointer, "in-use", format!("{user} mentions it"));
+    let fault = |(pointer, user)| Fault::new(pointer, "in-use", format!("{user} uses it."));
     Ok(users.into_iter().map(fault).collect())
 }
 

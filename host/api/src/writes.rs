@@ -63,7 +63,8 @@ pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Prog
     let catalog = app.engine.in_force(scope).await?;
     match (&progress, catalog.refusal_at(appended.position)) {
         (Progress::Done, Some(reason)) => {
-            let detail = format!("It did nothing at its place in the log, position {}: {reason}", appended.position);
+            let detail =
+                format!("The change was stored at position {}, but had no effect there: {reason}", appended.position);
             Err(Problem::new(CONFLICT, detail))
         }
         _ => Ok(progress),

@@ -25,7 +25,7 @@ pub struct Config {
     pub database: Option<String>,
     /// Stands in every key (`oh_<environment>_…`), so that a key of a test hub is told from a live one.
     pub environment: String,
-    /// Events that the engine takes through one transaction at most.
+    /// Events that the engine handles in one transaction, at most.
     pub batch: usize,
     /// Batches that the engine computes at the same time.
     pub workers: usize,
@@ -95,11 +95,11 @@ impl Default for Config {
 /// The flags that stand for configuration keys of the same name.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct Flags {
-    /// A TOML file with any of the keys that `--print-config` shows.
+    /// A TOML file with keys that `--print-config` shows.
     #[arg(long, value_name = "FILE", env = "OPENHUB_CONFIG")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
-    /// Directory of the database file, the key file and the compiled plugins.
+    /// The directory of the database file, the key file and the compiled plugins.
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
@@ -115,11 +115,11 @@ pub struct Flags {
 /// The flags that only matter to a hub that serves.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct ServingFlags {
-    /// Address of the API; port 0 takes a free one.
+    /// The address of the API; port 0 takes a free port.
     #[arg(long, value_name = "ADDRESS:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<String>,
-    /// Events that the engine takes through one transaction at most.
+    /// Events that the engine handles in one transaction, at most.
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<usize>,
@@ -127,11 +127,11 @@ pub struct ServingFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     workers: Option<usize>,
-    /// A private address that plugins may reach; may be repeated.
+    /// A private address that plugins may reach. Can be repeated.
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allow_private: Vec<String>,
-    /// Log filter: `info`, or `warn,openhub_engine=debug`.
+    /// The log filter, like `info` or `warn,openhub_engine=debug`.
     #[arg(long, value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
@@ -221,10 +221,10 @@ impl Config {
         if let Some(url) = &self.database
             && !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
         {
-            return wrong("database", "must be a sqlite:// or postgres:// URL");
+            return wrong("database", "must be a URL that begins with sqlite:// or postgres://");
         }
         if let Err(error) = self.log.parse::<tracing_subscriber::EnvFilter>() {
-            return wrong("log", &format!("is no filter: {error}"));
+            return wrong("log", &format!("is not a log filter: {error}"));
         }
         Ok(())
     }

@@ -33,9 +33,9 @@ impl DataDir {
     pub fn existing(path: &Path) -> Result<DataDir> {
         match path.canonicalize() {
             Ok(found) if found.is_dir() => Ok(DataDir(found)),
-            Ok(found) => Err(Refusal::new(format!("{} is no directory", found.display())).into()),
+            Ok(found) => Err(Refusal::new(format!("{} is not a directory", found.display())).into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Refusal::new(format!(
-                "there is no data directory {}: `openhub serve` and `openhub tenant create` make it",
+                "there is no data directory {}: create it with `openhub serve` or `openhub tenant create`",
                 path.display()
             ))
             .into()),
@@ -49,7 +49,7 @@ impl DataDir {
     /// process ends, however it ends.
     pub fn lock(&self) -> Result<Lock> {
         lock(&self.0.join("hub.lock"), || {
-            format!("another hub serves from the data directory {}: each hub needs one of its own", self.0.display())
+            format!("another hub uses the data directory {}: each hub needs its own", self.0.display())
         })
     }
 
@@ -89,9 +89,7 @@ impl DataDir {
         let file = self.0.join("secret.key");
         let mode = fs::metadata(&file).with_context(|| file.display().to_string())?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(
-                Refusal::new(format!("{} can be read by others than its owner: chmod 600 it", file.display())).into()
-            );
+            return Err(Refusal::new(format!("other users can read {}: run `chmod 600` on it", file.display())).into());
         }
         parse_key(text).ok_or_else(|| Refusal::new(format!("{} is not 64 hexadecimal digits", file.display())).into())
     }
@@ -149,7 +147,7 @@ pub fn lock_database(url: &str) -> Result<Option<Lock>> {
     let path = fs::canonicalize(path).with_context(|| path.to_owned())?;
     let mut file = path.clone().into_os_string();
     file.push(".lock");
-    let taken = || format!("another hub serves from {}: a SQLite file has one hub", path.display());
+    let taken = || format!("another hub uses {}: only one hub can use a SQLite file", path.display());
     lock(Path::new(&file), taken).map(Some)
 }
 

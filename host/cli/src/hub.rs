@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 /// Which hub, and as whom.
 #[derive(Clone, Debug, Args)]
 pub struct HubFlags {
-    /// Address of the hub.
+    /// The address of the hub.
     #[arg(long, value_name = "URL", env = "OPENHUB_URL", default_value = "http://127.0.0.1:7300")]
     pub hub: String,
-    /// A key of the tenant (`oh_…`).
+    /// An API key of the tenant (`oh_…`).
     #[arg(long, value_name = "KEY", env = "OPENHUB_KEY", hide_env_values = true)]
     pub key: String,
 }
@@ -67,14 +67,16 @@ impl Hub {
                 Credential::Bearer => request.bearer_auth(&self.key),
             };
             let request = request.header("content-type", "application/json").body(body.clone());
-            let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+            let answer = request.send().await.with_context(|| {
+                format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
+            })?;
             match answer.status() {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     let wait = retry_after(&answer);
                     if told.is_none_or(|told: Instant| told.elapsed() >= TELL) {
                         told = Some(Instant::now());
                         let why = refusal(answer, path).await?;
-                        eprintln!("the hub takes nothing at the moment ({why}): it is tried again until it does");
+                        eprintln!("the hub accepts nothing at the moment ({why}): the import waits and tries again");
                     }
                     tokio::time::sleep(wait).await;
                 }
@@ -87,7 +89,9 @@ impl Hub {
     pub async fn download(&self, path: &str, query: &[(&str, &str)]) -> Result<reqwest::Response> {
         let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).query(query);
         let answer = request.timeout(LONGEST_DOWNLOAD).send().await;
-        let answer = answer.with_context(|| format!("{} does not answer", self.base))?;
+        let answer = answer.with_context(|| {
+            format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
+        })?;
         match answer.status().is_success() {
             true => Ok(answer),
             false => bail!(refusal(answer, path).await?),
@@ -95,7 +99,9 @@ impl Hub {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value> {
-        let answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+        let answer = request.send().await.with_context(|| {
+            format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
+        })?;
         read(answer, path).await
     }
 }

@@ -47,9 +47,9 @@ enum Command {
     Import(commands::import::Arguments),
     /// Write events, customers or objects of a hub to a file.
     Export(commands::export::Arguments),
-    /// List what did not go through; try it again, or discard it.
+    /// List what failed; retry it, or discard it.
     Faults(commands::faults::Arguments),
-    /// Look whether this machine can run a hub.
+    /// Check whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
     #[command(hide = true)]

@@ -26,10 +26,10 @@ use crate::{logs, metrics, shutdown};
 pub struct Arguments {
     #[command(flatten)]
     flags: Flags,
-    /// Print the effective configuration as TOML and end.
+    /// Print the configuration in force as TOML, and exit.
     #[arg(long)]
     print_config: bool,
-    /// Begin with another secret key than the one that the database knows, which is lost.
+    /// Start with a new secret key, because the one that the database knows is lost.
     #[arg(long)]
     new_secret_key: bool,
 }
@@ -115,9 +115,9 @@ async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Res
         && secrets == Secrets::Keep
     {
         return Err(Refusal::new(format!(
-            "the database's secrets are sealed under the key {other}, and the hub was given the key {}: put the former \
-             `secret.key` back. If it is lost, `openhub serve --new-secret-key` goes on with the new one; plugins' secrets have to \
-             be set again, and whoever is suppressed has to be suppressed again",
+            "the database's secrets are sealed with the key {other}, but the hub has the key {}: put the old `secret.key` back. \
+             If it is lost, start `openhub serve --new-secret-key`; then set the plugins' secrets again, and suppress again \
+             who was suppressed",
             sealer.key_name()
         ))
         .into());
@@ -128,8 +128,10 @@ async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Res
 async fn bind(config: &Config) -> Result<TcpListener, Refusal> {
     let listen = config.listen;
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Refusal::new(format!("the port of {listen} is in use by another program")),
-        _ => Refusal::new(format!("{listen} cannot be listened on: {error}")),
+        std::io::ErrorKind::AddrInUse => {
+            Refusal::new(format!("the port of {listen} is in use: choose another one with `--listen`"))
+        }
+        _ => Refusal::new(format!("the hub cannot listen on {listen}: {error}")),
     })
 }
 

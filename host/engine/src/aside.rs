@@ -42,7 +42,7 @@ impl From<&EngineError> for Reason {
             EngineError::Panicked(_) => Reason::new("panic", error.to_string()),
             EngineError::Store(StoreError::Corrupt(_)) => Reason::new("unreadable", error.to_string()),
             EngineError::Store(slow) if slow.is_cut_off() => {
-                Reason::new("too-slow", "the database takes longer for it than a statement may".to_owned())
+                Reason::new("too-slow", "the database takes too long for it".to_owned())
             }
             EngineError::Store(refusal) => {
                 Reason { text: refusal.detail(), ..Reason::new("database-refuses", refusal.to_string()) }
@@ -151,7 +151,7 @@ impl Lane {
         if committed.as_ref().is_err_and(StoreError::is_refusal) {
             // Not even that: then the checkpoint passes it, and nothing more is written of it than that it was there, and when
             // who is woken for their segments is woken again.
-            let text = "It failed, and so did writing down why.";
+            let text = "It failed, and the reason could not be stored.";
             let least = Changes {
                 checkpoint: changes.checkpoint,
                 clock: changes.clock,

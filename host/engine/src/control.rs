@@ -37,7 +37,7 @@ impl Lane {
         let mut faults = Vec::new();
         if change.is_none() && undone.is_none() && !TOLD.contains(&event.name.as_str()) {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
-            faults.push(control_fault(&event, "unknown", "It says nothing that this version knows."));
+            faults.push(control_fault(&event, "unknown", "This version of the hub does not know this control event."));
         }
         if let Some(CatalogChange::Plugin { name, settings, .. }) = &mut change {
             self.set(&event, name, settings).await?;

@@ -97,7 +97,7 @@ pub fn check(enabled: &[Candidate<'_>], candidate: Candidate<'_>) -> Vec<Fault> 
             Some(owner) => faults.push(Fault::new(
                 pointer,
                 "already-owned",
-                format!("{what} belongs to the enabled plugin `{owner}`"),
+                format!("The enabled plugin `{owner}` already owns this: {what}. Disable that plugin first."),
             )),
             None => {
                 owners.insert(what, name.clone());
@@ -110,7 +110,7 @@ pub fn check(enabled: &[Candidate<'_>], candidate: Candidate<'_>) -> Vec<Fault> 
         faults.push(Fault::new(
             "/rules",
             "rule-cycle",
-            format!("these rules read what each other writes: {}", between.join(", ")),
+            format!("These rules read what the others write, in a circle: {}.", between.join(", ")),
         ));
     }
     faults

@@ -16,15 +16,15 @@ pub enum EngineError {
     Plugin { plugin: String, source: Refusal },
     #[error("the component {digest} is not stored")]
     MissingComponent { digest: String },
-    #[error("what is stored as the component {digest} has been changed: install it again")]
+    #[error("the stored component {digest} has been changed: install it again")]
     OtherComponent { digest: String },
     #[error("the secret `{secret}` of plugin `{plugin}` cannot be opened: {source}")]
     Sealed { plugin: String, secret: String, source: Unopened },
-    #[error("a setting of plugin `{plugin}` names no host: {fault}")]
+    #[error("a setting of plugin `{plugin}` does not name a host: {fault}")]
     Settings { plugin: String, fault: String },
     #[error("it panicked: {0}")]
     Panicked(String),
-    #[error("others changed its objects at the same moment, again and again")]
+    #[error("others changed the same objects again and again")]
     InTheWay,
     #[error("the hub is stopping")]
     Stopping,
@@ -43,7 +43,7 @@ impl EngineError {
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> EngineError {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        EngineError::Panicked(text.unwrap_or_else(|| "without a word".to_owned()))
+        EngineError::Panicked(text.unwrap_or_else(|| "without a message".to_owned()))
     }
 
     /// Whether it would be no other the next time, because of an item of the attempt: no matter of waiting.

@@ -49,14 +49,16 @@ pub async fn refusal(
         CatalogChange::Journey { name, status, version: None, .. }
             if !is_from(*status, store.journey(scope, name).await?.map(|journey| journey.status)) =>
         {
-            Ok(Some(format!("the journey `{name}` is not in a status any more from which it could become this")))
+            Ok(Some(format!("the journey `{name}` is no longer in a status that allows this change")))
         }
         CatalogChange::Journey { name, status: JourneyStatus::Published, version, .. } => {
             let version = match version {
                 Some(version) => Some(*version),
                 None => store.journey(scope, name).await?.and_then(|journey| journey.version),
             };
-            let Some(version) = version else { return Ok(Some(format!("the journey `{name}` has no version"))) };
+            let Some(version) = version else {
+                return Ok(Some(format!("the journey `{name}` has no published version")));
+            };
             let Some(version) = store.journey_version(scope, name, version).await? else {
                 return Ok(Some(format!("the journey `{name}` has no version {version}")));
             };
@@ -64,11 +66,11 @@ pub async fn refusal(
         }
         CatalogChange::RemoveJourney { name } => {
             if store.journey(scope, name).await?.is_none() {
-                return Ok(Some(format!("there is no journey `{name}` any more")));
+                return Ok(Some(format!("the journey `{name}` no longer exists")));
             }
             let waiting = store.waiting_parts(scope, name).await?.len();
             Ok((waiting > 0)
-                .then(|| format!("runs of {waiting} customers wait in the journey `{name}`: stop it first")))
+                .then(|| format!("{waiting} customers have waiting runs in the journey `{name}`: stop it first")))
         }
         _ => Ok(None),
     }
@@ -92,13 +94,13 @@ fn is_from(status: JourneyStatus, from: Option<JourneyStatus>) -> bool {
 }
 
 fn not_there(name: &str) -> Option<String> {
-    Some(format!("no plugin `{name}` is installed any more"))
+    Some(format!("the plugin `{name}` is no longer installed"))
 }
 
 fn other_version(plugin: &Installation, digest: &str) -> String {
     let (offered, manifest) = plugin.offered();
     format!(
-        "it names the component {}, and the version that is here now is {} ({}): what was agreed to is not what would run",
+        "the change agrees to the component {}, but the version here is now {} ({}): agree to that one",
         short(digest),
         manifest.version,
         short(offered)

@@ -71,10 +71,10 @@ pub async fn create(
 /// Which unique fields have a value that another object has; if none has, it is the key.
 fn not_unique(taken: &[String]) -> Vec<Fault> {
     if taken.is_empty() {
-        return vec![Fault::new("", "not-unique", "its key exists already")];
+        return vec![Fault::new("", "not-unique", "An object with this key already exists: choose another key.")];
     }
     let fault = |field: &String| {
-        let message = format!("another object has this {field} already");
+        let message = format!("Another object already has this `{field}`: choose another value.");
         Fault::new(format!("/{}", pointer(field)), "not-unique", message)
     };
     taken.iter().map(fault).collect()
@@ -98,7 +98,7 @@ async fn made_before(
     let Some(event) = event.filter(|event| event.kind == EventKind::Object) else { return Ok(None) };
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
     if body["asked"].as_str().is_some_and(|before| before != asked(fields).to_string()) {
-        let message = "another object was made under this `Idempotency-Key`, of other fields";
+        let message = "This `Idempotency-Key` was already used with other fields: use a new one.";
         return Err(ObjectError::Refused(vec![Fault::new("", "idempotency-key-reused", message)]));
     }
     let key = body["key"].as_str().ok_or(ObjectError::NotFound)?;
@@ -124,7 +124,7 @@ pub async fn update(
     refuse_strangers(engine, scope, &object, &made, Some(&stored)).await?;
     refuse_suppressed(engine, scope, &made).await?;
     if made.key != stored.key {
-        let fault = Fault::new("", "key-changed", "an object keeps its key");
+        let fault = Fault::new("", "key-changed", "The key of an object cannot change.");
         return Err(ObjectError::Refused(vec![fault]));
     }
     let uniques = uniques(&object.of().shape, &made.fields);

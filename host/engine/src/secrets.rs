@@ -50,9 +50,9 @@ pub struct Sealer {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unopened {
-    #[error("it was sealed under the key {sealed}, and the hub has the key {own}")]
+    #[error("it was sealed with the key {sealed}, but the hub has the key {own}")]
     OtherKey { sealed: String, own: String },
-    #[error("it is damaged, or was sealed for another plugin or under another key")]
+    #[error("it is damaged, or was sealed for another plugin or with another key")]
     Damaged,
 }
 

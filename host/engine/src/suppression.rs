@@ -14,7 +14,7 @@ use crate::compute::named;
 
 /// The stable code of the fault.
 pub const SUPPRESSED: &str = "suppressed-identity";
-pub const SUPPRESSED_MESSAGE: &str = "This identity was erased and is refused since.";
+pub const SUPPRESSED_MESSAGE: &str = "This identity was erased, so the hub refuses it.";
 
 /// Who asks, and of what.
 pub struct Suppressions<'a> {

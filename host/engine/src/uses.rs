@@ -75,8 +75,8 @@ fn missing(
     let (had, has) = (surroundings(before.iter().copied()), surroundings(after.iter().copied()));
     for version in versions {
         let was = broken(version, &had);
-        if let Some(fault) = broken(version, &has).into_iter().find(|fault| !was.contains(fault)) {
-            let user = format!("version {} of the journey `{}`", version.version, version.journey);
+        if let Some(fault) = broken(version, &has).into_iter().find(|fault| is_new(fault, &was)) {
+            let user = format!("Version {} of the journey `{}`", version.version, version.journey);
             let pointer = format!("/journeys/{}/versions/{}", version.journey, version.version);
             users.push(in_use(pointer, &user, &fault));
         }
@@ -88,10 +88,10 @@ fn missing(
             condition.faults_against("/condition", &Declarations { objects: Some(objects), ..Declarations::default() })
         };
         let was = faults(&had);
-        if let Some(fault) = faults(&has).into_iter().find(|fault| !was.contains(fault)) {
+        if let Some(fault) = faults(&has).into_iter().find(|fault| is_new(fault, &was)) {
             users.push(in_use(
                 format!("/segments/{}", segment.name),
-                &format!("the segment `{}`", segment.name),
+                &format!("The segment `{}`", segment.name),
                 &fault,
             ));
         }
@@ -102,8 +102,12 @@ fn missing(
         let rules = other.manifest.rules.iter();
         for (rule, kind) in rules.flat_map(|rule| rule.objects.iter().map(move |kind| (rule, kind))) {
             if gone.contains(kind) {
-                let fault = Fault::new("", "unknown-object-type", format!("its rule `{}` writes {kind}", rule.name));
-                let user = format!("the plugin `{}`", other.name);
+                let fault = Fault::new(
+                    "",
+                    "unknown-object-type",
+                    format!("Its rule `{}` writes objects of the type `{kind}`.", rule.name),
+                );
+                let user = format!("The plugin `{}`", other.name);
                 users.push(in_use(format!("/plugins/{}", other.name), &user, &fault));
             }
         }
@@ -111,9 +115,14 @@ fn missing(
     users
 }
 
+/// Whether it was not wrong there before, in whatever words.
+fn is_new(fault: &Fault, before: &[Fault]) -> bool {
+    before.iter().all(|was| (&was.pointer, &was.code) != (&fault.pointer, &fault.code))
+}
+
 fn in_use(pointer: String, user: &str, fault: &Fault) -> Fault {
     let place = if fault.pointer.is_empty() { String::new() } else { format!(" at {}", fault.pointer) };
-    Fault::new(pointer, "in-use", format!("{user} uses it{place}: without it, {}", fault.message))
+    Fault::new(pointer, "in-use", format!("{user} needs it{place}. Without it: {}", fault.message))
 }
 
 fn broken(version: &JourneyVersion, surroundings: &Surroundings) -> Vec<Fault> {

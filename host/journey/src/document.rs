@@ -1,6 +1,7 @@
 //! Values of a JSON document, and the pointers that lead to them.
 
 use openhub_model::Fault;
+use openhub_model::fault::form;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -29,14 +30,14 @@ pub(crate) fn read<T: DeserializeOwned>(pointer: &str, value: Value) -> Result<T
         }
         let message = error.into_inner().to_string();
         if let Some(field) = quoted(&message, "missing field `") {
-            return Fault::new(format!("{at}/{}", escape(field)), "missing-field", message);
+            return Fault::new(format!("{at}/{}", escape(field)), "missing-field", form(&message));
         }
         if let Some(field) = quoted(&message, "unknown field `") {
             let field = escape(field);
             let at = if at.ends_with(&format!("/{field}")) { at } else { format!("{at}/{field}") };
-            return Fault::new(at, "unknown-field", message);
+            return Fault::new(at, "unknown-field", form(&message));
         }
-        Fault::new(at, if message.contains("spans are") { "bad-span" } else { "malformed" }, message)
+        Fault::new(at, if message.contains("spans are") { "bad-span" } else { "malformed" }, form(&message))
     })
 }
 

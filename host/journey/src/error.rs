@@ -4,21 +4,21 @@ use openhub_model::Fault;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
-    #[error("the customer has no `{0}` to send to")]
+    #[error("the customer has no `{0}` that the channel can send to")]
     NoAddress(String),
     #[error("{0}")]
     Template(#[from] minijinja::Error),
-    #[error("there is no `{0}`: write `{{{{ {0} | default('…') }}}}` if that may be")]
+    #[error("`{0}` has no value here: if this is expected, write `{{{{ {0} | default('…') }}}}`")]
     Missing(String),
-    #[error("`{text}` is no {expected}")]
+    #[error("`{text}` is not {expected}")]
     WrongType { text: String, expected: String },
     #[error("the object was refused: {}", said(.0))]
     Refused(Vec<Fault>),
     #[error("the run's state cannot be read: {0}")]
     State(#[from] serde_json::Error),
-    #[error("version {version} has no such node")]
+    #[error("version {version} has no node of this name")]
     NoSuchNode { version: i64 },
-    #[error("the run passed every node without resting")]
+    #[error("the run went through every node without a wait")]
     Endless,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A text with a template is typed when it is rendered; here only what stands in the definition is looked at.
 
+use openhub_model::fault::there_are;
 use openhub_model::manifest::{Field, Type};
 use openhub_model::{Fault, Id, Timestamp, decimal};
 use serde_json::{Map, Value};
@@ -20,16 +21,16 @@ pub(crate) fn check(
     for (name, value) in fields {
         match shape.iter().find(|field| field.name == *name) {
             None => {
-                let known: Vec<&str> = shape.iter().map(|field| field.name.as_str()).collect();
-                let message = format!("there is no field `{name}`; there are {}", known.join(", "));
+                let known = there_are(shape.iter().map(|field| &field.name));
+                let message = format!("There is no field `{name}`. {known}");
                 faults.push(Fault::new(at(name), "unknown-field", message));
             }
             Some(_) if owner == Some(name) => {
-                faults.push(Fault::new(at(name), "reserved-field", format!("the hub fills in `{name}`")));
+                faults.push(Fault::new(at(name), "reserved-field", format!("The hub sets `{name}`: remove it.")));
             }
             Some(field) if value.is_null() && field.required => faults.push(missing(at(name), name)),
             Some(field) if !value.is_null() && !fits(&field.of, value) => {
-                faults.push(Fault::new(at(name), "wrong-type", format!("`{name}` is {}", expected(&field.of))));
+                faults.push(Fault::new(at(name), "wrong-type", format!("`{name}` must be {}.", field.of.in_words())));
             }
             Some(_) => {}
         }
@@ -41,7 +42,7 @@ pub(crate) fn check(
 }
 
 fn missing(pointer: String, name: &str) -> Fault {
-    Fault::new(pointer, "missing-field", format!("`{name}` is required"))
+    Fault::new(pointer, "missing-field", format!("`{name}` is required: set it."))
 }
 
 fn fits(of: &Type, value: &Value) -> bool {
@@ -56,18 +57,5 @@ fn fits(of: &Type, value: &Value) -> bool {
         (Type::Enum(values), Value::String(text)) => values.contains(text),
         (Type::Customer, Value::String(text)) => text.parse::<Id>().is_ok(),
         (Type::Timestamp | Type::Enum(_) | Type::Customer, _) => false,
-    }
-}
-
-fn expected(of: &Type) -> String {
-    match of {
-        Type::Boolean => "true or false".to_owned(),
-        Type::Integer => "an integer".to_owned(),
-        Type::Number => "a number".to_owned(),
-        Type::Text => "a text".to_owned(),
-        Type::Timestamp => "a time (RFC 3339)".to_owned(),
-        Type::Decimal(scale) => format!("a decimal with at most {scale} digits after the point"),
-        Type::Enum(values) => format!("one of {}", values.join(", ")),
-        Type::Customer => "a customer's id".to_owned(),
     }
 }

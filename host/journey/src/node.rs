@@ -1,11 +1,12 @@
 //! What a node type is: what it answers, and what it may see while it is checked and compiled. It sees no other node.
 
 use minijinja::Environment;
+use openhub_model::fault::there_are;
 use openhub_model::manifest::{ChannelShape, Field, ObjectShape};
 use openhub_model::{Condition, Fault, Span};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::document::{node_pointer, read};
 use crate::fields;
@@ -89,7 +90,7 @@ impl<'a> NodeCheck<'a, '_> {
 
     pub(crate) fn span(&mut self, field: &str, span: Span) {
         if span.micros() == 0 {
-            self.fault(field, "bad-span", "a wait is longer than nothing");
+            self.fault(field, "bad-span", "The time must be longer than zero, like 1h or 60d.");
         }
     }
 
@@ -114,7 +115,7 @@ impl<'a> NodeCheck<'a, '_> {
                     Fault::new(
                         pointer,
                         "unknown-variable",
-                        format!("there is no `{path}` at this node; there are {known}"),
+                        format!("There is no `{path}` at this node. There are: {known}."),
                     )
                 }));
             }
@@ -149,6 +150,11 @@ impl<'a> NodeCheck<'a, '_> {
     }
 }
 
+/// That there is no such thing, and which there are.
+pub(crate) fn unknown<T>(what: &str, name: &str, known: &BTreeMap<String, T>) -> String {
+    format!("There is no {what} `{name}`. {}", there_are(known.keys()))
+}
+
 /// One node being compiled.
 pub(crate) struct NodePlan<'a> {
     pub(crate) id: &'a str,
@@ -164,19 +170,21 @@ pub(crate) struct NodePlan<'a> {
 
 impl<'a> NodePlan<'a> {
     pub(crate) fn node(&self, id: &str) -> Result<usize, Fault> {
-        self.index.get(id).copied().ok_or_else(|| self.lacks("dangling-edge", "node", id))
+        self.index.get(id).copied().ok_or_else(|| self.lacks("dangling-edge", format!("There is no node `{id}`.")))
     }
 
     pub(crate) fn channel(&self, name: &str) -> Result<&'a ChannelShape, Fault> {
-        self.surroundings.channels.get(name).ok_or_else(|| self.lacks("unknown-channel", "channel", name))
+        let channels = &self.surroundings.channels;
+        channels.get(name).ok_or_else(|| self.lacks("unknown-channel", unknown("channel", name, channels)))
     }
 
     pub(crate) fn object(&self, kind: &str) -> Result<&'a ObjectShape, Fault> {
-        self.surroundings.objects.get(kind).ok_or_else(|| self.lacks("unknown-object", "object type", kind))
+        let objects = &self.surroundings.objects;
+        objects.get(kind).ok_or_else(|| self.lacks("unknown-object", unknown("object type", kind, objects)))
     }
 
-    fn lacks(&self, code: &str, what: &str, name: &str) -> Fault {
-        Fault::new(node_pointer(self.id), code, format!("there is no {what} `{name}`"))
+    fn lacks(&self, code: &str, message: String) -> Fault {
+        Fault::new(node_pointer(self.id), code, message)
     }
 
     /// What the nodes after this one use of the object `name`.

@@ -15,3 +15,124 @@ impl Fault {
         Fault { pointer: pointer.into(), code: code.into(), message: message.into() }
     }
 }
+
+/// Names listed in a message at most.
+const LISTED: usize = 20;
+
+/// The sentence that says which names there are, for a message about one that is not among them.
+pub fn there_are<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<S> = names.into_iter().collect();
+    if names.is_empty() {
+        return "There are none.".to_owned();
+    }
+    let listed: Vec<&str> = names.iter().take(LISTED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => format!("There are: {}.", listed.join(", ")),
+        more => format!("There are: {}, and {more} more.", listed.join(", ")),
+    }
+}
+
+/// What serde says of JSON that does not have the expected form, as a sentence in JSON's own words.
+pub fn form(said: &str) -> String {
+    let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
+    let names = expected.strip_prefix("one of ").unwrap_or(expected).replace(" or ", ", ");
+    let quoted = |prefix: &str| what.strip_prefix(prefix)?.split('`').next();
+    if let Some(field) = quoted("missing field `") {
+        return format!("The field `{field}` is missing: set it.");
+    }
+    if let Some(field) = quoted("duplicate field `") {
+        return format!("The field `{field}` is there twice: remove one.");
+    }
+    if let Some(field) = quoted("unknown field `") {
+        let there_are = if names.is_empty() { "There are none.".to_owned() } else { format!("There are: {names}.") };
+        return format!("There is no field `{field}`. {there_are}");
+    }
+    if let Some(value) = quoted("unknown variant `") {
+        return format!("`{value}` is not allowed here. Allowed: {names}.");
+    }
+    // A number or a boolean of a query, read from text.
+    match said {
+        "invalid digit found in string" => return "This must be a whole number that is not negative.".to_owned(),
+        "provided string was not `true` or `false`" => return "This must be true or false.".to_owned(),
+        "number too large to fit in target type" => return "This number is too large.".to_owned(),
+        _ => {}
+    }
+    match what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: ")) {
+        Some(found) if !expected.is_empty() => format!("This must be {}, not {}.", wanted(expected), given(found)),
+        _ => format!("{}.", said.trim_end_matches('.')),
+    }
+}
+
+fn wanted(expected: &str) -> &str {
+    match expected {
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "f32" | "f64" => "a number",
+        "a map" | "map" | "a JSON object" => "an object",
+        "a sequence" | "sequence" => "an array",
+        "a borrowed string" => "a string",
+        "a string or map" => "a string or an object",
+        other if other.starts_with("struct ") || other.starts_with("internally tagged enum ") => "an object",
+        other => other,
+    }
+}
+
+fn given(found: &str) -> String {
+    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
+    match (kind, value) {
+        ("map", "") => "an object".to_owned(),
+        ("sequence", "") => "an array".to_owned(),
+        ("null", "") | ("unit", "value") => "null".to_owned(),
+        ("string", text) => format!("the string {text}"),
+        ("integer", number) => format!("the number {}", number.trim_matches('`')),
+        ("floating", number) => format!("the number {}", number.trim_start_matches("point ").trim_matches('`')),
+        ("boolean", value) => value.trim_matches('`').to_owned(),
+        _ => found.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_form_is_said_in_the_words_of_json() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase", deny_unknown_fields)]
+        enum Color {
+            Red,
+            Blue,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only read")]
+        struct Form {
+            count: u32,
+            name: Option<String>,
+            colors: Option<Vec<Color>>,
+        }
+        let said = |text: &str| {
+            form(&serde_json::from_value::<Form>(serde_json::from_str(text).unwrap()).unwrap_err().to_string())
+        };
+        assert_eq!(said("{}"), "The field `count` is missing: set it.");
+        assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`.");
+        assert_eq!(said(r#"{"colors": ["green"]}"#), "`green` is not allowed here. Allowed: `red`, `blue`.");
+        assert_eq!(
+            said(r#"{"count": "x"}"#),
+            "This must be a whole number that is not negative, not the string \"x\"."
+        );
+        assert_eq!(said(r#"{"count": 1.5}"#), "This must be a whole number that is not negative, not the number 1.5.");
+        assert_eq!(said(r#"{"name": {}}"#), "This must be a string, not an object.");
+        assert_eq!(said(r#"{"colors": null, "name": true}"#), "This must be a string, not true.");
+        assert_eq!(said("7"), "This must be an object, not the number 7.");
+        assert_eq!(form("anything else"), "anything else.");
+    }
+
+    #[test]
+    fn a_message_lists_what_there_is_up_to_a_bound() {
+        assert_eq!(there_are(["a", "b"]), "There are: a, b.");
+        assert_eq!(there_are(Vec::<String>::new()), "There are none.");
+        let many = there_are((0..22).map(|number| number.to_string()));
+        assert!(many.ends_with("18, 19, and 2 more."), "{many}");
+    }
+}

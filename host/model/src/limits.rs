@@ -75,7 +75,7 @@ pub fn length(text: &str, most: usize, pointer: impl FnOnce() -> String) -> Resu
     if text.len() <= most {
         return Ok(());
     }
-    Err(Fault::new(pointer(), TOO_LONG, format!("At most {most} bytes are accepted.")))
+    Err(Fault::new(pointer(), TOO_LONG, format!("This is too long: at most {most} bytes.")))
 }
 
 /// Refuses a name that is empty or over-long.
@@ -83,7 +83,7 @@ pub fn name(name: &str, pointer: impl FnOnce() -> String) -> Result<(), Fault> {
     if (1..=NAME).contains(&name.len()) && !name.contains('\0') {
         return Ok(());
     }
-    Err(Fault::new(pointer(), "invalid-name", format!("A name has from 1 to {NAME} bytes.")))
+    Err(Fault::new(pointer(), "invalid-name", format!("A name must have 1 to {NAME} bytes, and no U+0000.")))
 }
 
 /// Whether both halves of an identity can be keys.
@@ -94,7 +94,11 @@ pub fn is_identity(Identity { kind, value }: &Identity) -> bool {
 /// Refuses an identity whose kind or value is over-long; its place is below `pointer`.
 pub fn identity(identity: &Identity, pointer: &str) -> Result<(), Fault> {
     if identity.kind.is_empty() {
-        return Err(Fault::new(format!("{pointer}/kind"), "unknown-kind", "The kind is empty."));
+        return Err(Fault::new(
+            format!("{pointer}/kind"),
+            "unknown-kind",
+            "The kind is empty: set `kind`, like `email`.",
+        ));
     }
     length(&identity.kind, KIND, || format!("{pointer}/kind"))?;
     length(&identity.value, IDENTITY, || format!("{pointer}/value"))
@@ -106,8 +110,9 @@ pub fn value(value: &Value, pointer: &str) -> Option<Fault> {
 }
 
 fn within(value: &Value, pointer: &str, left: usize) -> Option<Fault> {
-    let nul = |pointer: &str| Some(Fault::new(pointer, "null-character", "U+0000 is not allowed."));
-    let deep = || Some(Fault::new(pointer, TOO_DEEP, format!("Values lie at most {DEPTH} levels deep.")));
+    let nul =
+        |pointer: &str| Some(Fault::new(pointer, "null-character", "The character U+0000 is not allowed: remove it."));
+    let deep = || Some(Fault::new(pointer, TOO_DEEP, format!("This is nested too deeply: at most {DEPTH} levels.")));
     match value {
         Value::String(text) if text.contains('\0') => nul(pointer),
         Value::Array(_) | Value::Object(_) if left == 0 => deep(),

@@ -119,6 +119,22 @@ pub enum Type {
     Customer,
 }
 
+impl Type {
+    /// What a JSON value of this type must be, as messages say it: "a string", "one of red, blue".
+    pub fn in_words(&self) -> String {
+        match self {
+            Type::Boolean => "true or false".to_owned(),
+            Type::Integer => "a whole number".to_owned(),
+            Type::Number => "a number".to_owned(),
+            Type::Text => "a string".to_owned(),
+            Type::Timestamp => "a time like 2026-01-31T12:00:00Z".to_owned(),
+            Type::Decimal(scale) => format!("a decimal with at most {scale} digits after the point"),
+            Type::Enum(values) => format!("one of {}", values.join(", ")),
+            Type::Customer => "the id of a customer".to_owned(),
+        }
+    }
+}
+
 /// A typed field of an object, an event, a content or the settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -270,7 +286,7 @@ impl TryFrom<PlaceText> for SecretPlace {
 
 fn unknown_place(found: &str) -> String {
     format!(
-        "`{found}` is no place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
+        "`{found}` is not a place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
          {{ form = \"field\" }} or {{ body = \"/json/pointer\" }}"
     )
 }

@@ -136,7 +136,9 @@ impl Sub<Span> for Timestamp {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no time: instants are RFC 3339 (2026-01-31T12:00:00Z), spans are 90s, 15m, 36h, 60d, 2w")]
+#[error(
+    "`{0}` is not a time: write an instant as RFC 3339 (2026-01-31T12:00:00Z); time spans are like 90s, 15m, 36h, 60d, 2w"
+)]
 pub struct InvalidTime(String);
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    #[error("`{0}` is no host with a port: write 127.0.0.1:8080, [::1]:8080 or name:8080")]
+    #[error("`{0}` is not a host with a port: write it like 127.0.0.1:8080, [::1]:8080 or name:8080")]
     InvalidHostPort(String),
     #[error("the directory {path} for compiled plugins cannot be used")]
     Cache { path: PathBuf, source: std::io::Error },
@@ -14,7 +14,7 @@ pub enum RuntimeError {
     Engine(wasmtime::Error),
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
-    #[error("the component {path} cannot be read or its code not be written")]
+    #[error("the component {path} cannot be read, or its code cannot be written")]
     Worker { path: PathBuf, source: std::io::Error },
     #[error("the component does not compile: {0}")]
     Compile(String),

@@ -47,7 +47,9 @@ impl Host {
 
     /// What the I/O lane has; in the pure lane a capability that needs it is never linked.
     pub fn io(&mut self) -> wasmtime::Result<&mut Io> {
-        self.io.as_mut().ok_or_else(|| Raised::error(FaultKind::Refused, "not in the pure lane"))
+        self.io
+            .as_mut()
+            .ok_or_else(|| Raised::error(FaultKind::Refused, "this cannot be called by a rule or an object check"))
     }
 
     pub fn receipt(&self, fuel: u64) -> Receipt {
@@ -77,7 +79,8 @@ impl Meter {
     pub fn host_call(&mut self) -> wasmtime::Result<()> {
         self.host_calls += 1;
         if self.host_calls > self.host_calls_at_most {
-            let message = format!("more than {} calls of the host", self.host_calls_at_most);
+            let message =
+                format!("the plugin called the hub too often: at most {} times a call", self.host_calls_at_most);
             return Err(Raised::error(FaultKind::Fuel, message));
         }
         Ok(())
@@ -103,7 +106,7 @@ impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.now.saturating_sub(current).saturating_add(desired);
         if total > self.at_most {
-            let message = format!("{total} bytes of memory, {} are allowed", self.at_most);
+            let message = format!("the plugin asked for {total} bytes of memory: at most {}", self.at_most);
             return Err(Raised::error(FaultKind::Memory, message));
         }
         self.now = total;
@@ -117,7 +120,7 @@ impl ResourceLimiter for MemoryLimit {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired > TABLE_ELEMENTS {
-            let message = format!("a table of {desired} elements, {TABLE_ELEMENTS} are allowed");
+            let message = format!("the plugin asked for a table of {desired} elements: at most {TABLE_ELEMENTS}");
             return Err(Raised::error(FaultKind::Memory, message));
         }
         Ok(true)

@@ -26,12 +26,13 @@ pub struct Inspected {
 
 pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
     if bytes.len() as u64 > at_most {
-        let message = format!("the component has {} bytes, {at_most} are allowed", bytes.len());
+        let message = format!("the component is too large: {} bytes, at most {at_most}", bytes.len());
         return Err(Refusal::new(Refusal::TOO_LARGE, message));
     }
     let section = manifest_section(bytes)?;
     let types = Validator::new_with_features(WasmFeatures::default()).validate_all(bytes);
-    let types = types.map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("it is not valid: {error}")))?;
+    let types = types
+        .map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("the component is not valid: {error}")))?;
     let names = names(bytes)?;
     let imports = with_functions(types.as_ref(), names.imports, |types, name| {
         types.component_item_for_import(name).map(|item| item.ty)
@@ -40,7 +41,7 @@ pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
         types.component_item_for_export(name).map(|item| item.ty)
     });
     let section = section.ok_or_else(|| {
-        Refusal::new(Refusal::NO_MANIFEST, format!("the component has no custom section `{MANIFEST_SECTION}`"))
+        Refusal::new(Refusal::NO_MANIFEST, format!("the component has no manifest (custom section `{MANIFEST_SECTION}`): build it with `openhub plugin build`"))
     })?;
     let manifest = manifest(section)?;
     check_imports(&manifest, &imports)?;
@@ -52,7 +53,7 @@ fn unreadable(error: wasmparser::BinaryReaderError) -> Refusal {
     let message = error.message().lines().next().unwrap_or_default().trim_end_matches(" - expected=[").to_owned();
     Refusal::new(
         Refusal::NOT_A_COMPONENT,
-        format!("it is no WebAssembly component: {message} (at byte {})", error.offset()),
+        format!("this is not a WebAssembly component: {message} (at byte {})", error.offset()),
     )
 }
 
@@ -76,12 +77,15 @@ fn manifest_section(bytes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     for payload in outer(bytes) {
         match payload? {
             Payload::Version { encoding: Encoding::Module, .. } => {
-                return Err(Refusal::new(Refusal::NOT_A_COMPONENT, "it is a core module, not a component"));
+                return Err(Refusal::new(
+                    Refusal::NOT_A_COMPONENT,
+                    "this is a core module, not a component: build it with `openhub plugin build`",
+                ));
             }
             Payload::CustomSection(section)
                 if section.name() == MANIFEST_SECTION && found.replace(section.data()).is_some() =>
             {
-                return Err(Refusal::new(Refusal::BAD_MANIFEST, "the component has two manifests"));
+                return Err(Refusal::new(Refusal::BAD_MANIFEST, "the component has two manifests: it must have one"));
             }
             _ => {}
         }
@@ -141,7 +145,10 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     let manifest: Manifest =
         serde_json::from_slice(section).map_err(|error| bad(format!("the manifest cannot be read: {error}")))?;
     if manifest.format != FORMAT {
-        return Err(bad(format!("the manifest has format {}, this hub reads {FORMAT}", manifest.format)));
+        return Err(bad(format!(
+            "the manifest has format {}, but this hub reads only format {FORMAT}",
+            manifest.format
+        )));
     }
     let kebab = |name: &str| {
         let words = name.split('-').all(|word| {
@@ -150,7 +157,10 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
         words && name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase())
     };
     if !kebab(&manifest.name) {
-        return Err(bad(format!("the plugin's name {:?} is not kebab-case of at most 64 characters", manifest.name)));
+        return Err(bad(format!(
+            "the plugin's name {:?} is not valid: use kebab-case, at most 64 characters",
+            manifest.name
+        )));
     }
     unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
@@ -163,7 +173,10 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(),
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Refusal::new(Refusal::BAD_MANIFEST, format!("the {what} `{name}` is declared twice")));
+            return Err(Refusal::new(
+                Refusal::BAD_MANIFEST,
+                format!("the {what} `{name}` is declared twice: remove or rename one"),
+            ));
         }
     }
     Ok(())
@@ -172,11 +185,12 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(),
 fn check_imports(manifest: &Manifest, imports: &[String]) -> Result<(), Refusal> {
     for import in imports {
         if !manifest.imports.iter().any(|declared| without_version(declared) == import) {
-            let message = format!("the component imports `{import}`, which its manifest does not declare");
+            let message =
+                format!("the component imports `{import}`, but its manifest does not declare it: build it again");
             return Err(Refusal::new(Refusal::UNDECLARED_IMPORT, message));
         }
         let Some(capability) = capabilities::find(import) else {
-            let message = format!("the component imports `{import}`, which this hub does not offer");
+            let message = format!("the component imports `{import}`, but this hub does not offer it");
             return Err(Refusal::new(Refusal::UNSUPPORTED_IMPORT, message));
         };
         (capability.check)(manifest)?;
@@ -196,7 +210,7 @@ fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal>
     ];
     for (what, is_declared, interface) in declared {
         if is_declared && !exports.iter().any(|export| export == interface) {
-            let message = format!("the manifest declares {what}, and the component does not export `{interface}`");
+            let message = format!("the manifest declares {what}, but the component does not export `{interface}`");
             return Err(Refusal::new(Refusal::MISSING_EXPORT, message));
         }
     }

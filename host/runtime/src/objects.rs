@@ -1,7 +1,8 @@
 //! Calls of object checks: changes in, records as they shall be stored out, in a fresh instance each time.
 
+use openhub_model::fault::there_are;
 use openhub_model::manifest::{Manifest, ObjectShape, Type};
-use openhub_model::{Fault, Timestamp, decimal};
+use openhub_model::{Fault, Timestamp, decimal, limits};
 use serde_json::{Map, Value};
 
 use crate::answer::{Accepted, CallContext, Change, Checked, Operation};
@@ -22,7 +23,7 @@ impl Plugin {
         };
         let at_most = self.machine.limits.rows_per_call as usize;
         if changes.len() > at_most {
-            let message = format!("{} changes, a call has at most {at_most}", changes.len());
+            let message = format!("the call has {} changes: at most {at_most}", changes.len());
             return Err(CallFault::new(FaultKind::Host, message));
         }
         let asked = changes.len();
@@ -36,7 +37,7 @@ impl Plugin {
         let answers = answer
             .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
         if answers.len() != asked {
-            return Err(CallFault::malformed(format!("{} answers to {asked} changes", answers.len())));
+            return Err(CallFault::malformed(format!("the plugin gave {} answers to {asked} changes", answers.len())));
         }
         let answers = answers.into_iter().zip(deletes).map(|(answer, is_delete)| match answer {
             Ok(accepted) => self::accepted(self.manifest(), shape, is_delete, accepted),
@@ -65,7 +66,7 @@ impl From<Change> for bound::Change {
 /// A refusal without a fault would refuse without saying why.
 fn refused(faults: Vec<PluginFault>) -> Vec<Fault> {
     if faults.is_empty() {
-        return vec![Fault::new("", "refused", "the plugin refused this change and did not say why")];
+        return vec![Fault::new("", "refused", "The plugin refused this change and did not say why.")];
     }
     faults.into_iter().map(|fault| Fault::new(fault.pointer, fault.reason.code, fault.reason.message)).collect()
 }
@@ -79,7 +80,9 @@ fn accepted(
 ) -> Result<Accepted, Vec<Fault>> {
     let mut faults = Vec::new();
     if !is_key(&accepted.key) {
-        faults.push(Fault::new("", "bad-key", "the plugin gave the object a key that cannot be"));
+        let most = limits::OBJECT_KEY;
+        let message = format!("The plugin gave the object a key that is not valid: 1 to {most} bytes, no U+0000.");
+        faults.push(Fault::new("", "bad-key", message));
     }
     if !is_delete {
         match serde_json::from_str::<Map<String, Value>>(&accepted.fields) {
@@ -87,19 +90,24 @@ fn accepted(
             _ => faults.push(Fault::new(
                 "",
                 "not-an-object",
-                "the plugin gave the object fields that are no JSON object",
+                "The plugin gave the object fields that are not a JSON object.",
             )),
         }
     }
     if accepted.events.len() > EVENTS_A_CHANGE {
-        faults.push(Fault::new("", "too-many-events", format!("more than {EVENTS_A_CHANGE} events of one change")));
+        faults.push(Fault::new(
+            "",
+            "too-many-events",
+            format!("The plugin caused too many events by one change: at most {EVENTS_A_CHANGE}."),
+        ));
     }
     for event in &accepted.events {
         if !manifest.events.iter().any(|declared| declared.name == event.name) {
-            let message = format!("the plugin causes an event of the undeclared name {:?}", event.name);
+            let message = format!("The plugin caused the event {:?}, which it does not declare.", event.name);
             faults.push(Fault::new("", "undeclared-event", message));
         } else if !is_object(&event.properties) {
-            let message = format!("the properties of the event {:?} are no JSON object", event.name);
+            let message =
+                format!("The plugin caused the event {:?} with properties that are not a JSON object.", event.name);
             faults.push(Fault::new("", "not-an-object", message));
         }
     }
@@ -112,15 +120,16 @@ fn accepted(
 
 fn check_fields(shape: &ObjectShape, fields: &Map<String, Value>, faults: &mut Vec<Fault>) {
     for name in fields.keys().filter(|name| !shape.fields.iter().any(|field| field.name == **name)) {
-        faults.push(Fault::new(pointer(name), "unknown-field", "the type has no such field"));
+        let known = there_are(shape.fields.iter().map(|field| &field.name));
+        faults.push(Fault::new(pointer(name), "unknown-field", format!("There is no field `{name}`. {known}")));
     }
     for field in &shape.fields {
         match fields.get(&field.name).filter(|value| !value.is_null()) {
             None if field.required => {
-                faults.push(Fault::new(pointer(&field.name), "required", "this field is required"))
+                faults.push(Fault::new(pointer(&field.name), "required", "This field is required: set it."))
             }
             Some(value) if !fits(&field.of, value) => {
-                let message = format!("the field's type is {:?}", field.of);
+                let message = format!("This must be {}.", field.of.in_words());
                 faults.push(Fault::new(pointer(&field.name), "wrong-type", message));
             }
             _ => {}

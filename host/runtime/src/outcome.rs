@@ -27,9 +27,12 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
     let mut writes = Vec::with_capacity(answer.writes.len());
     for write in answer.writes {
         let target = write.target as usize;
-        let declared = shape.writes.get(target).ok_or_else(|| format!("write to the undeclared target {target}"))?;
+        let declared = shape
+            .writes
+            .get(target)
+            .ok_or_else(|| format!("the rule wrote to the target {target}, which it does not declare"))?;
         if std::mem::replace(&mut targets[target], true) {
-            return Err(format!("two writes to the target {target}"));
+            return Err(format!("the rule wrote to the target {target} twice"));
         }
         writes.push(check_write(&declared.of, rows, write, &mut faults)?);
     }
@@ -44,14 +47,22 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
 }
 
 fn within(row: u32, rows: u32) -> Result<(), String> {
-    if row < rows { Ok(()) } else { Err(format!("row {row} of {rows}")) }
+    if row < rows {
+        Ok(())
+    } else {
+        Err(format!("the rule answered for row {row}, but there are only {rows} rows, counted from 0"))
+    }
 }
 
 fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
     if let Some(last) = listed.last() {
         within(*last, rows)?;
     }
-    if listed.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("rows that are not ascending".to_owned()) }
+    if listed.is_sorted_by(|a, b| a < b) {
+        Ok(())
+    } else {
+        Err("the rule answered with rows that are not in ascending order".to_owned())
+    }
 }
 
 type Faults = BTreeMap<u32, Reason>;
@@ -64,7 +75,7 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
     ascending(&write.rows, rows)?;
     ascending(&write.unset, rows)?;
     if write.unset.iter().any(|row| write.rows.binary_search(row).is_ok()) {
-        return Err("a row that is both written and unset".to_owned());
+        return Err("the rule both wrote and unset a row".to_owned());
     }
     let values = match write.values {
         ValuesResult::Booleans(values) => Values::Booleans(values),
@@ -75,34 +86,42 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
     let length = match (of, &values) {
         (Type::Boolean, Values::Booleans(values)) => {
             if values.iter().any(|value| *value > 1) {
-                return Err("a boolean that is neither 0 nor 1".to_owned());
+                return Err("the rule wrote a boolean that is neither 0 nor 1".to_owned());
             }
             values.len()
         }
         (Type::Integer | Type::Timestamp | Type::Decimal(_), Values::Integers(values)) => values.len(),
         (Type::Number, Values::Numbers(values)) => {
             for (row, _) in write.rows.iter().zip(values).filter(|(_, value)| !value.is_finite()) {
-                fault(faults, *row, "not-finite", "a number that is not finite");
+                fault(faults, *row, "not-finite", "the rule wrote a number that is not finite");
             }
             values.len()
         }
         (Type::Text | Type::Enum(_) | Type::Customer, Values::Texts(texts)) => {
             if !texts.is_empty() && !texts.ends_with('\0') {
-                return Err("a text without its end".to_owned());
+                return Err("the rule wrote a text without its end".to_owned());
             }
             if let Type::Enum(allowed) = of {
                 for (row, text) in write.rows.iter().zip(texts.split_terminator('\0')) {
                     if !allowed.iter().any(|value| value == text) {
-                        fault(faults, *row, "not-in-enum", format!("{text:?} is not one of the declared values"));
+                        fault(
+                            faults,
+                            *row,
+                            "not-in-enum",
+                            format!(
+                                "the rule wrote {text:?}, which is not one of the declared values: {}",
+                                allowed.join(", ")
+                            ),
+                        );
                     }
                 }
             }
             texts.bytes().filter(|byte| *byte == 0).count()
         }
-        _ => return Err(format!("values of another type than the declared {of:?}")),
+        _ => return Err(format!("the rule wrote values that are not of the declared type {of:?}")),
     };
     if length != write.rows.len() {
-        return Err(format!("{length} values for {} rows", write.rows.len()));
+        return Err(format!("the rule wrote {length} values for {} rows", write.rows.len()));
     }
     Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
 }
@@ -117,20 +136,35 @@ fn check_events(
     for answered::CausedEvent { row, to, name, properties } in events {
         within(row, rows)?;
         if !shape.events.contains(&name) {
-            return Err(format!("an event of the undeclared name {name:?}"));
+            return Err(format!("the rule caused the event {name:?}, which it does not declare"));
         }
         if !is_object(&properties) {
-            fault(faults, row, "not-an-object", format!("the properties of {name:?} are no JSON object"));
+            fault(
+                faults,
+                row,
+                "not-an-object",
+                format!("the rule caused the event {name:?} with properties that are not a JSON object"),
+            );
         }
         let to = to.map(|to| Identity::new(to.kind, to.value));
         if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
-            fault(faults, row, "bad-identity", format!("an event {name:?} to an identity that cannot be"));
+            fault(
+                faults,
+                row,
+                "bad-identity",
+                format!("the rule caused the event {name:?} for an identity that is empty or too long"),
+            );
         }
         checked.push(CausedEvent { row, to, name, properties });
     }
     checked.sort_by_key(|event| event.row);
     for many in checked.chunk_by(|a, b| a.row == b.row).filter(|events| events.len() > EVENTS_A_ROW) {
-        fault(faults, many[0].row, "too-many-events", format!("more than {EVENTS_A_ROW} events of one row"));
+        fault(
+            faults,
+            many[0].row,
+            "too-many-events",
+            format!("the rule caused too many events for one row: at most {EVENTS_A_ROW}"),
+        );
     }
     Ok(checked)
 }
@@ -146,7 +180,7 @@ fn check_objects(
     for answered::CausedObject { row, action, kind, key, fields } in objects {
         within(row, rows)?;
         if !shape.objects.contains(&kind) || !manifest.objects.iter().any(|object| object.name == kind) {
-            return Err(format!("an object of the undeclared type {kind:?}"));
+            return Err(format!("the rule wrote an object of the type {kind:?}, which it does not declare"));
         }
         let action = match action {
             answered::Action::Create => Action::Create,
@@ -156,17 +190,32 @@ fn check_objects(
         // Whoever creates may leave the key to the type's check.
         let may_lack_key = key.is_empty() && action == Action::Create;
         if !may_lack_key && !is_key(&key) {
-            fault(faults, row, "bad-key", format!("an object {kind:?} with a key that cannot be"));
+            fault(
+                faults,
+                row,
+                "bad-key",
+                format!("the rule wrote an object of the type {kind:?} with a key that is not valid"),
+            );
         }
         let may_lack_fields = fields.is_empty() && action == Action::Delete;
         if !may_lack_fields && !is_object(&fields) {
-            fault(faults, row, "not-an-object", format!("the fields of an object {kind:?} are no JSON object"));
+            fault(
+                faults,
+                row,
+                "not-an-object",
+                format!("the rule wrote an object of the type {kind:?} with fields that are not a JSON object"),
+            );
         }
         checked.push(CausedObject { row, action, kind, key, fields });
     }
     checked.sort_by_key(|object| object.row);
     for many in checked.chunk_by(|a, b| a.row == b.row).filter(|objects| objects.len() > OBJECTS_A_ROW) {
-        fault(faults, many[0].row, "too-many-objects", format!("more than {OBJECTS_A_ROW} objects of one row"));
+        fault(
+            faults,
+            many[0].row,
+            "too-many-objects",
+            format!("the rule wrote too many objects for one row: at most {OBJECTS_A_ROW}"),
+        );
     }
     Ok(checked)
 }

@@ -142,7 +142,12 @@ impl Plugin {
             }
             Ok(())
         });
-        bound.map(drop).map_err(|fault| Refusal::new(Refusal::BAD_EXPORT, format!("it cannot be bound: {fault}")))
+        bound.map(drop).map_err(|fault| {
+            Refusal::new(
+                Refusal::BAD_EXPORT,
+                format!("the component does not export what its manifest declares: {fault}"),
+            )
+        })
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -188,7 +193,8 @@ fn linked(engine: &Engine, component: &Component, lane: Lane, granted: &Imports)
                 deny(&mut linker, engine, name, &interface, "was not granted").map_err(unsupported)?;
             }
             Some(capability) if capability.is_in(lane) => (capability.link)(&mut linker).map_err(unsupported)?,
-            Some(_) => deny(&mut linker, engine, name, &interface, "is not in the pure lane").map_err(unsupported)?,
+            Some(_) => deny(&mut linker, engine, name, &interface, "cannot be called by a rule or an object check")
+                .map_err(unsupported)?,
             // Types alone; functions were refused by the inspection, and would not link.
             None => {}
         }

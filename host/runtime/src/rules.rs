@@ -24,7 +24,7 @@ impl Plugin {
         let (Some(shape), Some(extension)) = (shape, &self.rule) else {
             let rules = self.manifest().rules.iter().map(|shape| shape.name.as_str());
             let rules: Vec<&str> = rules.collect();
-            let message = format!("the plugin has no rule `{rule}`; it has {}, in kebab-case", rules.join(", "));
+            let message = format!("the plugin has no rule `{rule}`; there are, in kebab-case: {}", rules.join(", "));
             return Err(CallFault::new(FaultKind::Host, message));
         };
         check(shape, batch, &self.machine.limits)?;
@@ -49,14 +49,18 @@ fn check(shape: &RuleShape, batch: &RecordBatch, limits: &Defaults) -> Result<()
     let host = |message: String| Err(CallFault::new(FaultKind::Host, message));
     let scalars = shape.reads.iter().filter(|read| !read.path.contains("[]")).count();
     if batch.columns.len() != scalars {
-        return host(format!("{} columns for the {scalars} scalar reads of `{}`", batch.columns.len(), shape.name));
+        return host(format!(
+            "the call has {} columns, but `{}` has {scalars} scalar reads",
+            batch.columns.len(),
+            shape.name
+        ));
     }
     if batch.rows > limits.rows_per_call {
-        return host(format!("{} rows, a call has at most {}", batch.rows, limits.rows_per_call));
+        return host(format!("the call has {} rows: at most {}", batch.rows, limits.rows_per_call));
     }
     let size: usize = batch.columns.iter().chain(batch.lists.iter().flat_map(|list| &list.columns)).map(bytes).sum();
     if size as u64 > limits.call_bytes {
-        return host(format!("{size} bytes, a call is given at most {}", limits.call_bytes));
+        return host(format!("the call has {size} bytes: at most {}", limits.call_bytes));
     }
     Ok(())
 }

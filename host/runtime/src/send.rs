@@ -120,7 +120,7 @@ impl Plugin {
         };
         let limits = &self.machine.limits;
         if count > limits.messages_per_call as usize {
-            let message = format!("{count} messages, a call has at most {}", limits.messages_per_call);
+            let message = format!("the call has {count} messages: at most {}", limits.messages_per_call);
             return none(CallFault::new(FaultKind::Host, message));
         }
         let messages: Vec<Message> = messages.into_iter().map(Message::from).collect();
@@ -155,12 +155,12 @@ impl Plugin {
         let receipt = host.receipt(used);
         let answer = match called {
             None => {
-                Err(CallFault::new(FaultKind::Refused, "the call was broken off: its plugin is not enabled any more"))
+                Err(CallFault::new(FaultKind::Refused, "the call was stopped because its plugin is no longer enabled"))
             }
             Some(Ok(Ok(answer))) => Ok(answer.err()),
             Some(Ok(Err(error))) => Err(CallFault::from_error(&error, host.log.last_error())),
             Some(Err(_)) => {
-                let message = format!("the call took longer than {} ms", limits.io_wall_ms);
+                let message = format!("the call took too long: at most {} ms", limits.io_wall_ms);
                 Err(CallFault::new(FaultKind::Epoch, message))
             }
         };

@@ -79,7 +79,8 @@ pub async fn on_thread(machine: &Arc<Machine>, bytes: Arc<[u8]>) -> Result<Compo
     let compiled =
         tokio::time::timeout(bound(&machine.limits), compiled).await.map_err(|_| too_long(&machine.limits))?;
     let compiled = compiled.map_err(|_| Refusal::new(Refusal::COMPILE_FAILED, "the compiler broke off"))?;
-    compiled.map_err(|error| Refusal::new(Refusal::COMPILE_FAILED, format!("it does not compile: {error:#}")))
+    compiled
+        .map_err(|error| Refusal::new(Refusal::COMPILE_FAILED, format!("the component does not compile: {error:#}")))
 }
 
 fn bound(limits: &Defaults) -> Duration {
@@ -87,5 +88,8 @@ fn bound(limits: &Defaults) -> Duration {
 }
 
 fn too_long(limits: &Defaults) -> Refusal {
-    Refusal::new(Refusal::COMPILE_TOO_LONG, format!("compiling took longer than {} ms", limits.compile_ms))
+    Refusal::new(
+        Refusal::COMPILE_TOO_LONG,
+        format!("the component takes too long to compile: at most {} ms", limits.compile_ms),
+    )
 }

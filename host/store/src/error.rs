@@ -32,21 +32,23 @@ pub struct Clash {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database was written by a newer version of the hub.
-    #[error("the database has schema version {found}, this binary knows versions up to {known}: use a newer binary")]
+    #[error(
+        "the database has schema version {found}, but this binary knows only versions up to {known}: use a newer binary"
+    )]
     Newer { found: i64, known: i64 },
     /// The database was written by an older version of the hub, and is only looked at.
-    #[error("the database has an older schema than this binary: `openhub serve` brings it up to date")]
+    #[error("the database has an older schema than this binary: start `openhub serve`, which updates it")]
     Older,
     /// There is nothing to look at.
-    #[error("{0}: `openhub serve` and `openhub tenant create` make it")]
+    #[error("{0}: create it with `openhub serve` or `openhub tenant create`")]
     Absent(String),
     /// The database could not be opened or reached at start.
     #[error("the database cannot be reached: {reason}")]
     Unreachable { reason: String },
     /// Policies keep tenants apart in the database, and this role is above them.
     #[error(
-        "the role {role} is a superuser or bypasses row-level security, so nothing in the database would keep tenants apart: give the \
-         hub a role of its own, as `CREATE ROLE openhub LOGIN NOSUPERUSER NOBYPASSRLS` makes one, that owns its database"
+        "the role {role} is a superuser or bypasses row-level security, so the database would not keep tenants apart: give the hub its \
+         own role, made with `CREATE ROLE openhub LOGIN NOSUPERUSER NOBYPASSRLS`, that owns its database"
     )]
     AbovePolicies { role: String },
     /// The connection was lost before the COMMIT, or the store is closing: nothing was written. Try again.
@@ -56,27 +58,27 @@ pub enum StoreError {
     #[error("the database did not say whether this was written")]
     Unknown,
     /// Another node holds the partition now; nothing was written.
-    #[error("the partition's lease was lost to another node")]
+    #[error("another node took over the partition's lease")]
     FenceLost,
     /// The partition is not where this commit starts from: an earlier one, whose answer was lost, was made after all. Nothing
     /// was written; what is to be done next stands in the partition's row, see [`crate::Store::held_lease`].
-    #[error("the partition was moved by a commit that its lane does not know of")]
+    #[error("a commit that this node does not know of moved the partition")]
     Moved,
     /// These incoming objects have a key or a unique value that exists already; nothing was written.
-    #[error("{} objects have a key or a unique value that exists already", .0.len())]
+    #[error("{} objects have a key or a unique value that already exists", .0.len())]
     UniqueConflict(Vec<Clash>),
     /// These objects are not at the version before the one that was to be written; nothing was written.
-    #[error("{} objects have been changed by someone else meanwhile", .0.len())]
+    #[error("someone else has changed {} of these objects in the meantime", .0.len())]
     VersionConflict(Vec<ObjectKey>),
     /// All of a transaction would have succeeded; it was undone because that was asked for.
-    #[error("the transaction was undone, as it was asked for")]
+    #[error("the transaction was undone on request")]
     Undone,
     /// What was to be read takes more memory than there is room for.
-    #[error("what is to be read takes too much memory at once")]
+    #[error("the rows to read take too much memory at once")]
     TooMuch,
-    #[error("there is no such row")]
+    #[error("the row does not exist")]
     NotFound,
-    #[error("`{0}` exists already")]
+    #[error("`{0}` already exists")]
     AlreadyExists(String),
     /// A row holds what this version cannot have written.
     #[error("the database holds a value that cannot be read: {0}")]

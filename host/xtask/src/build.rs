@@ -91,7 +91,7 @@ pub fn wasm_target(root: &Path) -> Result<()> {
             if sysroot.join("lib/rustlib").join(WASM).is_dir() {
                 return Ok(());
             }
-            bail!("the Rust target {WASM} is missing, and there is no rustup to add it with")
+            bail!("the Rust target {WASM} is missing, and there is no rustup to add it: install rustup")
         }
     }
 }

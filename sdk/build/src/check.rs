@@ -9,9 +9,10 @@ use openhub_model::manifest::{Field, Manifest, READ_PATHS, RuleShape, Type, WRIT
 /// Checks names, paths and types; the error names the rule, object or channel and the field.
 pub fn check(manifest: &Manifest) -> Result<()> {
     kebab(&manifest.name).context("plugin.toml, name")?;
-    Version::parse(&manifest.version)
-        .with_context(|| format!("plugin.toml, version: `{}` is no semantic version", manifest.version))?;
-    ensure!(!manifest.publisher.is_empty(), "plugin.toml, publisher: it is empty");
+    Version::parse(&manifest.version).with_context(|| {
+        format!("plugin.toml, version: `{}` is not a semantic version: write one like 1.0.0", manifest.version)
+    })?;
+    ensure!(!manifest.publisher.is_empty(), "plugin.toml, publisher: it is empty: set it");
     distinct(manifest.rules.iter().map(|rule| rule.name.as_str()), "rule")?;
     distinct(manifest.objects.iter().map(|object| object.name.as_str()), "object")?;
     distinct(manifest.channels.iter().map(|channel| channel.name.as_str()), "channel")?;
@@ -25,14 +26,18 @@ pub fn check(manifest: &Manifest) -> Result<()> {
         check_fields(&object.fields).with_context(place)?;
         if let Some(owner) = &object.owner {
             let found = object.fields.iter().find(|field| field.name == *owner);
-            let found = found.with_context(|| format!("{}: its owner `{owner}` is no field", place()))?;
-            ensure!(found.of == Type::Customer, "{}, field `{owner}`: an owner is of type CustomerRef", place());
+            let found = found.with_context(|| format!("{}: its owner `{owner}` is not one of its fields", place()))?;
+            ensure!(
+                found.of == Type::Customer,
+                "{}, field `{owner}`: an owner must have the type CustomerRef",
+                place()
+            );
         }
     }
     for channel in &manifest.channels {
         let place = || format!("channel `{}`", channel.name);
         kebab(&channel.name).with_context(place)?;
-        ensure!(!channel.address.is_empty(), "{}: it names no address kind", place());
+        ensure!(!channel.address.is_empty(), "{}: it has no address kind: set `address`", place());
         check_fields(&channel.content).with_context(place)?;
     }
     for event in &manifest.events {
@@ -51,8 +56,8 @@ pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
     ];
     for (interface, empty, what) in kinds {
         let exported = exports.iter().any(|export| export == interface);
-        ensure!(exported || empty, "{what} are declared, but the component does not export {interface}");
-        ensure!(!exported || !empty, "the component exports {interface}, but no {what} are declared");
+        ensure!(exported || empty, "the plugin declares {what}, but the component does not export {interface}");
+        ensure!(!exported || !empty, "the component exports {interface}, but the plugin declares no {what}");
     }
     Ok(())
 }
@@ -71,7 +76,7 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             "event.name" => read.of == Type::Text,
             path if is_tag(path) => read.of == Type::Boolean,
             path if is_event_property(path) || is_below(path, "customer.attributes.") => true,
-            path => bail!("field `{}`: `{path}` is no path that a rule can read; those are {READ_PATHS}", read.name),
+            path => bail!("field `{}`: a rule cannot read `{path}`; there are: {READ_PATHS}", read.name),
         };
         ensure!(typed, "field `{}`: `{}` is not of type {:?}", read.name, read.path, read.of);
     }
@@ -81,7 +86,7 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             path if is_tag(path) => write.of == Type::Boolean,
             path if is_below(path, "customer.counters.") => write.of == Type::Integer,
             path if is_below(path, "customer.attributes.") => true,
-            path => bail!("field `{}`: `{path}` is no path that a rule can write; those are {WRITE_PATHS}", write.name),
+            path => bail!("field `{}`: a rule cannot write `{path}`; there are: {WRITE_PATHS}", write.name),
         };
         ensure!(typed, "field `{}`: `{}` cannot be of type {:?}", write.name, write.path, write.of);
     }
@@ -116,7 +121,7 @@ fn check_fields(fields: &[Field]) -> Result<()> {
         let unique = matches!(field.of, Type::Text | Type::Integer | Type::Enum(_) | Type::Customer);
         ensure!(!field.unique || unique, "field `{}`: only a text or an integer can be unique", field.name);
         if let Type::Enum(values) = &field.of {
-            ensure!(!values.is_empty(), "field `{}`: its enum has no values", field.name);
+            ensure!(!values.is_empty(), "field `{}`: its enum has no values: add one", field.name);
         }
     }
     Ok(())
@@ -127,17 +132,25 @@ fn check_policy(manifest: &Manifest) -> Result<()> {
         let place = || format!("plugin.toml, hosts: `{host}`");
         if let Some(setting) = host.strip_prefix("setting:") {
             let found = manifest.settings.iter().find(|field| field.name == setting);
-            let found = found.with_context(|| format!("{} names no field of #[derive(Settings)]", place()))?;
-            ensure!(found.of == Type::Text, "{}: the setting is no text", place());
+            let found = found.with_context(|| format!("{} does not name a field of #[derive(Settings)]", place()))?;
+            ensure!(found.of == Type::Text, "{}: the setting must be a text", place());
             continue;
         }
         let name = host.strip_prefix("*.").unwrap_or(host);
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
-        ensure!(plain && !name.is_empty(), "{} is no host name, `*.` and a name, or `setting:` and a setting", place());
+        ensure!(
+            plain && !name.is_empty(),
+            "{} is not valid: write a host name, `*.` and a name, or `setting:` and a setting",
+            place()
+        );
     }
     distinct(manifest.secrets.iter().map(|secret| secret.name.as_str()), "secret")?;
     for secret in &manifest.secrets {
-        ensure!(!secret.places.is_empty(), "plugin.toml, secret `{}`: it names no place to be used in", secret.name);
+        ensure!(
+            !secret.places.is_empty(),
+            "plugin.toml, secret `{}`: it has no place: name one in `places`",
+            secret.name
+        );
     }
     Ok(())
 }
@@ -149,7 +162,7 @@ fn kebab(name: &str) -> Result<()> {
     let first = name.starts_with(|first: char| first.is_ascii_lowercase());
     ensure!(
         first && name.split('-').all(word) && name.len() <= 64,
-        "`{name}` is no name: lower-case letters, digits and single hyphens, a letter first, at most 64"
+        "`{name}` is not a valid name: use lower-case letters, digits and single hyphens, a letter first, at most 64 characters"
     );
     Ok(())
 }
@@ -158,7 +171,7 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<()> 
     let mut seen = BTreeSet::new();
     for name in names {
         ensure!(!name.is_empty(), "a {what} has no name");
-        ensure!(seen.insert(name), "the {what} `{name}` is declared twice");
+        ensure!(seen.insert(name), "the {what} `{name}` is declared twice: rename one");
     }
     Ok(())
 }

@@ -18,14 +18,14 @@ pub struct Surface {
 /// Encodes and validates the component of a module that wit-bindgen's world is in.
 pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = wit_component::ComponentEncoder::default();
-    encoder.validate(true).module(module).context("the module carries no component type of openhub-sdk")?;
+    encoder.validate(true).module(module).context("the module has no component type of openhub-sdk")?;
     encoder.encode().context("the module cannot become a component")
 }
 
 /// Reads the outside of a component; what lies inside (nested components and modules) is passed over.
 pub fn surface(component: &[u8]) -> Result<Surface> {
     let types = Validator::new_with_features(WasmFeatures::default()).validate_all(component);
-    let types = types.context("this is no valid component")?;
+    let types = types.context("this is not a valid component")?;
     let types = types.as_ref();
     let mut surface = Surface::default();
     let mut depth = 0usize;

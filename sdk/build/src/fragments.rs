@@ -81,9 +81,9 @@ pub struct Fields {
 pub fn read(module: &[u8]) -> Result<Vec<Fragment>> {
     let mut fragments = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
-        match payload.context("this is no WebAssembly module")? {
+        match payload.context("this is not a WebAssembly module")? {
             Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
-                bail!("this is a component already; the build starts from a core module")
+                bail!("this is already a component; the build needs a core module")
             }
             Payload::CustomSection(section) if section.name() == SHAPES_SECTION => {
                 for fragment in parse(section.data())? {
@@ -117,7 +117,7 @@ fn parse(section: &[u8]) -> Result<Vec<Fragment>> {
 pub fn strip(module: &[u8]) -> Result<Vec<u8>> {
     let mut stripped = Module::new();
     for payload in Parser::new(0).parse_all(module) {
-        let payload = payload.context("this is no WebAssembly module")?;
+        let payload = payload.context("this is not a WebAssembly module")?;
         if matches!(&payload, Payload::CustomSection(section) if section.name() == SHAPES_SECTION) {
             continue;
         }

@@ -45,7 +45,7 @@ pub fn compile(dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Guest>
             let module = modules.iter().find(|(package, _)| *package == found.package);
             let (_, module) = module.with_context(|| {
                 format!(
-                    "{} makes no WebAssembly module: its [lib] needs crate-type = [\"cdylib\", \"rlib\"]",
+                    "{} does not make a WebAssembly module: its [lib] needs crate-type = [\"cdylib\", \"rlib\"]",
                     found.name
                 )
             })?;
@@ -57,10 +57,11 @@ pub fn compile(dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Guest>
 fn locate(dir: &Path, target_dir: Option<&Path>) -> Result<Crate> {
     let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
     let manifest = dir.join("Cargo.toml");
-    ensure!(manifest.is_file(), "{} has no Cargo.toml: it is no plugin crate", dir.display());
+    ensure!(manifest.is_file(), "{} has no Cargo.toml, so it is not a plugin crate", dir.display());
     let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec()?;
     let package = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
-    let package = package.with_context(|| format!("{} names no package", manifest.display()))?;
+    let package =
+        package.with_context(|| format!("{} has no package: add [package] with a name", manifest.display()))?;
     Ok(Crate {
         package: package.id.clone(),
         name: package.name.to_string(),
@@ -94,7 +95,7 @@ fn run(workspace: &Path, crates: &[&Crate]) -> Result<Vec<(PackageId, PathBuf)>>
     if !child.wait().context("cannot wait for cargo")?.success() {
         require_target(workspace)?;
         let names: Vec<&str> = crates.iter().map(|one| one.name.as_str()).collect();
-        bail!("cargo could not build {} for {TARGET}; its messages stand above", names.join(", "));
+        bail!("cargo could not build {} for {TARGET}; see its messages above", names.join(", "));
     }
     Ok(modules)
 }
@@ -123,7 +124,7 @@ fn require_target(workspace: &Path) -> Result<()> {
     let Ok(answer) = answer else { return Ok(()) };
     let folder = String::from_utf8_lossy(&answer.stdout);
     if answer.status.success() && !Path::new(folder.trim()).is_dir() {
-        bail!("the Rust target {TARGET} is not installed; add it with `rustup target add {TARGET}`");
+        bail!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`");
     }
     Ok(())
 }

@@ -40,10 +40,15 @@ pub fn settle(dir: &Path, manifest: &Manifest, locked: bool) -> Result<()> {
     };
     match found {
         Some(found) if found == text => Ok(()),
-        None if locked => bail!("{} is missing; build the plugin once without --locked and commit it", path.display()),
+        None if locked => {
+            bail!("{} is missing: build the plugin once without --locked, and commit the file", path.display())
+        }
         Some(found) if locked => {
             let change = difference(&found, manifest, &text);
-            bail!("{} differs from what was built: {change}; build without --locked and review it", path.display())
+            bail!(
+                "{} differs from the built manifest: {change}. Build without --locked, and review the file",
+                path.display()
+            )
         }
         _ => write_whole(&path, text.as_bytes()),
     }
@@ -53,8 +58,8 @@ pub fn settle(dir: &Path, manifest: &Manifest, locked: bool) -> Result<()> {
 fn difference(found: &str, built: &Manifest, text: &str) -> String {
     let locked: Option<Manifest> = serde_json::from_str(found).ok();
     let (more, less) = locked.map(|locked| asks::difference(&locked, built)).unwrap_or_default();
-    let more = more.into_iter().map(|line| format!("it newly {line}"));
-    let told: Vec<String> = more.chain(less.into_iter().map(|line| format!("it no more {line}"))).collect();
+    let more = more.into_iter().map(|line| format!("the plugin now {line}"));
+    let told: Vec<String> = more.chain(less.into_iter().map(|line| format!("the plugin no longer {line}"))).collect();
     if told.is_empty() { first_difference(found, text) } else { told.join("; ") }
 }
 
@@ -108,7 +113,10 @@ mod tests {
         settle(folder.path(), &manifest(), true).unwrap();
         let wider = Manifest { hosts: vec!["example.com".into()], ..manifest() };
         let widened = settle(folder.path(), &wider, true).unwrap_err().to_string();
-        assert!(widened.contains("differs") && widened.contains("it newly reaches the host example.com"), "{widened}");
+        assert!(
+            widened.contains("differs") && widened.contains("the plugin now reaches the host example.com"),
+            "{widened}"
+        );
         settle(folder.path(), &wider, false).unwrap();
         settle(folder.path(), &wider, true).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

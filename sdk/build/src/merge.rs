@@ -108,14 +108,14 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
 
 fn put<T>(kind: &mut BTreeMap<String, T>, of: String, value: T, word: &str) -> Result<()> {
     if kind.contains_key(&of) {
-        bail!("two {word} types are called `{of}`; type names are unique within a plugin");
+        bail!("two {word} types have the name `{of}`: type names must be unique in a plugin");
     }
     kind.insert(of, value);
     Ok(())
 }
 
 fn named<'a, T>(kind: &'a BTreeMap<String, T>, of: &str, place: &str, role: &str, derive: &str) -> Result<&'a T> {
-    kind.get(of).with_context(|| format!("{place}: its {role} type `{of}` has no #[derive({derive})]"))
+    kind.get(of).with_context(|| format!("{place}: its {role} type `{of}` needs #[derive({derive})]"))
 }
 
 impl Types {
@@ -150,7 +150,7 @@ impl Types {
     fn settings(&self) -> Result<Vec<Field>> {
         if self.settings.len() > 1 {
             let names: Vec<&str> = self.settings.keys().map(String::as_str).collect();
-            bail!("a plugin has one #[derive(Settings)], here are {}", names.join(", "));
+            bail!("a plugin can have only one #[derive(Settings)]: there are {}", names.join(", "));
         }
         let fields = self.settings.values().next();
         fields.map_or_else(|| Ok(Vec::new()), |fields| self.fields(fields, "the settings"))

@@ -26,7 +26,7 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Kind> {
         let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
-        found.with_context(|| format!("`{text}` is no kind of plugin: rule, object or channel"))
+        found.with_context(|| format!("there is no kind of plugin `{text}`; there are: rule, object, channel"))
     }
 }
 
@@ -71,10 +71,10 @@ pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
     let clean = letters && name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
     ensure!(
         clean && name.len() <= 64,
-        "`{name}` is no plugin name: lower-case letters, digits and hyphens, a letter first"
+        "`{name}` is not a plugin name: use lower-case letters, digits and hyphens, a letter first"
     );
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} is not empty", dir.display());
+        bail!("{} is not empty: choose another folder", dir.display());
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;

@@ -30,15 +30,15 @@ pub struct Policy {
 }
 
 /// What the parser cannot say by itself.
-const PLACES: &str = "one of the words below is not as it is to be; the place of a secret is \"hmac\", or says where: \
-    { header = \"authorization\" } for a header of that name";
+const PLACES: &str = "one of the values below is not valid; the place of a secret is \"hmac\", or names where, like \
+    { header = \"authorization\" }";
 
 impl Policy {
     /// Reads the `plugin.toml` of the plugin in `dir`.
     pub fn read(dir: &Path) -> Result<Policy> {
         let path = dir.join(POLICY_FILE);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Policy::parse(&text).with_context(|| format!("{} is at fault", path.display()))
+        Policy::parse(&text).with_context(|| format!("{} is not valid", path.display()))
     }
 
     fn parse(text: &str) -> Result<Policy> {

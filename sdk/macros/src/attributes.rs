@@ -11,7 +11,7 @@ pub fn fields(input: &DeriveInput) -> Result<Vec<&Field>> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => Ok(fields.named.iter().collect()),
             Fields::Unit => Ok(Vec::new()),
-            Fields::Unnamed(fields) => Err(Error::new(fields.span(), "fields need names here")),
+            Fields::Unnamed(fields) => Err(Error::new(fields.span(), "the fields need names")),
         },
         _ => Err(Error::new(input.span(), "this derive is for structs")),
     }
@@ -19,7 +19,7 @@ pub fn fields(input: &DeriveInput) -> Result<Vec<&Field>> {
 
 /// A named field's identifier.
 pub fn ident(field: &Field) -> Result<&Ident> {
-    field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "fields need names here"))
+    field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "the fields need names"))
 }
 
 /// A field's name without `r#`.
@@ -144,7 +144,7 @@ impl Arguments {
     }
 
     pub fn required(&self, word: &str) -> Result<&str> {
-        self.text(word).ok_or_else(|| Error::new(Span::call_site(), format!("`{word} = \"…\"` is missing")))
+        self.text(word).ok_or_else(|| Error::new(Span::call_site(), format!("`{word} = \"…\"` is missing: add it")))
     }
 }
 

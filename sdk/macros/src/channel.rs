@@ -17,9 +17,9 @@ pub fn expand(arguments: TokenStream, function: ItemFn) -> Result<TokenStream> {
     let address = arguments.required("address")?;
     let unknown = arguments.text("unknown").unwrap_or("retry");
     if !["retry", "park"].contains(&unknown) {
-        return Err(Error::new(function.sig.span(), "`unknown` is \"retry\" or \"park\""));
+        return Err(Error::new(function.sig.span(), "`unknown` must be \"retry\" or \"park\""));
     }
-    let wrong = || Error::new(function.sig.inputs.span(), "a channel takes `batch: Messages<Content>`");
+    let wrong = || Error::new(function.sig.inputs.span(), "a channel's function must take `batch: Messages<Content>`");
     let batch = function.sig.inputs.first().ok_or_else(wrong).and_then(typed)?;
     let content = shapes::inner(batch, "Messages").ok_or_else(wrong)?;
     let told = shapes::name(content)?;

@@ -13,7 +13,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new(input.span(), "this derive is for enums"));
     };
     if let Some(variant) = data.variants.iter().find(|variant| !variant.fields.is_empty()) {
-        return Err(Error::new(variant.span(), "variants hold no data here"));
+        return Err(Error::new(variant.span(), "the variants cannot hold data"));
     }
     let of = &input.ident;
     let variants: Vec<_> = data.variants.iter().map(|variant| &variant.ident).collect();

@@ -15,7 +15,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let of = &input.ident;
     let lifetimes: Vec<_> = input.generics.lifetimes().map(|parameter| &parameter.lifetime).collect();
     if lifetimes.len() > 1 || input.generics.params.len() > lifetimes.len() {
-        return Err(Error::new(input.generics.span(), "a row has one lifetime at most, and no other parameter"));
+        return Err(Error::new(input.generics.span(), "a row can have one lifetime, and no other parameter"));
     }
     // The batch that the row's texts borrow from: the struct's own lifetime where it has one.
     let batch = lifetimes.first().map_or_else(|| quote!('c), |lifetime| quote!(#lifetime));
@@ -96,7 +96,7 @@ struct Read<'f> {
 }
 
 fn read(field: &Field) -> Result<Read<'_>> {
-    let missing = || Error::new(field.span(), "`#[read(\"…\")]` is missing");
+    let missing = || Error::new(field.span(), "`#[read(\"…\")]` is missing: name the path to read");
     let attributes::Path { path, bind } =
         attributes::path(attributes::find(&field.attrs, "read").ok_or_else(missing)?)?;
     let list = path.split_once("[]").map(|(list, _)| list.to_owned());
@@ -104,8 +104,8 @@ fn read(field: &Field) -> Result<Read<'_>> {
     let value = match (&list, elements) {
         (None, None) => &field.ty,
         (Some(_), Some(of)) => of,
-        (None, Some(_)) => return Err(Error::new(field.ty.span(), "a `Vec` is read from a path with `[]`")),
-        (Some(_), None) => return Err(Error::new(field.ty.span(), "a path with `[]` is read into a `Vec`")),
+        (None, Some(_)) => return Err(Error::new(field.ty.span(), "a `Vec` needs a path with `[]`")),
+        (Some(_), None) => return Err(Error::new(field.ty.span(), "a path with `[]` needs a `Vec`")),
     };
     let shape = shapes::shape(value)?;
     let name = attributes::name(attributes::ident(field)?);

@@ -87,7 +87,7 @@ struct Record {
 impl Record {
     fn of(input: &DeriveInput) -> Result<Record> {
         if !input.generics.params.is_empty() {
-            return Err(Error::new(input.generics.span(), "a record has no parameters"));
+            return Err(Error::new(input.generics.span(), "a record cannot have parameters"));
         }
         let (mut shapes, mut owner) = (Vec::new(), None);
         let (mut idents, mut names, mut values, mut takes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -99,7 +99,7 @@ impl Record {
             let required = shape.required && options.default.is_none();
             shapes.push(json!({"name": name, "type": shape.of, "required": required, "unique": options.unique}));
             if options.owner && owner.replace(name.clone()).is_some() {
-                return Err(Error::new(field.span(), "an object has one owner"));
+                return Err(Error::new(field.span(), "an object can have only one owner"));
             }
             let of = &field.ty;
             takes.push(match options.default {

@@ -13,7 +13,7 @@ pub fn expand(arguments: TokenStream, function: ItemFn) -> Result<TokenStream> {
     arguments.only(&["on", "name"])?;
     let on = arguments.texts("on").filter(|on| !on.is_empty());
     let on =
-        on.ok_or_else(|| Error::new(function.sig.span(), "`#[rule(on = \"…\")]` names the events that trigger it"))?;
+        on.ok_or_else(|| Error::new(function.sig.span(), "the rule names no event: write `#[rule(on = \"…\")]`"))?;
     let ident = &function.sig.ident;
     let name = arguments.text("name").map_or_else(|| attributes::name(ident).replace('_', "-"), str::to_owned);
 
@@ -24,12 +24,12 @@ pub fn expand(arguments: TokenStream, function: ItemFn) -> Result<TokenStream> {
         _ => {
             return Err(Error::new(
                 function.sig.inputs.span(),
-                "a rule takes `row: Row`, and `params: &Params` if it has any",
+                "a rule's function must take `row: Row`, and `params: &Params` if it has parameters",
             ));
         }
     };
     let ReturnType::Type(_, output) = &function.sig.output else {
-        return Err(Error::new(function.sig.span(), "a rule returns its effects"));
+        return Err(Error::new(function.sig.span(), "a rule's function must return its effects"));
     };
     let fallible = shapes::inner(output, "Result");
     let effects = fallible.unwrap_or(output);
@@ -80,7 +80,7 @@ pub fn expand(arguments: TokenStream, function: ItemFn) -> Result<TokenStream> {
 pub fn typed(input: &FnArg) -> Result<&Type> {
     match input {
         FnArg::Typed(input) => Ok(&input.ty),
-        FnArg::Receiver(receiver) => Err(Error::new(receiver.span(), "this is a plain function")),
+        FnArg::Receiver(receiver) => Err(Error::new(receiver.span(), "this must be a plain function")),
     }
 }
 

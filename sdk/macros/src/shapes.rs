@@ -43,7 +43,7 @@ pub fn written(of: &Type) -> Result<Value> {
     }
     match segment(of) {
         Some(last) if last.ident == "Add" => Ok(json!("integer")),
-        _ => Err(Error::new(of.span(), "a write is a `Set<…>`, or an `Add` for a counter")),
+        _ => Err(Error::new(of.span(), "a write must be a `Set<…>`, or an `Add` for a counter")),
     }
 }
 
@@ -62,9 +62,9 @@ fn logical(of: &Type) -> Result<Value> {
         "CustomerRef" => json!("customer"),
         "Decimal" => json!({"decimal": scale(last)?}),
         "i8" | "i16" | "i32" | "u8" | "u16" | "u32" | "u64" | "usize" | "isize" => {
-            return Err(Error::new(of.span(), "integers are `i64` here"));
+            return Err(Error::new(of.span(), "use `i64` for integers"));
         }
-        "f32" => return Err(Error::new(of.span(), "numbers are `f64` here")),
+        "f32" => return Err(Error::new(of.span(), "use `f64` for numbers")),
         _ if last.arguments.is_empty() => json!({"named": last.ident.to_string()}),
         _ => return Err(unknown()),
     })
@@ -77,7 +77,7 @@ fn scale(segment: &PathSegment) -> Result<u32> {
     {
         return scale.base10_parse();
     }
-    Err(Error::new(segment.span(), "the scale stands here as a number: `Decimal<2>`"))
+    Err(Error::new(segment.span(), "write the scale as a number: `Decimal<2>`"))
 }
 
 /// The last segment of a type's path.

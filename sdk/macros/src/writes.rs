@@ -24,7 +24,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
         } else if attributes::find(&field.attrs, "object").is_some() {
             let effect = elements(field)?;
             let kind = shapes::inner(effect, "ObjectEffect")
-                .ok_or_else(|| Error::new(effect.span(), "objects are `Vec<ObjectEffect<…>>`"))?;
+                .ok_or_else(|| Error::new(effect.span(), "objects must be `Vec<ObjectEffect<…>>`"))?;
             objects.push(shapes::name(kind)?);
             collect.push(quote!(for effect in ::std::iter::IntoIterator::into_iter(self.#ident) {
                 ::openhub_sdk::writes::write_object(row, effect, outcome);
@@ -62,6 +62,6 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
 fn elements(field: &Field) -> Result<&Type> {
     let inner = shapes::inner(&field.ty, "Vec").or_else(|| shapes::inner(&field.ty, "Option"));
     inner.ok_or_else(|| {
-        Error::new(field.span(), "this is neither `#[write(\"…\")]` nor a `Vec` or `Option` of events or `#[object]`s")
+        Error::new(field.span(), "this must be a `#[write(\"…\")]`, or a `Vec` or `Option` of events or `#[object]`s")
     })
 }

@@ -223,13 +223,13 @@ pub fn open_list<'c, T: Readable<'c>>(
 }
 
 fn malformed(name: &str) -> Reason {
-    Reason::new("malformed-column", format!("the column of `{name}` is missing or of another type"))
+    Reason::new("malformed-column", format!("the column of `{name}` is missing or has another type"))
 }
 
 /// A row without a value that the rule cannot do without.
 #[cold]
 pub fn missing(name: &str) -> Reason {
-    Reason::new("malformed-read", format!("`{name}` is missing or not of its declared values"))
+    Reason::new("malformed-read", format!("`{name}` is missing, or is not one of its declared values"))
 }
 
 #[cfg(test)]

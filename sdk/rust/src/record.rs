@@ -22,7 +22,7 @@ pub trait Record: Sized {
         }
         match serde_json::from_str(json) {
             Ok(Value::Object(fields)) => Self::from_fields(&fields),
-            _ => Err(vec![Fault::new("", "not-an-object", "this is no JSON object")]),
+            _ => Err(vec![Fault::new("", "not-an-object", "this is not a JSON object")]),
         }
     }
 }
@@ -73,8 +73,8 @@ impl<'r> Reader<'r> {
     /// `otherwise` is what the record holds if it lacks the field.
     pub fn take_or<T: Field>(&mut self, name: &str, otherwise: impl FnOnce() -> Option<T>) -> Option<T> {
         let (value, fault) = match self.fields.get(name) {
-            None | Some(Value::Null) => (otherwise(), ("required", "this field is required")),
-            Some(value) => (T::of(value), ("wrong-type", "this is no value of the field's type")),
+            None | Some(Value::Null) => (otherwise(), ("required", "this field is required: set it")),
+            Some(value) => (T::of(value), ("wrong-type", "this value does not have the field's type")),
         };
         if value.is_none() {
             self.faults.push(Fault::new(format!("/{name}"), fault.0, fault.1));

@@ -16,7 +16,7 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
     let signature = &function.sig;
     if signature.inputs.len() != 1 || signature.asyncness.is_some() {
-        let fault = Error::new(signature.span(), "a test of a plugin is `fn name(hub: Hub)`");
+        let fault = Error::new(signature.span(), "a test of a plugin must be `fn name(hub: Hub)`");
         return fault.into_compile_error().into();
     }
     let mut inner = function.clone();

@@ -24,7 +24,11 @@ pub fn batch(reads: &[Read], rows: &[Value]) -> RecordBatch {
                     batch.lists.push(Table { ends: ends(read, &rows), columns: Vec::new() });
                     lists.len() - 1
                 });
-                assert_eq!(batch.lists[place].ends, ends(read, &rows), "the lists of `{path}` differ in length");
+                assert_eq!(
+                    batch.lists[place].ends,
+                    ends(read, &rows),
+                    "the lists of `{path}` must have the same length"
+                );
                 let elements = rows.iter().flat_map(|row| elements(read, row)).map(Some);
                 batch.lists[place].columns.push(column(&read.of, elements));
             }
@@ -35,11 +39,11 @@ pub fn batch(reads: &[Read], rows: &[Value]) -> RecordBatch {
 
 #[track_caller]
 fn object<'r>(reads: &[Read], row: &'r Value) -> &'r Map<String, Value> {
-    let Value::Object(fields) = row else { panic!("a row is a JSON object, not {row}") };
+    let Value::Object(fields) = row else { panic!("a row must be a JSON object, not {row}") };
     for name in fields.keys() {
         if !reads.iter().any(|read| read.name == *name) {
             let names: Vec<&str> = reads.iter().map(|read| read.name.as_str()).collect();
-            panic!("the rule reads no `{name}`; it reads {}", names.join(", "));
+            panic!("the rule does not read `{name}`; it reads: {}", names.join(", "));
         }
     }
     fields
@@ -62,7 +66,11 @@ fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
         path if path.starts_with("customer.tags.") => Some(Value::from(false)),
         _ => None,
     });
-    assert!(value.is_some() || !read.required, "the rule requires `{}`; a hub would not send this row", read.name);
+    assert!(
+        value.is_some() || !read.required,
+        "the rule requires `{}`, so a hub would not send this row: set it",
+        read.name
+    );
     value
 }
 
@@ -70,11 +78,15 @@ fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
 fn elements(read: &Read, row: &Map<String, Value>) -> Vec<Value> {
     match row.get(&read.name) {
         None | Some(Value::Null) => {
-            assert!(!read.required, "the rule requires the list of `{}`; a hub would not send this row", read.name);
+            assert!(
+                !read.required,
+                "the rule requires the list of `{}`, so a hub would not send this row: set it",
+                read.name
+            );
             Vec::new()
         }
         Some(Value::Array(elements)) => elements.clone(),
-        Some(value) => panic!("`{}` is read from a list, not from {value}", read.name),
+        Some(value) => panic!("`{}` must be a list, not {value}", read.name),
     }
 }
 
@@ -110,17 +122,17 @@ fn column(of: &Type, values: impl Iterator<Item = Option<Value>>) -> Column {
 
 #[track_caller]
 fn boolean(value: &Value) -> bool {
-    value.as_bool().unwrap_or_else(|| panic!("{value} is no boolean"))
+    value.as_bool().unwrap_or_else(|| panic!("{value} is not a boolean"))
 }
 
 #[track_caller]
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 #[track_caller]
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 #[track_caller]
@@ -133,7 +145,7 @@ fn integer(of: &Type, value: &Value) -> i64 {
         Type::Decimal(scale) => decimal::rounded(value, *scale),
         _ => value.as_i64(),
     };
-    found.unwrap_or_else(|| panic!("{value} is no {of:?}"))
+    found.unwrap_or_else(|| panic!("{value} is not of the type {of:?}"))
 }
 
 /// The values of a column as JSON: decimals and timestamps as texts, as a customer's attributes hold them.
@@ -205,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "reads no `totl`")]
+    #[should_panic(expected = "does not read `totl`")]
     fn a_slip_of_the_pen_is_told() {
         batch(&[read("total", "event.properties.total", Type::Integer)], &[json!({"totl": 1})]);
     }

@@ -61,7 +61,7 @@ impl Hub {
     /// The installation's settings, a JSON object; a rule's parameters lie in it under the rule's name.
     #[must_use]
     pub fn with_settings(mut self, settings: Value) -> Hub {
-        assert!(settings.is_object(), "settings are a JSON object, not {settings}");
+        assert!(settings.is_object(), "the settings must be a JSON object, not {settings}");
         self.settings = settings;
         self
     }
@@ -71,9 +71,9 @@ impl Hub {
     #[track_caller]
     pub fn with_secret(mut self, name: &str, text: &str) -> Hub {
         let shape = self.manifest().secrets.iter().find(|secret| secret.name == name);
-        let shape = shape.unwrap_or_else(|| panic!("plugin.toml declares no secret `{name}`"));
+        let shape = shape.unwrap_or_else(|| panic!("plugin.toml does not declare a secret `{name}`"));
         let bytes = openhub_runtime::decode_secret(shape.encoding, text);
-        let bytes = bytes.unwrap_or_else(|error| panic!("the secret `{name}` is at fault: {error}"));
+        let bytes = bytes.unwrap_or_else(|error| panic!("the secret `{name}` {error}"));
         self.secrets.insert(name.to_owned(), bytes);
         self
     }
@@ -152,7 +152,7 @@ impl Hub {
         let hosts = openhub_runtime::hosts::resolve(&self.manifest().hosts, &self.settings);
         IoContext {
             call: self.call(),
-            hosts: hosts.unwrap_or_else(|faults| panic!("the settings are at fault: {faults:?}")),
+            hosts: hosts.unwrap_or_else(|faults| panic!("the settings are not valid: {faults:?}")),
             secrets: Arc::new(self.secrets.clone()),
             clock: Arc::new(move || now),
         }

@@ -80,7 +80,7 @@ impl Request {
     /// If it is none.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("the body is no JSON: {error}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("the body is not JSON: {error}"))
     }
 }
 
@@ -149,7 +149,7 @@ async fn handle(
         state.requests.push(request);
         state.script.pop_front().unwrap_or_else(|| Answer::status(200))
     };
-    let status = answer.status.ok_or("the script breaks off here")?;
+    let status = answer.status.ok_or("the script ends here")?;
     let mut response = hyper::Response::builder().status(status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);

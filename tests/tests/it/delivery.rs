@@ -250,7 +250,7 @@ async fn a_channel_that_goes_stops_at_once(end: (Method, &str)) {
     let gone = hub.client.json(end.0, end.1, &hub.tenant.api_key, &json!({})).await;
     assert!(gone.status.is_success(), "{gone:?}");
     let parked = hub.messages("parked", 1).await;
-    assert!(parked[0]["fault"].as_str().is_some_and(|fault| fault.contains("broken off")), "{parked:?}");
+    assert!(parked[0]["fault"].as_str().is_some_and(|fault| fault.contains("no longer enabled")), "{parked:?}");
     assert_eq!(provider.keys().len(), 1);
     hub.ends_well().await;
 }

@@ -34,7 +34,7 @@ async fn f_a_second_hub_on_a_data_directory_is_refused() {
         for _ in 0..3 {
             let (code, text) = output(&mut place.command(&["serve", "--listen", "127.0.0.1:0"])).await;
             assert_eq!((code, text.lines().count()), (Some(2), 1), "{text}");
-            assert!(text.contains("another hub serves from the data directory"), "{text}");
+            assert!(text.contains("another hub uses the data directory"), "{text}");
         }
         let client = Client::new(&hub.url);
         assert!(client.get("/api/v1/status", &tenant.api_key).await.status.is_success(), "the first serves on");
@@ -60,7 +60,7 @@ async fn f_a_second_hub_on_a_sqlite_file_is_refused() {
         second.arg("--database").arg(format!("sqlite://{}", database.display()));
         let (code, text) = output(&mut second).await;
         assert_eq!((code, text.lines().count()), (Some(2), 1), "{text}");
-        assert!(text.contains("a SQLite file has one hub"), "{text}");
+        assert!(text.contains("only one hub can use a SQLite file"), "{text}");
     }
     let client = Client::new(&hub.url);
     assert!(client.get("/api/v1/status", &tenant.api_key).await.status.is_success(), "the first serves on");

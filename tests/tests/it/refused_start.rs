@@ -80,7 +80,7 @@ async fn a_lost_secret_key() {
     assert!(!is_well && told.contains("put `secret.key` back"), "{told}");
     is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["secret.key", "--new-secret-key"]).await;
     let (is_well, told) = doctor().await;
-    assert!(!is_well && told.contains("put the former"), "a new one is no better: {told}");
+    assert!(!is_well && told.contains("put the old"), "a new one is no better: {told}");
     let mut anew = place.command(&["serve", "--listen", "127.0.0.1:0", "--new-secret-key"]);
     let mut anew = anew.kill_on_drop(true).stdout(Stdio::piped()).spawn().expect("the binary runs");
     let mut line = String::new();

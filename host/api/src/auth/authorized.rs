@@ -56,8 +56,9 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let token = credential(&parts.headers, "bearer")
-            .ok_or_else(|| Problem::new(UNAUTHENTICATED, "Send `Authorization: Bearer` with an API key."))?;
+        let token = credential(&parts.headers, "bearer").ok_or_else(|| {
+            Problem::new(UNAUTHENTICATED, "The request has no API key. Send `Authorization: Bearer` and the key.")
+        })?;
         authorize(&shared.app, &shared.keys, token).await
     }
 }
@@ -177,7 +178,10 @@ pub(crate) async fn authorize_write(
     key: Option<&str>,
 ) -> Result<Authorized<EventsWrite>, Problem> {
     let key = key.ok_or_else(|| {
-        Problem::new(UNAUTHENTICATED, "Send the write key as the user of Basic auth, or as `writeKey` in the body.")
+        Problem::new(
+            UNAUTHENTICATED,
+            "The request has no write key. Send it as the user of Basic auth, or as `writeKey` in the body.",
+        )
     })?;
     authorize(app, keys, key).await
 }
@@ -206,12 +210,12 @@ fn carries<P: Permission>(key: &Key) -> bool {
 }
 
 fn lacks<P: Permission>() -> Problem {
-    Problem::new(MISSING_SCOPE, format!("The key lacks the scope `{}`.", P::SCOPE))
+    Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`. Use another key.", P::SCOPE))
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.
 fn unknown_key() -> Problem {
-    Problem::new(UNAUTHENTICATED, "The key is not known, has expired or was revoked.")
+    Problem::new(UNAUTHENTICATED, "The key is unknown, expired or revoked. Use another key.")
 }
 
 fn credential<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {

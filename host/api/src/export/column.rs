@@ -72,9 +72,14 @@ pub(crate) fn columns(
     for name in names {
         let fault = |code: &str, message: String| Problem::fault(INVALID_QUERY, Fault::new("/fields", code, message));
         if columns.iter().any(|column| column.name == name) {
-            return Err(fault("repeated-field", format!("`{name}` stands there twice.")));
+            return Err(fault("repeated-field", format!("`{name}` is listed twice: remove one.")));
         }
-        let read = read(name).ok_or_else(|| fault("unknown-field", format!("`{name}` is no field of an export.")))?;
+        let read = read(name).ok_or_else(|| {
+            fault(
+                "unknown-field",
+                format!("There is no field `{name}` in this export. By default there are: {}.", usual.join(", ")),
+            )
+        })?;
         columns.push(Column { name: name.to_owned(), read });
     }
     Ok(columns)

@@ -40,10 +40,10 @@ pub(crate) struct Receipt {
     /// The events of a batch that were not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
-    /// What of accepted events was left out: their key may not say it, or their call does not record it.
+    /// Parts of accepted events that were left out: their key may not say them, or their call does not record them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<Refused>,
-    /// How much was left out beyond what is listed.
+    /// How many more parts were left out than `left_out` lists.
     #[serde(skip_serializing_if = "is_zero")]
     left_out_more: usize,
 }
@@ -64,7 +64,7 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// One event of a batch that was not accepted, or what was left out of one.
+/// One event of a batch that was not accepted, or the part of one that was left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refused {
     /// Its place in the batch, from 0.
@@ -171,7 +171,10 @@ async fn read_batch(
 ) -> Result<Read, Problem> {
     let batch = Batch::of(body)?;
     if batch.events.len() > app.limits.batch_events {
-        return Err(Problem::new(TOO_LARGE, format!("A batch has at most {} events.", app.limits.batch_events)));
+        return Err(Problem::new(
+            TOO_LARGE,
+            format!("The batch has too many events: at most {}.", app.limits.batch_events),
+        ));
     }
     let mut delivery = delivery(app, scope, authority, server_events, mode).await?;
     if let Some(sent_at) = batch.sent_at {
@@ -233,7 +236,7 @@ async fn admit(app: &App, scope: &Scope, authority: Authority, events: usize) ->
             let later = wait.as_secs_f64().ceil().max(1.0) as u32;
             Err(Problem::new(
                 TOO_FAR_BEHIND,
-                "More of this tenant's events wait for the engine than may wait. Nothing was accepted. Send it again later.",
+                "Too many events of this tenant wait for the engine, so nothing was accepted. Send it again later.",
             )
             .retry_after(later))
         }
@@ -292,7 +295,7 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
         && !origins.contains(&origin)
     {
         let detail =
-            format!("Pages of `{origin}` do not send events to this tenant. There are: {}.", origins.join(", "));
+            format!("Pages of `{origin}` may not send events to this tenant. Allowed: {}.", origins.join(", "));
         return Err(Problem::new(ORIGIN_NOT_ALLOWED, detail));
     }
     let server_events = if is_page { server_events.clone() } else { Vec::new() };
@@ -316,7 +319,7 @@ fn may_import(mode: BatchMode, authority: Authority) -> Result<(), Problem> {
         return Ok(());
     }
     let detail =
-        "History is imported by a key with the scope `identities:write`. What happens now goes to `/v1/batch`.";
+        "To import history, use a key with the scope `identities:write`. Send events that happen now to `/v1/batch`.";
     Err(Problem::new(MISSING_SCOPE, detail))
 }
 

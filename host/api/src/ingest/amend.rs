@@ -103,7 +103,7 @@ pub(super) fn amended(
     }
     let mut members = Members::of(raw);
     if let Some(name) = members.settle() {
-        let message = "The field occurs twice, with another value.";
+        let message = "The field is there twice, with different values: remove one.";
         return Err(Fault::new(openhub_model::limits::step(pointer, &name), "repeated-field", message));
     }
     for name in &item.long_ids {

@@ -60,11 +60,11 @@ impl Delivery {
         let below = |name: &str| format!("{pointer}/{name}");
         let raw = raw.trim_matches([' ', '\t', '\r', '\n']);
         if raw.len() > self.event_bytes {
-            let message = format!("An event has at most {} bytes.", self.event_bytes);
+            let message = format!("The event is too large: at most {} bytes.", self.event_bytes);
             return Err(Fault::new(pointer, "event-too-large", message));
         }
         if !raw.starts_with('{') {
-            return Err(Fault::new(pointer, "not-an-object", "An event is a JSON object."));
+            return Err(Fault::new(pointer, "not-an-object", "An event must be a JSON object."));
         }
         let item: Item = serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))?;
         if let Some(amended) = amended(raw, &item, called, pointer)?.filter(|amended| amended != raw) {
@@ -81,7 +81,8 @@ impl Delivery {
         let name = event_name(kind, &item, pointer)?;
         // Whatever has a name is found by it, a page that is viewed too.
         if self.authority == Authority::Browser && self.is_left_to_servers(name) {
-            let message = "The hub, a plugin or a server says this: send it with a server's key, since a page's can be read by anybody.";
+            let message =
+                "A page's key may not send this event, since anybody can read that key. Send it with a server's key.";
             let field = if kind == EventKind::Track { "event" } else { "name" };
             return Err(Fault::new(below(field), "reserved-name", message));
         }
@@ -90,7 +91,7 @@ impl Delivery {
                 value,
                 Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyObject | Scalar::EmptyArray
             ) {
-                return Err(Fault::new(below(name), "wrong-type", "This is to be an object."));
+                return Err(Fault::new(below(name), "wrong-type", "This must be a JSON object."));
             }
         }
         self.traits(kind, &item, &below("traits"))?;
@@ -100,7 +101,7 @@ impl Delivery {
         let message_id = match text_field(&item.message_id, &below("messageId"), limits::MESSAGE_ID)? {
             None => fresh_id(),
             Some(id) if id.starts_with(RESERVED) => {
-                let message = format!("Ids that begin with `{RESERVED}` are the hub's own.");
+                let message = format!("Ids that begin with `{RESERVED}` are reserved for the hub. Use another id.");
                 return Err(Fault::new(below("messageId"), "reserved-id", message));
             }
             Some(id) => id.to_owned(),
@@ -116,7 +117,7 @@ impl Delivery {
             return Err(Fault::new(
                 below("timestamp"),
                 "invalid-timestamp",
-                "The time lies outside the years 1 to 9999.",
+                "The time must be in the years 1 to 9999.",
             ));
         }
         let moved_from = told.text().filter(|_| claimed_at != occurred_at);
@@ -152,23 +153,33 @@ impl Delivery {
         if kind != EventKind::Identify {
             for name in item.consents.as_object().into_iter().flat_map(|consents| consents.keys()) {
                 let at = limits::step(&format!("{pointer}/consents"), name);
-                left_out.push(Fault::new(at, "not-recorded", "Only an `identify` records consents."));
+                left_out.push(Fault::new(
+                    at,
+                    "not-recorded",
+                    "This call does not record consents. Send them with `identify`.",
+                ));
             }
             return left_out;
         }
         let Some(pages) = &self.pages else { return left_out };
         let mut leave = |at: String, message: &str| left_out.push(Fault::new(at, "authority", message));
         for name in item.names.all.iter().filter(|name| pages.may_set(name) == Some(false)) {
-            leave(limits::step(&format!("{pointer}/traits"), name), "A page's key does not set this attribute.");
+            leave(
+                limits::step(&format!("{pointer}/traits"), name),
+                "A page's key may not set this attribute. Send it with a server's key.",
+            );
         }
         for name in item.tags.as_object().into_iter().flat_map(|tags| tags.keys()) {
-            leave(limits::step(&format!("{pointer}/tags"), name), "A page's key sets no tag.");
+            leave(
+                limits::step(&format!("{pointer}/tags"), name),
+                "A page's key may not set tags. Send them with a server's key.",
+            );
         }
         for (name, consent) in item.consents.as_object().into_iter().flatten() {
             if !Pages::may_record(consent) {
                 leave(
                     limits::step(&format!("{pointer}/consents"), name),
-                    "A page's key takes consent back and grants none.",
+                    "A page's key may deny consent, but not grant it. Send it with a server's key.",
                 );
             }
         }
@@ -190,12 +201,12 @@ impl Delivery {
         }
         Err(match (user, anonymous) {
             (None, None) => {
-                let message = "A `userId` or an `anonymousId` is needed.";
+                let message = "The event does not say whose it is: set `userId` or `anonymousId`.";
                 Fault::new(format!("{pointer}/userId"), "missing-identity", message)
             }
             (user, _) => {
                 let name = if user.is_some() { "userId" } else { "anonymousId" };
-                let message = "This is what a program sends that knows no id: it is nobody's.";
+                let message = "This value is a placeholder, not an id. Send the real id.";
                 Fault::new(format!("{pointer}/{name}"), "blocked-identity", message)
             }
         })
@@ -214,7 +225,7 @@ impl Delivery {
         match names.long.iter().find(|name| policy.traits().any(|(_, from)| from == **name)) {
             None => Ok(()),
             Some(name) => {
-                let message = format!("This trait is an identity, which has at most {} bytes.", limits::IDENTITY);
+                let message = format!("This trait is an identity and too long: at most {} bytes.", limits::IDENTITY);
                 Err(Fault::new(limits::step(pointer, name), limits::TOO_LONG, message))
             }
         }

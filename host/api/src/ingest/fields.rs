@@ -1,6 +1,7 @@
 //! What the fields of an event have to be: each answers what it reads, or the fault with its code and pointer.
 
 use openhub_model::customer::consent_faults;
+use openhub_model::fault::there_are;
 use openhub_model::{EventKind, Fault, Identity, Timestamp, limits};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub(super) fn map<'a>(value: &'a Value, pointer: &str) -> Result<Option<&'a serd
         Value::Null => Ok(None),
         Value::Array(items) if items.is_empty() => Ok(None),
         Value::Object(members) => Ok(Some(members)),
-        _ => Err(Fault::new(pointer, "wrong-type", "This is to be an object.")),
+        _ => Err(Fault::new(pointer, "wrong-type", "This must be a JSON object.")),
     }
 }
 
@@ -23,7 +24,7 @@ pub(super) fn tags(kind: EventKind, tags: &Value, pointer: &str) -> Result<(), F
     for (name, present) in tags.into_iter().flatten() {
         limits::name(name, || limits::step(pointer, name))?;
         if !present.is_boolean() && !present.is_null() {
-            let message = "A tag is `true` to set it, or `false` to take it away.";
+            let message = "A tag must be true (set it) or false (remove it).";
             return Err(Fault::new(limits::step(pointer, name), "wrong-type", message));
         }
     }
@@ -45,10 +46,10 @@ pub(super) fn identities(identities: &Value, pointer: &str) -> Result<(), Fault>
         Value::Null => return Ok(()),
         Value::Object(members) if members.is_empty() => return Ok(()),
         Value::Array(items) => items,
-        _ => return Err(Fault::new(pointer, "wrong-type", "This is to be a list of identities.")),
+        _ => return Err(Fault::new(pointer, "wrong-type", "This must be an array of identities.")),
     };
     if items.len() > limits::IDENTITIES {
-        let message = format!("At most {} identities are accepted.", limits::IDENTITIES);
+        let message = format!("There are too many identities: at most {}.", limits::IDENTITIES);
         return Err(Fault::new(pointer, "too-many", message));
     }
     for (index, item) in items.iter().enumerate() {
@@ -57,7 +58,7 @@ pub(super) fn identities(identities: &Value, pointer: &str) -> Result<(), Fault>
             return Err(Fault::new(
                 at,
                 "invalid-identity",
-                "An identity is `{\"kind\": …, \"value\": …}`, both texts.",
+                "An identity must be `{\"kind\": …, \"value\": …}`, both strings.",
             ));
         };
         limits::identity(&identity, &at)?;
@@ -65,23 +66,29 @@ pub(super) fn identities(identities: &Value, pointer: &str) -> Result<(), Fault>
     Ok(())
 }
 
+const TYPES: [(&str, EventKind); 6] = [
+    ("identify", EventKind::Identify),
+    ("track", EventKind::Track),
+    ("page", EventKind::Page),
+    ("screen", EventKind::Screen),
+    ("group", EventKind::Group),
+    ("alias", EventKind::Alias),
+];
+
+fn types() -> String {
+    there_are(TYPES.map(|(name, _)| name))
+}
+
 pub(super) fn kind_of(value: &Scalar<'_>, pointer: &str) -> Result<EventKind, Fault> {
     match value {
-        Scalar::Text(text) => match text.as_ref() {
-            "identify" => Ok(EventKind::Identify),
-            "track" => Ok(EventKind::Track),
-            "page" => Ok(EventKind::Page),
-            "screen" => Ok(EventKind::Screen),
-            "group" => Ok(EventKind::Group),
-            "alias" => Ok(EventKind::Alias),
-            _ => Err(Fault::new(
-                pointer,
-                "unknown-type",
-                "The type is one of identify, track, page, screen, group and alias.",
-            )),
+        Scalar::Text(text) => match TYPES.iter().find(|(name, _)| name == text) {
+            Some((_, kind)) => Ok(*kind),
+            None => Err(Fault::new(pointer, "unknown-type", format!("There is no such event type. {}", types()))),
         },
-        Scalar::Absent | Scalar::Null => Err(Fault::new(pointer, "missing-type", "The event's type is needed.")),
-        _ => Err(Fault::new(pointer, "wrong-type", "The type is a text.")),
+        Scalar::Absent | Scalar::Null => {
+            Err(Fault::new(pointer, "missing-type", format!("The event has no type: set `type`. {}", types())))
+        }
+        _ => Err(Fault::new(pointer, "wrong-type", format!("The type must be a string. {}", types()))),
     }
 }
 
@@ -95,7 +102,7 @@ pub(super) fn event_name<'a>(kind: EventKind, item: &'a Item<'_>, pointer: &str)
     let pointer = format!("{pointer}/{name}");
     let found = text_field(value, &pointer, limits::EVENT_NAME)?;
     if kind == EventKind::Track && found.is_none() {
-        return Err(Fault::new(pointer, "missing-event", "The event's name is needed."));
+        return Err(Fault::new(pointer, "missing-event", "The event has no name: set `event`."));
     }
     Ok(found.unwrap_or_default())
 }
@@ -105,7 +112,7 @@ pub(super) fn id<'a>(value: &'a Scalar<'_>, pointer: &str) -> Result<Option<&'a 
     match value {
         Scalar::Number(number) => Ok(Some(number)),
         Scalar::Absent | Scalar::Null | Scalar::Text(_) => text_field(value, pointer, limits::IDENTITY),
-        _ => Err(Fault::new(pointer, "wrong-type", "An id is a text or a number.")),
+        _ => Err(Fault::new(pointer, "wrong-type", "An id must be a string or a number.")),
     }
 }
 
@@ -113,11 +120,11 @@ pub(super) fn text_field<'a>(value: &'a Scalar<'_>, pointer: &str, most: usize) 
     match value {
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) if text.len() > most => {
-            Err(Fault::new(pointer, limits::TOO_LONG, format!("At most {most} bytes are accepted.")))
+            Err(Fault::new(pointer, limits::TOO_LONG, format!("This is too long: at most {most} bytes.")))
         }
         Scalar::Text(text) if text.is_empty() => Ok(None),
         Scalar::Text(text) => Ok(Some(text)),
-        _ => Err(Fault::new(pointer, "wrong-type", "This is to be a text.")),
+        _ => Err(Fault::new(pointer, "wrong-type", "This must be a string.")),
     }
 }
 
@@ -126,7 +133,8 @@ pub(super) fn instant(value: &Scalar<'_>, pointer: &str) -> Result<Option<Timest
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) if text.trim().is_empty() => Ok(None),
         other => {
-            let message = "A time is a text like 2026-01-31T12:00:00Z, or the seconds or milliseconds since 1970.";
+            let message =
+                "A time must be a string like 2026-01-31T12:00:00Z, or the seconds or milliseconds since 1970.";
             let read = other.text().and_then(read_time);
             read.map(Some).ok_or_else(|| Fault::new(pointer, "invalid-timestamp", message))
         }

@@ -276,7 +276,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 }
 
 fn deeper<E: Error>(left: usize) -> Result<usize, E> {
-    left.checked_sub(1).ok_or_else(|| E::custom(format!("values lie at most {} levels deep", limits::DEPTH)))
+    left.checked_sub(1).ok_or_else(|| E::custom(format!("this is nested too deeply: at most {} levels", limits::DEPTH)))
 }
 
 /// Any value of at most so many levels, walked and forgotten.
@@ -338,5 +338,5 @@ impl<'de> Visitor<'de> for Sound {
 }
 
 fn without_nul<E: Error>(text: &str) -> Result<(), E> {
-    if text.bytes().any(|byte| byte == 0) { Err(E::custom("U+0000 is not allowed")) } else { Ok(()) }
+    if text.bytes().any(|byte| byte == 0) { Err(E::custom("the character U+0000 is not allowed")) } else { Ok(()) }
 }

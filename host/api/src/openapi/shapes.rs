@@ -74,19 +74,19 @@ fn calls() -> serde_json::Map<String, Value> {
     let map = |description: &str| json!({ "type": "object", "additionalProperties": true, "description": description });
     let id = |description: &str| json!({ "type": ["string", "number"], "description": description });
     let common = json!({
-        "userId": id("Who it is, if they are known. An event needs this or `anonymousId`."),
-        "anonymousId": id("The visitor."),
-        "messageId": text("The event's id; the same again changes nothing. Made up if absent."),
+        "userId": id("The known customer's id. An event needs this or `anonymousId`."),
+        "anonymousId": id("The visitor's id."),
+        "messageId": text("The event's id. A second event with the same id changes nothing. Default: the hub makes one."),
         "timestamp": time, "sentAt": time,
-        "context": map("What the client says of itself."),
+        "context": map("What the client says about itself."),
         "identities": {
-            "type": "array", "description": "Further identities, under a server's key.",
+            "type": "array", "description": "More identities. Needs a server's key.",
             "items": { "type": "object", "required": ["kind", "value"],
                        "properties": { "kind": { "type": "string" }, "value": { "type": "string" } } },
         },
     });
     let consents = json!({
-        "type": "object", "description": "By purpose, or `purpose/channel`. A page's key only denies.",
+        "type": "object", "description": "By purpose, or `purpose/channel`. A page's key can only deny.",
         "additionalProperties": {
             "type": ["object", "null"], "required": ["state"],
             "properties": {
@@ -96,7 +96,7 @@ fn calls() -> serde_json::Map<String, Value> {
         },
     });
     let tags = json!({
-        "type": "object", "description": "Under a server's key: `false` takes a tag away.",
+        "type": "object", "description": "`true` sets a tag, `false` removes it. Needs a server's key.",
         "additionalProperties": { "type": ["boolean", "null"] },
     });
     let call = |own: Value, required: &[&str], example: Value| {
@@ -111,7 +111,7 @@ fn calls() -> serde_json::Map<String, Value> {
         (
             "Identify",
             call(
-                json!({ "traits": map("What becomes an attribute; `null` takes one away."), "consents": consents, "tags": tags }),
+                json!({ "traits": map("Values that become attributes; `null` removes one."), "consents": consents, "tags": tags }),
                 &[],
                 json!({ "userId": "42", "traits": { "email": "ada@example.com", "plan": "pro" } }),
             ),
@@ -119,7 +119,7 @@ fn calls() -> serde_json::Map<String, Value> {
         (
             "Track",
             call(
-                json!({ "event": text("What they did."), "properties": map("More about it.") }),
+                json!({ "event": text("The event's name: what the customer did."), "properties": map("More about the event.") }),
                 &["event"],
                 json!({ "userId": "42", "event": "Order Completed", "properties": { "total": 29.33 } }),
             ),
@@ -127,7 +127,7 @@ fn calls() -> serde_json::Map<String, Value> {
         (
             "Page",
             call(
-                json!({ "name": text("What they looked at."), "properties": map("More about it.") }),
+                json!({ "name": text("What the customer looked at."), "properties": map("More about the event.") }),
                 &[],
                 json!({ "anonymousId": "v-1", "name": "Pricing" }),
             ),
@@ -135,7 +135,7 @@ fn calls() -> serde_json::Map<String, Value> {
         (
             "Group",
             call(
-                json!({ "groupId": id("The group that they belong to."), "traits": map("The group's own.") }),
+                json!({ "groupId": id("The group that the customer belongs to."), "traits": map("Values of the group.") }),
                 &["groupId"],
                 json!({ "userId": "42", "groupId": "acme" }),
             ),
@@ -178,8 +178,8 @@ fn journey() -> serde_json::Map<String, Value> {
         let required: Vec<&str> = ["type"].iter().chain(required).copied().collect();
         json!({ "type": "object", "properties": properties, "required": required })
     };
-    let next = || text("The node behind it.");
-    let values = || json!({ "type": "object", "additionalProperties": true, "description": "Texts are templates." });
+    let next = || text("The next node.");
+    let values = || json!({ "type": "object", "additionalProperties": true, "description": "Strings are templates." });
     let tests = || json!({ "type": "array", "items": { "type": "object", "additionalProperties": true } });
     let nodes = [
         node(
@@ -207,14 +207,14 @@ fn journey() -> serde_json::Map<String, Value> {
             "object",
             json!({
                 "action": { "type": "string", "enum": ["create"] }, "kind": { "type": "string" }, "fields": values(),
-                "as": text("How later texts call it."), "next": next(),
+                "as": text("The name of the object in later templates."), "next": next(),
             }),
             &["action", "kind", "next"],
         ),
         node(
             "send",
             json!({
-                "channel": { "type": "string" }, "purpose": text("What it is for; `transactional` asks for no consent."),
+                "channel": { "type": "string" }, "purpose": text("What the message is for. `transactional` needs no consent."),
                 "content": values(), "next": next(),
             }),
             &["channel", "content", "next"],
@@ -223,7 +223,7 @@ fn journey() -> serde_json::Map<String, Value> {
     ];
     let definition = json!({
         "type": "object", "required": ["trigger", "start", "nodes"],
-        "description": "A draft may be wrong: `check` and `publish` say where.",
+        "description": "A draft may have faults: `check` and `publish` list them.",
         "properties": {
             "trigger": { "oneOf": [
                 { "type": "object", "required": ["event"],
@@ -232,7 +232,7 @@ fn journey() -> serde_json::Map<String, Value> {
                     "segment": { "type": "string" }, "on": { "type": "string", "enum": ["entered", "left"] },
                     "condition": of("Condition") } },
             ] },
-            "reentry": { "type": "string", "enum": ["never", "after-exit", "always"], "description": "`never` if absent." },
+            "reentry": { "type": "string", "enum": ["never", "after-exit", "always"], "description": "Default `never`." },
             "start": text("The first node."),
             "nodes": { "type": "object", "additionalProperties": of("JourneyNode") },
         },
@@ -253,7 +253,7 @@ fn declarations() -> serde_json::Map<String, Value> {
         "type": "object", "additionalProperties": false,
         "properties": {
             "type": { "type": "string", "enum": ["text", "number", "integer", "boolean", "timestamp", "list", "object"] },
-            "merge": { "type": "string", "enum": ["newest", "oldest", "sum", "non-empty", "min", "max"], "description": "How joined customers become one; `newest` if absent." },
+            "merge": { "type": "string", "enum": ["newest", "oldest", "sum", "non-empty", "min", "max"], "description": "Which value a merged customer gets (default `newest`)." },
             "pages": { "type": "string", "enum": ["open", "closed"] },
             "description": { "type": "string" },
         },
@@ -262,13 +262,13 @@ fn declarations() -> serde_json::Map<String, Value> {
     let kind = json!({
         "type": "object", "additionalProperties": false,
         "properties": {
-            "limit": { "type": ["integer", "null"], "minimum": 0, "description": "How many of it a customer may have." },
+            "limit": { "type": ["integer", "null"], "minimum": 0, "description": "How many identities of this kind a customer may have." },
             "priority": { "type": "integer" }, "anonymous": { "type": "boolean" },
             "format": { "type": "string", "enum": ["any", "email", "phone"] },
             "max_length": { "type": "integer", "minimum": 1 },
             "block": { "type": "array", "items": { "type": "string" } },
             "calling_code": { "type": "string" },
-            "trait": text("The trait of an `identify` that claims it."),
+            "trait": text("The trait of an `identify` that gives this identity."),
         },
     });
     let kinds = json!({

@@ -50,10 +50,10 @@ pub(crate) async fn put_attribute(
     JsonBody(declaration): JsonBody<Declaration>,
 ) -> Result<Response, Problem> {
     if !(1..=255).contains(&name.len()) {
-        return Err(Problem::new(INVALID_PATH, "A name has from 1 to 255 bytes."));
+        return Err(Problem::new(INVALID_PATH, "The name must have 1 to 255 bytes."));
     }
     if declaration.description.len() > 1024 {
-        let fault = Fault::new("/description", "too-long", "A description has at most 1024 bytes.");
+        let fault = Fault::new("/description", "too-long", "The description is too long: at most 1024 bytes.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     let body = json!({ "attribute": name, "declaration": declaration });

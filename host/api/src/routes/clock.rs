@@ -55,10 +55,10 @@ pub(crate) async fn advance_clock(
 ) -> Result<Response, Problem> {
     let kind = tenant(&app, &change.scope).await?.clock;
     if kind == ClockKind::Live {
-        return Err(Problem::new(LIVE_CLOCK, "Only a tenant on the replay clock can be moved on."));
+        return Err(Problem::new(LIVE_CLOCK, "This tenant's clock is live. Only a replay clock can be set."));
     }
     if !is_writable(to) {
-        let fault = Fault::new("/to", "invalid-timestamp", "The time lies outside the years 1 to 9999.");
+        let fault = Fault::new("/to", "invalid-timestamp", "The time must be in the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     let mut event = change.control(CLOCK_ADVANCED, to, json!({"to": to}));

@@ -25,9 +25,9 @@ pub(crate) struct Parameters {
     name: Option<String>,
     /// Only events of this customer, by id.
     customer: Option<String>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 

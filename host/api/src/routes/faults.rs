@@ -32,11 +32,11 @@ pub(crate) struct Parameters {
     /// `open`, `retried` or `discarded`.
     #[param(value_type = Option<String>)]
     status: Option<FaultStatus>,
-    /// Who is at fault, as the list names it: the queue of a rule is `<plugin>/<rule>`.
+    /// What failed, as the list names it, like `<plugin>/<rule>` for a rule.
     subject: Option<String>,
-    /// Of this customer's events, runs and messages.
+    /// Only faults of this customer's events, runs and messages, by the customer's id.
     customer: Option<String>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
     /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
@@ -110,7 +110,7 @@ pub(crate) async fn retry_fault(
     let found = fault(&app, scope, &id).await?.fault;
     may_close(&access, found.kind)?;
     let Some(mut remedy) = remedy(&app.store, scope, &found, present(&app, scope).await?).await? else {
-        let detail = format!("A fault of the kind `{}` cannot be tried again; discard it.", found.kind.name());
+        let detail = format!("A fault of the kind `{}` cannot be retried. Discard it.", found.kind.name());
         return Err(Problem::new(CONFLICT, detail));
     };
     if let Remedy::Event(event) = &mut remedy
@@ -122,7 +122,7 @@ pub(crate) async fn retry_fault(
         event.body = body.to_string();
     }
     if !app.store.close_fault(scope, found.id, remedy, app.now()).await? {
-        return Err(Problem::new(CONFLICT, "The fault is not open any more."));
+        return Err(Problem::new(CONFLICT, "The fault is no longer open."));
     }
     let head = app.store.standing(scope).await?.head;
     match wait(&app, scope.tenant(), head, app.limits.write_wait).await {
@@ -146,7 +146,7 @@ pub(crate) async fn discard_fault(
     let found = fault(&app, scope, &id).await?;
     may_close(&access, found.fault.kind)?;
     if !app.store.close_fault(scope, found.fault.id, Remedy::Discard, app.now()).await? {
-        return Err(Problem::new(CONFLICT, "The fault is not open any more."));
+        return Err(Problem::new(CONFLICT, "The fault is no longer open."));
     }
     Ok(Json(fault(&app, scope, &id).await?.into()))
 }

@@ -67,7 +67,7 @@ pub(crate) async fn save_journey(
 ) -> Result<Json<JourneyView>, Problem> {
     let name = name_in_path(&name)?;
     if !definition.is_object() {
-        return Err(Problem::fault(INVALID_BODY, Fault::new("", "wrong-type", "A journey is a JSON object.")));
+        return Err(Problem::fault(INVALID_BODY, Fault::new("", "wrong-type", "A journey must be a JSON object.")));
     }
     let scope = &access.scope;
     let faults = faults(&app, scope, name, &definition).await?;
@@ -91,11 +91,11 @@ pub(crate) async fn remove_journey(
     let scope = &change.scope;
     find(&app, scope, &name).await?;
     if !app.store.waiting_parts(scope, &name).await?.is_empty() {
-        return Err(Problem::new(CONFLICT, "Runs wait in the journey: stop it, or drain it, first."));
+        return Err(Problem::new(CONFLICT, "The journey has waiting runs. Stop or drain it first."));
     }
     for segment in app.store.latest_segment_versions(scope).await? {
         if segment.condition.is_some_and(|condition| condition.needs().journeys.contains(&name)) {
-            let detail = format!("The segment `{}` mentions the journey.", segment.segment);
+            let detail = format!("The segment `{}` uses the journey. Change the segment first.", segment.segment);
             return Err(Problem::new(CONFLICT, detail));
         }
     }
@@ -140,16 +140,23 @@ pub(crate) async fn publish_journey(
     let _changes = change.alone().await?;
     let scope = &change.scope;
     let journey = find(&app, scope, &name).await?;
-    let mut definition = journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft to publish."))?;
+    let mut definition =
+        journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft. Save one first."))?;
     let faults = faults(&app, scope, &name, &definition).await?;
     if !faults.is_empty() {
-        return Err(Problem::new(INVALID_JOURNEY, "The graph has faults.").with_faults(faults));
+        return Err(
+            Problem::new(INVALID_JOURNEY, "Nothing was published. `faults` says what to correct.").with_faults(faults)
+        );
     }
     let transactional = transactional(&definition);
     if !transactional.is_empty() && !change.access.may::<MessagesTransactional>() {
-        let detail = format!("A send without consent needs the scope `{}`.", MessagesTransactional::SCOPE);
+        let detail = format!("A transactional send needs a key with the scope `{}`.", MessagesTransactional::SCOPE);
         let node = |node: &String| {
-            Fault::new(format!("{}/purpose", step("/nodes", node)), "missing-scope", "This send is transactional.")
+            Fault::new(
+                format!("{}/purpose", step("/nodes", node)),
+                "missing-scope",
+                "This send is transactional: it goes out without consent.",
+            )
         };
         return Err(Problem::new(MISSING_SCOPE, detail).with_faults(transactional.iter().map(node).collect()));
     }
@@ -212,7 +219,7 @@ pub(crate) async fn resume_journey(
     if let Some(version) = app.store.journey_version(scope, &name, version).await? {
         let faults = faults_of_version(&app, scope, &version).await?;
         if !faults.is_empty() {
-            let detail = "What the version uses is not there any more.";
+            let detail = "The version uses something that no longer exists.";
             return Err(Problem::new(INVALID_JOURNEY, detail).with_faults(faults));
         }
     }

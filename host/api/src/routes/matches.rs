@@ -32,9 +32,9 @@ pub(crate) struct Parameters {
     /// `open`, `accepted` or `rejected`.
     #[param(value_type = Option<String>)]
     status: Option<MatchStatus>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct MatchView {
     /// From 0 to 1.
     score: f64,
     reason: String,
-    /// `message_id` of the event that proposed it.
+    /// The `message_id` of the event that proposed it.
     source: String,
     /// `open`, `accepted` or `rejected`.
     #[schema(value_type = String)]
@@ -118,14 +118,14 @@ pub(crate) enum Verdict {
 #[schema(as = MatchDecision)]
 pub(crate) struct Asked {
     decision: Verdict,
-    /// Which; without it, all that are open, up to 1000.
+    /// The matches to decide (default: all that are open, up to 1000).
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     ids: Option<Vec<Id>>,
     /// Only proposals with at least this score.
     #[serde(default)]
     score_from: f64,
-    /// Count, and change nothing.
+    /// `true`: only count, change nothing.
     #[serde(default)]
     dry_run: bool,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Decided {
     matches: usize,
     /// Customers that are joined to others, each counted once.
     customers: usize,
-    /// Proposals that the tenant's identity kinds refuse, each judged by itself.
+    /// Proposals that the tenant's identity kinds refuse, each checked alone.
     refused: usize,
     dry_run: bool,
 }
@@ -183,7 +183,7 @@ async fn chosen(app: &App, scope: &Scope, asked: &Asked) -> Result<Vec<Match>, P
     let mut chosen = match &asked.ids {
         None => app.store.matches(scope, Some(MatchStatus::Open), None, MOST).await?,
         Some(ids) if ids.len() > MOST => {
-            let fault = Fault::new("/ids", "too-many", format!("At most {MOST} are decided at once."));
+            let fault = Fault::new("/ids", "too-many", format!("There are too many ids: at most {MOST}."));
             return Err(Problem::fault(INVALID_BODY, fault));
         }
         Some(ids) => {
@@ -191,7 +191,7 @@ async fn chosen(app: &App, scope: &Scope, asked: &Asked) -> Result<Vec<Match>, P
             for (index, id) in ids.iter().enumerate() {
                 let open = app.store.identity_match(scope, *id).await?;
                 let open = open.filter(|found| found.status == MatchStatus::Open).ok_or_else(|| {
-                    let fault = Fault::new(format!("/ids/{index}"), "not-open", "There is no such open match.");
+                    let fault = Fault::new(format!("/ids/{index}"), "not-open", "There is no open match with this id.");
                     Problem::fault(INVALID_BODY, fault)
                 })?;
                 found.push(open);

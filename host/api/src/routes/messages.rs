@@ -29,9 +29,9 @@ pub(crate) struct Parameters {
     customer: Option<String>,
     /// Only messages of this journey.
     journey: Option<String>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn retry_message(
     if !done {
         return Err(Problem::new(
             CONFLICT,
-            "What is being sent, was accepted, or waits for its journey is not tried again.",
+            "A message that is being sent, was accepted or waits for its journey cannot be retried.",
         ));
     }
     Ok(Json(message.into()))
@@ -109,7 +109,10 @@ pub(crate) async fn discard_message(
     let done = app.store.discard_message(&access.scope, id, app.now()).await?;
     let message = app.store.message(&access.scope, id).await?.ok_or_else(|| Problem::not_found("message"))?;
     if !done {
-        return Err(Problem::new(CONFLICT, "What is being sent, accepted or dropped already is not discarded."));
+        return Err(Problem::new(
+            CONFLICT,
+            "A message that is being sent, was accepted or was dropped cannot be discarded.",
+        ));
     }
     Ok(Json(message.into()))
 }

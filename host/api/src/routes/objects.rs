@@ -31,9 +31,9 @@ const LIST: &str = "objects";
 pub(crate) struct Parameters {
     /// Only objects of this customer, by id.
     customer: Option<String>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn list_objects(
 #[utoipa::path(post, path = "/api/v1/objects/{kind}", tag = "objects", request_body = Fields,
     params(("kind" = String, Path, description = "The object type."),
         ("Idempotency-Key" = Option<String>, Header,
-            description = "Your own name for this write, 1 to 255 characters, of which a second one makes nothing.")),
+            description = "Your own name for this write, 1 to 255 characters. A second write with the same name creates nothing.")),
     security(("api_key" = ["objects:write"])),
     responses((status = 201, body = ObjectView), Problems, Unfit, PluginFailed))]
 pub(crate) async fn create_object(
@@ -103,7 +103,7 @@ pub(crate) async fn get_object(
 #[utoipa::path(patch, path = "/api/v1/objects/{kind}/{key}", tag = "objects", request_body = Fields,
     params(
         ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
-        ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
+        ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`.")),
     security(("api_key" = ["objects:write"])),
     responses((status = 200, body = ObjectView), Problems, Changed, Unfit, PluginFailed))]
 pub(crate) async fn update_object(
@@ -124,9 +124,9 @@ pub(crate) async fn update_object(
 #[utoipa::path(delete, path = "/api/v1/objects/{kind}/{key}", tag = "objects",
     params(
         ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
-        ("If-Match" = Option<String>, Header, description = "The version that the caller saw.")),
+        ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`.")),
     security(("api_key" = ["objects:write"])),
-    responses((status = 204, description = "It is gone."), Problems, Changed))]
+    responses((status = 204, description = "The object was deleted."), Problems, Changed))]
 pub(crate) async fn remove_object(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,
@@ -143,9 +143,9 @@ pub(crate) async fn remove_object(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportParameters {
-    /// `false`: the objects trigger journeys as if they were made now.
+    /// `false`: the objects trigger journeys, as if they were created now.
     historical: Option<bool>,
-    /// `true`: everything is checked, against what is stored too, and nothing is kept.
+    /// `true`: check everything, also against what is stored, and store nothing.
     dry_run: Option<bool>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct ObjectRows {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ObjectRow {
-    /// The `messageId` of the event that makes the object: a row that is sent again makes no second one.
+    /// The `messageId` of the event that creates the object: a row sent twice creates one object.
     id: String,
     /// Typed by the plugin that declares the object type. A customer is an id, or `{"kind": …, "value": …}`.
     #[schema(value_type = Object)]
@@ -168,9 +168,9 @@ pub(crate) struct ObjectRow {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ObjectReceipt {
-    /// Objects that were made.
+    /// Objects that were created.
     accepted: usize,
-    /// Rows that had been imported before.
+    /// Rows that were imported before.
     duplicates: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
@@ -190,7 +190,7 @@ pub(crate) async fn import_objects(
 ) -> Result<Json<ObjectReceipt>, Problem> {
     let limits = &app.limits;
     if rows.len() > limits.batch_events {
-        return Err(Problem::new(TOO_LARGE, format!("An import has at most {} rows.", limits.batch_events)));
+        return Err(Problem::new(TOO_LARGE, format!("The import has too many rows: at most {}.", limits.batch_events)));
     }
     let mut refused = Vec::new();
     let (mut numbers, mut sound) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
@@ -230,9 +230,10 @@ fn told(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
 
 fn fault(id: &str, fields: &Map<String, Value>, most: usize) -> Option<Fault> {
     if !(1..=255).contains(&id.len()) || id.starts_with(RESERVED) {
-        let message = format!("An id has from 1 to 255 bytes and does not begin with `{RESERVED}`.");
+        let message = format!("An id must have 1 to 255 bytes and not begin with `{RESERVED}`.");
         return Some(Fault::new("/id", "invalid-id", message));
     }
     let size = serde_json::to_vec(fields).map_or(0, |json| json.len());
-    (size > most).then(|| Fault::new("/fields", "too-large", format!("The fields have at most {most} bytes.")))
+    (size > most)
+        .then(|| Fault::new("/fields", "too-large", format!("The fields are too large: at most {most} bytes.")))
 }

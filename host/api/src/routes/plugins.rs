@@ -49,7 +49,7 @@ pub(crate) async fn list_plugins(
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     security(("api_key" = ["plugins:write"])),
     responses(
-        (status = 201, body = PluginView), (status = 200, description = "It was installed.", body = PluginView), Problems, Unfit))]
+        (status = 201, body = PluginView), (status = 200, description = "This version was already installed.", body = PluginView), Problems, Unfit))]
 pub(crate) async fn install_plugin(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -57,11 +57,11 @@ pub(crate) async fn install_plugin(
 ) -> Result<Response, Problem> {
     let Inspected { digest, manifest, .. } = inspect(bytes.clone()).await?;
     let name = name_in_path(&manifest.name)
-        .map_err(|_| bad_manifest("The plugin's name is to be in kebab-case, of at most 64 characters."))?
+        .map_err(|_| bad_manifest("The plugin's name is not valid: use kebab-case, at most 64 characters."))?
         .to_owned();
     let faults = check_manifest(&manifest);
     if !faults.is_empty() {
-        return Err(bad_manifest("The manifest has faults.").with_faults(faults));
+        return Err(bad_manifest("The manifest is not valid. `faults` says what to correct.").with_faults(faults));
     }
     app.runtime.prepare(&bytes).await?;
     let _alone = change.alone().await?;
@@ -125,7 +125,7 @@ pub(super) async fn find(app: &App, scope: &Scope, name: &str) -> Result<Install
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name.")),
     security(("api_key" = ["plugins:write"])),
-    responses((status = 204, description = "It is gone."), (status = 202, body = PendingView), Problems))]
+    responses((status = 204, description = "The plugin was removed."), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_plugin(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -157,7 +157,7 @@ pub(crate) struct SecretValue {
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/secrets/{secret}", tag = "plugins", request_body = SecretValue,
     params(("name" = String, Path, description = "The plugin's name."), ("secret" = String, Path, description = "The secret's name.")),
     security(("api_key" = ["plugins:write"])),
-    responses((status = 204, description = "It is set."), Problems, Unfit))]
+    responses((status = 204, description = "The secret was set."), Problems, Unfit))]
 pub(crate) async fn set_plugin_secret(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
@@ -172,9 +172,14 @@ pub(crate) async fn set_plugin_secret(
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
     let bytes = match decode_secret(shape.encoding, &value) {
         Ok(bytes) if !bytes.is_empty() => bytes,
-        Ok(_) => return Err(Problem::fault(INVALID_SECRET, Fault::new("/value", "empty", "The secret is empty."))),
+        Ok(_) => {
+            return Err(Problem::fault(
+                INVALID_SECRET,
+                Fault::new("/value", "empty", "The secret is empty: send a value."),
+            ));
+        }
         Err(why) => {
-            let fault = Fault::new("/value", "invalid-encoding", format!("The text {why}."));
+            let fault = Fault::new("/value", "invalid-encoding", format!("The secret {why}."));
             return Err(Problem::fault(INVALID_SECRET, fault));
         }
     };
@@ -191,25 +196,25 @@ pub(crate) async fn set_plugin_secret(
 #[serde(deny_unknown_fields)]
 #[schema(as = Enable)]
 pub(crate) struct Enable {
-    /// The `digest` of the version that is agreed to: of the candidate if one waits, else of the installed one. Without it
-    /// only the settings of a version that runs already are changed.
+    /// The `digest` of the version that you agree to: the candidate's if one waits, else the installed one's. Without it, only
+    /// the settings of a running version change.
     accept: Option<String>,
-    /// Typed by the manifest; a rule's parameters under its name. What is not named stays as it is; `null` takes a setting
-    /// away.
+    /// Typed by the manifest; a rule's parameters are under its name. What you do not name stays as it is; `null` removes a
+    /// setting.
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
-    /// Absent: all that the manifest asks for; of a version that runs already, what was granted.
+    /// Default: all that the manifest asks for; for a running version, what was granted before.
     grant: Option<Grant>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grant {
-    /// In place of `accept`.
+    /// The `digest` that you agree to, in place of `accept`.
     digest: Option<String>,
-    /// Absent: the hosts that the manifest asks for.
+    /// Default: the hosts that the manifest asks for.
     hosts: Option<Vec<String>>,
-    /// Absent: the imports that the manifest asks for.
+    /// Default: the imports that the manifest asks for.
     imports: Option<Vec<String>>,
 }
 
@@ -251,7 +256,7 @@ pub(crate) async fn enable_plugin(
     let enabled: Vec<enable::Candidate<'_>> = enabled.map(enable::Candidate::from).collect();
     faults.extend(enable::check(&enabled, enable::Candidate { manifest, settings: &settings }));
     if !faults.is_empty() {
-        let detail = format!("`{name}` stays as it is.");
+        let detail = format!("`{name}` was not changed. `faults` says what to correct.");
         return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));
     }
     unused(&app, scope, &name, Fate::Becomes(manifest), "replaced by this version").await?;
@@ -274,8 +279,7 @@ fn agreed<'a>(
         Some(digest) if digest == plugin.digest => Ok((&plugin.digest, &plugin.manifest)),
         Some(digest) => {
             let detail = format!(
-                "`accept` names {digest}, and the version that is here is {} with the digest {offered}: look at it, and agree \
-                 to that one.",
+                "`accept` names {digest}, but the version here is {} with the digest {offered}. Look at it, and accept that one.",
                 manifest.version
             );
             Err(Problem::new(CONFLICT, detail))

@@ -27,11 +27,11 @@ const MOST_NAMES: usize = 100;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Settings)]
 pub(crate) struct SettingsView {
-    /// For how many days the list of faults is kept.
+    /// Days that the list of faults is kept.
     fault_days: i64,
-    /// The origins of pages whose key may send events; none: all.
+    /// The origins of pages that may send events with a page's key. Empty: all.
     page_origins: Vec<String>,
-    /// Events that a page's key does not say: orders, most of all, since anybody can read such a key.
+    /// Names of events that a page's key may not send, like orders, since anybody can read such a key.
     server_events: Vec<String>,
 }
 
@@ -45,9 +45,9 @@ impl From<Settings> for SettingsView {
 #[serde(deny_unknown_fields)]
 #[schema(as = SettingsChange)]
 pub(crate) struct SettingsChange {
-    /// 1 to 3650 (default 90).
+    /// Days, 1 to 3650 (default 90).
     fault_days: Option<i64>,
-    /// Like `https://shop.example`, up to 100; an empty list allows all.
+    /// Origins like `https://shop.example`, up to 100. An empty list allows all.
     page_origins: Option<Vec<String>>,
     /// Names of events, up to 100.
     server_events: Option<Vec<String>>,
@@ -77,7 +77,9 @@ pub(crate) async fn change_settings(
 ) -> Result<Response, Problem> {
     let faults = wanted.faults();
     if !faults.is_empty() {
-        return Err(Problem::new(INVALID_BODY, "Nothing was changed.").with_faults(faults));
+        return Err(
+            Problem::new(INVALID_BODY, "Nothing was changed. `faults` says what to correct.").with_faults(faults)
+        );
     }
     let _alone = change.alone().await?;
     let mut settings = app.store.settings(&change.scope).await?;
@@ -109,21 +111,21 @@ impl SettingsChange {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.fault_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
-            let message = format!("It is from 1 to {MOST_DAYS} days.");
+            let message = format!("This must be 1 to {MOST_DAYS} days.");
             faults.push(Fault::new("/fault_days", "out-of-range", message));
         }
         for (name, list) in [("page_origins", &self.page_origins), ("server_events", &self.server_events)] {
             let pointer = format!("/{name}");
             let list = list.as_deref().unwrap_or_default();
             if list.len() > MOST_NAMES {
-                let message = format!("At most {MOST_NAMES} are accepted.");
+                let message = format!("There are too many: at most {MOST_NAMES}.");
                 faults.push(Fault::new(pointer.as_str(), "too-many", message));
             }
             for (index, item) in list.iter().enumerate() {
                 let at = format!("{pointer}/{index}");
                 if name == "page_origins" && !is_origin(item) {
                     let message =
-                        "An origin is a scheme, a host, and a port if it has one, like `https://shop.example`.";
+                        "An origin must be a scheme, a host and, if needed, a port, like `https://shop.example`.";
                     faults.push(Fault::new(at, "invalid-origin", message));
                 } else if let Err(fault) = limits::name(item, || at) {
                     faults.push(fault);

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::people::Person;
 
-/// A customer, with what is known and who said so.
+/// A customer, with its values and who set them.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Customer)]
 pub(crate) struct CustomerView {
@@ -24,7 +24,7 @@ pub(crate) struct CustomerView {
     /// By purpose, or by `purpose/channel`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     consents: BTreeMap<String, ConsentView>,
-    /// Of each attribute: the event that set it and, if a rule did, which.
+    /// For each attribute: the event that set it and, if a rule set it, which rule.
     causes: BTreeMap<String, CauseView>,
     #[schema(value_type = String, format = DateTime)]
     first_seen_at: Timestamp,
@@ -37,7 +37,7 @@ pub(crate) struct CustomerView {
 pub(crate) struct IdentityView {
     kind: String,
     value: String,
-    /// `message_id` of the event that first named it.
+    /// The `message_id` of the event that first named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct CauseView {
     /// Digest of the plugin's component.
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin: Option<String>,
-    /// The rule's id, or the journey's name and version; `@page` for what a page's key set.
+    /// The rule's id, or the journey's name and version; `@page` if a page's key set it.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
 }
@@ -102,7 +102,7 @@ impl CustomerView {
 pub(crate) struct ConsentView {
     /// `granted` or `denied`.
     state: String,
-    /// Where it was said: a form, a call.
+    /// Where the customer said it, like a form or a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     /// The version of the text that was shown.

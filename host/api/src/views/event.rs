@@ -20,12 +20,12 @@ pub(crate) struct EventView {
     customer: Option<PartId>,
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Timestamp,
-    /// The time that it came with, if that lay behind the present and it was moved there.
+    /// The time that the event came with, if that was in the future and was moved to the present.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved_from: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
-    /// `arrived` by a door, or `caused` by a rule or a journey.
+    /// `arrived` from outside, or `caused` by a rule or a journey.
     #[schema(value_type = String)]
     origin: Origin,
     historical: bool,
@@ -36,7 +36,7 @@ pub(crate) struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     principal: Option<Principal>,
-    /// As it came.
+    /// The event as it came.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
 }

@@ -5,7 +5,7 @@ use openhub_store::{FaultKind, FaultStatus, Faulted, NewFault};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Something that did not go through, or so many that are alike.
+/// Something that failed, or the count of many alike.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedFault)]
 pub(crate) struct ListedFaultView {
@@ -17,15 +17,15 @@ pub(crate) struct ListedFaultView {
     /// `open`, `retried` or `discarded`.
     #[schema(value_type = String)]
     status: FaultStatus,
-    /// Who is at fault: `<plugin>/<rule>`, `<journey>/<node>`, a key's id, a control event's name.
+    /// What failed: `<plugin>/<rule>`, `<journey>/<node>`, a key's id, or a control event's name.
     subject: String,
     code: String,
     text: String,
-    /// A pointer into what is at fault; empty if there is none.
+    /// A JSON pointer to the place that failed; empty if there is none.
     place: String,
-    /// In the log.
+    /// Position in the log.
     position: Option<i64>,
-    /// Of the event; of the last one, where many are counted.
+    /// The event's `message_id`; the last event's, where many are counted.
     message_id: Option<String>,
     /// The customer, under the id of the part.
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -33,10 +33,10 @@ pub(crate) struct ListedFaultView {
     count: i64,
     #[schema(value_type = String, format = DateTime)]
     first_at: Timestamp,
-    /// The last time.
+    /// When it last happened.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// What can be done: `retry`, `discard`. Empty for one that is closed.
+    /// What you can do: `retry`, `discard`. Empty if the fault is closed.
     actions: Vec<&'static str>,
 }
 

@@ -17,9 +17,9 @@ pub(crate) enum ValueKind {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HistoryEntry {
     pub kind: ValueKind,
-    /// Of a consent: its purpose, or `purpose/channel`.
+    /// The value's name. For a consent: its purpose, or `purpose/channel`.
     pub name: String,
-    /// `null` if it was taken away. Of a consent: `state`, and `source` and `text_version` if they were recorded.
+    /// `null` if it was removed. For a consent: `state`, and `source` and `text_version` if they were recorded.
     #[schema(value_type = Object)]
     pub value: Value,
     /// Event time: a value never replaces one of a later time.
@@ -27,7 +27,7 @@ pub(crate) struct HistoryEntry {
     pub at: Timestamp,
     /// `message_id` of the event.
     pub event: String,
-    /// Id of the API key that asked for it, if it came by the hub's own API.
+    /// Id of the API key that set it, if it came through the hub's own API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
     /// Digest of the plugin's component, if a rule set it.

@@ -22,7 +22,7 @@ pub(crate) struct JourneyView {
     draft: Option<Value>,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    /// What stands in the way of publishing the draft; only in the answer to saving it.
+    /// Why the draft cannot be published; only in the answer to saving it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<FaultView>>)]
     faults: Option<Vec<Fault>>,
@@ -76,7 +76,7 @@ pub(crate) struct FaultsView {
     pub faults: Vec<Fault>,
 }
 
-/// How many runs came by each node.
+/// How many runs came to each node.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Counts)]
 pub(crate) struct CountsView {

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A write that is stored and that the engine has yet to pass.
+/// A write that is stored, but that the engine has not reached yet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Pending)]
 pub(crate) struct PendingView {
-    /// The write shows once the checkpoint of `/api/v1/status` has reached this.
+    /// The write is visible when the checkpoint of `/api/v1/status` reaches this position.
     pub position: i64,
 }

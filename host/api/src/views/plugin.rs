@@ -31,25 +31,25 @@ pub(crate) struct PluginView {
     installed_at: Timestamp,
     /// What this version asks for, in plain words.
     asks: Vec<String>,
-    /// A version that was uploaded and waits to be agreed to; the one above goes on meanwhile.
+    /// An uploaded version that waits until you agree to it. The version above runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidate: Option<CandidateView>,
 }
 
-/// A version that waits to be agreed to.
+/// A version that waits until you agree to it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Candidate)]
 pub(crate) struct CandidateView {
     version: String,
-    /// Lowercase hex SHA-256 of the component: `accept` it with the enable.
+    /// Lowercase hex SHA-256 of the component: send it as `accept` to enable it.
     digest: String,
     #[schema(value_type = Object)]
     manifest: Manifest,
     /// What it asks for, in plain words.
     asks: Vec<String>,
-    /// Of these, what the version before did not ask for.
+    /// The part of `asks` that the version before did not ask for.
     more: Vec<String>,
-    /// What the version before asked for, and this one does not.
+    /// What the version before asked for and this one does not.
     less: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     uploaded_at: Timestamp,

@@ -29,29 +29,29 @@ const PLACES: [&str; 20] = [
     "object_uniques",
 ];
 
-/// That a customer was erased, and from where. It says nothing of who they were.
+/// The receipt of an erased customer: what was erased where. It does not say who they were.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Erasure)]
 pub(crate) struct ErasureView {
     #[schema(value_type = String, format = "uuid")]
     id: Id,
-    /// As the customer was called when the erasure was asked for.
+    /// The customer's id when the erasure was requested.
     #[schema(value_type = String, format = "uuid")]
     customer: PartId,
-    /// The id of the key by which it was asked for.
+    /// The id of the key that requested it.
     asked_by: String,
     #[schema(value_type = String, format = DateTime)]
     asked_at: Timestamp,
-    /// Absent until the engine has come to it.
+    /// Absent until the engine has done it.
     #[schema(value_type = Option<String>, format = DateTime)]
     done_at: Option<Timestamp>,
-    /// When the free pages of the database file were overwritten, too; always absent with PostgreSQL.
+    /// When the free pages of the database file were overwritten too; always absent with PostgreSQL.
     #[schema(value_type = Option<String>, format = DateTime)]
     scrubbed_at: Option<Timestamp>,
     identities: IdentitiesAfterwards,
-    /// Rows of each place, also of those that had none.
+    /// Rows erased in each place, also where there were none.
     places: Vec<PlaceView>,
-    /// What plugins answered that were asked to erase what they keep themselves. None is asked yet.
+    /// The answers of plugins that were asked to erase their own data. No plugin is asked yet.
     plugins: Vec<PlaceView>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct ErasureList {
     pub next: Option<String>,
 }
 
-/// How many identities are refused. Which, nobody can tell from the list.
+/// How many identities are refused. The list does not say which.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Suppressions)]
 pub(crate) struct SuppressionsView {

@@ -17,11 +17,11 @@ use crate::people::Person;
 pub(crate) struct ProfileView {
     #[serde(flatten)]
     customer: CustomerView,
-    /// That the customer is in, by name.
+    /// Names of the segments that the customer is in.
     segments: Vec<MembershipView>,
     /// How many objects of each type the customer has.
     objects: BTreeMap<String, i64>,
-    /// The numbers among the attributes that a rule keeps.
+    /// Numbers among the attributes that a rule keeps.
     scores: BTreeMap<String, ScoreView>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct MembershipView {
     /// By the tenant's clock.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// Only if it was asked for, and not of a static segment.
+    /// Only if you asked for it, and not for a static segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<ExplanationView>,
 }

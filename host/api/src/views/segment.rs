@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::customer::{CustomerView, IdentityView};
 
-/// A named condition with its members, or a list that is kept by hand.
+/// A named condition with its members, or a list kept by hand.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Segment)]
 pub(crate) struct SegmentView {
@@ -17,14 +17,14 @@ pub(crate) struct SegmentView {
     r#static: bool,
     /// The version in force; `null` until the engine has reached the first one.
     version: Option<i64>,
-    /// The version that was written last.
+    /// The version that was saved last.
     latest: i64,
-    /// Of the version that was written last; `null` if the segment is static.
+    /// The condition of the version that was saved last; `null` if the segment is static.
     #[schema(value_type = Option<Object>)]
     condition: Option<Condition>,
     /// How many members it has.
     members: i64,
-    /// How far the first fill of the version in force has come; `null` if it is done.
+    /// Progress of the first fill of the version in force; `null` if it is done.
     fill: Option<FillView>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -32,12 +32,12 @@ pub(crate) struct SegmentView {
     updated_at: Timestamp,
 }
 
-/// Customers that a first fill has looked at.
+/// Customers that a first fill has checked.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fill)]
 pub(crate) struct FillView {
     filled: i64,
-    /// Of so many customers.
+    /// How many customers there are to check.
     of: i64,
 }
 
@@ -69,7 +69,7 @@ impl SegmentView {
     }
 }
 
-/// What a segment said from some moment on, and who wrote it.
+/// One version of a segment, and who saved it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SegmentVersion)]
 pub(crate) struct SegmentVersionView {
@@ -77,7 +77,7 @@ pub(crate) struct SegmentVersionView {
     /// `null` if the segment is static.
     #[schema(value_type = Option<Object>)]
     condition: Option<Condition>,
-    /// Id of the key that it was written with.
+    /// Id of the key that saved it.
     author: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -130,27 +130,27 @@ impl MemberList {
 pub(crate) struct MembersChangedView {
     /// Identities of known customers, who are members now.
     pub added: usize,
-    /// Identities of known customers, who are none now.
+    /// Identities of known customers, who are not members now.
     pub removed: usize,
-    /// Identities that no customer has; nothing was done about them.
+    /// Identities that no customer has; they were left out.
     pub unknown: Vec<IdentityView>,
-    /// Only with status 202: the change shows once the checkpoint of `/api/v1/status` has reached this.
+    /// Only with status 202: the change is visible when the checkpoint of `/api/v1/status` reaches this position.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
 }
 
-/// Whom a condition would hold for.
+/// For whom a condition would hold.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preview)]
 pub(crate) struct PreviewView {
     /// How many customers; an estimate if it is not `exact`.
     count: i64,
     exact: bool,
-    /// In 95 of 100 cases the true count lies within so many of `count`. 0 if it is exact.
+    /// In 95 of 100 cases the true count differs from `count` by at most this. 0 if it is exact.
     error: i64,
-    /// The share of all customers that was looked at.
+    /// The share of all customers that was checked.
     share: f64,
-    /// Some of them.
+    /// Some of these customers.
     sample: Vec<CustomerView>,
 }
 
@@ -178,13 +178,13 @@ pub(crate) struct WhyView {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Option<Timestamp>>,
-    /// The moment that was asked about, by the tenant's clock.
+    /// The moment of the check, by the tenant's clock.
     #[schema(value_type = String, format = DateTime)]
     pub now: Timestamp,
     /// `true`, `false` or `unknown`; `null` if the segment is static.
     #[schema(value_type = Option<String>)]
     pub truth: Option<Truth>,
-    /// The moment at which the answer may change by time alone.
+    /// When the answer may change by time alone.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// The condition's tree, with the truth and the evidence at each leaf.

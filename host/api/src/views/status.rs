@@ -15,20 +15,20 @@ pub(crate) struct StatusView {
     tenant: TenantId,
     /// The log's last position.
     head: i64,
-    /// The position up to which the engine is done.
+    /// The position up to which the engine has worked.
     checkpoint: i64,
     /// Events that wait for the engine.
     behind: i64,
     /// Messages that wait to be sent.
     unsent: i64,
-    /// Events that the engine passed although they failed.
+    /// Events that failed and that the engine set aside.
     set_aside: i64,
     waiting_runs: i64,
     #[schema(value_type = String, format = DateTime)]
     clock: Timestamp,
-    /// What is not in force though it was asked for: all else is. Known to the node that moves the tenant.
+    /// Entries of the catalog that are not in force; all others are. Only the node that runs the tenant knows them.
     faults: Vec<CatalogFaultView>,
-    /// How many open faults the list has, by kind: what did not go through. See `/api/v1/faults`.
+    /// How many open faults there are, by kind. See `/api/v1/faults`.
     open_faults: BTreeMap<&'static str, i64>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct StatusView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = CatalogFault)]
 pub(crate) struct CatalogFaultView {
-    /// `plugin`, `journey`, `segment`, `attribute`, `identity-kinds`, or `change` for one that was refused at its place in
+    /// `plugin`, `journey`, `segment`, `attribute`, `identity-kinds`, or `change` for one that was refused at its position in
     /// the log.
     kind: &'static str,
     name: String,

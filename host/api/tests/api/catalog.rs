@@ -214,7 +214,7 @@ async fn a2_a_plugin_whose_component_is_broken_stands_out_alone() {
     let faults = standing_out(&hub, key).await;
     let out: Vec<(&str, &str)> = faults.iter().map(|(kind, name, _)| (kind.as_str(), name.as_str())).collect();
     assert_eq!(out, [("plugin", "letters"), ("plugin", "second")], "{faults:?}");
-    assert!(faults[1].2.contains("belongs to"), "two that own the same: {faults:?}");
+    assert!(faults[1].2.contains("already owns"), "two that own the same: {faults:?}");
     let catalog = hub.engine.in_force(&Scope::of(tenant.id)).await.expect("a catalog");
     assert_eq!(catalog.plugins.keys().collect::<Vec<_>>(), ["cards", "rival"]);
     hub.send_events(&tenant, json!([{"type": "track", "event": "E", "userId": "ada"}])).await;

@@ -63,7 +63,8 @@ async fn each_operation_needs_the_scope_that_it_names() {
             let path = path.replace("{write_key}", &key).replace(['{', '}'], "");
             let body = operation.get("requestBody").map(|_| json!({}));
             let answer = hub.call(&method.to_uppercase(), &path, &key, body).await;
-            let expected = format!("The key lacks the scope `{}`.", needed[0].as_str().expect("a scope"));
+            let expected =
+                format!("The key does not have the scope `{}`. Use another key.", needed[0].as_str().expect("a scope"));
             assert_eq!((answer.status, answer.body["detail"].as_str()), (403, Some(&*expected)), "{method} {path}");
             guarded += 1;
         }

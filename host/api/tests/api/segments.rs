@@ -134,7 +134,7 @@ async fn segments_mention_each_other_but_not_in_a_circle() {
     let fault = &circle.body["faults"][0];
     assert_eq!((circle.status, &fault["code"]), (422, &json!("cycle")), "{circle:?}");
     assert_eq!(fault["pointer"], "/condition/all/1/not/segment");
-    assert_eq!(fault["message"], "the segments mention each other in a circle: a → c → b → a");
+    assert_eq!(fault["message"], "The segments use each other in a circle: a → c → b → a.");
     assert_eq!(put(&hub, &tenant, "d", mention("d")).await.body["faults"][0]["code"], "cycle");
 }
 

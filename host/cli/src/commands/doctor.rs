@@ -39,7 +39,7 @@ use Finding::{Bad, Doubtful, Good};
 
 pub async fn run(flags: Flags) -> Result<ExitCode> {
     let config = Config::load(&flags)?;
-    let mut findings = vec![("configuration", Good("reads and makes sense".to_owned()))];
+    let mut findings = vec![("configuration", Good("is valid".to_owned()))];
     findings.push(("data directory", data_directory(&config.data)));
     let data = DataDir::existing(&config.data).ok();
     findings.push(("secret key", secret_key(&config, data.as_ref()).await));
@@ -69,16 +69,18 @@ fn data_directory(path: &Path) -> Finding {
     let Ok(found) = path.metadata() else {
         return match path.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists()) {
             Some(above) if can_write(above) => {
-                Doubtful(format!("there is no {} yet: `openhub serve` makes it", path.display()))
+                Doubtful(format!("there is no {} yet: `openhub serve` creates it", path.display()))
             }
-            _ => Bad(format!("there is no {}, and it cannot be made", path.display())),
+            _ => {
+                Bad(format!("there is no {}, and it cannot be created: check the rights of its folder", path.display()))
+            }
         };
     };
     match found.permissions().mode() & 0o077 {
-        _ if !found.is_dir() => Bad(format!("{} is no directory", path.display())),
+        _ if !found.is_dir() => Bad(format!("{} is not a directory", path.display())),
         _ if !can_write(path) => Bad(format!("{} cannot be written", path.display())),
-        0 => Good(format!("{} can be written, by its owner alone", path.display())),
-        _ => Doubtful(format!("{} is open to others than its owner: chmod 700 it", path.display())),
+        0 => Good(format!("{} can be written, only by its owner", path.display())),
+        _ => Doubtful(format!("other users have access to {}: run `chmod 700` on it", path.display())),
     }
 }
 
@@ -95,14 +97,14 @@ async fn secret_key(config: &Config, data: Option<&DataDir>) -> Finding {
     // A database that cannot be looked at is a finding of its own.
     let known = sealed_under(config).await.unwrap_or_default();
     match (own, known.last()) {
-        (Some(own), Some(other)) if !known.contains(&own) => Bad(format!(
-            "is {own}, and the database's secrets are sealed under {other}: put the former `secret.key` back"
-        )),
-        (Some(own), _) => Good(format!("{own} is there, for its owner alone")),
-        (None, Some(other)) => {
-            Bad(format!("there is none, and the database's secrets are sealed under {other}: put `secret.key` back"))
+        (Some(own), Some(other)) if !known.contains(&own) => {
+            Bad(format!("is {own}, but the database's secrets are sealed with {other}: put the old `secret.key` back"))
         }
-        (None, None) => Doubtful("there is none yet: `openhub serve` makes it".to_owned()),
+        (Some(own), _) => Good(format!("{own} is there, only for its owner")),
+        (None, Some(other)) => {
+            Bad(format!("there is none, but the database's secrets are sealed with {other}: put `secret.key` back"))
+        }
+        (None, None) => Doubtful("there is none yet: `openhub serve` creates it".to_owned()),
     }
 }
 
@@ -129,7 +131,7 @@ async fn database(config: &Config) -> Finding {
     };
     store.close().await;
     match tenants {
-        Ok(tenants) => Good(format!("answers, its schema is in order; {} tenants", tenants.len())),
+        Ok(tenants) => Good(format!("answers, and its schema is right; {} tenants", tenants.len())),
         Err(error) => Bad(error.to_string()),
     }
 }
@@ -137,9 +139,9 @@ async fn database(config: &Config) -> Finding {
 /// What of each tenant would not be in force, as a hub that starts now would find it.
 async fn catalogs(config: &Config) -> Finding {
     match standing_out(config).await {
-        Ok(faults) if faults.is_empty() => Good("all that is published and enabled loads".to_owned()),
-        Ok(faults) => Doubtful(format!("not in force, everything else is: {}", faults.join("; "))),
-        Err(error) => Doubtful(format!("cannot be looked at: {error:#}")),
+        Ok(faults) if faults.is_empty() => Good("everything published and enabled can be loaded".to_owned()),
+        Ok(faults) => Doubtful(format!("not in force (everything else is): {}", faults.join("; "))),
+        Err(error) => Doubtful(format!("cannot be checked: {error:#}")),
     }
 }
 
@@ -163,9 +165,9 @@ fn port(listen: SocketAddr) -> Finding {
     match TcpListener::bind(listen) {
         Ok(_) => Good(format!("{listen} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Doubtful(format!("{listen} is in use: by this hub if it runs, else by another program"))
+            Doubtful(format!("{listen} is in use: by this hub, if it runs, or by another program"))
         }
-        Err(error) => Bad(format!("{listen} cannot be listened on: {error}")),
+        Err(error) => Bad(format!("the hub cannot listen on {listen}: {error}")),
     }
 }
 
@@ -176,14 +178,15 @@ fn disk(data: &Path) -> Finding {
         Ok(found) => {
             let free = found.blocks_available() * found.fragment_size() / (1024 * 1024);
             match free {
-                0..SCARCE_MIB => {
-                    Bad(format!("{free} MiB are free at {}: a full disk takes no events", there.display()))
-                }
+                0..SCARCE_MIB => Bad(format!(
+                    "only {free} MiB are free at {}: on a full disk the hub accepts no events",
+                    there.display()
+                )),
                 SCARCE_MIB..LITTLE_MIB => Doubtful(format!("{free} MiB are free at {}", there.display())),
                 _ => Good(format!("{free} MiB are free at {}", there.display())),
             }
         }
-        Err(error) => Doubtful(format!("how much is free at {} cannot be read: {error}", there.display())),
+        Err(error) => Doubtful(format!("the free space at {} cannot be read: {error}", there.display())),
     }
 }
 
@@ -191,9 +194,9 @@ fn disk(data: &Path) -> Finding {
 fn open_files() -> Finding {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((limit, _)) if limit < FILES => {
-            Doubtful(format!("{limit} at most: `ulimit -n {FILES}` allows more callers"))
+            Doubtful(format!("at most {limit}: set `ulimit -n {FILES}` to allow more callers"))
         }
-        Ok((limit, _)) => Good(format!("{limit} at most")),
+        Ok((limit, _)) => Good(format!("at most {limit}")),
         Err(error) => Doubtful(format!("the limit cannot be read: {error}")),
     }
 }
@@ -206,13 +209,15 @@ fn memory_maps() -> Finding {
     };
     match limit {
         MAPS.. => Good(format!("vm.max_map_count is {limit}")),
-        _ => Doubtful(format!("vm.max_map_count is {limit}: many plugins need {MAPS} or more")),
+        _ => Doubtful(format!("vm.max_map_count is {limit}: set at least {MAPS} for many plugins")),
     }
 }
 
 fn clock(now: Timestamp) -> Finding {
     match EARLIEST.parse::<Timestamp>() {
-        Ok(earliest) if now < earliest => Bad(format!("says {now}: live tenants take their time from it")),
+        Ok(earliest) if now < earliest => {
+            Bad(format!("says {now}, which is wrong: set it, since live tenants use its time"))
+        }
         _ => Good(format!("says {now}")),
     }
 }

@@ -16,25 +16,25 @@ pub struct Arguments {
     /// What to export.
     #[arg(value_enum)]
     what: What,
-    /// Where to write; `-` is stdout. The name tells the format.
+    /// The file to write; `-` is stdout. Its name tells the format.
     file: PathBuf,
     #[arg(long, value_enum)]
     format: Option<Format>,
     #[command(flatten)]
     hub: HubFlags,
-    /// The columns, with commas: `identity.user_id,attribute.city,tag.vip`; the usual ones if absent.
+    /// The columns, separated by commas: `identity.user_id,attribute.city,tag.vip` (default: the usual ones).
     #[arg(long, value_name = "NAMES")]
     fields: Option<String>,
-    /// Objects: their type.
+    /// For objects: their type.
     #[arg(long = "type", value_name = "KIND", required_if_eq("what", "objects"))]
     kind: Option<String>,
-    /// Customers: only those who satisfy a condition, as JSON.
+    /// For customers: only those for whom this condition holds, as JSON.
     #[arg(long, value_name = "JSON")]
     condition: Option<String>,
-    /// Events: only those of this name.
+    /// For events: only those of this name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Events and objects: only those of this customer, by id.
+    /// For events and objects: only those of this customer, by id.
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
 }
@@ -54,7 +54,7 @@ enum Format {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let format = arguments.format.or_else(|| told_by_name(&arguments.file));
-    let format = match format.context("say --format jsonl or --format csv")? {
+    let format = match format.context("the name does not tell the format: add `--format jsonl` or `--format csv`")? {
         Format::Csv => "csv",
         Format::Jsonl => "jsonl",
     };
@@ -110,7 +110,7 @@ impl Out {
         if path == Path::new("-") {
             return Ok(Out::Stdout(std::io::stdout()));
         }
-        ensure!(!path.exists(), "{} exists", path.display());
+        ensure!(!path.exists(), "{} already exists: choose another name, or remove it", path.display());
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);

@@ -23,19 +23,19 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List what did not go through, the last first.
+    /// List what failed, newest first.
     List {
         /// Name of the tenant.
         tenant: String,
-        /// Also those that were tried again or discarded.
+        /// Also list faults that were retried or discarded.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         flags: Flags,
     },
-    /// Try faults again, at a new place in the log: those named, or with `--subject` all of a rule or a channel.
+    /// Retry faults: those that you name, or with `--subject` all of a rule or a channel.
     Retry(Chosen),
-    /// Close faults about which nothing more is to be done.
+    /// Close faults for which nothing more needs to be done.
     Discard(Chosen),
 }
 
@@ -46,7 +46,7 @@ struct Chosen {
     /// Ids of faults, or `--subject`.
     #[arg(required_unless_present = "subject")]
     ids: Vec<Id>,
-    /// All that are open of who is at fault, as `list` names it: `<plugin>/<rule>`, or a channel.
+    /// All open faults of one subject, as `list` names it: `<plugin>/<rule>`, or a channel.
     #[arg(long)]
     subject: Option<String>,
     #[command(flatten)]
@@ -107,7 +107,12 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     let scope = scope(store, &chosen.tenant).await?;
     let mut faults = Vec::new();
     for id in chosen.ids {
-        faults.push(store.fault(&scope, id).await?.with_context(|| format!("there is no fault {id}"))?);
+        faults.push(
+            store
+                .fault(&scope, id)
+                .await?
+                .with_context(|| format!("there is no fault {id}: `openhub faults list` lists them"))?,
+        );
     }
     if let Some(subject) = chosen.subject {
         let status = Some(FaultStatus::Open);
@@ -122,21 +127,25 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     for Faulted { fault, .. } in &faults {
         let by = match status {
             FaultStatus::Retried => {
-                ensure!(fault.kind.can_retry(), "a fault of the kind `{}` cannot be tried again", fault.kind.name());
+                ensure!(
+                    fault.kind.can_retry(),
+                    "a fault of the kind `{}` cannot be retried: discard it",
+                    fault.kind.name()
+                );
                 let remedy = remedy(store, &scope, fault, now(store, &scope).await?).await?;
-                remedy.context("its event is not there any more")?
+                remedy.context("its event no longer exists: discard the fault")?
             }
             _ => Remedy::Discard,
         };
         done += usize::from(store.close_fault(&scope, fault.id, by, serve::wall_clock()).await?);
     }
-    let left = if done < faults.len() { ": the others were closed before" } else { "" };
+    let left = if done < faults.len() { ": the others were already closed" } else { "" };
     println!("{done} of {} faults{left}", faults.len());
     Ok(())
 }
 
 async fn now(store: &Store, scope: &Scope) -> Result<openhub_model::Timestamp> {
-    let tenant = store.tenant(scope.tenant()).await?.context("the tenant is gone")?;
+    let tenant = store.tenant(scope.tenant()).await?.context("the tenant no longer exists")?;
     Ok(match tenant.clock {
         ClockKind::Live => serve::wall_clock(),
         ClockKind::Replay => store.clock(scope).await?.max(openhub_model::Timestamp::default()),
@@ -144,6 +153,9 @@ async fn now(store: &Store, scope: &Scope) -> Result<openhub_model::Timestamp> {
 }
 
 async fn scope(store: &Store, tenant: &str) -> Result<Scope> {
-    let found = store.tenant_by_name(tenant).await?.with_context(|| format!("there is no tenant `{tenant}`"))?;
+    let found = store
+        .tenant_by_name(tenant)
+        .await?
+        .with_context(|| format!("there is no tenant `{tenant}`: `openhub tenant list` lists them"))?;
     Ok(Scope::of(found.id))
 }

@@ -19,14 +19,14 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a key; its text is shown once.
+    /// Create a key. Its text is shown only once.
     Create {
         /// Name of the tenant.
         tenant: String,
         /// What the key is for.
         #[arg(long, default_value = "api")]
         name: String,
-        /// `resource:verb`, as in `events:write`; may be repeated. Without any the key may do everything.
+        /// A scope, like `events:write`. Can be repeated. Without one, the key may do everything.
         #[arg(long = "scope")]
         scopes: Vec<String>,
         #[arg(long)]
@@ -41,7 +41,7 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Revoke a key, by the id in its middle (`oh_live_<id>_…`).
+    /// Revoke a key, by the id in the middle of its text (`oh_live_<id>_…`).
     Revoke {
         /// Name of the tenant.
         tenant: String,
@@ -79,7 +79,7 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
             let (key, text) = mint(store, tenant.id, &config.environment, &name, scopes, serve::wall_clock()).await?;
             match json {
                 true => println!("{}", json!({"id": key.id, "key": text, "scopes": key.scopes})),
-                false => println!("{text}\nThe key is not shown again."),
+                false => println!("{text}\nThe key will not be shown again."),
             }
         }
         Command::List { tenant, .. } => {
@@ -102,7 +102,7 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
             let tenant = named(store, &tenant).await?;
             let scope = Scope::of(tenant.id);
             let known = store.keys(&scope).await?.into_iter().any(|key| key.id == id);
-            anyhow::ensure!(known, "tenant `{}` has no key `{id}`", tenant.name);
+            anyhow::ensure!(known, "the tenant `{}` has no key `{id}`: `openhub key list` lists its keys", tenant.name);
             store.revoke_key(&scope, &id, serve::wall_clock()).await?;
             println!("key {id} is revoked");
         }
@@ -111,5 +111,8 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
 }
 
 async fn named(store: &Store, name: &str) -> Result<Tenant> {
-    store.tenant_by_name(name).await?.with_context(|| format!("there is no tenant `{name}`"))
+    store
+        .tenant_by_name(name)
+        .await?
+        .with_context(|| format!("there is no tenant `{name}`: `openhub tenant list` lists them"))
 }

@@ -18,14 +18,14 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write a new plugin into a folder of its name.
+    /// Create a new plugin in a folder with its name.
     New {
-        /// Kebab-case; also the folder's name.
+        /// The plugin's name, in kebab-case; also the name of its folder.
         name: String,
-        /// What it is: `rule`, `object` or `channel`.
+        /// The kind of plugin: `rule`, `object` or `channel`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
-        /// The folder to write, if it is to be called otherwise.
+        /// The folder to create, if it should have another name.
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
     },
@@ -47,48 +47,48 @@ enum Command {
     },
     /// Upload a component to a hub, set it up and enable it.
     Install {
-        /// A component, or a plugin's folder, which is built first.
+        /// A component file, or a plugin's folder, which is built first.
         path: PathBuf,
         #[command(flatten)]
         hub: HubFlags,
-        /// A setting, `name=value`, or `rule.name=value` for a parameter of a rule; the value is JSON or else text.
-        /// May be repeated.
+        /// A setting, `name=value`, or `rule.name=value` for a parameter of a rule. The value is JSON, else text.
+        /// Can be repeated.
         #[arg(long = "set", value_name = "NAME=VALUE", requires = "enable")]
         settings: Vec<String>,
-        /// A secret, `name=VARIABLE`: the environment variable that holds it. May be repeated.
+        /// A secret, `name=VARIABLE`: the environment variable that holds it. Can be repeated.
         #[arg(long = "secret", value_name = "NAME=VARIABLE")]
         secrets: Vec<String>,
-        /// Agree to all that it asks for, which is printed, and enable it.
+        /// Agree to all that it asks for (this is printed), and enable it.
         #[arg(long)]
         enable: bool,
     },
-    /// Agree to all that the version which waits asks for, which is printed, and enable it; or change its settings.
+    /// Agree to all that the waiting version asks for (this is printed), and enable it; or change its settings.
     Enable {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
-        /// As for `install`. What is not named stays as it is; `name=null` takes a setting away.
+        /// As for `install`. What you do not name stays as it is; `name=null` removes a setting.
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
     },
-    /// The plugins that are installed, and which versions wait to be agreed to.
+    /// List the installed plugins, and the versions that wait until you agree to them.
     List {
         #[command(flatten)]
         hub: HubFlags,
     },
-    /// One plugin: what it may do, what waits, and what is not in force of it.
+    /// Show one plugin: what it may do, what waits, and what is not in force.
     Show {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
     },
-    /// Stop a plugin. Its settings and what it made stay.
+    /// Stop a plugin. Its settings and what it created stay.
     Disable {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
     },
-    /// Take a plugin away with its settings and secrets. What it made stays.
+    /// Remove a plugin with its settings and secrets. What it created stays.
     Remove {
         name: String,
         #[command(flatten)]
@@ -164,7 +164,8 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
     println!("installed {name} {}", text(offered, "version")?);
     for secret in secrets {
         let (secret, variable) = split(secret)?;
-        let value = std::env::var(variable).with_context(|| format!("the environment variable {variable}"))?;
+        let value =
+            std::env::var(variable).with_context(|| format!("the environment variable {variable} cannot be read"))?;
         hub.call(Method::PUT, &format!("/api/v1/plugins/{name}/secrets/{secret}"), &json!({"value": value})).await?;
         println!("secret {secret} is set");
     }
@@ -173,11 +174,11 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
         agree(hub, &plugin, values).await
     } else {
         match plugin["status"] == "enabled" && !plugin["candidate"].is_null() {
-            true => println!("version {} goes on as it is", text(&plugin, "version")?),
-            false if plugin["status"] == "enabled" => println!("it runs already"),
-            false => println!("it does nothing yet"),
+            true => println!("version {} keeps running", text(&plugin, "version")?),
+            false if plugin["status"] == "enabled" => println!("it already runs"),
+            false => println!("it does not run yet"),
         }
-        println!("`openhub plugin enable {name}` agrees to what is asked for, and starts it");
+        println!("to agree to this and start it, run `openhub plugin enable {name}`");
         Ok(())
     }
 }
@@ -193,7 +194,7 @@ async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Resul
     match enabled["position"].as_i64() {
         None => println!("enabled {name} {}", text(offered(plugin), "version")?),
         Some(position) => {
-            println!("{name} is enabled as soon as the engine, which is behind, reaches position {position}")
+            println!("the engine is behind: {name} will be enabled when it reaches position {position}")
         }
     }
     Ok(())
@@ -232,7 +233,7 @@ async fn list(hub: &Hub) -> Result<()> {
     let all = hub.get("/api/v1/plugins").await?;
     for plugin in all["plugins"].as_array().into_iter().flatten() {
         let waits = match plugin["candidate"]["version"].as_str() {
-            Some(version) => format!("   {version} waits to be agreed to"),
+            Some(version) => format!("   {version} waits until you agree to it"),
             None => String::new(),
         };
         let (name, version) = (text(plugin, "name")?, text(plugin, "version")?);
@@ -282,12 +283,13 @@ fn set(values: &mut Map<String, Value>, path: &str, value: Value) -> Result<()> 
         return Ok(());
     };
     let below = values.entry(outer).or_insert_with(|| json!({}));
-    let below = below.as_object_mut().with_context(|| format!("`{outer}` is set twice, and once as no object"))?;
+    let below =
+        below.as_object_mut().with_context(|| format!("`{outer}` is set twice, and one value is not an object"))?;
     set(below, inner, value)
 }
 
 fn split(pair: &str) -> Result<(&str, &str)> {
-    pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))
+    pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write NAME=VALUE"))
 }
 
 #[cfg(test)]

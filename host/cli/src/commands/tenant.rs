@@ -19,10 +19,10 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a tenant and its first two keys, which are shown once.
+    /// Create a tenant and its first two keys, which are shown only once.
     Create {
         name: String,
-        /// What its time follows, for good: the machine's clock, or the events replayed into it.
+        /// What its time follows, for ever: the machine's clock, or the events that you replay.
         #[arg(long, value_enum, default_value = "live")]
         clock: Clock,
         #[arg(long)]
@@ -66,7 +66,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
                 println!("{}", json!({"tenant": tenant, "name": name, "write_key": write_key, "api_key": api_key}));
             } else {
                 println!(
-                    "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys are not shown again."
+                    "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys will not be shown again."
                 );
             }
         }
@@ -90,7 +90,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 async fn create(store: &Store, config: &Config, name: &str, clock: ClockKind) -> Result<(i64, String, String)> {
     let now = serve::wall_clock();
     let tenant = store.create_tenant(name, clock, now).await.map_err(|error| match error {
-        StoreError::AlreadyExists(_) => anyhow::anyhow!("there is a tenant `{name}` already"),
+        StoreError::AlreadyExists(_) => anyhow::anyhow!("there is already a tenant `{name}`: choose another name"),
         other => other.into(),
     })?;
     let (_, write) = mint(store, tenant.id, &config.environment, "write", KeyScopes::WRITE, now).await?;

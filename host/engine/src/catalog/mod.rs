@@ -231,8 +231,8 @@ fn granted_imports(installation: &Installation) -> Imports {
 /// A published version, or the first thing that is wrong with it.
 pub(crate) fn compile(version: &JourneyVersion, surroundings: &Surroundings) -> Result<Journey, String> {
     let broken = |faults: Vec<Fault>| match faults.first() {
-        Some(fault) => format!("it does not compile: {}: {}", fault.pointer, fault.message),
-        None => "it does not compile".to_owned(),
+        Some(fault) => format!("the journey does not compile: at {}: {}", fault.pointer, fault.message),
+        None => "the journey does not compile".to_owned(),
     };
     let definition = openhub_journey::parse(&version.definition).map_err(broken)?;
     Journey::compile(&version.journey, version.version, &definition, surroundings).map_err(broken)

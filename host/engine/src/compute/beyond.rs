@@ -21,8 +21,7 @@ pub fn set_aside(batch: &mut Batch<'_>, actor: usize, event: &Happening) -> bool
     if !event.arrived() || !event.triggers() || customer.is_none_or(|customer| customer.events < most) {
         return false;
     }
-    let text =
-        format!("Its customer has {most} events, which is as many as are kept of one for whoever has sent this.");
+    let text = format!("Its customer already has {most} events, the most that this sender may add up to.");
     let filed = NewFault::one(FaultKind::Event, &event.message_id, "event", TOO_MANY, text.as_str());
     let (position, message_id) = (event.position, event.message_id.to_string());
     batch.faults.push(NewFault {

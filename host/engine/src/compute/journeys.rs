@@ -92,8 +92,7 @@ fn start(
     }
     let most = if event.arrived() && event.authority == Authority::Browser { limits::PAGE_RUNS } else { limits::RUNS };
     if actor.runs.len() >= most && actor.runs.iter().filter(|tracked| tracked.waits()).count() >= most {
-        let text =
-            format!("Its customer has {most} runs that wait, which is as many as whoever has sent this may start.");
+        let text = format!("Its customer already has {most} waiting runs, the most that this sender may start.");
         let fault = NewFault::counted(FaultKind::Run, journey.name(), TOO_MANY, "", text);
         batch.faults.push(fault.example(&event.message_id, event.position, event.depth));
         return None;

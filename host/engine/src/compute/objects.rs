@@ -39,7 +39,8 @@ pub fn check_objects(batch: &mut Batch<'_>) -> Result<Vec<Answer>, Stop> {
     for (kind, requests) in by_kind {
         let catalog = batch.catalog;
         let Some(object) = catalog.objects.get(&kind) else {
-            let fault = Fault::new("", "unknown-object-type", format!("no enabled plugin has the type {kind}"));
+            let fault =
+                Fault::new("", "unknown-object-type", format!("No enabled plugin declares the object type `{kind}`."));
             let from = answers.len();
             answers.extend(requests.into_iter().map(|request| refused(request, vec![fault.clone()])));
             file_refused(batch, &kind, &answers[from..]);
@@ -63,7 +64,7 @@ fn file_refused(batch: &mut Batch<'_>, kind: &str, answers: &[Answer]) {
         // What a check broke off on is filed with its own reason.
         let reason = answer.result.as_ref().err().and_then(|faults| faults.first());
         let Some(reason) = reason.filter(|reason| reason.code != BROKE_OFF) else { continue };
-        let text = format!("What a rule asked of the type `{kind}` was refused: {}.", reason.code);
+        let text = format!("A rule's change of an object of the type `{kind}` was refused: {}.", reason.code);
         let filed = NewFault::counted(FaultKind::Object, kind, &reason.code, &reason.pointer, text);
         batch.faults.push(filed);
     }
@@ -183,13 +184,15 @@ fn broke_off(batch: &mut Batch<'_>, object: &ObjectType, request: &Request, faul
 
 /// The question to the plugin; refused at once if its attempts are spent or it changes what is not there.
 fn change(batch: &Batch<'_>, request: &Request) -> Result<Change, Fault> {
-    let spent = || Fault::new("", "not-unique", "its key or a unique field exists, after three attempts");
+    let spent = || Fault::new("", "not-unique", "The key or a unique value already exists, after three attempts.");
     let attempt = batch.retries.attempt(&request.key, &batch.asked_again).ok_or_else(spent)?;
     let tenant = batch.tenant.0.to_le_bytes();
     let seed = batch.marker.seed(&[&tenant, request.key.0.as_bytes()], request.key.1, attempt);
     let current = |key: &str| {
         let current = batch.objects.current(&(request.kind.clone(), key.to_owned()));
-        current.ok_or_else(|| Fault::new("", "not-found", format!("there is no {} {key}", request.kind)))
+        current.ok_or_else(|| {
+            Fault::new("", "not-found", format!("There is no object `{key}` of the type `{}`.", request.kind))
+        })
     };
     let (key, operation) = match &request.operation {
         Operation::Create { key, fields } => {
@@ -221,7 +224,7 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
     if let Operation::Merge { key, .. } | Operation::Delete { key } = &request.operation
         && *key != accepted.key
     {
-        return Accept::Answered(Err(vec![Fault::new("", "key-changed", "an object keeps its key")]));
+        return Accept::Answered(Err(vec![Fault::new("", "key-changed", "The key of an object cannot change.")]));
     }
     let slot = (request.kind.clone(), accepted.key.clone());
     touch(batch, request.actor, &request.kind, "", &accepted.key);

@@ -251,7 +251,7 @@ fn lacking(rule: &Rule, read: usize, lack: Lack) -> NewFault {
     let path = rule.reads[read].path.to_string();
     let text = match lack {
         Lack::Absent => format!("The rule requires `{path}`, which the event or its customer does not have."),
-        Lack::OtherType => format!("The rule requires `{path}`, which does not read as the declared type."),
+        Lack::OtherType => format!("The rule requires `{path}`, which does not have the declared type here."),
     };
     NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), &path, text)
 }

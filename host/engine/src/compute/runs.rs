@@ -9,7 +9,7 @@ use super::actor::Actor;
 use super::batch::Batch;
 
 /// Why a run ended whose customer has another one.
-const MERGED: &str = "Its customer and another became one, and have another run.";
+const MERGED: &str = "Two customers became one, and only one of their runs in this journey goes on.";
 
 /// Two customers have become one: where a journey allows one run at a time, the oldest goes on, and none if one of them
 /// has been through a journey that is entered once.

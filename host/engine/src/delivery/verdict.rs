@@ -25,7 +25,7 @@ pub const HOLD: Span = Span::from_micros(60_000_000);
 /// none if it is not enabled: then nobody says that it may be sent again.
 pub fn left(channel: Option<&Channel>, outgoing: &Outgoing, now: Timestamp) -> Settled {
     let unknown = channel.map_or(UnknownOutcome::Park, |channel| channel.shape.unknown);
-    let message = "the hub ended while it was being sent, so that it may have arrived".to_owned();
+    let message = "the hub stopped while it sent this message, so it may have arrived".to_owned();
     let mut settled = hold(outgoing, now, now, "");
     settled.attempt += 1;
     let reason = Reason { code: "unknown".to_owned(), message, args: Vec::new() };

@@ -70,7 +70,7 @@ pub async fn import(
     let (mut ids, mut claims) = (HashSet::new(), Claims::default());
     for (row, fate) in rows.iter().zip(&mut fates) {
         if !ids.insert(&row.id) {
-            *fate = Some(refused("", "duplicate-key", "another row has the same id"));
+            *fate = Some(refused("", "duplicate-key", "Another row has the same id."));
         }
     }
     batch.refuse_suppressed(&mut fates).await?;
@@ -85,7 +85,7 @@ pub async fn import(
         batch.commit(made, &mut claims, &mut fates).await?;
     }
     batch.pass_over_known(&mut fates).await?;
-    let taken = || refused("", "not-unique", "its key or a unique field exists already");
+    let taken = || refused("", "not-unique", "An object with this key or this unique value already exists.");
     Ok(fates.into_iter().map(|fate| fate.unwrap_or_else(taken)).collect())
 }
 

@@ -1,5 +1,6 @@
 //! What every writer of objects shares: the shape that a plugin declares, whose an object is, and its unique values.
 
+use openhub_model::fault::there_are;
 use openhub_model::manifest::{Field, ObjectShape, Type};
 use openhub_model::object::Object;
 use openhub_model::{Fault, PartId, Timestamp, limits};
@@ -52,16 +53,16 @@ pub fn uniques(shape: &ObjectShape, fields: &Value) -> Vec<(String, String)> {
 /// What a plugin accepted must have the declared shape: the plugin's own code is not trusted with it.
 pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     let Some(map) = fields.as_object() else {
-        return vec![Fault::new("", "not-an-object", "the fields of an object are a JSON object")];
+        return vec![Fault::new("", "not-an-object", "The fields must be a JSON object.")];
     };
     if let Some(fault) = limits::value(fields, "") {
         return vec![fault];
     }
     let mut faults: Vec<Fault> =
         shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
-    let names: Vec<&str> = shape.fields.iter().map(|field| field.name.as_str()).collect();
     for name in map.keys().filter(|name| shape.fields.iter().all(|field| field.name != **name)) {
-        let message = format!("the type {} has no field {name}; it has {}", shape.name, names.join(", "));
+        let known = there_are(shape.fields.iter().map(|field| &field.name));
+        let message = format!("The object type `{}` has no field `{name}`. {known}", shape.name);
         faults.push(Fault::new(format!("/{}", pointer(name)), "unknown-field", message));
     }
     faults
@@ -70,13 +71,13 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
 fn fault_of(field: &Field, value: Option<&Value>) -> Option<Fault> {
     let at = || format!("/{}", pointer(&field.name));
     match value.filter(|value| !value.is_null()) {
-        None if field.required => Some(Fault::new(at(), "required", format!("{} is required", field.name))),
+        None if field.required => Some(Fault::new(at(), "required", format!("`{}` is required: set it.", field.name))),
         None => None,
         Some(value) if has_type(&field.of, value) => {
             let text = value.as_str().filter(|_| field.unique)?;
             limits::length(text, limits::UNIQUE, at).err()
         }
-        Some(_) => Some(Fault::new(at(), "wrong-type", format!("{} is no {}", field.name, called(&field.of)))),
+        Some(_) => Some(Fault::new(at(), "wrong-type", format!("`{}` must be {}.", field.name, field.of.in_words()))),
     }
 }
 
@@ -90,19 +91,6 @@ fn has_type(of: &Type, value: &Value) -> bool {
         Type::Decimal(scale) => openhub_model::decimal::from_json(value, *scale).is_some(),
         Type::Enum(values) => value.as_str().is_some_and(|text| values.iter().any(|known| known == text)),
         Type::Customer => value.as_str().is_some_and(|text| text.parse::<PartId>().is_ok()),
-    }
-}
-
-fn called(of: &Type) -> String {
-    match of {
-        Type::Boolean => "boolean".into(),
-        Type::Integer => "integer".into(),
-        Type::Number => "number".into(),
-        Type::Text => "text".into(),
-        Type::Timestamp => "RFC 3339 timestamp".into(),
-        Type::Decimal(scale) => format!("decimal with {scale} places"),
-        Type::Enum(values) => format!("one of {}", values.join(", ")),
-        Type::Customer => "customer id".into(),
     }
 }
 

@@ -19,12 +19,12 @@ pub const ATTEMPTS: u32 = 3;
 pub enum ObjectError {
     #[error("no enabled plugin declares the object type `{0}`")]
     UnknownType(String),
-    #[error("there is no such object")]
+    #[error("the object does not exist")]
     NotFound,
     #[error("the object is refused")]
     Refused(Vec<Fault>),
     /// It is not at the version that the caller saw, or was changed at the same context.
-    #[error("the object has another version")]
+    #[error("the object is at another version: read it again")]
     VersionMoved,
     #[error("the plugin could not check the object: {0}")]
     Plugin(CallFault),

@@ -1,5 +1,6 @@
 //! The graph of a definition: edges that lead nowhere, nodes that nothing leads to, cycles without a rest.
 
+use openhub_model::fault::there_are;
 use openhub_model::{Fault, Span, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,16 +21,20 @@ pub(super) fn check(definition: &Definition, waits: Waits, faults: &mut Vec<Faul
     for (id, node) in &definition.nodes {
         faults.extend(limits::name(id, || node_pointer(id)).err());
         for edge in node.as_type().edges().iter().filter(|edge| !exists(edge.to)) {
-            faults.push(dangling(field(id, edge), edge.to));
+            faults.push(dangling(field(id, edge), edge.to, definition));
         }
     }
     if exists(&definition.start) {
         let reached = reachable(definition, &definition.start);
         for id in definition.nodes.keys().filter(|id| !reached.contains(id.as_str())) {
-            faults.push(Fault::new(node_pointer(id), "unreachable", "no way from the start leads here"));
+            faults.push(Fault::new(
+                node_pointer(id),
+                "unreachable",
+                "No run can reach this node: lead another node to it, or remove it.",
+            ));
         }
     } else {
-        faults.push(dangling("/start".to_owned(), &definition.start));
+        faults.push(dangling("/start".to_owned(), &definition.start, definition));
     }
     let shortest = if waits == Waits::LongEnough { SHORTEST } else { Span::from_micros(0) };
     cycles(definition, shortest, faults);
@@ -39,8 +44,9 @@ fn field(id: &str, edge: &Edge<'_>) -> String {
     format!("{}/{}", node_pointer(id), edge.field)
 }
 
-fn dangling(pointer: String, to: &str) -> Fault {
-    Fault::new(pointer, "dangling-edge", format!("there is no node `{to}`"))
+fn dangling(pointer: String, to: &str, definition: &Definition) -> Fault {
+    let message = format!("There is no node `{to}`. {}", there_are(definition.nodes.keys()));
+    Fault::new(pointer, "dangling-edge", message)
 }
 
 /// The nodes on all ways that begin at `from`, itself among them if it exists.
@@ -88,7 +94,7 @@ fn cycles(definition: &Definition, shortest: Span, faults: &mut Vec<Fault>) {
             match edges.pop() {
                 Some(edge) if marks.get(edge.to) == Some(&Mark::OnPath) => {
                     let message = format!(
-                        "a run would come back to `{}` without waiting: in a cycle, at least one wait lasts {SHORTEST} or longer",
+                        "A run would come back to `{}` without a wait. Put a wait of {SHORTEST} or longer into the cycle.",
                         edge.to
                     );
                     faults.push(Fault::new(field(id, &edge), "endless-cycle", message));

@@ -21,7 +21,11 @@ const MAX_NODES: usize = 1000;
 /// All faults of a definition; none: it can be compiled and published.
 pub fn check(definition: &Definition, surroundings: &Surroundings) -> Vec<Fault> {
     if definition.nodes.len() > MAX_NODES {
-        return vec![Fault::new("/nodes", "too-many-nodes", format!("a journey has at most {MAX_NODES} nodes"))];
+        return vec![Fault::new(
+            "/nodes",
+            "too-many-nodes",
+            format!("The journey has too many nodes: at most {MAX_NODES}."),
+        )];
     }
     let mut faults = Vec::new();
     faults.extend(definition.trigger.faults(surroundings));

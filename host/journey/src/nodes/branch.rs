@@ -34,7 +34,7 @@ impl NodeType for Branch {
 
     fn check(&self, check: &mut NodeCheck<'_, '_>) {
         if self.branches.is_empty() {
-            check.fault("branches", "empty", "a branch has at least one condition");
+            check.fault("branches", "empty", "The array is empty: a branch needs at least one condition.");
         }
         for (index, arm) in self.branches.iter().enumerate() {
             check.condition(&format!("branches/{index}/if"), &arm.condition);

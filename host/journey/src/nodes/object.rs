@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::ask::{Answer, Ask};
 use crate::error::{Failure, StepError};
-use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType, unknown};
 use crate::step::{Act, Flow, Input, Next, Walk};
 use crate::template::{self, Fields, ROOTS};
 use crate::uses::{Uses, Wanted};
@@ -46,15 +46,22 @@ impl NodeType for MakeObject {
     fn check(&self, check: &mut NodeCheck<'_, '_>) {
         check.templates("fields", &self.fields);
         match check.surroundings().objects.get(&self.kind) {
-            None => check.fault("kind", "unknown-object", format!("there is no object type `{}`", self.kind)),
+            None => {
+                let message = unknown("object type", &self.kind, &check.surroundings().objects);
+                check.fault("kind", "unknown-object", message);
+            }
             Some(shape) => check.fields("fields", &self.fields, &shape.fields, shape.owner.as_deref()),
         }
         if let Some(name) = &self.name {
             let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
             if !starts || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
-                check.fault("as", "bad-name", "a name is made of letters, digits and `_`, no digit first");
+                check.fault(
+                    "as",
+                    "bad-name",
+                    "A name must have only letters, digits and `_`, and must not start with a digit.",
+                );
             } else if ROOTS.contains(&name.as_str()) {
-                check.fault("as", "bad-name", format!("`{name}` names something else in templates"));
+                check.fault("as", "bad-name", format!("`{name}` is already used in templates: take another name."));
             }
         }
     }

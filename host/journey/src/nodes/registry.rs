@@ -1,6 +1,7 @@
 //! The node types: a new one is a file beside this and a line here.
 
 use openhub_model::Fault;
+use openhub_model::fault::there_are;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,16 +50,19 @@ impl Node {
     /// Reads a node of the document at `pointer`.
     pub(crate) fn read(pointer: &str, value: Value) -> Result<Node, Fault> {
         let Value::Object(mut fields) = value else {
-            return Err(Fault::new(pointer, "malformed", "a node is an object"));
+            return Err(Fault::new(pointer, "malformed", "A node must be an object."));
         };
         let at = format!("{pointer}/type");
         match fields.remove("type") {
             Some(Value::String(name)) => Node::of_type(&name, pointer, Value::Object(fields)).unwrap_or_else(|| {
-                let message = format!("`{name}` is no node type: there are {}", NAMES.join(", "));
+                let message = format!("There is no node type `{name}`. {}", there_are(NAMES));
                 Err(Fault::new(at, "unknown-type", message))
             }),
-            Some(_) => Err(Fault::new(at, "malformed", "a node's type is a text")),
-            None => Err(Fault::new(at, "missing-field", "a node has a type")),
+            Some(_) => Err(Fault::new(at, "malformed", "A node's type must be a string.")),
+            None => {
+                let message = format!("The node has no type: set `type`. {}", there_are(NAMES));
+                Err(Fault::new(at, "missing-field", message))
+            }
         }
     }
 }

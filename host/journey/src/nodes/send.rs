@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::context::StepContext;
 use crate::error::{Failure, StepError};
-use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType, unknown};
 use crate::step::{Act, Flow, Walk};
 use crate::template::{self, Fields};
 use crate::uses::Uses;
@@ -27,8 +27,8 @@ pub struct SendMessage {
     pub next: String,
 }
 
-const MISSING: &str = "name what it is for: a purpose that customers consent to, as `marketing`, or `transactional` for what \
-     they have to get";
+const MISSING: &str = "The send has no purpose: set one that customers consent to, like `marketing`, or `transactional` for \
+     messages that they must get.";
 /// Characters of a purpose.
 const PURPOSE: usize = 64;
 
@@ -57,13 +57,18 @@ impl NodeType for SendMessage {
         check.templates("content", &self.content);
         match check.surroundings().channels.get(&self.channel) {
             None => {
-                return check.fault("channel", "unknown-channel", format!("there is no channel `{}`", self.channel));
+                let message = unknown("channel", &self.channel, &check.surroundings().channels);
+                return check.fault("channel", "unknown-channel", message);
             }
             Some(shape) if self.purpose(shape).is_none() => check.fault("purpose", "missing", MISSING),
             Some(_) => {}
         }
         if self.purpose.as_deref().is_some_and(|purpose| !is_purpose(purpose)) {
-            check.fault("purpose", "bad-purpose", format!("a purpose has 1 to {PURPOSE} characters, and no `/`"));
+            check.fault(
+                "purpose",
+                "bad-purpose",
+                format!("A purpose must have 1 to {PURPOSE} characters, no `/`, and no space at its ends."),
+            );
         }
         match check.surroundings().channels.get(&self.channel) {
             None => {}

@@ -36,14 +36,14 @@ impl NodeType for Update {
 
     fn check(&self, check: &mut NodeCheck<'_, '_>) {
         if self.attributes.is_empty() && self.tags.is_empty() {
-            check.fault("attributes", "empty", "an update sets at least one attribute or tag");
+            check.fault("attributes", "empty", "The update changes nothing: set at least one attribute or tag.");
         }
         let attributes = self.attributes.keys().map(|name| ("attributes", name));
         for (field, name) in attributes.chain(self.tags.keys().map(|name| ("tags", name))) {
             if name.is_empty() {
-                check.fault(&format!("{field}/"), "empty", "a name is not empty");
+                check.fault(&format!("{field}/"), "empty", "The name is empty: set a name.");
             } else if name.len() > limits::NAME {
-                let message = format!("a name has at most {} bytes", limits::NAME);
+                let message = format!("The name is too long: at most {} bytes.", limits::NAME);
                 check.fault(&format!("{field}/{}", escape(name)), limits::TOO_LONG, message);
             }
         }
@@ -53,7 +53,7 @@ impl NodeType for Update {
             let is_known = !value.as_str().is_some_and(template::is_template);
             let declared = typed.and_then(|typed| typed.get(name));
             if let Some(declared) = declared.filter(|declared| is_known && !declared.holds(value)) {
-                let message = format!("`{name}` is declared as {}", declared.name());
+                let message = format!("`{name}` must be of its declared type: {}.", declared.name());
                 check.fault(&format!("attributes/{}", escape(name)), "wrong-type", message);
             }
         }

@@ -101,19 +101,27 @@ impl NodeType for Wait {
             Wait::Pause(pause) => check.span("duration", pause.duration),
             Wait::Until(until) => {
                 if until.awaited.event.is_empty() {
-                    check.fault("for/event", "empty", "the awaited event has a name");
+                    check.fault("for/event", "empty", "The event has no name: set `event`.");
                 }
                 for (index, pair) in until.awaited.matches.iter().enumerate() {
                     for (field, name) in [("property", &pair.property), ("equals", &pair.equals)] {
                         if name.is_empty() {
-                            check.fault(&format!("for/match/{index}/{field}"), "empty", "a property has a name");
+                            check.fault(
+                                &format!("for/match/{index}/{field}"),
+                                "empty",
+                                "The property has no name: set it.",
+                            );
                         }
                     }
                 }
                 match (until.timeout, &until.on_timeout) {
                     (Some(timeout), Some(_)) => check.span("timeout", timeout),
-                    (Some(_), None) => check.fault("on_timeout", "missing-field", "a time-out leads to a node"),
-                    (None, Some(_)) => check.fault("timeout", "missing-field", "`on_timeout` needs a time-out"),
+                    (Some(_), None) => {
+                        check.fault("on_timeout", "missing-field", "`timeout` needs a node to go to: set `on_timeout`.")
+                    }
+                    (None, Some(_)) => {
+                        check.fault("timeout", "missing-field", "`on_timeout` needs a time: set `timeout`, like 60d.")
+                    }
                     (None, None) => {}
                 }
             }

@@ -152,18 +152,16 @@ impl Form {
 fn typed(value: Value, of: &Type) -> Result<Value, StepError> {
     let Value::String(text) = value else { return Ok(value) };
     let trimmed = text.trim();
-    let (typed, expected) = match of {
-        Type::Boolean => (trimmed.parse::<bool>().ok().map(Value::Bool), "boolean"),
-        Type::Integer => (trimmed.parse::<i64>().ok().map(Value::from), "integer"),
-        Type::Number => (trimmed.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number), "number"),
-        Type::Decimal(scale) => {
-            (decimal::round(trimmed, *scale).map(|units| decimal::format(units, *scale).into()), "decimal")
-        }
-        Type::Timestamp => (trimmed.parse::<Timestamp>().ok().map(|at| at.to_string().into()), "timestamp"),
-        Type::Enum(values) => (values.iter().find(|value| *value == trimmed).cloned().map(Value::String), "enum value"),
+    let typed = match of {
+        Type::Boolean => trimmed.parse::<bool>().ok().map(Value::Bool),
+        Type::Integer => trimmed.parse::<i64>().ok().map(Value::from),
+        Type::Number => trimmed.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
+        Type::Decimal(scale) => decimal::round(trimmed, *scale).map(|units| decimal::format(units, *scale).into()),
+        Type::Timestamp => trimmed.parse::<Timestamp>().ok().map(|at| at.to_string().into()),
+        Type::Enum(values) => values.iter().find(|value| *value == trimmed).cloned().map(Value::String),
         Type::Text | Type::Customer => return Ok(Value::String(text)),
     };
-    typed.ok_or_else(|| StepError::WrongType { text, expected: expected.to_owned() })
+    typed.ok_or_else(|| StepError::WrongType { text, expected: of.in_words() })
 }
 
 /// A text under construction that refuses to grow beyond its bound.
@@ -172,7 +170,7 @@ struct Bounded(Vec<u8>);
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_TEXT {
-            return Err(io::Error::other("the text is too long"));
+            return Err(io::Error::other(format!("the text is too long: at most {MAX_TEXT} bytes")));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

@@ -75,14 +75,14 @@ fn statement(statement: &ast::Stmt<'_>) -> Result<(), Error> {
             all(&condition.true_body)?;
             all(&condition.false_body)
         }
-        Stmt::ForLoop(each) if each.recursive => Err(refused("a loop does not call itself")),
+        Stmt::ForLoop(each) if each.recursive => Err(refused("a loop cannot be recursive")),
         Stmt::ForLoop(each) => {
             expression(&each.iter)?;
             each.filter_expr.iter().try_for_each(expression)?;
             all(&each.body)?;
             all(&each.else_body)
         }
-        _ => Err(refused("of statements there are `if` and `for`")),
+        _ => Err(refused("this statement is not allowed: use `if` and `for` only")),
     }
 }
 
@@ -109,9 +109,11 @@ fn expression(expression: &ast::Expr<'_>) -> Result<(), Error> {
             choice.false_expr.iter().try_for_each(self::expression)
         }
         Expr::Filter(filter) if !FILTERS.contains(&filter.name) => {
-            Err(refused(&format!("there is no filter `{}`", filter.name)))
+            Err(refused(&format!("there is no filter `{}`; there are: {}", filter.name, FILTERS.join(", "))))
         }
-        Expr::Test(test) if !TESTS.contains(&test.name) => Err(refused(&format!("there is no test `{}`", test.name))),
+        Expr::Test(test) if !TESTS.contains(&test.name) => {
+            Err(refused(&format!("there is no test `{}`; there are: {}", test.name, TESTS.join(", "))))
+        }
         Expr::Filter(filter) => {
             filter.expr.iter().try_for_each(self::expression)?;
             filter.args.iter().try_for_each(argument)
@@ -122,17 +124,19 @@ fn expression(expression: &ast::Expr<'_>) -> Result<(), Error> {
         }
         Expr::GetAttr(get) => self::expression(&get.expr),
         Expr::GetItem(get) => both(&get.expr, &get.subscript_expr),
-        Expr::Call(_) => Err(refused("there are no functions: a filter is written `value | filter`")),
+        Expr::Call(_) => Err(refused("functions are not allowed: use a filter, `value | filter`")),
         // A list of variables would hold one several times, and a list of such lists many times.
         Expr::List(list) if list.items.iter().all(is_constant) => Ok(()),
-        Expr::List(_) | Expr::Map(_) => Err(refused("a list holds constants")),
+        Expr::List(_) | Expr::Map(_) => Err(refused("a list can hold only constants")),
     }
 }
 
 fn argument(argument: &ast::CallArg<'_>) -> Result<(), Error> {
     match argument {
         ast::CallArg::Pos(value) | ast::CallArg::Kwarg(_, value) => expression(value),
-        ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => Err(refused("arguments are written out")),
+        ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
+            Err(refused("`*` and `**` are not allowed in arguments: write each argument"))
+        }
     }
 }
 
@@ -149,10 +153,10 @@ fn operator(binary: &ast::BinOp<'_>) -> Result<(), Error> {
     use ast::BinOpKind::{Add, Concat, Mul, Pow};
     match binary.op {
         Add if is_number(&binary.left) || is_number(&binary.right) => Ok(()),
-        Add => Err(refused("of `+` one side is a number that is written out: values are added with `a | plus(b)`")),
-        Mul => Err(refused("numbers are multiplied with `a | times(b)`")),
-        Pow => Err(refused("there is no `**`")),
-        Concat => Err(refused("texts are put together by standing side by side: `{{ a }} {{ b }}`")),
+        Add => Err(refused("`+` needs a constant number on one side: to add two values, write `a | plus(b)`")),
+        Mul => Err(refused("`*` is not allowed: write `a | times(b)`")),
+        Pow => Err(refused("`**` is not allowed")),
+        Concat => Err(refused("`~` is not allowed: to join texts, write `{{ a }}{{ b }}`")),
         _ => Ok(()),
     }
 }
@@ -212,7 +216,11 @@ pub(super) fn begin() {
 
 fn reads(bytes: usize) -> Result<(), Error> {
     READ.set(READ.get().saturating_add(bytes));
-    if READ.get() > MAX_READ { Err(refused("its filters read too much")) } else { Ok(()) }
+    if READ.get() > MAX_READ {
+        Err(refused(&format!("the filters read too much: at most {MAX_READ} bytes in one text")))
+    } else {
+        Ok(())
+    }
 }
 
 fn measured(value: &Value) -> Result<(), Error> {
@@ -246,7 +254,7 @@ fn trim(text: Cow<'_, str>, letters: Option<Cow<'_, str>>) -> Result<String, Err
 fn number(left: &Value, right: &Value, reckon: fn(f64, f64) -> f64) -> Result<Value, Error> {
     let both = (left.kind(), right.kind());
     if both != (ValueKind::Number, ValueKind::Number) {
-        return Err(refused("both are numbers"));
+        return Err(refused("both values must be numbers"));
     }
     let (a, b) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
     let made = reckon(a, b);
@@ -265,7 +273,7 @@ fn join(values: &Value, between: Option<&str>) -> Result<String, Error> {
         match value.as_str() {
             Some(text) => made.push_str(text),
             None if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) => made.push_str(&value.to_string()),
-            None => return Err(refused("what is joined is texts and numbers")),
+            None => return Err(refused("`join` takes only strings, numbers and booleans")),
         }
         fits(made.len())?;
     }
@@ -281,5 +289,5 @@ fn replace(text: &str, old: &str, new: &str) -> Result<String, Error> {
 }
 
 fn fits(bytes: usize) -> Result<(), Error> {
-    if bytes > MAX_MADE { Err(refused("the text is too long")) } else { Ok(()) }
+    if bytes > MAX_MADE { Err(refused(&format!("the text is too long: at most {MAX_MADE} bytes"))) } else { Ok(()) }
 }

@@ -24,7 +24,7 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_formatter(|output, state, value| match value.kind() {
         // As JSON writes it, not as Python does.
         ValueKind::Bool => Ok(output.write_str(if value.is_true() { "true" } else { "false" })?),
-        ValueKind::None => Err(minijinja::Error::new(ErrorKind::UndefinedError, "a `null` has no text")),
+        ValueKind::None => Err(minijinja::Error::new(ErrorKind::UndefinedError, "a `null` cannot be shown as text")),
         _ => escape_formatter(output, state, value),
     });
     environment

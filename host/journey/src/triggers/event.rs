@@ -37,7 +37,7 @@ impl TriggerType for EventTrigger {
     fn faults(&self, _surroundings: &Surroundings) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.event.is_empty() {
-            faults.push(Fault::new("/trigger/event", "empty", "a journey is triggered by an event with a name"));
+            faults.push(Fault::new("/trigger/event", "empty", "The event has no name: set `event`."));
         }
         faults.extend(limits::length(&self.event, limits::EVENT_NAME, || "/trigger/event".to_owned()).err());
         faults.extend(property_faults(&self.tests, "/trigger/where"));

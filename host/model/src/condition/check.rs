@@ -49,7 +49,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn condition(&mut self, condition: &Condition, pointer: &str, depth: usize) {
         if depth > MAX_DEPTH {
-            self.fault(pointer, "too-deep", format!("a condition is at most {MAX_DEPTH} levels deep"));
+            self.fault(pointer, "too-deep", format!("The condition is too deep: at most {MAX_DEPTH} levels."));
             return;
         }
         let at = |name: &str| format!("{pointer}/{name}");
@@ -82,7 +82,7 @@ impl Check<'_> {
         self.leaves += 1;
         if self.leaves == MAX_LEAVES + 1 {
             let root = self.root.to_owned();
-            self.fault(&root, "too-many-leaves", format!("a condition has at most {MAX_LEAVES} tests"));
+            self.fault(&root, "too-many-leaves", format!("The condition has too many tests: at most {MAX_LEAVES}."));
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attribute, Cause, Customer, Values};
-use crate::fault::Fault;
+use crate::fault::{Fault, there_are};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -151,18 +151,18 @@ fn faults_of(key: &str, consent: &Value, pointer: &str) -> Vec<Fault> {
     let at = limits::step(pointer, key);
     let halves: Vec<&str> = key.split('/').collect();
     if halves.len() > 2 || key.len() > limits::NAME || halves.iter().any(|half| half.is_empty()) {
-        let message = "A consent is named by a purpose, or by `purpose/channel`.";
+        let message = "Name a consent by its purpose or by `purpose/channel`, in at most 255 bytes.";
         return vec![Fault::new(at, "invalid-name", message)];
     }
     let Value::Object(fields) = consent else {
         if consent.is_null() {
             return Vec::new();
         }
-        return vec![Fault::new(at, "wrong-type", "A consent is an object, or null to take its record away.")];
+        return vec![Fault::new(at, "wrong-type", "A consent must be an object, or null to remove its record.")];
     };
     let mut faults = Vec::new();
     if Consent::of(consent) == Consent::Unset {
-        faults.push(Fault::new(format!("{at}/state"), "unknown-state", "The state is `granted` or `denied`."));
+        faults.push(Fault::new(format!("{at}/state"), "unknown-state", "Set `state` to `granted` or `denied`."));
     }
     for (name, value) in fields.iter().filter(|(name, _)| *name != "state") {
         let code = match value {
@@ -170,7 +170,10 @@ fn faults_of(key: &str, consent: &Value, pointer: &str) -> Vec<Fault> {
             Value::String(text) if text.len() <= limits::NAME => continue,
             _ => "wrong-type",
         };
-        let message = "Besides the state there may be the texts `source` and `text_version`.";
+        let message = match code {
+            "unknown-field" => format!("There is no field `{name}`. {}", there_are(CONSENT_FIELDS)),
+            _ => format!("This must be a string of at most {} bytes.", limits::NAME),
+        };
         faults.push(Fault::new(limits::step(&at, name), code, message));
     }
     faults

@@ -218,41 +218,42 @@ impl Policy {
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.kinds.len() > MAX_KINDS {
-            faults.push(Fault::new("/kinds", "too-many", format!("At most {MAX_KINDS} kinds are accepted.")));
+            faults.push(Fault::new("/kinds", "too-many", format!("There are too many kinds: at most {MAX_KINDS}.")));
         }
         for (name, kind) in &self.kinds {
             let below = |field: &str| format!("/kinds/{}{field}", name.replace('~', "~0").replace('/', "~1"));
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
             if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-                let message = "A kind's name has from 1 to 64 lowercase letters, digits and underscores.";
+                let message = "A kind's name must have 1 to 64 lowercase letters, digits or underscores.";
                 faults.push(Fault::new(below(""), "invalid-name", message));
             }
             if [Identity::USER_ID, Identity::ANONYMOUS_ID].contains(&name.as_str()) && kind.format != Format::Any {
-                let message = "The ids of users and visitors are taken as they come: their format is `any`.";
+                let message =
+                    "The format of `user_id` and `anonymous_id` must be `any`: the hub does not change these ids.";
                 faults.push(Fault::new(below("/format"), "fixed-format", message));
             }
             if let Some(code) = &kind.calling_code
                 && !((1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()))
             {
-                let message = "A calling code has from 1 to 3 digits, as `49`.";
+                let message = "A calling code must have 1 to 3 digits, like `49`.";
                 faults.push(Fault::new(below("/calling_code"), "invalid-code", message));
             }
             if let Some(Err(fault)) = kind.from_trait.as_ref().map(|name| limits::name(name, || below("/trait"))) {
                 faults.push(fault);
             }
             if kind.limit == Some(0) {
-                faults.push(Fault::new(below("/limit"), "out-of-range", "A limit is at least 1."));
+                faults.push(Fault::new(below("/limit"), "out-of-range", "The limit must be at least 1."));
             }
             if !(1..=MAX_LENGTH).contains(&kind.max_length) {
-                let message = format!("A length lies from 1 to {MAX_LENGTH} bytes.");
+                let message = format!("The length must be 1 to {MAX_LENGTH} bytes.");
                 faults.push(Fault::new(below("/max_length"), "out-of-range", message));
             }
             if kind.block.len() > 1_000 {
-                faults.push(Fault::new(below("/block"), "too-many", "At most 1000 values are accepted."));
+                faults.push(Fault::new(below("/block"), "too-many", "There are too many values: at most 1000."));
             }
         }
         if self.matches.accept_from.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
-            faults.push(Fault::new("/matches/accept_from", "out-of-range", "A score lies from 0 to 1."));
+            faults.push(Fault::new("/matches/accept_from", "out-of-range", "The score must be a number from 0 to 1."));
         }
         faults
     }

@@ -26,26 +26,30 @@ pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::new(Refusal::BAD_MANIFEST, message));
     if manifest.hosts.is_empty() {
-        return refuse("openhub:http/http needs hosts, and the manifest names none".to_owned());
+        return refuse(
+            "the component uses openhub:http/http, but the manifest names no host: name one in `hosts`".to_owned(),
+        );
     }
     if let Some(host) = manifest.hosts.iter().find(|host| !hosts::is_valid(host)) {
-        return refuse(format!("`{host}` is no host, no `*.` pattern over at least two labels and no `setting:`"));
+        return refuse(format!(
+            "`{host}` is not valid in `hosts`: write a host like api.example.com, a pattern like *.example.com, or `setting:` and the name of a setting"
+        ));
     }
     for secret in &manifest.secrets {
         let name = &secret.name;
         for place in &secret.places {
             let fault = match place {
                 SecretPlace::Header(header) if HeaderName::from_bytes(header.as_bytes()).is_err() => {
-                    format!("`{header}` is no header name")
+                    format!("the secret `{name}` goes into `{header}`, which is not a valid header name")
                 }
                 SecretPlace::Query(field) | SecretPlace::Form(field) if field.is_empty() => {
                     format!(
-                        "the secret `{name}` names no parameter: write {{ query = \"name\" }} or {{ form = \"name\" }}"
+                        "the secret `{name}` has a place without a parameter: write {{ query = \"name\" }} or {{ form = \"name\" }}"
                     )
                 }
                 SecretPlace::Body(pointer) if !pointer.starts_with('/') => {
                     format!(
-                        "the secret `{name}` names no field of the body: write a JSON pointer, {{ body = \"/key\" }}"
+                        "the secret `{name}` has a place without a field of the body: write a JSON pointer, like {{ body = \"/key\" }}"
                     )
                 }
                 _ => continue,
@@ -53,12 +57,15 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
             return refuse(fault);
         }
         if let Some(host) = secret.hosts.iter().find(|host| !manifest.hosts.contains(host)) {
-            return refuse(format!("the secret `{name}` is to go to `{host}`, which is none of the manifest's hosts"));
+            return refuse(format!(
+                "the secret `{name}` names the host `{host}`, which is not in the manifest's `hosts`: {}",
+                manifest.hosts.join(", ")
+            ));
         }
         let travels = secret.places.iter().any(|place| *place != SecretPlace::Hmac);
         if travels && secret.hosts.is_empty() && manifest.hosts.len() > 1 {
             return refuse(format!(
-                "the manifest has several hosts: name in `hosts` of the secret `{name}` where it goes to"
+                "the manifest has several hosts, and the secret `{name}` does not say which may get it: name them in its `hosts`"
             ));
         }
     }
@@ -87,7 +94,7 @@ impl Requests {
     }
 
     fn take_one(&mut self) -> Result<(), String> {
-        self.left = self.left.checked_sub(1).ok_or("this call may not fetch any more")?;
+        self.left = self.left.checked_sub(1).ok_or("this call has used up its fetches")?;
         Ok(())
     }
 }

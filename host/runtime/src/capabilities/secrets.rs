@@ -31,7 +31,8 @@ pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     let computes = |secret: &SecretShape| secret.places.contains(&SecretPlace::Hmac);
     if !manifest.secrets.iter().any(computes) {
-        let message = "openhub:secrets/secrets needs a secret with the place `hmac`, and the manifest declares none";
+        let message =
+            "the component uses openhub:secrets/secrets, but the manifest declares no secret with the place `hmac`";
         return Err(Refusal::new(Refusal::BAD_MANIFEST, message));
     }
     Ok(())
@@ -46,7 +47,7 @@ pub fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
         SecretEncoding::Whsec => base64(
             text.trim()
                 .strip_prefix("whsec_")
-                .ok_or("is not `whsec_` and base64 behind it, as in `whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw`")?,
+                .ok_or("is not `whsec_` followed by base64, like `whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw`")?,
         ),
     }
 }
@@ -133,11 +134,13 @@ impl Missing {
     pub fn explain(self, name: &str) -> String {
         match self {
             Missing::Undeclared => format!("the manifest declares no secret `{name}`"),
-            Missing::Place => format!("the manifest does not allow the secret `{name}` at this place"),
-            Missing::Host => format!(
-                "the manifest does not let the secret `{name}` go to this host: name it in the secret's `hosts`"
+            Missing::Place => format!(
+                "the manifest does not allow the secret `{name}` at this place: name it in the secret's `places`"
             ),
-            Missing::Unset => format!("the secret `{name}` is not set"),
+            Missing::Host => format!(
+                "the manifest does not allow the secret `{name}` for this host: name it in the secret's `hosts`"
+            ),
+            Missing::Unset => format!("the secret `{name}` has no value: set it"),
         }
     }
 

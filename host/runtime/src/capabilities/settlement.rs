@@ -19,7 +19,7 @@ pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 /// Only a channel has messages to settle.
 pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     if manifest.channels.is_empty() {
-        let message = "openhub:channel/settlement is for channels, and the manifest declares none";
+        let message = "the component uses openhub:channel/settlement, which is for channels, but the manifest declares no channel";
         return Err(Refusal::new(Refusal::BAD_MANIFEST, message));
     }
     Ok(())
@@ -44,8 +44,11 @@ impl Settlement {
 
     fn settle(&mut self, message: u32, verdict: Verdict) -> Result<(), String> {
         match self.verdicts.get_mut(message as usize) {
-            None => Err(format!("message {message} was settled, there are {}", self.verdicts.len())),
-            Some(Some(_)) => Err(format!("message {message} was settled twice")),
+            None => Err(format!(
+                "the plugin settled message {message}, but there are only {}, counted from 0",
+                self.verdicts.len()
+            )),
+            Some(Some(_)) => Err(format!("the plugin settled message {message} twice")),
             Some(slot) => {
                 *slot = Some(verdict);
                 self.in_doubt = self.in_doubt.saturating_sub(1);

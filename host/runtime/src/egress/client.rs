@@ -81,7 +81,7 @@ struct Checked {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` has no address that plugins may reach")]
+#[error("plugins may not reach any address of `{0}`: the operator can allow one in `allow_private`")]
 pub struct NoOpenAddress(String);
 
 impl Resolve for Checked {

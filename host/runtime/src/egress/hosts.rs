@@ -7,8 +7,7 @@ use std::net::Ipv6Addr;
 
 const SETTING: &str = "setting:";
 const HTTPS: u16 = 443;
-const NOT_A_URL: &str =
-    "Write a URL with `https://` or `http://`, as `https://example.com/in`, without a user, a password or a fragment.";
+const NOT_A_URL: &str = "This must be a URL like `https://example.com/in`, without a user, a password or a fragment.";
 
 /// Replaces `setting:<name>` by the host (and the port, if it is written) of the URL in that setting. A setting that
 /// is not set grants nothing. Faults point into the settings.

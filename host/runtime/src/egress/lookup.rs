@@ -30,11 +30,11 @@ pub struct Lookups {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Unresolved {
-    #[error("`{name}` could not be looked up: {reason}")]
+    #[error("the address of `{name}` was not found: {reason}")]
     Failed { name: String, reason: String },
-    #[error("`{0}` was not looked up: too many names are waited for")]
+    #[error("the address of `{0}` was not looked up: too many look-ups are under way")]
     Busy(String),
-    #[error("the look-up of `{0}` takes too long")]
+    #[error("the look-up of the address of `{0}` took too long")]
     Slow(String),
 }
 
@@ -54,7 +54,7 @@ impl Lookups {
         let found = tokio::time::timeout(WAIT, told.wait_for(Option::is_some)).await;
         let found = found.map_err(|_| Unresolved::Slow(name.to_owned()))?.map(|found| found.clone());
         let failed = |reason: String| Unresolved::Failed { name: name.to_owned(), reason };
-        found.ok().flatten().unwrap_or_else(|| Err("it broke off".to_owned())).map_err(failed)
+        found.ok().flatten().unwrap_or_else(|| Err("the look-up broke off".to_owned())).map_err(failed)
     }
 
     fn begin(&self, name: &str) -> Result<watch::Receiver<Option<Found>>, Unresolved> {

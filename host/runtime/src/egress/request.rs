@@ -55,14 +55,20 @@ pub struct Checked {
 /// Puts the request together, or says why it is denied.
 pub fn check(request: Request, grant: &Grant<'_>, at_most: Duration) -> Result<Checked, String> {
     let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
-    let method = method.ok_or_else(|| format!("the method {:?} is not offered", request.method))?;
+    let method = method.ok_or_else(|| {
+        format!(
+            "the method {:?} is not allowed; there are: {}",
+            request.method,
+            METHODS.map(|method| method.to_string()).join(", ")
+        )
+    })?;
     let holds_secret = has_secret(&request.url)
         || has_secret(&request.body)
         || request.headers.iter().any(|(_, parts)| has_secret(parts));
     let (url, host, port) = target(&request.url, grant)?;
     let to = To { host: &host, port, secrets: grant.secrets };
     if holds_secret && url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
-        return Err("a secret travels over https only".to_owned());
+        return Err("a secret can be sent only over https".to_owned());
     }
     let url = filled(url, &request.url, &to)?;
     let headers = headers(request.headers, &to)?;
@@ -110,8 +116,10 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
     for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(part) => text.push_str(part),
-            Part::Bytes(_) => return Err("a URL is made of texts and secrets".to_owned()),
-            Part::Secret(_) if !text.contains('?') => return Err("a secret stands in a URL's query only".to_owned()),
+            Part::Bytes(_) => return Err("a URL must be made of texts and secrets, not of bytes".to_owned()),
+            Part::Secret(_) if !text.contains('?') => {
+                return Err("in a URL, a secret can be only in the query".to_owned());
+            }
             Part::Secret(_) => text.push_str(&stand_in(at)),
         }
     }
@@ -124,30 +132,33 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
     }
     let url = Url::parse(&text).map_err(|error| format!("the URL cannot be read: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("the scheme {:?} is not offered", url.scheme()));
+        return Err(format!("the scheme {:?} is not allowed: use https", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() || authority(&text).contains('@') {
-        return Err("a URL carries no user".to_owned());
+        return Err("the URL must not have a user or a password".to_owned());
     }
     if url.fragment().is_some() {
-        return Err("a URL to fetch has no fragment".to_owned());
+        return Err("the URL must not have a fragment (`#…`)".to_owned());
     }
     let host = bare(url.host_str().unwrap_or_default()).to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
     match host.parse::<IpAddr>() {
         Ok(address) if !grant.egress.may_reach(address, port) => {
-            let why = "is not of the open internet, and the operator's `allow_private` does not name it";
-            return Err(format!("the address {address} {why} (\"{address}:{port}\")"));
+            return Err(format!(
+                "the address {address} is not on the open internet: the operator can allow \"{address}:{port}\" in `allow_private`"
+            ));
         }
         _ => {}
     }
     if !grant.hosts.iter().any(|granted| granted.matches(&host, port)) {
         return Err(format!(
-            "the host `{host}` at port {port} is not granted: any port but 443 is granted by its number"
+            "the host `{host}` at port {port} is not granted: name it in `hosts` of the manifest, with the port if it is not 443"
         ));
     }
     if url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
-        return Err(format!("plain HTTP goes only where the operator allows it: `{host}:{port}` in `allow_private`"));
+        return Err(format!(
+            "plain HTTP is not allowed: use https, or the operator must name `{host}:{port}` in `allow_private`"
+        ));
     }
     Ok((url, host, port))
 }
@@ -172,7 +183,9 @@ fn fields(
     for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(part) => text.push_str(part),
-            Part::Bytes(bytes) => text.push_str(std::str::from_utf8(bytes).map_err(|_| "a form is made of texts")?),
+            Part::Bytes(bytes) => {
+                text.push_str(std::str::from_utf8(bytes).map_err(|_| "a form with a secret must be UTF-8")?)
+            }
             Part::Secret(secret) => {
                 let field = text.strip_suffix('=').map(|before| before.rsplit(['&', opens]).next().unwrap_or(before));
                 let ends = match parts.get(at + 1) {
@@ -181,7 +194,7 @@ fn fields(
                     Some(Part::Bytes(next)) => next.starts_with(b"&"),
                     Some(Part::Secret(_)) => false,
                 };
-                let field = field.filter(|_| ends).ok_or("a secret is the whole value of a parameter")?.to_owned();
+                let field = field.filter(|_| ends).ok_or("a secret must be the whole value of a parameter")?.to_owned();
                 text.push_str(&percent_encode(to.secret(secret, |place| here(&field, place))?));
             }
         }
@@ -196,13 +209,14 @@ fn authority(url: &str) -> &str {
 
 fn headers(headers: Vec<(String, Vec<Part>)>, to: &To<'_>) -> Result<HeaderMap, String> {
     if headers.len() > HEADERS {
-        return Err(format!("more than {HEADERS} headers"));
+        return Err(format!("the request has too many headers: at most {HEADERS}"));
     }
     let mut checked = HeaderMap::new();
     for (name, parts) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?;
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a valid header name"))?;
         if HOST_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
-            return Err(format!("the header `{name}` is the host's"));
+            return Err(format!("the hub sets the header `{name}`: remove it"));
         }
         let here =
             |place: &SecretPlace| matches!(place, SecretPlace::Header(at) if name.as_str().eq_ignore_ascii_case(at));
@@ -250,12 +264,14 @@ fn document(parts: &[Part], to: &To<'_>) -> Result<String, String> {
     for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(part) => text.push_str(part),
-            Part::Bytes(bytes) => text.push_str(std::str::from_utf8(bytes).map_err(|_| "JSON is made of texts")?),
+            Part::Bytes(bytes) => {
+                text.push_str(std::str::from_utf8(bytes).map_err(|_| "a JSON body with a secret must be UTF-8")?)
+            }
             Part::Secret(_) => text.push_str(&stand_in(at)),
         }
     }
     let read: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|_| "a secret in a body stands in JSON, or in a form (`application/x-www-form-urlencoded`)")?;
+        .map_err(|_| "a body with a secret must be JSON or a form (`application/x-www-form-urlencoded`)")?;
     for (at, part) in parts.iter().enumerate() {
         let Part::Secret(secret) = part else { continue };
         let stands = stand_in(at);
@@ -265,10 +281,10 @@ fn document(parts: &[Part], to: &To<'_>) -> Result<String, String> {
             }
             _ => false,
         };
-        let value = std::str::from_utf8(to.secret(secret, here)?).map_err(|_| "a secret in JSON is a text")?;
+        let value = std::str::from_utf8(to.secret(secret, here)?).map_err(|_| "a secret in JSON must be UTF-8")?;
         // Once in the whole: what stands at the pointer is then all that there is of it.
         if text.matches(&stands).count() != 1 {
-            return Err("the body names the place of a secret itself".to_owned());
+            return Err("the body contains the mark that stands for a secret".to_owned());
         }
         let quoted = serde_json::Value::from(value).to_string();
         text = text.replace(&stands, &quoted[1..quoted.len() - 1]);

@@ -24,12 +24,12 @@ pub async fn send(checked: Checked, egress: &Egress, secrets: &Secrets, at_most:
     let mut body = Vec::new();
     let cut = loop {
         if packed && secrets.are_masked() {
-            break Some("it is packed, though that was not asked for".to_owned());
+            break Some("the answer is compressed, which the hub did not ask for".to_owned());
         }
         match response.chunk().await {
             Ok(None) => break None,
             Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > at_most => {
-                break Some(format!("it has more than {at_most} bytes"));
+                break Some(format!("the answer is too long: at most {at_most} bytes"));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => break Some(explain(error, secrets)),

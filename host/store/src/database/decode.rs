@@ -18,7 +18,7 @@ pub(crate) fn maybe_time(micros: Option<i64>) -> Option<Timestamp> {
 }
 
 pub(crate) fn id(text: &str) -> Result<Id, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` is no id")))
+    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` is not an id")))
 }
 
 pub(crate) fn maybe_id(text: Option<&str>) -> Result<Option<Id>, StoreError> {

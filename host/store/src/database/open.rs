@@ -88,7 +88,9 @@ impl Opener {
             ];
             return Ok(Opener::Postgres(options.application_name("openhub").options(limits)));
         }
-        Err(StoreError::Unreachable { reason: "the URL of a database starts with `sqlite:` or `postgres:`".to_owned() })
+        Err(StoreError::Unreachable {
+            reason: "the URL of the database must start with `sqlite:` or `postgres:`".to_owned(),
+        })
     }
 
     pub(crate) async fn connect(&self) -> Result<Link, StoreError> {
@@ -110,7 +112,7 @@ impl Opener {
             ),
             Opener::Postgres(options) => {
                 let connecting = tokio::time::timeout(ACQUIRE, options.connect()).await;
-                let connected = connecting.map_err(|_| unreachable(&"it does not answer"))?;
+                let connected = connecting.map_err(|_| unreachable(&"the database does not answer"))?;
                 Link::Postgres(connected.map_err(|error| unreachable(&error))?)
             }
         };
@@ -239,7 +241,9 @@ async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     let found = [(); 3].map(|()| numbers.next().unwrap_or(0));
     if found < SQLITE_MIN {
-        return Err(StoreError::Unreachable { reason: format!("SQLite {version} is older than 3.51.3") });
+        return Err(StoreError::Unreachable {
+            reason: format!("SQLite {version} is too old: at least 3.51.3 is needed"),
+        });
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub struct TimelineCursor {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("this is no cursor of a timeline")]
+#[error("this is not a cursor of a timeline")]
 pub struct InvalidCursor;
 
 impl fmt::Display for TimelineCursor {

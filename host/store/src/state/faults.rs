@@ -159,7 +159,7 @@ impl fmt::Display for FaultCursor {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("this is no cursor of the faults")]
+#[error("this is not a cursor of the list of faults")]
 pub struct InvalidFaultCursor;
 
 impl FromStr for FaultCursor {

@@ -151,7 +151,7 @@ pub(crate) async fn take_back(
          AND status IN (0, 6)",
         tenant.0,
         wall.micros(),
-        "its run ended: the customer has another one",
+        "its run ended because the customer has another run",
         parts,
         runs,
     )

@@ -79,7 +79,7 @@ impl Refusals {
         for (Alike { tenant, key, code, place }, Noted { count, example, at }) in noted {
             let (last, faults) = tenants.entry(tenant).or_insert((at, Vec::new()));
             *last = (*last).max(at);
-            let text = "The door refused it; the sender was told why.";
+            let text = "The hub refused it and told the sender why.";
             let fault = NewFault::counted(FaultKind::Refused, key, &code, &place, text);
             faults.push(NewFault { count, message_id: example, ..fault });
         }

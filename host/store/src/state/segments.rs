@@ -237,7 +237,7 @@ pub(crate) async fn put_segment_version(
         return Err(StoreError::AlreadyExists(format!("{} {}", new.segment, new.version)));
     }
     let condition = new.condition.as_ref().map(|condition| {
-        serde_json::to_string(condition).map_err(|_| StoreError::Corrupt("a condition that is no JSON".to_owned()))
+        serde_json::to_string(condition).map_err(|_| StoreError::Corrupt("a condition that is not JSON".to_owned()))
     });
     execute!(
         tx.conn(),

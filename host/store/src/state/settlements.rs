@@ -128,8 +128,8 @@ impl Held {
         let reason = self.fault.as_deref().unwrap_or_default();
         let (code, text) = reason.split_once(": ").unwrap_or((reason, ""));
         let ending = match status {
-            MessageStatus::Parked => "It may have arrived or not, and is parked.",
-            _ => "It is given up.",
+            MessageStatus::Parked => "It may have arrived or not, so it is parked: retry or discard it.",
+            _ => "The hub does not try it again by itself.",
         };
         let text = if text.is_empty() { ending.to_owned() } else { format!("{ending} {text}") };
         Some(id(&self.part_id).map(|part| NewFault {

@@ -86,5 +86,5 @@ async fn read(answer: reqwest::Response, path: &str) -> Result<Value> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_str(&text).with_context(|| format!("{path} was answered with something else than JSON"))
+    serde_json::from_str(&text).with_context(|| format!("the answer to {path} is not JSON"))
 }

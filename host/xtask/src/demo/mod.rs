@@ -31,7 +31,7 @@ use site::Site;
 
 #[derive(Args)]
 pub struct Options {
-    /// End after the table, with a non-zero exit if a figure differs.
+    /// Exit after the table, with a non-zero status if a figure differs.
     #[arg(long)]
     once: bool,
     /// Make the last line one JSON object.
@@ -40,22 +40,22 @@ pub struct Options {
     /// `postgres://…`, or the path of a new SQLite file.
     #[arg(long, value_name = "URL|PATH")]
     database: Option<String>,
-    /// Events that the engine takes through one transaction at most.
+    /// Events that the engine handles in one transaction, at most.
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Batches that the engine computes at the same time.
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Only every Nth customer; the truths are then counted from the file.
+    /// Only every Nth customer; the expected figures are then counted from the file.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
     /// Run this binary instead of building one.
     #[arg(long, value_name = "PATH", hide = true)]
     hub: Option<PathBuf>,
-    /// Leave out the Nth request, to see the figures and the exit code change.
+    /// Leave out the Nth request, to see the figures and the exit status change.
     #[arg(long, value_name = "N", hide = true)]
     drop_request: Option<usize>,
-    /// Build nothing: take this hub, and the plugins that lie in `target/plugins`.
+    /// Build nothing: use this hub, and the plugins in `target/plugins`.
     #[arg(long, value_name = "HUB", hide = true)]
     prebuilt: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ fn database(given: Option<&str>, place: &Path) -> Result<String> {
         Some(path) => std::path::absolute(path.trim_start_matches("sqlite://"))?,
         None => place.join("openhub.db"),
     };
-    ensure!(!path.exists(), "{} exists: the demo starts with fresh data", path.display());
+    ensure!(!path.exists(), "{} already exists: remove it, since the demo starts with fresh data", path.display());
     Ok(format!("sqlite://{}", path.display()))
 }
 

@@ -100,7 +100,7 @@ async fn wait(api: &Api, count: &str, says: &str) -> Result<()> {
         if status != last {
             (last, moved) = (status, Instant::now());
         } else if moved.elapsed() > PATIENCE {
-            bail!("nothing has moved for {} s: {last}", PATIENCE.as_secs());
+            bail!("nothing has changed for {} s: {last}", PATIENCE.as_secs());
         }
         spinner.set_message(format!("{says} {left}"));
         spinner.tick();

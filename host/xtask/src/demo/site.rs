@@ -30,7 +30,8 @@ impl Site {
         let output = self.command(&["tenant", "create", name, "--clock", clock, "--json"]).output().await?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the tenant could not be created: {stderr}");
-        serde_json::from_slice(&output.stdout).context("`openhub tenant create --json` answered something else")
+        serde_json::from_slice(&output.stdout)
+            .context("the answer of `openhub tenant create --json` is not what the demo expects")
     }
 
     /// Starts a hub on `listen`; its log goes on in `hub.log`.

@@ -28,16 +28,16 @@ use crate::writes::{Progress, accepted, event, present, write};
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCustomer)]
 pub(crate) struct NewCustomer {
-    /// The first leads to the customer, unless there is a `user_id` or else an `anonymous_id`; the others are claimed.
+    /// The customer is found by its `user_id`, else its `anonymous_id`, else the first; the others are claimed.
     #[schema(value_type = Vec<IdentityView>)]
     identities: Vec<Identity>,
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
-    /// `true` sets a tag, `false` takes it away.
+    /// `true` sets a tag, `false` removes it.
     #[serde(default)]
     tags: BTreeMap<String, bool>,
-    /// As in a change of a customer.
+    /// The same form as in a change of a customer.
     #[serde(default)]
     #[schema(value_type = Object)]
     consents: Map<String, Value>,
@@ -48,9 +48,9 @@ pub(crate) struct NewCustomer {
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomer,
     security(("api_key" = ["customers:write"])),
     responses(
-        (status = 201, body = ProfileView), (status = 200, description = "It existed.", body = ProfileView),
+        (status = 201, body = ProfileView), (status = 200, description = "The customer existed.", body = ProfileView),
         (status = 202, body = PendingView),
-        (status = 204, description = "It is done, and the key may not read customers."), Problems))]
+        (status = 204, description = "Done; the key may not read customers."), Problems))]
 pub(crate) async fn create_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
@@ -96,23 +96,40 @@ fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem
         };
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if !(1..=64).contains(&identity.kind.len()) || !identity.kind.bytes().all(plain) {
-            return Err(refuse("/kind", "unknown-kind", "A kind has lowercase letters, digits and underscores."));
+            return Err(refuse(
+                "/kind",
+                "unknown-kind",
+                "A kind must have 1 to 64 lowercase letters, digits or underscores.",
+            ));
         }
         if identities[..index].iter().any(|before| policy.normal(before.clone()) == *identity) {
-            return Err(refuse("", "repeated-identity", "The identity occurs twice."));
+            return Err(refuse("", "repeated-identity", "The identity is there twice: remove one."));
         }
         match policy.check(identity) {
             Ok(()) => {}
             Err(Refusal::Blocked) => {
-                return Err(refuse("/value", "blocked-identity", "The value is on the block list."));
+                return Err(refuse(
+                    "/value",
+                    "blocked-identity",
+                    "The value is on the block list of its kind. Send the real value.",
+                ));
             }
-            Err(_) => return Err(refuse("/value", "invalid-identity", "The value is empty, too long or malformed.")),
+            Err(_) => {
+                return Err(refuse(
+                    "/value",
+                    "invalid-identity",
+                    "The value is empty, too long, or not in the format of its kind.",
+                ));
+            }
         }
     }
     let of_kind = |kind: &str| identities.iter().find(|identity| identity.kind == kind);
     let first = of_kind(Identity::USER_ID).or_else(|| of_kind(Identity::ANONYMOUS_ID)).or(identities.first());
     let first = first.ok_or_else(|| {
-        Problem::fault(INVALID_BODY, Fault::new("/identities", "missing-identity", "At least one identity is needed."))
+        Problem::fault(
+            INVALID_BODY,
+            Fault::new("/identities", "missing-identity", "The customer has no identity: name at least one."),
+        )
     })?;
     Ok(policy.normal(first.clone()))
 }

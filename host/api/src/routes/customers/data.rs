@@ -38,7 +38,7 @@ enum Place {
 #[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id.")),
     security(("api_key" = ["privacy:read"])),
-    responses((status = 200, description = "Lines, as they are read.",
+    responses((status = 200, description = "JSON lines, as a stream.",
         content((String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn customer_data(
     State(app): State<Arc<App>>,

@@ -24,8 +24,7 @@ use crate::writes::Progress;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Whether the customer's identities are refused from then on, wherever they are named. As the identity kinds say
-    /// (`erasure.suppress`) unless told.
+    /// Whether the hub refuses the customer's identities from then on (default: `erasure.suppress` of the identity kinds).
     suppress: Option<bool>,
 }
 

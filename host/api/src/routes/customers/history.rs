@@ -26,9 +26,9 @@ pub(crate) struct Parameters {
     kind: Option<ValueKind>,
     /// Only values of this name.
     name: Option<String>,
-    /// Cursor of the page before, which is newer.
+    /// The `next` of the page before, which is newer.
     before: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 

@@ -27,9 +27,9 @@ pub(crate) struct Parameters {
     condition: Option<String>,
     /// Kind and value: `user_id:42`.
     identity: Option<String>,
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -63,6 +63,7 @@ pub(crate) async fn list_customers(
 
 fn identity(text: &str) -> Result<Identity, Problem> {
     let pair = text.split_once(':').filter(|(kind, value)| !kind.is_empty() && !value.is_empty());
-    let fault = || Fault::new("/identity", "invalid-identity", "An identity is written `user_id:42`.");
+    let fault =
+        || Fault::new("/identity", "invalid-identity", "Write the identity as kind and value, like `user_id:42`.");
     pair.map(|(kind, value)| Identity::new(kind, value)).ok_or_else(|| Problem::fault(INVALID_QUERY, fault()))
 }

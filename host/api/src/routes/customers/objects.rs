@@ -22,9 +22,9 @@ const LIST: &str = "customer-objects";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -53,7 +53,9 @@ pub(crate) async fn customer_objects(
 
 /// A kind has no `/`, a key may.
 fn place(text: &str) -> Result<ObjectKey, Problem> {
-    let fault = || Fault::new("/after", "invalid-cursor", "This is no cursor of this list.");
+    let fault = || {
+        Fault::new("/after", "invalid-cursor", "This is not a cursor of this list. Use the `next` of the page before.")
+    };
     let pair = text.split_once('/').map(|(kind, key)| ObjectKey::new(kind, key));
     pair.ok_or_else(|| Problem::fault(INVALID_QUERY, fault()))
 }

@@ -21,7 +21,7 @@ use crate::why::{as_of, explain};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// With `true`, each comes with the tree of its condition: the truth and the evidence at each leaf.
+    /// `true`: each segment comes with the tree of its condition, with the truth and the evidence at each leaf.
     #[serde(default)]
     why: bool,
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use openhub_model::fault::form;
 use openhub_model::{Fault, Timestamp};
 use openhub_store::{TimelineCursor, TimelineFilter, TimelineKind};
 use serde::Deserialize;
@@ -31,9 +32,9 @@ pub(crate) struct Parameters {
     /// Only items before this moment.
     #[param(value_type = Option<String>)]
     to: Option<Timestamp>,
-    /// Cursor of the page before, which is newer.
+    /// The `next` of the page before, which is newer.
     before: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 
@@ -71,10 +72,9 @@ pub(crate) async fn customer_timeline(
 fn kinds(text: &str) -> Result<Vec<TimelineKind>, Problem> {
     let mut kinds = Vec::new();
     for name in text.split(',') {
-        let Ok(kind) = serde_json::from_value(name.into()) else {
-            let fault = Fault::new("/kind", "unknown-kind", format!("`{name}` is no kind of a timeline's items."));
-            return Err(Problem::fault(INVALID_QUERY, fault));
-        };
+        let kind = serde_json::from_value(name.into()).map_err(|error| {
+            Problem::fault(INVALID_QUERY, Fault::new("/kind", "unknown-kind", form(&error.to_string())))
+        })?;
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }

@@ -28,10 +28,10 @@ const LISTED: usize = 1_000;
 #[serde(deny_unknown_fields)]
 #[schema(as = Unmerge)]
 pub(crate) struct Unmerge {
-    /// The identity that is to stand apart: everything that joined it to others is taken back.
+    /// The identity to separate: everything that joined it to others is undone.
     #[schema(value_type = IdentityView)]
     identity: Identity,
-    /// Only what this other identity of the customer claimed is taken back.
+    /// Undo only what this other identity of the customer claimed.
     #[serde(default)]
     #[schema(value_type = Option<IdentityView>)]
     claimed_by: Option<Identity>,
@@ -41,7 +41,7 @@ pub(crate) struct Unmerge {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Unmerged {
     customers: Vec<CustomerView>,
-    /// Runs, messages and objects made for them, newest first: nothing is undone of these, a human may want to look.
+    /// Runs, messages and objects made for them, newest first. None of these is undone: a human may want to look.
     to_review: Vec<TimelineItemView>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn unmerge_customer(
         let normal = policies.latest().normal(identity.clone());
         let found = parts.iter().find(|part| part.identity == *identity || part.identity == normal);
         found.map(|part| part.identity.clone()).ok_or_else(|| {
-            let fault = Fault::new(pointer, "unknown-identity", "The customer has no such identity.");
+            let fault = Fault::new(pointer, "unknown-identity", "The customer does not have this identity.");
             Problem::fault(INVALID_BODY, fault)
         })
     };
@@ -76,7 +76,8 @@ pub(crate) async fn unmerge_customer(
         let part = own(other, "/claimed_by")?.part(change.tenant());
         let claims = app.store.judged_pairs(scope, &[(part, identity.clone())]).await?;
         if claims.is_empty() || part == identity.part(change.tenant()) {
-            let fault = Fault::new("/claimed_by", "unknown-claim", "It did not claim that identity.");
+            let fault =
+                Fault::new("/claimed_by", "unknown-claim", "This identity did not claim the one in `identity`.");
             return Err(Problem::fault(INVALID_BODY, fault));
         }
         body["part"] = part.to_string().into();

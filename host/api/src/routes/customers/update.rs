@@ -29,15 +29,15 @@ use crate::writes::{Progress, accepted, event, present, write};
 #[serde(deny_unknown_fields)]
 #[schema(as = CustomerChange)]
 pub(crate) struct Change {
-    /// `null` takes an attribute away.
+    /// `null` removes an attribute.
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
-    /// `true` sets a tag, `false` takes it away.
+    /// `true` sets a tag, `false` removes it.
     #[serde(default)]
     tags: BTreeMap<String, bool>,
     /// By purpose, or by `purpose/channel`: `{"marketing": {"state": "granted", "source": "form", "text_version": "3"}}`;
-    /// `null` takes a record away.
+    /// `null` removes a record.
     #[serde(default)]
     #[schema(value_type = Object)]
     consents: Map<String, Value>,
@@ -50,7 +50,7 @@ pub(crate) struct Change {
     params(("id" = String, Path, description = "The customer's id.")),
     security(("api_key" = ["customers:write"])),
     responses((status = 200, body = ProfileView), (status = 202, body = PendingView),
-        (status = 204, description = "It is done, and the key may not read customers."), Problems))]
+        (status = 204, description = "Done; the key may not read customers."), Problems))]
 pub(crate) async fn update_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
@@ -105,7 +105,7 @@ fn check_names<'a>(pointer: &str, mut names: impl Iterator<Item = &'a String>) -
     match names.find(|name| !(1..=255).contains(&name.len())) {
         None => Ok(()),
         Some(name) => {
-            let fault = Fault::new(step(pointer, name), "invalid-name", "A name has from 1 to 255 bytes.");
+            let fault = Fault::new(step(pointer, name), "invalid-name", "The name must have 1 to 255 bytes.");
             Err(Problem::fault(INVALID_BODY, fault))
         }
     }

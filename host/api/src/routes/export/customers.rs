@@ -25,14 +25,14 @@ const USUAL: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl`, which it is unless told.
+    /// `csv` or `jsonl` (default `jsonl`).
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// With commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `identities`, `attributes`, `tags`,
+    /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `identities`, `attributes`, `tags`,
     /// `first_seen_at`, `last_seen_at`.
     fields: Option<String>,
-    /// Only customers that satisfy a condition, as JSON.
+    /// Only customers for whom this condition holds, as JSON.
     condition: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Parameters {
 /// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/export/customers", tag = "customers", params(Parameters),
     security(("api_key" = ["customers:read"])),
-    responses((status = 200, description = "Rows, as they are read.",
+    responses((status = 200, description = "The rows, as a stream.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems, Unfit))]
 pub(crate) async fn export_customers(
     State(app): State<Arc<App>>,

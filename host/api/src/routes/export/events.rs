@@ -25,13 +25,13 @@ const STAMPS: [&str; 6] = ["position", "customer", "receivedAt", "origin", "hist
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl`, which it is unless told.
+    /// `csv` or `jsonl` (default `jsonl`).
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// With commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
+    /// The columns, separated by commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
     /// `traits.<path>`, `context.<path>`, `properties`, `traits`, `context`, `position`, `customer`, `receivedAt`,
-    /// `origin`, `historical`, `cause`. Absent with `jsonl`: the events as they came.
+    /// `origin`, `historical`, `cause`. Without it, `jsonl` gives the events as they came.
     fields: Option<String>,
     /// Only events of this name.
     name: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Parameters {
 /// All events of the Segment kinds that are in the log now, in order, caused ones too.
 #[utoipa::path(get, path = "/api/v1/export/events", tag = "events", params(Parameters),
     security(("api_key" = ["events:read"])),
-    responses((status = 200, description = "Rows, as they are read.",
+    responses((status = 200, description = "The rows, as a stream.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_events(
     State(app): State<Arc<App>>,

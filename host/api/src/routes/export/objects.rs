@@ -24,11 +24,11 @@ const USUAL: [&str; 6] = ["key", "customer", "version", "fields", "created_at", 
 pub(crate) struct Parameters {
     /// The object type.
     kind: String,
-    /// `csv` or `jsonl`, which it is unless told.
+    /// `csv` or `jsonl` (default `jsonl`).
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// With commas: `key`, `customer`, `version`, `field.<name>`, `fields`, `created_at`, `updated_at`.
+    /// The columns, separated by commas: `key`, `customer`, `version`, `field.<name>`, `fields`, `created_at`, `updated_at`.
     fields: Option<String>,
     /// Only objects of this customer, by id.
     customer: Option<String>,
@@ -37,7 +37,7 @@ pub(crate) struct Parameters {
 /// All objects of a type, by key.
 #[utoipa::path(get, path = "/api/v1/export/objects", tag = "objects", params(Parameters),
     security(("api_key" = ["objects:read"])),
-    responses((status = 200, description = "Rows, as they are read.",
+    responses((status = 200, description = "The rows, as a stream.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_objects(
     State(app): State<Arc<App>>,

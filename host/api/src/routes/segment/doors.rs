@@ -77,7 +77,7 @@ async fn named(
 ) -> Result<Json<Receipt>, Problem> {
     let Some((_, _, kind)) = CALLS.into_iter().find(|(name, _, _)| *name == call) else {
         let calls = CALLS.map(|(name, _, _)| name).join(", ");
-        return Err(Problem::new(UNKNOWN_ROUTE, format!("`{call}` is no call. There are: {calls}, batch.")));
+        return Err(Problem::new(UNKNOWN_ROUTE, format!("There is no call `{call}`. There are: {calls}, batch.")));
     };
     accept_one(&app, &keys, access, kind, &body).await
 }

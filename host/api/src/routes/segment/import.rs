@@ -18,10 +18,10 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `true`: the events are history, which changes customers and triggers nothing. `false`: they are of a file, and trigger
-    /// journeys as if they came in by `/v1/batch`. Either needs a key with the scope `identities:write`.
+    /// `true`: the events are history; they change customers and trigger nothing. `false`: they come from a file, and trigger
+    /// journeys like events of `/v1/batch`. Both need a key with the scope `identities:write`.
     historical: Option<bool>,
-    /// `true`: everything is checked, nothing is stored.
+    /// `true`: check everything, store nothing.
     dry_run: Option<bool>,
 }
 

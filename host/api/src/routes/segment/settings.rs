@@ -38,7 +38,10 @@ pub(crate) async fn project_settings(
     responses((status = 200, body = Value), Problems))]
 pub(crate) async fn source_config(access: WriteAccess) -> Result<Json<Value>, Problem> {
     let Some(access) = access.authorized else {
-        return Err(Problem::new(UNAUTHENTICATED, "Send the write key as the user of Basic auth, or as `writeKey`."));
+        return Err(Problem::new(
+            UNAUTHENTICATED,
+            "The request has no write key. Send it as the user of Basic auth, or as `writeKey`.",
+        ));
     };
     let collection = json!({ "errors": { "enabled": false }, "metrics": { "enabled": false } });
     Ok(Json(json!({

@@ -29,7 +29,7 @@ use crate::writes::Progress;
 pub(crate) struct MembersChange {
     #[serde(default)]
     add: Vec<MemberIdentity>,
-    /// Whoever is in both lists is taken out.
+    /// Who is in both lists is removed.
     #[serde(default)]
     remove: Vec<MemberIdentity>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct MemberIdentity {
     security(("api_key" = ["segments:write"])),
     responses(
         (status = 200, body = MembersChangedView),
-        (status = 202, description = "It is stored, and the engine has yet to reach it.", body = MembersChangedView),
+        (status = 202, description = "Stored; the engine has not reached it yet.", body = MembersChangedView),
         Problems))]
 pub(crate) async fn change_segment_members(
     State(app): State<Arc<App>>,
@@ -59,7 +59,7 @@ pub(crate) async fn change_segment_members(
 ) -> Result<Response, Problem> {
     let most = app.limits.segment_members;
     if asked.add.len() + asked.remove.len() > most {
-        let fault = Fault::new("", "too-many", format!("A call has at most {most} identities."));
+        let fault = Fault::new("", "too-many", format!("The call has too many identities: at most {most}."));
         return Err(Problem::fault(INVALID_BODY, fault));
     }
     let _changes = change.alone().await?;
@@ -67,7 +67,7 @@ pub(crate) async fn change_segment_members(
     let segment = find(&app, scope, &name).await?;
     let versions = app.store.segment_versions(scope, &segment.name).await?;
     if versions.last().is_none_or(|version| version.condition.is_some()) {
-        return Err(Problem::new(CONFLICT, "A condition says who is in this segment."));
+        return Err(Problem::new(CONFLICT, "This segment has a condition, so its members cannot be set by hand."));
     }
     let policies = app.store.identity_policies(scope).await?;
     let part = |each: &MemberIdentity| {

@@ -27,12 +27,12 @@ const USUAL: [&str; 2] = ["id", "since"];
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl`, which it is unless told.
+    /// `csv` or `jsonl` (default `jsonl`).
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// With commas: `since`, what the export of all customers has, `attributes.<name>`, `consents.<purpose>`, or the kind
-    /// of an identity, such as `email`. `id,since` unless told.
+    /// The columns, separated by commas (default `id,since`): `since`, the columns of the export of all customers,
+    /// `attributes.<name>`, `consents.<purpose>`, or the kind of an identity, like `email`.
     fields: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Parameters {
 #[utoipa::path(get, path = "/api/v1/segments/{name}/export", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
     security(("api_key" = ["customers:read"])),
-    responses((status = 200, description = "Rows, as they are read.",
+    responses((status = 200, description = "The rows, as a stream.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_segment(
     State(app): State<Arc<App>>,

@@ -21,9 +21,9 @@ const LIST: &str = "members";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Cursor of the page before.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// From 1 to 1000; 50 unless told.
+    /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
 

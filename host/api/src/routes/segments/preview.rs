@@ -53,7 +53,10 @@ pub(crate) async fn preview_segment(
     let preview = app.store.preview(scope, &condition, as_of(&app, scope).await?, SAMPLE, time).await?;
     if preview.slices == 0 {
         let share = Preview::SLICES;
-        return Err(Problem::new(TOO_COSTLY, format!("Not even one of {share} customers could be asked in time.")));
+        return Err(Problem::new(
+            TOO_COSTLY,
+            format!("The condition takes too long: not even one of {share} customers could be checked in time."),
+        ));
     }
     let sample = people(&app, scope, &preview.sample).await?;
     Ok(Json(PreviewView::new(&preview, sample.into_iter().map(CustomerView::new).collect())))

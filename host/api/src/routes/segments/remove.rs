@@ -20,7 +20,7 @@ use crate::writes::{Progress, accepted};
 #[utoipa::path(delete, path = "/api/v1/segments/{name}", tag = "segments",
     params(("name" = String, Path, description = "The segment's name.")),
     security(("api_key" = ["segments:write"])),
-    responses((status = 204, description = "It is gone."), (status = 202, body = PendingView), Problems))]
+    responses((status = 204, description = "The segment was removed."), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn remove_segment(
     State(app): State<Arc<App>>,
     change: Change<SegmentsWrite>,
@@ -31,7 +31,7 @@ pub(crate) async fn remove_segment(
     let segment = find(&app, scope, &name).await?;
     let users = users(&app, scope, &segment.name).await?;
     if !users.is_empty() {
-        return Err(Problem::new(IN_USE, "Change what mentions the segment first.").with_faults(users));
+        return Err(Problem::new(IN_USE, "The segment is in use. First change what `faults` names.").with_faults(users));
     }
     match change.commit("segment.removed", json!({"segment": segment.name})).await? {
         Progress::Done => Ok(StatusCode::NO_CONTENT.into_response()),

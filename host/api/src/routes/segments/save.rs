@@ -27,10 +27,10 @@ use crate::writes::{Progress, accepted};
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSegment)]
 pub(crate) struct NewSegment {
-    /// Whom it holds for is in the segment.
+    /// The customers for whom it holds are in the segment.
     #[schema(value_type = Option<Object>)]
     condition: Option<Value>,
-    /// Whoever is added by hand is in the segment.
+    /// `true`: the members are added and removed by hand.
     r#static: Option<bool>,
 }
 
@@ -55,7 +55,10 @@ pub(crate) async fn save_segment(
     let condition = condition(&known, &change, name, new)?;
     let latest = known.segments.get(name);
     if latest.is_some_and(|latest| latest.condition.is_some() != condition.is_some()) {
-        return Err(Problem::new(CONFLICT, "A segment is static or not for good. Use another name."));
+        return Err(Problem::new(
+            CONFLICT,
+            "A static segment cannot get a condition, nor the other way round. Use another name.",
+        ));
     }
     if latest.is_some_and(|latest| latest.condition == condition) {
         return Ok(Json(show(&app, scope, name).await?).into_response());
@@ -86,7 +89,7 @@ fn condition(
         (Some(condition), None | Some(false)) => known.condition_of(&change.access, name, condition).map(Some),
         (None, Some(true)) => Ok(None),
         _ => {
-            let fault = Fault::new("", "wrong-form", "A segment has a `condition` or is `static`, and not both.");
+            let fault = Fault::new("", "wrong-form", "Set `condition`, or set `static` to true, but not both.");
             Err(Problem::fault(INVALID_BODY, fault))
         }
     }

@@ -123,7 +123,7 @@ impl Batches {
             }
         };
         if text.len() >= bytes {
-            let message = format!("the row has {} bytes", text.len());
+            let message = format!("the row is too long: {} bytes; it must be shorter than {bytes}", text.len());
             return Err(RowFault { column: String::new(), code: "too-large", message });
         }
         Ok(text)
@@ -144,7 +144,7 @@ impl Batches {
             first if first == number => Ok(()),
             first => {
                 let column = self.source.mapper.columns().of(&format!("/{name}"));
-                let message = format!("{value} stands in row {first} already");
+                let message = format!("{value} is already in row {first}");
                 Err(RowFault { column, code: "duplicate-key", message })
             }
         }

@@ -39,7 +39,7 @@ impl Look {
         let mut head = Vec::new();
         unpacked(path, is_packed)?.take(HEAD as u64).read_to_end(&mut head).with_context(|| shown.to_string())?;
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
-            bail!("{shown} is a workbook or an archive and no text: save the sheet as CSV (UTF-8)");
+            bail!("{shown} is a workbook or an archive, not a text file: save the sheet as CSV (UTF-8)");
         }
         let encoding = told.unwrap_or_else(|| guessed(&head));
         let mut look = Look { encoding, is_packed, bytes: 0, hash: hasher.finalize(), head: String::new() };
@@ -57,14 +57,14 @@ impl Look {
             if let Some(wrong) = text.wrong_in(chunk) {
                 let line = line + lines(&chunk[..wrong]);
                 bail!(
-                    "{} is not {} (line {line}): say what it is, as in `--encoding gb18030` or `--encoding windows-1252`",
+                    "{} is not {} (line {line}): name its encoding, like `--encoding gb18030` or `--encoding windows-1252`",
                     path.display(),
                     self.encoding.name()
                 );
             }
             if let Some(zero) = chunk.iter().position(|byte| *byte == 0) {
                 let line = line + lines(&chunk[..zero]);
-                bail!("{} is no text: a zero byte stands in line {line}", path.display());
+                bail!("{} is not a text file: there is a zero byte in line {line}", path.display());
             }
             if taken == 0 {
                 break;

@@ -37,43 +37,43 @@ const EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 pub struct Arguments {
-    /// CSV with a header, or JSON Lines; packed by gzip or not.
+    /// CSV with a header, or JSON Lines; both also with gzip.
     file: PathBuf,
-    /// The encoding of the file's text: `gb18030`, `windows-1252`, `utf-16le`, …; UTF-8 and UTF-16 are told by themselves.
+    /// The encoding of the file, like `gb18030`, `windows-1252` or `utf-16le` (default: UTF-8, or UTF-16 if its mark is there).
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<&'static Encoding>,
-    /// What stands between the cells of a CSV file: `,`, `;`, `tab`, …; told by its header if absent.
+    /// The separator of a CSV file, like `,`, `;` or `tab` (default: read from its header).
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
-    /// Told by the file's name if absent.
+    /// The file's format (default: read from its name).
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
     /// What a row is.
     #[arg(long, value_enum, default_value = "events")]
     into: Into,
-    /// Objects: their type.
+    /// For objects: their type.
     #[arg(long = "type", value_name = "KIND", required_if_eq("into", "objects"))]
     kind: Option<String>,
     #[command(flatten)]
     hub: HubFlags,
     #[command(flatten)]
     mapping: Mapping,
-    /// Let the rows trigger rules' events and journeys, as if they came in now.
+    /// Let the rows trigger rules and journeys, as if they came in now.
     #[arg(long)]
     live: bool,
-    /// Check every row, by the hub too, and store nothing.
+    /// Check every row, also by the hub, and store nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Where refused rows are listed; `FILE.refused.csv` if absent.
+    /// The file that lists refused rows (default `FILE.refused.csv`).
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
-    /// Where the import's progress is kept; `FILE.import.json` if absent.
+    /// The file that keeps the import's progress (default `FILE.import.json`).
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Begin with the first row, whatever the state says.
+    /// Start with the first row, whatever the progress file says.
     #[arg(long)]
     restart: bool,
-    /// Requests under way at once. More than one is faster, and mixes the order of rows; 1 for events, 4 for others.
+    /// Requests at the same time (default 1 for events, 4 for others). More is faster, but changes the order of rows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: Option<u16>,
 }
@@ -86,7 +86,11 @@ enum FileFormat {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let path = arguments.file.as_path();
-    let form = match arguments.format.or_else(|| told_by_name(path)).context("say --format jsonl or --format csv")? {
+    let form = match arguments
+        .format
+        .or_else(|| told_by_name(path))
+        .context("the name does not tell the format: add `--format jsonl` or `--format csv`")?
+    {
         FileFormat::Csv => Form::Csv,
         FileFormat::Jsonl => Form::Lines,
     };
@@ -101,14 +105,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     if state.state.done {
         let State { rows, refused, .. } = state.state;
         println!(
-            "{} of {rows} rows were imported before, {refused} refused; --restart sends them again",
+            "{} of {rows} rows were already imported, {refused} refused; `--restart` sends them again",
             rows - refused
         );
         ensure!(refused == 0, "{refused} rows were refused");
         return Ok(());
     }
     if state.state.rows > 0 {
-        eprintln!("going on after row {}", state.state.rows);
+        eprintln!("continuing after row {}", state.state.rows);
     }
     let hub = Hub::new(&arguments.hub)?;
     let mut source = Source::open(path, &look, form, arguments.delimiter, plan)?;
@@ -144,7 +148,7 @@ fn told_by_name(path: &Path) -> Option<FileFormat> {
 fn encoding(label: &str) -> Result<&'static Encoding, String> {
     let unknown = || {
         format!(
-            "`{label}` is no encoding: there are `utf-8`, `utf-16le`, `gb18030`, `big5`, `shift_jis`, `windows-1252`, …"
+            "there is no encoding `{label}`: use for example `utf-8`, `utf-16le`, `gb18030`, `big5`, `shift_jis` or `windows-1252`"
         )
     };
     Encoding::for_label(label.as_bytes()).ok_or_else(unknown)
@@ -154,7 +158,7 @@ fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"tab" | b"\\t" => Ok(b'\t'),
         [one] if one.is_ascii() => Ok(*one),
-        _ => Err("it is one character: `,`, `;`, `|`, or `tab`".to_owned()),
+        _ => Err("it must be one character, like `,`, `;` or `|`, or `tab`".to_owned()),
     }
 }
 
@@ -227,7 +231,7 @@ impl Import {
         self.bar.finish_and_clear();
         let state = &self.state.state;
         if state.rows > 0 {
-            outcome.with_context(|| format!("{} rows are done; the same command goes on from there", state.rows))?;
+            outcome.with_context(|| format!("{} rows are done; run the same command again to continue", state.rows))?;
         } else {
             outcome?;
         }

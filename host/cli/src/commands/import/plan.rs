@@ -14,28 +14,28 @@ use super::value::{self, Cell};
 
 #[derive(Args, Clone, Debug)]
 pub struct Mapping {
-    /// What becomes of a column: `total=properties.total:number`. A target of `-` leaves it out. May be repeated.
+    /// The target of a column, like `total=properties.total:number`. The target `-` leaves it out. Can be repeated.
     #[arg(long = "map", value_name = "COLUMN=TARGET[:TYPE]")]
     map: Vec<String>,
-    /// What every row has: `event="Order Completed"`; the value is JSON or else text. May be repeated.
+    /// A value for every row, like `event="Order Completed"`; it is JSON, else text. Can be repeated.
     #[arg(long = "const", value_name = "TARGET=VALUE")]
     constants: Vec<String>,
-    /// The same in a file, as TOML or JSON: `columns` and `constants`.
+    /// The same from a file, as TOML or JSON: `columns` and `constants`.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// Events: the name of every event, if no column says it.
+    /// For events: the name of every event, if no column has it.
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
-    /// Events: the column of the event's name.
+    /// For events: the column with the event's name.
     #[arg(long, value_name = "COLUMN")]
     event_column: Option<String>,
-    /// The column of the user id.
+    /// The column with the user id.
     #[arg(long, value_name = "COLUMN")]
     user_column: Option<String>,
-    /// The column of the time: RFC 3339, or a date, which is its midnight.
+    /// The column with the time: RFC 3339, or a date, which means midnight.
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
-    /// The time zone of times that name none: `Europe/Berlin`.
+    /// The time zone of times without one, like `Europe/Berlin`.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     zone: String,
 }
@@ -85,14 +85,16 @@ impl Plan {
             file.columns.extend(column.iter().map(|column| (column.clone(), target.to_owned())));
         }
         for pair in &mapping.map {
-            let (column, target) = pair.split_once('=').with_context(|| format!("`{pair}` is not COLUMN=TARGET"))?;
+            let (column, target) =
+                pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write COLUMN=TARGET"))?;
             file.columns.insert(column.to_owned(), target.to_owned());
         }
         if let Some(event) = &mapping.event {
             file.constants.insert("event".to_owned(), json!(event));
         }
         for pair in &mapping.constants {
-            let (target, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not TARGET=VALUE"))?;
+            let (target, value) =
+                pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write TARGET=VALUE"))?;
             let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
             file.constants.insert(target.to_owned(), value);
         }
@@ -104,30 +106,31 @@ impl Plan {
         for (target, value) in file.constants {
             match into.read(&target)? {
                 (Target::At(path), _) => constants.push((path, value)),
-                _ => anyhow::bail!("`{target}` cannot be the same for every row"),
+                _ => anyhow::bail!("`{target}` cannot have the same value in every row"),
             }
         }
-        let zone = TimeZone::get(&mapping.zone)
-            .with_context(|| format!("`{}` is no time zone: there are `UTC`, `Europe/Berlin`, …", mapping.zone))?;
+        let zone = TimeZone::get(&mapping.zone).with_context(|| {
+            format!("there is no time zone `{}`: write one like `UTC` or `Europe/Berlin`", mapping.zone)
+        })?;
         Ok(Plan { into, columns: columns.collect::<Result<_>>()?, constants, zone })
     }
 
     /// Every column that the mapping names must be in the file.
     pub fn check_header(&self, header: &[String]) -> Result<()> {
         for (index, column) in header.iter().enumerate() {
-            ensure!(!header[..index].contains(column), "the column `{column}` stands in the header twice");
+            ensure!(!header[..index].contains(column), "the column `{column}` is in the header twice: rename one");
         }
         let consents = header.iter().find(|column| ["consent", "consents"].contains(&column.as_str()));
         if let Some(column) =
             consents.filter(|column| self.into == Into::Customers && !self.columns.contains_key(*column))
         {
             anyhow::bail!(
-                "the column `{column}` is no attribute: call a column `consent.PURPOSE`, with `granted` and `denied`, map it as in \
-                 `--map {column}=consent.marketing`, or leave it out by `--map {column}=-`"
+                "the column `{column}` is not an attribute: rename it `consent.PURPOSE`, with the values `granted` and `denied`, \
+                 map it like `--map {column}=consent.marketing`, or leave it out with `--map {column}=-`"
             );
         }
         for column in self.columns.keys() {
-            ensure!(header.contains(column), "there is no column `{column}`: the file has {}", header.join(", "));
+            ensure!(header.contains(column), "there is no column `{column}`; there are: {}", header.join(", "));
         }
         Ok(())
     }
@@ -273,17 +276,17 @@ fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<
         Target::Ignore => {}
         Target::At(path) => put(row, path, value)?,
         Target::Merge(path) => {
-            let Value::Object(members) = value else { anyhow::bail!("this is to be a JSON object") };
+            let Value::Object(members) = value else { anyhow::bail!("this must be a JSON object") };
             for (name, value) in members {
                 put(row, &[path.as_slice(), &[name]].concat(), value)?;
             }
         }
         Target::Identities => {
-            for identity in value.as_array().context("this is to be a list of identities")? {
+            for identity in value.as_array().context("this must be an array of identities")? {
                 let kind = identity["kind"].as_str().unwrap_or_default();
                 let known = Into::Customers.target(&format!("identity.{kind}"));
                 let (Some((Target::At(path), _)), value) = (known, &identity["value"]) else {
-                    anyhow::bail!("an identity of the kind `{kind}` cannot be imported")
+                    anyhow::bail!("an identity of the kind `{kind}` cannot be imported: leave it out")
                 };
                 if !has(row, &path) {
                     put(row, &path, value.clone())?;
@@ -291,8 +294,8 @@ fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<
             }
         }
         Target::Tags => {
-            for tag in value.as_array().context("this is to be a list of tags")? {
-                let tag = tag.as_str().context("a tag is a text")?;
+            for tag in value.as_array().context("this must be an array of tags")? {
+                let tag = tag.as_str().context("a tag must be a string")?;
                 put(row, &["tags".to_owned(), tag.to_owned()], Value::Bool(true))?;
             }
         }

@@ -50,7 +50,9 @@ impl Source {
             Form::Lines => Rows::Lines { reader, line: 0, read: 0, text: Vec::new() },
             Form::Csv => {
                 let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(reader);
-                let header = reader.byte_headers().context("the CSV file has no header")?;
+                let header = reader
+                    .byte_headers()
+                    .context("the CSV file has no header: add a first line with the names of the columns")?;
                 let header: Result<Vec<String>, _> =
                     header.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect();
                 let header = header.context("the header is not UTF-8: save the file as UTF-8")?;
@@ -108,7 +110,7 @@ fn fault(column: &str, code: &'static str, message: impl Into<String>) -> RowFau
 
 fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> Result<Map<String, Value>, RowFault> {
     if record.len() != header.len() {
-        let message = format!("the row has {} columns, the header {}", record.len(), header.len());
+        let message = format!("the row has {} columns, but the header has {}", record.len(), header.len());
         return Err(fault("", "wrong-columns", message));
     }
     let mut cells = Vec::with_capacity(header.len());
@@ -127,7 +129,7 @@ fn from_line(mapper: &mut Mapper, line: &[u8]) -> Result<Map<String, Value>, Row
         .map_err(|_| fault("", "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
     let row: Value = serde_json::from_str(text).map_err(|error| fault("", "invalid-json", error.to_string()))?;
     let Value::Object(members) = row else {
-        return Err(fault("", "not-an-object", "a line is one JSON object"));
+        return Err(fault("", "not-an-object", "each line must be one JSON object"));
     };
     mapper.row(members.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))))
 }

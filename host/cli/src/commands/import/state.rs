@@ -39,12 +39,12 @@ impl StateFile {
             }
             Err(error) => return Err(anyhow::Error::new(error).context(path.display().to_string())),
             Ok(text) => serde_json::from_str::<State>(&text)
-                .with_context(|| format!("{} is no state of an import: remove it", path.display()))?,
+                .with_context(|| format!("{} is not a progress file of an import: remove it", path.display()))?,
         };
         if state.import != import && !state.done {
             bail!(
-                "{} belongs to an import that was interrupted at row {}, of another file or with another mapping: \
-                 finish it, or begin anew with --restart",
+                "{} belongs to an import of another file or with another mapping, which stopped at row {}: finish that one, or \
+                 start again with `--restart`",
                 path.display(),
                 state.rows
             );

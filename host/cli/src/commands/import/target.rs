@@ -134,7 +134,7 @@ impl Into {
                 }
                 Into::Objects => "field.…, -",
             };
-            format!("`{name}` is no target: {known}")
+            format!("there is no target `{name}`; there are: {known}")
         })?;
         Ok((target, of.unwrap_or(usual)))
     }
@@ -158,7 +158,7 @@ impl FromStr for As {
             ("json", None) => As::Json,
             ("customer", Some(kind)) => As::Customer(kind.to_owned()),
             _ => bail!(
-                "`{text}` is no type: text, integer, number, boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
+                "there is no type `{text}`; there are: text, integer, number, boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
             ),
         })
     }
@@ -170,10 +170,10 @@ pub fn put(row: &mut Map<String, Value>, path: &[String], value: Value) -> Resul
     let mut place = row;
     for step in parents {
         let below = place.entry(step.as_str()).or_insert_with(|| Value::Object(Map::new()));
-        place = below.as_object_mut().with_context(|| format!("`{step}` has a value and members"))?;
+        place = below.as_object_mut().with_context(|| format!("`{step}` cannot have both a value and fields"))?;
     }
     let agrees = place.get(last).is_none_or(|there| *there == value);
-    ensure!(agrees, "two columns say `{}`, and not the same", path.join("."));
+    ensure!(agrees, "two columns give different values for `{}`", path.join("."));
     place.insert(last.clone(), value);
     Ok(())
 }

@@ -28,7 +28,7 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         Cell::Json(value) => return of_json(value, of, zone).map(Some),
     };
     let is_json = matches!(cell, Cell::Json(_));
-    let wrong = |what: &str| format!("`{}` is no {what}", shortened(text));
+    let wrong = |what: &str| format!("`{}` is not {what}", shortened(text));
     Ok(Some(match of {
         As::Guess if is_json || matches!(cell, Cell::Exact(_)) => Value::from(text),
         As::Guess => match serde_json::from_str(text) {
@@ -36,31 +36,31 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
             _ => Value::from(text),
         },
         As::Text => Value::from(text),
-        As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("integer"))?),
+        As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?),
         As::Number => match serde_json::from_str(text.trim()) {
             Ok(value @ Value::Number(_)) => value,
-            _ => return Err(wrong("number")),
+            _ => return Err(wrong("a number")),
         },
         As::Boolean => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "y" => Value::Bool(true),
             "false" | "0" | "no" | "n" => Value::Bool(false),
-            _ => return Err(wrong("boolean")),
+            _ => return Err(wrong("a boolean: write true or false")),
         },
         As::Consent => match text.trim().to_ascii_lowercase().as_str() {
             "granted" | "true" | "1" | "yes" | "y" => json!({"state": "granted"}),
             "denied" | "false" | "0" | "no" | "n" => json!({"state": "denied"}),
-            _ => return Err(wrong("consent: there are `granted` and `denied`")),
+            _ => return Err(wrong("a consent: write `granted` or `denied`")),
         },
-        As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| wrong("time as in 2026-01-31T12:00:00Z"))?),
+        As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| wrong("a time like 2026-01-31T12:00:00Z"))?),
         As::Pattern(pattern) => {
-            instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("time like `{pattern}`")))?)
+            instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("a time like `{pattern}`")))?)
         }
-        As::Unix => instant(since_1970(text, 1_000_000).ok_or_else(|| wrong("number of seconds"))?),
-        As::UnixMs => instant(since_1970(text, 1_000).ok_or_else(|| wrong("number of milliseconds"))?),
+        As::Unix => instant(since_1970(text, 1_000_000).ok_or_else(|| wrong("a number of seconds"))?),
+        As::UnixMs => instant(since_1970(text, 1_000).ok_or_else(|| wrong("a number of milliseconds"))?),
         As::Json => match (serde_json::from_str(text), is_json) {
             (_, true) => Value::from(text),
             (Ok(value), _) => value,
-            (Err(_), _) => return Err(wrong("JSON value")),
+            (Err(_), _) => return Err(wrong("a JSON value")),
         },
         As::Customer(kind) => json!({"kind": kind, "value": text}),
     }))
@@ -78,7 +78,11 @@ fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
         }
         _ => false,
     };
-    if fits { Ok(value.clone()) } else { Err(format!("`{}` has another type", shortened(&value.to_string()))) }
+    if fits {
+        Ok(value.clone())
+    } else {
+        Err(format!("`{}` does not have the type of its target", shortened(&value.to_string())))
+    }
 }
 
 fn timestamp(text: &str, zone: &TimeZone) -> Option<Timestamp> {

@@ -36,13 +36,13 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
     if cause.depth >= MAX_DEPTH {
         batch.tally.too_deep += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event at depth 8 would cause another.");
-        let text = format!("An event at depth {MAX_DEPTH} would cause another `{name}`: the chain ends there.");
+        let text = format!("An event at depth {MAX_DEPTH} would cause another event, `{name}`. The chain ends here.");
         return file_uncaused(batch, (by, cause), "too-deep", &name, text);
     }
     if batch.actors[actor].causes >= MAX_CAUSED {
         batch.tally.too_many += 1;
         tracing::warn!(tenant.id = batch.tenant.0, event.name = name, "An event would cause more than 1,000 others.");
-        let text = format!("An event would cause more than {MAX_CAUSED} others: `{name}` is left out.");
+        let text = format!("An event caused too many others, so `{name}` was left out: at most {MAX_CAUSED}.");
         return file_uncaused(batch, (by, cause), "too-many", &name, text);
     }
     batch.actors[actor].causes += 1;

@@ -29,5 +29,5 @@ fn a_run_at_a_node_of_another_version_fails() {
     trip.run.node = "elsewhere".to_owned();
     trip.enter();
     assert_eq!(trip.run.status, RunStatus::Failed);
-    assert_eq!(trip.fault(), "/nodes/elsewhere: version 3 has no such node");
+    assert_eq!(trip.fault(), "/nodes/elsewhere: version 3 has no node of this name");
 }

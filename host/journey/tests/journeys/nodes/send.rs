@@ -86,7 +86,10 @@ fn the_address_is_the_identity_else_the_attribute_of_the_channels_kind() {
         if address.is_none() {
             let kind = if channel == "sms" { "phone" } else { "user_id" };
             assert_eq!(trip.run.status, RunStatus::Failed);
-            assert_eq!(trip.fault(), format!("/nodes/start/channel: the customer has no `{kind}` to send to"));
+            assert_eq!(
+                trip.fault(),
+                format!("/nodes/start/channel: the customer has no `{kind}` that the channel can send to")
+            );
         }
     }
 }
@@ -170,8 +173,8 @@ fn what_is_not_there_is_named() {
     let text = "{{ customer.attributes.tier }} {{ trigger.properties.coupon_code }}";
     let mut trip = Trip::of(send("open", json!({ "text": text })));
     trip.enter();
-    let told = "/nodes/start/content/text: there is no `trigger.properties.coupon_code`: write \
-                `{{ trigger.properties.coupon_code | default('…') }}` if that may be";
+    let told = "/nodes/start/content/text: `trigger.properties.coupon_code` has no value here: if this is expected, \
+                write `{{ trigger.properties.coupon_code | default('…') }}`";
     assert_eq!(trip.fault(), told);
 }
 
@@ -189,7 +192,7 @@ fn filters_read_no_more_than_they_are_given() {
         trip.fault().to_owned()
     };
     assert_eq!(journey(300), "");
-    assert!(journey(12_000).contains("its filters read too much"));
+    assert!(journey(12_000).contains("the filters read too much"));
 }
 
 #[test]

@@ -51,14 +51,14 @@ fn it_asks_for_the_change_and_goes_on_when_it_is_made() {
 #[test]
 fn what_is_not_there_fails_the_run_at_its_field() {
     for (text, what) in [
-        ("{{ trigger.properties.missing }}", "there is no `trigger.properties.missing`"),
-        ("{{ trigger.properties.nothing }}", "there is no `trigger.properties.nothing`"),
-        ("{{ trigger.properties.items.first }}", "there is no `trigger.properties.items.first`"),
-        ("{{ customer.attributes.missing }}", "there is no `customer.attributes.missing`"),
-        ("{{ customer.attributes.tier.name }}", "there is no `customer.attributes.tier.name`"),
+        ("{{ trigger.properties.missing }}", "`trigger.properties.missing` has no value here"),
+        ("{{ trigger.properties.nothing }}", "`trigger.properties.nothing` has no value here"),
+        ("{{ trigger.properties.items.first }}", "`trigger.properties.items.first` has no value here"),
+        ("{{ customer.attributes.missing }}", "`customer.attributes.missing` has no value here"),
+        ("{{ customer.attributes.tier.name }}", "`customer.attributes.tier.name` has no value here"),
         ("{{ 'a' / 2 }}", "unsupported types"),
         (SLOW, "fuel"),
-        ("{{ customer.attributes.tier | times(2) }}", "both are numbers"),
+        ("{{ customer.attributes.tier | times(2) }}", "both values must be numbers"),
     ] {
         let properties = json!({ "nothing": null, "items": { "first": null } });
         let mut trip = Trip::with(nodes(json!({ "a/b": text })), properties, customer());

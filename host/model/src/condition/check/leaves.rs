@@ -1,6 +1,7 @@
 //! The leaves, one by one.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 use super::values::Subject;
 use super::{Check, MAX_STEPS};
@@ -8,6 +9,7 @@ use crate::condition::{
     Aggregate, AttributeTest, BUCKETS, BucketTest, ConsentTest, EventTest, IdentityTest, JourneyTest, MessageTest,
     ObjectTest, PropertyTest, Quantifier, SequenceTest, Step,
 };
+use crate::fault::there_are;
 use crate::manifest::Field;
 
 impl<'a> Check<'a> {
@@ -21,7 +23,7 @@ impl<'a> Check<'a> {
             (None, Some(of)) => Subject::Declared(of),
             (Some(attributes), _) => match attributes.get(&test.name) {
                 Some(of) => Subject::Declared(of),
-                None => return self.unknown("attribute", &test.name, &at),
+                None => return self.unknown("attribute", &test.name, attributes.keys(), &at),
             },
         };
         self.timed(test.is, &test.value, subject, pointer);
@@ -36,9 +38,7 @@ impl<'a> Check<'a> {
         self.leaf();
         let at = format!("{pointer}/kind");
         self.name(&test.kind, &at);
-        if self.declared.identities.is_some_and(|kinds| !kinds.contains(&test.kind)) {
-            self.unknown("identity", &test.kind, &at);
-        }
+        self.known("identity", &test.kind, self.declared.identities, &at);
         self.comparison(test.is, &test.value, Subject::Label, pointer);
     }
 
@@ -47,9 +47,9 @@ impl<'a> Check<'a> {
         let at = format!("{pointer}/purpose");
         self.name(&test.purpose, &at);
         if test.purpose.contains('/') {
-            self.fault(&at, "bad-text", "a purpose holds no `/`");
-        } else if self.declared.purposes.is_some_and(|purposes| !purposes.contains(&test.purpose)) {
-            self.unknown("purpose", &test.purpose, &at);
+            self.fault(&at, "bad-text", "A purpose must not contain `/`. Name the channel in `channel`.");
+        } else {
+            self.known("purpose", &test.purpose, self.declared.purposes, &at);
         }
         self.channel(test.channel.as_deref(), pointer);
     }
@@ -57,18 +57,20 @@ impl<'a> Check<'a> {
     pub(super) fn segment(&mut self, name: &str, pointer: &str) {
         self.leaf();
         self.name(name, pointer);
-        if self.declared.segments.is_some_and(|segments| !segments.contains(name)) {
-            self.unknown("segment", name, pointer);
-        }
+        self.known("segment", name, self.declared.segments, pointer);
     }
 
     pub(super) fn bucket(&mut self, test: &BucketTest, pointer: &str) {
         self.leaf();
         self.name(&test.seed, &format!("{pointer}/seed"));
         if test.to > BUCKETS {
-            self.fault(&format!("{pointer}/to"), "out-of-range", format!("there are {BUCKETS} buckets"));
+            self.fault(
+                &format!("{pointer}/to"),
+                "out-of-range",
+                format!("`to` is too large: at most {BUCKETS}, the number of buckets."),
+            );
         } else if test.from >= test.to {
-            self.fault(&format!("{pointer}/from"), "out-of-range", "`from` lies below `to`");
+            self.fault(&format!("{pointer}/from"), "out-of-range", "`from` must be smaller than `to`.");
         }
     }
 
@@ -95,19 +97,23 @@ impl<'a> Check<'a> {
         self.properties(&test.tests, fields, &format!("{pointer}/where"));
         self.span(test.within, &format!("{pointer}/within"));
         if test.within.is_some() && (test.from.is_some() || test.to.is_some()) {
-            self.fault(&format!("{pointer}/within"), "two-windows", "a window is relative or absolute, not both");
+            self.fault(&format!("{pointer}/within"), "two-windows", "Use `within`, or `from` and `to`, but not both.");
         }
         if test.from.zip(test.to).is_some_and(|(from, to)| from >= to) {
-            self.fault(&format!("{pointer}/from"), "empty-window", "`from` lies before `to`");
+            self.fault(&format!("{pointer}/from"), "empty-window", "`from` must be earlier than `to`.");
         }
         let at = format!("{pointer}/of");
         let declared = (!fields.is_empty()).then_some(fields);
         let of = match (test.aggregate, &test.of) {
             (Aggregate::Count, Some(_)) => {
-                return self.fault(&at, "unexpected-value", "`count` counts events, it takes no property");
+                return self.fault(
+                    &at,
+                    "unexpected-value",
+                    "`count` counts events and needs no property: remove `of`.",
+                );
             }
             (Aggregate::Count, None) => Subject::Number,
-            (_, None) => return self.fault(&at, "missing-value", "this aggregate needs a property"),
+            (_, None) => return self.fault(&at, "missing-value", "This aggregate needs a property: name it in `of`."),
             (_, Some(of)) => {
                 self.name(of, &at);
                 match self.field("property", of, declared, &at) {
@@ -127,7 +133,7 @@ impl<'a> Check<'a> {
         self.leaf();
         let at = format!("{pointer}/steps");
         if !(2..=MAX_STEPS).contains(&test.steps.len()) {
-            self.fault(&at, "out-of-range", format!("a sequence has 2 to {MAX_STEPS} steps"));
+            self.fault(&at, "out-of-range", format!("A sequence must have 2 to {MAX_STEPS} steps."));
             return;
         }
         for (index, step) in test.steps.iter().enumerate() {
@@ -154,7 +160,7 @@ impl<'a> Check<'a> {
             None => None,
             Some(objects) => match objects.get(&test.kind) {
                 Some(fields) => Some(fields.as_slice()),
-                None => return self.unknown("object", &test.kind, &at),
+                None => return self.unknown("object", &test.kind, objects.keys(), &at),
             },
         };
         for (index, each) in test.tests.iter().enumerate() {
@@ -169,11 +175,23 @@ impl<'a> Check<'a> {
         match (test.quantifier, test.is) {
             (Quantifier::Count, Some(is)) => self.comparison(is, &test.value, Subject::Number, pointer),
             (Quantifier::Count, None) => {
-                self.fault(&format!("{pointer}/is"), "missing-value", "`count` needs a comparison");
+                self.fault(
+                    &format!("{pointer}/is"),
+                    "missing-value",
+                    "`count` needs a comparison: set `is` and `value`.",
+                );
             }
-            (_, Some(_)) => self.fault(&format!("{pointer}/is"), "unexpected-value", "only `count` compares"),
+            (_, Some(_)) => self.fault(
+                &format!("{pointer}/is"),
+                "unexpected-value",
+                "Only the quantifier `count` takes `is` and `value`. Remove them.",
+            ),
             (_, None) if test.value != Value::Null => {
-                self.fault(&format!("{pointer}/value"), "unexpected-value", "only `count` compares");
+                self.fault(
+                    &format!("{pointer}/value"),
+                    "unexpected-value",
+                    "Only the quantifier `count` takes `is` and `value`. Remove them.",
+                );
             }
             _ => {}
         }
@@ -185,7 +203,7 @@ impl<'a> Check<'a> {
         let Some(events) = self.declared.events else { return Some(&[]) };
         let fields = events.get(name);
         if fields.is_none() {
-            self.unknown("event", name, pointer);
+            self.unknown("event", name, events.keys(), pointer);
         }
         fields.map(Vec::as_slice)
     }
@@ -207,7 +225,7 @@ impl<'a> Check<'a> {
         let Some(fields) = fields else { return Some(Subject::Anything) };
         let field = fields.iter().find(|field| field.name == name);
         if field.is_none() {
-            self.unknown(what, name, pointer);
+            self.unknown(what, name, fields.iter().map(|field| &field.name), pointer);
         }
         field.map(|field| Subject::Declared(&field.of))
     }
@@ -216,21 +234,29 @@ impl<'a> Check<'a> {
         let Some(channel) = channel else { return };
         let at = format!("{pointer}/channel");
         self.name(channel, &at);
-        if self.declared.channels.is_some_and(|channels| !channels.contains(channel)) {
-            self.unknown("channel", channel, &at);
-        }
+        self.known("channel", channel, self.declared.channels, &at);
     }
 
     fn journey_name(&mut self, name: &str, pointer: &str) {
         self.name(name, pointer);
-        if self.declared.journeys.is_some_and(|journeys| !journeys.contains(name)) {
-            self.unknown("journey", name, pointer);
+        self.known("journey", name, self.declared.journeys, pointer);
+    }
+
+    fn known(&mut self, what: &str, name: &str, known: Option<&BTreeSet<String>>, pointer: &str) {
+        if let Some(known) = known.filter(|known| !known.contains(name)) {
+            self.unknown(what, name, known, pointer);
         }
     }
 
-    fn unknown(&mut self, what: &str, name: &str, pointer: &str) {
+    fn unknown<'n>(&mut self, what: &str, name: &str, known: impl IntoIterator<Item = &'n String>, pointer: &str) {
         if !name.is_empty() {
-            self.fault(pointer, &format!("unknown-{what}"), format!("there is no {what} `{name}`"));
+            let noun = match what {
+                "identity" => "identity kind",
+                "object" => "object type",
+                other => other,
+            };
+            let message = format!("There is no {noun} `{name}`. {}", there_are(known));
+            self.fault(pointer, &format!("unknown-{what}"), message);
         }
     }
 }

@@ -24,20 +24,20 @@ pub(super) enum Subject<'a> {
 impl Check<'_> {
     pub(super) fn name(&mut self, name: &str, pointer: &str) {
         if name.is_empty() {
-            self.fault(pointer, "empty-name", "a name is not empty");
+            self.fault(pointer, "empty-name", "The name is empty: set a name.");
         }
         self.text(name, pointer);
     }
 
     pub(super) fn text(&mut self, text: &str, pointer: &str) {
         if text.contains('\0') {
-            self.fault(pointer, "bad-text", "a text holds no U+0000");
+            self.fault(pointer, "bad-text", "The character U+0000 is not allowed: remove it.");
         }
     }
 
     pub(super) fn span(&mut self, span: Option<Span>, pointer: &str) {
         if span.is_some_and(|span| span.micros() == 0) {
-            self.fault(pointer, "empty-window", "a window is longer than nothing");
+            self.fault(pointer, "empty-window", "The time span must be longer than zero, like 36h or 60d.");
         }
     }
 
@@ -48,12 +48,13 @@ impl Check<'_> {
         }
         let at = format!("{pointer}/value");
         if Relative::of(value).is_none() {
-            let message = r#"a time relative to now is {"now": "+30d"} or {"now": "-36h"}: a sign and a span"#;
+            let message =
+                r#"Write a time relative to now as {"now": "+30d"} or {"now": "-36h"}: a sign and a time span."#;
             self.fault(&at, "bad-time", message);
         } else if !matches!(subject, Subject::Anything | Subject::Declared(Type::Timestamp)) {
-            self.fault(&at, "wrong-type", "only a timestamp is compared with a time relative to now");
+            self.fault(&at, "wrong-type", "Only a timestamp can be compared with a time relative to now.");
         } else if !matches!(is, Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge) {
-            let message = "a time relative to now is compared by `lt`, `le`, `gt` or `ge`";
+            let message = "A time relative to now works only with `lt`, `le`, `gt` and `ge`.";
             self.fault(&format!("{pointer}/is"), "wrong-comparison", message);
         }
     }
@@ -69,16 +70,16 @@ impl Check<'_> {
         match (is, value) {
             (Comparison::Exists | Comparison::Missing, Value::Null) => {}
             (Comparison::Exists | Comparison::Missing, _) => {
-                self.fault(&at, "unexpected-value", "`exists` and `missing` take no value");
+                self.fault(&at, "unexpected-value", "`exists` and `missing` take no value: remove it.");
             }
-            (_, Value::Null) => self.fault(&at, "missing-value", "this comparison needs a value"),
+            (_, Value::Null) => self.fault(&at, "missing-value", "This comparison needs a value: set `value`."),
             (Comparison::In, Value::Array(values)) => self.list(values, subject, &at),
-            (Comparison::In, _) => self.fault(&at, "wrong-type", "`in` takes a list"),
+            (Comparison::In, _) => self.fault(&at, "wrong-type", "`in` needs an array of values."),
             (Comparison::Prefix | Comparison::Contains, value) if !value.is_string() => {
-                self.fault(&at, "wrong-type", "`prefix` and `contains` take a text");
+                self.fault(&at, "wrong-type", "`prefix` and `contains` need a string.");
             }
             (Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge, Value::Bool(_)) => {
-                self.fault(&at, "wrong-type", "booleans have no order: only `eq` and `ne` fit");
+                self.fault(&at, "wrong-type", BOOLEAN);
             }
             (is, value) => self.scalar(value, subject, &at, is),
         }
@@ -86,17 +87,21 @@ impl Check<'_> {
 
     fn list(&mut self, values: &[Value], subject: Subject<'_>, pointer: &str) {
         if values.is_empty() {
-            self.fault(pointer, "missing-value", "`in` needs at least one value");
+            self.fault(pointer, "missing-value", "The array is empty: `in` needs at least one value.");
         }
         if values.len() > MAX_VALUES {
-            self.fault(pointer, "too-many-values", format!("`in` takes at most {MAX_VALUES} values"));
+            self.fault(
+                pointer,
+                "too-many-values",
+                format!("There are too many values: `in` takes at most {MAX_VALUES}."),
+            );
             return;
         }
         for (index, value) in values.iter().enumerate() {
             let at = format!("{pointer}/{index}");
             self.scalar(value, subject, &at, Comparison::In);
             if kind(value).is_some() && kind(value) != kind(&values[0]) {
-                self.fault(&at, "wrong-type", "the values of `in` are of one type");
+                self.fault(&at, "wrong-type", "All values of `in` must have the same type.");
             }
         }
     }
@@ -105,9 +110,9 @@ impl Check<'_> {
         let Some(kind) = kind(value) else {
             let message = match value {
                 Value::Object(members) if members.contains_key("now") => {
-                    "only an attribute or an object's field is compared with a time relative to now"
+                    "Only an attribute or an object's field can be compared with a time relative to now."
                 }
-                _ => "a value is a text, a number or a boolean",
+                _ => "The value must be a string, a number or a boolean.",
             };
             self.fault(pointer, "wrong-type", message);
             return;
@@ -124,20 +129,20 @@ impl Check<'_> {
                 return;
             }
             Subject::Number => &["number"],
-            Subject::Label => &["text"],
+            Subject::Label => &["string"],
             Subject::Declared(of) => match of {
                 Type::Boolean => &["boolean"],
                 Type::Integer | Type::Number => &["number"],
-                Type::Text | Type::Enum(_) | Type::Customer => &["text"],
-                Type::Timestamp => &["text"],
-                Type::Decimal(_) => &["text", "number"],
+                Type::Text | Type::Enum(_) | Type::Customer => &["string"],
+                Type::Timestamp => &["string"],
+                Type::Decimal(_) => &["string", "number"],
             },
         };
         if !expected.contains(&kind) {
             self.fault(
                 pointer,
                 "wrong-type",
-                format!("this compares with a {}, not with a {kind}", expected.join(" or ")),
+                format!("The value must be a {}, not a {kind}.", expected.join(" or a ")),
             );
         } else if let (Subject::Declared(Type::Timestamp), Value::String(text)) = (subject, value)
             && !matches!(is, Comparison::Prefix | Comparison::Contains)
@@ -149,19 +154,25 @@ impl Check<'_> {
             && !matches!(is, Comparison::Prefix | Comparison::Contains)
             && decimal::parse(text, *scale).is_none()
         {
-            self.fault(pointer, "wrong-type", format!("this compares with a decimal with at most {scale} places"));
+            self.fault(
+                pointer,
+                "wrong-type",
+                format!("The value must be a decimal with at most {scale} digits after the point."),
+            );
         } else if let (Subject::Declared(Type::Enum(values)), Value::String(text)) = (subject, value)
             && matches!(is, Comparison::Eq | Comparison::Ne | Comparison::In)
             && !values.contains(text)
         {
-            self.fault(pointer, "unknown-value", format!("it is one of {}", values.join(", ")));
+            self.fault(pointer, "unknown-value", format!("Allowed values: {}.", values.join(", ")));
         }
     }
 }
 
-const RELATIVE: &str = r#"this is a text: a time relative to now is {"now": "+30d"} or {"now": "-36h"}"#;
+const RELATIVE: &str = r#"This is only a string. Write a time relative to now as {"now": "+30d"} or {"now": "-36h"}."#;
 const NO_INSTANT: &str =
-    r#"this compares with an instant, like 2026-01-31T22:00:00Z, or with a time relative to now, {"now": "+30d"}"#;
+    r#"The value must be a time like 2026-01-31T22:00:00Z, or a time relative to now like {"now": "+30d"}."#;
+
+const BOOLEAN: &str = "Booleans have no order: use `eq` or `ne`.";
 
 /// Why a comparison does not fit what is compared.
 fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {
@@ -169,12 +180,14 @@ fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {
     let orders = matches!(is, Lt | Le | Gt | Ge);
     let looks_inside = matches!(is, Prefix | Contains);
     match subject {
-        Subject::Number if looks_inside => Some("only texts have a prefix or contain something"),
-        Subject::Number if matches!(is, Exists | Missing) => Some("a number that is computed always exists"),
-        Subject::Label if orders => Some("identities have no order"),
-        Subject::Declared(Type::Boolean) if orders => Some("booleans have no order: only `eq` and `ne` fit"),
+        Subject::Number if looks_inside => Some("`prefix` and `contains` work only with strings."),
+        Subject::Number if matches!(is, Exists | Missing) => {
+            Some("A computed number always exists: do not use `exists` or `missing`.")
+        }
+        Subject::Label if orders => Some("Identities have no order: do not use `lt`, `le`, `gt` or `ge`."),
+        Subject::Declared(Type::Boolean) if orders => Some(BOOLEAN),
         Subject::Declared(Type::Boolean | Type::Integer | Type::Number) if looks_inside => {
-            Some("only texts have a prefix or contain something")
+            Some("`prefix` and `contains` work only with strings.")
         }
         _ => None,
     }
@@ -185,7 +198,7 @@ fn kind(value: &Value) -> Option<&'static str> {
     match value {
         Value::Bool(_) => Some("boolean"),
         Value::Number(_) => Some("number"),
-        Value::String(_) => Some("text"),
+        Value::String(_) => Some("string"),
         _ => None,
     }
 }
