@@ -44,6 +44,7 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     // As `check` has built them, the hub and the receiver among them.
     let mut cargo = lints::cargo(root)?;
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo.env(openhub_sdk_build::BINARY, target.join("debug/openhub"));
     cargo.env(HUB, target.join("debug/openhub")).env(RECEIVER, target.join("debug/xtask"));
     run_each_line(&mut cargo, |line| {
         println!("{line}");

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::{Message, MetadataCommand, PackageId, TargetKind};
 use openhub_model::Id;
 
+use crate::sdk;
+
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
@@ -58,6 +60,7 @@ fn locate(dir: &Path, target_dir: Option<&Path>) -> Result<Crate> {
     let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
     let manifest = dir.join("Cargo.toml");
     ensure!(manifest.is_file(), "{} has no Cargo.toml, so it is not a plugin crate", dir.display());
+    sdk::settle(&dir)?;
     let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec()?;
     let package = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
     let package =

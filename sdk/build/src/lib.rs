@@ -12,6 +12,7 @@ mod lock;
 mod merge;
 mod new;
 mod policy;
+mod sdk;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,9 @@ pub use check::check;
 pub use lock::{LOCK_FILE, canonical};
 pub use new::{Kind, new_plugin};
 pub use policy::{POLICY_FILE, Policy};
+
+/// Names the binary `openhub` in whose runtime a plugin's tests run.
+pub const BINARY: &str = "OPENHUB_BINARY";
 
 /// How to build; the default builds into the workspace's own target folder and writes the lock file.
 #[derive(Clone, Debug, Default)]

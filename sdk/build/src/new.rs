@@ -1,13 +1,15 @@
 //! A new plugin from a template: a crate that builds, with a test that passes.
 //!
-//! The templates stand in `sdk/templates` and are part of this crate. A plugin made inside a checkout (or by a
-//! binary that was built in one) depends on that checkout's SDK by path, any other on the released one.
+//! The templates stand in `sdk/templates` and are part of this crate. A plugin made inside a checkout depends on that
+//! checkout's SDK by path, any other on the one that is unpacked beside it.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::sdk;
 
 /// What the new plugin starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,10 @@ pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
     for (path, text) in shared.into_iter().chain(texts(kind)) {
         crate::lock::write_whole(&dir.join(path), filled(text).as_bytes())?;
     }
+    if checkout(&dir).is_none() {
+        sdk::unpack(&dir)?;
+        crate::lock::write_whole(&dir.join("Cargo.lock"), sdk::lock().as_bytes())?;
+    }
     Ok(())
 }
 
@@ -102,20 +108,16 @@ fn pascal(name: &str) -> String {
 
 /// The right side of a dependency in `Cargo.toml`.
 fn dependency(dir: &Path, folder: &str) -> String {
-    match checkout(dir) {
-        Some(root) => {
-            let path = relative(dir, &root.join("sdk").join(folder)).to_string_lossy().replace('\\', "/");
-            format!("{{ path = \"{path}\" }}")
-        }
-        None => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
-    }
+    let path = match checkout(dir) {
+        Some(root) => relative(dir, &root.join("sdk").join(folder)).to_string_lossy().replace('\\', "/"),
+        None => format!("{}/sdk/{folder}", sdk::FOLDER),
+    };
+    format!("{{ path = \"{path}\" }}")
 }
 
-/// The checkout of OpenHub that `dir`, or else the running binary, lies in.
+/// The checkout of OpenHub that `dir` lies in.
 fn checkout(dir: &Path) -> Option<PathBuf> {
-    let binary = std::env::current_exe().ok()?;
-    let mut folders = dir.ancestors().chain(binary.ancestors());
-    folders.find(|folder| folder.join("sdk/rust/Cargo.toml").is_file()).map(Path::to_path_buf)
+    dir.ancestors().find(|folder| folder.join("sdk/rust/Cargo.toml").is_file()).map(Path::to_path_buf)
 }
 
 fn relative(from: &Path, to: &Path) -> PathBuf {

@@ -1,32 +1,33 @@
 //! The fake hub of one test: the plugin, its settings and secrets, and a provider that it may reach.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use openhub_model::Timestamp;
-use openhub_model::manifest::Manifest;
-use openhub_runtime::{CallContext, Config, HostPort, IoContext, Plugin, Runtime};
 use serde_json::{Value, json};
 
+use crate::Timestamp;
 use crate::channel::ChannelCase;
+use crate::kit::{self, Kit};
 use crate::object::ObjectCase;
 use crate::provider::Provider;
 use crate::rule::RuleCase;
+use crate::told::{Receipt, text};
 
 /// Components of this process by the folder of their crate: each is built once.
-static BUILT: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+static BUILT: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
 /// A plugin, installed and enabled for one test.
 pub struct Hub {
-    plugin: Arc<Plugin>,
-    provider: Provider,
+    kit: RefCell<Kit>,
+    manifest: Value,
+    provider: String,
     settings: Value,
-    secrets: BTreeMap<String, Vec<u8>>,
+    secrets: Vec<(String, String)>,
     at: Option<Timestamp>,
-    /// Last, so that what runs in it ends first.
-    pub(crate) tasks: tokio::runtime::Runtime,
+    receipt: Cell<Receipt>,
 }
 
 impl Hub {
@@ -36,7 +37,16 @@ impl Hub {
     /// If the crate does not build, or the hub would refuse the component.
     #[track_caller]
     pub fn of(plugin_dir: impl AsRef<Path>) -> Hub {
-        Hub::running(&component(plugin_dir.as_ref()))
+        let dir = plugin_dir.as_ref();
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = built.get(dir) {
+            let component = component.clone();
+            drop(built);
+            return Hub::open(json!({"component": component})).0;
+        }
+        let (hub, component) = Hub::open(json!({"dir": dir}));
+        built.insert(dir.to_path_buf(), component);
+        hub
     }
 
     /// Installs a component that is built already.
@@ -44,22 +54,36 @@ impl Hub {
     /// # Panics
     /// If the hub would refuse it.
     #[track_caller]
-    pub fn running(component: &[u8]) -> Hub {
-        let mut tasks = tokio::runtime::Builder::new_multi_thread();
-        let tasks = tasks.worker_threads(2).enable_all().build().expect("the machine gives threads");
-        let provider = Provider::start(tasks.handle());
-        let host: HostPort = provider.address().parse().expect("an address and a port");
-        let config = Config { cache: cache(), allow_private: vec![host], instances: 4, ..Config::default() };
-        let runtime = Runtime::new(config).expect("the runtime starts");
-        let plugin = match tasks.block_on(runtime.prepare(component)) {
-            Ok(plugin) => plugin,
-            Err(refusal) => panic!("the hub refuses this component: {refusal}"),
+    pub fn running(component: impl AsRef<Path>) -> Hub {
+        Hub::open(json!({"component": component.as_ref()})).0
+    }
+
+    #[track_caller]
+    fn open(mut open: Value) -> (Hub, String) {
+        // Compiled code stays beside the tests.
+        if let Some(cache) = kit::folder().map(|folder| folder.join("openhub-compiled"))
+            && std::fs::create_dir_all(&cache).is_ok()
+        {
+            open["cache"] = json!(cache);
+        }
+        let mut kit = Kit::start();
+        let mut opened = kit.ask(&json!({"open": open}));
+        let (provider, component) = (text(&opened["provider"]), text(&opened["component"]));
+        let hub = Hub {
+            kit: RefCell::new(kit),
+            manifest: opened["manifest"].take(),
+            provider,
+            settings: json!({}),
+            secrets: Vec::new(),
+            at: None,
+            receipt: Cell::default(),
         };
-        Hub { plugin, provider, settings: json!({}), secrets: BTreeMap::new(), at: None, tasks }
+        (hub, component)
     }
 
     /// The installation's settings, a JSON object; a rule's parameters lie in it under the rule's name.
     #[must_use]
+    #[track_caller]
     pub fn with_settings(mut self, settings: Value) -> Hub {
         assert!(settings.is_object(), "the settings must be a JSON object, not {settings}");
         self.settings = settings;
@@ -70,11 +94,8 @@ impl Hub {
     #[must_use]
     #[track_caller]
     pub fn with_secret(mut self, name: &str, text: &str) -> Hub {
-        let shape = self.manifest().secrets.iter().find(|secret| secret.name == name);
-        let shape = shape.unwrap_or_else(|| panic!("plugin.toml does not declare a secret `{name}`"));
-        let bytes = openhub_runtime::decode_secret(shape.encoding, text);
-        let bytes = bytes.unwrap_or_else(|error| panic!("the secret `{name}` {error}"));
-        self.secrets.insert(name.to_owned(), bytes);
+        self.ask(&json!({"secret": {"name": name, "text": text}}));
+        self.secrets.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -86,108 +107,55 @@ impl Hub {
     }
 
     /// The HTTP server that channels can reach: it answers by script and keeps what came.
-    pub fn provider(&self) -> &Provider {
-        &self.provider
+    pub fn provider(&self) -> Provider<'_> {
+        Provider::new(self, &self.provider)
     }
 
-    pub fn manifest(&self) -> &Manifest {
-        self.plugin.manifest()
+    pub fn manifest(&self) -> &Value {
+        &self.manifest
     }
 
     /// A rule, by its name.
-    #[track_caller]
     pub fn rule(&self, name: &str) -> RuleCase<'_> {
-        let shape = self.manifest().rules.iter().find(|rule| rule.name == name);
-        RuleCase::new(
-            self,
-            shape.unwrap_or_else(|| {
-                let there: Vec<&str> = self.manifest().rules.iter().map(|rule| rule.name.as_str()).collect();
-                panic!("the plugin has no rule `{name}`; it has {}{}", there.join(", "), kebab(name, &there))
-            }),
-        )
+        RuleCase::new(self, name)
     }
 
     /// An object type, by its name.
-    #[track_caller]
     pub fn object(&self, kind: &str) -> ObjectCase<'_> {
-        let shape = self.manifest().objects.iter().find(|object| object.name == kind);
-        ObjectCase::new(
-            self,
-            shape.unwrap_or_else(|| {
-                let there: Vec<&str> = self.manifest().objects.iter().map(|object| object.name.as_str()).collect();
-                panic!("the plugin has no object type `{kind}`; it has {}{}", there.join(", "), kebab(kind, &there))
-            }),
-        )
+        ObjectCase::new(self, kind)
     }
 
     /// A channel, by its name.
-    #[track_caller]
     pub fn channel(&self, name: &str) -> ChannelCase<'_> {
-        let shape = self.manifest().channels.iter().find(|channel| channel.name == name);
-        ChannelCase::new(self, shape.unwrap_or_else(|| panic!("the plugin has no channel `{name}`")))
+        ChannelCase::new(self, name)
     }
 
-    pub(crate) fn plugin(&self) -> &Plugin {
-        &self.plugin
+    /// What the last call used: fuel, memory, calls of the host.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt.get()
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&self, question: &Value) -> Value {
+        let answer = self.kit.borrow_mut().ask(question);
+        if answer["receipt"].is_object() {
+            self.receipt.set(Receipt::of(&answer["receipt"]));
+        }
+        answer
     }
 
     pub(crate) fn settings(&self) -> &Value {
         &self.settings
     }
 
+    pub(crate) fn secrets(&self) -> Vec<Value> {
+        self.secrets.iter().map(|(name, text)| json!({"name": name, "text": text})).collect()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.at.unwrap_or_else(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Timestamp::from_micros(since.as_micros() as i64)
+            Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
         })
-    }
-
-    pub(crate) fn call(&self) -> CallContext {
-        CallContext { id: "test".to_owned(), settings: self.settings.to_string().into(), dry_run: false }
-    }
-
-    /// All that the manifest asks for is granted.
-    pub(crate) fn io(&self) -> IoContext {
-        let now = self.now();
-        let hosts = openhub_runtime::hosts::resolve(&self.manifest().hosts, &self.settings);
-        IoContext {
-            call: self.call(),
-            hosts: hosts.unwrap_or_else(|faults| panic!("the settings are not valid: {faults:?}")),
-            secrets: Arc::new(self.secrets.clone()),
-            clock: Arc::new(move || now),
-        }
-    }
-}
-
-#[track_caller]
-fn component(dir: &Path) -> Arc<[u8]> {
-    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(component) = built.get(dir) {
-        return component.clone();
-    }
-    let assembled = openhub_sdk_build::assemble(dir);
-    let component: Arc<[u8]> = match assembled {
-        Ok(assembled) => assembled.bytes.into(),
-        Err(error) => panic!("the plugin does not build: {error:#}"),
-    };
-    built.insert(dir.to_path_buf(), component.clone());
-    component
-}
-
-/// Compiled code stays beside the tests, in cargo's target folder.
-fn cache() -> Option<PathBuf> {
-    let binary = std::env::current_exe().ok()?;
-    let cache = binary.parent()?.join("openhub-compiled");
-    std::fs::create_dir_all(&cache).ok()?;
-    Some(cache)
-}
-
-/// The name of a Rust function becomes kebab-case in the manifest.
-fn kebab(name: &str, there: &[&str]) -> String {
-    let meant = name.replace('_', "-");
-    if meant != name && there.contains(&meant.as_str()) {
-        format!(" (names become kebab-case: `{meant}`)")
-    } else {
-        String::new()
     }
 }

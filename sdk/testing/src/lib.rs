@@ -1,4 +1,4 @@
-//! Runs a plugin in `cargo test`: the built component, in the runtime that the hub uses, with a small fake hub around.
+//! Runs a plugin in `cargo test`: the built component, in the runtime of the installed `openhub`, with a small fake hub around.
 //!
 //! ```text
 //! #[openhub_sdk_testing::test]
@@ -8,22 +8,25 @@
 //! ```
 //!
 //! A test names rules, object types and channels as the manifest does, gives values as JSON, and gets effects, records
-//! and verdicts back. Channels reach a real HTTP server in the test's own process. What cannot be a test's outcome (an
-//! unknown name, a value of a wrong type, a trap) panics and says why. There is no log, no database and no journey here.
+//! and verdicts back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
+//! wrong type, a trap) panics and says why. There is no log, no database and no journey here.
+//!
+//! This crate holds no runtime: it starts `openhub plugin kit` and speaks JSON with it, one line a question.
 
 mod channel;
-mod columns;
 mod hub;
+mod kit;
 mod object;
 mod provider;
 mod rule;
+mod told;
 
-pub use channel::ChannelCase;
+pub use channel::{ChannelCase, Sent, Verdict};
 pub use hub::Hub;
 pub use object::{ObjectCase, Stored};
-pub use openhub_model::{Fault, Timestamp};
-pub use openhub_runtime::{Action, CallFault, FaultKind, Reason, Verdict};
+pub use openhub_sdk::time::Timestamp;
 pub use openhub_sdk_testing_macros::test;
 pub use provider::{Answer, Provider, Request};
-pub use rule::{Caused, Effects, ObjectWrite, RuleCase, Written};
+pub use rule::{Action, Caused, Effects, ObjectWrite, RuleCase, Written};
 pub use serde_json::{Value, json};
+pub use told::{CallFault, Fault, Reason, Receipt};

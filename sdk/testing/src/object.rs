@@ -1,17 +1,16 @@
 //! Objects: what the plugin's check makes of a change.
 
-use openhub_model::manifest::ObjectShape;
-use openhub_model::{Fault, Timestamp};
-use openhub_runtime::{Change, Operation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::Timestamp;
 use crate::hub::Hub;
-use crate::rule::{Caused, json_of};
+use crate::rule::Caused;
+use crate::told::{CallFault, Fault, text};
 
 /// A change of an object in the making.
 pub struct ObjectCase<'h> {
     hub: &'h Hub,
-    shape: &'h ObjectShape,
+    kind: String,
     key: Option<String>,
     customer: Option<String>,
     at: Timestamp,
@@ -27,8 +26,8 @@ pub struct Stored {
 }
 
 impl<'h> ObjectCase<'h> {
-    pub(crate) fn new(hub: &'h Hub, shape: &'h ObjectShape) -> Self {
-        ObjectCase { hub, shape, key: None, customer: None, at: hub.now(), seed: 1 }
+    pub(crate) fn new(hub: &'h Hub, kind: &str) -> Self {
+        ObjectCase { hub, kind: kind.to_owned(), key: None, customer: None, at: hub.now(), seed: 1 }
     }
 
     /// The key of the object that changes.
@@ -60,53 +59,47 @@ impl<'h> ObjectCase<'h> {
 
     #[track_caller]
     pub fn create(&self, fields: Value) -> Result<Stored, Vec<Fault>> {
-        self.one(Operation::Create(fields.to_string()))
+        self.check(&[self.change(self.seed, &Value::Null, &fields)]).remove(0)
     }
 
     #[track_caller]
     pub fn update(&self, old: &Value, new: &Value) -> Result<Stored, Vec<Fault>> {
-        self.one(Operation::Update(old.to_string(), new.to_string()))
+        self.check(&[self.change(self.seed, old, new)]).remove(0)
     }
 
     #[track_caller]
     pub fn delete(&self, old: &Value) -> Result<Stored, Vec<Fault>> {
-        self.one(Operation::Delete(old.to_string()))
+        self.check(&[self.change(self.seed, old, &Value::Null)]).remove(0)
     }
 
     /// Creates several in one call, with the seeds `seed`, `seed + 1`, …
     #[track_caller]
     pub fn create_all(&self, fields: &[Value]) -> Vec<Result<Stored, Vec<Fault>>> {
         let changes = fields.iter().zip(self.seed..);
-        let changes =
-            changes.map(|(fields, seed)| Change { seed, ..self.change(Operation::Create(fields.to_string())) });
-        self.check(changes.collect())
+        self.check(&changes.map(|(fields, seed)| self.change(seed, &Value::Null, fields)).collect::<Vec<_>>())
     }
 
-    fn change(&self, operation: Operation) -> Change {
-        let (key, customer) = (self.key.clone(), self.customer.clone());
-        Change { key, customer, at: self.at, seed: self.seed, operation }
-    }
-
-    #[track_caller]
-    fn one(&self, operation: Operation) -> Result<Stored, Vec<Fault>> {
-        self.check(vec![self.change(operation)]).remove(0)
+    fn change(&self, seed: u64, old: &Value, new: &Value) -> Value {
+        let (key, customer, at) = (&self.key, &self.customer, self.at.micros());
+        json!({"key": key, "customer": customer, "at": at, "seed": seed, "old": old, "new": new})
     }
 
     #[track_caller]
-    fn check(&self, changes: Vec<Change>) -> Vec<Result<Stored, Vec<Fault>>> {
-        let checked = match self.hub.plugin().check(&self.hub.call(), &self.shape.name, changes) {
-            Ok(checked) => checked,
-            Err(fault) => panic!("the check of `{}` failed: {fault}", self.shape.name),
-        };
-        let answers = checked.answers.into_iter();
-        let stored = answers.map(|answer| {
-            answer.map(|accepted| {
-                let events = accepted.events.iter();
-                let events =
-                    events.map(|(name, properties)| Caused { name: name.clone(), properties: json_of(properties) });
-                Stored { key: accepted.key, fields: json_of(&accepted.fields), events: events.collect() }
-            })
-        });
-        stored.collect()
+    fn check(&self, changes: &[Value]) -> Vec<Result<Stored, Vec<Fault>>> {
+        let object = json!({"name": self.kind, "settings": self.hub.settings(), "changes": changes});
+        let answer = self.hub.ask(&json!({"object": object}));
+        if let Some(fault) = CallFault::of(&answer["fault"]) {
+            panic!("the check of `{}` failed: {fault}", self.kind);
+        }
+        answer["answers"].as_array().into_iter().flatten().map(stored).collect()
+    }
+}
+
+fn stored(told: &Value) -> Result<Stored, Vec<Fault>> {
+    match told["faults"].as_array() {
+        Some(faults) => Err(faults.iter().map(Fault::of).collect()),
+        None => {
+            Ok(Stored { key: text(&told["key"]), fields: told["fields"].clone(), events: Caused::all(&told["events"]) })
+        }
     }
 }

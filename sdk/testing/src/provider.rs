@@ -1,29 +1,14 @@
 //! The provider of a test: a real HTTP server on this machine, which answers by script and keeps what came.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use serde_json::{Value, json};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Handle;
+use crate::hub::Hub;
+use crate::told::text;
 
 /// Answers 200 with an empty body, unless told otherwise.
-pub struct Provider {
-    address: SocketAddr,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    script: VecDeque<Answer>,
-    requests: Vec<Request>,
+pub struct Provider<'h> {
+    hub: &'h Hub,
+    address: &'h str,
 }
 
 /// What the provider does with one request.
@@ -82,20 +67,27 @@ impl Request {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("the body is not JSON: {error}"))
     }
+
+    fn of(told: &Value) -> Request {
+        let headers = told["headers"].as_array().into_iter().flatten();
+        let body = told["body"].as_array().into_iter().flatten();
+        Request {
+            method: text(&told["method"]),
+            path: text(&told["path"]),
+            headers: headers.map(|pair| (text(&pair[0]), text(&pair[1]))).collect(),
+            body: body.filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).collect(),
+        }
+    }
 }
 
-impl Provider {
-    pub(crate) fn start(tasks: &Handle) -> Provider {
-        let listener = tasks.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port of this machine");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let state = Arc::new(Mutex::new(State::default()));
-        tasks.spawn(serve(listener, state.clone()));
-        Provider { address, state }
+impl<'h> Provider<'h> {
+    pub(crate) fn new(hub: &'h Hub, address: &'h str) -> Self {
+        Provider { hub, address }
     }
 
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.address.to_owned()
     }
 
     /// `http://127.0.0.1:PORT` and the path.
@@ -104,55 +96,14 @@ impl Provider {
     }
 
     /// Adds an answer to the script; the next requests take them in order.
-    pub fn answer(&self, answer: Answer) -> &Provider {
-        lock(&self.state).script.push_back(answer);
+    pub fn answer(&self, answer: Answer) -> &Self {
+        let Answer { status, headers, body } = answer;
+        self.hub.ask(&json!({"answer": {"status": status, "headers": headers, "body": body}}));
         self
     }
 
     /// The requests that came since this was asked last.
     pub fn take_requests(&self) -> Vec<Request> {
-        std::mem::take(&mut lock(&self.state).requests)
+        self.hub.ask(&json!({"requests": {}})).as_array().into_iter().flatten().map(Request::of).collect()
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(connection(stream, state.clone()));
-    }
-}
-
-async fn connection(stream: TcpStream, state: Arc<Mutex<State>>) {
-    let service = service_fn(|request| handle(request, &state));
-    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-    // A broken connection is what the script asked for, or the plugin's own doing; the test sees it in the verdict.
-    drop(served);
-}
-
-async fn handle(
-    request: hyper::Request<Incoming>,
-    state: &Mutex<State>,
-) -> Result<hyper::Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes().to_vec();
-    let headers = head.headers.iter().map(|(name, value)| {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        (name.as_str().to_owned(), value)
-    });
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let request = Request { method: head.method.to_string(), path, headers: headers.collect(), body };
-    let answer = {
-        let mut state = lock(state);
-        state.requests.push(request);
-        state.script.pop_front().unwrap_or_else(|| Answer::status(200))
-    };
-    let status = answer.status.ok_or("the script ends here")?;
-    let mut response = hyper::Response::builder().status(status);
-    for (name, value) in &answer.headers {
-        response = response.header(name, value);
-    }
-    Ok(response.body(Full::new(Bytes::from(answer.body)))?)
 }

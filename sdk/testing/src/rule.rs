@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use openhub_model::manifest::RuleShape;
-use openhub_runtime::{Action, CallFault, Outcome, Reason};
 use serde_json::{Value, json};
 
-use crate::columns;
 use crate::hub::Hub;
+use crate::told::{CallFault, Reason, text};
 
 /// A call of a rule in the making.
 pub struct RuleCase<'h> {
     hub: &'h Hub,
-    shape: &'h RuleShape,
+    name: String,
     params: Value,
 }
 
@@ -40,6 +38,13 @@ pub struct Caused {
     pub properties: Value,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Create,
+    Merge,
+    Delete,
+}
+
 /// An object that a rule made, changed or deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectWrite {
@@ -50,9 +55,8 @@ pub struct ObjectWrite {
 }
 
 impl<'h> RuleCase<'h> {
-    pub(crate) fn new(hub: &'h Hub, shape: &'h RuleShape) -> Self {
-        let params = hub.settings().get(&shape.name).cloned().unwrap_or_else(|| json!({}));
-        RuleCase { hub, shape, params }
+    pub(crate) fn new(hub: &'h Hub, name: &str) -> Self {
+        RuleCase { hub, name: name.to_owned(), params: Value::Null }
     }
 
     /// The rule's parameters, instead of those in the hub's settings.
@@ -75,47 +79,40 @@ impl<'h> RuleCase<'h> {
     pub fn rows(&self, rows: &[Value]) -> Vec<Effects> {
         match self.try_rows(rows) {
             Ok(effects) => effects,
-            Err(fault) => panic!("the rule `{}` failed: {fault}", self.shape.name),
+            Err(fault) => panic!("the rule `{}` failed: {fault}", self.name),
         }
     }
 
     /// Like `rows`, for tests of calls that fail as a whole.
     #[track_caller]
     pub fn try_rows(&self, rows: &[Value]) -> Result<Vec<Effects>, CallFault> {
-        let batch = columns::batch(&self.shape.reads, rows);
-        let (call, params) = (self.hub.call(), self.params.to_string());
-        let evaluated = self.hub.plugin().evaluate(&call, &self.shape.name, &params, &batch)?;
-        Ok(self.by_row(evaluated.outcome, rows.len()))
-    }
-
-    fn by_row(&self, outcome: Outcome, rows: usize) -> Vec<Effects> {
-        let mut effects = vec![Effects::default(); rows];
-        for write in outcome.writes {
-            let target = &self.shape.writes[write.target as usize];
-            for (row, value) in write.rows.iter().zip(columns::values(&target.of, &write.values)) {
-                effects[*row as usize].written.insert(target.path.clone(), Written::To(value));
-            }
-            for row in write.unset {
-                effects[row as usize].written.insert(target.path.clone(), Written::Unset);
-            }
+        let (settings, params) = (self.hub.settings(), &self.params);
+        let rule = json!({"name": self.name, "settings": settings, "params": params, "rows": rows});
+        let answer = self.hub.ask(&json!({"rule": rule}));
+        match CallFault::of(&answer["fault"]) {
+            Some(fault) => Err(fault),
+            None => Ok(answer["effects"].as_array().into_iter().flatten().map(Effects::of).collect()),
         }
-        for event in outcome.events {
-            let caused = Caused { name: event.name, properties: json_of(&event.properties) };
-            effects[event.row as usize].events.push(caused);
-        }
-        for object in outcome.objects {
-            let fields = json_of(&object.fields);
-            let written = ObjectWrite { action: object.action, kind: object.kind, key: object.key, fields };
-            effects[object.row as usize].objects.push(written);
-        }
-        for fault in outcome.faults {
-            effects[fault.row as usize] = Effects { fault: Some(fault.reason), ..Effects::default() };
-        }
-        effects
     }
 }
 
 impl Effects {
+    fn of(told: &Value) -> Effects {
+        if told["fault"].is_object() {
+            return Effects { fault: Some(Reason::of(&told["fault"])), ..Effects::default() };
+        }
+        let written = told["written"].as_object().into_iter().flatten();
+        let written = written.map(|(path, value)| {
+            (path.clone(), value.get("to").map_or(Written::Unset, |value| Written::To(value.clone())))
+        });
+        Effects {
+            written: written.collect(),
+            events: Caused::all(&told["events"]),
+            objects: told["objects"].as_array().into_iter().flatten().map(ObjectWrite::of).collect(),
+            fault: None,
+        }
+    }
+
     /// The new value of an attribute; null if it stays as it is or is taken away.
     pub fn attribute(&self, name: &str) -> Value {
         self.value(&format!("customer.attributes.{name}"))
@@ -157,7 +154,20 @@ impl Effects {
     }
 }
 
-/// The runtime has checked that this is a JSON object.
-pub(crate) fn json_of(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or(Value::Null)
+impl Caused {
+    pub(crate) fn all(told: &Value) -> Vec<Caused> {
+        let all = told.as_array().into_iter().flatten();
+        all.map(|event| Caused { name: text(&event["name"]), properties: event["properties"].clone() }).collect()
+    }
+}
+
+impl ObjectWrite {
+    fn of(told: &Value) -> ObjectWrite {
+        let action = match told["action"].as_str() {
+            Some("create") => Action::Create,
+            Some("merge") => Action::Merge,
+            _ => Action::Delete,
+        };
+        ObjectWrite { action, kind: text(&told["kind"]), key: text(&told["key"]), fields: told["fields"].clone() }
+    }
 }

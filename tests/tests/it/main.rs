@@ -2,6 +2,7 @@
 //!
 //! What listens to a whole process (`statements` and `plans` at the driver, `privacy` to the log) has a binary of its own.
 
+mod afternoon;
 mod attributes;
 mod bad_input;
 mod crash;

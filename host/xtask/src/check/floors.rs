@@ -22,7 +22,7 @@ const BESIDE: [(&str, &[&str]); 6] = [
     ("sdk/macros", &[]),
     ("sdk/testing-macros", &[]),
     ("sdk/build", &["host/model"]),
-    ("sdk/testing", &["host/model", "host/runtime", "sdk/build", "sdk/testing-macros"]),
+    ("sdk/testing", &["sdk/rust", "sdk/testing-macros"]),
 ];
 
 /// What tests of any crate may use besides: the tools that build and run plugins, and a database.

@@ -1,52 +1,54 @@
 //! Between JSON and columns: a test's rows go in by the names of a rule's reads, effects come out as JSON.
 
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use openhub_model::columns::{Column, RecordBatch, Table, Values};
 use openhub_model::decimal;
 use openhub_model::manifest::{Read, Type};
 use openhub_model::{Id, Timestamp};
 use serde_json::{Map, Value};
 
-/// The batch of some rows, each a JSON object by the names of the reads.
-///
-/// # Panics
-/// If a row names no read, lacks a required one, or has a value of another type.
-#[track_caller]
-pub fn batch(reads: &[Read], rows: &[Value]) -> RecordBatch {
-    let rows: Vec<&Map<String, Value>> = rows.iter().map(|row| object(reads, row)).collect();
-    let mut batch = RecordBatch { rows: rows.len() as u32, ..RecordBatch::default() };
+/// The batch of some rows, each a JSON object by the names of the reads; refused if a row names no read, lacks a required one, or
+/// has a value of another type.
+pub fn batch(reads: &[Read], rows: &[Value]) -> Result<RecordBatch> {
+    let rows = rows.iter().map(|row| object(reads, row)).collect::<Result<Vec<_>>>()?;
+    let mut batch = RecordBatch { rows: u32::try_from(rows.len())?, ..RecordBatch::default() };
     let mut lists: Vec<&str> = Vec::new();
     for read in reads {
         match list(&read.path) {
-            None => batch.columns.push(column(&read.of, rows.iter().map(|row| single(read, row)))),
+            None => {
+                let values = rows.iter().map(|row| single(read, row)).collect::<Result<Vec<_>>>()?;
+                batch.columns.push(column(&read.of, &values)?);
+            }
             Some(path) => {
+                let each = rows.iter().map(|row| elements(read, row)).collect::<Result<Vec<_>>>()?;
+                let ends = each.iter().scan(0, |end, elements| {
+                    *end += elements.len() as u32;
+                    Some(*end)
+                });
+                let ends: Vec<u32> = ends.collect();
                 let place = lists.iter().position(|known| *known == path).unwrap_or_else(|| {
                     lists.push(path);
-                    batch.lists.push(Table { ends: ends(read, &rows), columns: Vec::new() });
+                    batch.lists.push(Table { ends: ends.clone(), columns: Vec::new() });
                     lists.len() - 1
                 });
-                assert_eq!(
-                    batch.lists[place].ends,
-                    ends(read, &rows),
-                    "the lists of `{path}` must have the same length"
-                );
-                let elements = rows.iter().flat_map(|row| elements(read, row)).map(Some);
-                batch.lists[place].columns.push(column(&read.of, elements));
+                ensure!(batch.lists[place].ends == ends, "the lists of `{path}` must have the same length");
+                let elements: Vec<Option<Value>> = each.into_iter().flatten().map(Some).collect();
+                batch.lists[place].columns.push(column(&read.of, &elements)?);
             }
         }
     }
-    batch
+    Ok(batch)
 }
 
-#[track_caller]
-fn object<'r>(reads: &[Read], row: &'r Value) -> &'r Map<String, Value> {
-    let Value::Object(fields) = row else { panic!("a row must be a JSON object, not {row}") };
+fn object<'r>(reads: &[Read], row: &'r Value) -> Result<&'r Map<String, Value>> {
+    let Value::Object(fields) = row else { bail!("a row must be a JSON object, not {row}") };
     for name in fields.keys() {
         if !reads.iter().any(|read| read.name == *name) {
             let names: Vec<&str> = reads.iter().map(|read| read.name.as_str()).collect();
-            panic!("the rule does not read `{name}`; it reads: {}", names.join(", "));
+            bail!("the rule does not read `{name}`; it reads: {}", names.join(", "));
         }
     }
-    fields
+    Ok(fields)
 }
 
 /// The list that a read lies in: `event.properties.items`, of `event.properties.items[].sku`.
@@ -54,8 +56,7 @@ fn list(path: &str) -> Option<&str> {
     path.split_once("[]").map(|(list, _)| list)
 }
 
-#[track_caller]
-fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
+fn single(read: &Read, row: &Map<String, Value>) -> Result<Option<Value>> {
     let given = row.get(&read.name).filter(|value| !value.is_null()).cloned();
     let value = given.or_else(|| match read.path.as_str() {
         "row.at" => Some(Value::from("2026-01-01T00:00:00Z")),
@@ -66,77 +67,61 @@ fn single(read: &Read, row: &Map<String, Value>) -> Option<Value> {
         path if path.starts_with("customer.tags.") => Some(Value::from(false)),
         _ => None,
     });
-    assert!(
+    ensure!(
         value.is_some() || !read.required,
         "the rule requires `{}`, so a hub would not send this row: set it",
         read.name
     );
-    value
+    Ok(value)
 }
 
-#[track_caller]
-fn elements(read: &Read, row: &Map<String, Value>) -> Vec<Value> {
+fn elements(read: &Read, row: &Map<String, Value>) -> Result<Vec<Value>> {
     match row.get(&read.name) {
         None | Some(Value::Null) => {
-            assert!(
-                !read.required,
-                "the rule requires the list of `{}`, so a hub would not send this row: set it",
-                read.name
-            );
-            Vec::new()
+            let name = &read.name;
+            ensure!(!read.required, "the rule requires the list of `{name}`, so a hub would not send this row: set it");
+            Ok(Vec::new())
         }
-        Some(Value::Array(elements)) => elements.clone(),
-        Some(value) => panic!("`{}` must be a list, not {value}", read.name),
+        Some(Value::Array(elements)) => Ok(elements.clone()),
+        Some(value) => bail!("`{}` must be a list, not {value}", read.name),
     }
 }
 
-#[track_caller]
-fn ends(read: &Read, rows: &[&Map<String, Value>]) -> Vec<u32> {
-    let lengths = rows.iter().map(|row| elements(read, row).len() as u32);
-    lengths
-        .scan(0, |end, length| {
-            *end += length;
-            Some(*end)
-        })
-        .collect()
-}
-
-#[track_caller]
-fn column(of: &Type, values: impl Iterator<Item = Option<Value>>) -> Column {
-    let values: Vec<Option<Value>> = values.collect();
+fn column(of: &Type, values: &[Option<Value>]) -> Result<Column> {
     let absent = values.iter().enumerate().filter(|(_, value)| value.is_none()).map(|(row, _)| row as u32);
     let absent = absent.collect();
     let given = values.iter().map(Option::as_ref);
     let values = match of {
-        Type::Boolean => Values::Booleans(given.map(|value| value.map_or(0, |value| boolean(value).into())).collect()),
-        Type::Number => Values::Numbers(given.map(|value| value.map_or(0.0, number)).collect()),
+        Type::Boolean => {
+            let read = |value: Option<&Value>| value.map_or(Ok(0), |value| boolean(value).map(u8::from));
+            Values::Booleans(given.map(read).collect::<Result<_>>()?)
+        }
+        Type::Number => Values::Numbers(given.map(|value| value.map_or(Ok(0.0), number)).collect::<Result<_>>()?),
         Type::Integer | Type::Timestamp | Type::Decimal(_) => {
-            Values::Integers(given.map(|value| value.map_or(0, |value| integer(of, value))).collect())
+            let read = |value: Option<&Value>| value.map_or(Ok(0), |value| integer(of, value));
+            Values::Integers(given.map(read).collect::<Result<_>>()?)
         }
         Type::Text | Type::Enum(_) | Type::Customer => {
-            Values::Texts(given.map(|value| value.map_or("", text).to_owned() + "\0").collect())
+            let read = |value: Option<&Value>| Ok(value.map_or(Ok(""), text)?.to_owned() + "\0");
+            Values::Texts(given.map(read).collect::<Result<_>>()?)
         }
     };
-    Column { values, absent }
+    Ok(Column { values, absent })
 }
 
-#[track_caller]
-fn boolean(value: &Value) -> bool {
-    value.as_bool().unwrap_or_else(|| panic!("{value} is not a boolean"))
+fn boolean(value: &Value) -> Result<bool> {
+    value.as_bool().with_context(|| format!("{value} is not a boolean"))
 }
 
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
+fn number(value: &Value) -> Result<f64> {
+    value.as_f64().with_context(|| format!("{value} is not a number"))
 }
 
-#[track_caller]
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
+fn text(value: &Value) -> Result<&str> {
+    value.as_str().with_context(|| format!("{value} is not a string"))
 }
 
-#[track_caller]
-fn integer(of: &Type, value: &Value) -> i64 {
+fn integer(of: &Type, value: &Value) -> Result<i64> {
     let found = match of {
         Type::Timestamp => match value {
             Value::String(text) => text.parse::<Timestamp>().ok().map(Timestamp::micros),
@@ -145,7 +130,7 @@ fn integer(of: &Type, value: &Value) -> i64 {
         Type::Decimal(scale) => decimal::rounded(value, *scale),
         _ => value.as_i64(),
     };
-    found.unwrap_or_else(|| panic!("{value} is not of the type {of:?}"))
+    found.ok_or_else(|| anyhow!("{value} is not of the type {of:?}"))
 }
 
 /// The values of a column as JSON: decimals and timestamps as texts, as a customer's attributes hold them.
@@ -183,7 +168,7 @@ mod tests {
             read("at", "row.at", Type::Timestamp),
         ];
         let rows = [json!({"total": "12.50", "sku": ["a", "b"]}), json!({"tier": "gold", "at": 7})];
-        let batch = batch(&reads, &rows);
+        let batch = batch(&reads, &rows).expect("rows");
         assert_eq!(batch.columns[0], Column { values: Values::Integers(vec![1250, 0]), absent: vec![1] });
         assert_eq!(batch.columns[1], Column { values: Values::Texts("\0gold\0".into()), absent: vec![0] });
         assert_eq!(batch.columns[2].values, Values::Integers(vec![1_767_225_600_000_000, 7]));
@@ -194,19 +179,19 @@ mod tests {
     #[test]
     fn e8_what_a_hub_always_knows_is_sent() {
         let required = |path: &str, of: Type| Read { required: true, ..read("it", path, of) };
-        let of = |path: &str, of: Type| batch(&[required(path, of)], &[json!({})]).columns.remove(0);
+        let of = |path: &str, of: Type| batch(&[required(path, of)], &[json!({})]).expect("a row").columns.remove(0);
         let vip = of("customer.tags.vip", Type::Boolean);
         assert_eq!(vip, Column { values: Values::Booleans(vec![0]), absent: vec![] });
         assert_eq!(of("event.name", Type::Text).absent, [0u32; 0]);
-        let given = batch(&[required("customer.tags.vip", Type::Boolean)], &[json!({"it": true})]);
+        let given = batch(&[required("customer.tags.vip", Type::Boolean)], &[json!({"it": true})]).expect("a row");
         assert_eq!(given.columns[0].values, Values::Booleans(vec![1]));
     }
 
     #[test]
-    #[should_panic(expected = "a hub would not send this row")]
     fn e8_a_row_without_a_required_list_is_not_sent() {
         let read = Read { required: true, ..read("sku", "event.properties.items[].sku", Type::Text) };
-        batch(&[read], &[json!({})]);
+        let told = batch(&[read], &[json!({})]).expect_err("it is refused").to_string();
+        assert!(told.contains("a hub would not send this row"), "{told}");
     }
 
     #[test]
@@ -217,8 +202,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "does not read `totl`")]
     fn a_slip_of_the_pen_is_told() {
-        batch(&[read("total", "event.properties.total", Type::Integer)], &[json!({"totl": 1})]);
+        let told = batch(&[read("total", "event.properties.total", Type::Integer)], &[json!({"totl": 1})])
+            .expect_err("it is refused")
+            .to_string();
+        assert!(told.contains("does not read `totl`"), "{told}");
     }
 }

@@ -1,5 +1,7 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
+mod kit;
+
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -45,6 +47,9 @@ enum Command {
         #[arg(default_value = ".")]
         path: PathBuf,
     },
+    /// Serve the tests of a plugin: `openhub-sdk-testing` starts this.
+    #[command(hide = true)]
+    Kit,
     /// Upload a component to a hub, set it up and enable it.
     Install {
         /// A component file, or a plugin's folder, which is built first.
@@ -114,6 +119,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             );
         }
         Command::Test { path } => tokio::task::spawn_blocking(move || test(&path)).await??,
+        Command::Kit => kit::run().await?,
         Command::Install { path, hub, settings, secrets, enable } => {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
@@ -144,7 +150,10 @@ fn build(path: &Path, locked: bool, out: Option<PathBuf>) -> Result<Built> {
 
 fn test(path: &Path) -> Result<()> {
     build(path, false, None)?;
-    let status = Process::new("cargo").arg("test").current_dir(path).status().context("cargo could not be started")?;
+    let mut cargo = Process::new("cargo");
+    // The tests run in this very binary's runtime.
+    let cargo = cargo.arg("test").current_dir(path).env(openhub_sdk_build::BINARY, std::env::current_exe()?);
+    let status = cargo.status().context("cargo could not be started")?;
     ensure!(status.success(), "the plugin's tests failed");
     Ok(())
 }

@@ -1,0 +1,258 @@
+//! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use openhub_model::Timestamp;
+use openhub_runtime::{
+    Action, CallContext, CallFault, Change, IoContext, Operation, OutMessage, Outcome, Plugin, Reason, Receipt,
+    Verdict, decode_secret, hosts,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::columns;
+
+/// A plugin that is installed for a test.
+pub struct Installed {
+    pub plugin: Arc<Plugin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretText {
+    name: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleCall {
+    name: String,
+    settings: Map<String, Value>,
+    /// Without, they are what the settings have under the rule's name.
+    params: Option<Value>,
+    rows: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectCall {
+    name: String,
+    settings: Map<String, Value>,
+    changes: Vec<AskedChange>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedChange {
+    key: Option<String>,
+    customer: Option<String>,
+    at: i64,
+    seed: u64,
+    /// The fields before and after: none before is a creation, none after a deletion.
+    old: Option<Value>,
+    new: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelCall {
+    name: String,
+    settings: Map<String, Value>,
+    secrets: Vec<SecretText>,
+    at: i64,
+    messages: Vec<AskedMessage>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedMessage {
+    idempotency_key: String,
+    attempt: u32,
+    address: String,
+    content: Value,
+}
+
+impl Installed {
+    /// The bytes of a secret that the manifest declares.
+    pub fn check_secret(&self, secret: &SecretText) -> Result<Vec<u8>> {
+        let declared = &self.plugin.manifest().secrets;
+        let shape = declared.iter().find(|shape| shape.name == secret.name);
+        let shape = shape.with_context(|| format!("plugin.toml does not declare a secret `{}`", secret.name))?;
+        decode_secret(shape.encoding, &secret.text).map_err(|error| anyhow!("the secret `{}` {error}", secret.name))
+    }
+
+    pub fn rule(&self, call: &RuleCall) -> Result<Value> {
+        let rules = &self.plugin.manifest().rules;
+        let shape = rules.iter().find(|rule| rule.name == call.name);
+        let shape = shape.ok_or_else(|| unknown("rule", &call.name, rules.iter().map(|rule| rule.name.as_str())))?;
+        let params = call.params.as_ref().or_else(|| call.settings.get(&call.name));
+        let params = params.map_or_else(|| "{}".to_owned(), Value::to_string);
+        let batch = columns::batch(&shape.reads, &call.rows)?;
+        match self.plugin.evaluate(&context(&call.settings), &shape.name, &params, &batch) {
+            Ok(evaluated) => {
+                let targets = shape.writes.iter().map(|write| (write.path.as_str(), &write.of)).collect::<Vec<_>>();
+                let effects = by_row(&targets, evaluated.outcome, call.rows.len());
+                Ok(json!({"effects": effects, "receipt": receipt(&evaluated.receipt)}))
+            }
+            Err(fault) => Ok(json!({"fault": told(&fault)})),
+        }
+    }
+
+    pub fn object(&self, call: ObjectCall) -> Result<Value> {
+        let objects = &self.plugin.manifest().objects;
+        let there = objects.iter().map(|object| object.name.as_str());
+        ensure!(there.clone().any(|name| name == call.name), unknown("object type", &call.name, there));
+        let changes = call.changes.into_iter().map(AskedChange::change).collect::<Result<Vec<_>>>()?;
+        match self.plugin.check(&context(&call.settings), &call.name, changes) {
+            Ok(checked) => {
+                let answers = checked.answers.into_iter().map(|answer| match answer {
+                    Ok(accepted) => {
+                        let events = accepted.events.iter().map(|(name, properties)| event(name, properties));
+                        let events: Vec<Value> = events.collect();
+                        json!({"key": accepted.key, "fields": object(&accepted.fields), "events": events})
+                    }
+                    Err(faults) => json!({"faults": faults}),
+                });
+                Ok(json!({"answers": answers.collect::<Vec<_>>(), "receipt": receipt(&checked.receipt)}))
+            }
+            Err(fault) => Ok(json!({"fault": told(&fault)})),
+        }
+    }
+
+    pub async fn channel(&self, call: ChannelCall) -> Result<Value> {
+        let manifest = self.plugin.manifest();
+        let channels = &manifest.channels;
+        let shape = channels.iter().find(|channel| channel.name == call.name);
+        let shape = shape.ok_or_else(|| unknown("channel", &call.name, channels.iter().map(|it| it.name.as_str())))?;
+        let secrets = call.secrets.iter().map(|secret| Ok((secret.name.clone(), self.check_secret(secret)?)));
+        let secrets: BTreeMap<String, Vec<u8>> = secrets.collect::<Result<_>>()?;
+        let settings = Value::Object(call.settings.clone());
+        // All that the manifest asks for is granted.
+        let hosts = hosts::resolve(&manifest.hosts, &settings);
+        let hosts = hosts.map_err(|faults| anyhow!("the settings are not valid: {faults:?}"))?;
+        let now = Timestamp::from_micros(call.at);
+        let context =
+            IoContext { call: context(&call.settings), hosts, secrets: secrets.into(), clock: Arc::new(move || now) };
+        let purpose = shape.purpose.clone().unwrap_or_default();
+        let messages = call.messages.into_iter().map(|message| OutMessage {
+            idempotency_key: message.idempotency_key,
+            attempt: message.attempt,
+            address: message.address,
+            customer: "customer-1".to_owned(),
+            purpose: purpose.clone(),
+            locale: "en".to_owned(),
+            time_zone: "UTC".to_owned(),
+            expires_at: None,
+            unsubscribe_url: None,
+            content: message.content.to_string(),
+        });
+        let sent = self.plugin.send(context, &call.name, messages.collect()).await;
+        let verdicts: Vec<Value> = sent.verdicts.iter().map(verdict).collect();
+        let fault = sent.fault.as_ref().map(told);
+        Ok(json!({"verdicts": verdicts, "fault": fault, "receipt": receipt(&sent.receipt)}))
+    }
+}
+
+impl AskedChange {
+    fn change(self) -> Result<Change> {
+        let operation = match (self.old, self.new) {
+            (None, Some(new)) => Operation::Create(new.to_string()),
+            (Some(old), Some(new)) => Operation::Update(old.to_string(), new.to_string()),
+            (Some(old), None) => Operation::Delete(old.to_string()),
+            (None, None) => return Err(anyhow!("a change has fields before it or after it")),
+        };
+        let at = Timestamp::from_micros(self.at);
+        Ok(Change { key: self.key, customer: self.customer, at, seed: self.seed, operation })
+    }
+}
+
+fn context(settings: &Map<String, Value>) -> CallContext {
+    let settings = Value::Object(settings.clone()).to_string();
+    CallContext { id: "test".to_owned(), settings: settings.into(), dry_run: false }
+}
+
+fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> anyhow::Error {
+    let there: Vec<&str> = there.collect();
+    let meant = name.replace('_', "-");
+    // The name of a Rust function becomes kebab-case in the manifest.
+    let hint = if meant != name && there.contains(&meant.as_str()) {
+        format!(" (names become kebab-case: `{meant}`)")
+    } else {
+        String::new()
+    };
+    anyhow!("the plugin has no {what} `{name}`; it has {}{hint}", there.join(", "))
+}
+
+/// What each row came to.
+fn by_row(targets: &[(&str, &openhub_model::manifest::Type)], outcome: Outcome, rows: usize) -> Vec<Value> {
+    let mut effects = vec![json!({"written": {}, "events": [], "objects": [], "fault": null}); rows];
+    for write in outcome.writes {
+        let (path, of) = targets[write.target as usize];
+        for (row, value) in write.rows.iter().zip(columns::values(of, &write.values)) {
+            effects[*row as usize]["written"][path] = json!({"to": value});
+        }
+        for row in write.unset {
+            effects[row as usize]["written"][path] = json!("unset");
+        }
+    }
+    let mut push = |row: u32, list: &str, value: Value| {
+        if let Some(values) = effects[row as usize][list].as_array_mut() {
+            values.push(value);
+        }
+    };
+    for caused in outcome.events {
+        push(caused.row, "events", event(&caused.name, &caused.properties));
+    }
+    for written in outcome.objects {
+        let action = match written.action {
+            Action::Create => "create",
+            Action::Merge => "merge",
+            Action::Delete => "delete",
+        };
+        let fields = object(&written.fields);
+        let value = json!({"action": action, "kind": written.kind, "key": written.key, "fields": fields});
+        push(written.row, "objects", value);
+    }
+    for fault in outcome.faults {
+        effects[fault.row as usize]["fault"] = reason(&fault.reason);
+    }
+    effects
+}
+
+fn event(name: &str, properties: &str) -> Value {
+    json!({"name": name, "properties": object(properties)})
+}
+
+/// The runtime has checked that this is a JSON object.
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+fn reason(reason: &Reason) -> Value {
+    json!({"code": reason.code, "message": reason.message, "args": reason.args})
+}
+
+fn told(fault: &CallFault) -> Value {
+    json!({"kind": fault.kind.as_str(), "message": fault.message})
+}
+
+fn receipt(receipt: &Receipt) -> Value {
+    json!({
+        "fuel": receipt.fuel, "peak_memory": receipt.peak_memory, "host_calls": receipt.host_calls,
+        "bytes_out": receipt.bytes_out, "fetches": receipt.fetches,
+    })
+}
+
+fn verdict(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Accepted { provider_id, units } => json!({"accepted": {"provider_id": provider_id, "units": units}}),
+        Verdict::Retry { after_ms, reason: why } => json!({"retry": {"after_ms": after_ms, "reason": reason(why)}}),
+        Verdict::Rejected(why) => json!({"rejected": reason(why)}),
+        Verdict::BadAddress(why) => json!({"bad-address": reason(why)}),
+        Verdict::OptedOut(why) => json!({"opted-out": reason(why)}),
+        Verdict::Unknown(why) => json!({"unknown": reason(why)}),
+        Verdict::Misconfigured(why) => json!({"misconfigured": reason(why)}),
+    }
+}

@@ -1,0 +1,119 @@
+//! What `openhub-sdk-testing` speaks to: a plugin in this binary's own runtime, with a small fake hub around it.
+//!
+//! One JSON object a line on standard input, one on standard output: `{"ok": …}`, or `{"error": "…"}` for what can be no outcome
+//! of a test (an unknown name, a value of a wrong type). So a plugin's tests compile no runtime, and run in the one that will
+//! serve the plugin.
+
+mod calls;
+mod columns;
+mod provider;
+
+use anyhow::{Context, Result, bail};
+use openhub_runtime::{Config, HostPort, Runtime};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use calls::Installed;
+use provider::{Answer, Provider};
+
+/// What a test may ask.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Request {
+    Open(Open),
+    Secret(calls::SecretText),
+    Rule(calls::RuleCall),
+    Object(calls::ObjectCall),
+    Channel(calls::ChannelCall),
+    /// Adds an answer to the provider's script.
+    Answer(Answer),
+    /// The requests that the provider got since this was asked last.
+    Requests {},
+}
+
+/// Builds the plugin of a folder, or takes a component, and installs it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Open {
+    dir: Option<PathBuf>,
+    component: Option<PathBuf>,
+    /// Where compiled code is kept.
+    cache: Option<PathBuf>,
+}
+
+pub async fn run() -> Result<()> {
+    let mut kit = Kit::default();
+    let (lines, mut asked) = tokio::sync::mpsc::channel(1);
+    // Reading blocks, and ends with the test that holds the other end.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    while let Some(line) = asked.recv().await {
+        let answer = match kit.answer(&line).await {
+            Ok(answer) => json!({"ok": answer}),
+            Err(error) => json!({"error": format!("{error:#}")}),
+        };
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Kit {
+    open: Option<(Installed, Provider)>,
+}
+
+impl Kit {
+    async fn answer(&mut self, line: &str) -> Result<Value> {
+        let request: Request = serde_json::from_str(line).context("the test kit is of another version than openhub")?;
+        if let Request::Open(open) = request {
+            return self.open(open).await;
+        }
+        let (installed, provider) = self.open.as_ref().context("nothing is open")?;
+        match request {
+            Request::Open(_) => bail!("it is open already"),
+            Request::Secret(secret) => installed.check_secret(&secret).map(|_| Value::Null),
+            Request::Rule(call) => tokio::task::block_in_place(|| installed.rule(&call)),
+            Request::Object(call) => tokio::task::block_in_place(|| installed.object(call)),
+            Request::Channel(call) => installed.channel(call).await,
+            Request::Answer(answer) => {
+                provider.answer(answer);
+                Ok(Value::Null)
+            }
+            Request::Requests {} => Ok(json!(provider.take_requests())),
+        }
+    }
+
+    async fn open(&mut self, open: Open) -> Result<Value> {
+        let (bytes, component) = match (open.dir, open.component) {
+            (Some(dir), _) => {
+                let built = tokio::task::spawn_blocking(move || openhub_sdk_build::assemble(&dir)).await??;
+                let folder = open.cache.clone().unwrap_or_else(std::env::temp_dir);
+                let component = folder.join(format!("{}-{}.wasm", built.manifest.name, std::process::id()));
+                std::fs::write(&component, &built.bytes).with_context(|| component.display().to_string())?;
+                (built.bytes, component)
+            }
+            (None, Some(component)) => {
+                (std::fs::read(&component).with_context(|| component.display().to_string())?, component)
+            }
+            (None, None) => bail!("neither a folder nor a component is named"),
+        };
+        let provider = Provider::start().await?;
+        let host: HostPort = provider.address().parse()?;
+        let config = Config { cache: open.cache, allow_private: vec![host], instances: 4, ..Config::default() };
+        let plugin = Runtime::new(config)?.prepare(&bytes).await;
+        let plugin = plugin.map_err(|refusal| anyhow::anyhow!("the hub refuses this component: {refusal}"))?;
+        let opened = json!({"manifest": plugin.manifest(), "provider": provider.address(), "component": component});
+        self.open = Some((Installed { plugin: Arc::clone(&plugin) }, provider));
+        Ok(opened)
+    }
+}

@@ -1,0 +1,47 @@
+//! A developer's afternoon with nothing but the binary: a plugin is written, tested, built and set to work outside of any checkout.
+
+use openhub_tests::hub::{Client, Place, programs};
+use serde_json::json;
+use std::path::Path;
+use tokio::process::Command;
+
+async fn openhub(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(&programs().hub);
+    command.args(arguments).current_dir(folder).kill_on_drop(true);
+    // As if nothing of this workspace were there.
+    for name in ["CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "OPENHUB_BINARY", "RUSTC_WORKSPACE_WRAPPER"] {
+        command.env_remove(name);
+    }
+    let output = command.output().await.expect("the binary runs");
+    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "openhub {arguments:?}: {told}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_an_empty_folder_to_a_plugin_at_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    openhub(folder.path(), &["plugin", "new", "big-spender", "--kind", "rule"]).await;
+    let plugin = folder.path().join("big-spender");
+    let told = openhub(&plugin, &["plugin", "test"]).await;
+    assert!(told.contains("3 passed; 0 failed"), "{told}");
+    let tree = std::fs::read_to_string(plugin.join("Cargo.lock")).expect("cargo has locked what it uses");
+    assert!(tree.contains("openhub-sdk-testing") && !tree.contains("wasmtime"), "tests compile no runtime: {tree}");
+
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let hub = place.serve().await;
+    let install = ["plugin", "install", ".", "--enable", "--hub", &hub.url, "--key", &tenant.api_key];
+    let set = ["--set", "spending.large_cents=5000"];
+    let told = openhub(&plugin, &[&install[..], &set].concat()).await;
+    assert!(told.contains("enabled big-spender"), "{told}");
+    let client = Client::new(&hub.url);
+    let order = json!({"event": "Order Completed", "userId": "ada", "properties": {"total": "59.00"}});
+    assert!(client.ingest("/v1/track", &tenant.write_key, &order).await.status.is_success());
+    client.settled(&tenant.api_key).await;
+    let found = client.get("/api/v1/customers?identity=user_id:ada", &tenant.api_key).await.body;
+    let ada = &found["customers"][0];
+    assert_eq!(ada["attributes"]["big_spender_cents"], 5900, "{ada}");
+    assert_eq!(ada["tags"], json!(["big_spender_large"]), "{ada}");
+    assert!(hub.stop().await.expect("the hub ends").success());
+}
