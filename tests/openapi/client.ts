@@ -38,6 +38,17 @@ async function main() {
   const wrong: components['schemas']['AttributeDeclaration'] = { pages: 'ajar' }
   const refused = await hub.POST('/v1/track', { body: { userId: 'ts-1', event: '' } })
   if (refused.error?.code !== 'invalid-event') throw new Error(`it was not refused: ${JSON.stringify(refused)} ${wrong}`)
+  const listed = must(await hub.GET('/api/v1/customers', { params: { query: { identity: 'user_id:ts-1' } } }))
+  const id = listed.customers[0]?.id
+  if (id === undefined) throw new Error('there is no such customer')
+  // What has no declared form may be read and written.
+  const body = { attributes: { city: 'Bonn' }, consents: { marketing: { state: 'granted' as const } } }
+  must(await hub.PATCH('/api/v1/customers/{id}', { params: { path: { id } }, body }))
+  const timeline = must(await hub.GET('/api/v1/customers/{id}/timeline', { params: { path: { id } } }))
+  const kinds = timeline.items.filter((item) => item.kind === 'event').map((item) => item.detail['type'])
+  if (!kinds.includes('track')) throw new Error(`the timeline has no order: ${JSON.stringify(kinds)}`)
+  // @ts-expect-error there is no such state
+  await hub.GET('/api/v1/messages', { params: { query: { status: 'delivered' } } })
   for (let waited = 0; waited < 200; waited++) {
     const { segment } = { segment: must(await hub.GET('/api/v1/segments/{name}', { params: { path: { name: 'spenders' } } })) }
     if (segment.members === 1) return

@@ -215,10 +215,11 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     // Mended in place and sent again as it is.
     let list = beside(&file, "refused.csv");
     let mended =
-        std::fs::read_to_string(&list).expect("the list").replace("bob,soon", "bob,2024-02-01").replace("much", "7");
+        std::fs::read_to_string(&list).expect("the list").replace("bob,soon", "bob,2024-02-01").replace("much,", "7,");
     std::fs::write(&list, mended).expect("it is written");
     let (_, text) = hub.import(&list, &mapping_of_orders()).await;
-    assert!(text.contains("3 of 5 rows imported, 2 refused"), "{text}");
+    assert!(text.contains("2 of 5 rows imported, 3 refused"), "{text}");
+    assert!(text.contains("1 × wrong-columns, the first in line 3"), "what was filled up is no mended row: {text}");
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }
 

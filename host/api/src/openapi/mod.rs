@@ -1,5 +1,6 @@
 //! The API's description (OpenAPI 3.1), collected from the handlers themselves.
 
+mod enums;
 mod responses;
 mod shapes;
 
@@ -76,5 +77,6 @@ fn named(requirement: &SecurityRequirement) -> Option<(String, String)> {
 pub(crate) fn text(document: &OpenApi) -> String {
     let mut document = serde_json::to_value(document).expect("a document of texts, numbers and lists is always JSON");
     shapes::complete(&mut document);
+    enums::complete(&mut document);
     document.to_string()
 }

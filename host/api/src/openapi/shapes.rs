@@ -31,8 +31,27 @@ pub(super) fn complete(document: &mut Value) {
         let body = json!({ "required": true, "content": { "application/json": { "schema": of(shape) } } });
         document["paths"][path][method]["requestBody"] = body;
     }
+    open_objects(document);
     for name in ["NewSegment", "PreviewRequest", "WhyRequest"] {
         document["components"]["schemas"][name]["properties"]["condition"] = of("Condition");
+    }
+}
+
+/// An object of which nothing more is said holds anything; makers of clients take it for an empty one.
+fn open_objects(shape: &mut Value) {
+    match shape {
+        Value::Object(members) => {
+            let is_bare = members.get("type").is_some_and(|of| of == "object" || of == &json!(["object", "null"]))
+                && ["properties", "additionalProperties", "allOf", "oneOf", "anyOf", "$ref"]
+                    .iter()
+                    .all(|name| !members.contains_key(*name));
+            if is_bare {
+                members.insert("additionalProperties".to_owned(), json!(true));
+            }
+            members.values_mut().for_each(open_objects);
+        }
+        Value::Array(items) => items.iter_mut().for_each(open_objects),
+        _ => {}
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct MessageView {
     customer: PartId,
     channel: String,
     address: String,
-    /// `pending`, `sending`, `accepted`, `failed`, `parked` or `dropped`.
+    /// `pending`, `sending`, `accepted`, `failed`, `parked`, `dropped`, or `held` while its journey is paused.
     #[schema(value_type = String)]
     status: MessageStatus,
     attempts: i64,

@@ -150,17 +150,20 @@ pub(crate) struct PreviewView {
     error: i64,
     /// The share of all customers that was checked.
     share: f64,
+    /// Segments that the condition mentions and that are still being filled: until that is done the count is not exact.
+    filling: Vec<String>,
     /// Some of these customers.
     sample: Vec<CustomerView>,
 }
 
 impl PreviewView {
-    pub fn new(preview: &Preview, sample: Vec<CustomerView>) -> PreviewView {
+    pub fn new(preview: &Preview, filling: Vec<String>, sample: Vec<CustomerView>) -> PreviewView {
         PreviewView {
             count: preview.count(),
-            exact: preview.is_exact(),
+            exact: preview.is_exact() && filling.is_empty(),
             error: preview.error(),
             share: preview.share(),
+            filling,
             sample,
         }
     }

@@ -158,7 +158,11 @@ fn faults_of(key: &str, consent: &Value, pointer: &str) -> Vec<Fault> {
         if consent.is_null() {
             return Vec::new();
         }
-        return vec![Fault::new(at, "wrong-type", "A consent must be an object, or null to remove its record.")];
+        return vec![Fault::new(
+            at,
+            "wrong-type",
+            "A consent must be an object like {\"state\": \"granted\"}, or null to remove its record.",
+        )];
     };
     let mut faults = Vec::new();
     if Consent::of(consent) == Consent::Unset {

@@ -25,7 +25,7 @@ impl MatchStatus {
         self as i64
     }
 
-    fn from_code(code: i64) -> Option<MatchStatus> {
+    pub fn from_code(code: i64) -> Option<MatchStatus> {
         use MatchStatus::*;
         [Open, Accepted, Rejected].into_iter().find(|status| status.code() == code)
     }

@@ -50,6 +50,7 @@ pub(crate) async fn preview_segment(
             .retry_after(1)
     };
     let _turn = previews.0.take_within(access.tenant(), time).await.ok_or_else(busy)?;
+    let mentioned = condition.needs().segments;
     let preview = app.store.preview(scope, &condition, as_of(&app, scope).await?, SAMPLE, time).await?;
     if preview.slices == 0 {
         let share = Preview::SLICES;
@@ -58,6 +59,9 @@ pub(crate) async fn preview_segment(
             format!("The condition takes too long: not even one of {share} customers could be checked in time."),
         ));
     }
+    // Who is in a segment that is being filled is not known yet.
+    let filling = app.store.segments(scope).await?.into_iter().filter(|segment| segment.fill.is_some());
+    let filling = filling.map(|segment| segment.name).filter(|name| mentioned.contains(name)).collect();
     let sample = people(&app, scope, &preview.sample).await?;
-    Ok(Json(PreviewView::new(&preview, sample.into_iter().map(CustomerView::new).collect())))
+    Ok(Json(PreviewView::new(&preview, filling, sample.into_iter().map(CustomerView::new).collect())))
 }

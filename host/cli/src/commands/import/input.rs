@@ -41,7 +41,9 @@ impl Look {
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
             bail!("{shown} is a workbook or an archive, not a text file: save the sheet as CSV (UTF-8)");
         }
-        let encoding = told.unwrap_or_else(|| guessed(&head));
+        // A mark is the file's own word, as in the list of refused rows of a file that has another encoding.
+        let marked = Encoding::for_bom(&head).map(|(encoding, _)| encoding);
+        let encoding = marked.or(told).unwrap_or_else(|| guessed(&head));
         let mut look = Look { encoding, is_packed, bytes: 0, hash: hasher.finalize(), head: String::new() };
         look.read_through(path)?;
         Ok(look)
@@ -88,6 +90,13 @@ impl Look {
             reader.read_line(&mut String::new())?;
         }
         Ok(Box::new(reader))
+    }
+
+    /// How many more lines there are before a row than a reader of CSV counts: Excel's own word, which it does not see, and the
+    /// second half of CRLF, which it takes only with the next row.
+    pub fn lines_before(&self) -> u64 {
+        let first = self.head.split_inclusive('\n').next().unwrap_or_default();
+        u64::from(self.said_delimiter().is_some()) + u64::from(first.ends_with("\r\n"))
     }
 
     fn said_delimiter(&self) -> Option<u8> {

@@ -19,6 +19,7 @@ use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -58,7 +59,7 @@ pub struct Arguments {
     hub: HubFlags,
     #[command(flatten)]
     mapping: Mapping,
-    /// Let the rows trigger rules and journeys, as if they came in now.
+    /// Let the rows trigger journeys, as if they came in now. Rules always run.
     #[arg(long)]
     live: bool,
     /// Check every row, also by the hub, and store nothing.
@@ -132,6 +133,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         state,
         began: Instant::now(),
         now: 0,
+        reasons: BTreeMap::new(),
+        identity: if arguments.into == Into::Customers { "identity.user_id" } else { "userId" },
     };
     import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
 }
@@ -223,11 +226,21 @@ struct Import {
     began: Instant,
     /// Rows that were settled by this very process.
     now: u64,
+    /// How many of them were refused for each code, with the first of them.
+    reasons: BTreeMap<String, (u64, String)>,
+    /// Where a column that names its customer goes.
+    identity: &'static str,
 }
+
+/// So many reasons are shown; the file has them all.
+const REASONS: usize = 5;
 
 impl Import {
     async fn run(mut self, batches: Batches, verb: &str) -> Result<()> {
-        let outcome = self.all(read_ahead(batches)).await;
+        let outcome = tokio::select! {
+            outcome = self.all(read_ahead(batches)) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
+        };
         self.bar.finish_and_clear();
         let state = &self.state.state;
         if state.rows > 0 {
@@ -243,20 +256,34 @@ impl Import {
             state.rows,
             state.refused
         );
+        for (code, (count, first)) in self.reasons.iter().take(REASONS) {
+            println!("  {count} × {code}, the first in {first}");
+        }
         ensure!(state.refused == 0, "{} rows were refused, see {}", state.refused, self.refused.path.display());
         Ok(())
     }
 
     /// Requests go out side by side, and are settled in the order of the file.
     async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
-        let Import { hub, path, credential, parallel, bar, refused, state, now, .. } = self;
+        let Import { hub, path, credential, parallel, bar, refused, state, now, reasons, identity, .. } = self;
         let (hub, path, credential) = (&*hub, path.as_str(), *credential);
         let mut told = Instant::now();
         let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
         while let Some(settled) = answers.next().await {
-            let Settled { last, read, refused: rows } = settled?;
+            let Settled { last, read, refused: mut rows } = settled?;
+            for row in &mut rows {
+                if row.code == NOBODY {
+                    row.message = format!("no column says whose the row is: map one, like `--map ID={identity}`");
+                }
+                let first = || {
+                    let column =
+                        if row.column.is_empty() { String::new() } else { format!(", column `{}`", row.column) };
+                    format!("line {}{column}: {}", row.line, row.message)
+                };
+                reasons.entry(row.code.clone()).or_insert_with(|| (0, first())).0 += 1;
+            }
             refused.write(&rows)?;
             *now += last - state.state.rows;
             state.state.rows = last;
@@ -288,6 +315,9 @@ fn read_ahead(mut batches: Batches) -> Receiver<Result<Batch>> {
     });
     receiver
 }
+
+/// The code of the hub for a row that names nobody.
+const NOBODY: &str = "missing-identity";
 
 /// What became of a batch.
 struct Settled {

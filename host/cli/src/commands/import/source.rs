@@ -34,8 +34,18 @@ pub struct Source {
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<Box<dyn BufRead + Send>>>, header: Vec<String>, record: ByteRecord },
-    Lines { reader: Box<dyn BufRead + Send>, line: u64, read: u64, text: Vec<u8> },
+    Csv {
+        reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        header: Vec<String>,
+        record: ByteRecord,
+        lines_before: u64,
+    },
+    Lines {
+        reader: Box<dyn BufRead + Send>,
+        line: u64,
+        read: u64,
+        text: Vec<u8>,
+    },
 }
 
 impl Source {
@@ -57,7 +67,8 @@ impl Source {
                     header.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect();
                 let header = header.context("the header is not UTF-8: save the file as UTF-8")?;
                 plan.check_header(&header)?;
-                Rows::Csv { reader: Box::new(reader), header, record: ByteRecord::new() }
+                let lines_before = look.lines_before();
+                Rows::Csv { reader: Box::new(reader), header, record: ByteRecord::new(), lines_before }
             }
         };
         Ok(Source { rows, mapper: Mapper::new(plan, form), delimiter, number: 0 })
@@ -75,12 +86,12 @@ impl Source {
     pub fn next(&mut self) -> Result<Option<Row>> {
         let mapper = &mut self.mapper;
         match &mut self.rows {
-            Rows::Csv { reader, header, record } => {
+            Rows::Csv { reader, header, record, lines_before } => {
                 if !reader.read_byte_record(record).context("the CSV file is broken")? {
                     return Ok(None);
                 }
                 self.number += 1;
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = record.position().map_or(0, csv::Position::line) + *lines_before;
                 let row = from_record(mapper, header, record);
                 let source = written(header.len(), record);
                 Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }))
@@ -104,6 +115,8 @@ impl Source {
     }
 }
 
+const WRONG_COLUMNS: &str = "wrong-columns";
+
 fn fault(column: &str, code: &'static str, message: impl Into<String>) -> RowFault {
     RowFault { column: column.to_owned(), code, message: message.into() }
 }
@@ -111,7 +124,13 @@ fn fault(column: &str, code: &'static str, message: impl Into<String>) -> RowFau
 fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> Result<Map<String, Value>, RowFault> {
     if record.len() != header.len() {
         let message = format!("the row has {} columns, but the header has {}", record.len(), header.len());
-        return Err(fault("", "wrong-columns", message));
+        return Err(fault("", WRONG_COLUMNS, message));
+    }
+    // In the list of refused rows it was filled up with empty cells: whoever mends it says so.
+    let code = header.iter().position(|column| column == "import.code");
+    if code.is_some_and(|code| &record[code] == WRONG_COLUMNS.as_bytes()) {
+        let message = "the row had more or fewer columns than the header: mend it, then empty its `import.code`";
+        return Err(fault("import.code", WRONG_COLUMNS, message));
     }
     let mut cells = Vec::with_capacity(header.len());
     for (column, bytes) in header.iter().zip(record) {

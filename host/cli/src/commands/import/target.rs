@@ -38,6 +38,8 @@ pub enum As {
     Text,
     Integer,
     Number,
+    /// With a comma before its decimals, and points between thousands: `1.234,50`.
+    CommaNumber,
     Boolean,
     /// RFC 3339, or without an offset in the import's zone; a date is its midnight.
     Timestamp,
@@ -150,6 +152,7 @@ impl FromStr for As {
             ("text", None) => As::Text,
             ("integer", None) => As::Integer,
             ("number", None) => As::Number,
+            ("number", Some(",")) => As::CommaNumber,
             ("boolean", None) => As::Boolean,
             ("timestamp", None) => As::Timestamp,
             ("timestamp", Some(pattern)) => As::Pattern(pattern.to_owned()),
@@ -158,7 +161,7 @@ impl FromStr for As {
             ("json", None) => As::Json,
             ("customer", Some(kind)) => As::Customer(kind.to_owned()),
             _ => bail!(
-                "there is no type `{text}`; there are: text, integer, number, boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
+                "there is no type `{text}`; there are: text, integer, number, `number:,` (with a decimal comma), boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
             ),
         })
     }

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use super::target::As;
 
+/// What people write for yes and no.
+const YES: [&str; 7] = ["true", "1", "yes", "y", "ja", "oui", "是"];
+const NO: [&str; 7] = ["false", "0", "no", "n", "nein", "non", "否"];
+
 /// A column's value in a row.
 #[derive(Clone, Debug)]
 pub enum Cell<'c> {
@@ -39,19 +43,25 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?),
         As::Number => match serde_json::from_str(text.trim()) {
             Ok(value @ Value::Number(_)) => value,
+            _ if with_comma(text).is_some() => {
+                return Err(wrong("a number: for a decimal comma, map the column with `:number:,`"));
+            }
             _ => return Err(wrong("a number")),
         },
+        As::CommaNumber => with_comma(text).ok_or_else(|| wrong("a number like 1.234,50"))?,
         As::Boolean => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "y" => Value::Bool(true),
-            "false" | "0" | "no" | "n" => Value::Bool(false),
-            _ => return Err(wrong("a boolean: write true or false")),
+            text if YES.contains(&text) => Value::Bool(true),
+            text if NO.contains(&text) => Value::Bool(false),
+            _ => return Err(wrong("a boolean: write true or false, yes or no, 1 or 0")),
         },
         As::Consent => match text.trim().to_ascii_lowercase().as_str() {
-            "granted" | "true" | "1" | "yes" | "y" => json!({"state": "granted"}),
-            "denied" | "false" | "0" | "no" | "n" => json!({"state": "denied"}),
-            _ => return Err(wrong("a consent: write `granted` or `denied`")),
+            text if text == "granted" || YES.contains(&text) => json!({"state": "granted"}),
+            text if text == "denied" || NO.contains(&text) => json!({"state": "denied"}),
+            _ => return Err(wrong("a consent: write `granted` or `denied`, yes or no, 1 or 0")),
         },
-        As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| wrong("a time like 2026-01-31T12:00:00Z"))?),
+        As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| {
+            wrong("a time like 2026-01-31T12:00:00Z: for another form, map the column with `:timestamp:%d.%m.%Y`")
+        })?),
         As::Pattern(pattern) => {
             instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("a time like `{pattern}`")))?)
         }
@@ -66,12 +76,26 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
     }))
 }
 
+/// A number that has a comma before its decimals, and may have points between its thousands.
+fn with_comma(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let (whole, decimals) = text.split_once(',').unwrap_or((text, ""));
+    let (first, thousands) = whole.split_once('.').unwrap_or((whole, ""));
+    let grouped = thousands.is_empty() || (first.len() <= 4 && thousands.split('.').all(|group| group.len() == 3));
+    let joined = format!("{}.{}", whole.replace('.', ""), if decimals.is_empty() { "0" } else { decimals });
+    let plain = if decimals.is_empty() { whole.replace('.', "") } else { joined };
+    match serde_json::from_str(&plain) {
+        Ok(value @ Value::Number(_)) if grouped => Some(value),
+        _ => None,
+    }
+}
+
 fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
     let fits = match of {
         As::Guess | As::Json => true,
         As::Text => value.is_number(),
         As::Integer => value.is_i64(),
-        As::Number => value.is_number(),
+        As::Number | As::CommaNumber => value.is_number(),
         As::Boolean => value.is_boolean(),
         As::Unix | As::UnixMs | As::Customer(_) if value.is_number() => {
             return read(&Cell::Text(&value.to_string()), of, zone).map(Option::unwrap_or_default);
@@ -138,6 +162,11 @@ mod tests {
         assert_eq!(ok(text("007", As::Guess)), "007");
         assert_eq!(ok(text("29.30", As::Guess)), 29.3);
         assert_eq!(ok(text("42", As::Text)), "42");
+        for (given, number) in [("10,50", 10.5), ("1.234.567,5", 1_234_567.5), ("-0,1", -0.1)] {
+            assert_eq!(ok(text(given, As::CommaNumber)), number, "{given}");
+        }
+        assert_eq!(ok(text("1.234", As::CommaNumber)), 1_234);
+        assert_eq!((ok(text("是", As::Boolean)), ok(text("Nein", As::Boolean))), (json!(true), json!(false)));
         assert_eq!(ok(text("Yes", As::Boolean)), true);
         assert_eq!(ok(text("1997-01-01", As::Timestamp)), "1997-01-01T00:00:00Z");
         assert_eq!(ok(text("1997-01-01T02:00:00+02:00", As::Timestamp)), "1997-01-01T00:00:00Z");
@@ -168,6 +197,9 @@ mod tests {
         for (given, of) in [
             ("1.5", As::Integer),
             ("x", As::Number),
+            ("10,50", As::Number),
+            ("10.50", As::CommaNumber),
+            ("1.2345,6", As::CommaNumber),
             ("maybe", As::Boolean),
             ("31.01.2026", As::Timestamp),
             ("2026-31-01", As::Pattern("%Y-%m-%d".into())),

@@ -75,6 +75,9 @@ enum Command {
         /// As for `install`. What you do not name stays as it is; `name=null` removes a setting.
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
+        /// As for `install`.
+        #[arg(long = "secret", value_name = "NAME=VARIABLE")]
+        secrets: Vec<String>,
     },
     /// List the installed plugins, and the versions that wait until you agree to them.
     List {
@@ -124,8 +127,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
         }
-        Command::Enable { name, hub, settings } => {
+        Command::Enable { name, hub, settings, secrets } => {
             let hub = Hub::new(&hub)?;
+            set_secrets(&hub, &name, &secrets).await?;
             let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
             print!("{}", described(&plugin)?);
             agree(&hub, &plugin, values(&settings)?).await?;
@@ -171,13 +175,7 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
     let name = text(&plugin, "name")?;
     let offered = offered(&plugin);
     println!("installed {name} {}", text(offered, "version")?);
-    for secret in secrets {
-        let (secret, variable) = split(secret)?;
-        let value =
-            std::env::var(variable).with_context(|| format!("the environment variable {variable} cannot be read"))?;
-        hub.call(Method::PUT, &format!("/api/v1/plugins/{name}/secrets/{secret}"), &json!({"value": value})).await?;
-        println!("secret {secret} is set");
-    }
+    set_secrets(hub, name, secrets).await?;
     print!("{}", described(&plugin)?);
     if enable {
         agree(hub, &plugin, values).await
@@ -187,9 +185,23 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
             false if plugin["status"] == "enabled" => println!("it already runs"),
             false => println!("it does not run yet"),
         }
-        println!("to agree to this and start it, run `openhub plugin enable {name}`");
+        println!("to agree to this and start it, run `openhub plugin enable {name}{}`", missing(&plugin));
         Ok(())
     }
+}
+
+async fn set_secrets(hub: &Hub, name: &str, secrets: &[String]) -> Result<()> {
+    for secret in secrets {
+        let (secret, variable) = split(secret)?;
+        let value =
+            // It may be the secret itself, written where its variable is asked for: nothing repeats it.
+            std::env::var(variable).ok().with_context(|| {
+                format!("`--secret {secret}=…` needs the name of an environment variable that holds the secret, not the secret")
+            })?;
+        hub.call(Method::PUT, &format!("/api/v1/plugins/{name}/secrets/{secret}"), &json!({"value": value})).await?;
+        println!("secret {secret} is set");
+    }
+    Ok(())
 }
 
 /// Agrees to the version that is offered, by its digest: another one that comes in between is not agreed to.
@@ -212,6 +224,20 @@ async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Resul
 /// The version that an enable takes: the candidate if one waits, else the installed one.
 fn offered(plugin: &Value) -> &Value {
     if plugin["candidate"].is_object() { &plugin["candidate"] } else { plugin }
+}
+
+/// The flags for what it needs and does not have.
+fn missing(plugin: &Value) -> String {
+    let manifest = &offered(plugin)["manifest"];
+    let required = |list: &str| {
+        let all = manifest[list].as_array().into_iter().flatten();
+        all.filter(|shape| shape["required"] == true).filter_map(|shape| shape["name"].as_str())
+    };
+    let is_set = |name: &str| plugin["secrets"].as_array().is_some_and(|set| set.iter().any(|secret| secret == name));
+    let settings = required("settings").filter(|name| plugin["settings"][*name].is_null());
+    let settings = settings.map(|name| format!(" --set {name}=VALUE"));
+    let secrets = required("secrets").filter(|name| !is_set(name)).map(|name| format!(" --secret {name}=VARIABLE"));
+    settings.chain(secrets).collect()
 }
 
 /// What the offered version asks for, in plain words, and what of it is new.
