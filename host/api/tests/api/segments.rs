@@ -263,6 +263,13 @@ async fn a_first_fill_says_how_far_it_is() {
     assert_eq!(shown.body["fill"], json!({"filled": 2, "of": 3}));
     let list = hub.get("/api/v1/segments", &tenant.api_key).await;
     assert_eq!(list.body["segments"], json!([shown.body]));
+    // Who is in it is not known yet, so a count that asks is not exact.
+    for (condition, exact, filling) in
+        [(json!({"segment": "best"}), false, json!(["best"])), (json!({"tag": "vip"}), true, json!([]))]
+    {
+        let answer = hub.post("/api/v1/segments/preview", &tenant.api_key, json!({"condition": condition})).await.body;
+        assert_eq!((&answer["exact"], &answer["filling"]), (&json!(exact), &filling), "{answer}");
+    }
 }
 
 #[tokio::test]
