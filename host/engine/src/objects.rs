@@ -46,7 +46,7 @@ pub async fn create(
             seed: Seed::of(&[b"api-object", &context.random.to_le_bytes()], 0, attempt).0,
             operation: Operation::Create(fields.to_string()),
         };
-        let accepted = object.check(change, &context).await?;
+        let accepted = object.check(change).await?;
         let made = object.made(scope.tenant(), &accepted, None, &context)?;
         refuse_strangers(engine, scope, &object, &made, None).await?;
         refuse_suppressed(engine, scope, &made).await?;
@@ -119,7 +119,7 @@ pub async fn update(
     let stored = stored(engine, scope, kind, key, expected).await?;
     let fields = merge(&stored.fields, &Value::Object(patch.clone()));
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
-    let accepted = object.check(object.change_of(&stored, operation, &context), &context).await?;
+    let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
     let made = object.made(scope.tenant(), &accepted, Some(&stored), &context)?;
     refuse_strangers(engine, scope, &object, &made, Some(&stored)).await?;
     refuse_suppressed(engine, scope, &made).await?;
@@ -145,7 +145,7 @@ pub async fn delete(
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     let operation = Operation::Delete(stored.fields.to_string());
-    let accepted = object.check(object.change_of(&stored, operation, &context), &context).await?;
+    let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
     let told = Told { verb: "deleted", object: &stored, before: None, asked: None };
     write(engine, scope, &object, change, told, accepted, &context).await

@@ -9,12 +9,8 @@ use std::sync::Arc;
 /// What a call may know of its surroundings.
 #[derive(Clone, Debug)]
 pub struct CallContext {
-    /// The same on every replay.
-    pub id: String,
     /// The installation's settings, a JSON object without its secrets.
     pub settings: Arc<str>,
-    /// Nothing that this call answers will be applied.
-    pub dry_run: bool,
 }
 
 /// What a call used.

@@ -127,7 +127,7 @@ impl Plugin {
     /// Types are compared when an export is bound to an instance; so one instance is made here, and a component that
     /// cannot even start, or whose exports have other types, is refused at install.
     fn try_exports(&self, pure: &InstancePre<Host>) -> Result<(), Refusal> {
-        let call = CallContext { id: "install".to_owned(), settings: "{}".into(), dry_run: true };
+        let call = CallContext { settings: "{}".into() };
         let bound = self.pure(&call, 1, |store| {
             let instance = pure.instantiate(&mut *store)?;
             let manifest = &self.manifest;

@@ -4,17 +4,7 @@ use crate::bindings::io::openhub::call::call;
 use crate::reason::Reason;
 use crate::record::Settings;
 
-/// The same on every replay.
-pub fn id() -> String {
-    call::id()
-}
-
 /// The installation's settings, without its secrets.
 pub fn settings<S: Settings>() -> Result<S, Reason> {
     S::parse(&call::settings()).map_err(|faults| crate::record::reason("settings", &faults))
-}
-
-/// Nothing that this call answers will be applied.
-pub fn dry_run() -> bool {
-    call::dry_run()
 }

@@ -128,12 +128,10 @@ fn check(
             Err(fault) => answers.push(refused(request, vec![fault])),
         }
     }
-    let Some(first) = asked.first() else { return Ok(()) };
-    let call = CallContext {
-        id: format!("{}/{}/{}", batch.tenant.0, first.key.0, object.shape.name),
-        settings: object.owner.settings.clone(),
-        dry_run: false,
-    };
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let call = CallContext { settings: object.owner.settings.clone() };
     let (plugin, name) = (&object.owner.plugin, &object.shape.name);
     let checked =
         bisect(changes.len(), batch.retries.give_up, |range| plugin.check(&call, name, changes[range].to_vec()));

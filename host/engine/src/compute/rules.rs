@@ -84,12 +84,10 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
         let fault = lacking(rule, read, lack);
         NewFault { count, ..fault.example(&last.message_id, last.position, last.depth) }
     }));
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let call = CallContext {
-        id: format!("{}/{}/{}", batch.tenant.0, first.event.message_id, rule.name),
-        settings: rule.owner.settings.clone(),
-        dry_run: false,
-    };
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let call = CallContext { settings: rule.owner.settings.clone() };
     // All of them read the state before the call, whichever piece they are called in.
     let pieces = bisect(rows.len(), batch.retries.give_up, |range| {
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range]);

@@ -84,14 +84,8 @@ fn broke_off(messages: usize) -> Sent {
 }
 
 /// What a call is granted: the hosts, the secrets and the time.
-pub fn context(
-    shared: &Shared,
-    tenant: TenantId,
-    enabled: &Enabled,
-    messages: &[Outgoing],
-) -> Result<IoContext, EngineError> {
+pub fn context(shared: &Shared, tenant: TenantId, enabled: &Enabled) -> Result<IoContext, EngineError> {
     let installation = &enabled.installation;
-    let first = messages.first().map(|outgoing| outgoing.message.id.to_string()).unwrap_or_default();
     let mut secrets = BTreeMap::new();
     for (name, sealed) in &installation.secrets {
         let owner = Owner { tenant, plugin: &installation.name, name };
@@ -100,7 +94,7 @@ pub fn context(
         secrets.insert(name.clone(), opened.map_err(unopened)?);
     }
     Ok(IoContext {
-        call: CallContext { id: format!("{}/{first}", tenant.0), settings: enabled.settings.clone(), dry_run: false },
+        call: CallContext { settings: enabled.settings.clone() },
         hosts: granted_hosts(installation)?,
         secrets: Arc::new(secrets),
         clock: shared.clock.clone(),

@@ -413,7 +413,7 @@ impl Delivery {
             self.queues.entry(name).or_default().claimed.extend(messages);
             return false;
         };
-        match call::context(&self.shared, self.tenant, &channel.owner, &messages) {
+        match call::context(&self.shared, self.tenant, &channel.owner) {
             Ok(io) => {
                 let (under_way, stop) = UnderWay::of(&name, &channel.owner);
                 self.numbered += 1;

@@ -230,11 +230,9 @@ impl Batch<'_> {
         changes: Vec<Change>,
     ) -> Result<Result<Vec<Result<Accepted, Vec<Fault>>>, CallFault>, ObjectError> {
         let (catalog, kind) = (Arc::clone(&self.object.catalog), self.object.kind.clone());
-        let id = format!("import/{kind}/{:016x}", self.how.context.random);
-        let dry_run = self.how.trial == Trial::DryRun;
         let checked = tokio::task::spawn_blocking(move || {
             let object = &catalog.objects[&kind];
-            let call = CallContext { id, settings: object.owner.settings.clone(), dry_run };
+            let call = CallContext { settings: object.owner.settings.clone() };
             object.owner.plugin.check(&call, &kind, changes)
         });
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;

@@ -92,12 +92,11 @@ impl Typed {
         }
     }
 
-    pub async fn check(&self, change: Change, context: &WriteContext) -> Result<Accepted, ObjectError> {
+    pub async fn check(&self, change: Change) -> Result<Accepted, ObjectError> {
         let (catalog, kind) = (self.catalog.clone(), self.kind.clone());
-        let id = format!("api/{}/{:016x}", kind, context.random);
         let checked = tokio::task::spawn_blocking(move || {
             let object = &catalog.objects[&kind];
-            let call = CallContext { id, settings: object.owner.settings.clone(), dry_run: false };
+            let call = CallContext { settings: object.owner.settings.clone() };
             object.owner.plugin.check(&call, &kind, vec![change])
         });
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;

@@ -17,18 +17,8 @@ pub fn check(_: &Manifest) -> Result<(), Refusal> {
 }
 
 impl call::Host for Host {
-    fn id(&mut self) -> wasmtime::Result<String> {
-        self.meter.host_call()?;
-        Ok(self.call.id.clone())
-    }
-
     fn settings(&mut self) -> wasmtime::Result<String> {
         self.meter.host_call()?;
         Ok(self.call.settings.to_string())
-    }
-
-    fn dry_run(&mut self) -> wasmtime::Result<bool> {
-        self.meter.host_call()?;
-        Ok(self.call.dry_run)
     }
 }

@@ -43,7 +43,7 @@ pub fn runtime() -> Runtime {
 }
 
 pub fn call() -> CallContext {
-    CallContext { id: "call-1".to_owned(), settings: "{}".into(), dry_run: false }
+    CallContext { settings: "{}".into() }
 }
 
 pub fn manifest(imports: &[&str]) -> Manifest {

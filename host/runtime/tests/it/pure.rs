@@ -80,8 +80,8 @@ async fn a_panic_is_told_with_the_line_logged_before_it() {
 
 #[tokio::test]
 async fn endless_calls_of_the_host_run_into_their_quota() {
-    let import = r#"(import "openhub:call/call@1.0.0" "dry-run" (func $dry_run (result i32)))"#;
-    let wat = guest::rule_wat("(loop $again (drop (call $dry_run)) (br $again)) (i32.const 0)", import);
+    let import = r#"(import "openhub:call/call@1.0.0" "settings" (func $settings (param i32)))"#;
+    let wat = guest::rule_wat("(loop $again (call $settings (i32.const 2048)) (br $again)) (i32.const 0)", import);
     let manifest = guest::rule_manifest(&["openhub:call/call"]);
     let bytes = guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&manifest));
     let plugin = guest::runtime().prepare(&bytes).await.unwrap();
@@ -102,8 +102,8 @@ async fn the_other_lanes_capabilities_are_not_in_this_one() {
 
 #[tokio::test]
 async fn an_import_that_was_not_granted_breaks_the_call_off() {
-    let import = r#"(import "openhub:call/call@1.0.0" "dry-run" (func $dry_run (result i32)))"#;
-    let wat = guest::rule_wat("(drop (call $dry_run)) (i32.const 1024)", import);
+    let import = r#"(import "openhub:call/call@1.0.0" "settings" (func $settings (param i32)))"#;
+    let wat = guest::rule_wat("(call $settings (i32.const 2048)) (i32.const 1024)", import);
     let bytes =
         guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&guest::rule_manifest(&["openhub:call/call"])));
     let only = |names: &[&str]| Imports::Only(names.iter().map(|&name| name.to_owned()).collect());

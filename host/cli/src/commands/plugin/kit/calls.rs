@@ -170,7 +170,7 @@ impl AskedChange {
 
 fn context(settings: &Map<String, Value>) -> CallContext {
     let settings = Value::Object(settings.clone()).to_string();
-    CallContext { id: "test".to_owned(), settings: settings.into(), dry_run: false }
+    CallContext { settings: settings.into() }
 }
 
 fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> anyhow::Error {
