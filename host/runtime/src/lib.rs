@@ -11,6 +11,7 @@ mod cache;
 mod capabilities;
 mod config;
 mod egress;
+mod emits;
 mod engine;
 mod error;
 mod fault;

@@ -5,15 +5,15 @@
 //! fault of its row: that row's effects are dropped, the others stand.
 
 use openhub_model::columns::Values;
+use openhub_model::limits;
 use openhub_model::manifest::{Manifest, RuleShape, Type};
-use openhub_model::{Identity, limits};
 use std::collections::BTreeMap;
 
-use crate::answer::{Action, CausedEvent, CausedObject, Outcome, Reason, RowFault, RuleWrite};
+use crate::answer::{Action, CausedObject, Outcome, Reason, RowFault, RuleWrite};
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::bindings::rule::openhub::types::columns::ValuesResult;
+use crate::emits;
 
-const EVENTS_A_ROW: usize = 16;
 const OBJECTS_A_ROW: usize = 4;
 
 /// The outcome, or why it is malformed.
@@ -36,7 +36,7 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
         }
         writes.push(check_write(&declared.of, rows, write, &mut faults)?);
     }
-    let events = check_events(shape, rows, answer.events, &mut faults)?;
+    let events = emits::check(manifest, shape, rows, answer.events, &mut faults)?;
     let objects = check_objects(manifest, shape, rows, answer.objects, &mut faults)?;
     let mut outcome = Outcome { writes, events, objects, faults: Vec::new() };
     if !faults.is_empty() {
@@ -46,7 +46,7 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
     Ok(outcome)
 }
 
-fn within(row: u32, rows: u32) -> Result<(), String> {
+pub(crate) fn within(row: u32, rows: u32) -> Result<(), String> {
     if row < rows {
         Ok(())
     } else {
@@ -65,19 +65,22 @@ fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
     }
 }
 
-type Faults = BTreeMap<u32, Reason>;
+pub(crate) type Faults = BTreeMap<u32, Reason>;
 
-fn fault(faults: &mut Faults, row: u32, code: &str, message: impl Into<String>) {
+pub(crate) fn fault(faults: &mut Faults, row: u32, code: &str, message: impl Into<String>) {
     faults.entry(row).or_insert_with(|| Reason { code: code.to_owned(), message: message.into(), args: Vec::new() });
 }
 
-fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults) -> Result<RuleWrite, String> {
-    ascending(&write.rows, rows)?;
-    ascending(&write.unset, rows)?;
-    if write.unset.iter().any(|row| write.rows.binary_search(row).is_ok()) {
-        return Err("the rule both wrote and unset a row".to_owned());
-    }
-    let values = match write.values {
+/// Values of a declared type, one for each of `rows`; those at the places `absent` hold nothing.
+pub(crate) fn checked_values(
+    of: &Type,
+    rows: &[u32],
+    absent: &[u32],
+    values: ValuesResult,
+    faults: &mut Faults,
+) -> Result<Values, String> {
+    ascending(absent, u32::try_from(rows.len()).unwrap_or(u32::MAX))?;
+    let values = match values {
         ValuesResult::Booleans(values) => Values::Booleans(values),
         ValuesResult::Integers(values) => Values::Integers(values),
         ValuesResult::Numbers(values) => Values::Numbers(values),
@@ -92,7 +95,7 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
         }
         (Type::Integer | Type::Timestamp | Type::Decimal(_), Values::Integers(values)) => values.len(),
         (Type::Number, Values::Numbers(values)) => {
-            for (row, _) in write.rows.iter().zip(values).filter(|(_, value)| !value.is_finite()) {
+            for (row, _) in rows.iter().zip(values).filter(|(_, value)| !value.is_finite()) {
                 fault(faults, *row, "not-finite", "the rule wrote a number that is not finite");
             }
             values.len()
@@ -102,8 +105,9 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
                 return Err("the rule wrote a text without its end".to_owned());
             }
             if let Type::Enum(allowed) = of {
-                for (row, text) in write.rows.iter().zip(texts.split_terminator('\0')) {
-                    if !allowed.iter().any(|value| value == text) {
+                for (at, (row, text)) in rows.iter().zip(texts.split_terminator('\0')).enumerate() {
+                    let is_there = absent.binary_search(&(at as u32)).is_err();
+                    if is_there && !allowed.iter().any(|value| value == text) {
                         fault(
                             faults,
                             *row,
@@ -120,53 +124,20 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
         }
         _ => return Err(format!("the rule wrote values that are not of the declared type {of:?}")),
     };
-    if length != write.rows.len() {
-        return Err(format!("the rule wrote {length} values for {} rows", write.rows.len()));
+    if length != rows.len() {
+        return Err(format!("the rule wrote {length} values for {} rows", rows.len()));
     }
-    Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
+    Ok(values)
 }
 
-fn check_events(
-    shape: &RuleShape,
-    rows: u32,
-    events: Vec<answered::CausedEvent>,
-    faults: &mut Faults,
-) -> Result<Vec<CausedEvent>, String> {
-    let mut checked = Vec::with_capacity(events.len());
-    for answered::CausedEvent { row, to, name, properties } in events {
-        within(row, rows)?;
-        if !shape.events.contains(&name) {
-            return Err(format!("the rule caused the event {name:?}, which it does not declare"));
-        }
-        if !is_object(&properties) {
-            fault(
-                faults,
-                row,
-                "not-an-object",
-                format!("the rule caused the event {name:?} with properties that are not a JSON object"),
-            );
-        }
-        let to = to.map(|to| Identity::new(to.kind, to.value));
-        if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
-            fault(
-                faults,
-                row,
-                "bad-identity",
-                format!("the rule caused the event {name:?} for an identity that is empty or too long"),
-            );
-        }
-        checked.push(CausedEvent { row, to, name, properties });
+fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults) -> Result<RuleWrite, String> {
+    ascending(&write.rows, rows)?;
+    ascending(&write.unset, rows)?;
+    if write.unset.iter().any(|row| write.rows.binary_search(row).is_ok()) {
+        return Err("the rule both wrote and unset a row".to_owned());
     }
-    checked.sort_by_key(|event| event.row);
-    for many in checked.chunk_by(|a, b| a.row == b.row).filter(|events| events.len() > EVENTS_A_ROW) {
-        fault(
-            faults,
-            many[0].row,
-            "too-many-events",
-            format!("the rule caused too many events for one row: at most {EVENTS_A_ROW}"),
-        );
-    }
-    Ok(checked)
+    let values = checked_values(of, &write.rows, &[], write.values, faults)?;
+    Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
 }
 
 fn check_objects(

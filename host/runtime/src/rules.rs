@@ -76,12 +76,12 @@ fn bytes(column: &Column) -> usize {
 }
 
 /// As the bindings want it: borrowed, so that values are copied once, into the guest.
-fn borrow(column: &Column) -> columns::Column<'_> {
+fn borrow(column: &Column) -> columns::ColumnParam<'_> {
     let values = match &column.values {
         Values::Booleans(values) => columns::ValuesParam::Booleans(values),
         Values::Integers(values) => columns::ValuesParam::Integers(values),
         Values::Numbers(values) => columns::ValuesParam::Numbers(values),
         Values::Texts(values) => columns::ValuesParam::Texts(values),
     };
-    columns::Column { values, absent: &column.absent }
+    columns::ColumnParam { values, absent: &column.absent }
 }

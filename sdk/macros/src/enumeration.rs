@@ -52,6 +52,10 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 ::openhub_sdk::writes::push_text(column, ::openhub_sdk::enumeration::Enum::name(self));
             }
 
+            fn skip(column: &mut ::std::string::String) {
+                ::openhub_sdk::writes::push_text(column, "");
+            }
+
             fn values(column: ::std::string::String) -> ::openhub_sdk::rule::Values {
                 ::openhub_sdk::rule::Values::Texts(column)
             }

@@ -11,7 +11,7 @@ use crate::{attributes, shapes};
 pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let of = &input.ident;
     let (mut shapes, mut events, mut objects) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut types, mut collect) = (Vec::new(), Vec::new());
+    let (mut types, mut caused, mut collect) = (Vec::new(), Vec::new(), Vec::new());
     for field in attributes::fields(input)? {
         let ident = attributes::ident(field)?;
         if let Some(attribute) = attributes::find(&field.attrs, "write") {
@@ -19,7 +19,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
             let name = attributes::name(ident);
             shapes.push(json!({"name": name, "path": path.path, "type": shapes::written(&field.ty)?}));
             let place = syn::Index::from(types.len());
-            collect.push(quote!(::openhub_sdk::writes::Writable::put(self.#ident, row, &mut sinks.#place);));
+            collect.push(quote!(::openhub_sdk::writes::Writable::put(self.#ident, row, &mut sinks.0.#place);));
             types.push(&field.ty);
         } else if attributes::find(&field.attrs, "object").is_some() {
             let effect = elements(field)?;
@@ -30,9 +30,12 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 ::openhub_sdk::writes::write_object(row, effect, outcome);
             }));
         } else {
-            events.push(shapes::name(elements(field)?)?);
-            collect.push(quote!(for event in ::std::iter::IntoIterator::into_iter(&self.#ident) {
-                ::openhub_sdk::writes::cause(row, event, outcome);
+            let event = elements(field)?;
+            let place = syn::Index::from(events.len());
+            events.push(shapes::name(event)?);
+            caused.push(event);
+            collect.push(quote!(for event in ::std::iter::IntoIterator::into_iter(self.#ident) {
+                sinks.1.#place.put(row, event);
             }));
         }
     }
@@ -40,19 +43,26 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let fragment = shapes::emit(&json!({"writes": fragment}));
     let places: Vec<_> = (0..types.len()).map(syn::Index::from).collect();
     let targets = 0..types.len() as u32;
+    let kinds: Vec<_> = (0..caused.len()).map(syn::Index::from).collect();
+    let numbers = 0..caused.len() as u32;
     Ok(quote! {
         #fragment
 
         impl ::openhub_sdk::writes::Writes for #of {
-            type Sinks = (#(<#types as ::openhub_sdk::writes::Writable>::Sink,)*);
+            type Sinks = (
+                (#(<#types as ::openhub_sdk::writes::Writable>::Sink,)*),
+                (#(::openhub_sdk::writes::Events<#caused>,)*),
+            );
 
             #[inline]
             fn collect(self, row: u32, sinks: &mut Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
+                let _ = (&sinks, &outcome);
                 #(#collect)*
             }
 
             fn finish(sinks: Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
-                #(<#types as ::openhub_sdk::writes::Writable>::finish(sinks.#places, #targets, outcome);)*
+                #(<#types as ::openhub_sdk::writes::Writable>::finish(sinks.0.#places, #targets, outcome);)*
+                #(sinks.1.#kinds.finish(#numbers, outcome);)*
             }
         }
     })

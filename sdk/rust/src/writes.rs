@@ -1,7 +1,7 @@
 //! From effects to columns: what `#[derive(Writes)]` generates against.
 
-use crate::bindings::rule::exports::openhub::rule::rule::{CausedEvent, CausedObject, Outcome, Write};
-use crate::bindings::rule::openhub::types::columns::Values;
+use crate::bindings::rule::exports::openhub::rule::rule::{CausedObject, Emit, Outcome, Write};
+use crate::bindings::rule::openhub::types::columns::{Column, Values};
 use crate::data_object::{DataObject, ObjectEffect};
 use crate::decimal::Decimal;
 use crate::event::Event;
@@ -45,7 +45,59 @@ pub trait Storable {
     type Column: Default;
 
     fn push(self, column: &mut Self::Column);
+    /// Holds the place of a value that is not there.
+    fn skip(column: &mut Self::Column);
     fn values(column: Self::Column) -> Values;
+}
+
+/// A value, or an `Option` of one, that fills one kind of column.
+pub trait Cell {
+    type Cells: Default;
+
+    fn put(self, cells: &mut Self::Cells);
+    fn column(cells: Self::Cells) -> Column;
+}
+
+/// A column that is being filled, some of whose values may not be there.
+#[derive(Default)]
+pub struct Cells<C> {
+    column: C,
+    absent: Vec<u32>,
+    count: u32,
+}
+
+impl<T: Storable> Cell for T {
+    type Cells = Cells<T::Column>;
+
+    #[inline]
+    fn put(self, cells: &mut Self::Cells) {
+        self.push(&mut cells.column);
+        cells.count += 1;
+    }
+
+    fn column(cells: Self::Cells) -> Column {
+        Column { values: T::values(cells.column), absent: cells.absent }
+    }
+}
+
+impl<T: Storable> Cell for Option<T> {
+    type Cells = Cells<T::Column>;
+
+    #[inline]
+    fn put(self, cells: &mut Self::Cells) {
+        match self {
+            Some(value) => value.push(&mut cells.column),
+            None => {
+                T::skip(&mut cells.column);
+                cells.absent.push(cells.count);
+            }
+        }
+        cells.count += 1;
+    }
+
+    fn column(cells: Self::Cells) -> Column {
+        <T as Cell>::column(cells)
+    }
 }
 
 /// The rows that one write touches, so far.
@@ -111,6 +163,10 @@ macro_rules! numbers {
                 column.push($number);
             }
 
+            fn skip(column: &mut Vec<$raw>) {
+                column.push(<$raw>::default());
+            }
+
             fn values(column: Vec<$raw>) -> Values {
                 Values::$variant(column)
             }
@@ -131,6 +187,10 @@ impl<const SCALE: u32> Storable for Decimal<SCALE> {
     #[inline]
     fn push(self, column: &mut Vec<i64>) {
         column.push(self.units());
+    }
+
+    fn skip(column: &mut Vec<i64>) {
+        column.push(0);
     }
 
     fn values(column: Vec<i64>) -> Values {
@@ -156,6 +216,10 @@ macro_rules! texts {
                 push_text(column, $text);
             }
 
+            fn skip(column: &mut String) {
+                push_text(column, "");
+            }
+
             fn values(column: String) -> Values {
                 Values::Texts(column)
             }
@@ -169,10 +233,31 @@ texts! {
     CustomerRef, |value| &value.0;
 }
 
-/// An event of the row's customer.
-pub fn cause<E: Event>(row: u32, event: &E, outcome: &mut Outcome) {
-    let properties = event.to_json();
-    outcome.events.push(CausedEvent { row, to: None, name: E::NAME.to_owned(), properties });
+/// The events of one kind that a rule causes, so far.
+pub struct Events<E: Event> {
+    rows: Vec<u32>,
+    columns: E::Columns,
+}
+
+impl<E: Event> Default for Events<E> {
+    fn default() -> Self {
+        Events { rows: Vec::new(), columns: E::Columns::default() }
+    }
+}
+
+impl<E: Event> Events<E> {
+    /// An event of the row's customer.
+    #[inline]
+    pub fn put(&mut self, row: u32, event: E) {
+        self.rows.push(row);
+        event.put(&mut self.columns);
+    }
+
+    pub fn finish(self, event: u32, outcome: &mut Outcome) {
+        if !self.rows.is_empty() {
+            outcome.events.push(Emit { event, rows: self.rows, to: Vec::new(), columns: E::columns(self.columns) });
+        }
+    }
 }
 
 /// An object of the row's customer.

@@ -110,8 +110,15 @@ fn rows_become_effects_and_effects_columns() {
         ]
     );
     let [event] = outcome.events.as_slice() else { panic!("one event, not {:?}", outcome.events) };
-    assert_eq!((event.row, event.name.as_str()), (0, "Tier Changed"));
-    assert_eq!(event.properties, r#"{"from":"bronze","saved":"123.45"}"#);
+    assert_eq!((event.event, event.rows.as_slice()), (0, &[0][..]));
+    let told: Vec<String> = event.columns.iter().map(|column| format!("{column:?}")).collect();
+    assert_eq!(
+        told,
+        [
+            "Column { values: Values::Texts(\"bronze\\0\"), absent: [] }",
+            "Column { values: Values::Integers([12345]), absent: [] }",
+        ]
+    );
     let notes: Vec<_> = outcome.objects.iter().map(|object| (object.row, object.fields.as_str())).collect();
     assert_eq!(notes, [(0, r#"{"text":"spring"}"#), (1, r#"{"text":"none"}"#), (3, r#"{"text":"été"}"#)]);
 }

@@ -171,16 +171,22 @@ openhub_sdk::plugin! { objects: [Tally, Trinket] }
 mod export {
     use super::*;
     use openhub_sdk::bindings::rule::exports::openhub::rule::rule::Identity;
-    use openhub_sdk::rule::{Batch, Guest, Outcome, run};
+    use openhub_sdk::rule::{Batch, Column, Guest, Outcome, Values, run};
 
     enum Telling {}
 
     impl Guest for Telling {
         fn evaluate(_rule: String, params: String, input: Batch) -> Result<Outcome, Reason> {
             let mut outcome = run::<crowd>(&params, &input)?;
-            for event in &mut outcome.events {
-                let to = event.properties.split_once(r#""to":""#).and_then(|(_, rest)| rest.split_once('"'));
-                event.to = to.map(|(to, _)| Identity { kind: "user_id".to_owned(), value: to.to_owned() });
+            for emit in &mut outcome.events {
+                // `Work` has its fields' columns; whom it is of is the sixth.
+                if let Some(Column { values: Values::Texts(texts), absent }) = emit.columns.get(5) {
+                    let named = texts.split_terminator('\0').zip(0u32..).map(|(to, at)| {
+                        let identity = || Identity { kind: "user_id".to_owned(), value: to.to_owned() };
+                        (!absent.contains(&at)).then(identity)
+                    });
+                    emit.to = named.collect();
+                }
             }
             Ok(outcome)
         }
