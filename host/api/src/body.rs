@@ -45,18 +45,19 @@ impl FromRequest<Shared> for EventBody {
             _ => app.limits.batch_bytes,
         };
         let read = event_bytes(&parts.headers, body, &app.limits, cap).await;
-        if let (Some(sender), Err(problem)) = (&sender, &read)
-            && problem.is(TOO_LARGE)
+        let text = read.and_then(|read| match String::from_utf8(read.into()) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(Problem::new(INVALID_JSON, "The body is not UTF-8. Send JSON in UTF-8.")),
+        });
+        if let (Some(sender), Err(problem)) = (&sender, &text)
+            && problem.is_of_the_body()
         {
             // Libraries drop it, or try for ever, and tell nobody.
-            let refused = Refused { key: &sender.key, code: "too-large", pointer: "", message_id: None, at: app.now() };
+            let refused =
+                Refused { key: &sender.key, code: problem.code(), pointer: "", message_id: None, at: app.now() };
             app.store.note_refused(&sender.scope, refused);
         }
-        let text = String::from_utf8(read?.into()).map(|text| match text.strip_prefix('\u{feff}') {
-            Some(text) => text.to_owned(),
-            None => text,
-        });
-        text.map(EventBody).map_err(|_| Problem::new(INVALID_JSON, "The body is not UTF-8. Send JSON in UTF-8."))
+        text.map(|text| EventBody(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
     }
 }
 

@@ -46,7 +46,10 @@ async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next
         Ok(bytes) => bytes,
         Err(problem) => return problem.into_response(),
     };
-    let key = key_in_body(&bytes);
+    let key = match key_in_body(&bytes) {
+        Ok(key) => key,
+        Err(problem) => return problem.into_response(),
+    };
     let tenant = match key {
         Some(key) => tenant_of_key(&shared.app, &shared.keys, &key).await,
         // Its problem is told where the body is looked at.

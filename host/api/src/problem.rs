@@ -129,7 +129,9 @@ impl Problem {
 
     /// Whether it is wrong with what was sent, so that it is no better the next time.
     pub(crate) fn is_of_the_body(&self) -> bool {
-        [INVALID_JSON, INVALID_BODY, TOO_LARGE].iter().any(|kind| self.is(*kind))
+        [INVALID_JSON, INVALID_BODY, TOO_LARGE, INVALID_ENCODING, UNSUPPORTED_MEDIA_TYPE]
+            .iter()
+            .any(|kind| self.is(*kind))
     }
 
     pub(crate) fn is(&self, kind: Kind) -> bool {

@@ -223,6 +223,20 @@ impl Config {
         {
             return wrong("database", "must be a URL that begins with sqlite:// or postgres://");
         }
+        if let Some(path) = self.database.as_deref().and_then(|url| url.strip_prefix("sqlite:"))
+            && !path.strip_prefix("//").is_some_and(|path| path.starts_with('/'))
+        {
+            return wrong("database", "must have an absolute path, as in sqlite:///var/lib/openhub/openhub.db");
+        }
+        if let Some(unknown) =
+            self.withhold.iter().find(|interface| !openhub_runtime::interfaces().any(|it| it == *interface))
+        {
+            let there: Vec<&str> = openhub_runtime::interfaces().collect();
+            return wrong(
+                "withhold",
+                &format!("names `{unknown}`, which no hub offers; there are: {}", there.join(", ")),
+            );
+        }
         if let Err(error) = self.log.parse::<tracing_subscriber::EnvFilter>() {
             return wrong("log", &format!("is not a log filter: {error}"));
         }

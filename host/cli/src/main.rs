@@ -15,6 +15,7 @@ mod shutdown;
 
 use clap::{Parser, Subcommand};
 use openhub_runtime::CompileBounds;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -113,7 +114,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("openhub: {error:#}");
+    // Nobody may be there to read it.
+    drop(writeln!(std::io::stderr(), "openhub: {error:#}"));
     match error.downcast_ref::<Refusal>() {
         Some(_) => ExitCode::from(2),
         None => ExitCode::FAILURE,

@@ -50,10 +50,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let address = listener.local_addr()?;
     let data = DataDir::open(&config.data)?;
     let _lock = data.lock()?;
-    let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     let store = open(&config, &data).await?;
     let _alone = lock_database(&config.database_url(data.path()))?;
     let secrets = if arguments.new_secret_key { Secrets::BeginAnew } else { Secrets::Keep };
+    // Before a key is made: it would be taken for the one that is lost.
+    if secrets == Secrets::Keep && DataDir::key_there(Some(&data))?.is_none() {
+        is_unsealed(&store).await?;
+    }
+    let sealer = Arc::new(Sealer::from_key(data.secret_key()?));
     is_sealed_with(&store, &sealer, secrets).await?;
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
@@ -105,6 +109,20 @@ enum Secrets {
     BeginAnew,
 }
 
+/// What was sealed needs the key that it was sealed with.
+async fn is_unsealed(store: &Store) -> Result<()> {
+    match store.secret_keys().await.map_err(refusal::of_store)?.last() {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(format!(
+            "there is no `secret.key`, but the database's secrets are sealed with the key {other}: {PUT_BACK}"
+        ))
+        .into()),
+    }
+}
+
+const PUT_BACK: &str = "put the old `secret.key` back. If it is lost, start `openhub serve --new-secret-key`; then set the \
+                        plugins' secrets again, and suppress again who was suppressed";
+
 /// With another key, secrets cannot be opened, and nobody who is suppressed is known again.
 async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Result<()> {
     let known = store.secret_keys().await.map_err(refusal::of_store)?;
@@ -115,9 +133,7 @@ async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Res
         && secrets == Secrets::Keep
     {
         return Err(Refusal::new(format!(
-            "the database's secrets are sealed with the key {other}, but the hub has the key {}: put the old `secret.key` back. \
-             If it is lost, start `openhub serve --new-secret-key`; then set the plugins' secrets again, and suppress again \
-             who was suppressed",
+            "the database's secrets are sealed with the key {other}, but the hub has the key {}: {PUT_BACK}",
             sealer.key_name()
         ))
         .into());

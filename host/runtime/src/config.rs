@@ -114,7 +114,7 @@ impl FromStr for HostPort {
             None if host.contains(':') => return Err(invalid()),
             None => host,
         };
-        if host.is_empty() {
+        if host.is_empty() || port == 0 {
             return Err(invalid());
         }
         Ok(HostPort { host: host.to_ascii_lowercase(), port })

@@ -29,6 +29,7 @@ pub use answer::{
     Accepted, Action, CallContext, CausedEvent, CausedObject, Change, Checked, Evaluated, Operation, Outcome, Reason,
     Receipt, RowFault, RuleWrite,
 };
+pub use capabilities::interfaces;
 pub use capabilities::secrets::decode as decode_secret;
 pub use config::{Config, Defaults, HostPort};
 pub use egress::hosts;

@@ -144,3 +144,32 @@ async fn tables_of(url: &str) -> i64 {
     let count = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'";
     sqlx::query_scalar(count).fetch_one(&mut connection).await.expect("a count")
 }
+
+/// Whoever reads its log may go away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a2_a_hub_whose_log_nobody_reads_serves_and_ends() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--log", "debug"]);
+    let mut hub = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(hub.stdout.take().expect("a pipe")).lines();
+    let first = lines.next_line().await.expect("a line").expect("it says where it listens");
+    let url = first.trim_start_matches("listening on ").to_owned();
+    drop(hub.stderr.take());
+    let client = Client::new(&url);
+    for number in 0..20 {
+        let event = serde_json::json!({"event": "Seen", "userId": format!("{number}")});
+        assert!(client.ingest("/v1/track", &tenant.write_key, &event).await.status.is_success());
+    }
+    client.settled(&tenant.api_key).await;
+    let pid = nix::unistd::Pid::from_raw(hub.id().expect("it runs").cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it is told to end");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), hub.wait()).await;
+    assert!(ended.expect("it ends").expect("it is waited for").success());
+}

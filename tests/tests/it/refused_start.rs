@@ -79,8 +79,13 @@ async fn a_lost_secret_key() {
     let (is_well, told) = doctor().await;
     assert!(!is_well && told.contains("put `secret.key` back"), "{told}");
     is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["secret.key", "--new-secret-key"]).await;
+    assert!(!key.exists(), "what is written now would be taken for the key that is lost");
+    std::fs::write(&key, "ab".repeat(32)).expect("another is put there");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("for its owner alone");
     let (is_well, told) = doctor().await;
-    assert!(!is_well && told.contains("put the old"), "a new one is no better: {told}");
+    assert!(!is_well && told.contains("put the old"), "another is no better: {told}");
+    is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["put the old"]).await;
+    std::fs::remove_file(&key).expect("it is taken away");
     let mut anew = place.command(&["serve", "--listen", "127.0.0.1:0", "--new-secret-key"]);
     let mut anew = anew.kill_on_drop(true).stdout(Stdio::piped()).spawn().expect("the binary runs");
     let mut line = String::new();

@@ -5,8 +5,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use openhub_model::TenantId;
 use openhub_model::identity::Authority;
+use openhub_model::{Fault, TenantId};
 use openhub_store::{Key, PageSettings, Scope};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use super::cache::KeyCache;
 use super::key::KeyText;
 use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission};
 use crate::app::{App, Shared};
-use crate::problem::{MISSING_SCOPE, Problem, UNAUTHENTICATED};
+use crate::problem::{INVALID_BODY, MISSING_SCOPE, Problem, UNAUTHENTICATED};
 
 /// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
@@ -106,7 +106,9 @@ fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, 
         return Ok(Some(user(key.to_str().map_err(|_| unknown_key())?)));
     }
     // As `analytics.js` asks where to send.
-    if let Some(key) = uri.path().strip_prefix("/v1/projects/").and_then(|rest| rest.strip_suffix("/settings")) {
+    if let Some(key) =
+        uri.path().trim_end_matches('/').strip_prefix("/v1/projects/").and_then(|rest| rest.strip_suffix("/settings"))
+    {
         return Ok(Some(key.into()));
     }
     let mut members = uri.query().unwrap_or_default().split('&').filter_map(|member| member.split_once('='));
@@ -152,8 +154,9 @@ pub(crate) async fn tenant_of_key(app: &App, keys: &KeyCache, text: &str) -> Res
     known(app, keys, text).await.map(|key| key.tenant)
 }
 
-/// The key in a body of events, if there is one.
-pub(crate) fn key_in_body(body: &[u8]) -> Option<String> {
+/// The key in a body of events, if there is one. Some libraries write it into each event; a body of several keys is refused, since
+/// one of them would speak for the events of the others.
+pub(crate) fn key_in_body(body: &[u8]) -> Result<Option<String>, Problem> {
     #[derive(Deserialize)]
     struct KeyInItem {
         #[serde(rename = "writeKey")]
@@ -163,12 +166,27 @@ pub(crate) fn key_in_body(body: &[u8]) -> Option<String> {
     struct KeyInBody {
         #[serde(rename = "writeKey")]
         write_key: Option<String>,
-        /// Some libraries write it into each.
         #[serde(default)]
         batch: Vec<KeyInItem>,
     }
-    let body = serde_json::from_slice::<KeyInBody>(body).ok()?;
-    body.write_key.or_else(|| body.batch.into_iter().find_map(|item| item.write_key))
+    let Ok(KeyInBody { write_key, batch }) = serde_json::from_slice::<KeyInBody>(body) else { return Ok(None) };
+    let mut found = write_key;
+    for (index, item) in batch.into_iter().enumerate() {
+        match (&found, item.write_key) {
+            (_, None) => {}
+            (None, key) => found = key,
+            (Some(known), Some(key)) if *known == key => {}
+            (Some(_), Some(_)) => {
+                let message =
+                    "The events of this body have different write keys. Send those of each key in a body of their own.";
+                return Err(Problem::fault(
+                    INVALID_BODY,
+                    Fault::new(format!("/batch/{index}/writeKey"), "several-keys", message),
+                ));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Authorises a write key that came in a body.

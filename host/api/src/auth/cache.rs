@@ -4,7 +4,7 @@
 //! Whatever is not known is looked up together, one query at a time: a flood of guesses costs one connection and not the
 //! queries of all its requests.
 
-use openhub_model::Timestamp;
+use openhub_model::{TenantId, Timestamp};
 use openhub_store::{Key, Store, StoreError, in_time};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,6 +67,11 @@ impl KeyCache {
             known.keys.insert(key.id.clone(), (now, Arc::new(key)));
         }
         Ok(known.keys.get(id).filter(|_| !known.missing.contains(id)).map(|(_, key)| key.clone()))
+    }
+
+    /// What is known of a tenant's keys is read anew, by this node at once.
+    pub fn forget(&self, tenant: TenantId) {
+        self.lock().keys.retain(|_, (_, key)| key.tenant != tenant);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -93,6 +93,7 @@ pub(crate) async fn accept_one(
     let Sender { scope, authority, server_events, key } = sender(app, keys, access, body).await?;
     let limits = &app.limits;
     if body.len() > limits.event_bytes {
+        note(app, &scope, &key, TOO_LARGE.1, "", message_id(body).as_deref());
         return Err(too_large(limits.event_bytes));
     }
     let delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
@@ -285,7 +286,7 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
     let authorized = match access.authorized {
         Some(authorized) => authorized,
         None => {
-            let key = key_in_body(body.as_bytes());
+            let key = key_in_body(body.as_bytes())?;
             authorize_write(app, keys, key.as_deref()).await?
         }
     };

@@ -28,6 +28,11 @@ pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse() {
         return Some(at);
     }
+    // Eight digits are a day of the calendar, if they can be: as seconds they would be one of 1970.
+    let day = || text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 8);
+    if let Some(at) = day().and_then(|date| date.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).ok()) {
+        return Some(Timestamp::from_micros(at.timestamp().as_microsecond()));
+    }
     if let Ok(number) = text.parse::<f64>() {
         let (size, seconds) = (number.abs(), number);
         let micros = match size {
@@ -101,6 +106,8 @@ mod tests {
             assert_eq!(read_time(text), Some(noon), "{text}");
         }
         assert_eq!(read_time("2026-01-31"), Some(at("2026-01-31T00:00:00Z")));
+        assert_eq!(read_time("20260131"), Some(at("2026-01-31T00:00:00Z")));
+        assert_eq!(read_time("20261399"), Some(at("1970-08-23T12:09:59Z")), "no day of the calendar");
         for text in ["", "noon", "31/01/2026", "2026-13-01", "1e400", "NaN", "2026-01-31T25:00:00"] {
             assert_eq!(read_time(text), None, "{text}");
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::{Authorized, SettingsWrite, StatusRead};
+use crate::auth::{Authorized, KeyCache, SettingsWrite, StatusRead};
 use crate::body::JsonBody;
 use crate::change::Change;
 use crate::openapi::Problems;
@@ -66,12 +66,13 @@ pub(crate) async fn get_settings(
 
 /// Changes settings; what is not named stays.
 ///
-/// What is said about pages is in force within five seconds.
+/// What is said about pages is in force at once, and within five seconds on the other nodes of a hub that has several.
 #[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", request_body = SettingsChange,
     security(("api_key" = ["settings:write"])),
     responses((status = 200, body = SettingsView), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn change_settings(
     State(app): State<Arc<App>>,
+    State(keys): State<Arc<KeyCache>>,
     change: Change<SettingsWrite>,
     JsonBody(wanted): JsonBody<SettingsChange>,
 ) -> Result<Response, Problem> {
@@ -101,7 +102,9 @@ pub(crate) async fn change_settings(
         return Ok(Json(SettingsView::from(settings)).into_response());
     }
     let body = json!({ "settings": said });
-    match change.commit_with(vec![Op::PutSettings(settings)], "settings.changed", body).await? {
+    let progress = change.commit_with(vec![Op::PutSettings(settings)], "settings.changed", body).await?;
+    keys.forget(change.tenant());
+    match progress {
         Progress::Done => Ok(Json(SettingsView::from(app.store.settings(&change.scope).await?)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }

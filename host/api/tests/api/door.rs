@@ -493,6 +493,74 @@ async fn c1_what_is_stamped_on_a_replay_takes_the_time_of_its_log() {
     usurped.release().await;
 }
 
+/// One of them would speak for the events of the others.
+#[tokio::test]
+async fn c_a_body_of_several_keys_is_refused() {
+    let hub = Hub::start().await;
+    let (ours, theirs) = (hub.tenant("ours").await, hub.tenant("theirs").await);
+    let item = |key: &str| json!({"type": "page", "userId": "u", "writeKey": key});
+    let send = async |items: Vec<Value>| {
+        let request = crate::hub::request("POST", "/v1/batch").header("content-type", "application/json");
+        let body = json!({ "batch": items }).to_string();
+        hub.send(request.body(body.into()).expect("a request")).await
+    };
+    for other in [&theirs.write_key, &ours.server_key, "oh_live_nonsense"] {
+        let answer = send(vec![item(&ours.write_key), item(other)]).await;
+        assert_eq!(
+            (answer.status, &answer.body["faults"][0]["pointer"]),
+            (400, &json!("/batch/1/writeKey")),
+            "{other}"
+        );
+    }
+    let keyless = json!({"type": "page", "userId": "u"});
+    assert_eq!(send(vec![keyless.clone(), item(&ours.write_key), item(&ours.write_key), keyless]).await.status, 200);
+    for tenant in [&ours, &theirs] {
+        let events = hub.get("/api/v1/events", &tenant.api_key).await.body["events"].as_array().expect("events").len();
+        assert_eq!(events, if tenant.id == ours.id { 4 } else { 0 });
+    }
+}
+
+/// A body that cannot be read is told to whoever looks after the key: its library drops it, or tries for ever.
+#[tokio::test]
+async fn report_22_a_body_that_cannot_be_read_is_a_fault() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let long = format!(r#"{{"type": "page", "userId": "u", "properties": {{"x": "{}"}}}}"#, "x".repeat(40_000));
+    let bodies: [(&str, &[u8], &str); 4] = [
+        ("/v1/batch", b"{\"batch\": \"\xff\"}", ""),
+        ("/v1/batch", b"no gzip", "gzip"),
+        ("/v1/batch", b"{}", "br"),
+        ("/v1/page", long.as_bytes(), ""),
+    ];
+    for (path, body, encoding) in bodies {
+        let mut request = crate::hub::request("POST", path)
+            .header("authorization", format!("Bearer {}", tenant.write_key))
+            .header("content-type", "application/json");
+        if !encoding.is_empty() {
+            request = request.header("content-encoding", encoding);
+        }
+        let answer = hub.send(request.body(body.to_vec().into()).expect("a request")).await;
+        assert!(answer.status >= 400, "{answer:?}");
+    }
+    let told = async || {
+        let faults = hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body;
+        let mut codes: Vec<String> = faults["faults"]
+            .as_array()
+            .expect("faults")
+            .iter()
+            .map(|fault| fault["code"].as_str().expect("a code").to_owned())
+            .collect();
+        codes.sort();
+        codes
+    };
+    let expected = ["invalid-encoding", "invalid-json", "too-large", "unsupported-media-type"];
+    let patience = std::time::Instant::now();
+    while told().await != expected {
+        assert!(patience.elapsed().as_secs() < 30, "{:?}", told().await);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn c2_a_page_imports_nothing() {
     let hub = Hub::start().await;

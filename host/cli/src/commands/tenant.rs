@@ -57,6 +57,13 @@ impl From<Clock> for ClockKind {
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Create { name, clock, json, flags } => {
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            anyhow::ensure!(
+                (1..=64).contains(&name.len())
+                    && name.bytes().all(is_name)
+                    && name.starts_with(|first: char| first.is_ascii_alphanumeric()),
+                "`{name}` is not a tenant name: use 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
+            );
             let config = Config::load(&flags)?;
             let store = open(&config).await?;
             let created = create(&store, &config, &name, clock.into()).await;

@@ -45,6 +45,11 @@ const ALL: [Capability; 6] = [
     },
 ];
 
+/// All interfaces that plugins may import.
+pub fn interfaces() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|capability| capability.interface)
+}
+
 /// The capability behind an import, if the hub offers it. `interface` has no version.
 pub fn find(interface: &str) -> Option<&'static Capability> {
     ALL.iter().find(|capability| capability.interface == interface)

@@ -48,13 +48,14 @@ pub(crate) fn doors() -> Vec<(String, MethodRouter<Shared>)> {
     doors.extend(["/v1/m", "/v1/m/"].map(|path| (path.to_owned(), post(async || StatusCode::OK))));
     doors.push(("/v1/import/".to_owned(), post(import::import)));
     doors.push(("/sourceConfig/".to_owned(), get(settings::source_config)));
+    doors.push(("/v1/projects/{write_key}/settings/".to_owned(), get(settings::project_settings)));
     doors
 }
 
 /// Where a browser asks beforehand whether a page may send.
 pub(crate) fn asked() -> Vec<String> {
     let called = CALLS.map(|(call, _, _)| format!("/v1/{call}")).into_iter();
-    let others = ["/v1/batch", "/v1/projects/{write_key}/settings", "/sourceConfig"].map(str::to_owned);
+    let others = ["/v1/batch", "/v1/import", "/v1/projects/{write_key}/settings", "/sourceConfig"].map(str::to_owned);
     called.chain(others).chain(doors().into_iter().map(|(path, _)| path)).collect()
 }
 

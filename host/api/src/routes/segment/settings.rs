@@ -2,12 +2,12 @@
 //! is done with events is the hub's.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
 
 use crate::auth::WriteAccess;
 use crate::openapi::Problems;
+use crate::parameters::Path;
 use crate::problem::{Problem, UNAUTHENTICATED};
 
 /// Where `analytics.js` sends to.

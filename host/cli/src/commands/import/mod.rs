@@ -5,6 +5,7 @@
 //! a state file beside the input says where an interrupted one goes on.
 
 mod batch;
+mod exact;
 mod input;
 mod plan;
 mod quotes;
@@ -20,6 +21,7 @@ use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -96,6 +98,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         FileFormat::Jsonl => Form::Lines,
     };
     let plan = Plan::new(arguments.into, &arguments.mapping)?;
+    // With a progress file of its own an import is another's business.
+    let _alone = if arguments.dry_run || arguments.state.is_some() { None } else { Some(alone(path)?) };
     let look = Look::at(path, arguments.encoding)?;
     let name = name(&look, &plan, &arguments);
     let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
@@ -137,6 +141,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         identity: if arguments.into == Into::Customers { "identity.user_id" } else { "userId" },
     };
     import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
+}
+
+/// Until the lock is dropped no other import of this file runs: both would write its progress and its refused rows.
+fn alone(path: &Path) -> Result<File> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        // Where files cannot be locked, nobody is told.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another import of {} is running: wait until it has ended", path.display())
+        }
+    }
 }
 
 fn told_by_name(path: &Path) -> Option<FileFormat> {

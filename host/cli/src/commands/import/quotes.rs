@@ -1,8 +1,10 @@
 //! Whether each quote of a CSV file is closed. One that is not would take the rows behind it for a part of its cell, as many as
 //! stand before the next quote.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::io::BufRead;
+
+use super::source::LONGEST;
 
 enum At {
     /// The beginning of a cell.
@@ -17,6 +19,7 @@ enum At {
 /// Refuses a file with a quoted cell that ends nowhere, or whose end, in a line further down, is the beginning of another.
 pub fn check(mut reader: impl BufRead, delimiter: u8) -> Result<()> {
     let (mut at, mut line) = (At::Start, 1);
+    let (mut row, mut size) = (line, 0);
     loop {
         let bytes = reader.fill_buf()?;
         if bytes.is_empty() {
@@ -41,6 +44,11 @@ pub fn check(mut reader: impl BufRead, delimiter: u8) -> Result<()> {
                 (At::Quote(_), _) => At::Bare,
             };
             line += u64::from(*byte == b'\n');
+            size += 1;
+            if *byte == b'\n' && matches!(at, At::Start) {
+                (row, size) = (line, 0);
+            }
+            ensure!(size <= LONGEST, "the row that begins in line {row} is longer than {LONGEST} bytes");
         }
         let taken = bytes.len();
         reader.consume(taken);
@@ -79,6 +87,13 @@ mod tests {
         ] {
             assert_eq!(told(text), "", "{text}");
         }
+    }
+
+    #[test]
+    fn a_row_without_end_is_told_before_it_is_read() {
+        let long = "x".repeat(LONGEST as usize);
+        assert!(told(&format!("a,b\n1,2\n\"{long}\n{long}\",3\n")).contains("begins in line 3"));
+        assert_eq!(told(&format!("a\n{}", "x\n".repeat(LONGEST as usize))), "");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The rows of a file, one by one, as the hub takes them. A row that is broken is told with its number; the next one
 //! is read all the same.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use csv::ByteRecord;
 use serde_json::{Map, Value};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
+use super::exact;
 use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
 use super::quotes;
 use super::refused::Manner;
 use super::value::Cell;
+
+/// Of a row, in bytes: no hub takes one of half that.
+pub const LONGEST: u64 = 1 << 20;
 
 /// One row of the file.
 pub struct Row {
@@ -98,7 +102,8 @@ impl Source {
             }
             Rows::Lines { reader, line, read, text } => loop {
                 text.clear();
-                let taken = reader.read_until(b'\n', text)?;
+                let taken = (&mut *reader).take(LONGEST + 1).read_until(b'\n', text)?;
+                ensure!(taken as u64 <= LONGEST, "line {} is longer than {LONGEST} bytes", *line + 1);
                 if taken == 0 {
                     return Ok(None);
                 }
@@ -146,6 +151,7 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
 fn from_line(mapper: &mut Mapper, line: &[u8]) -> Result<Map<String, Value>, RowFault> {
     let text = std::str::from_utf8(line)
         .map_err(|_| fault("", "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
+    exact::check(text).map_err(|(code, message)| fault("", code, message))?;
     let row: Value = serde_json::from_str(text).map_err(|error| fault("", "invalid-json", error.to_string()))?;
     let Value::Object(members) = row else {
         return Err(fault("", "not-an-object", "each line must be one JSON object"));

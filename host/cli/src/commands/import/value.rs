@@ -36,6 +36,10 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
     Ok(Some(match of {
         As::Guess if is_json || matches!(cell, Cell::Exact(_)) => Value::from(text),
         As::Guess => match serde_json::from_str(text) {
+            // One of more digits than a number has is a name: of an order, of a parcel.
+            Ok(Value::Number(number)) if number.is_f64() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Value::from(text)
+            }
             Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
             _ => Value::from(text),
         },
@@ -161,6 +165,7 @@ mod tests {
         let ok = |found: Result<Option<Value>, String>| found.unwrap().unwrap();
         assert_eq!(ok(text("007", As::Guess)), "007");
         assert_eq!(ok(text("29.30", As::Guess)), 29.3);
+        assert_eq!(ok(text("12345678901234567890123", As::Guess)), "12345678901234567890123");
         assert_eq!(ok(text("42", As::Text)), "42");
         for (given, number) in [("10,50", 10.5), ("1.234.567,5", 1_234_567.5), ("-0,1", -0.1)] {
             assert_eq!(ok(text(given, As::CommaNumber)), number, "{given}");
