@@ -35,6 +35,7 @@ impl Refusal {
     pub const UNDECLARED_IMPORT: &'static str = "undeclared-import";
     pub const UNSUPPORTED_IMPORT: &'static str = "unsupported-import";
     pub const MISSING_EXPORT: &'static str = "missing-export";
+    pub const UNDECLARED_EXPORT: &'static str = "undeclared-export";
     pub const BAD_EXPORT: &'static str = "bad-export";
     pub const TOO_LARGE: &'static str = "too-large";
     pub const COMPILE_FAILED: &'static str = "compile-failed";

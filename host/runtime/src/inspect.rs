@@ -214,5 +214,14 @@ fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal>
             return Err(Refusal::new(Refusal::MISSING_EXPORT, message));
         }
     }
-    Ok(())
+    // What nobody was told of is never called; it is a mistake, or hides something.
+    let told =
+        |export: &&String| declared.iter().any(|(_, is_declared, interface)| *is_declared && export == interface);
+    match exports.iter().find(|export| !told(export)) {
+        None => Ok(()),
+        Some(export) => {
+            let message = format!("the component exports `{export}`, but the manifest declares nothing that it serves");
+            Err(Refusal::new(Refusal::UNDECLARED_EXPORT, message))
+        }
+    }
 }

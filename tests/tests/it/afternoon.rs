@@ -28,6 +28,22 @@ async fn from_an_empty_folder_to_a_plugin_at_work() {
     let tree = std::fs::read_to_string(plugin.join("Cargo.lock")).expect("cargo has locked what it uses");
     assert!(tree.contains("openhub-sdk-testing") && !tree.contains("wasmtime"), "tests compile no runtime: {tree}");
 
+    let built = plugin.join("target/plugins/big-spender.wasm").display().to_string();
+    openhub(&plugin, &["plugin", "build"]).await;
+    let told = openhub(&plugin, &["plugin", "inspect", &built]).await;
+    assert!(told.contains("exports openhub:rule/rule\nimports nothing\n"), "{told}");
+    assert!(told.contains("    reads event.properties.total (rule `spending`)\n"), "{told}");
+    let code = plugin.join("src/lib.rs");
+    let text = std::fs::read_to_string(&code)
+        .expect("its code")
+        .replace("customer.tags.big_spender_large", "customer.tags.huge");
+    std::fs::write(&code, text).expect("it is written");
+    let newer = plugin.join("newer.wasm").display().to_string();
+    openhub(&plugin, &["plugin", "build", "--out", &newer]).await;
+    let told = openhub(&plugin, &["plugin", "diff", &built, &newer]).await;
+    assert!(told.contains("  + writes customer.tags.huge (rule `spending`)\n"), "{told}");
+    assert!(told.contains("  - writes customer.tags.big_spender_large (rule `spending`)\n"), "{told}");
+
     let place = Place::new(None);
     let tenant = place.tenant("live").await;
     let hub = place.serve().await;
@@ -42,6 +58,6 @@ async fn from_an_empty_folder_to_a_plugin_at_work() {
     let found = client.get("/api/v1/customers?identity=user_id:ada", &tenant.api_key).await.body;
     let ada = &found["customers"][0];
     assert_eq!(ada["attributes"]["big_spender_cents"], 5900, "{ada}");
-    assert_eq!(ada["tags"], json!(["big_spender_large"]), "{ada}");
+    assert_eq!(ada["tags"], json!(["huge"]), "{ada}");
     assert!(hub.stop().await.expect("the hub ends").success());
 }

@@ -73,6 +73,12 @@ fn wishes_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn what_is_exported_must_be_declared() {
+    let manifest = Manifest { rules: Vec::new(), ..rule_manifest(&[]) };
+    assert_eq!(code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest))), "undeclared-export");
+}
+
+#[test]
 fn what_is_declared_must_be_exported() {
     let manifest = Manifest { channels: guest::channel_manifest(&[]).channels, ..rule_manifest(&[]) };
     assert_eq!(code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest))), "missing-export");

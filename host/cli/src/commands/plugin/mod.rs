@@ -1,5 +1,6 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
+mod inspect;
 mod kit;
 
 use anyhow::{Context, Result, ensure};
@@ -50,6 +51,21 @@ enum Command {
     /// Serve the tests of a plugin: `openhub-sdk-testing` starts this.
     #[command(hide = true)]
     Kit,
+    /// Show what a component is, and what it asks for, in plain words. Nothing of it runs.
+    Inspect {
+        /// A component file, or a plugin's folder, which is built first.
+        path: PathBuf,
+        /// Print JSON, with the whole manifest.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what one component asks for that another one does not.
+    Diff {
+        /// The old component file, or a plugin's folder.
+        old: PathBuf,
+        /// The new one.
+        new: PathBuf,
+    },
     /// Upload a component to a hub, set it up and enable it.
     Install {
         /// A component file, or a plugin's folder, which is built first.
@@ -123,6 +139,17 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Test { path } => tokio::task::spawn_blocking(move || test(&path)).await??,
         Command::Kit => kit::run().await?,
+        Command::Inspect { path, json } => {
+            let component = tokio::task::spawn_blocking(move || component(&path)).await??;
+            match json {
+                true => println!("{}", inspect::json_of(&component)?),
+                false => print!("{}", inspect::shown(&component)?),
+            }
+        }
+        Command::Diff { old, new } => {
+            let both = tokio::task::spawn_blocking(move || anyhow::Ok((component(&old)?, component(&new)?))).await??;
+            print!("{}", inspect::difference(&both.0, &both.1)?);
+        }
         Command::Install { path, hub, settings, secrets, enable } => {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
