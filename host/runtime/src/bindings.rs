@@ -44,7 +44,6 @@ pub mod owned {
     pub use super::channel::openhub::types::types::*;
 
     pub type JsonParam<'a> = &'a str;
-    pub type JsonResult = String;
 }
 
 pub use channel::openhub::{call, clock, http, log, secrets, types};

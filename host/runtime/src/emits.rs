@@ -8,6 +8,7 @@ use openhub_model::{Identity, Timestamp, decimal, limits};
 
 use crate::answer::CausedEvent;
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
+use crate::bindings::rule::openhub::types::columns::ColumnResult;
 use crate::outcome::{Faults, checked_values, fault, within};
 
 const EVENTS_A_ROW: usize = 16;
@@ -32,13 +33,6 @@ pub fn check(
             return Err(format!("the rule wrote the event {name:?} twice"));
         }
         let fields = &declared(manifest, name)?.fields;
-        if columns.len() != fields.len() {
-            return Err(format!(
-                "the rule wrote {} columns for the {} fields of the event {name:?}",
-                columns.len(),
-                fields.len()
-            ));
-        }
         of.last().map_or(Ok(()), |last| within(*last, rows))?;
         if !of.is_sorted() {
             return Err("the rule answered with rows that are not in ascending order".to_owned());
@@ -47,19 +41,10 @@ pub fn check(
             return Err(format!("the rule named {} customers for {} events", to.len(), of.len()));
         }
         let mut to = to.into_iter();
-        let mut texts: Vec<String> = of.iter().map(|_| "{".to_owned()).collect();
-        for (field, column) in fields.iter().zip(columns) {
-            let values = checked_values(&field.of, &of, &column.absent, column.values, faults)?;
-            let column = Column { values, absent: column.absent };
-            if field.required {
-                for at in &column.absent {
-                    fault(faults, of[*at as usize], "required", format!("the event {name:?} needs `{}`", field.name));
-                }
-            }
-            write(&mut texts, field, &column);
-        }
-        caused.extend(of.into_iter().zip(texts).map(|(row, mut properties)| {
-            properties.push('}');
+        let texts = objects_of(fields, &of, columns, faults, |field, row, faults| {
+            fault(faults, row, "required", format!("the event {name:?} needs `{field}`"));
+        })?;
+        caused.extend(of.into_iter().zip(texts).map(|(row, properties)| {
             let to = to.next().flatten().map(|to| Identity::new(to.kind, to.value));
             if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
                 let message = format!("the rule caused the event {name:?} for an identity that is not valid");
@@ -79,6 +64,30 @@ pub fn check(
         );
     }
     Ok(caused)
+}
+
+/// One JSON object for each of `rows`, out of a column a field; `lacking` says what to do where a required one is not there.
+pub fn objects_of(
+    fields: &[Field],
+    rows: &[u32],
+    columns: Vec<ColumnResult>,
+    faults: &mut Faults,
+    lacking: impl Fn(&str, u32, &mut Faults),
+) -> Result<Vec<String>, String> {
+    if columns.len() != fields.len() {
+        return Err(format!("the rule wrote {} columns for the {} fields of a record", columns.len(), fields.len()));
+    }
+    let mut texts: Vec<String> = rows.iter().map(|_| "{".to_owned()).collect();
+    for (field, column) in fields.iter().zip(columns) {
+        let values = checked_values(&field.of, rows, &column.absent, column.values, faults)?;
+        let column = Column { values, absent: column.absent };
+        if field.required {
+            column.absent.iter().for_each(|at| lacking(&field.name, rows[*at as usize], faults));
+        }
+        write(&mut texts, field, &column);
+    }
+    texts.iter_mut().for_each(|text| text.push('}'));
+    Ok(texts)
 }
 
 fn declared<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m openhub_model::manifest::EventShape, String> {
@@ -135,7 +144,7 @@ fn write(texts: &mut [String], field: &Field, column: &Column) {
 mod tests {
     use super::*;
     use crate::answer::Reason;
-    use crate::bindings::rule::openhub::types::columns::{ColumnResult, ValuesResult};
+    use crate::bindings::rule::openhub::types::columns::ValuesResult;
     use openhub_model::manifest::EventShape;
     use std::collections::BTreeMap;
 

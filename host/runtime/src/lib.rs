@@ -9,6 +9,7 @@ mod answer;
 mod bindings;
 mod cache;
 mod capabilities;
+mod changes;
 mod config;
 mod egress;
 mod emits;

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use crate::answer::{Accepted, CallContext, Change, Checked, Operation};
 use crate::bindings::object::exports::openhub::data_object::data_object as bound;
 use crate::bindings::types::types::Fault as PluginFault;
+use crate::changes::is_key;
 use crate::fault::{CallFault, FaultKind};
-use crate::outcome::{is_key, is_object};
+use crate::outcome::is_object;
 use crate::plugin::Plugin;
 
 const EVENTS_A_CHANGE: usize = 16;

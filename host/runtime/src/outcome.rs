@@ -9,12 +9,11 @@ use openhub_model::limits;
 use openhub_model::manifest::{Manifest, RuleShape, Type};
 use std::collections::BTreeMap;
 
-use crate::answer::{Action, CausedObject, Outcome, Reason, RowFault, RuleWrite};
+use crate::answer::{Outcome, Reason, RowFault, RuleWrite};
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::bindings::rule::openhub::types::columns::ValuesResult;
+use crate::changes;
 use crate::emits;
-
-const OBJECTS_A_ROW: usize = 4;
 
 /// The outcome, or why it is malformed.
 pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered::Outcome) -> Result<Outcome, String> {
@@ -37,7 +36,7 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
         writes.push(check_write(&declared.of, rows, write, &mut faults)?);
     }
     let events = emits::check(manifest, shape, rows, answer.events, &mut faults)?;
-    let objects = check_objects(manifest, shape, rows, answer.objects, &mut faults)?;
+    let objects = changes::check(manifest, shape, rows, answer.objects, &mut faults)?;
     let mut outcome = Outcome { writes, events, objects, faults: Vec::new() };
     if !faults.is_empty() {
         drop_rows(&mut outcome, &faults);
@@ -138,62 +137,6 @@ fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults
     }
     let values = checked_values(of, &write.rows, &[], write.values, faults)?;
     Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
-}
-
-fn check_objects(
-    manifest: &Manifest,
-    shape: &RuleShape,
-    rows: u32,
-    objects: Vec<answered::CausedObject>,
-    faults: &mut Faults,
-) -> Result<Vec<CausedObject>, String> {
-    let mut checked = Vec::with_capacity(objects.len());
-    for answered::CausedObject { row, action, kind, key, fields } in objects {
-        within(row, rows)?;
-        if !shape.objects.contains(&kind) || !manifest.objects.iter().any(|object| object.name == kind) {
-            return Err(format!("the rule wrote an object of the type {kind:?}, which it does not declare"));
-        }
-        let action = match action {
-            answered::Action::Create => Action::Create,
-            answered::Action::Merge => Action::Merge,
-            answered::Action::Delete => Action::Delete,
-        };
-        // Whoever creates may leave the key to the type's check.
-        let may_lack_key = key.is_empty() && action == Action::Create;
-        if !may_lack_key && !is_key(&key) {
-            fault(
-                faults,
-                row,
-                "bad-key",
-                format!("the rule wrote an object of the type {kind:?} with a key that is not valid"),
-            );
-        }
-        let may_lack_fields = fields.is_empty() && action == Action::Delete;
-        if !may_lack_fields && !is_object(&fields) {
-            fault(
-                faults,
-                row,
-                "not-an-object",
-                format!("the rule wrote an object of the type {kind:?} with fields that are not a JSON object"),
-            );
-        }
-        checked.push(CausedObject { row, action, kind, key, fields });
-    }
-    checked.sort_by_key(|object| object.row);
-    for many in checked.chunk_by(|a, b| a.row == b.row).filter(|objects| objects.len() > OBJECTS_A_ROW) {
-        fault(
-            faults,
-            many[0].row,
-            "too-many-objects",
-            format!("the rule wrote too many objects for one row: at most {OBJECTS_A_ROW}"),
-        );
-    }
-    Ok(checked)
-}
-
-/// Whether a text can name something: not empty, not long, without U+0000.
-pub fn is_key(text: &str) -> bool {
-    (1..=limits::OBJECT_KEY).contains(&text.len()) && !text.contains('\0')
 }
 
 /// Whether a text is one JSON object without U+0000 and not too deep, which the hub refuses everywhere.

@@ -15,30 +15,42 @@ pub fn event(input: &DeriveInput) -> Result<TokenStream> {
     let name = attributes::type_options(&input.attrs, "event")?.name;
     let name = name.unwrap_or_else(|| shapes::words(&of.to_string(), ' '));
     let fragment = json!({"type": of.to_string(), "name": name, "fields": record.shapes});
-    let fields = attributes::fields(input)?;
-    let idents: Vec<_> = fields.iter().map(|field| attributes::ident(field)).collect::<Result<_>>()?;
-    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
-    let places: Vec<_> = (0..fields.len()).map(syn::Index::from).collect();
+    let columnar = columnar(input)?;
     Ok(record.with(
         &json!({"event": fragment}),
         quote! {
             impl ::openhub_sdk::event::Event for #of {
                 const NAME: &'static str = #name;
-                type Columns = (#(<#types as ::openhub_sdk::writes::Cell>::Cells,)*);
-
-                #[inline]
-                fn put(self, columns: &mut Self::Columns) {
-                    let _ = &columns;
-                    #(::openhub_sdk::writes::Cell::put(self.#idents, &mut columns.#places);)*
-                }
-
-                fn columns(columns: Self::Columns) -> ::std::vec::Vec<::openhub_sdk::rule::Column> {
-                    let _ = &columns;
-                    ::std::vec![#(<#types as ::openhub_sdk::writes::Cell>::column(columns.#places)),*]
-                }
             }
+
+            #columnar
         },
     ))
+}
+
+/// A record whose fields cross the boundary as columns.
+fn columnar(input: &DeriveInput) -> Result<TokenStream> {
+    let of = &input.ident;
+    let fields = attributes::fields(input)?;
+    let idents: Vec<_> = fields.iter().map(|field| attributes::ident(field)).collect::<Result<_>>()?;
+    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let places: Vec<_> = (0..fields.len()).map(syn::Index::from).collect();
+    Ok(quote! {
+        impl ::openhub_sdk::writes::Columnar for #of {
+            type Columns = (#(<#types as ::openhub_sdk::writes::Cell>::Cells,)*);
+
+            #[inline]
+            fn put(self, columns: &mut Self::Columns) {
+                let _ = &columns;
+                #(::openhub_sdk::writes::Cell::put(self.#idents, &mut columns.#places);)*
+            }
+
+            fn columns(columns: Self::Columns) -> ::std::vec::Vec<::openhub_sdk::rule::Column> {
+                let _ = &columns;
+                ::std::vec![#(<#types as ::openhub_sdk::writes::Cell>::column(columns.#places)),*]
+            }
+        }
+    })
 }
 
 pub fn params(input: &DeriveInput) -> Result<TokenStream> {
@@ -82,9 +94,12 @@ pub fn data_object(input: &DeriveInput) -> Result<TokenStream> {
     if let Some(owner) = &record.owner {
         fragment["owner"] = json!(owner);
     }
+    let columnar = columnar(input)?;
     Ok(record.with(
         &json!({"object": fragment}),
         quote! {
+            #columnar
+
             impl ::openhub_sdk::data_object::DataObject for #of {
                 const NAME: &'static str = #name;
                 const VERSION: u32 = #version;

@@ -11,7 +11,7 @@ use crate::{attributes, shapes};
 pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let of = &input.ident;
     let (mut shapes, mut events, mut objects) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut types, mut caused, mut collect) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut types, mut caused, mut changed, mut collect) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for field in attributes::fields(input)? {
         let ident = attributes::ident(field)?;
         if let Some(attribute) = attributes::find(&field.attrs, "write") {
@@ -25,9 +25,11 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
             let effect = elements(field)?;
             let kind = shapes::inner(effect, "ObjectEffect")
                 .ok_or_else(|| Error::new(effect.span(), "objects must be `Vec<ObjectEffect<…>>`"))?;
+            let place = syn::Index::from(objects.len());
             objects.push(shapes::name(kind)?);
+            changed.push(kind);
             collect.push(quote!(for effect in ::std::iter::IntoIterator::into_iter(self.#ident) {
-                ::openhub_sdk::writes::write_object(row, effect, outcome);
+                sinks.2.#place.put(row, effect);
             }));
         } else {
             let event = elements(field)?;
@@ -45,6 +47,8 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let targets = 0..types.len() as u32;
     let kinds: Vec<_> = (0..caused.len()).map(syn::Index::from).collect();
     let numbers = 0..caused.len() as u32;
+    let objects_at: Vec<_> = (0..changed.len()).map(syn::Index::from).collect();
+    let object_numbers = 0..changed.len() as u32;
     Ok(quote! {
         #fragment
 
@@ -52,17 +56,19 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
             type Sinks = (
                 (#(<#types as ::openhub_sdk::writes::Writable>::Sink,)*),
                 (#(::openhub_sdk::writes::Events<#caused>,)*),
+                (#(::openhub_sdk::writes::Objects<#changed>,)*),
             );
 
             #[inline]
-            fn collect(self, row: u32, sinks: &mut Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
-                let _ = (&sinks, &outcome);
+            fn collect(self, row: u32, sinks: &mut Self::Sinks) {
+                let _ = &sinks;
                 #(#collect)*
             }
 
             fn finish(sinks: Self::Sinks, outcome: &mut ::openhub_sdk::rule::Outcome) {
                 #(<#types as ::openhub_sdk::writes::Writable>::finish(sinks.0.#places, #targets, outcome);)*
                 #(sinks.1.#kinds.finish(#numbers, outcome);)*
+                #(sinks.2.#objects_at.finish(#object_numbers, outcome);)*
             }
         }
     })

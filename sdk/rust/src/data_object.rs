@@ -1,11 +1,11 @@
 //! Object types: a record, its key, and the check that every change of one passes.
 
 use crate::bindings::data_object::exports::openhub::data_object::data_object as raw;
-use crate::bindings::rule::exports::openhub::rule::rule::Action;
 use crate::event::Event;
 use crate::reason::Fault;
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::writes::Columnar;
 
 pub use raw::{Change as RawChange, Guest};
 
@@ -13,7 +13,7 @@ pub use raw::{Change as RawChange, Guest};
 pub type Answers = Vec<Result<raw::Accepted, Vec<Fault>>>;
 
 /// Made by `#[derive(DataObject)]`; the name is the type's in kebab-case, or `#[object(name)]`.
-pub trait DataObject: Record {
+pub trait DataObject: Record + Columnar {
     const NAME: &'static str;
     const VERSION: u32;
 
@@ -80,17 +80,6 @@ pub enum ObjectEffect<T> {
     /// The fields that are present replace those of the object of that key.
     Merge(String, T),
     Delete(String),
-}
-
-impl<T: DataObject> ObjectEffect<T> {
-    /// Action, key (empty for a new one) and fields as JSON.
-    pub(crate) fn into_parts(self) -> (Action, String, String) {
-        match self {
-            ObjectEffect::Create(record) => (Action::Create, String::new(), record.to_json()),
-            ObjectEffect::Merge(key, record) => (Action::Merge, key, record.to_json()),
-            ObjectEffect::Delete(key) => (Action::Delete, key, "{}".to_owned()),
-        }
-    }
 }
 
 /// Checks changes of one type; one that cannot be read is refused, the others stand.

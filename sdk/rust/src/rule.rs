@@ -27,7 +27,7 @@ pub fn run<R: Rule>(params: &str, batch: &Batch) -> Result<Outcome, Reason> {
     let mut outcome = Outcome { writes: Vec::new(), events: Vec::new(), objects: Vec::new(), faults: Vec::new() };
     for row in 0..batch.rows {
         match R::Row::next(&mut cursors).and_then(|read| R::apply(read, &params)) {
-            Ok(effects) => effects.collect(row, &mut sinks, &mut outcome),
+            Ok(effects) => effects.collect(row, &mut sinks),
             Err(reason) => outcome.faults.push(RowFault { row, reason }),
         }
     }

@@ -1,6 +1,6 @@
 //! From effects to columns: what `#[derive(Writes)]` generates against.
 
-use crate::bindings::rule::exports::openhub::rule::rule::{CausedObject, Emit, Outcome, Write};
+use crate::bindings::rule::exports::openhub::rule::rule::{Action, Change, Emit, Outcome, Write};
 use crate::bindings::rule::openhub::types::columns::{Column, Values};
 use crate::data_object::{DataObject, ObjectEffect};
 use crate::decimal::Decimal;
@@ -27,7 +27,7 @@ pub struct Add(pub i64);
 pub trait Writes: Sized {
     type Sinks: Default;
 
-    fn collect(self, row: u32, sinks: &mut Self::Sinks, outcome: &mut Outcome);
+    fn collect(self, row: u32, sinks: &mut Self::Sinks);
     /// Targets are the fields' numbers, in order.
     fn finish(sinks: Self::Sinks, outcome: &mut Outcome);
 }
@@ -233,6 +233,15 @@ texts! {
     CustomerRef, |value| &value.0;
 }
 
+/// A record that crosses the boundary as a column a field.
+pub trait Columnar {
+    /// One for each field, in order.
+    type Columns: Default;
+
+    fn put(self, columns: &mut Self::Columns);
+    fn columns(columns: Self::Columns) -> Vec<Column>;
+}
+
 /// The events of one kind that a rule causes, so far.
 pub struct Events<E: Event> {
     rows: Vec<u32>,
@@ -260,8 +269,59 @@ impl<E: Event> Events<E> {
     }
 }
 
-/// An object of the row's customer.
-pub fn write_object<T: DataObject>(row: u32, effect: ObjectEffect<T>, outcome: &mut Outcome) {
-    let (action, key, fields) = effect.into_parts();
-    outcome.objects.push(CausedObject { row, action, kind: T::NAME.to_owned(), key, fields });
+/// What a rule does to objects of one kind, so far.
+pub struct Objects<T: Columnar> {
+    created: Changes<T>,
+    merged: Changes<T>,
+    deleted: Changes<T>,
+}
+
+struct Changes<T: Columnar> {
+    rows: Vec<u32>,
+    keys: String,
+    columns: T::Columns,
+}
+
+impl<T: Columnar> Default for Changes<T> {
+    fn default() -> Self {
+        Changes { rows: Vec::new(), keys: String::new(), columns: T::Columns::default() }
+    }
+}
+
+impl<T: Columnar> Default for Objects<T> {
+    fn default() -> Self {
+        Objects { created: Changes::default(), merged: Changes::default(), deleted: Changes::default() }
+    }
+}
+
+impl<T: Columnar> Changes<T> {
+    fn put(&mut self, row: u32, key: &str, record: Option<T>) {
+        self.rows.push(row);
+        push_text(&mut self.keys, key);
+        if let Some(record) = record {
+            record.put(&mut self.columns);
+        }
+    }
+}
+
+impl<T: DataObject> Objects<T> {
+    /// An object of the row's customer.
+    #[inline]
+    pub fn put(&mut self, row: u32, effect: ObjectEffect<T>) {
+        match effect {
+            ObjectEffect::Create(record) => self.created.put(row, "", Some(record)),
+            ObjectEffect::Merge(key, record) => self.merged.put(row, &key, Some(record)),
+            ObjectEffect::Delete(key) => self.deleted.put(row, &key, None),
+        }
+    }
+
+    pub fn finish(self, kind: u32, outcome: &mut Outcome) {
+        let all = [(Action::Create, self.created), (Action::Merge, self.merged), (Action::Delete, self.deleted)];
+        for (action, Changes { rows, keys, columns }) in all {
+            if !rows.is_empty() {
+                let columns = if action == Action::Delete { Vec::new() } else { T::columns(columns) };
+                outcome.objects.push(Change { kind, action, rows, keys, columns });
+            }
+        }
+    }
 }

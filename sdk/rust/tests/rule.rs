@@ -119,8 +119,10 @@ fn rows_become_effects_and_effects_columns() {
             "Column { values: Values::Integers([12345]), absent: [] }",
         ]
     );
-    let notes: Vec<_> = outcome.objects.iter().map(|object| (object.row, object.fields.as_str())).collect();
-    assert_eq!(notes, [(0, r#"{"text":"spring"}"#), (1, r#"{"text":"none"}"#), (3, r#"{"text":"été"}"#)]);
+    let [notes] = outcome.objects.as_slice() else { panic!("one list of changes, not {:?}", outcome.objects) };
+    assert_eq!((notes.kind, notes.rows.as_slice(), notes.keys.as_str()), (0, &[0, 1, 3][..], "\0\0\0"));
+    let told: Vec<String> = notes.columns.iter().map(|column| format!("{column:?}")).collect();
+    assert_eq!(told, ["Column { values: Values::Texts(\"spring\\0none\\0été\\0\"), absent: [] }"]);
 }
 
 #[test]
