@@ -31,7 +31,7 @@ async fn from_an_empty_folder_to_a_plugin_at_work() {
     let built = plugin.join("target/plugins/big-spender.wasm").display().to_string();
     openhub(&plugin, &["plugin", "build"]).await;
     let told = openhub(&plugin, &["plugin", "inspect", &built]).await;
-    assert!(told.contains("exports openhub:rule/rule\nimports nothing\n"), "{told}");
+    assert!(told.contains("exports openhub:rule/rule\nimports openhub:log/log\n"), "{told}");
     assert!(told.contains("    reads event.properties.total (rule `spending`)\n"), "{told}");
     let code = plugin.join("src/lib.rs");
     let text = std::fs::read_to_string(&code)
