@@ -6,7 +6,7 @@ use openhub_model::manifest::{Manifest, RuleShape};
 use crate::answer::{Action, CausedObject};
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::emits::objects_of;
-use crate::outcome::{Faults, fault, within};
+use crate::outcome::{Faults, fault, in_order};
 
 const OBJECTS_A_ROW: usize = 4;
 
@@ -24,10 +24,7 @@ pub fn check(
         let unknown = || format!("the rule wrote an object of the type {number}, which it does not declare");
         let kind = shape.objects.get(number as usize).ok_or_else(unknown)?;
         let object = manifest.objects.iter().find(|object| object.name == *kind).ok_or_else(unknown)?;
-        of.last().map_or(Ok(()), |last| within(*last, rows))?;
-        if !of.is_sorted() {
-            return Err("the rule answered with rows that are not in ascending order".to_owned());
-        }
+        in_order(&of, rows)?;
         if !keys.is_empty() && !keys.ends_with('\0') {
             return Err("the rule wrote a key without its end".to_owned());
         }

@@ -9,7 +9,7 @@ use openhub_model::{Identity, Timestamp, decimal, limits};
 use crate::answer::CausedEvent;
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::bindings::rule::openhub::types::columns::ColumnResult;
-use crate::outcome::{Faults, checked_values, fault, within};
+use crate::outcome::{Faults, checked_values, fault, in_order};
 
 const EVENTS_A_ROW: usize = 16;
 
@@ -33,10 +33,7 @@ pub fn check(
             return Err(format!("the rule wrote the event {name:?} twice"));
         }
         let fields = &declared(manifest, name)?.fields;
-        of.last().map_or(Ok(()), |last| within(*last, rows))?;
-        if !of.is_sorted() {
-            return Err("the rule answered with rows that are not in ascending order".to_owned());
-        }
+        in_order(&of, rows)?;
         if !to.is_empty() && to.len() != of.len() {
             return Err(format!("the rule named {} customers for {} events", to.len(), of.len()));
         }

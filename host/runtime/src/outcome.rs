@@ -45,11 +45,23 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
     Ok(outcome)
 }
 
-pub(crate) fn within(row: u32, rows: u32) -> Result<(), String> {
+fn within(row: u32, rows: u32) -> Result<(), String> {
     if row < rows {
         Ok(())
     } else {
         Err(format!("the rule answered for row {row}, but there are only {rows} rows, counted from 0"))
+    }
+}
+
+/// Rows that each may be named several times, in order.
+pub(crate) fn in_order(listed: &[u32], rows: u32) -> Result<(), String> {
+    if let Some(last) = listed.last() {
+        within(*last, rows)?;
+    }
+    if listed.is_sorted() {
+        Ok(())
+    } else {
+        Err("the rule answered with rows that are not in ascending order".to_owned())
     }
 }
 

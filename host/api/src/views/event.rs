@@ -16,6 +16,7 @@ pub(crate) struct EventView {
     #[schema(value_type = String)]
     r#type: EventKind,
     name: String,
+    /// Whose it was when it came. Customers who turned out to be one are found under each of their ids.
     #[schema(value_type = Option<String>, format = "uuid")]
     customer: Option<PartId>,
     #[schema(value_type = String, format = DateTime)]

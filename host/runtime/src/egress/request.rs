@@ -55,13 +55,8 @@ pub struct Checked {
 /// Puts the request together, or says why it is denied.
 pub fn check(request: Request, grant: &Grant<'_>, at_most: Duration) -> Result<Checked, String> {
     let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
-    let method = method.ok_or_else(|| {
-        format!(
-            "the method {:?} is not allowed; there are: {}",
-            request.method,
-            METHODS.map(|method| method.to_string()).join(", ")
-        )
-    })?;
+    let there = METHODS.map(|method| method.to_string()).join(", ");
+    let method = method.ok_or_else(|| format!("the method {:?} is not allowed; there are: {there}", request.method))?;
     let holds_secret = has_secret(&request.url)
         || has_secret(&request.body)
         || request.headers.iter().any(|(_, parts)| has_secret(parts));
