@@ -5,7 +5,7 @@ use openhub_model::manifest::{Manifest, RuleShape};
 
 use crate::answer::{Action, CausedObject};
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
-use crate::emits::objects_of;
+use crate::emits::{ANSWER, objects_of};
 use crate::outcome::{Faults, fault, in_order};
 
 const OBJECTS_A_ROW: usize = 4;
@@ -18,8 +18,11 @@ pub fn check(
     changes: Vec<answered::Change>,
     faults: &mut Faults,
 ) -> Result<Vec<CausedObject>, String> {
-    let mut checked: Vec<(u32, CausedObject)> =
-        Vec::with_capacity(changes.iter().map(|change| change.rows.len()).sum());
+    let asked: usize = changes.iter().map(|change| change.rows.len()).sum();
+    if asked > rows as usize * OBJECTS_A_ROW {
+        return Err(format!("the rule wrote {asked} objects for {rows} rows: at most {OBJECTS_A_ROW} for each"));
+    }
+    let (mut checked, mut room) = (Vec::<(u32, CausedObject)>::new(), ANSWER);
     for answered::Change { kind: number, action, rows: of, keys, columns } in changes {
         let unknown = || format!("the rule wrote an object of the type {number}, which it does not declare");
         let kind = shape.objects.get(number as usize).ok_or_else(unknown)?;
@@ -40,13 +43,13 @@ pub fn check(
         let texts = match action {
             Action::Delete if columns.is_empty() => vec!["{}".to_owned(); of.len()],
             // What the fields must be is for the type's check to say, which completes them.
-            _ => objects_of(&object.fields, &of, columns, faults, |_, _, _| {})?,
+            _ => objects_of((&object.fields, &of), columns, &mut room, faults, |_, _, _| {})?,
         };
         for ((row, key), fields) in of.into_iter().zip(keys).zip(texts) {
             // Whoever creates may leave the key to the type's check.
             let may_lack_key = key.is_empty() && action == Action::Create;
             if !may_lack_key && !is_key(key) {
-                let message = format!("the rule wrote an object of the type {kind:?} with a key that is not valid");
+                let message = || format!("the rule wrote an object of the type {kind:?} with a key that is not valid");
                 fault(faults, row, "bad-key", message);
             }
             checked.push((number, CausedObject { row, action, kind: kind.clone(), key: key.to_owned(), fields }));
@@ -60,7 +63,7 @@ pub fn check(
     checked.sort_by_key(|(number, object)| (object.row, rank(object.action), *number));
     let checked: Vec<CausedObject> = checked.into_iter().map(|(_, object)| object).collect();
     for many in checked.chunk_by(|a, b| a.row == b.row).filter(|objects| objects.len() > OBJECTS_A_ROW) {
-        let message = format!("the rule wrote too many objects for one row: at most {OBJECTS_A_ROW}");
+        let message = || format!("the rule wrote too many objects for one row: at most {OBJECTS_A_ROW}");
         fault(faults, many[0].row, "too-many-objects", message);
     }
     Ok(checked)
@@ -155,6 +158,8 @@ mod tests {
             change(&mut wrong);
             check_all(vec![wrong]).expect_err("it is malformed")
         };
+        let many = change(Create, &[0; 13], &"\0".repeat(13), &"x\0".repeat(13));
+        assert!(check_all(vec![many]).expect_err("it is malformed").contains("at most 4 for each"));
         assert!(with(&|it| it.kind = 1).contains("does not declare"));
         assert!(with(&|it| it.rows = vec![2, 0]).contains("ascending"));
         assert!(with(&|it| it.rows = vec![0, 3]).contains("row 3"));

@@ -12,6 +12,8 @@ use crate::bindings::rule::openhub::types::columns::ColumnResult;
 use crate::outcome::{Faults, checked_values, fault, in_order};
 
 const EVENTS_A_ROW: usize = 16;
+/// Bytes that the events of a call may come to, and the objects: a name in the manifest is written for each of them.
+pub const ANSWER: usize = 16 << 20;
 
 /// By row, and within a row by the declared kind.
 pub fn check(
@@ -21,8 +23,13 @@ pub fn check(
     emits: Vec<answered::Emit>,
     faults: &mut Faults,
 ) -> Result<Vec<CausedEvent>, String> {
-    let mut caused = Vec::with_capacity(emits.iter().map(|emit| emit.rows.len()).sum());
+    let mut caused = Vec::new();
     let mut seen = vec![false; shape.events.len()];
+    let asked: usize = emits.iter().map(|emit| emit.rows.len()).sum();
+    if asked > rows as usize * EVENTS_A_ROW {
+        return Err(format!("the rule caused {asked} events for {rows} rows: at most {EVENTS_A_ROW} for each"));
+    }
+    let mut room = ANSWER;
     for answered::Emit { event, rows: of, to, columns } in emits {
         let number = event as usize;
         let name = shape
@@ -38,13 +45,13 @@ pub fn check(
             return Err(format!("the rule named {} customers for {} events", to.len(), of.len()));
         }
         let mut to = to.into_iter();
-        let texts = objects_of(fields, &of, columns, faults, |field, row, faults| {
-            fault(faults, row, "required", format!("the event {name:?} needs `{field}`"));
+        let texts = objects_of((fields, &of), columns, &mut room, faults, |field, row, faults| {
+            fault(faults, row, "required", || format!("the event {name:?} needs `{field}`"));
         })?;
         caused.extend(of.into_iter().zip(texts).map(|(row, properties)| {
             let to = to.next().flatten().map(|to| Identity::new(to.kind, to.value));
             if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
-                let message = format!("the rule caused the event {name:?} for an identity that is not valid");
+                let message = || format!("the rule caused the event {name:?} for an identity that is not valid");
                 fault(faults, row, "bad-identity", message);
             }
             CausedEvent { row, to, name: name.clone(), properties }
@@ -53,21 +60,18 @@ pub fn check(
     // Stable: what a row causes of one kind keeps its order.
     caused.sort_by_key(|event| event.row);
     for many in caused.chunk_by(|a, b| a.row == b.row).filter(|events| events.len() > EVENTS_A_ROW) {
-        fault(
-            faults,
-            many[0].row,
-            "too-many-events",
-            format!("the rule caused too many events for one row: at most {EVENTS_A_ROW}"),
-        );
+        fault(faults, many[0].row, "too-many-events", || {
+            format!("the rule caused too many events for one row: at most {EVENTS_A_ROW}")
+        });
     }
     Ok(caused)
 }
 
 /// One JSON object for each of `rows`, out of a column a field; `lacking` says what to do where a required one is not there.
 pub fn objects_of(
-    fields: &[Field],
-    rows: &[u32],
+    (fields, rows): (&[Field], &[u32]),
     columns: Vec<ColumnResult>,
+    room: &mut usize,
     faults: &mut Faults,
     lacking: impl Fn(&str, u32, &mut Faults),
 ) -> Result<Vec<String>, String> {
@@ -81,7 +85,10 @@ pub fn objects_of(
         if field.required {
             column.absent.iter().for_each(|at| lacking(&field.name, rows[*at as usize], faults));
         }
-        write(&mut texts, field, &column);
+        write(&mut texts, field, &column, room);
+        if *room == 0 {
+            return Err(format!("the events or objects that the rule wrote are more than {ANSWER} bytes"));
+        }
     }
     texts.iter_mut().for_each(|text| text.push('}'));
     Ok(texts)
@@ -96,7 +103,7 @@ fn declared<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m openhub_model:
 }
 
 /// Appends a field to each event that has it. Decimals and times are texts, which are exact everywhere.
-fn write(texts: &mut [String], field: &Field, column: &Column) {
+fn write(texts: &mut [String], field: &Field, column: &Column, room: &mut usize) {
     let key = format!("{}:", serde_json::Value::from(field.name.as_str()));
     let mut absent = column.absent.iter().peekable();
     let mut each = |write: &mut dyn FnMut(usize, &mut String)| {
@@ -104,11 +111,16 @@ fn write(texts: &mut [String], field: &Field, column: &Column) {
             if absent.next_if(|absent| **absent as usize == at).is_some() {
                 continue;
             }
+            if *room == 0 {
+                return;
+            }
+            let before = text.len();
             if text.len() > 1 {
                 text.push(',');
             }
             text.push_str(&key);
             write(at, text);
+            *room = room.saturating_sub(text.len() - before);
         }
     };
     match &column.values {
@@ -231,6 +243,9 @@ mod tests {
         let mut told = changed(&[0, 1], "gold\0gold\0", &[], 0.5);
         told.to = vec![to("ada"), to("")];
         assert_eq!(codes(told), [(1, "bad-identity".into())]);
+        let mut never = changed(&[0], "gold\0", &[], 0.5);
+        never.columns[2].values = ValuesResult::Integers(vec![i64::MAX]);
+        assert_eq!(codes(never), [(0, "bad-timestamp".into())]);
         let mut lacking = changed(&[1], "gold\0", &[], 0.5);
         lacking.columns[1].absent = vec![0];
         assert_eq!(codes(lacking), [(1, "required".into())]);
@@ -253,6 +268,19 @@ mod tests {
         assert!(with(&|emit| emit.columns.swap(0, 1)).contains("not of the declared type"));
         assert!(with(&|emit| emit.columns[4].values = ValuesResult::Booleans(vec![1])).contains("1 values for 2 rows"));
         assert!(with(&|emit| emit.to = vec![None]).contains("1 customers for 2 events"));
+        assert!(told(vec![changed(&[0; 49], &"gold\0".repeat(49), &[], 0.5)]).contains("at most 16 for each"));
+        let long = |emit: &mut answered::Emit| {
+            let text = format!("{}\0", "\u{1}".repeat(3 << 20));
+            emit.columns[0].values = ValuesResult::Texts(format!("{text}{text}"));
+        };
+        // Not in the enum, which is a fault; and six times as long once it is JSON.
+        assert!(
+            with(&|emit| {
+                long(emit);
+                emit.columns[0].absent = Vec::new();
+            })
+            .contains("more than")
+        );
         assert!(told(vec![good(), good()]).contains("twice"));
     }
 }

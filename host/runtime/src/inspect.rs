@@ -1,6 +1,8 @@
 //! Reads a component without executing or compiling it: its manifest, what it imports and what it exports.
 
-use openhub_model::manifest::{MANIFEST_SECTION, Manifest};
+use openhub_model::decimal::MAX_SCALE;
+use openhub_model::limits;
+use openhub_model::manifest::{MANIFEST_SECTION, Manifest, Type};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use wasmparser::component_types::ComponentEntityType;
@@ -142,6 +144,9 @@ pub fn without_version(name: &str) -> &str {
 
 fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     let bad = |message: String| Refusal::new(Refusal::BAD_MANIFEST, message);
+    if section.len() > MANIFEST {
+        return Err(bad(format!("the manifest has {} bytes: at most {MANIFEST}", section.len())));
+    }
     let manifest: Manifest =
         serde_json::from_slice(section).map_err(|error| bad(format!("the manifest cannot be read: {error}")))?;
     if manifest.format != FORMAT {
@@ -162,11 +167,57 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
             manifest.name
         )));
     }
+    bounded(&manifest).map_err(bad)?;
     unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)
+}
+
+/// Bytes of a manifest: what it names is written for each row, in messages and in records.
+const MANIFEST: usize = 256 * 1024;
+/// Fields of a record, and values of an enum.
+const FIELDS: usize = 200;
+const VALUES: usize = 1_000;
+
+fn bounded(manifest: &Manifest) -> Result<(), String> {
+    let rules = || manifest.rules.iter();
+    let records = (rules().map(|rule| (&rule.name, &rule.params)))
+        .chain(manifest.objects.iter().map(|object| (&object.name, &object.fields)))
+        .chain(manifest.channels.iter().map(|channel| (&channel.name, &channel.content)))
+        .chain(manifest.events.iter().map(|event| (&event.name, &event.fields)))
+        .chain([(&manifest.name, &manifest.settings)]);
+    let mut named: Vec<(&String, Option<&Type>)> = Vec::new();
+    for (name, fields) in records {
+        if fields.len() > FIELDS {
+            return Err(format!("`{name:.60}` has {} fields: at most {FIELDS}", fields.len()));
+        }
+        named.push((name, None));
+        named.extend(fields.iter().map(|field| (&field.name, Some(&field.of))));
+    }
+    named.extend(rules().flat_map(|rule| rule.reads.iter().map(|read| (&read.name, Some(&read.of)))));
+    named.extend(rules().flat_map(|rule| rule.writes.iter().map(|write| (&write.name, Some(&write.of)))));
+    for (name, of) in named {
+        if !(1..=limits::NAME).contains(&name.len()) {
+            return Err(format!("the name `{name:.60}` must have 1 to {} bytes", limits::NAME));
+        }
+        match of {
+            Some(Type::Decimal(scale)) if *scale > MAX_SCALE => {
+                return Err(format!("`{name}` has {scale} digits after the point: at most {MAX_SCALE}"));
+            }
+            Some(Type::Enum(values))
+                if values.len() > VALUES || values.iter().any(|value| value.len() > limits::NAME) =>
+            {
+                return Err(format!(
+                    "`{name}` has too many values, or too long ones: at most {VALUES} of {} bytes",
+                    limits::NAME
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {

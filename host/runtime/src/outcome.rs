@@ -78,9 +78,22 @@ fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
 
 pub(crate) type Faults = BTreeMap<u32, Reason>;
 
-pub(crate) fn fault(faults: &mut Faults, row: u32, code: &str, message: impl Into<String>) {
-    faults.entry(row).or_insert_with(|| Reason { code: code.to_owned(), message: message.into(), args: Vec::new() });
+/// The first fault of a row is kept; only for that one is a message made.
+pub(crate) fn fault(faults: &mut Faults, row: u32, code: &str, message: impl FnOnce() -> String) {
+    faults.entry(row).or_insert_with(|| Reason { code: code.to_owned(), message: message(), args: Vec::new() });
 }
+
+/// A value, and those that there are, as far as a message needs them.
+fn not_in(text: &str, allowed: &[String]) -> String {
+    let text: String = text.chars().take(60).collect();
+    let few: Vec<&str> = allowed.iter().take(20).map(String::as_str).collect();
+    let more = allowed.len().saturating_sub(few.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("the rule wrote {text:?}, which is not one of the declared values: {}{more}", few.join(", "))
+}
+
+/// The years 1 to 9999, which RFC 3339 can write.
+const WRITABLE: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Values of a declared type, one for each of `rows`; those at the places `absent` hold nothing.
 pub(crate) fn checked_values(
@@ -97,6 +110,7 @@ pub(crate) fn checked_values(
         ValuesResult::Numbers(values) => Values::Numbers(values),
         ValuesResult::Texts(values) => Values::Texts(values),
     };
+    let is_there = |at: usize| absent.binary_search(&(at as u32)).is_err();
     let length = match (of, &values) {
         (Type::Boolean, Values::Booleans(values)) => {
             if values.iter().any(|value| *value > 1) {
@@ -104,10 +118,21 @@ pub(crate) fn checked_values(
             }
             values.len()
         }
-        (Type::Integer | Type::Timestamp | Type::Decimal(_), Values::Integers(values)) => values.len(),
+        (Type::Timestamp, Values::Integers(values)) => {
+            for (at, (row, value)) in rows.iter().zip(values).enumerate() {
+                if !WRITABLE.contains(value) && is_there(at) {
+                    let message = || "the rule wrote a time outside the years 1 to 9999".to_owned();
+                    fault(faults, *row, "bad-timestamp", message);
+                }
+            }
+            values.len()
+        }
+        (Type::Integer | Type::Decimal(_), Values::Integers(values)) => values.len(),
         (Type::Number, Values::Numbers(values)) => {
-            for (row, _) in rows.iter().zip(values).filter(|(_, value)| !value.is_finite()) {
-                fault(faults, *row, "not-finite", "the rule wrote a number that is not finite");
+            for (at, (row, value)) in rows.iter().zip(values).enumerate() {
+                if !value.is_finite() && is_there(at) {
+                    fault(faults, *row, "not-finite", || "the rule wrote a number that is not finite".to_owned());
+                }
             }
             values.len()
         }
@@ -117,17 +142,8 @@ pub(crate) fn checked_values(
             }
             if let Type::Enum(allowed) = of {
                 for (at, (row, text)) in rows.iter().zip(texts.split_terminator('\0')).enumerate() {
-                    let is_there = absent.binary_search(&(at as u32)).is_err();
-                    if is_there && !allowed.iter().any(|value| value == text) {
-                        fault(
-                            faults,
-                            *row,
-                            "not-in-enum",
-                            format!(
-                                "the rule wrote {text:?}, which is not one of the declared values: {}",
-                                allowed.join(", ")
-                            ),
-                        );
+                    if is_there(at) && !allowed.iter().any(|value| value == text) {
+                        fault(faults, *row, "not-in-enum", || not_in(text, allowed));
                     }
                 }
             }

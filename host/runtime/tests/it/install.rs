@@ -1,6 +1,6 @@
 //! What is refused at install, each with its reason, and the cache of compiled code.
 
-use openhub_model::manifest::Manifest;
+use openhub_model::manifest::{EventShape, Field, Manifest, Type};
 use openhub_runtime::{Config, Runtime};
 use std::os::unix::fs::PermissionsExt;
 
@@ -70,6 +70,26 @@ fn wishes_that_make_no_sense_are_refused() {
     assert_eq!(code(&component(CHANNEL, POSTING, Some(&without_hosts))), "bad-manifest");
     let every_host = Manifest { hosts: vec!["*".to_owned()], ..guest::channel_manifest(&CHANNEL_IMPORTS) };
     assert_eq!(code(&component(CHANNEL, POSTING, Some(&every_host))), "bad-manifest");
+}
+
+/// What a manifest names is written for each row, by the host.
+#[test]
+fn a_manifest_has_its_bounds() {
+    let refused = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = rule_manifest(&[]);
+        change(&mut manifest);
+        code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest)))
+    };
+    let field = |name: String, of| Field { name, of, required: false, unique: false };
+    let event = |fields| EventShape { name: "Tier Changed".to_owned(), fields };
+    assert_eq!(refused(&|it| it.rules[0].writes[0].of = Type::Decimal(4_000_000_000)), "bad-manifest");
+    assert_eq!(refused(&|it| it.events = vec![event(vec![field("a".to_owned(), Type::Decimal(19))])]), "bad-manifest");
+    assert_eq!(refused(&|it| it.events = vec![event(vec![field("a".repeat(256), Type::Text)])]), "bad-manifest");
+    let fields = (0..201).map(|at| field(format!("f{at}"), Type::Text)).collect::<Vec<_>>();
+    assert_eq!(refused(&|it| it.events = vec![event(fields.clone())]), "bad-manifest");
+    let values = vec!["v".to_owned(); 1_001];
+    assert_eq!(refused(&|it| it.rules[0].writes[2].of = Type::Enum(values.clone())), "bad-manifest");
+    assert_eq!(refused(&|it| drop(it.title.insert("en".to_owned(), "x".repeat(300_000)))), "bad-manifest");
 }
 
 #[test]

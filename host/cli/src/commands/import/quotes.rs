@@ -45,7 +45,7 @@ pub fn check(mut reader: impl BufRead, delimiter: u8) -> Result<()> {
             };
             line += u64::from(*byte == b'\n');
             size += 1;
-            if *byte == b'\n' && matches!(at, At::Start) {
+            if matches!(byte, b'\n' | b'\r') && matches!(at, At::Start) {
                 (row, size) = (line, 0);
             }
             ensure!(size <= LONGEST, "the row that begins in line {row} is longer than {LONGEST} bytes");
@@ -93,7 +93,9 @@ mod tests {
     fn a_row_without_end_is_told_before_it_is_read() {
         let long = "x".repeat(LONGEST as usize);
         assert!(told(&format!("a,b\n1,2\n\"{long}\n{long}\",3\n")).contains("begins in line 3"));
-        assert_eq!(told(&format!("a\n{}", "x\n".repeat(LONGEST as usize))), "");
+        for end in ["\n", "\r", "\r\n"] {
+            assert_eq!(told(&format!("a{end}{}", format!("x{end}").repeat(LONGEST as usize))), "");
+        }
     }
 
     #[test]
