@@ -14,6 +14,15 @@ const welcome: components['schemas']['JourneyDefinition'] = {
   nodes: { tag: { type: 'update', tags: { welcomed: true }, next: 'end' }, end: { type: 'exit', reason: 'done' } },
 }
 
+async function eventually<T>(otherwise: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (let waited = 0; waited < 600; waited++) {
+    const seen = await look()
+    if (seen !== undefined) return seen
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error(otherwise)
+}
+
 async function main() {
   const must = <T>(answer: { data?: T; error?: unknown }): T => {
     if (answer.error !== undefined || answer.data === undefined) throw new Error(JSON.stringify(answer.error))
@@ -38,9 +47,11 @@ async function main() {
   const wrong: components['schemas']['AttributeDeclaration'] = { pages: 'ajar' }
   const refused = await hub.POST('/v1/track', { body: { userId: 'ts-1', event: '' } })
   if (refused.error?.code !== 'invalid-event') throw new Error(`it was not refused: ${JSON.stringify(refused)} ${wrong}`)
-  const listed = must(await hub.GET('/api/v1/customers', { params: { query: { identity: 'user_id:ts-1' } } }))
-  const id = listed.customers[0]?.id
-  if (id === undefined) throw new Error('there is no such customer')
+  // A 200 says that the events are in the log; the customer is there when the engine has passed them.
+  const id = await eventually('there is no such customer', async () => {
+    const listed = must(await hub.GET('/api/v1/customers', { params: { query: { identity: 'user_id:ts-1' } } }))
+    return listed.customers[0]?.id
+  })
   // What has no declared form may be read and written.
   const body = { attributes: { city: 'Bonn' }, consents: { marketing: { state: 'granted' as const } } }
   must(await hub.PATCH('/api/v1/customers/{id}', { params: { path: { id } }, body }))
@@ -49,12 +60,10 @@ async function main() {
   if (!kinds.includes('track')) throw new Error(`the timeline has no order: ${JSON.stringify(kinds)}`)
   // @ts-expect-error there is no such state
   await hub.GET('/api/v1/messages', { params: { query: { status: 'delivered' } } })
-  for (let waited = 0; waited < 200; waited++) {
-    const { segment } = { segment: must(await hub.GET('/api/v1/segments/{name}', { params: { path: { name: 'spenders' } } })) }
-    if (segment.members === 1) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error('nobody entered the segment')
+  await eventually('nobody entered the segment', async () => {
+    const segment = must(await hub.GET('/api/v1/segments/{name}', { params: { path: { name: 'spenders' } } }))
+    return segment.members === 1 || undefined
+  })
 }
 
 main().catch((error) => {
