@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use openhub_model::fault::form;
 use openhub_model::identity::Authority;
+use openhub_model::strict::Strict;
 use openhub_model::{Fault, limits};
 use openhub_store::Refused;
 use serde::de::DeserializeOwned;
@@ -205,9 +206,9 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     from_value(value, "").map_err(|fault| Problem::fault(INVALID_BODY, fault))
 }
 
-/// Turns a JSON value into a `T`, or says below `pointer` where it does not fit.
+/// Turns a JSON value into a `T`, whose structs are objects, or says below `pointer` where it does not fit.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value, pointer: &str) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
         let pointer = error.path().iter().fold(pointer.to_owned(), |pointer, segment| match segment {
             serde_path_to_error::Segment::Seq { index } => text::step(&pointer, &index.to_string()),
             serde_path_to_error::Segment::Map { key } => text::step(&pointer, key),

@@ -2,6 +2,7 @@
 
 use openhub_model::Fault;
 use openhub_model::fault::form;
+use openhub_model::strict::Strict;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -18,7 +19,7 @@ pub(crate) fn escape(name: &str) -> String {
 
 /// Reads one value at `pointer`; a fault points at the field that is unknown, missing or malformed.
 pub(crate) fn read<T: DeserializeOwned>(pointer: &str, value: Value) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
         let mut at = pointer.to_owned();
         for segment in error.path() {
             match segment {

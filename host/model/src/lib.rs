@@ -20,6 +20,7 @@ pub mod message;
 pub mod object;
 pub mod principal;
 pub mod run;
+pub mod strict;
 pub mod tenant;
 pub mod time;
 pub mod timer;

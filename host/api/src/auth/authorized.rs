@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::identity::Authority;
-use openhub_model::{Fault, TenantId};
+use openhub_model::{Fault, TenantId, strict};
 use openhub_store::{Key, PageSettings, Scope};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -169,7 +169,7 @@ pub(crate) fn key_in_body(body: &[u8]) -> Result<Option<String>, Problem> {
         #[serde(default)]
         batch: Vec<KeyInItem>,
     }
-    let Ok(KeyInBody { write_key, batch }) = serde_json::from_slice::<KeyInBody>(body) else { return Ok(None) };
+    let Ok(KeyInBody { write_key, batch }) = strict::from_slice::<KeyInBody>(body) else { return Ok(None) };
     let mut found = write_key;
     for (index, item) in batch.into_iter().enumerate() {
         match (&found, item.write_key) {

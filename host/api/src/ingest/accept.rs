@@ -3,7 +3,7 @@
 use axum::Json;
 use openhub_engine::Admission;
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Fault, NewEvent};
+use openhub_model::{EventKind, Fault, NewEvent, strict};
 use openhub_store::{PageSettings, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -339,7 +339,7 @@ impl<'a> Batch<'a> {
             #[serde(borrow, rename = "sentAt")]
             sent_at: Option<&'a RawValue>,
         }
-        let error = match serde_json::from_str::<Sent>(body) {
+        let error = match strict::from_slice::<Sent>(body.as_bytes()) {
             Ok(Sent { batch, sent_at }) => {
                 let events = batch.into_iter().map(RawValue::get).collect();
                 return Ok(Batch { events, sent_at: sent_at.map(RawValue::get) });
@@ -360,6 +360,12 @@ fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
         return Problem::new(INVALID_JSON, format!("{error}."));
     }
     let pointer = match serde_json::from_str::<serde_json::Value>(body) {
+        Ok(body) if !body.is_object() => {
+            return refuse(
+                INVALID_BODY,
+                Fault::new("", "wrong-form", "This must be an object, with the events in `batch`."),
+            );
+        }
         Ok(body) if !body["batch"].is_array() => "/batch",
         Ok(body) if !body["sentAt"].is_string() => "/sentAt",
         _ => "",

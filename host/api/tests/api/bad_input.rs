@@ -171,3 +171,36 @@ async fn problems_have_a_stable_form() {
     }
     assert_json_snapshot!("problems", answers);
 }
+
+/// What serde derives reads `["a"]` as `{"name": "a"}`.
+#[tokio::test]
+async fn an_array_is_no_object() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let track = json!(["track", "u"]);
+    for (method, path, body, pointer) in [
+        ("POST", "/v1/track", track.clone(), ""),
+        ("POST", "/v1/batch", json!([[{"type": "track", "event": "e", "userId": "u"}]]), ""),
+        ("POST", "/v1/import", json!([]), ""),
+        ("POST", "/api/v1/customers", json!([[{"kind": "user_id", "value": "u"}]]), ""),
+        ("POST", "/api/v1/customers", json!({"identities": [["user_id", "u"]]}), "/identities/0"),
+        ("POST", "/api/v1/clock", json!(["2026-02-01T00:00:00Z"]), ""),
+        ("PATCH", "/api/v1/settings", json!([]), ""),
+        ("PUT", "/api/v1/attributes/tier", json!(["string"]), ""),
+        ("PUT", "/api/v1/identity-kinds", json!([[]]), ""),
+        ("PUT", "/api/v1/segments/some", json!([{"tag": "vip"}]), ""),
+        ("PUT", "/api/v1/segments/some", json!({"condition": {"attribute": ["a", "eq", 1]}}), "/condition/attribute"),
+        ("POST", "/api/v1/segments/none/members", json!([[], []]), ""),
+        ("POST", "/api/v1/plugins/none/enable", json!([{}]), ""),
+        ("POST", "/api/v1/suppressions/check", json!(["user_id", "u"]), ""),
+    ] {
+        let answer = hub.call(method, path, &tenant.api_key, Some(body)).await;
+        let fault = &answer.body["faults"][0];
+        let status = if pointer.starts_with("/condition") { 422 } else { 400 };
+        assert_eq!((answer.status, fault["pointer"].as_str()), (status, Some(pointer)), "{path}: {answer:?}");
+        assert!(fault["message"].as_str().unwrap().contains("object"), "{path}: {answer:?}");
+    }
+    let in_an_array = request("POST", "/v1/track").header(header::CONTENT_TYPE, "application/json");
+    let body = Body::from(json!([tenant.server_key]).to_string());
+    assert_eq!(hub.send(in_an_array.body(body).unwrap()).await.status, 401, "a key is where the documents say");
+}
