@@ -1,99 +1,104 @@
-//! Whether a line of JSON is read as it is written: no member twice, no whole number of more digits than a number keeps. What a
-//! parser would change without a word is refused.
+//! A line of JSON as it is written, or not at all: no member twice, no number that a number does not keep. What a parser would
+//! change without a word is refused.
+//!
+//! A number is kept if it is a whole number of 64 bits, or if the shortest text of the double that it becomes has the same
+//! value: `29.330` is, `0.12345678901234567890` and `1e400` are not.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::collections::HashSet;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// The code and the text of what is wrong.
-pub fn check(line: &str) -> Result<(), (&'static str, String)> {
-    if let Some(number) =
-        whole_numbers(line).find(|number| number.parse::<i64>().is_err() && number.parse::<u64>().is_err())
-    {
-        let message = format!("the number {number} has more digits than a number keeps: write it as a text, in quotes");
-        return Err(("wrong-type", message));
-    }
-    let mut parser = serde_json::Deserializer::from_str(line);
-    match Once.deserialize(&mut parser) {
-        // What is no JSON is told by who reads it.
-        Err(error) if error.is_data() => Err(("repeated-field", error.to_string())),
-        _ => Ok(()),
-    }
+/// What a line nests at most, as the parser has it.
+const DEPTH: usize = 128;
+
+/// The value of a line, or the code and the text of what is wrong.
+pub fn read(line: &str) -> Result<Value, (&'static str, String)> {
+    let whole: &RawValue = serde_json::from_str(line).map_err(no_json)?;
+    value(whole.get(), DEPTH)
 }
 
-/// The whole numbers of a text of JSON, outside of its strings.
-fn whole_numbers(line: &str) -> impl Iterator<Item = &str> {
-    let mut in_text = false;
-    let mut escaped = false;
-    line.split(move |character: char| {
-        if in_text {
-            let ends = character == '"' && !escaped;
-            escaped = character == '\\' && !escaped;
-            in_text = !ends;
-            return true;
+/// The number that a text of JSON is, if it is kept as it is written.
+pub fn number(text: &str) -> Option<Number> {
+    if text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
+        let below_zero = || text.parse::<i64>().ok().map(Number::from);
+        return text.parse::<u64>().ok().map(Number::from).or_else(below_zero);
+    }
+    let double: f64 = text.parse().ok()?;
+    let kept = Number::from_f64(double)?;
+    (decimal(text)? == decimal(&format!("{double:e}"))?).then_some(kept)
+}
+
+fn value(raw: &str, depth: usize) -> Result<Value, (&'static str, String)> {
+    if depth == 0 {
+        return Err(("invalid-json", format!("the line is too deep: at most {DEPTH} levels")));
+    }
+    Ok(match raw.as_bytes().first() {
+        Some(b'{') => {
+            let Members(members) = serde_json::from_str(raw).map_err(no_json)?;
+            let mut object = Map::with_capacity(members.len());
+            for (name, raw) in members {
+                if object.contains_key(&name) {
+                    return Err(("repeated-field", format!("`{name}` is there twice")));
+                }
+                object.insert(name, value(raw.get(), depth - 1)?);
+            }
+            Value::Object(object)
         }
-        in_text = character == '"';
-        !(character.is_ascii_digit() || "-+.eE".contains(character))
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(no_json)?;
+            items.into_iter().map(|raw| value(raw.get(), depth - 1)).collect::<Result<_, _>>()?
+        }
+        Some(b'-' | b'0'..=b'9') => Value::Number(number(raw).ok_or_else(|| {
+            let message =
+                format!("the number {raw} has more digits than a number keeps: write it as a text, in quotes");
+            ("wrong-type", message)
+        })?),
+        _ => serde_json::from_str(raw).map_err(no_json)?,
     })
-    .filter(|token| token.len() > 15 && token.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Any value, whose objects name each member once.
-struct Once;
-
-impl<'de> DeserializeSeed<'de> for Once {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
+fn no_json(error: serde_json::Error) -> (&'static str, String) {
+    ("invalid-json", error.to_string())
 }
 
-impl<'de> Visitor<'de> for Once {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+/// A number's sign, its digits without zeros at either end, and the power of ten of the last of them.
+fn decimal(text: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().ok()?;
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{decimals}", whole.trim_start_matches('-'));
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some((false, String::new(), 0));
     }
+    let last = exponent.checked_sub(i64::try_from(decimals.len()).ok()?)?;
+    let last = last.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
+    Some((mantissa.starts_with('-'), significant.trim_start_matches('0').to_owned(), last))
+}
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
+/// The members of an object in their order, also those of one name.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Vec<(String, &'de RawValue)>;
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON object")
+            }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Once)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(name) = members.next_key::<String>()? {
-            members.next_value_seed(Once)?;
-            if let Some(twice) = seen.replace(name) {
-                return Err(A::Error::custom(format!("`{twice}` is there twice")));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(members)
             }
         }
-        Ok(())
+        deserializer.deserialize_map(All).map(Members)
     }
 }
 
@@ -105,19 +110,65 @@ mod tests {
     fn what_would_be_changed_is_refused() {
         for line in [
             r#"{"a": 9223372036854775807, "b": 18446744073709551615, "c": -1.5e300, "d": {"a": [1, {"a": 2}]}}"#,
-            r#"{"a": "12345678901234567890123", "b": "\\\"12345678901234567890123"}"#,
-            "{",
+            r#"{"a": "12345678901234567890123", "b": "\\\"12345678901234567890123", "c": "é\n", "d": [null, true]}"#,
+            r#"{"a": -9223372036854775808, "b": [], "c": {}}"#,
+            " 7 ",
         ] {
-            assert_eq!(check(line), Ok(()), "{line}");
+            assert_eq!(read(line).unwrap(), serde_json::from_str::<Value>(line).unwrap(), "{line}");
         }
         for (line, code, told) in [
             (r#"{"id": 12345678901234567890123}"#, "wrong-type", "12345678901234567890123"),
             (r#"{"id": "x", "list": [-9223372036854775809]}"#, "wrong-type", "-9223372036854775809"),
             (r#"{"userId": "j7", "event": "J", "userId": "j8"}"#, "repeated-field", "`userId` is there twice"),
             (r#"{"properties": {"a": 1, "b": 2, "a": 1}}"#, "repeated-field", "`a` is there twice"),
+            (r#"{"a": "\ud800"}"#, "invalid-json", ""),
+            ("{", "invalid-json", ""),
+            ("{} {}", "invalid-json", ""),
+            ("", "invalid-json", ""),
         ] {
-            let (found, message) = check(line).unwrap_err();
+            let (found, message) = read(line).unwrap_err();
             assert!(found == code && message.contains(told), "{line}: {found} {message}");
+        }
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert_eq!(read(&deep).unwrap_err().0, "invalid-json");
+    }
+
+    #[test]
+    fn a_number_that_a_double_does_not_keep_is_refused() {
+        for kept in [
+            "29.330",
+            "0.1",
+            "-0.5",
+            "1e3",
+            "1E+2",
+            "0.0",
+            "0e9",
+            "-0.0",
+            "1.5e300",
+            "5e-324",
+            "0.30000000000000004",
+            "1.7976931348623157e308",
+            "2.220446049250313e-16",
+            "100000000000000000000.0",
+            "1e22",
+            "123456789012345.60",
+        ] {
+            let read = read(kept).unwrap_or_else(|fault| panic!("{kept}: {fault:?}"));
+            assert_eq!(read.as_f64().unwrap(), kept.parse::<f64>().unwrap(), "{kept}");
+        }
+        for lost in [
+            "0.12345678901234567890",
+            "12345678901234567890.5",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "9007199254740993.0",
+            "0.1000000000000000055511151231257827",
+            "1e99999999999999999999",
+            "3e-324",
+        ] {
+            let (code, message) = read(&format!("{{\"properties\": {{\"x\": {lost}}}}}")).expect_err(lost);
+            assert!(code == "wrong-type" && message.contains(lost), "{lost}: {code} {message}");
         }
     }
 }

@@ -151,8 +151,7 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
 fn from_line(mapper: &mut Mapper, line: &[u8]) -> Result<Map<String, Value>, RowFault> {
     let text = std::str::from_utf8(line)
         .map_err(|_| fault("", "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
-    exact::check(text).map_err(|(code, message)| fault("", code, message))?;
-    let row: Value = serde_json::from_str(text).map_err(|error| fault("", "invalid-json", error.to_string()))?;
+    let row = exact::read(text).map_err(|(code, message)| fault("", code, message))?;
     let Value::Object(members) = row else {
         return Err(fault("", "not-an-object", "each line must be one JSON object"));
     };

@@ -5,6 +5,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::exact;
 use super::target::As;
 
 /// What people write for yes and no.
@@ -46,13 +47,16 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         As::Text => Value::from(text),
         As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?),
         As::Number => match serde_json::from_str(text.trim()) {
-            Ok(value @ Value::Number(_)) => value,
+            Ok(Value::Number(_)) => kept(text.trim()).ok_or_else(|| wrong(KEPT))?,
             _ if with_comma(text).is_some() => {
                 return Err(wrong("a number: for a decimal comma, map the column with `:number:,`"));
             }
             _ => return Err(wrong("a number")),
         },
-        As::CommaNumber => with_comma(text).ok_or_else(|| wrong("a number like 1.234,50"))?,
+        As::CommaNumber => {
+            let plain = with_comma(text).ok_or_else(|| wrong("a number like 1.234,50"))?;
+            kept(&plain).ok_or_else(|| wrong(KEPT))?
+        }
         As::Boolean => match text.trim().to_ascii_lowercase().as_str() {
             text if YES.contains(&text) => Value::Bool(true),
             text if NO.contains(&text) => Value::Bool(false),
@@ -80,8 +84,15 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
     }))
 }
 
-/// A number that has a comma before its decimals, and may have points between its thousands.
-fn with_comma(text: &str) -> Option<Value> {
+/// What a number should have been that would be rounded.
+const KEPT: &str = "kept as a number, which has fewer digits: map the column with `:text`";
+
+fn kept(number: &str) -> Option<Value> {
+    exact::number(number).map(Value::Number)
+}
+
+/// A number that has a comma before its decimals, and may have points between its thousands, as JSON writes it.
+fn with_comma(text: &str) -> Option<String> {
     let text = text.trim();
     let (whole, decimals) = text.split_once(',').unwrap_or((text, ""));
     let (first, thousands) = whole.split_once('.').unwrap_or((whole, ""));
@@ -89,7 +100,7 @@ fn with_comma(text: &str) -> Option<Value> {
     let joined = format!("{}.{}", whole.replace('.', ""), if decimals.is_empty() { "0" } else { decimals });
     let plain = if decimals.is_empty() { whole.replace('.', "") } else { joined };
     match serde_json::from_str(&plain) {
-        Ok(value @ Value::Number(_)) if grouped => Some(value),
+        Ok(Value::Number(_)) if grouped => Some(plain),
         _ => None,
     }
 }
@@ -210,6 +221,9 @@ mod tests {
             ("2026-31-01", As::Pattern("%Y-%m-%d".into())),
             ("{", As::Json),
             ("soon", As::Unix),
+            ("0.12345678901234567890", As::Number),
+            ("12345678901234567890123", As::Number),
+            ("1.234,12345678901234567890", As::CommaNumber),
         ] {
             assert!(text(given, of.clone()).unwrap_err().contains(given), "{given} {of:?}");
         }
