@@ -369,3 +369,12 @@ async fn what_was_exported_is_imported() {
     }
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }
+
+#[tokio::test]
+async fn rows_of_the_future_are_counted() {
+    let hub = Fixture::new().await;
+    let file =
+        hub.file("orders.csv", "customer,when,amount\nc1,2999-01-01,1\nc2,2026-01-01,2\nc3,2998-12-31T00:00:00Z,3\n");
+    let (ended_well, text) = hub.import(&file, &mapping_of_orders()).await;
+    assert!(ended_well && text.contains("2 rows had a time in the future; they count from now"), "{text}");
+}

@@ -46,17 +46,20 @@ pub(crate) struct Receipt {
     /// How many more parts were left out than `left_out` lists.
     #[serde(skip_serializing_if = "is_zero")]
     left_out_more: usize,
+    /// How many events had a time in the future: they count from when they were received.
+    #[serde(skip_serializing_if = "is_zero")]
+    moved: usize,
 }
 
 /// What is left out and listed: a page could else be answered far more than it sent.
 const LEFT_OUT: usize = 100;
 
 impl Receipt {
-    fn of(refused: Vec<Refused>, mut left_out: Vec<Refused>) -> Receipt {
+    fn of(refused: Vec<Refused>, mut left_out: Vec<Refused>, moved: usize) -> Receipt {
         let left_out_more = left_out.len().saturating_sub(LEFT_OUT);
         left_out.truncate(LEFT_OUT);
         // What was accepted is stored for good.
-        Receipt { success: true, refused, left_out, left_out_more }
+        Receipt { success: true, refused, left_out, left_out_more, moved }
     }
 }
 
@@ -97,11 +100,17 @@ pub(crate) async fn accept_one(
         return Err(too_large(limits.event_bytes));
     }
     let delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
-    let Taken { event, left_out } = delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
-        match serde_json::from_str::<&RawValue>(body) {
-            Ok(_) => {
-                note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
-                refuse(INVALID_EVENT, fault)
+    let Taken { event, left_out, is_moved } =
+        delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
+            match serde_json::from_str::<&RawValue>(body) {
+                Ok(_) => {
+                    note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
+                    refuse(INVALID_EVENT, fault)
+                }
+                Err(error) => {
+                    note(app, &scope, &key, INVALID_JSON.1, "", None);
+                    Problem::new(INVALID_JSON, format!("{error}."))
+                }
             }
             Err(error) => {
                 note(app, &scope, &key, INVALID_JSON.1, "", None);
@@ -115,7 +124,8 @@ pub(crate) async fn accept_one(
     }
     let left_out =
         left_out.into_iter().map(|Fault { pointer, code, message }| Refused { index: 0, code, pointer, message });
-    append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out: left_out.collect() }).await
+    let (left_out, moved) = (left_out.collect(), usize::from(is_moved));
+    append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out, moved }).await
 }
 
 /// Accepts what is acceptable of a batch; the others are listed in the answer.
@@ -151,8 +161,8 @@ pub(crate) async fn try_batch(
     if mode == BatchMode::Historical {
         may_import(mode, authority)?;
     }
-    let Read { refused, left_out, .. } = read_batch(app, scope, authority, server_events, mode, body).await?;
-    Ok(Json(Receipt::of(refused, left_out)))
+    let Read { refused, left_out, moved, .. } = read_batch(app, scope, authority, server_events, mode, body).await?;
+    Ok(Json(Receipt::of(refused, left_out, moved)))
 }
 
 /// The events of a request that are acceptable, what is left out of them, and the others' reasons.
@@ -160,6 +170,8 @@ struct Read {
     events: Vec<NewEvent>,
     refused: Vec<Refused>,
     left_out: Vec<Refused>,
+    /// Events whose time lay in the future.
+    moved: usize,
 }
 
 async fn read_batch(
@@ -185,9 +197,11 @@ async fn read_batch(
     let mut events = Vec::with_capacity(batch.events.len());
     let mut places = Vec::with_capacity(batch.events.len());
     let (mut refused, mut left_out) = (Vec::new(), Vec::new());
+    let mut moved = BTreeSet::new();
     for (index, raw) in batch.events.iter().enumerate() {
         match delivery.read(raw, None, "", || app.fresh_id()) {
-            Ok(Taken { event, left_out: of_it }) => {
+            Ok(Taken { event, left_out: of_it, is_moved }) => {
+                moved.extend(is_moved.then_some(index));
                 events.push(event);
                 places.push(index);
                 left_out.extend(of_it.into_iter().map(|fault| Refused::of(index, fault)));
@@ -203,15 +217,16 @@ async fn read_batch(
     }
     for (place, fault) in faults.into_iter().rev() {
         events.remove(place);
+        moved.remove(&places[place]);
         left_out.retain(|left: &Refused| left.index != places[place]);
         refused.push(Refused::of(places[place], fault));
     }
     refused.sort_by_key(|refused| refused.index);
-    Ok(Read { events, refused, left_out })
+    Ok(Read { events, refused, left_out, moved: moved.len() })
 }
 
 async fn append(app: &App, scope: Scope, authority: Authority, read: Read) -> Result<Json<Receipt>, Problem> {
-    let Read { events, refused, left_out } = read;
+    let Read { events, refused, left_out, moved } = read;
     metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
     if !events.is_empty() {
         admit(app, &scope, authority, events.len()).await?;
@@ -219,7 +234,7 @@ async fn append(app: &App, scope: Scope, authority: Authority, read: Read) -> Re
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
     }
-    Ok(Json(Receipt::of(refused, left_out)))
+    Ok(Json(Receipt::of(refused, left_out, moved)))
 }
 
 /// Waits its turn while the tenant's log is far ahead of the engine; refused if it is too far ahead.

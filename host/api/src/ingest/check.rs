@@ -41,11 +41,14 @@ pub(super) struct Delivery {
     pub latest: Timestamp,
 }
 
-/// An event that is accepted, and what of it is left out because its key may not say it.
+/// An event that is accepted, and what of it is not taken as it was said.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub event: NewEvent,
+    /// What its key may not say.
     pub left_out: Vec<Fault>,
+    /// Whether its time lay in the future, so that it counts from when it was received.
+    pub is_moved: bool,
 }
 
 impl Delivery {
@@ -121,6 +124,7 @@ impl Delivery {
             ));
         }
         let moved_from = told.text().filter(|_| claimed_at != occurred_at);
+        let is_moved = moved_from.is_some();
         let body = match (&item.write_key, moved_from) {
             (Scalar::Absent, None) => raw.to_owned(),
             (_, moved_from) => {
@@ -144,7 +148,7 @@ impl Delivery {
             cause: None,
             body,
         };
-        Ok(Taken { event, left_out })
+        Ok(Taken { event, left_out, is_moved })
     }
 
     /// What of an event changes nothing: what its call does not record, and what a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.

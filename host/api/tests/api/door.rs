@@ -586,6 +586,20 @@ async fn c2_a_page_imports_nothing() {
 }
 
 #[tokio::test]
+async fn how_many_events_lay_in_the_future_is_told() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let at = |time: &str| json!({"type": "page", "userId": "u", "timestamp": time});
+    let batch = json!({"batch": [at("2099-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"), at("2999-01-01"), {"type": "page", "userId": "u"}]});
+    for path in ["/v1/import?historical=true", "/v1/import?historical=true&dry_run=true", "/v1/batch"] {
+        let answer = hub.post(path, &tenant.server_key, batch.clone()).await;
+        assert_eq!((answer.status, answer.body), (200, json!({"success": true, "moved": 2})), "{path}");
+    }
+    let answer = hub.post("/v1/page", &tenant.server_key, at("2099-01-01T00:00:00Z")).await;
+    assert_eq!(answer.body, json!({"success": true, "moved": 1}));
+}
+
+#[tokio::test]
 async fn report_10_history_beats_no_denial() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;

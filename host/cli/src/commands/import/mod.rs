@@ -272,6 +272,9 @@ impl Import {
             state.rows,
             state.refused
         );
+        if state.moved > 0 {
+            println!("  {} rows had a time in the future; they count from now", state.moved);
+        }
         for (code, (count, first)) in self.reasons.iter().take(REASONS) {
             println!("  {count} × {code}, the first in {first}");
         }
@@ -288,7 +291,7 @@ impl Import {
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
         while let Some(settled) = answers.next().await {
-            let Settled { last, read, refused: mut rows } = settled?;
+            let Settled { last, read, refused: mut rows, moved } = settled?;
             for row in &mut rows {
                 if row.code == NOBODY {
                     row.message = format!("no column says whose the row is: map one, like `--map ID={identity}`");
@@ -304,6 +307,7 @@ impl Import {
             *now += last - state.state.rows;
             state.state.rows = last;
             state.state.refused += rows.len() as u64;
+            state.state.moved += moved;
             state.state.refused_bytes = refused.bytes;
             state.save()?;
             bar.set_position(read);
@@ -340,12 +344,16 @@ struct Settled {
     last: u64,
     read: u64,
     refused: Vec<Refused>,
+    /// Rows whose time lay in the future.
+    moved: u64,
 }
 
 async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
     let Batch { body, sent, mut refused, columns, last, read } = batch;
+    let mut moved = 0;
     if !sent.is_empty() {
         let answer = hub.post_patiently(path, credential, body).await?;
+        moved = answer["moved"].as_u64().unwrap_or_default();
         for refusal in answer["refused"].as_array().map(Vec::as_slice).unwrap_or_default() {
             let index = refusal["index"].as_u64().and_then(|index| usize::try_from(index).ok());
             let Some(row) = index.and_then(|index| sent.get(index)) else {
@@ -357,7 +365,7 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
         }
     }
     refused.sort_by_key(|refused| refused.row);
-    Ok(Settled { last, read, refused })
+    Ok(Settled { last, read, refused, moved })
 }
 
 /// `/batch/3/properties/total` → `/properties/total`

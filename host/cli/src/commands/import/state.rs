@@ -15,6 +15,9 @@ pub struct State {
     /// Rows that are settled, from the first on.
     pub rows: u64,
     pub refused: u64,
+    /// Rows that had a time in the future.
+    #[serde(default)]
+    pub moved: u64,
     /// Length of the list of refused rows.
     pub refused_bytes: u64,
     pub done: bool,
