@@ -378,3 +378,31 @@ async fn rows_of_the_future_are_counted() {
     let (ended_well, text) = hub.import(&file, &mapping_of_orders()).await;
     assert!(ended_well && text.contains("2 rows had a time in the future; they count from now"), "{text}");
 }
+
+#[tokio::test]
+async fn consents_that_were_exported_are_imported_with_their_time() {
+    let hub = Fixture::new().await;
+    let consents = json!({"news": {"state": "granted"}, "mail/email": {"state": "denied"}});
+    let said =
+        |user: &str, at: &str| json!({"type": "identify", "userId": user, "timestamp": at, "consents": consents});
+    let batch = json!({"batch": [said("a", "2026-01-01T00:00:00Z"), said("b", "2026-02-01T00:00:00Z")]});
+    assert_eq!(hub.client.ingest("/v1/batch", &hub.tenant.api_key, &batch).await.body, json!({"success": true}));
+    hub.client.settled(&hub.tenant.api_key).await;
+    let columns = ["--format", "csv", "--fields", "identity.user_id,consent.news,consent.mail/email"];
+    let timed = ["--format", "jsonl", "--fields", "identity.user_id,consent.news,timestamp"];
+    let sorted = |text: String| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    for (name, fields) in [("consents.csv", columns), ("news.jsonl", timed)] {
+        let exported = hub.export("customers", &fields).await;
+        let other = Fixture::new().await;
+        let (ended_well, told) = other.import(&other.file(name, &exported), &["--into", "customers"]).await;
+        assert!(ended_well, "{name}: {told}");
+        other.client.settled(&other.tenant.api_key).await;
+        let exported = sorted(exported);
+        assert_eq!(sorted(other.export("customers", &fields).await), exported, "{name}");
+        assert!(exported[0].contains("granted"), "{name}: {exported:?}");
+    }
+}

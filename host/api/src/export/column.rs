@@ -1,7 +1,7 @@
 //! One column of an export: its name, and where its value stands in a row.
 
-use openhub_model::Fault;
-use serde_json::Value;
+use openhub_model::{Fault, Timestamp};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 use crate::problem::{INVALID_QUERY, Problem};
@@ -28,6 +28,10 @@ pub(crate) enum Read {
     Identity(String),
     /// Whether the customer has a tag.
     Tag(String),
+    /// What was recorded of a purpose, or of `purpose/channel`.
+    Consent(String),
+    /// When it was recorded; nothing of one that came without a time of its own.
+    ConsentTime(String),
 }
 
 impl Read {
@@ -53,6 +57,11 @@ impl Read {
             Read::Tag(tag) => {
                 let mut tags = row["tags"].as_array().into_iter().flatten();
                 Cow::Owned(Value::Bool(tags.any(|one| one == tag.as_str())))
+            }
+            Read::Consent(key) => row["consents"][key].get("state").map_or(null, Cow::Borrowed),
+            Read::ConsentTime(key) => {
+                let at = row["consents"][key].get("at").filter(|at| **at != json!(Timestamp::FIRST));
+                at.map_or(null, Cow::Borrowed)
             }
         }
     }

@@ -45,6 +45,40 @@ async fn customers_and_events_come_as_csv_and_as_lines() {
 }
 
 #[tokio::test]
+async fn consents_are_columns_as_an_import_reads_them() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let batch = json!({"batch": [
+        {"type": "identify", "userId": "ada", "timestamp": "2026-01-01T00:00:00Z",
+            "consents": {"news": {"state": "granted", "source": "form"}, "news.of/email": {"state": "denied"}}},
+        {"type": "identify", "userId": "bob", "consents": {"news": {"state": "granted"}}},
+        {"type": "identify", "userId": "eve", "traits": {"a": 1}},
+    ]});
+    assert_eq!(hub.post("/v1/import?historical=true", &tenant.server_key, batch).await.status, 200);
+    hub.settle(&tenant).await;
+    let export = async |query: &str| {
+        let csv = hub.get(&format!("/api/v1/export/customers?{query}"), &tenant.api_key).await;
+        let mut lines: Vec<String> = text(&csv.body).lines().map(str::to_owned).collect();
+        lines[1..].sort();
+        lines
+    };
+    assert_eq!(
+        export("format=csv&fields=identity.user_id,consent.news,consent.news.of/email,consent.none").await,
+        [
+            "identity.user_id,consent.news,consent.news.of/email,consent.none",
+            "ada,granted,denied,",
+            "bob,granted,,",
+            "eve,,,"
+        ]
+    );
+    // A grant that came without a time goes without one.
+    assert_eq!(
+        export("format=csv&fields=identity.user_id,consent.news,timestamp").await,
+        ["identity.user_id,consent.news,timestamp", "ada,granted,2026-01-01T00:00:00Z", "bob,granted,", "eve,,"]
+    );
+}
+
+#[tokio::test]
 async fn every_page_is_in_it() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
@@ -65,6 +99,9 @@ async fn what_an_export_cannot_be_is_a_problem() {
     for (path, pointer) in [
         ("/api/v1/export/customers?fields=name", "/fields"),
         ("/api/v1/export/customers?fields=id,id", "/fields"),
+        ("/api/v1/export/customers?fields=id,consent.", "/fields"),
+        ("/api/v1/export/customers?fields=id,timestamp", "/fields"),
+        ("/api/v1/export/customers?fields=consent.news,consent.mail,timestamp", "/fields"),
         ("/api/v1/export/events?format=csv&fields=properties.", "/fields"),
         ("/api/v1/export/objects?kind=coupon&fields=code", "/fields"),
         ("/api/v1/export/events?customer=x", "/customer"),

@@ -22,7 +22,7 @@ pub struct Arguments {
     format: Option<Format>,
     #[command(flatten)]
     hub: HubFlags,
-    /// The columns, separated by commas: `identity.user_id,attribute.city,tag.vip` (default: the usual ones).
+    /// The columns, separated by commas: `identity.user_id,attribute.city,tag.vip,consent.news` (default: the usual ones).
     #[arg(long, value_name = "NAMES")]
     fields: Option<String>,
     /// For objects: their type.

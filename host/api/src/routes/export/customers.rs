@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use openhub_model::{Condition, PartId};
+use openhub_model::{Condition, Fault, PartId};
 use openhub_store::{CustomerFilter, Scope};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
-use crate::problem::Problem;
+use crate::problem::{INVALID_QUERY, Problem};
 use crate::views::CustomerView;
 
 const USUAL: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
@@ -29,8 +29,8 @@ pub(crate) struct Parameters {
     #[serde(default)]
     #[param(inline)]
     format: Format,
-    /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `identities`, `attributes`, `tags`,
-    /// `first_seen_at`, `last_seen_at`.
+    /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `consent.<purpose>`,
+    /// `identities`, `attributes`, `tags`, `first_seen_at`, `last_seen_at`, and beside one `consent.<purpose>` also its `timestamp`.
     fields: Option<String>,
     /// Only customers for whom this condition holds, as JSON.
     condition: Option<String>,
@@ -51,6 +51,8 @@ pub(crate) async fn export_customers(
 ) -> Result<Response, Problem> {
     let place = exports.begin(access.tenant())?;
     let condition = condition::in_query(&app, &access, condition.as_deref()).await?;
+    let time = time(fields.as_deref())?;
+    let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
     respond(table, "customers", place, move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await
@@ -70,6 +72,25 @@ async fn page(
     Ok(Page { rows: rows.collect(), next })
 }
 
+/// What an import takes a row's time from.
+const TIME: &str = "timestamp";
+
+/// The time of a row, if it is asked for: of its one consent, since an import has one time for all that a row says.
+fn time(fields: Option<&str>) -> Result<Option<Read>, Problem> {
+    let fields = || fields.into_iter().flat_map(|fields| fields.split(',')).map(str::trim);
+    if !fields().any(|name| name == TIME) {
+        return Ok(None);
+    }
+    let consents: Vec<&str> = fields().filter_map(|name| name.strip_prefix("consent.")).collect();
+    match consents.as_slice() {
+        [one] => Ok(Some(Read::ConsentTime((*one).to_owned()))),
+        _ => {
+            let message = "`timestamp` is the time of a consent. List it with exactly one `consent.<purpose>`.";
+            Err(Problem::fault(INVALID_QUERY, Fault::new("/fields", "ambiguous-field", message)))
+        }
+    }
+}
+
 /// Where a customer's row has what a column is called after.
 pub(in crate::routes) fn read(name: &str) -> Option<Read> {
     match name.split_once('.') {
@@ -77,6 +98,7 @@ pub(in crate::routes) fn read(name: &str) -> Option<Read> {
         Some(("identity", kind)) if !kind.is_empty() => Some(Read::Identity(kind.to_owned())),
         Some(("attribute", path)) => Read::below(&["attributes"], path),
         Some(("tag", tag)) if !tag.is_empty() => Some(Read::Tag(tag.to_owned())),
+        Some(("consent", key)) if !key.is_empty() => Some(Read::Consent(key.to_owned())),
         Some(_) => None,
     }
 }
