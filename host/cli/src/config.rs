@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::environment;
 use crate::refusal::Refusal;
 
 /// What the hub runs with.
@@ -141,7 +142,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 19] = [
     "listen",
     "data",
     "database",
@@ -166,6 +167,7 @@ const KEYS: [&str; 19] = [
 impl Config {
     /// Merges and checks; a fault is a [`Refusal`] that names the key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Config, Refusal> {
+        environment::check()?;
         let mut sources = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = &flags.config {
             let text = std::fs::read_to_string(file).map_err(|error| {

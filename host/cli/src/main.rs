@@ -5,6 +5,7 @@
 mod commands;
 mod config;
 mod data;
+mod environment;
 mod hub;
 mod logs;
 mod metrics;

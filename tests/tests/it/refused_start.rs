@@ -133,6 +133,10 @@ async fn a_bad_configuration() {
     is_refused(&mut place.command(&["serve", "--listen", "nowhere"]), &["configuration", "`--listen`"]).await;
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     is_refused(command.env("OPENHUB_WORKERS", "0"), &["configuration", "workers"]).await;
+    for arguments in [["serve", "--listen", "127.0.0.1:0"].as_slice(), &["tenant", "list"], &["doctor"]] {
+        let mut command = place.command(arguments);
+        is_refused(command.env("OPENHUB_DATBASE", "x"), &["`OPENHUB_DATBASE`", "`OPENHUB_DATABASE`"]).await;
+    }
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     is_refused(command.args(["--allow-private", "nowhere"]), &["configuration", "allow_private"]).await;
 }

@@ -1,0 +1,99 @@
+//! The variables of the environment that begin with `OPENHUB_`: a misspelt one would be a setting that is not in force, and nobody
+//! would know.
+
+use std::ffi::OsString;
+
+use crate::config::KEYS;
+use crate::data::SECRET_KEY_VARIABLE;
+use crate::refusal::Refusal;
+
+const PREFIX: &str = "OPENHUB_";
+/// Those of single commands.
+const OTHERS: [&str; 5] = ["OPENHUB_CONFIG", SECRET_KEY_VARIABLE, "OPENHUB_URL", "OPENHUB_KEY", "OPENHUB_BINARY"];
+/// Those of the tests and tools around the hub.
+const TOOLS: [&str; 2] = ["OPENHUB_DOCS", "OPENHUB_SEED"];
+const TESTS: &str = "OPENHUB_TEST_";
+
+/// Refuses a variable that means nothing.
+pub fn check() -> Result<(), Refusal> {
+    match unknown(std::env::vars_os()) {
+        None => Ok(()),
+        Some((name, nearest)) => Err(Refusal::new(format!(
+            "bad configuration: `{name}` in the environment is no setting; the nearest is `{nearest}`: correct it, or unset it"
+        ))),
+    }
+}
+
+/// The first by name that means nothing, and the name that it is nearest to.
+fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<(String, String)> {
+    let known: Vec<String> = KEYS
+        .iter()
+        .map(|key| format!("{PREFIX}{}", key.to_ascii_uppercase()))
+        .chain(OTHERS.map(str::to_owned))
+        .collect();
+    let means_nothing = |(name, value): &(String, OsString)| {
+        // The configuration reads small letters, too.
+        let name = name.to_ascii_uppercase();
+        name.starts_with(PREFIX)
+            && !known.contains(&name)
+            && !TOOLS.contains(&name.as_str())
+            && !name.starts_with(TESTS)
+            && !is_of_a_service(&name, &value.to_string_lossy())
+    };
+    let variables = variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+    let (name, _) = variables.filter(means_nothing).min_by(|one, other| one.0.cmp(&other.0))?;
+    let distance = |known: &&String| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase());
+    let nearest = known.iter().min_by_key(distance)?.clone();
+    Some((name, nearest))
+}
+
+/// Whether Kubernetes made it, where a service is called `openhub` or `openhub-…`: `OPENHUB_SERVICE_HOST`,
+/// `OPENHUB_PORT=tcp://10.0.0.1:7300`, `OPENHUB_PORT_7300_TCP_ADDR` and the like.
+fn is_of_a_service(name: &str, value: &str) -> bool {
+    let port = || name.split("_PORT_").skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && value.contains("://"))
+        || port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)]) -> Option<(String, String)> {
+        unknown(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_named_with_the_nearest() {
+        for (name, nearest) in [
+            ("OPENHUB_DATBASE", "OPENHUB_DATABASE"),
+            ("OPENHUB_WORKER", "OPENHUB_WORKERS"),
+            ("openhub_lsiten", "OPENHUB_LISTEN"),
+            ("OPENHUB_SECRETKEY", "OPENHUB_SECRET_KEY"),
+            ("OPENHUB_ALLOW-PRIVATE", "OPENHUB_ALLOW_PRIVATE"),
+        ] {
+            assert_eq!(found(&[("PATH", "/bin"), (name, "1")]), Some((name.to_owned(), nearest.to_owned())));
+        }
+        assert!(found(&[("OPENHUB_PORT", "7300")]).is_some(), "a port alone is nobody's but who misspelt it");
+    }
+
+    #[test]
+    fn what_means_something_is_passed_over() {
+        let keys: Vec<String> = KEYS.iter().map(|key| format!("OPENHUB_{}", key.to_ascii_uppercase())).collect();
+        for name in
+            keys.iter().map(String::as_str).chain(OTHERS).chain(TOOLS).chain(["OPENHUB_TEST_HUB", "OPENHUBX", "HOME"])
+        {
+            assert_eq!(found(&[(name, "1")]), None, "{name}");
+        }
+        for (name, value) in [
+            ("OPENHUB_SERVICE_HOST", "10.0.0.1"),
+            ("OPENHUB_SERVICE_PORT_HTTP", "7300"),
+            ("OPENHUB_PORT", "tcp://10.0.0.1:7300"),
+            ("OPENHUB_POSTGRES_PORT_5432_TCP_ADDR", "10.0.0.2"),
+        ] {
+            assert_eq!(found(&[(name, value)]), None, "{name}");
+        }
+    }
+}
