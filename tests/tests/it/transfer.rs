@@ -104,7 +104,7 @@ fn mapping_of_orders() -> Vec<&'static str> {
 
 /// In whatever encoding, with whatever between cells, packed or not: what was a text comes back as one.
 #[tokio::test]
-async fn report_16_to_18_files_as_people_have_them() {
+async fn report_16_and_18_files_as_people_have_them() {
     let hub = Fixture::new().await;
     let declaration = json!({"type": "text"});
     let declared = hub.client.json(Method::PUT, "/api/v1/attributes/zip", &hub.tenant.api_key, &declaration).await;
@@ -129,7 +129,7 @@ async fn report_16_to_18_files_as_people_have_them() {
         format!("2,张伟,{},7", quoted("01067")),
         format!("3,李四,{},{}", quoted("80331"), quoted("8")),
     ];
-    assert_eq!(lines, expected, "report 17");
+    assert_eq!(lines, expected);
 
     // What was exported, semicolons, UTF-16 and gzip: each says the same again.
     let semicolons = rows.replace(',', ";");
@@ -150,8 +150,43 @@ async fn report_16_to_18_files_as_people_have_them() {
         hub.client.settled(&hub.tenant.api_key).await;
         assert_eq!(hub.export("customers", &names).await, exported, "{name}");
     }
+    let book = hub.file("book.csv", b"PK\x03\x04\x14\0");
+    let (ended_well, text) = hub.import(&book, &people).await;
+    assert!(!ended_well && text.contains("save the sheet as CSV"), "{text}");
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
 
-    // Report 11: a consent is no attribute.
+/// Whether or not its attribute was declared.
+#[tokio::test]
+async fn report_17_what_was_a_text_comes_back_as_one() {
+    let hub = Fixture::new().await;
+    let traits = json!({"zip": "10115", "code": "007", "flag": "true", "n": 7});
+    let said = json!({"batch": [{"type": "identify", "userId": "u", "traits": traits}]});
+    hub.client.ingest("/v1/batch", &hub.tenant.api_key, &said).await;
+    hub.client.settled(&hub.tenant.api_key).await;
+    let names =
+        ["--format", "csv", "--fields", "identity.user_id,attribute.zip,attribute.code,attribute.flag,attribute.n"];
+    let exported = hub.export("customers", &names).await;
+    for is_declared in [false, true] {
+        let other = Fixture::new().await;
+        if is_declared {
+            let text = json!({"type": "text"});
+            let put = other.client.json(Method::PUT, "/api/v1/attributes/zip", &other.tenant.api_key, &text).await;
+            assert_eq!(put.status, 200, "{}", put.body);
+        }
+        let (ended_well, text) = other.import(&other.file("people.csv", &exported), &["--into", "customers"]).await;
+        assert!(ended_well, "{text}");
+        other.client.settled(&other.tenant.api_key).await;
+        let found = other.client.get("/api/v1/customers?identity=user_id:u", &other.tenant.api_key).await.body;
+        assert_eq!(found["customers"][0]["attributes"], traits, "{found}");
+    }
+}
+
+/// A consent is no attribute.
+#[tokio::test]
+async fn report_11_a_column_of_consents_names_its_purpose() {
+    let hub = Fixture::new().await;
+    let people = ["--into", "customers", "--map", "id=identity.user_id"];
     let asked = hub.file("consents.csv", "id,consents\n1,granted\n");
     let (ended_well, text) = hub.import(&asked, &people).await;
     assert!(!ended_well && text.contains("consent.marketing"), "{text}");
@@ -163,9 +198,10 @@ async fn report_16_to_18_files_as_people_have_them() {
     let customer = hub.client.get("/api/v1/customers?identity=user_id:1", &hub.tenant.api_key).await.body;
     let consent = &customer["customers"][0]["consents"]["marketing"];
     assert_eq!(consent["state"], "granted", "{customer}");
-    let book = hub.file("book.csv", b"PK\x03\x04\x14\0");
-    let (ended_well, text) = hub.import(&book, &people).await;
-    assert!(!ended_well && text.contains("save the sheet as CSV"), "{text}");
+    assert_eq!(consent["at"], "2026-01-31T11:00:00Z", "{customer}");
+    let denied = hub.client.get("/api/v1/customers?identity=user_id:2", &hub.tenant.api_key).await.body;
+    assert_eq!(denied["customers"][0]["consents"]["marketing"]["state"], "denied", "{denied}");
+    assert_eq!(customer["customers"][0]["attributes"].get("consents"), None, "{customer}");
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }
 

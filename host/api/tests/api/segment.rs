@@ -118,7 +118,7 @@ async fn gzip_is_undone_within_bounds() {
 }
 
 #[tokio::test]
-async fn an_import_is_history() {
+async fn report_03_an_import_is_history_only_where_it_says_so() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
     let batch = |id: &str| json!({"batch": [{"type": "page", "userId": "1", "messageId": id}]});
