@@ -50,6 +50,7 @@ macro_rules! each_case {
         lists::conditions_are_three_valued(&database).await?;
         lists::pages_follow_keys(&database).await?;
         previews::consents_are_in_the_timeline(&database).await?;
+        previews::one_instant_of_a_timeline_is_newest_first(&database).await?;
         previews::what_was_said_is_read_newest_first(&database).await?;
         previews::a_count_ends_in_time_and_its_connection_goes_on(&database).await?;
         identities::a_merge_moves_parts_only(&database).await?;

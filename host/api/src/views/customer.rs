@@ -171,7 +171,7 @@ pub(crate) struct TimelinePage {
 
 impl From<TimelineItem> for TimelineItemView {
     fn from(item: TimelineItem) -> Self {
-        let TimelineItem { at, kind, id, title, detail } = item;
+        let TimelineItem { at, kind, id, title, detail, .. } = item;
         TimelineItemView { at, kind, id, title, detail }
     }
 }

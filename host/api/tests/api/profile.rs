@@ -67,8 +67,8 @@ async fn a_profile_has_all_that_belongs_to_a_customer() {
         items.map(|item| item["kind"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(timeline("kind=consent").await, ["consent"]);
-    assert_eq!(timeline("kind=object,consent").await, ["consent", "object", "object", "object"]);
-    assert_eq!(timeline("").await, ["consent", "object", "object", "object", "event", "event"]);
+    assert_eq!(timeline("kind=object,consent").await, ["object", "object", "object", "consent"]);
+    assert_eq!(timeline("").await, ["object", "object", "object", "consent", "event", "event"]);
     assert_eq!(timeline("to=2026-01-31T00:00:00Z").await, ["event"]);
     assert_eq!(timeline("kind=event&from=2026-01-30T12:00:00Z").await, ["event", "event"]);
     let page = hub.get(&format!("{path}/timeline?kind=consent"), key).await.body;

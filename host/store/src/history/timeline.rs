@@ -1,4 +1,5 @@
-//! All that happened to one customer, newest first.
+//! All that happened to one customer, newest first. Of one instant, what the log has later is newer; what the hub made of an
+//! event (a message, a run, an object) came after it.
 
 use openhub_model::customer::{Consent, is_consent};
 use openhub_model::identity::Authority;
@@ -56,10 +57,11 @@ pub struct TimelineFilter {
     pub limit: usize,
 }
 
-/// The place of an item; a page goes on before it. As text: `<microseconds>.<kind>.<id>`.
+/// The place of an item; a page goes on before it. As text: `<microseconds>.<position>.<kind>.<id>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineCursor {
     pub at: Timestamp,
+    pub position: i64,
     pub kind: TimelineKind,
     pub id: String,
 }
@@ -70,7 +72,7 @@ pub struct InvalidCursor;
 
 impl fmt::Display for TimelineCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.at.micros(), self.kind as i64, self.id)
+        write!(f, "{}.{}.{}.{}", self.at.micros(), self.position, self.kind as i64, self.id)
     }
 }
 
@@ -78,17 +80,20 @@ impl FromStr for TimelineCursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.splitn(3, '.');
+        let mut parts = text.splitn(4, '.');
         let mut next = || parts.next().ok_or(InvalidCursor);
         let at = Timestamp::from_micros(next()?.parse().map_err(|_| InvalidCursor)?);
+        let position = next()?.parse().map_err(|_| InvalidCursor)?;
         let kind = next()?.parse().ok().and_then(TimelineKind::from_code).ok_or(InvalidCursor)?;
-        Ok(TimelineCursor { at, kind, id: next()?.to_owned() })
+        Ok(TimelineCursor { at, position, kind, id: next()?.to_owned() })
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineItem {
     pub at: Timestamp,
+    /// In the log, if it is an event there; else behind all of them.
+    pub position: i64,
     pub kind: TimelineKind,
     /// `message_id`, message id, run id, or `<kind>/<key>` of an object.
     pub id: String,
@@ -102,7 +107,7 @@ pub struct TimelineItem {
 impl TimelineItem {
     /// Where the next page starts, if this is the last item of one.
     pub fn cursor(&self) -> TimelineCursor {
-        TimelineCursor { at: self.at, kind: self.kind, id: self.id.clone() }
+        TimelineCursor { at: self.at, position: self.position, kind: self.kind, id: self.id.clone() }
     }
 }
 
@@ -110,6 +115,7 @@ impl TimelineItem {
 #[derive(sqlx::FromRow)]
 struct Row {
     happened_at: i64,
+    place: i64,
     kind: i64,
     id: String,
     title: String,
@@ -122,64 +128,73 @@ struct Row {
 }
 
 /// What an item of a kind is made of: its columns; what follows the customer's parts in FROM, up to the tenant's id, and whose
-/// it is; and the columns of its time and of its id.
+/// it is; and the columns of its time, of its place in the log, and of its id.
 struct Source {
     columns: &'static str,
     from: &'static str,
     own: &'static str,
     at: &'static str,
+    place: &'static str,
     id: &'static str,
 }
+
+/// Of what is no event in the log: behind all of them.
+const MADE: &str = "9223372036854775807";
 
 impl Source {
     fn of(kind: TimelineKind) -> Source {
         match kind {
             TimelineKind::Event => Source {
-                columns: "SELECT c.occurred_at AS happened_at, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
+                columns: "SELECT c.occurred_at AS happened_at, c.position AS place, CAST(1 AS BIGINT) AS kind, e.message_id AS id, \
                           e.name AS title, e.kind AS number, e.cause AS note, COALESCE(b.body, '{}') AS body, \
                           CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: EVENTS_OF_PARTS,
                 own: "",
                 at: "c.occurred_at",
+                place: "c.position",
                 id: "e.message_id",
             },
             TimelineKind::Message => Source {
-                columns: "SELECT created_at AS happened_at, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
+                columns: "SELECT created_at AS happened_at, 9223372036854775807 AS place, CAST(2 AS BIGINT) AS kind, id, channel AS title, \
                           status AS number, journey AS note, content AS body, fault AS why, next_attempt_at AS due FROM ",
                 from: "messages WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "created_at",
+                place: MADE,
                 id: "id",
             },
             TimelineKind::Run => Source {
-                columns: "SELECT started_at AS happened_at, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
+                columns: "SELECT started_at AS happened_at, 9223372036854775807 AS place, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
                           version AS number, node AS note, CAST(status AS TEXT) AS body, \
                           CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "runs WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "started_at",
+                place: MADE,
                 id: "id",
             },
             TimelineKind::Object => Source {
-                columns: "SELECT updated_at AS happened_at, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
+                columns: "SELECT updated_at AS happened_at, 9223372036854775807 AS place, CAST(4 AS BIGINT) AS kind, kind || '/' || key AS id, \
                           kind AS title, version AS number, key AS note, fields AS body, \
                           CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "objects WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "updated_at",
+                place: MADE,
                 id: "kind || '/' || key",
             },
             TimelineKind::Consent => Source {
-                columns: "SELECT c.occurred_at AS happened_at, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
+                columns: "SELECT c.occurred_at AS happened_at, c.position AS place, CAST(5 AS BIGINT) AS kind, e.message_id AS id, \
                           e.name AS title, e.authority AS number, e.cause AS note, b.body AS body, \
                           CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: EVENTS_OF_PARTS,
                 own: "",
                 at: "c.occurred_at",
+                place: "c.position",
                 id: "e.message_id",
             },
             TimelineKind::SetAside => Source {
-                columns: "SELECT e.occurred_at AS happened_at, CAST(6 AS BIGINT) AS kind, s.message_id AS id, \
+                columns: "SELECT e.occurred_at AS happened_at, s.position AS place, CAST(6 AS BIGINT) AS kind, s.message_id AS id, \
                           e.name AS title, e.kind AS number, s.fault AS note, COALESCE(b.body, '{}') AS body, \
                           CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "set_aside s JOIN events e ON e.tenant_id = s.tenant_id AND e.position = s.position \
@@ -187,6 +202,7 @@ impl Source {
                        WHERE s.tenant_id = ",
                 own: " AND s.part_id = own",
                 at: "e.occurred_at",
+                place: "s.position",
                 id: "s.message_id",
             },
         }
@@ -206,7 +222,7 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "");
         for (index, kind) in kinds.iter().enumerate() {
-            let Source { columns, from, own, at, id } = Source::of(*kind);
+            let Source { columns, from, own, at, place, id } = Source::of(*kind);
             sql.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             sql.push(columns).each_part_of(scope.tenant(), part).push(from).int(scope.tenant().0);
             sql.push(own);
@@ -222,12 +238,15 @@ impl Store {
                 sql.push(" AND ").push(at).push(" < ").int(to.micros());
             }
             if let Some(before) = &filter.before {
-                sql.push(" AND (").push(at).push(", ").int(*kind as i64).push(", ").push(id).push(") < (");
-                sql.int(before.at.micros()).push(", ").int(before.kind as i64).push(", ").text(&before.id).push(")");
+                sql.push(" AND (").push(at).push(", ").push(place).push(", ").int(*kind as i64).push(", ").push(id);
+                sql.push(") < (").int(before.at.micros()).push(", ").int(before.position).push(", ");
+                sql.int(before.kind as i64).push(", ").text(&before.id).push(")");
             }
-            sql.push(" ORDER BY happened_at DESC, id DESC LIMIT ").int(limit(filter.limit)).push(") AS items");
+            sql.push(" ORDER BY happened_at DESC, place DESC, id DESC LIMIT ")
+                .int(limit(filter.limit))
+                .push(") AS items");
         }
-        sql.push(" ORDER BY happened_at DESC, kind DESC, id DESC LIMIT ").int(limit(filter.limit));
+        sql.push(" ORDER BY happened_at DESC, place DESC, kind DESC, id DESC LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(item).collect()
@@ -268,5 +287,5 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
         TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),
         TimelineKind::SetAside => json!({"type": EventKind::from_code(number), "fault": note, "body": body}),
     };
-    Ok(TimelineItem { at: time(row.happened_at), kind, id: row.id, title: row.title, detail })
+    Ok(TimelineItem { at: time(row.happened_at), position: row.place, kind, id: row.id, title: row.title, detail })
 }

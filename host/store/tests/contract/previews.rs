@@ -53,6 +53,42 @@ pub async fn consents_are_in_the_timeline(database: &Database) -> anyhow::Result
     Ok(())
 }
 
+/// By the log, whatever the events' ids are, and the same when it is read page by page.
+pub async fn one_instant_of_a_timeline_is_newest_first(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.tenant_by_name("acme").await?.ok_or_else(|| anyhow::anyhow!("an earlier case makes it"))?;
+    let (scope, part) = (Scope::of(tenant.id), part(&tenant, 590));
+    let denied = NewEvent {
+        kind: EventKind::Identify,
+        body: json!({"consents": {"marketing": {"state": "denied"}}}).to_string(),
+        ..event("instant-m", part)
+    };
+    let others = ["instant-z", "instant-a"].map(|id| event(id, part));
+    store.append(&scope, [vec![event("instant-k", part), denied], others.into()].concat()).await?;
+    pass(&store, &scope).await?;
+    let newest = [
+        (TimelineKind::Event, "instant-a"),
+        (TimelineKind::Event, "instant-z"),
+        (TimelineKind::Consent, "instant-m"),
+        (TimelineKind::Event, "instant-m"),
+        (TimelineKind::Event, "instant-k"),
+    ];
+    for limit in [9, 1, 2] {
+        let mut filter = TimelineFilter { limit, ..TimelineFilter::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = store.timeline(&scope, part, &filter).await?;
+            let Some(last) = page.last() else { break };
+            filter.before = Some(last.cursor().to_string().parse()?);
+            all.extend(page.into_iter().map(|item| (item.kind, item.id)));
+        }
+        let all: Vec<_> = all.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
+        assert_eq!(all, newest, "in pages of {limit}");
+    }
+    store.close().await;
+    Ok(())
+}
+
 /// Nobody satisfies it, and it takes long to find out.
 fn slow() -> Condition {
     let test = |number: usize| {

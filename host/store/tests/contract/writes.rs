@@ -506,9 +506,9 @@ pub async fn what_is_set_aside_counts_nowhere(database: &Database) -> anyhow::Re
     let filter = TimelineFilter { limit: 9, ..TimelineFilter::default() };
     let timeline = store.timeline(&scope, part, &filter).await?;
     let shown: Vec<_> = timeline.iter().map(|item| (item.kind, item.id.as_str())).collect();
-    let expected = [(TimelineKind::SetAside, "bad"), (TimelineKind::Event, "late"), (TimelineKind::Event, "good")];
+    let expected = [(TimelineKind::Event, "late"), (TimelineKind::SetAside, "bad"), (TimelineKind::Event, "good")];
     assert_eq!(shown, expected);
-    assert_eq!((&timeline[0].detail["fault"], &timeline[0].detail["type"]), (&json!("a panic"), &json!("track")));
+    assert_eq!((&timeline[1].detail["fault"], &timeline[1].detail["type"]), (&json!("a panic"), &json!("track")));
     let (kept, aside) = store.set_aside_of(&scope, part).await?.remove(0);
     assert_eq!((kept.part, kept.body, aside), (Some(part), event("bad", part).body, batch.set_aside.remove(0)));
     let again = store.append(&scope, vec![event("bad", part)]).await?;

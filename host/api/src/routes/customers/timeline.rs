@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use openhub_model::fault::form;
 use openhub_model::{Fault, Timestamp};
-use openhub_store::{TimelineCursor, TimelineFilter, TimelineKind};
+use openhub_store::{TimelineFilter, TimelineItem, TimelineKind};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -38,7 +38,7 @@ pub(crate) struct Parameters {
     limit: Option<usize>,
 }
 
-/// All that happened to a customer, newest first. Messages are left out for a key without `messages:read`, objects for one
+/// All that happened to a customer, newest first; of one instant, what arrived later is newer. Messages are left out for a key without `messages:read`, objects for one
 /// without `objects:read`. An event that changed a consent is an item of both kinds. One that could
 /// not be computed is `set-aside` and no `event`: it counts in no condition.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
@@ -62,8 +62,7 @@ pub(crate) async fn customer_timeline(
     };
     app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let items = app.store.timeline(&access.scope, id, &filter).await?;
-    let (items, next) =
-        cursor::page(LIST, items, limit, |item| TimelineCursor { at: item.at, kind: item.kind, id: item.id.clone() });
+    let (items, next) = cursor::page(LIST, items, limit, TimelineItem::cursor);
     // A page may be shorter than it was asked for; `next` says whether there is more.
     let items = items.into_iter().filter(|item| sees_item(&access, item)).map(Into::into).collect();
     Ok(Json(TimelinePage { items, next }))
