@@ -99,7 +99,7 @@ pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;
 pub use events::{MICROS_LIMIT, micros};
-pub use explain::Explanation;
+pub use explain::{Explanation, NESTED, NESTED_DEPTH};
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
 pub use history::{History, Picks, SeriesId};
 pub use instant::{Relative, instant};

@@ -194,7 +194,9 @@ pub(crate) struct WhyView {
     pub why: Option<ExplanationView>,
 }
 
-/// A node of a condition: its `truth`, `until` when that holds, and its parts, or the evidence of a leaf.
+/// A node of a condition: its `kind` and `truth`, `until` when that holds, and its `parts`, or a leaf's `test` and `evidence`. A leaf that
+/// names a segment has `because`, too: the same node of the segment's own condition, up to three segments deep and at most 20 in
+/// all, without those whose condition asks for what the key may not read.
 #[derive(Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(as = Explanation, value_type = Object)]

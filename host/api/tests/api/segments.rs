@@ -349,3 +349,31 @@ async fn why_shows_the_truth_and_the_evidence_at_each_leaf() {
         (&json!("friends"), &Value::Null)
     );
 }
+
+#[tokio::test]
+async fn why_explains_the_segments_that_a_condition_mentions() {
+    let (hub, tenant) = shop().await;
+    let ada = id_of(&hub, &tenant, "ada").await;
+    with_members(&hub, &tenant, "friends", None, &[ada]).await;
+    with_members(&hub, &tenant, "gold", Some(tier("gold")), &[ada]).await;
+    let dear = json!({"all": [{"segment": "gold"}, {"segment": "friends"}]});
+    with_members(&hub, &tenant, "dear", Some(dear), &[ada]).await;
+    let called = json!({"message": {"is": "sent"}});
+    with_members(&hub, &tenant, "called", Some(called), &[]).await;
+    let condition = json!({"any": [{"segment": "dear"}, {"segment": "called"}]});
+    let ask = async |key: &str| {
+        let asked = json!({"condition": condition, "customer": ada});
+        hub.post("/api/v1/segments/why", key, asked).await
+    };
+    let why = ask(&tenant.api_key).await;
+    let [dear, called] = [0, 1].map(|part| why.body["why"]["parts"][part]["because"].clone());
+    assert_eq!((&dear["kind"], &dear["truth"], &called["kind"]), (&json!("all"), &json!("true"), &json!("message")));
+    let (gold, friends) = (&dear["parts"][0], &dear["parts"][1]);
+    assert_eq!(gold["because"]["evidence"]["value"], "gold", "{gold}");
+    assert_eq!((&friends["evidence"]["member"], friends.get("because")), (&json!(true), None), "it has no condition");
+    // The membership is not hidden, what it comes from is.
+    let key = hub.key(tenant.id, &["customers:read"]).await;
+    let why = ask(&key).await;
+    assert_eq!((why.status, why.body["why"]["parts"][1].get("because")), (200, None), "{why:?}");
+    assert!(why.body["why"]["parts"][0]["because"].is_object());
+}

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use super::bucket::BucketHash;
 use super::compare::fields_match;
@@ -14,6 +15,10 @@ use crate::time::Timestamp;
 
 /// Facts that are named at a leaf, the newest ones.
 const NAMED: usize = 5;
+/// How deep segments of segments are explained.
+pub const NESTED_DEPTH: usize = 3;
+/// So many leaves of one condition are explained by their segment's own condition, the first ones.
+pub const NESTED: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
@@ -31,10 +36,25 @@ pub struct Explanation {
     /// What was found at the leaf: a JSON object.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub evidence: Value,
+    /// Of a segment: the same of its own condition. Its truth may differ from the membership while the segment is filled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Box<Explanation>>,
+}
+
+/// Conditions of segments that are left to explain.
+struct Nested<'a> {
+    segments: &'a BTreeMap<String, Condition>,
+    left: usize,
 }
 
 impl Condition {
-    pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
+    /// `segments` are the conditions of segments that it mentions, and of those that they mention, as far as they are to be
+    /// explained: up to [`NESTED_DEPTH`] deep and [`NESTED`] in all.
+    pub fn explain(&self, facts: &Facts<'_>, segments: &BTreeMap<String, Condition>) -> Explanation {
+        self.explained(facts, &mut Nested { segments, left: NESTED }, 0)
+    }
+
+    fn explained(&self, facts: &Facts<'_>, nested: &mut Nested<'_>, depth: usize) -> Explanation {
         let evaluation = self.evaluate(facts);
         let (parts, leaf) = match self {
             Condition::All(parts) | Condition::Any(parts) => (parts.as_slice(), false),
@@ -45,10 +65,18 @@ impl Condition {
             kind: self.kind(),
             truth: evaluation.truth,
             until: evaluation.until,
-            parts: parts.iter().map(|part| part.explain(facts)).collect(),
+            parts: parts.iter().map(|part| part.explained(facts, nested, depth)).collect(),
             test: leaf.then(|| self.clone()),
             evidence: self.evidence(facts),
+            because: self.because(facts, nested, depth).map(Box::new),
         }
+    }
+
+    fn because(&self, facts: &Facts<'_>, nested: &mut Nested<'_>, depth: usize) -> Option<Explanation> {
+        let Condition::Segment(name) = self else { return None };
+        let condition = nested.segments.get(name).filter(|_| depth < NESTED_DEPTH)?;
+        nested.left = nested.left.checked_sub(1)?;
+        Some(condition.explained(facts, nested, depth + 1))
     }
 
     /// The tag of its JSON form.
