@@ -57,17 +57,45 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
         serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
-    let condition = parse(value, pointer).map_err(|fault| vec![fault])?;
+    let condition = parse(value, pointer)?;
     let faults = condition.faults(pointer);
     if faults.is_empty() { Ok(condition) } else { Err(faults) }
 }
 
-/// The condition that lies at `pointer` of its document, or where it does not have the form of one.
-pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Fault> {
-    match limits::value(&value, pointer) {
-        Some(fault) => Err(fault),
-        None => from_value(value, pointer),
+/// Faults of form that are told at most.
+const TOLD: usize = 20;
+
+/// The condition that lies at `pointer` of its document, or each place where it does not have the form of one.
+pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Vec<Fault>> {
+    if let Some(fault) = limits::value(&value, pointer) {
+        return Err(vec![fault]);
     }
+    from_value(value.clone(), pointer).map_err(|first| {
+        let mut faults = Vec::new();
+        gather(&value, pointer, &mut faults);
+        if faults.is_empty() { vec![first] } else { faults }
+    })
+}
+
+/// Each leaf is read by itself: the first fault would hide those of the others.
+fn gather(value: &Value, pointer: &str, faults: &mut Vec<Fault>) {
+    let only = value.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next());
+    match only.map(|(word, content)| (word.as_str(), content)) {
+        Some((word @ ("all" | "any"), Value::Array(parts))) => {
+            for (index, part) in parts.iter().enumerate() {
+                if faults.len() >= TOLD {
+                    break;
+                }
+                gather(part, &format!("{pointer}/{word}/{index}"), faults);
+            }
+        }
+        Some(("not", part)) => gather(part, &format!("{pointer}/not"), faults),
+        _ => match from_value::<Condition>(value.clone(), pointer) {
+            Ok(leaf) => faults.extend(leaf.faults(pointer)),
+            Err(fault) => faults.push(fault),
+        },
+    }
+    faults.truncate(TOLD);
 }
 
 #[cfg(test)]
@@ -86,5 +114,31 @@ mod tests {
         ] {
             assert_eq!(read(text).expect_err(text)[0].pointer, pointer, "{text}");
         }
+    }
+    #[test]
+    fn every_fault_of_form_is_pointed_at() {
+        let leaf = json!({"attribute": {"name": "tier", "is": "above", "value": 1}});
+        let condition = json!({"all": [
+            {"tags": "vip"},
+            {"any": [{"tag": "vip"}, leaf, {"attribute": ["tier"]}]},
+            {"not": {"event": {"name": "E", "is": "ge", "within": "soon"}}},
+            {"not": {"attribute": {"name": "tier", "is": "in", "value": []}}},
+            7,
+            {"tag": "a", "segment": "b"},
+        ]});
+        let faults = parse(condition, "/c").unwrap_err();
+        let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        let expected = [
+            "/c/all/0",
+            "/c/all/1/any/1/attribute/is",
+            "/c/all/1/any/2/attribute",
+            "/c/all/2/not/event/within",
+            "/c/all/3/not/attribute/value",
+            "/c/all/4",
+            "/c/all/5",
+        ];
+        assert_eq!(pointers, expected);
+        assert_eq!(parse(json!({"any": vec![leaf; 100]}), "").unwrap_err().len(), TOLD);
+        assert_eq!(parse(json!({"all": 7}), "/c").unwrap_err()[0].pointer, "/c/all");
     }
 }

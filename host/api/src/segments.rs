@@ -67,7 +67,7 @@ impl Known {
 
     /// A segment that mentions itself, `own`, is told so elsewhere; else it is not among those that there are.
     fn check(&self, value: Value, own: Option<&str>) -> Result<Condition, Problem> {
-        let condition = parse(value, POINTER).map_err(|fault| refused(vec![fault]))?;
+        let condition = parse(value, POINTER).map_err(refused)?;
         let mut segments = self.names.clone();
         segments.extend(own.filter(|own| condition.needs().segments.contains(*own)).map(str::to_owned));
         let declared = Declarations {

@@ -377,3 +377,20 @@ async fn why_explains_the_segments_that_a_condition_mentions() {
     assert_eq!((why.status, why.body["why"]["parts"][1].get("because")), (200, None), "{why:?}");
     assert!(why.body["why"]["parts"][0]["because"].is_object());
 }
+
+#[tokio::test]
+async fn every_fault_of_a_condition_is_told() {
+    let (hub, tenant) = shop().await;
+    let condition =
+        json!({"all": [{"tags": "vip"}, tier("gold"), {"not": {"attribute": {"name": "tier", "is": "above"}}}]});
+    let saved = put(&hub, &tenant, "some", json!({"condition": condition})).await;
+    let pointers: Vec<&Value> =
+        saved.body["faults"].as_array().unwrap().iter().map(|fault| &fault["pointer"]).collect();
+    assert_eq!(
+        (saved.status, pointers),
+        (422, vec![&json!("/condition/all/0"), &json!("/condition/all/2/not/attribute/is")])
+    );
+    let query = crate::hub::encode(&condition.to_string());
+    let listed = hub.get(&format!("/api/v1/customers?condition={query}"), &tenant.api_key).await;
+    assert_eq!((listed.status, listed.body["faults"].as_array().unwrap().len()), (400, 2));
+}
