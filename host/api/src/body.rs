@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::{Limits, Shared};
 use crate::auth::sender_of;
+use crate::ingest::advice;
 use crate::problem::{
     BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, Problem, TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -54,8 +55,8 @@ impl FromRequest<Shared> for EventBody {
             && problem.is_of_the_body()
         {
             // Libraries drop it, or try for ever, and tell nobody.
-            let refused =
-                Refused { key: &sender.key, code: problem.code(), pointer: "", message_id: None, at: app.now() };
+            let (code, at) = (problem.code(), app.now());
+            let refused = Refused { key: &sender.key, code, text: advice(code), pointer: "", message_id: None, at };
             app.store.note_refused(&sender.scope, refused);
         }
         text.map(|text| EventBody(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))

@@ -49,7 +49,9 @@ pub async fn refusal(
         CatalogChange::Journey { name, status, version: None, .. }
             if !is_from(*status, store.journey(scope, name).await?.map(|journey| journey.status)) =>
         {
-            Ok(Some(format!("the journey `{name}` is no longer in a status that allows this change")))
+            Ok(Some(format!(
+                "the journey `{name}` is no longer in a status that allows this change: look at it, and change it again if need be"
+            )))
         }
         CatalogChange::Journey { name, status: JourneyStatus::Published, version, .. } => {
             let version = match version {
@@ -57,16 +59,18 @@ pub async fn refusal(
                 None => store.journey(scope, name).await?.and_then(|journey| journey.version),
             };
             let Some(version) = version else {
-                return Ok(Some(format!("the journey `{name}` has no published version")));
+                return Ok(Some(format!("the journey `{name}` has no published version: publish one")));
             };
             let Some(version) = store.journey_version(scope, name, version).await? else {
-                return Ok(Some(format!("the journey `{name}` has no version {version}")));
+                return Ok(Some(format!(
+                    "the journey `{name}` has no version {version}: publish the one that is meant"
+                )));
             };
             Ok(compile(&version, &catalog.surroundings()).err())
         }
         CatalogChange::RemoveJourney { name } => {
             if store.journey(scope, name).await?.is_none() {
-                return Ok(Some(format!("the journey `{name}` no longer exists")));
+                return Ok(Some(format!("the journey `{name}` no longer exists: discard this fault")));
             }
             let waiting = store.waiting_parts(scope, name).await?.len();
             Ok((waiting > 0)
@@ -94,7 +98,7 @@ fn is_from(status: JourneyStatus, from: Option<JourneyStatus>) -> bool {
 }
 
 fn not_there(name: &str) -> Option<String> {
-    Some(format!("the plugin `{name}` is no longer installed"))
+    Some(format!("the plugin `{name}` is no longer installed: install it, and enable it again"))
 }
 
 fn other_version(plugin: &Installation, digest: &str) -> String {

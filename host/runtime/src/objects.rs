@@ -67,7 +67,11 @@ impl From<Change> for bound::Change {
 /// A refusal without a fault would refuse without saying why.
 fn refused(faults: Vec<PluginFault>) -> Vec<Fault> {
     if faults.is_empty() {
-        return vec![Fault::new("", "refused", "The plugin refused this change and did not say why.")];
+        return vec![Fault::new(
+            "",
+            "refused",
+            "The plugin refused this change and did not say why. Ask its author which fields to change.",
+        )];
     }
     faults.into_iter().map(|fault| Fault::new(fault.pointer, fault.reason.code, fault.reason.message)).collect()
 }

@@ -7,8 +7,10 @@ use openhub_model::{EventKind, Fault, NewEvent, strict};
 use openhub_store::{PageSettings, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
+use super::advice::advice;
 use super::check::{Delivery, Taken};
 use super::fields::instant;
 use super::item::Scalar;
@@ -112,12 +114,7 @@ pub(crate) async fn accept_one(
                     Problem::new(INVALID_JSON, format!("{error}."))
                 }
             }
-            Err(error) => {
-                note(app, &scope, &key, INVALID_JSON.1, "", None);
-                Problem::new(INVALID_JSON, format!("{error}."))
-            }
-        }
-    })?;
+        })?;
     if let Some((_, fault)) = faults_of(app, &scope, std::slice::from_ref(&event)).await?.pop() {
         note(app, &scope, &key, &fault.code, &fault.pointer, Some(&event.message_id));
         return Err(refuse(INVALID_EVENT, fault));
@@ -320,7 +317,10 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
 
 /// What is refused stands in the list of faults, too, for who looks after the key.
 fn note(app: &App, scope: &Scope, key: &str, code: &str, pointer: &str, message_id: Option<&str>) {
-    app.store.note_refused(scope, openhub_store::Refused { key, code, pointer, message_id, at: app.now() });
+    app.store.note_refused(
+        scope,
+        openhub_store::Refused { key, code, text: advice(code), pointer, message_id, at: app.now() },
+    );
 }
 
 /// Of an event that was refused.

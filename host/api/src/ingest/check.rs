@@ -239,6 +239,7 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::advice;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -405,6 +406,7 @@ mod tests {
         for (raw, code, below) in cases {
             let fault = read(&raw).expect_err(&raw);
             assert_eq!((fault.code.as_str(), fault.pointer), (code, format!("/batch/3{below}")), "{raw}");
+            assert_ne!(advice(code), advice("any other"), "the list of faults says what to change: {code}");
         }
     }
 

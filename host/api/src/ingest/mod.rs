@@ -3,6 +3,7 @@
 //! This is the hot path. An event is walked once with borrowed texts; its raw JSON text is what is stored.
 
 mod accept;
+mod advice;
 mod amend;
 mod check;
 mod fields;
@@ -11,5 +12,6 @@ mod split;
 mod time;
 
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, try_batch};
+pub(crate) use advice::advice;
 pub(crate) use check::{MOVED, ORIGINAL, RESERVED};
 pub(crate) use time::is_writable;

@@ -24,6 +24,7 @@ async fn a_what_the_door_refuses_is_listed() {
     told.sort_by_key(|(place, _)| place.to_string());
     let (batch, single) = (json!("/batch/*/event"), json!("/event"));
     assert_eq!(told, [(&batch, &json!(2)), (&single, &json!(1))], "{faults}");
+    assert_eq!(faults[0]["text"], "Set `event`, the name of what happened.", "{faults}");
     assert!(faults[0]["subject"].as_str().is_some_and(|key| tenant.write_key.contains(key)), "{faults}");
 }
 

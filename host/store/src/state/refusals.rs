@@ -24,6 +24,8 @@ pub struct Refused<'a> {
     /// The id of the key that sent it.
     pub key: &'a str,
     pub code: &'a str,
+    /// What the sender has to change. Of the program, so that nothing that was sent is kept in it.
+    pub text: &'static str,
     /// A pointer into it; what could name somebody is left out of the list.
     pub pointer: &'a str,
     /// Its messageId, if it has one: kept only if a program made it up.
@@ -42,6 +44,7 @@ struct Alike {
 
 struct Noted {
     count: i64,
+    text: &'static str,
     example: Option<String>,
     at: Timestamp,
 }
@@ -61,13 +64,13 @@ impl Store {
 }
 
 impl Refusals {
-    fn note(&self, tenant: TenantId, Refused { key, code, pointer, message_id, at }: Refused<'_>) {
+    fn note(&self, tenant: TenantId, Refused { key, code, text, pointer, message_id, at }: Refused<'_>) {
         let mut alike = Alike { tenant, key: key.to_owned(), code: code.to_owned(), place: place(pointer) };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.len() >= MOST && !noted.contains_key(&alike) {
             (alike.key, alike.place) = (String::new(), String::new());
         }
-        let entry = noted.entry(alike).or_insert(Noted { count: 0, example: None, at });
+        let entry = noted.entry(alike).or_insert(Noted { count: 0, text, example: None, at });
         entry.count += 1;
         entry.at = entry.at.max(at);
         entry.example = message_id.filter(|id| is_made_up(id)).map(str::to_owned).or(entry.example.take());
@@ -76,10 +79,9 @@ impl Refusals {
     fn take(&self) -> HashMap<TenantId, (Timestamp, Vec<NewFault>)> {
         let noted = std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner));
         let mut tenants: HashMap<TenantId, (Timestamp, Vec<NewFault>)> = HashMap::new();
-        for (Alike { tenant, key, code, place }, Noted { count, example, at }) in noted {
+        for (Alike { tenant, key, code, place }, Noted { count, text, example, at }) in noted {
             let (last, faults) = tenants.entry(tenant).or_insert((at, Vec::new()));
             *last = (*last).max(at);
-            let text = "The hub refused it and told the sender why.";
             let fault = NewFault::counted(FaultKind::Refused, key, &code, &place, text);
             faults.push(NewFault { count, message_id: example, ..fault });
         }
@@ -161,8 +163,10 @@ mod tests {
         for key in 0..3 * MOST {
             let key = key.to_string();
             let at = Timestamp::from_micros(7);
-            refusals
-                .note(TenantId(1), Refused { key: &key, code: "too-long", pointer: "/userId", message_id: None, at });
+            refusals.note(
+                TenantId(1),
+                Refused { key: &key, code: "too-long", text: "", pointer: "/userId", message_id: None, at },
+            );
         }
         let faults = refusals.take().remove(&TenantId(1)).map(|(_, faults)| faults).unwrap_or_default();
         assert_eq!((faults.len(), faults.iter().map(|fault| fault.count).sum::<i64>()), (MOST + 1, 3 * MOST as i64));

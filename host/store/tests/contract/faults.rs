@@ -38,6 +38,7 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
         let refused = Refused {
             key: "k1",
             code: "too-long",
+            text: "Shorten the value.",
             pointer: "/batch/4/traits/a@b.c",
             message_id: Some("a@b.c"),
             at: at(at_),
@@ -52,6 +53,7 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
     let told: Vec<_> = all.iter().map(|known| (known.fault.kind, known.fault.count, known.at)).collect();
     let expected = [(FaultKind::Refused, 2, at(7)), (FaultKind::RowSkipped, 12, at(5)), (FaultKind::Event, 1, at(4))];
     assert_eq!(told, expected);
+    assert_eq!(all[0].fault.text, "Shorten the value.");
     assert_eq!((all[0].fault.place.as_str(), &all[0].fault.message_id), ("/batch/*/traits/*", &None));
     assert_eq!(all[1].first_at, at(4));
     let page = FaultFilter { before: Some(all[0].cursor()), limit: 1, ..FaultFilter::default() };

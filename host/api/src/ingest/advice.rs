@@ -1,0 +1,52 @@
+//! What a sender has to change, by the code of what was refused. Stands in the list of faults, which keeps nothing that was
+//! sent: so no sentence here names a value.
+
+const TABLE: &[(&str, &str)] = &[
+    ("authority", "Send it with a server's key."),
+    ("blocked-identity", "Send the real id: this is a placeholder, like `null` or `undefined`."),
+    ("event-too-large", "Send less in one event: the limit is in the answer to the sender."),
+    ("invalid-body", "Send an object with the events in the list `batch`, and `sentAt` as a time."),
+    ("invalid-encoding", "Compress the body as `Content-Encoding` says, or leave that header out."),
+    ("invalid-event", "Send the event as JSON that can be read."),
+    ("invalid-identity", "Write each identity as `{\"kind\": …, \"value\": …}`, both strings."),
+    ("invalid-json", "Send valid JSON in UTF-8: without lone surrogates, and with numbers that a double can hold."),
+    ("invalid-name", "Use a name of 1 to 255 bytes, without U+0000; a consent's is its purpose, or `purpose/channel`."),
+    ("invalid-timestamp", "Write the time like 2026-01-31T12:00:00Z, in the years 1 to 9999."),
+    ("missing-event", "Set `event`, the name of what happened."),
+    ("missing-identity", "Set `userId` or `anonymousId`, so that the event has a customer."),
+    ("missing-type", "Set `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`."),
+    ("not-an-object", "Send each event as a JSON object."),
+    ("null-character", "Remove the character U+0000."),
+    ("repeated-field", "Write each field once."),
+    ("reserved-id", "Use another `messageId`: those that begin with `openhub:` are the hub's."),
+    ("reserved-name", "Send this event with a server's key: anybody can read a page's."),
+    ("several-keys", "Send the events of each write key in a body of their own."),
+    ("suppressed-identity", "Stop sending it: the customer was erased, and asked not to be stored again."),
+    ("too-deep", "Nest the value less deeply."),
+    ("too-large", "Send smaller batches: the limit is in the answer to the sender."),
+    ("too-long", "Shorten the value: the limit is in the answer to the sender."),
+    ("too-many", "Send fewer: the limit is in the answer to the sender."),
+    ("unknown-field", "Remove the field: a consent has `state`, `source` and `text_version`."),
+    ("unknown-kind", "Set the identity's `kind`, like `email`."),
+    ("unknown-state", "Set the consent's `state` to `granted` or `denied`."),
+    ("unknown-type", "Set `type` to `identify`, `track`, `page`, `screen`, `group` or `alias`."),
+    ("unsupported-media-type", "Send JSON, as `application/json` or `text/plain`, plain or with gzip or deflate."),
+    ("wrong-form", "Send the field in the form that the documentation of the call names."),
+    ("wrong-type", "Send the field with the type that it has, or that its attribute was declared with."),
+];
+
+/// One sentence that says what to change.
+pub(crate) fn advice(code: &str) -> &'static str {
+    let known = TABLE.iter().find(|(known, _)| *known == code).map(|(_, advice)| *advice);
+    known.unwrap_or("Correct what the code and the place name, as the answer to the sender says.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_says_each_code_once() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}
