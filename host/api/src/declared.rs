@@ -20,7 +20,7 @@ pub(crate) fn fault_of(
 ) -> Option<Fault> {
     attributes.iter().find_map(|(name, value)| {
         let of = declared.get(name)?.of.filter(|of| !of.holds(value))?;
-        let message = format!("The value must be of the declared type: {}.", of.name());
+        let message = format!("The value must be of the declared type: {}.", of.in_words());
         Some(Fault::new(step(pointer, name), "wrong-type", message))
     })
 }

@@ -43,12 +43,14 @@ pub enum AttributeType {
     Boolean,
     /// An instant as RFC 3339 writes it.
     Timestamp,
+    /// A day of the calendar, `2026-01-31`, which has no zone: a birthday, an expiry.
+    Date,
     List,
     Object,
 }
 
 impl AttributeType {
-    /// The narrowest that holds a value by its form alone: a text is never taken for an instant. None for `null`.
+    /// The narrowest that holds a value by its form alone: a text is never taken for an instant or a date. None for `null`.
     pub fn of(value: &Value) -> Option<AttributeType> {
         match value {
             Value::Null => None,
@@ -69,12 +71,21 @@ impl AttributeType {
             AttributeType::Integer => "integer",
             AttributeType::Boolean => "boolean",
             AttributeType::Timestamp => "timestamp",
+            AttributeType::Date => "date",
             AttributeType::List => "list",
             AttributeType::Object => "object",
         }
     }
 
-    /// As what a declared attribute is compared; a list or an object is not.
+    /// For a message: with the form that a value must have, where its type is not enough.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            AttributeType::Date => "date, like 2026-01-31",
+            other => other.name(),
+        }
+    }
+
+    /// The type of a field as which a declared attribute is compared. A list or an object is not, and fields have no dates.
     pub fn scalar(self) -> Option<&'static Type> {
         match self {
             AttributeType::Text => Some(&Type::Text),
@@ -82,7 +93,7 @@ impl AttributeType {
             AttributeType::Integer => Some(&Type::Integer),
             AttributeType::Boolean => Some(&Type::Boolean),
             AttributeType::Timestamp => Some(&Type::Timestamp),
-            AttributeType::List | AttributeType::Object => None,
+            AttributeType::Date | AttributeType::List | AttributeType::Object => None,
         }
     }
 
@@ -95,6 +106,7 @@ impl AttributeType {
             AttributeType::Integer => value.is_i64(),
             AttributeType::Boolean => value.is_boolean(),
             AttributeType::Timestamp => value.as_str().is_some_and(|text| crate::condition::instant(text).is_some()),
+            AttributeType::Date => value.as_str().is_some_and(crate::condition::is_date),
             AttributeType::List => value.is_array(),
             AttributeType::Object => value.is_object(),
         }

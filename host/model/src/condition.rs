@@ -102,7 +102,7 @@ pub use events::{MICROS_LIMIT, micros};
 pub use explain::{Explanation, NESTED, NESTED_DEPTH};
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
 pub use history::{History, Picks, SeriesId};
-pub use instant::{Relative, instant};
+pub use instant::{Relative, instant, is_date};
 pub use needs::{EventNeed, MessageNeed, Needs};
 pub use tree::{
     Aggregate, AttributeTest, BucketTest, Comparison, Condition, ConsentState, ConsentTest, CountTest, EventTest,

@@ -271,7 +271,7 @@ fn declarations() -> serde_json::Map<String, Value> {
     let attribute = json!({
         "type": "object", "additionalProperties": false,
         "properties": {
-            "type": { "type": "string", "enum": ["text", "number", "integer", "boolean", "timestamp", "list", "object"] },
+            "type": { "type": "string", "enum": ["text", "number", "integer", "boolean", "timestamp", "date", "list", "object"] },
             "merge": { "type": "string", "enum": ["newest", "oldest", "sum", "non-empty", "min", "max"], "description": "Which value a merged customer gets (default `newest`)." },
             "pages": { "type": "string", "enum": ["open", "closed"] },
             "description": { "type": "string" },

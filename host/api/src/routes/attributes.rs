@@ -32,8 +32,9 @@ pub(crate) async fn list_attributes(
 
 /// Declares an attribute: `{"type": "integer", "merge": "sum", "description": "…"}`.
 ///
-/// Types: `text`, `number`, `integer`, `boolean`, `timestamp`, `list`, `object`. Merges of joined customers: `newest`
-/// (the default), `oldest`, `sum`, `non-empty`, `min`, `max`; in force from the next write to each customer on.
+/// Types: `text`, `number`, `integer`, `boolean`, `timestamp`, `date` (a day like `2026-01-31`, without a zone), `list`, `object`.
+/// Merges of joined customers: `newest` (the default), `oldest`, `sum`, `non-empty`, `min`, `max`; in force from the next write to
+/// each customer on.
 ///
 /// `"pages": "open"` lets a page's key set it like any other, `"closed"` never; without it a page may set it as long as nothing
 /// but pages has.

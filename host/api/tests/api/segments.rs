@@ -394,3 +394,29 @@ async fn every_fault_of_a_condition_is_told() {
     let listed = hub.get(&format!("/api/v1/customers?condition={query}"), &tenant.api_key).await;
     assert_eq!((listed.status, listed.body["faults"].as_array().unwrap().len()), (400, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_has_no_time_and_no_zone() {
+    let (hub, tenant) = shop().await;
+    let key = tenant.api_key.as_str();
+    let declared = hub.call("PUT", "/api/v1/attributes/born", key, Some(json!({"type": "date"}))).await;
+    assert_eq!((declared.status, &declared.body["type"]), (200, &json!("date")));
+    let born = |user: &str, day: &str| json!({"type": "identify", "userId": user, "traits": {"born": day}});
+    let batch =
+        json!({"batch": [born("ada", "1990-05-01"), born("bob", "1990-04-30"), born("eve", "1990-05-01T00:00:00Z")]});
+    let answer = hub.post("/v1/import?dry_run=true", key, batch.clone()).await;
+    let refused = &answer.body["refused"];
+    assert_eq!((&refused[0]["index"], &refused[0]["code"]), (&json!(2), &json!("wrong-type")), "{answer:?}");
+    assert!(refused[0]["message"].as_str().unwrap().contains("date, like 2026-01-31"), "{answer:?}");
+    assert_eq!(hub.post("/v1/batch", key, batch).await.status, 200);
+    hub.settle(&tenant).await;
+    let count = async |is: &str, value: Value| {
+        let condition = json!({"condition": {"attribute": {"name": "born", "is": is, "value": value}}});
+        hub.post("/api/v1/segments/preview", key, condition).await
+    };
+    for (is, people) in [("eq", 1), ("ne", 1), ("lt", 1), ("le", 2), ("gt", 0), ("ge", 1)] {
+        assert_eq!(count(is, json!("1990-05-01")).await.body["count"], people, "{is}");
+    }
+    let other = count("lt", json!("1990-05-01T00:00:00Z")).await;
+    assert_eq!((other.status, &other.body["faults"][0]["pointer"]), (422, &json!("/condition/attribute/value")));
+}

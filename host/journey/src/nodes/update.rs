@@ -53,7 +53,7 @@ impl NodeType for Update {
             let is_known = !value.as_str().is_some_and(template::is_template);
             let declared = typed.and_then(|typed| typed.get(name));
             if let Some(declared) = declared.filter(|declared| is_known && !declared.holds(value)) {
-                let message = format!("`{name}` must be of its declared type: {}.", declared.name());
+                let message = format!("`{name}` must be of its declared type: {}.", declared.in_words());
                 check.fault(&format!("attributes/{}", escape(name)), "wrong-type", message);
             }
         }

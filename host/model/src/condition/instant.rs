@@ -37,6 +37,18 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_micros(seconds * 1_000_000 + micros))
 }
 
+/// Whether a text writes a day of the calendar: `2026-01-31`. As texts such days are in their order.
+pub fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return false;
+    }
+    match (digits(&bytes[..4]), digits(&bytes[5..7]), digits(&bytes[8..])) {
+        (Some(year @ 1..), Some(month @ 1..=12), Some(day @ 1..)) => day <= days_of(year, month),
+        _ => false,
+    }
+}
+
 fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }

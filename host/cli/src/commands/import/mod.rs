@@ -191,6 +191,7 @@ async fn declared(hub: &Hub) -> Declared {
             "number" => As::Number,
             "boolean" => As::Boolean,
             "timestamp" => As::Timestamp,
+            "date" => As::Date,
             _ => return None,
         };
         Some((name.clone(), of))

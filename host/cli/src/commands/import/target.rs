@@ -45,6 +45,10 @@ pub enum As {
     Timestamp,
     /// By a pattern of `strptime`, in the import's zone where it names no offset.
     Pattern(String),
+    /// A day of the calendar, in any form of a timestamp: as it is written, whatever its zone.
+    Date,
+    /// The same by a pattern of `strptime`.
+    DatePattern(String),
     /// Seconds since 1970.
     Unix,
     UnixMs,
@@ -156,12 +160,14 @@ impl FromStr for As {
             ("boolean", None) => As::Boolean,
             ("timestamp", None) => As::Timestamp,
             ("timestamp", Some(pattern)) => As::Pattern(pattern.to_owned()),
+            ("date", None) => As::Date,
+            ("date", Some(pattern)) => As::DatePattern(pattern.to_owned()),
             ("unix", None) => As::Unix,
             ("unix-ms", None) => As::UnixMs,
             ("json", None) => As::Json,
             ("customer", Some(kind)) => As::Customer(kind.to_owned()),
             _ => bail!(
-                "there is no type `{text}`; there are: text, integer, number, `number:,` (with a decimal comma), boolean, timestamp, timestamp:PATTERN, unix, unix-ms, json, customer:KIND"
+                "there is no type `{text}`; there are: text, integer, number, `number:,` (with a decimal comma), boolean, timestamp, timestamp:PATTERN, date, date:PATTERN, unix, unix-ms, json, customer:KIND"
             ),
         })
     }

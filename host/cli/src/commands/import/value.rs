@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -73,6 +74,15 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         As::Pattern(pattern) => {
             instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("a time like `{pattern}`")))?)
         }
+        As::Date => {
+            Value::from(date(text, zone).ok_or_else(|| {
+                wrong("a date like 2026-01-31: for another form, map the column with `:date:%d.%m.%Y`")
+            })?)
+        }
+        As::DatePattern(pattern) => match strtime::parse(pattern, text.trim()).and_then(|parsed| parsed.to_date()) {
+            Ok(date) => Value::from(date.to_string()),
+            Err(_) => return Err(wrong(&format!("a date like `{pattern}`"))),
+        },
         As::Unix => instant(since_1970(text, 1_000_000).ok_or_else(|| wrong("a number of seconds"))?),
         As::UnixMs => instant(since_1970(text, 1_000).ok_or_else(|| wrong("a number of milliseconds"))?),
         As::Json => match (serde_json::from_str(text), is_json) {
@@ -132,6 +142,13 @@ fn timestamp(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let date = || text.parse::<jiff::civil::Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
     let civil = if text.len() <= 10 { date() } else { text.parse::<jiff::civil::DateTime>() };
     civil.ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+}
+
+/// The day that a timestamp names where it was written.
+fn date(text: &str, zone: &TimeZone) -> Option<String> {
+    timestamp(text, zone)?;
+    let date = Pieces::parse(text.trim()).ok()?.date();
+    (1..=9999).contains(&date.year()).then(|| date.to_string())
 }
 
 fn by_pattern(pattern: &str, text: &str, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
@@ -203,6 +220,11 @@ mod tests {
             ("2026-07-31 12:00", As::Timestamp, "2026-07-31T10:00:00Z"),
             ("2026-07-31T12:00:00Z", As::Timestamp, "2026-07-31T12:00:00Z"),
             ("31.07.2026 12:00", As::Pattern("%d.%m.%Y %H:%M".into()), "2026-07-31T10:00:00Z"),
+            ("1990-05-01", As::Date, "1990-05-01"),
+            ("1990-05-01 23:30", As::Date, "1990-05-01"),
+            ("1990-05-01T00:30:00+09:00", As::Date, "1990-05-01"),
+            ("1990-05-01T23:30:00Z", As::Date, "1990-05-01"),
+            ("1.5.1990", As::DatePattern("%d.%m.%Y".into()), "1990-05-01"),
         ] {
             assert_eq!(ok(read(&Cell::Text(text), &of, &berlin)), expected, "{text}");
         }
@@ -220,6 +242,9 @@ mod tests {
             ("31.01.2026", As::Timestamp),
             ("2026-31-01", As::Pattern("%Y-%m-%d".into())),
             ("{", As::Json),
+            ("1990-02-30", As::Date),
+            ("01.05.1990", As::Date),
+            ("1990-05-01", As::DatePattern("%d.%m.%Y".into())),
             ("soon", As::Unix),
             ("0.12345678901234567890", As::Number),
             ("12345678901234567890123", As::Number),

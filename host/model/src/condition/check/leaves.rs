@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::values::Subject;
 use super::{Check, MAX_STEPS};
+use crate::attribute::AttributeType;
 use crate::condition::{
     Aggregate, AttributeTest, BUCKETS, BucketTest, ConsentTest, EventTest, IdentityTest, JourneyTest, MessageTest,
     ObjectTest, PropertyTest, Quantifier, SequenceTest, Step,
@@ -17,10 +18,10 @@ impl<'a> Check<'a> {
         self.leaf();
         let at = format!("{pointer}/name");
         self.name(&test.name, &at);
-        let typed = self.declared.typed.and_then(|typed| typed.get(&test.name)?.scalar());
+        let typed = self.declared.typed.and_then(|typed| typed.get(&test.name));
         let subject = match (self.declared.attributes, typed) {
-            (None, None) => Subject::Anything,
-            (None, Some(of)) => Subject::Declared(of),
+            (None, Some(AttributeType::Date)) => Subject::Date,
+            (None, of) => of.and_then(|of| of.scalar()).map_or(Subject::Anything, Subject::Declared),
             (Some(attributes), _) => match attributes.get(&test.name) {
                 Some(of) => Subject::Declared(of),
                 None => return self.unknown("attribute", &test.name, attributes.keys(), &at),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Check, MAX_VALUES};
 use crate::condition::Comparison;
-use crate::condition::instant::{Relative, instant, looks_relative};
+use crate::condition::instant::{Relative, instant, is_date, looks_relative};
 use crate::decimal;
 use crate::manifest::Type;
 use crate::time::Span;
@@ -18,6 +18,8 @@ pub(super) enum Subject<'a> {
     Number,
     /// One of several texts without an order.
     Label,
+    /// A day of the calendar.
+    Date,
     Declared(&'a Type),
 }
 
@@ -47,7 +49,9 @@ impl Check<'_> {
             return self.comparison(is, value, subject, pointer);
         }
         let at = format!("{pointer}/value");
-        if Relative::of(value).is_none() {
+        if matches!(subject, Subject::Date) {
+            self.fault(&at, "wrong-type", NO_DATE);
+        } else if Relative::of(value).is_none() {
             let message =
                 r#"Write a time relative to now as {"now": "+30d"} or {"now": "-36h"}: a sign and a time span."#;
             self.fault(&at, "bad-time", message);
@@ -78,7 +82,9 @@ impl Check<'_> {
             (Comparison::Prefix | Comparison::Contains, value) if !value.is_string() => {
                 self.fault(&at, "wrong-type", "`prefix` and `contains` need a string.");
             }
-            (Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge, Value::Bool(_)) => {
+            (Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge, Value::Bool(_))
+                if !matches!(subject, Subject::Date) =>
+            {
                 self.fault(&at, "wrong-type", BOOLEAN);
             }
             (is, value) => self.scalar(value, subject, &at, is),
@@ -107,6 +113,12 @@ impl Check<'_> {
     }
 
     fn scalar(&mut self, value: &Value, subject: Subject<'_>, pointer: &str, is: Comparison) {
+        if matches!(subject, Subject::Date) {
+            if !value.as_str().is_some_and(is_date) {
+                self.fault(pointer, "wrong-type", NO_DATE);
+            }
+            return;
+        }
         let Some(kind) = kind(value) else {
             let message = match value {
                 Value::Object(members) if members.contains_key("now") => {
@@ -129,7 +141,7 @@ impl Check<'_> {
                 return;
             }
             Subject::Number => &["number"],
-            Subject::Label => &["string"],
+            Subject::Label | Subject::Date => &["string"],
             Subject::Declared(of) => match of {
                 Type::Boolean => &["boolean"],
                 Type::Integer | Type::Number => &["number"],
@@ -172,6 +184,8 @@ const RELATIVE: &str = r#"This is only a string. Write a time relative to now as
 const NO_INSTANT: &str =
     r#"The value must be a time like 2026-01-31T22:00:00Z, or a time relative to now like {"now": "+30d"}."#;
 
+const NO_DATE: &str = "The value must be a date like 2026-01-31: year, month and day, without a time or a zone.";
+
 const BOOLEAN: &str = "Booleans have no order: use `eq` or `ne`.";
 
 /// Why a comparison does not fit what is compared.
@@ -185,6 +199,9 @@ fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {
             Some("A computed number always exists: do not use `exists` or `missing`.")
         }
         Subject::Label if orders => Some("Identities have no order: do not use `lt`, `le`, `gt` or `ge`."),
+        Subject::Date if looks_inside => {
+            Some("A date is compared as a whole: use `eq`, `ne`, `lt`, `le`, `gt`, `ge` or `in`.")
+        }
         Subject::Declared(Type::Boolean) if orders => Some(BOOLEAN),
         Subject::Declared(Type::Boolean | Type::Integer | Type::Number) if looks_inside => {
             Some("`prefix` and `contains` work only with strings.")

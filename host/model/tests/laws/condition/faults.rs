@@ -1,5 +1,6 @@
 //! What is wrong with a condition: by form, and by what it mentions.
 
+use openhub_model::attribute::AttributeType;
 use openhub_model::condition::{Declarations, MAX_STEPS, cycle};
 use openhub_model::manifest::{Field, Type};
 use serde_json::{Value, json};
@@ -185,4 +186,39 @@ fn of_segments_in_a_circle() {
     let mentions = read(json!({"all": [{"segment": "b"}, {"not": {"segment": "c"}}]})).needs().segments;
     let of = |name: &str| if name == "c" { BTreeSet::from(["a".to_owned()]) } else { BTreeSet::new() };
     assert_eq!(cycle("a", &mentions, of), Some(["a", "c", "a"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_date_is_compared_with_dates() {
+    let typed = [("born".to_owned(), AttributeType::Date)].into();
+    let declared = Declarations { typed: Some(&typed), ..Declarations::default() };
+    let test = |is: &str, value: Value| json!({"attribute": {"name": "born", "is": is, "value": value}});
+    for is in ["eq", "ne", "lt", "le", "gt", "ge"] {
+        assert_eq!(found(test(is, json!("2024-02-29")), &declared), []);
+        for other in [json!("2023-02-29"), json!("2024-02-29T00:00:00Z"), json!("29.02.2024"), json!(2024), json!(true)]
+        {
+            let faults = read(test(is, other.clone())).faults_against("", &declared);
+            assert_eq!(faults.len(), 1, "{is} {other}: {faults:?}");
+            assert!(faults[0].message.contains("a date like 2026-01-31"), "{is} {other}: {faults:?}");
+        }
+    }
+    assert_eq!(found(test("in", json!(["2024-02-29", "2025-01-01"])), &declared), []);
+    assert_eq!(found(json!({"attribute": {"name": "born", "is": "missing"}}), &declared), []);
+    let cases = vec![
+        (test("in", json!(["2024-02-29", "soon"])), "/attribute/value/1", "wrong-type"),
+        (test("ge", json!({"now": "-30d"})), "/attribute/value", "wrong-type"),
+        (test("prefix", json!("2024")), "/attribute/is", "wrong-comparison"),
+    ];
+    each(&declared, cases);
+    for (value, holds) in [
+        (json!("1990-05-01"), true),
+        (json!(null), true),
+        (json!("0000-05-01"), false),
+        (json!("1990-5-1"), false),
+        (json!("1990-13-01"), false),
+        (json!("1990-05-01 "), false),
+        (json!(19_900_501), false),
+    ] {
+        assert_eq!(AttributeType::Date.holds(&value), holds, "{value}");
+    }
 }
