@@ -118,6 +118,12 @@ impl FromRequest<Shared> for ComponentBody {
     }
 }
 
+/// A body as it was sent, whatever its type and encoding.
+pub(crate) async fn raw_bytes(body: Body, limits: &Limits, cap: usize) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(limits.body_time, collect(body, cap)).await;
+    collected.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))?
+}
+
 async fn json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     expect_media_type(&parts.headers, &["application/json"])?;
@@ -140,8 +146,7 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Probl
 }
 
 async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(limits.body_time, collect(body, cap)).await;
-    let bytes = collected.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))??;
+    let bytes = raw_bytes(body, limits, cap).await?;
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") => unpacked(flate2::read::MultiGzDecoder::new(&*bytes), cap),

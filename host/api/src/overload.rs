@@ -89,7 +89,7 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, nex
     next.run(request).await
 }
 
-fn shed(door: &'static str) -> Response {
+pub(crate) fn shed(door: &'static str) -> Response {
     metrics::counter!("openhub_requests_shed_total", "door" => door).increment(1);
     Problem::new(TOO_MANY_REQUESTS, "The hub is busy and accepted nothing. Send it again later.")
         .retry_after(RETRY_AFTER_S)
@@ -97,7 +97,7 @@ fn shed(door: &'static str) -> Response {
 }
 
 /// Absent where the service is called without a network. Of IPv6 the network of 64 bits: whoever has one address of it has all.
-fn address(request: &Request) -> Option<IpAddr> {
+pub(crate) fn address(request: &Request) -> Option<IpAddr> {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())?;
     Some(match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

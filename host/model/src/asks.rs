@@ -19,6 +19,11 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
     for channel in &manifest.channels {
         lines.push(of_channel(channel));
     }
+    for source in &manifest.sources {
+        let by = format!("(source `{}`)", source.name);
+        lines.push(format!("answers calls from outside at /hooks/<tenant>/{}/{} {by}", manifest.name, source.name));
+        lines.extend(source.events.iter().map(|event| format!("says that the event \"{event}\" happened {by}")));
+    }
     for host in &manifest.hosts {
         lines.push(match host.strip_prefix("setting:") {
             Some(setting) => format!("reaches the host of the URL in its setting `{setting}`"),
@@ -83,7 +88,7 @@ fn of_secret(secret: &SecretShape) -> String {
 fn of_limits(limits: &Limits, lines: &mut Vec<String>) {
     let asked = [
         (limits.pure_ms, "ms of CPU for each call of a rule or a check"),
-        (limits.io_ms, "ms of CPU for each call of a channel"),
+        (limits.io_ms, "ms of CPU for each call of a channel or a source"),
         (limits.memory_mib, "MiB of memory"),
     ];
     lines.extend(asked.into_iter().filter_map(|(most, of)| Some(format!("takes up to {} {of}", most?))));

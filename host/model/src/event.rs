@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 /// The events by which the hub says that a customer has come to be a member of a segment, or is one no longer.
 pub const SEGMENT_ENTERED: &str = "Segment Entered";
 pub const SEGMENT_LEFT: &str = "Segment Left";
+/// The event by which the hub says what a provider reported on a message that was sent: its `status` is `delivered`, `bounced`, …
+pub const MESSAGE_REPORTED: &str = "Message Reported";
 
 /// The call that an event came by. The number is what the database stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

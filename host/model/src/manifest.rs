@@ -1,6 +1,6 @@
 //! What a plugin is made of and what it asks for: the JSON in its custom section `openhub:manifest`.
 //!
-//! Shapes (rules, objects, channels, events) come from the plugin's code, policy (name, texts, hosts,
+//! Shapes (rules, objects, channels, sources, events) come from the plugin's code, policy (name, texts, hosts,
 //! secrets, limits) from its `plugin.toml`; the build merges both. Read without executing anything.
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub struct Manifest {
     pub objects: Vec<ObjectShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -183,6 +185,17 @@ pub enum UnknownOutcome {
     #[default]
     Retry,
     Park,
+}
+
+/// An address that providers call, whose calls become events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceShape {
+    /// The last part of its address: `/hooks/<tenant>/<plugin>/<source>`.
+    pub name: String,
+    /// Events that it may yield, by name.
+    #[serde(default)]
+    pub events: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::capabilities::secrets::Secrets;
 use crate::capabilities::settlement::Settlement;
 use crate::config::Defaults;
 use crate::fault::{FaultKind, Raised};
-use crate::send::HostClock;
+use crate::io::HostClock;
 use openhub_model::Timestamp;
 
 /// The data of a store.
@@ -31,6 +31,8 @@ pub struct Io {
     pub secrets: Arc<Secrets>,
     pub requests: Requests,
     pub settlement: Settlement,
+    /// Whether a signature was verified with a secret.
+    pub verified: bool,
 }
 
 impl Host {

@@ -171,6 +171,13 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
+    unique("source", manifest.sources.iter().map(|source| &source.name))?;
+    if let Some(source) = manifest.sources.iter().find(|source| !kebab(&source.name)) {
+        return Err(bad(format!(
+            "the source's name {:?} is not valid: use kebab-case, at most 64 characters",
+            source.name
+        )));
+    }
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)
 }
@@ -252,12 +259,14 @@ fn check_imports(manifest: &Manifest, imports: &[String]) -> Result<(), Refusal>
 pub const RULE: &str = "openhub:rule/rule";
 pub const OBJECTS: &str = "openhub:data-object/data-object";
 pub const CHANNEL: &str = "openhub:channel/channel";
+pub const SOURCE: &str = "openhub:source/source";
 
 fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal> {
     let declared = [
         ("rules", !manifest.rules.is_empty(), RULE),
         ("objects", !manifest.objects.is_empty(), OBJECTS),
         ("channels", !manifest.channels.is_empty(), CHANNEL),
+        ("sources", !manifest.sources.is_empty(), SOURCE),
     ];
     for (what, is_declared, interface) in declared {
         if is_declared && !exports.iter().any(|export| export == interface) {

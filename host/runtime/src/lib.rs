@@ -1,7 +1,7 @@
 //! Runs plugins: WebAssembly components, in two lanes.
 //!
 //! The pure lane (rules, object checks) is synchronous, gets a fresh instance for every call and can reach nothing
-//! but its input, so that it replays. The I/O lane (channels) is asynchronous and gets the capabilities that it was
+//! but its input, so that it replays. The I/O lane (channels, sources) is asynchronous and gets the capabilities that it was
 //! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
 
@@ -18,9 +18,11 @@ mod error;
 mod fault;
 mod host;
 mod inspect;
+mod io;
 mod objects;
 mod outcome;
 mod plugin;
+mod receive;
 mod rules;
 mod runtime;
 mod send;
@@ -37,7 +39,9 @@ pub use egress::hosts;
 pub use error::{Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use inspect::Inspected;
+pub use io::{HostClock, IoContext};
 pub use plugin::{Imports, Plugin};
+pub use receive::{HttpRequest, HttpResponse, Received, Report, SourceEvent, Unanswered};
 pub use runtime::Runtime;
-pub use send::{HostClock, IoContext, OutMessage, Sent, Verdict};
+pub use send::{OutMessage, Sent, Verdict};
 pub use worker::{Bounds as CompileBounds, compile as compile_worker};

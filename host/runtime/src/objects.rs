@@ -1,7 +1,7 @@
 //! Calls of object checks: changes in, records as they shall be stored out, in a fresh instance each time.
 
 use openhub_model::fault::there_are;
-use openhub_model::manifest::{Manifest, ObjectShape, Type};
+use openhub_model::manifest::{Field, Manifest, ObjectShape, Type};
 use openhub_model::{Fault, Timestamp, decimal, limits};
 use serde_json::{Map, Value};
 
@@ -91,7 +91,7 @@ fn accepted(
     }
     if !is_delete {
         match serde_json::from_str::<Map<String, Value>>(&accepted.fields) {
-            Ok(fields) if is_object(&accepted.fields) => check_fields(shape, &fields, &mut faults),
+            Ok(fields) if is_object(&accepted.fields) => check_fields(&shape.fields, &fields, &mut faults),
             _ => faults.push(Fault::new(
                 "",
                 "not-an-object",
@@ -123,12 +123,13 @@ fn accepted(
     Ok(Accepted { key: accepted.key, fields: accepted.fields, events })
 }
 
-fn check_fields(shape: &ObjectShape, fields: &Map<String, Value>, faults: &mut Vec<Fault>) {
-    for name in fields.keys().filter(|name| !shape.fields.iter().any(|field| field.name == **name)) {
-        let known = there_are(shape.fields.iter().map(|field| &field.name));
+/// Holds a record to its declaration.
+pub(crate) fn check_fields(shape: &[Field], fields: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    for name in fields.keys().filter(|name| !shape.iter().any(|field| field.name == **name)) {
+        let known = there_are(shape.iter().map(|field| &field.name));
         faults.push(Fault::new(pointer(name), "unknown-field", format!("There is no field `{name}`. {known}")));
     }
-    for field in &shape.fields {
+    for field in shape {
         match fields.get(&field.name).filter(|value| !value.is_null()) {
             None if field.required => {
                 faults.push(Fault::new(pointer(&field.name), "required", "This field is required: set it."))

@@ -12,6 +12,7 @@ use crate::answer::{CallContext, Receipt};
 use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
 use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
 use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
+use crate::bindings::source::{SourcePluginIndices, SourcePluginPre};
 use crate::capabilities::{self, Lane};
 use crate::egress::Egress;
 use crate::engine::{MEMORY_CEILING, Machine};
@@ -69,6 +70,7 @@ pub struct Plugin {
     pub(crate) rule: Option<RulePluginPre<Host>>,
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
+    pub(crate) source: Option<SourcePluginPre<Host>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -107,6 +109,7 @@ impl Plugin {
             rule: None,
             objects: None,
             channel: None,
+            source: None,
             manifest,
         };
         let bad = |error| Refusal::new(Refusal::BAD_EXPORT, format!("{error:#}"));
@@ -117,9 +120,13 @@ impl Plugin {
         if !plugin.manifest.objects.is_empty() {
             plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
         }
-        if !plugin.manifest.channels.is_empty() {
+        let Manifest { channels, sources, .. } = &plugin.manifest;
+        if !channels.is_empty() || !sources.is_empty() {
             let io = linked(&plugin.machine.engine, component, Lane::Io, granted)?;
-            plugin.channel = Some(ChannelPluginPre::new(io).map_err(bad)?);
+            let source = (!sources.is_empty()).then(|| SourcePluginPre::new(io.clone()));
+            let channel = (!channels.is_empty()).then(|| ChannelPluginPre::new(io));
+            plugin.channel = channel.transpose().map_err(bad)?;
+            plugin.source = source.transpose().map_err(bad)?;
         }
         Ok(plugin)
     }
@@ -139,6 +146,9 @@ impl Plugin {
             }
             if !manifest.channels.is_empty() {
                 ChannelPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.sources.is_empty() {
+                SourcePluginIndices::new(pure)?.load(&mut *store, &instance)?;
             }
             Ok(())
         });

@@ -16,6 +16,7 @@ pub fn check(manifest: &Manifest) -> Result<()> {
     distinct(manifest.rules.iter().map(|rule| rule.name.as_str()), "rule")?;
     distinct(manifest.objects.iter().map(|object| object.name.as_str()), "object")?;
     distinct(manifest.channels.iter().map(|channel| channel.name.as_str()), "channel")?;
+    distinct(manifest.sources.iter().map(|source| source.name.as_str()), "source")?;
     distinct(manifest.events.iter().map(|event| event.name.as_str()), "event")?;
     for rule in &manifest.rules {
         check_rule(rule).with_context(|| format!("rule `{}`", rule.name))?;
@@ -40,6 +41,9 @@ pub fn check(manifest: &Manifest) -> Result<()> {
         ensure!(!channel.address.is_empty(), "{}: it has no address kind: set `address`", place());
         check_fields(&channel.content).with_context(place)?;
     }
+    for source in &manifest.sources {
+        kebab(&source.name).with_context(|| format!("source `{}`", source.name))?;
+    }
     for event in &manifest.events {
         check_fields(&event.fields).with_context(|| format!("event `{}`", event.name))?;
     }
@@ -53,6 +57,7 @@ pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
         ("openhub:rule/rule", manifest.rules.is_empty(), "rules"),
         ("openhub:data-object/data-object", manifest.objects.is_empty(), "objects"),
         ("openhub:channel/channel", manifest.channels.is_empty(), "channels"),
+        ("openhub:source/source", manifest.sources.is_empty(), "sources"),
     ];
     for (interface, empty, what) in kinds {
         let exported = exports.iter().any(|export| export == interface);

@@ -65,6 +65,12 @@ pub enum Fragment {
         #[serde(default)]
         content: Option<String>,
     },
+    Source {
+        name: String,
+        /// Types of events that it may yield.
+        #[serde(default)]
+        events: Vec<String>,
+    },
     Settings(Fields),
 }
 
@@ -96,7 +102,9 @@ pub fn read(module: &[u8]) -> Result<Vec<Fragment>> {
         }
     }
     if fragments.is_empty() {
-        bail!("the crate declares nothing: it needs a #[rule], a #[derive(DataObject)] or a #[channel] of openhub-sdk");
+        bail!(
+            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel] or a #[source] of openhub-sdk"
+        );
     }
     Ok(fragments)
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use openhub_model::manifest::{ChannelShape, EventShape, Field, Manifest, ObjectShape, Read, RuleShape, Type, Write};
+use openhub_model::manifest::{
+    ChannelShape, EventShape, Field, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -70,6 +72,12 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
                 };
                 manifest.channels.push(ChannelShape { name, address, purpose, unknown, content });
             }
+            Fragment::Source { name, events } => {
+                let place = format!("source `{name}`");
+                let events = events.iter().map(|of| Ok(named(&types.events, of, &place, "event", "Event")?.0.clone()));
+                let events = events.collect::<Result<_>>()?;
+                manifest.sources.push(SourceShape { name, events });
+            }
             Fragment::Event { name, fields, .. } => {
                 let place = format!("event `{name}`");
                 let fields = types.fields::<Field>(&fields, &place)?;
@@ -82,6 +90,7 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     manifest.rules.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.objects.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.channels.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.sources.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.events.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(manifest)
 }
@@ -100,7 +109,7 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
             Fragment::Object { of, name, .. } => put(&mut types.objects, of, name, "DataObject")?,
             Fragment::Content(Fields { of, fields }) => put(&mut types.content, of, fields, "Content")?,
             Fragment::Settings(Fields { of, fields }) => put(&mut types.settings, of, fields, "Settings")?,
-            Fragment::Rule { .. } | Fragment::Channel { .. } => {}
+            Fragment::Rule { .. } | Fragment::Channel { .. } | Fragment::Source { .. } => {}
         }
     }
     Ok(types)

@@ -17,10 +17,11 @@ pub enum Kind {
     Rule,
     Object,
     Channel,
+    Source,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Rule, Kind::Object, Kind::Channel];
+    pub const ALL: [Kind; 4] = [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source];
 }
 
 impl FromStr for Kind {
@@ -28,7 +29,7 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Kind> {
         let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
-        found.with_context(|| format!("there is no kind of plugin `{text}`; there are: rule, object, channel"))
+        found.with_context(|| format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source"))
     }
 }
 
@@ -38,6 +39,7 @@ impl fmt::Display for Kind {
             Kind::Rule => "rule",
             Kind::Object => "object",
             Kind::Channel => "channel",
+            Kind::Source => "source",
         })
     }
 }
@@ -62,6 +64,11 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
             include_str!("../../templates/channel/plugin.toml.in"),
             include_str!("../../templates/channel/lib.rs.in"),
             include_str!("../../templates/channel/test.rs.in"),
+        ],
+        Kind::Source => [
+            include_str!("../../templates/source/plugin.toml.in"),
+            include_str!("../../templates/source/lib.rs.in"),
+            include_str!("../../templates/source/test.rs.in"),
         ],
     };
     [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]

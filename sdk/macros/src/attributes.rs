@@ -157,6 +157,12 @@ fn texts(value: &Expr) -> Result<Vec<String>> {
         Expr::Array(array) => {
             array.elems.iter().map(texts).collect::<Result<Vec<_>>>().map(|texts| texts.into_iter().flatten().collect())
         }
-        other => Err(Error::new(other.span(), "expected a text or a list of texts")),
+        // A type is told by its name.
+        Expr::Path(path)
+            if path.path.segments.last().is_some_and(|last| last.ident.to_string().starts_with(char::is_uppercase)) =>
+        {
+            Ok(path.path.segments.last().map(|last| last.ident.to_string()).into_iter().collect())
+        }
+        other => Err(Error::new(other.span(), "expected a text, or a list of texts or types")),
     }
 }

@@ -10,6 +10,7 @@ mod reads;
 mod records;
 mod rule;
 mod shapes;
+mod source;
 mod writes;
 
 use proc_macro::TokenStream;
@@ -80,6 +81,13 @@ pub fn rule(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn channel(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(channel::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// A source: `#[source(name = "orders", events = [OrderPaid])] pub fn orders(request: Request) -> Result<Received, Failure>`.
+/// `events` lists the types of events that it may yield, each with `#[derive(Event)]`.
+#[proc_macro_attribute]
+pub fn source(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(source::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
 }
 
 fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

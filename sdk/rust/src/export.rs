@@ -3,7 +3,7 @@
 //! A component exports each interface once, whatever the number of rules behind it, and nothing at link time on
 //! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
 
-/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook] }`.
+/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders] }`.
 #[macro_export]
 macro_rules! plugin {
     (@rules $($rule:path),*) => {
@@ -67,6 +67,28 @@ macro_rules! plugin {
                 }
             }
             $crate::bindings::channel::export_channel!(Exported with_types_in $crate::bindings::channel);
+        };
+    };
+    (@sources $($source:path),*) => {
+        const _: &[&str] = &[$(<$source as $crate::source::Source>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::source::Guest for Exported {
+                fn receive(
+                    source: ::std::string::String,
+                    request: $crate::source::Request,
+                ) -> ::std::result::Result<$crate::source::RawReceived, $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    $(if source == <$source as $crate::source::Source>::NAME {
+                        return $crate::source::run::<$source>(request);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Failure::Misconfigured(
+                        $crate::reason::Reason::unknown("source", &source),
+                    ))
+                }
+            }
+            $crate::bindings::source::export_source!(Exported with_types_in $crate::bindings::source);
         };
     };
     ($($section:ident: [$($item:path),* $(,)?]),+ $(,)?) => {

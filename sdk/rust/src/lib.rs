@@ -1,4 +1,4 @@
-//! What a plugin of OpenHub is written with: typed rules, object types and channels over the contract in `wit/`.
+//! What a plugin of OpenHub is written with: typed rules, object types, channels and sources over the contract in `wit/`.
 //!
 //! A plugin declares its shapes as types (`Reads`, `Writes`, `Event`, `DataObject`, `Content`, …), writes plain
 //! functions over them, and names what it exports once, with [`plugin!`]. The generated code moves whole columns, the
@@ -15,6 +15,7 @@ pub mod channel;
 pub mod data_object;
 pub mod event;
 pub mod rule;
+pub mod source;
 
 // What it may call: one file a capability.
 pub mod call;
@@ -45,11 +46,14 @@ pub mod prelude {
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};
     pub use crate::record::{Params, Settings};
+    pub use crate::source::{Happened, Received, Report, Request};
     pub use crate::time::Timestamp;
     pub use crate::writes::{
         Add,
         Set::{self, Keep, To, Unset},
         Writes,
     };
-    pub use openhub_sdk_macros::{Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, rule};
+    pub use openhub_sdk_macros::{
+        Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, rule, source,
+    };
 }

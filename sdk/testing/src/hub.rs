@@ -14,6 +14,7 @@ use crate::kit::{self, Kit};
 use crate::object::ObjectCase;
 use crate::provider::Provider;
 use crate::rule::RuleCase;
+use crate::source::SourceCase;
 use crate::told::{Receipt, text};
 
 /// Components of this process by the folder of their crate: each is built once.
@@ -128,6 +129,11 @@ impl Hub {
     /// A channel, by its name.
     pub fn channel(&self, name: &str) -> ChannelCase<'_> {
         ChannelCase::new(self, name)
+    }
+
+    /// A source, by its name.
+    pub fn source(&self, name: &str) -> SourceCase<'_> {
+        SourceCase::new(self, name)
     }
 
     /// What the last call used: fuel, memory, calls of the host.

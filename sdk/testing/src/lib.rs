@@ -7,8 +7,8 @@
 //! }
 //! ```
 //!
-//! A test names rules, object types and channels as the manifest does, gives values as JSON, and gets effects, records
-//! and verdicts back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
+//! A test names rules, object types, channels and sources as the manifest does, gives values as JSON, and gets effects,
+//! records, verdicts and events back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
 //! wrong type, a trap) panics and says why. There is no log, no database and no journey here.
 //!
 //! This crate holds no runtime: it starts `openhub plugin kit` and speaks JSON with it, one line a question.
@@ -19,6 +19,7 @@ mod kit;
 mod object;
 mod provider;
 mod rule;
+mod source;
 mod told;
 
 pub use channel::{ChannelCase, Sent, Verdict};
@@ -29,4 +30,5 @@ pub use openhub_sdk_testing_macros::test;
 pub use provider::{Answer, Provider, Request};
 pub use rule::{Action, Caused, Effects, ObjectWrite, RuleCase, Written};
 pub use serde_json::{Value, json};
+pub use source::{Received, Report, SourceCase, SourceEvent, Unanswered};
 pub use told::{CallFault, Fault, Reason, Receipt};

@@ -27,6 +27,7 @@ mod replay;
 mod restart;
 mod segments;
 mod skipped;
+mod sources;
 mod stands_still;
 mod stopping;
 mod totals;

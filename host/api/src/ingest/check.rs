@@ -2,7 +2,7 @@
 
 use openhub_engine::catalog::Pages;
 use openhub_engine::{PROPOSED, REFUSED, VALUE_REFUSED};
-use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
+use openhub_model::event::{MESSAGE_REPORTED, SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use super::time::{is_writable, occurred_at};
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
 /// Events by which the hub says what it did, and programs what they found out: journeys start at them.
-const SAID_BY_THE_HUB: [&str; 5] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED, PROPOSED];
+const SAID_BY_THE_HUB: [&str; 6] = [SEGMENT_ENTERED, SEGMENT_LEFT, MESSAGE_REPORTED, REFUSED, VALUE_REFUSED, PROPOSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
 pub(crate) const MOVED: &str = "openhub:movedFrom";
 /// What some libraries call the `timestamp`.

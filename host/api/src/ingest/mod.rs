@@ -8,10 +8,12 @@ mod amend;
 mod check;
 mod fields;
 mod item;
+mod received;
 mod split;
 mod time;
 
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, try_batch};
 pub(crate) use advice::advice;
 pub(crate) use check::{MOVED, ORIGINAL, RESERVED};
+pub(crate) use received::{Hook, accept_received, note as note_received};
 pub(crate) use time::is_writable;

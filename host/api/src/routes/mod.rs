@@ -7,6 +7,7 @@ mod erasures;
 mod events;
 mod export;
 mod faults;
+pub(crate) mod hooks;
 mod identity_kinds;
 mod journeys;
 mod matches;

@@ -5,7 +5,7 @@
 //! it is sent again, with the same key, or parked.
 
 mod breaker;
-mod call;
+pub mod call;
 mod due;
 mod gate;
 pub mod places;

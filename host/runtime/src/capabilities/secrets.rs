@@ -268,6 +268,12 @@ impl Host {
         Ok(found.map(<[u8]>::to_vec).map_err(|missing| missing.failure(name)))
     }
 
+    /// Remembers that a signature was right: what the call was given comes from who knows the secret.
+    fn verified(&mut self, verified: Result<bool, Failure>) -> wasmtime::Result<Result<bool, Failure>> {
+        self.io()?.verified |= verified.as_ref().is_ok_and(|right| *right);
+        Ok(verified)
+    }
+
     fn mac_of(&mut self, key: Key, digest: Digest, data: &[u8]) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
         let secret = self.key(&key.secret)?;
         Ok(secret.map(|secret| mac(digest, &[key.prefix, secret, key.suffix].concat(), data)))
@@ -287,7 +293,13 @@ impl secrets::Host for Host {
         mac: Vec<u8>,
     ) -> wasmtime::Result<Result<bool, Failure>> {
         let computed = self.mac_of(key, digest, &data)?;
-        Ok(computed.map(|computed| computed.ct_eq(&mac).into()))
+        let verified = computed.map(|computed| computed.ct_eq(&mac).into());
+        self.verified(verified)
+    }
+
+    fn verify_token(&mut self, secret: String, token: Vec<u8>) -> wasmtime::Result<Result<bool, Failure>> {
+        let key = self.key(&secret)?;
+        self.verified(key.map(|key| key.ct_eq(&token).into()))
     }
 
     fn verify_sorted(
@@ -298,12 +310,13 @@ impl secrets::Host for Host {
         mac: String,
     ) -> wasmtime::Result<Result<bool, Failure>> {
         let key = self.key(&secret)?;
-        Ok(key.map(|key| {
+        let verified = key.map(|key| {
             others.push(String::from_utf8_lossy(&key).into_owned());
             others.sort();
             let computed = hex::encode(hash(digest, others.concat().as_bytes()));
             computed.as_bytes().ct_eq(mac.to_ascii_lowercase().as_bytes()).into()
-        }))
+        });
+        self.verified(verified)
     }
 
     fn aes_cbc_decrypt(

@@ -2,8 +2,9 @@
 
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::{Id, PartId, TenantId, Timestamp};
+use std::collections::{HashMap, HashSet};
 
-use crate::database::bulk::{Bulk, Rows};
+use crate::database::bulk::{Bulk, Rows, list};
 use crate::database::connection::{execute, select};
 use crate::database::decode::{corrupt, id, limit, maybe_time, time};
 use crate::database::filters::Sql;
@@ -89,6 +90,38 @@ impl Store {
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(message).collect()
+    }
+
+    /// The messages that went through these channels, by the ids that their providers gave them. A provider's id that two
+    /// messages have is nobody's.
+    pub async fn messages_by_provider_ids(
+        &self,
+        scope: &Scope,
+        channels: &[&str],
+        provider_ids: &[&str],
+    ) -> Result<HashMap<String, MessageRow>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             WHERE tenant_id = $1 AND provider_id IN (SELECT atom FROM json_each($2)) \
+             AND channel IN (SELECT atom FROM json_each($3))",
+            scope.tenant().0,
+            list(provider_ids),
+            list(channels),
+        );
+        let (mut messages, mut ambiguous) = (HashMap::new(), HashSet::new());
+        for row in rows {
+            let row = message(row)?;
+            let Some(provider_id) = row.provider_id.clone() else { continue };
+            if let Some(other) = messages.insert(provider_id, row) {
+                ambiguous.extend(other.provider_id);
+            }
+        }
+        messages.retain(|provider_id, _| !ambiguous.contains(provider_id));
+        Ok(messages)
     }
 
     pub async fn message(&self, scope: &Scope, id: Id) -> Result<Option<MessageRow>, StoreError> {

@@ -1,10 +1,10 @@
-//! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages.
+//! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages, sources by requests.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use openhub_model::Timestamp;
 use openhub_runtime::{
-    Action, CallContext, CallFault, Change, IoContext, Operation, OutMessage, Outcome, Plugin, Reason, Receipt,
-    Verdict, decode_secret, hosts,
+    Action, CallContext, CallFault, Change, HttpRequest, IoContext, Operation, OutMessage, Outcome, Plugin, Reason,
+    Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -74,6 +74,19 @@ struct AskedMessage {
     content: Value,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceCall {
+    name: String,
+    settings: Map<String, Value>,
+    secrets: Vec<SecretText>,
+    at: i64,
+    method: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
 impl Installed {
     /// The bytes of a secret that the manifest declares.
     pub fn check_secret(&self, secret: &SecretText) -> Result<Vec<u8>> {
@@ -126,15 +139,7 @@ impl Installed {
         let channels = &manifest.channels;
         let shape = channels.iter().find(|channel| channel.name == call.name);
         let shape = shape.ok_or_else(|| unknown("channel", &call.name, channels.iter().map(|it| it.name.as_str())))?;
-        let secrets = call.secrets.iter().map(|secret| Ok((secret.name.clone(), self.check_secret(secret)?)));
-        let secrets: BTreeMap<String, Vec<u8>> = secrets.collect::<Result<_>>()?;
-        let settings = Value::Object(call.settings.clone());
-        // All that the manifest asks for is granted.
-        let hosts = hosts::resolve(&manifest.hosts, &settings);
-        let hosts = hosts.map_err(|faults| anyhow!("the settings are not valid: {faults:?}"))?;
-        let now = Timestamp::from_micros(call.at);
-        let context =
-            IoContext { call: context(&call.settings), hosts, secrets: secrets.into(), clock: Arc::new(move || now) };
+        let context = self.io(&call.settings, &call.secrets, call.at)?;
         let purpose = shape.purpose.clone().unwrap_or_default();
         let messages = call.messages.into_iter().map(|message| OutMessage {
             idempotency_key: message.idempotency_key,
@@ -152,6 +157,55 @@ impl Installed {
         let verdicts: Vec<Value> = sent.verdicts.iter().map(verdict).collect();
         let fault = sent.fault.as_ref().map(told);
         Ok(json!({"verdicts": verdicts, "fault": fault, "receipt": receipt(&sent.receipt)}))
+    }
+}
+
+impl Installed {
+    pub async fn source(&self, call: SourceCall) -> Result<Value> {
+        let sources = &self.plugin.manifest().sources;
+        let there = sources.iter().map(|source| source.name.as_str());
+        ensure!(there.clone().any(|name| name == call.name), unknown("source", &call.name, there));
+        let context = self.io(&call.settings, &call.secrets, call.at)?;
+        let path = format!("/hooks/test/{}/{}", self.plugin.manifest().name, call.name);
+        let SourceCall { name, method, query, headers, body, .. } = call;
+        let request = HttpRequest { method, path, query, headers, body };
+        Ok(match self.plugin.receive(context, &name, request, std::future::pending()).await {
+            Ok(received) => {
+                let Received { answer, events, reports, verified, receipt: used } = received;
+                let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
+                let events = events.iter().map(|event| {
+                    let identities = event.identities.iter().map(|identity| (&identity.kind, &identity.value));
+                    let identities: Vec<_> = identities.collect();
+                    json!({"id": event.id, "name": event.name, "at": at(event.occurred_at), "identities": identities,
+                        "properties": event.properties})
+                });
+                let reports = reports.iter().map(|report| {
+                    json!({"provider_id": report.provider_id, "status": report.status, "at": at(report.at),
+                        "reason": report.reason.as_ref().map(reason)})
+                });
+                json!({
+                    "status": answer.status, "headers": answer.headers, "body": answer.body, "verified": verified,
+                    "events": events.collect::<Vec<_>>(), "reports": reports.collect::<Vec<_>>(),
+                    "receipt": receipt(&used),
+                })
+            }
+            Err(Unanswered::Retry { after_ms, reason: why }) => {
+                json!({"failed": {"retry": {"after_ms": after_ms, "reason": reason(&why)}}})
+            }
+            Err(Unanswered::Rejected(why)) => json!({"failed": {"rejected": reason(&why)}}),
+            Err(Unanswered::Misconfigured(why)) => json!({"failed": {"misconfigured": reason(&why)}}),
+            Err(Unanswered::Failed(fault)) => json!({"fault": told(&fault)}),
+        })
+    }
+
+    /// What a call of the I/O lane gets: all that the manifest asks for is granted.
+    fn io(&self, settings: &Map<String, Value>, secrets: &[SecretText], at: i64) -> Result<IoContext> {
+        let secrets = secrets.iter().map(|secret| Ok((secret.name.clone(), self.check_secret(secret)?)));
+        let secrets: BTreeMap<String, Vec<u8>> = secrets.collect::<Result<_>>()?;
+        let hosts = hosts::resolve(&self.plugin.manifest().hosts, &Value::Object(settings.clone()));
+        let hosts = hosts.map_err(|faults| anyhow!("the settings are not valid: {faults:?}"))?;
+        let now = Timestamp::from_micros(at);
+        Ok(IoContext { call: context(settings), hosts, secrets: secrets.into(), clock: Arc::new(move || now) })
     }
 }
 

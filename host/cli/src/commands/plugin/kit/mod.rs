@@ -28,6 +28,7 @@ enum Request {
     Rule(calls::RuleCall),
     Object(calls::ObjectCall),
     Channel(calls::ChannelCall),
+    Source(calls::SourceCall),
     /// Adds an answer to the provider's script.
     Answer(Answer),
     /// The requests that the provider got since this was asked last.
@@ -85,6 +86,7 @@ impl Kit {
             Request::Rule(call) => tokio::task::block_in_place(|| installed.rule(&call)),
             Request::Object(call) => tokio::task::block_in_place(|| installed.object(call)),
             Request::Channel(call) => installed.channel(call).await,
+            Request::Source(call) => installed.source(call).await,
             Request::Answer(answer) => {
                 provider.answer(answer);
                 Ok(Value::Null)

@@ -1,0 +1,136 @@
+//! `/hooks/{tenant}/{plugin}/{source}`: what providers call. A plugin's source verifies the request and answers it; what it
+//! yields is committed before the answer leaves.
+//!
+//! Whoever knows the address can call it, so it has a stranger's place until its tenant is known, and then one of that tenant's
+//! places for events. The answer is a plugin's: no page may read it, and nothing in it runs.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use openhub_engine::Asked;
+use openhub_runtime::{HttpRequest, HttpResponse, Unanswered};
+use openhub_store::Scope;
+
+use crate::app::{App, Shared};
+use crate::body::raw_bytes;
+use crate::ingest::{Hook, accept_received, note_received};
+use crate::overload::{address, shed};
+use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, UNAVAILABLE};
+
+pub(crate) const PATH: &str = "/hooks/{tenant}/{plugin}/{source}";
+
+/// Headers that a source may set.
+const ANSWERED: [HeaderName; 3] = [header::CONTENT_TYPE, header::RETRY_AFTER, header::CACHE_CONTROL];
+/// The hub's own keys and sessions are nobody else's to see.
+const OWN_KEYS: &[u8] = b"Bearer oh_";
+/// Seconds.
+const LATER: u32 = 5;
+const LATEST: u32 = 3_600;
+
+pub(crate) async fn receive(
+    State(shared): State<Shared>,
+    Path((tenant, plugin, source)): Path<(String, String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let address = address(&request);
+    let Some(stranger) = shared.strangers.take(address) else { return Ok(shed("hooks")) };
+    let app = &*shared.app;
+    let nobody = || Problem::not_found("source");
+    let tenant = app.store.tenant_by_name(&tenant).await?.ok_or_else(nobody)?;
+    let scope = Scope::of(tenant.id);
+    let Some(_place) = shared.ingest.take(tenant.id) else { return Ok(shed("hooks")) };
+    let Some(_share) = shared.callers.take(tenant.id, address) else { return Ok(shed("hooks")) };
+    // Before its body is read: there are more addresses that nobody has.
+    let catalog = app.engine.in_force(&scope).await?;
+    let enabled = catalog.plugins.get(&plugin).ok_or_else(nobody)?;
+    let manifest = &enabled.installation.manifest;
+    if !manifest.sources.iter().any(|shape| shape.name == source) {
+        return Err(nobody());
+    }
+    drop(stranger);
+    let channels: Vec<&str> = manifest.channels.iter().map(|channel| channel.name.as_str()).collect();
+    let hook = Hook { plugin: &plugin, source: &source, channels: &channels };
+    let request = told(request, app).await?;
+    let received = match app.engine.receive(&scope, (&plugin, &source), request).await? {
+        Asked::Nobody => return Err(nobody()),
+        Asked::Busy => return Ok(shed("hooks")),
+        Asked::Answered(answered) => answered.map_err(|unanswered| explain(app, &scope, hook, unanswered))?,
+    };
+    accept_received(app, scope, hook, &received).await?;
+    Ok(answer(received.answer))
+}
+
+/// The request as the source is told it: the body as it was sent, since that is what was signed.
+async fn told(request: Request, app: &App) -> Result<HttpRequest, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = raw_bytes(body, &app.limits, app.limits.json_bytes).await?;
+    let headers = parts.headers.iter().filter(|(name, value)| {
+        *name != header::COOKIE && !(*name == header::AUTHORIZATION && value.as_bytes().starts_with(OWN_KEYS))
+    });
+    let headers = headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    Ok(HttpRequest {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+        body: body.into(),
+    })
+}
+
+fn answer(answer: HttpResponse) -> Response {
+    let HttpResponse { status, headers, body } = answer;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    for (name, value) in headers {
+        let known = ANSWERED.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_str()));
+        if let (Some(name), Ok(value)) = (known, HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    harmless(response.headers_mut());
+    response
+}
+
+/// Even if a browser shows it.
+fn harmless(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// A caller is told whether to try again; why, the hub's admin is told.
+fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> Problem {
+    let plugin = hook.plugin;
+    match unanswered {
+        Unanswered::Retry { after_ms, reason } => {
+            let seconds = after_ms.div_ceil(1_000);
+            let detail = format!("The plugin `{plugin}` cannot take this now ({}). Send it again later.", reason.code);
+            Problem::new(UNAVAILABLE, detail).retry_after(if seconds == 0 { LATER } else { seconds.min(LATEST) })
+        }
+        Unanswered::Rejected(reason) => {
+            note_received(app, scope, hook, &reason.code, "", None);
+            let detail = format!("The plugin `{plugin}` refuses this request ({}): {}", reason.code, reason.message);
+            Problem::new(HOOK_REFUSED, detail)
+        }
+        Unanswered::Misconfigured(reason) => {
+            tracing::warn!(
+                plugin,
+                source = hook.source,
+                code = reason.code,
+                reason = reason.message,
+                "A source needs an admin."
+            );
+            note_received(app, scope, hook, &reason.code, "", None);
+            let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
+            Problem::new(UNAVAILABLE, detail).retry_after(LATER)
+        }
+        Unanswered::Failed(fault) => {
+            tracing::warn!(plugin, source = hook.source, %fault, "A source failed.");
+            note_received(app, scope, hook, fault.kind.as_str(), "", None);
+            let detail = format!("The plugin `{plugin}` failed, and nothing was accepted. Send it again later.");
+            Problem::new(PLUGIN_FAILED, detail)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests from outside that a plugin's source answers. Nothing is written here: what a source yields is the door's to take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openhub_runtime::{HttpRequest, Received, Unanswered};
+use openhub_store::Scope;
+
+use crate::catalog::Enabled;
+use crate::delivery::call;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How often it is looked whether a plugin that answers is still enabled, whichever node has disabled it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Asked {
+    /// No enabled plugin has such a source.
+    Nobody,
+    /// The tenant has as many calls under way as it may have.
+    Busy,
+    Answered(Box<Result<Received, Unanswered>>),
+}
+
+impl Engine {
+    /// Hands a request to the source of an enabled plugin. A plugin that is disabled meanwhile answers nothing.
+    pub async fn receive(
+        &self,
+        scope: &Scope,
+        (plugin, source): (&str, &str),
+        request: HttpRequest,
+    ) -> Result<Asked, EngineError> {
+        let catalog = self.in_force(scope).await?;
+        let enabled = catalog.plugins.get(plugin).filter(|enabled| has(enabled, source));
+        let Some(enabled) = enabled.filter(|enabled| !self.is_to_end(scope, enabled)).cloned() else {
+            return Ok(Asked::Nobody);
+        };
+        drop(catalog);
+        let Some(_place) = self.shared.places.take(scope.tenant()) else { return Ok(Asked::Busy) };
+        let context = call::context(&self.shared, scope.tenant(), &enabled)?;
+        let answered = enabled.plugin.receive(context, source, request, self.ended(scope, &enabled)).await;
+        Ok(Asked::Answered(Box::new(answered)))
+    }
+
+    /// Over once the plugin is no longer what it was: disabled, of another version, without a secret that it was given.
+    async fn ended(&self, scope: &Scope, enabled: &Arc<Enabled>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let old = &enabled.installation;
+            let stays = match self.in_force(scope).await {
+                Ok(catalog) => catalog.plugins.get(&old.name).is_some_and(|now| {
+                    let new = &now.installation;
+                    old.digest == new.digest && old.secrets.keys().all(|secret| new.secrets.contains_key(secret))
+                }),
+                // Nobody knows; the call has a time of its own.
+                Err(_) => true,
+            };
+            if !stays || self.is_to_end(scope, enabled) {
+                return;
+            }
+        }
+    }
+
+    /// Whether its end is asked for, and the engine has yet to come to it.
+    fn is_to_end(&self, scope: &Scope, enabled: &Enabled) -> bool {
+        let position = || enabled.installation.position;
+        self.shared.halts.hold(scope.tenant(), &enabled.installation.name, position)
+    }
+}
+
+fn has(enabled: &Enabled, source: &str) -> bool {
+    enabled.installation.manifest.sources.iter().any(|shape| shape.name == source)
+}

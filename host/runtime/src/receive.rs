@@ -1,0 +1,200 @@
+//! Sources: one is handed a request from outside, and answers it with events and with what became of messages.
+
+use openhub_model::fault::there_are;
+use openhub_model::manifest::SourceShape;
+use openhub_model::{Identity, Timestamp, limits};
+use serde_json::{Map, Value};
+
+use crate::answer::{Reason, Receipt};
+use crate::bindings::channel::openhub::types::types as shared;
+use crate::bindings::source::exports::openhub::source::source as bound;
+use crate::bindings::types::types::Failure;
+use crate::fault::{CallFault, FaultKind};
+use crate::io::{Bounds, Called, IoContext};
+use crate::objects;
+use crate::plugin::Plugin;
+
+/// Who calls waits no longer. Milliseconds.
+const WALL_MS: u32 = 20_000;
+/// Events, and reports, of one request.
+const MANY: usize = 1_000;
+const ANSWER: usize = 1 << 20;
+const HEADERS: usize = 32;
+
+/// A request as it came from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// 200 to 599.
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What a source made of a request. Its events are declared, and their properties fit the declaration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    pub answer: HttpResponse,
+    pub events: Vec<SourceEvent>,
+    pub reports: Vec<Report>,
+    /// Whether the source verified a signature in this call: only then its word on identities counts like a server's.
+    pub verified: bool,
+    pub receipt: Receipt,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceEvent {
+    /// Dedupe key, within the plugin.
+    pub id: String,
+    pub name: String,
+    pub occurred_at: Option<Timestamp>,
+    /// At least one.
+    pub identities: Vec<Identity>,
+    /// A JSON object.
+    pub properties: Map<String, Value>,
+}
+
+/// What became of a message that was sent earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// As the channel's receipt had it.
+    pub provider_id: String,
+    /// Kebab-case.
+    pub status: String,
+    pub at: Option<Timestamp>,
+    pub reason: Option<Reason>,
+}
+
+/// Why a request has no answer of the source's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The source says: again, not before so many milliseconds.
+    Retry { after_ms: u32, reason: Reason },
+    /// The source says: never like this.
+    Rejected(Reason),
+    /// The source says: an admin must act.
+    Misconfigured(Reason),
+    /// The call failed, or its answer cannot be used.
+    Failed(CallFault),
+}
+
+impl Plugin {
+    /// Hands a request to a source, until `stopped` is over.
+    pub async fn receive(
+        &self,
+        context: IoContext,
+        source: &str,
+        request: HttpRequest,
+        stopped: impl Future<Output = ()>,
+    ) -> Result<Received, Unanswered> {
+        let shape = self.manifest().sources.iter().find(|shape| shape.name == source);
+        let (Some(shape), Some(extension)) = (shape, &self.source) else {
+            let message = format!("the plugin has no source `{source}`");
+            return Err(Unanswered::Failed(CallFault::new(FaultKind::Host, message)));
+        };
+        let HttpRequest { method, path, query, headers, body } = request;
+        let request = shared::Request { method, path, query, headers, body };
+        let wall_ms = self.machine.limits.io_wall_ms.min(WALL_MS);
+        let Called { answer, verified, receipt, .. } = self
+            .io(context, Bounds { items: 1, wall_ms }, stopped, async |store| {
+                let instance = extension.instantiate_async(&mut *store).await?;
+                instance.openhub_source_source().call_receive(&mut *store, source, &request).await
+            })
+            .await;
+        let received = answer.map_err(Unanswered::Failed)?.map_err(unanswered)?;
+        let malformed = |message: String| Unanswered::Failed(CallFault::malformed(message));
+        let bound::Received { answer, events, reports } = received;
+        for (what, count) in [("events", events.len()), ("reports", reports.len())] {
+            if count > MANY {
+                return Err(malformed(format!("the source gave {count} {what} for one request: at most {MANY}")));
+            }
+        }
+        let answer = self::answer(answer).map_err(malformed)?;
+        let events = events.into_iter().map(|event| self.event(shape, event)).collect::<Result<_, _>>();
+        let reports = reports.into_iter().map(report).collect::<Result<_, _>>();
+        let (events, reports) = (events.map_err(malformed)?, reports.map_err(malformed)?);
+        Ok(Received { answer, events, reports, verified, receipt })
+    }
+
+    fn event(&self, shape: &SourceShape, event: shared::NewEvent) -> Result<SourceEvent, String> {
+        let shared::NewEvent { id, name, occurred_at, identities, properties } = event;
+        let declared = self.manifest().events.iter().find(|declared| declared.name == name);
+        let Some(declared) = declared.filter(|_| shape.events.contains(&name)) else {
+            return Err(format!(
+                "the source gave an event {name:?}, which it does not declare. {}",
+                there_are(&shape.events)
+            ));
+        };
+        if !(1..=limits::NAME).contains(&id.len()) || id.contains('\0') {
+            return Err(format!("the event {name:?} has an id that is not valid: 1 to {} bytes", limits::NAME));
+        }
+        let properties = match serde_json::from_str::<Value>(&properties) {
+            Ok(Value::Object(properties)) if limits::value(&Value::Object(properties.clone()), "").is_none() => {
+                properties
+            }
+            _ => return Err(format!("the event {name:?} has properties that are not a valid JSON object")),
+        };
+        let mut faults = Vec::new();
+        objects::check_fields(&declared.fields, &properties, &mut faults);
+        if let Some(fault) = faults.first() {
+            return Err(format!("the event {name:?}, property {}: {}", fault.pointer, fault.message));
+        }
+        let identities: Vec<Identity> =
+            identities.into_iter().map(|identity| Identity::new(identity.kind, identity.value)).collect();
+        let is_good = |identity: &Identity| !identity.value.is_empty() && limits::is_identity(identity);
+        if identities.is_empty() || !identities.iter().all(is_good) {
+            return Err(format!("the event {name:?} needs an identity, and each must be valid"));
+        }
+        Ok(SourceEvent { id, name, occurred_at: occurred_at.map(Timestamp::from_micros), identities, properties })
+    }
+}
+
+fn unanswered(failure: Failure) -> Unanswered {
+    match failure {
+        Failure::Retry(retry) => Unanswered::Retry { after_ms: retry.after_ms, reason: retry.reason.into() },
+        Failure::Rejected(reason) => Unanswered::Rejected(reason.into()),
+        Failure::Misconfigured(reason) => Unanswered::Misconfigured(reason.into()),
+    }
+}
+
+fn answer(answer: shared::Response) -> Result<HttpResponse, String> {
+    let shared::Response { status, headers, body } = answer;
+    if !(200..=599).contains(&status) {
+        return Err(format!("the source answered with the status {status}: use 200 to 599"));
+    }
+    if body.len() > ANSWER {
+        return Err(format!("the source answered with {} bytes: at most {ANSWER}", body.len()));
+    }
+    if headers.len() > HEADERS {
+        return Err(format!("the source answered with {} headers: at most {HEADERS}", headers.len()));
+    }
+    Ok(HttpResponse { status, headers, body })
+}
+
+fn report(report: bound::Report) -> Result<Report, String> {
+    let bound::Report { provider_id, status, at, reason } = report;
+    let word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if status.len() > limits::NAME || !status.split('-').all(word) {
+        return Err(format!(
+            "the source reported the status {status:.60?}: use kebab-case, at most {} bytes",
+            limits::NAME
+        ));
+    }
+    if !(1..=limits::NAME).contains(&provider_id.len()) || provider_id.contains('\0') {
+        return Err(format!(
+            "the source reported on a message whose provider id is not valid: 1 to {} bytes",
+            limits::NAME
+        ));
+    }
+    Ok(Report { provider_id, status, at: at.map(Timestamp::from_micros), reason: reason.map(Reason::from) })
+}
