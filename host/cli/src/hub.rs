@@ -41,6 +41,11 @@ impl Hub {
         Ok(Hub { client, base: flags.hub.trim_end_matches('/').to_owned(), key: flags.key.clone() })
     }
 
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
     /// A call with a JSON body.
     pub async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);

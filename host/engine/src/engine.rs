@@ -25,6 +25,8 @@ use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, H
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
+/// One in so many places of the I/O lane may be a source's.
+const SOURCES: usize = 4;
 /// A database that has taken no write for so long takes none.
 const UNWRITTEN: Duration = Duration::from_secs(3);
 /// For so long it is believed how far a tenant's log is ahead.
@@ -40,7 +42,7 @@ impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
-        let places = Places::of(runtime.io_places());
+        let (places, source_places) = (Places::of(runtime.io_places()), Places::of(runtime.io_places() / SOURCES));
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime),
             turns: Turns::of(config.workers),
@@ -60,6 +62,7 @@ impl Engine {
             erasures: Erasures::default(),
             halts: Halts::default(),
             places,
+            source_places,
         });
         let stop = CancellationToken::new();
         let node = tokio::spawn(Node::new(shared.clone(), stop.clone()).run());

@@ -76,6 +76,8 @@ pub struct Shared {
     pub halts: Halts,
     /// Of the lane in which channels are called.
     pub places: Arc<Places>,
+    /// Of that lane, those in which sources answer: whoever calls them, channels go on.
+    pub source_places: Arc<Places>,
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.

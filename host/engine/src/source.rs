@@ -14,6 +14,9 @@ use crate::error::EngineError;
 /// How often it is looked whether a plugin that answers is still enabled, whichever node has disabled it.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What became of a request.
 #[derive(Debug)]
 pub enum Asked {
@@ -38,7 +41,8 @@ impl Engine {
             return Ok(Asked::Nobody);
         };
         drop(catalog);
-        let Some(_place) = self.shared.places.take(scope.tenant()) else { return Ok(Asked::Busy) };
+        let waited = self.shared.source_places.take_within(scope.tenant(), PATIENCE).await;
+        let Some(_place) = waited else { return Ok(Asked::Busy) };
         let context = call::context(&self.shared, scope.tenant(), &enabled)?;
         let answered = enabled.plugin.receive(context, source, request, self.ended(scope, &enabled)).await;
         Ok(Asked::Answered(Box::new(answered)))

@@ -26,7 +26,7 @@ use crate::openapi::{Problems, Unfit};
 use crate::parameters::{Path, name_in_path};
 use crate::problem::{CONFLICT, INVALID_INSTALLATION, INVALID_SECRET, NOT_AGREED, Problem};
 use crate::views::{PendingView, PluginList, PluginView};
-use crate::writes::{Progress, accepted, halting};
+use crate::writes::{Progress, accepted, halting, tenant};
 
 /// All installed plugins.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
@@ -37,7 +37,8 @@ pub(crate) async fn list_plugins(
     access: Authorized<PluginsRead>,
 ) -> Result<Json<PluginList>, Problem> {
     let plugins = app.store.plugins(&access.scope).await?;
-    Ok(Json(PluginList { plugins: plugins.into_iter().map(Into::into).collect() }))
+    let tenant = tenant(&app, &access.scope).await?.name;
+    Ok(Json(PluginList { plugins: plugins.into_iter().map(|plugin| PluginView::of(plugin, &tenant)).collect() }))
 }
 
 /// Installs a component, or a new version of a plugin.
@@ -72,7 +73,7 @@ pub(crate) async fn install_plugin(
         Some(same) if same.offered().0 == digest => {
             // Its bytes are written anew: what was damaged is whole again.
             app.store.transact(scope, vec![component]).await?;
-            return Ok(Json(PluginView::from(same)).into_response());
+            return Ok(Json(view(&app, scope, same).await?).into_response());
         }
         Some(before) if before.digest == digest => (Op::DropCandidate { plugin: name.clone() }, StatusCode::OK),
         Some(before) if before.status == PluginStatus::Enabled => {
@@ -88,7 +89,7 @@ pub(crate) async fn install_plugin(
         }
     };
     app.store.transact(scope, vec![component, put]).await?;
-    Ok((status, Json(PluginView::from(find(&app, scope, &name).await?))).into_response())
+    Ok((status, Json(view(&app, scope, find(&app, scope, &name).await?).await?)).into_response())
 }
 
 /// Reading a component takes CPU, not IO.
@@ -111,7 +112,12 @@ pub(crate) async fn get_plugin(
     access: Authorized<PluginsRead>,
     Path(name): Path<String>,
 ) -> Result<Json<PluginView>, Problem> {
-    Ok(Json(find(&app, &access.scope, &name).await?.into()))
+    let scope = &access.scope;
+    Ok(Json(view(&app, scope, find(&app, scope, &name).await?).await?))
+}
+
+async fn view(app: &App, scope: &Scope, installation: Installation) -> Result<PluginView, Problem> {
+    Ok(PluginView::of(installation, &tenant(app, scope).await?.name))
 }
 
 pub(super) async fn find(app: &App, scope: &Scope, name: &str) -> Result<Installation, Problem> {
@@ -262,7 +268,7 @@ pub(crate) async fn enable_plugin(
     unused(&app, scope, &name, Fate::Becomes(manifest), "replaced by this version").await?;
     let body = json!({"plugin": plugin.name, "digest": digest, "set": set, "grant": grant});
     match change.commit("plugin.enabled", body).await? {
-        Progress::Done => Ok(Json(PluginView::from(find(&app, scope, &name).await?)).into_response()),
+        Progress::Done => Ok(Json(view(&app, scope, find(&app, scope, &name).await?).await?).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }
 }
@@ -327,7 +333,7 @@ pub(crate) async fn disable_plugin(
     unused(&app, scope, &plugin.name, Fate::Stops, "disabled").await?;
     let event = change.control("plugin.disabled", change.now().await?, json!({"plugin": plugin.name}));
     match halting(&app, scope, &plugin.name, event).await? {
-        Progress::Done => Ok(Json(PluginView::from(find(&app, scope, &name).await?)).into_response()),
+        Progress::Done => Ok(Json(view(&app, scope, find(&app, scope, &name).await?).await?).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct PluginView {
     installed_at: Timestamp,
     /// What this version asks for, in plain words.
     asks: Vec<String>,
+    /// Where its sources are called, below the hub's own address: `/hooks/<tenant>/<plugin>/<source>`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<String>,
     /// An uploaded version that waits until you agree to it. The version above runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidate: Option<CandidateView>,
@@ -60,8 +63,11 @@ pub(crate) struct PluginList {
     pub plugins: Vec<PluginView>,
 }
 
-impl From<Installation> for PluginView {
-    fn from(installation: Installation) -> Self {
+impl PluginView {
+    /// `tenant` is its name.
+    pub fn of(installation: Installation, tenant: &str) -> Self {
+        let sources = installation.manifest.sources.iter();
+        let hooks = sources.map(|source| format!("/hooks/{tenant}/{}/{}", installation.name, source.name)).collect();
         let candidate = installation.candidate.map(|candidate| {
             let (more, less) = difference(&installation.manifest, &candidate.manifest);
             CandidateView {
@@ -76,6 +82,7 @@ impl From<Installation> for PluginView {
         });
         PluginView {
             asks: asks(&installation.manifest),
+            hooks,
             candidate,
             name: installation.name,
             version: installation.version,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use openhub_model::TenantId;
 use tokio::sync::watch;
@@ -41,6 +42,21 @@ impl Places {
         held.free -= 1;
         held.by.insert(tenant, own + 1);
         Some(Place { places: self.clone(), tenant })
+    }
+
+    /// Waits for a place for so long.
+    pub async fn take_within(self: &Arc<Places>, tenant: TenantId, time: Duration) -> Option<Place> {
+        let mut freed = self.freed();
+        let taken = async {
+            loop {
+                freed.mark_unchanged();
+                if let Some(place) = self.take(tenant) {
+                    return Some(place);
+                }
+                freed.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(time, taken).await.ok()?
     }
 
     /// Changes when a place becomes free.
@@ -81,6 +97,16 @@ mod tests {
         assert!(places.take(TenantId(9)).is_some(), "whoever comes new finds one");
         drop(hung);
         assert_eq!(take_all(&places, 9).len(), 32, "what was held is free again");
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_what_becomes_free_and_not_for_ever() {
+        let places = Places::of(1);
+        let first = places.take(TenantId(1));
+        assert!(places.take_within(TenantId(2), Duration::from_millis(5)).await.is_none());
+        let (second, ()) =
+            tokio::join!(places.take_within(TenantId(2), Duration::from_secs(60)), async { drop(first) });
+        assert!(second.is_some());
     }
 
     #[test]

@@ -25,7 +25,7 @@ enum Command {
     New {
         /// The plugin's name, in kebab-case; also the name of its folder.
         name: String,
-        /// The kind of plugin: `rule`, `object` or `channel`.
+        /// The kind of plugin: `rule`, `object`, `channel` or `source`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
         /// The folder to create, if it should have another name.
@@ -240,7 +240,12 @@ async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Resul
     }
     let enabled = hub.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), &body).await?;
     match enabled["position"].as_i64() {
-        None => println!("enabled {name} {}", text(offered(plugin), "version")?),
+        None => {
+            println!("enabled {name} {}", text(offered(plugin), "version")?);
+            for hook in enabled["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                println!("  it answers calls at {}{hook}", hub.url());
+            }
+        }
         Some(position) => {
             println!("the engine is behind: {name} will be enabled when it reaches position {position}")
         }
