@@ -8,6 +8,7 @@ use openhub_store::{MessageRow, Scope};
 use serde_json::{Value, json};
 
 use super::accept::{admit, delivery};
+use super::advice::advice;
 use super::check::Taken;
 use crate::app::App;
 use crate::problem::{PLUGIN_FAILED, Problem};
@@ -69,7 +70,8 @@ pub(crate) async fn accept_received(
 /// What was refused or failed stands in the list of faults, by its source.
 pub(crate) fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, message_id: Option<&str>) {
     let key = format!("{}/{}", hook.plugin, hook.source);
-    app.store.note_refused(scope, openhub_store::Refused { key: &key, code, pointer, message_id, at: app.now() });
+    let text = advice(code);
+    app.store.note_refused(scope, openhub_store::Refused { key: &key, code, text, pointer, message_id, at: app.now() });
 }
 
 fn faulty(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, id: Option<&str>) -> Problem {
