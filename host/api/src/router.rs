@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::any;
+use axum::routing::{any, get};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -48,6 +48,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         .merge(api.route_layer(from_fn_with_state(shared.clone(), shed_api)))
         .merge(hub)
         .route(routes::hooks::PATH, any(routes::hooks::receive))
+        .route(&routes::unsubscribe::path(), get(routes::unsubscribe::ask).post(routes::unsubscribe::withdraw))
         .route_layer(from_fn(count_request))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)

@@ -38,6 +38,7 @@ mod source;
 mod suppressed;
 mod suppression;
 mod unmerge;
+mod unsubscribe;
 pub mod uses;
 
 pub use body::{PROPOSED, identities_of};
@@ -53,3 +54,4 @@ pub use secrets::{Owner, Sealer};
 pub use shared::{Clock, Config};
 pub use source::Asked;
 pub use suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
+pub use unsubscribe::{PATH as UNSUBSCRIBE, Subscription};

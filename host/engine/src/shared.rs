@@ -37,6 +37,8 @@ pub struct Config {
     pub delivery_concurrency: usize,
     /// What may wait for the engine in the log of a tenant.
     pub bounds: Bounds,
+    /// Where the hub is reached from outside, without a slash at its end: messages link there.
+    pub public_url: Option<String>,
 }
 
 impl Default for Config {
@@ -49,6 +51,7 @@ impl Default for Config {
             hold: Duration::from_secs(60),
             delivery_concurrency: 8,
             bounds: Bounds::default(),
+            public_url: None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub struct ChannelCase<'h> {
     name: String,
     address: String,
     attempt: u32,
+    unsubscribe_url: Option<String>,
 }
 
 /// What became of the messages of a call: one verdict a message, in order, also after a fault.
@@ -44,7 +45,7 @@ pub enum Verdict {
 
 impl<'h> ChannelCase<'h> {
     pub(crate) fn new(hub: &'h Hub, name: &str) -> Self {
-        ChannelCase { hub, name: name.to_owned(), address: "address-1".to_owned(), attempt: 1 }
+        ChannelCase { hub, name: name.to_owned(), address: "address-1".to_owned(), attempt: 1, unsubscribe_url: None }
     }
 
     /// Where the messages go, of the address kind that the channel declares.
@@ -58,6 +59,13 @@ impl<'h> ChannelCase<'h> {
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
+        self
+    }
+
+    /// Where its receiver says that they want no more; without, it needs no consent.
+    #[must_use]
+    pub fn unsubscribe_url(mut self, url: &str) -> Self {
+        self.unsubscribe_url = Some(url.to_owned());
         self
     }
 
@@ -82,7 +90,10 @@ impl<'h> ChannelCase<'h> {
     pub fn try_send_all(&self, contents: &[Value]) -> Sent {
         let messages = contents.iter().enumerate().map(|(index, content)| {
             let key = format!("message-{}", index + 1);
-            json!({"idempotency_key": key, "attempt": self.attempt, "address": self.address, "content": content})
+            json!({
+                "idempotency_key": key, "attempt": self.attempt, "address": self.address, "content": content,
+                "unsubscribe_url": self.unsubscribe_url,
+            })
         });
         let (settings, secrets, at) = (self.hub.settings(), self.hub.secrets(), self.hub.now().micros());
         let messages: Vec<Value> = messages.collect();

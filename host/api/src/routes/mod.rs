@@ -20,6 +20,7 @@ mod settings;
 mod status;
 mod suppressions;
 mod system;
+pub(crate) mod unsubscribe;
 
 use axum::routing::options;
 use utoipa_axum::router::OpenApiRouter;

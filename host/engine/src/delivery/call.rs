@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, Channel, Enabled};
 use crate::error::EngineError;
 use crate::secrets::Owner;
 use crate::shared::Shared;
+use crate::unsubscribe::{PATH, Subscription};
 
 /// A call that has come back.
 pub struct Call {
@@ -55,6 +56,7 @@ impl UnderWay {
 /// What a call needs.
 pub struct Order {
     pub id: u64,
+    pub tenant: TenantId,
     pub channel: String,
     pub io: IoContext,
     pub messages: Vec<Outgoing>,
@@ -65,11 +67,11 @@ pub struct Order {
 
 /// Calls a channel. Whatever happens, there is one settlement a message.
 pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> Call {
-    let Order { id, channel: name, io, messages, stop, place: _place } = order;
+    let Order { id, tenant, channel: name, io, messages, stop, place: _place } = order;
     let Some(channel) = catalog.channels.get(&name) else {
         return Call { id, channel: name, settled: Vec::new(), accepted: false };
     };
-    let out = messages.iter().map(out_message).collect();
+    let out = messages.iter().map(|outgoing| out_message(&shared, tenant, outgoing)).collect();
     let sending = channel.owner.plugin.send_until(io, &name, out, stop.cancelled());
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
     let sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
@@ -113,8 +115,9 @@ fn granted_hosts(installation: &Installation) -> Result<Vec<String>, EngineError
     })
 }
 
-fn out_message(outgoing: &Outgoing) -> OutMessage {
+fn out_message(shared: &Shared, tenant: TenantId, outgoing: &Outgoing) -> OutMessage {
     let message = &outgoing.message;
+    let unsubscribes = shared.config.public_url.as_ref().zip(Subscription::of(tenant, outgoing));
     OutMessage {
         idempotency_key: message.id.to_string(),
         attempt: outgoing.attempt as u32 + 1,
@@ -124,7 +127,8 @@ fn out_message(outgoing: &Outgoing) -> OutMessage {
         locale: "en".to_owned(),
         time_zone: "UTC".to_owned(),
         expires_at: message.expires_at,
-        unsubscribe_url: None,
+        unsubscribe_url: unsubscribes
+            .map(|(hub, wanted)| format!("{hub}{PATH}/{}", wanted.token(&shared.sealer.marker()))),
         content: message.content.clone(),
     }
 }

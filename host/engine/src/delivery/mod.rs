@@ -420,7 +420,7 @@ impl Delivery {
                 let id = self.numbered;
                 self.under_way.insert(id, under_way);
                 self.queues.entry(name.clone()).or_default().calls += 1;
-                let order = Order { id, channel: name, io, messages, stop, place };
+                let order = Order { id, tenant: self.tenant, channel: name, io, messages, stop, place };
                 self.calls.spawn(call::call(self.shared.clone(), catalog.clone(), order));
                 true
             }

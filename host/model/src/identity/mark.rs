@@ -48,6 +48,11 @@ impl Marker {
         Id::keyed_at(&self.key, at, &[&[b"caused".as_slice(), &tenant], cause].concat())
     }
 
+    /// The mark on what an address to unsubscribe says.
+    pub fn unsubscribing(&self, said: &[u8]) -> Id {
+        Id::keyed(&self.key, &[b"unsubscribing", said])
+    }
+
     /// Tells this key from others: eight hexadecimal digits.
     pub fn name(&self) -> String {
         Id::keyed(&self.key, &[b"name"]).as_bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect()

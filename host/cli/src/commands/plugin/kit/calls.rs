@@ -72,6 +72,7 @@ struct AskedMessage {
     attempt: u32,
     address: String,
     content: Value,
+    unsubscribe_url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +151,7 @@ impl Installed {
             locale: "en".to_owned(),
             time_zone: "UTC".to_owned(),
             expires_at: None,
-            unsubscribe_url: None,
+            unsubscribe_url: message.unsubscribe_url,
             content: message.content.to_string(),
         });
         let sent = self.plugin.send(context, &call.name, messages.collect()).await;
