@@ -9,6 +9,8 @@ const { chromium } = require('playwright-core')
 
 const [library, hub, key] = process.argv.slice(2)
 const modules = process.env.NODE_PATH
+// For each step, in milliseconds: a slow machine needs it.
+const patience = 90000
 const flags =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
 
@@ -73,7 +75,7 @@ const server = http.createServer((request, response) => {
 async function main() {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
-  const browser = await chromium.launch({ executablePath, headless: true, args: flags.split(' ') })
+  const browser = await chromium.launch({ executablePath, headless: true, args: flags.split(' '), timeout: patience })
   try {
     const page = await browser.newPage()
     page.on('console', (message) => console.error(message.text()))
@@ -81,10 +83,10 @@ async function main() {
     page.on('response', (response) => {
       if (response.status() >= 400) console.error(`${response.status()} ${response.url()}`)
     })
-    await page.goto(`http://localhost:${server.address().port}/`)
+    await page.goto(`http://localhost:${server.address().port}/`, { timeout: patience })
     const began = Date.now()
     for (let there = 0; there < 4; there = await arrived()) {
-      if (Date.now() - began > 30000) throw new Error(`only ${there} of 4 calls arrived`)
+      if (Date.now() - began > patience) throw new Error(`only ${there} of 4 calls arrived`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   } finally {

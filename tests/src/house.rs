@@ -15,10 +15,12 @@ use openhub_store::{
 use serde_json::{Value, json};
 
 use crate::guests;
+use crate::patience::until_within;
 
 /// An idle engine is woken by what is appended, not by looking again: its looks would be counted as statements.
 const IDLE: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a test waits for an engine.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 const PAGE: usize = 100_000;
 const FILE: &str = "openhub.db";
 /// The host's clock of every house stands still here.
@@ -224,16 +226,18 @@ impl House {
         engine.stop().await;
     }
 
-    /// Runs an engine until it has computed everything, also what it appended itself on the way.
+    /// Runs an engine until it has computed everything of every tenant, also what it appended itself on the way.
     pub async fn run_to_the_end(&self, batch: usize, workers: usize, position: i64) {
         let engine = self.start(batch, workers);
         assert!(engine.reached(self.tenant, position, PATIENCE).await, "the engine did not reach {position}");
-        let ended = async {
-            while self.store.standing(&self.scope).await.expect("a standing").arrived_behind > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, ended).await.expect("the engine comes to the end of its log");
+        for tenant in self.store.tenants().await.expect("tenants") {
+            let scope = Scope::of(tenant.id);
+            until_within(PATIENCE, "the engine comes to the end of a log", async || {
+                let standing = self.store.standing(&scope).await.expect("a standing");
+                (standing.arrived_behind == 0).then_some(())
+            })
+            .await;
+        }
         engine.stop().await;
     }
 

@@ -14,6 +14,10 @@ use xtask::process::Server;
 use xtask::test::{HUB, RECEIVER};
 
 use crate::guests::root;
+use crate::patience::until;
+
+/// A hub that answers no change and no preview before all is done, however slow the machine is.
+const PATIENT: [(&str, &str); 2] = [("OPENHUB_WRITE_WAIT_SECONDS", "60"), ("OPENHUB_PREVIEW_SECONDS", "60")];
 
 /// What the tests run.
 pub struct Programs {
@@ -63,7 +67,8 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("openhub-test-").tempdir().expect("a temporary folder");
         let database = database.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("openhub.db").display()));
         let (hub, receiver) = (programs.hub.clone(), programs.receiver.clone());
-        Place { site: Site { hub, receiver, folder: folder.path().to_owned(), database }, _folder: folder }
+        let settings = PATIENT.to_vec();
+        Place { site: Site { hub, receiver, folder: folder.path().to_owned(), database, settings }, _folder: folder }
     }
 
     pub async fn tenant(&self, clock: &str) -> Tenant {
@@ -72,6 +77,15 @@ impl Place {
 
     pub async fn serve(&self) -> Server {
         self.start_hub("127.0.0.1:0", &[]).await.expect("the hub starts")
+    }
+
+    /// Starts a hub where another one ended. Somebody else may have the port for a moment.
+    pub async fn start_again(&self, address: &str, flags: &[String]) -> Server {
+        until("the hub starts again", async || match self.start_hub(address, flags).await {
+            Err(error) if format!("{error:#}").contains("in use") => None,
+            started => Some(started.expect("the hub starts again")),
+        })
+        .await
     }
 }
 
@@ -147,7 +161,7 @@ impl Client {
 
     /// Waits until the engine has passed everything that has come in.
     pub async fn settled(&self, key: &str) -> Value {
-        crate::patience::until("the checkpoint passes all events", || async {
+        until("the checkpoint passes all events", || async {
             let status = self.get("/api/v1/status", key).await.body;
             (status["behind"] == 0).then_some(status)
         })

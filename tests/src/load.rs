@@ -18,7 +18,7 @@ use xtask::process::Server;
 
 use crate::guests::root;
 use crate::hub::{Place, programs};
-use crate::patience::until;
+use crate::patience::until_within;
 use crate::report::say;
 
 const EVERY: u64 = 10;
@@ -28,7 +28,9 @@ const EVENTS: usize = 50;
 const BATCH: &str = "200";
 const END: &str = "1998-06-30T12:00:00Z";
 /// How long the client waits for the clock before it asks again.
-const CALL: Duration = Duration::from_millis(500);
+const CALL: Duration = Duration::from_secs(5);
+/// For what goes on across ends and new starts of the hub.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Every tenth customer's purchases on their way through a hub.
 pub struct Load {
@@ -75,7 +77,7 @@ impl Load {
 
     /// Waits until the work has come to this point.
     pub async fn reach(&self, point: f64) -> Progress {
-        until("the work comes to the next point", || async {
+        until_within(DEADLINE, "the work comes to the next point", || async {
             let progress = self.progress().await;
             (progress.fraction >= point).then_some(progress)
         })
@@ -96,7 +98,7 @@ impl Load {
 
     /// Starts the hub again at the same address; neither log nor checkpoint may have gone back. Prints where it was.
     pub async fn restart(&self, address: &str, before: &Progress) -> Server {
-        let hub = self.place.start_hub(address, &self.flags).await.expect("the hub starts again");
+        let hub = self.place.start_again(address, &self.flags).await;
         let after = self.api.get("/api/v1/status").await.expect("the hub answers");
         let Progress { acknowledged, status, fraction } = before;
         say(format!(
@@ -125,7 +127,7 @@ impl Load {
     /// Waits for the end of the work: every figure is exact. Says how many messages came in again.
     pub async fn finish(self, hub: Server) -> u64 {
         self.client.await.expect("the client ends");
-        until("nothing is left to do", || async {
+        until_within(DEADLINE, "nothing is left to do", || async {
             let status = self.api.get("/api/v1/status").await.expect("the hub answers");
             (status["behind"] == 0 && status["unsent"] == 0).then_some(())
         })
@@ -148,8 +150,10 @@ async fn send(url: String, tenant: Tenant, purchases: Vec<Purchase>, acknowledge
     for purchases in purchases.chunks(EVENTS) {
         let events: Vec<String> = purchases.iter().map(Purchase::event).collect();
         let body = format!("{{\"batch\":[{}]}}", events.join(","));
-        let answer =
-            until("a request is answered", || async { api.ingest("/v1/batch", body.clone()).await.ok() }).await;
+        let answer = until_within(DEADLINE, "a request is answered", || async {
+            api.ingest("/v1/batch", body.clone()).await.ok()
+        })
+        .await;
         assert!(answer["refused"].is_null(), "events were refused: {answer}");
         acknowledged.fetch_add(purchases.len() as u64, Ordering::Relaxed);
     }
@@ -157,5 +161,5 @@ async fn send(url: String, tenant: Tenant, purchases: Vec<Purchase>, acknowledge
     let end = json!({"to": END});
     // A call that waits for the end of the work would hold up a hub that is asked to end.
     let call = || tokio::time::timeout(CALL, api.call(Method::POST, "/api/v1/clock", Some(&end)));
-    until("the clock is set", || async { call().await.ok()?.ok() }).await;
+    until_within(DEADLINE, "the clock is set", || async { call().await.ok()?.ok() }).await;
 }

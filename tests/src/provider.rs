@@ -1,6 +1,6 @@
 //! A provider that answers as it is told, or hangs.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,13 +17,16 @@ pub struct Provider {
     status: Arc<AtomicU16>,
     /// The idempotency keys that came in, in order.
     keys: Arc<Mutex<Vec<String>>>,
+    /// Requests that it holds, of callers who are still there.
+    held: Arc<AtomicUsize>,
 }
 
 impl Provider {
     pub async fn start(status: u16) -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let provider = Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default() };
+        let provider =
+            Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default(), held: Arc::default() };
         let serving = provider.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -50,9 +53,14 @@ impl Provider {
             self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
             let status = self.status.load(Ordering::SeqCst);
             if status == HOLDS {
-                std::future::pending::<()>().await;
+                self.held.fetch_add(1, Ordering::SeqCst);
+                while connection.read_u8().await.is_ok() {}
+                self.held.fetch_sub(1, Ordering::SeqCst);
+                return None;
             }
-            let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
+            // Whoever may try again does so when the test says so, and not by the clock.
+            let later = if status >= 300 { "retry-after: 3600\r\n" } else { "" };
+            let answer = format!("HTTP/1.1 {status} Told\r\n{later}content-length: 0\r\n\r\n");
             connection.write_all(answer.as_bytes()).await.ok()?;
         }
     }
@@ -64,6 +72,11 @@ impl Provider {
 
     pub fn keys(&self) -> Vec<String> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many requests it holds now.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
     }
 
     /// Waits until so many requests have come in.

@@ -10,6 +10,7 @@ use openhub_store::{
     StoreError, TimelineFilter, TimelineItem, TimelineKind,
 };
 use openhub_tests::house::{HOST_NOW, House, control};
+use openhub_tests::patience::until;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tracing::field::{Field, Visit};
@@ -163,6 +164,21 @@ async fn no_statement_walks_a_table_that_grows() {
     house.store.transact(&house.scope, vec![Op::Append(event)]).await.expect("it is asked for");
     let position = house.advance("2026-12-31T12:00:00Z").await;
     house.run(37, 2, position).await;
+    // Deliveries have statements of their own, also one that fails.
+    let engine = house.start(37, 2);
+    until("a message was tried", async || {
+        for user in 0..97 {
+            let part = Some(Identity::new(Identity::USER_ID, format!("user-{user}")).part(house.tenant));
+            let filter = MessageFilter { part, limit: 5, ..MessageFilter::default() };
+            let messages = house.store.messages(&house.scope, &filter).await.expect("messages");
+            if messages.iter().any(|message| message.fault.is_some()) {
+                return Some(());
+            }
+        }
+        None
+    })
+    .await;
+    engine.stop().await;
     look(&house).await.expect("what people look at is read");
 
     let mut database = SqliteConnection::connect(&house.database()).await.expect("the database opens");

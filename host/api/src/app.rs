@@ -70,6 +70,8 @@ pub struct Limits {
     pub component_bytes: usize,
     /// How long a client may take to send its body.
     pub body_time: Duration,
+    /// Before a body has to come at a rate.
+    pub body_grace: Duration,
     /// How long a write waits for the engine before it is answered 202.
     pub write_wait: Duration,
     /// How long the customers of a condition are counted before the rest is estimated.
@@ -92,6 +94,7 @@ impl Default for Limits {
             segment_members: 10_000,
             component_bytes: 32 * 1024 * 1024,
             body_time: Duration::from_secs(30),
+            body_grace: Duration::from_secs(5),
             write_wait: Duration::from_secs(5),
             preview_time: Duration::from_millis(1_800),
             clock_wait: Duration::from_secs(60),

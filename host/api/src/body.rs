@@ -25,9 +25,7 @@ use crate::problem::{
 };
 use crate::text;
 
-/// Before a body has to come at a rate.
-const GRACE: Duration = Duration::from_secs(5);
-/// Bytes a second.
+/// Bytes a second that a body has to come at after its grace.
 const RATE: f64 = 8_192.0;
 /// Bytes past the cap that are read and dropped before the connection is given up.
 const DRAINED: usize = 32 * 1024 * 1024;
@@ -120,7 +118,7 @@ impl FromRequest<Shared> for ComponentBody {
 
 /// A body as it was sent, whatever its type and encoding.
 pub(crate) async fn raw_bytes(body: Body, limits: &Limits, cap: usize) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(limits.body_time, collect(body, cap)).await;
+    let collected = tokio::time::timeout(limits.body_time, collect(body, cap, limits.body_grace)).await;
     collected.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))?
 }
 
@@ -163,12 +161,12 @@ async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> R
 
 /// Keeps at most `cap` bytes. What is too large is still read for a while: a caller who is cut off while sending
 /// would see a broken connection instead of the answer.
-async fn collect(mut body: Body, cap: usize) -> Result<Bytes, Problem> {
+async fn collect(mut body: Body, cap: usize, grace: Duration) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut seen = 0;
     let began = Instant::now();
     loop {
-        let late = began + GRACE + Duration::from_secs_f64(seen as f64 / RATE);
+        let late = began + grace + Duration::from_secs_f64(seen as f64 / RATE);
         let next = tokio::time::timeout_at(late.into(), body.frame()).await;
         let Some(frame) =
             next.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))?

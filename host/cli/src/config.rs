@@ -57,6 +57,13 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How long a shutdown waits for requests under way.
     pub drain_seconds: u64,
+    /// How long a change waits for the engine before it is answered 202. This and the next are for tests, who need the same
+    /// answers on a machine that is slow, and not for operators: they are shown only where they are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_wait_seconds: Option<u32>,
+    /// How long the customers of a condition are counted before the rest is estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_seconds: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -89,6 +96,8 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain_seconds: 20,
+            write_wait_seconds: None,
+            preview_seconds: None,
         }
     }
 }
@@ -142,7 +151,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 21] = [
     "listen",
     "data",
     "database",
@@ -162,6 +171,8 @@ pub const KEYS: [&str; 19] = [
     "log",
     "log_format",
     "drain_seconds",
+    "write_wait_seconds",
+    "preview_seconds",
 ];
 
 impl Config {

@@ -78,7 +78,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         sealer,
         clock: Arc::new(wall_clock),
         random: Arc::new(rand::random),
-        limits: openhub_api::Limits::default(),
+        limits: api_limits(&config),
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
@@ -199,6 +199,16 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
             time: Duration::from_secs(config.backlog_seconds),
         },
         ..openhub_engine::Config::default()
+    }
+}
+
+fn api_limits(config: &Config) -> openhub_api::Limits {
+    let limits = openhub_api::Limits::default();
+    let seconds = |set: Option<u32>, else_wait| set.map_or(else_wait, |seconds| Duration::from_secs(seconds.into()));
+    openhub_api::Limits {
+        write_wait: seconds(config.write_wait_seconds, limits.write_wait),
+        preview_time: seconds(config.preview_seconds, limits.preview_time),
+        ..limits
     }
 }
 

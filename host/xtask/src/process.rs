@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const START: Duration = Duration::from_secs(120);
-const END: Duration = Duration::from_secs(40);
+const END: Duration = Duration::from_secs(120);
 
 /// A server that runs until it is stopped; dropped without, it is killed.
 pub struct Server {

@@ -17,7 +17,8 @@ use tempfile::TempDir;
 
 pub use proxy::Proxy;
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Server {
     /// The server's URL, up to the database's name.
@@ -66,13 +67,14 @@ impl Server {
         }
         let port = free_port()?;
         let postmaster = serve(&programs, user.as_ref(), folder.path(), port)?;
+        let mut private = Private { postmaster, port, programs, user, folder };
+        private.ready(Port::Any).await?;
         let server = Server {
-            base: format!("postgres://postgres@127.0.0.1:{port}"),
-            owner: format!("postgres://openhub@127.0.0.1:{port}"),
+            base: format!("postgres://postgres@127.0.0.1:{}", private.port),
+            owner: format!("postgres://openhub@127.0.0.1:{}", private.port),
             databases: AtomicU32::new(0),
-            private: Some(Private { postmaster, port, programs, user, folder }),
+            private: Some(private),
         };
-        server.ready().await?;
         let mut conn = server.connect().await?;
         sqlx::raw_sql("CREATE ROLE openhub LOGIN").execute(&mut conn).await?;
         conn.close().await?;
@@ -100,8 +102,8 @@ impl Server {
     pub async fn restart(&mut self, stop: Stop) -> anyhow::Result<()> {
         let private = self.private.as_mut().context("only a private server is stopped")?;
         private.stop(stop)?;
-        private.postmaster = serve(&private.programs, private.user.as_ref(), private.folder.path(), private.port)?;
-        self.ready().await
+        private.serve()?;
+        private.ready(Port::Same).await
     }
 
     /// Ends all connections of hubs, whatever they are doing. Answers how many.
@@ -116,26 +118,59 @@ impl Server {
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect(&format!("{}/postgres", self.base)).await
     }
+}
 
-    async fn ready(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            match self.connect().await {
-                Ok(conn) => return Ok(conn.close().await?),
-                Err(error) if Instant::now() > deadline => return Err(error).context("PostgreSQL did not start"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    }
+/// Where a server is started that has lost its port to somebody else before it could listen.
+#[derive(PartialEq)]
+enum Port {
+    Any,
+    Same,
 }
 
 impl Private {
+    fn serve(&mut self) -> std::io::Result<()> {
+        self.postmaster = serve(&self.programs, self.user.as_ref(), self.folder.path(), self.port)?;
+        Ok(())
+    }
+
+    /// Waits until it answers. If it ends instead, it is started again: the port was not free, or its former self has not
+    /// quite gone.
+    async fn ready(&mut self, port: Port) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.answers().await {
+            if Instant::now() > deadline {
+                bail!("PostgreSQL did not start");
+            }
+            tokio::time::sleep(PAUSE).await;
+            if self.postmaster.try_wait()?.is_some() {
+                if port == Port::Any {
+                    self.port = free_port()?;
+                }
+                self.serve()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is this server that answers: another one may have the port.
+    async fn answers(&self) -> bool {
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
+        let Ok(mut conn) = PgConnection::connect(&url).await else { return false };
+        let sql = "SELECT current_setting('data_directory')";
+        let data: Result<String, _> = sqlx::query_scalar(sql).fetch_one(&mut conn).await;
+        let _ = conn.close().await;
+        data.is_ok_and(|data| Path::new(&data) == self.folder.path().join("data"))
+    }
+
     fn stop(&mut self, stop: Stop) -> anyhow::Result<()> {
         use nix::sys::signal::{Signal, kill};
         let signal = match stop {
             Stop::Fast => Signal::SIGINT,
             Stop::Immediate => Signal::SIGQUIT,
         };
+        if self.postmaster.try_wait()?.is_some() {
+            return Ok(());
+        }
         // The server that this process started.
         kill(nix::unistd::Pid::from_raw(self.postmaster.id().cast_signed()), signal)?;
         self.postmaster.wait()?;

@@ -177,8 +177,9 @@ async fn report_19_a_receiver_that_does_not_know_the_way_once_is_asked_again() {
     assert_eq!((&seen["status"], &seen["fault"]), (&json!("pending"), &waiting[0]["fault"]), "{seen}");
     assert!(seen["next_attempt_at"].is_string(), "{seen}");
     provider.answers(200);
-    let accepted = hub.messages("accepted", 1).await;
-    assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));
+    hub.call(Method::POST, &format!("/api/v1/messages/{first}/retry"), json!({})).await;
+    assert_eq!(hub.messages("accepted", 1).await[0]["id"], json!(first));
+    assert_eq!(provider.keys(), [first.clone(), first], "under the same key");
     provider.answers(410);
     hub.order("bob").await;
     hub.messages("failed", 1).await;
@@ -233,7 +234,8 @@ async fn d1_a_channel_that_hangs_holds_its_own_places_only() {
         hub.order(&format!("user-{user}")).await;
     }
     hub.messages("accepted", 30).await;
-    assert_eq!(hangs.keys().len(), 8, "its own places, and no more");
+    // On a slow machine one of them may have been given up by now, and another have its place.
+    until("it has its own places, and no more", || async { (hangs.held() == 8).then_some(()) }).await;
     // Those who hang are not waited for.
     hub.hub.kill().await.expect("the hub is killed");
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use xtask::packages;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than the scripts' own, who say what they waited for.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn segment_in_node() {
@@ -118,7 +119,7 @@ async fn calls_arrive(mut script: Command, library: &str, from: From) {
             let of = |name: &str| text(&event[name]).parse::<openhub_model::Timestamp>().expect("a time").micros();
             of("received_at") - of("occurred_at")
         };
-        assert!(events.iter().all(|event| (0..60_000_000).contains(&since(event))), "{library}");
+        assert!(events.iter().all(|event| (0..600_000_000).contains(&since(event))), "{library}");
     }
     let path = format!("/api/v1/customers?identity=user_id:{library}-1");
     let user = client.get(&path, &tenant.api_key).await.body["customers"][0].clone();

@@ -170,6 +170,6 @@ async fn a2_a_hub_whose_log_nobody_reads_serves_and_ends() {
     client.settled(&tenant.api_key).await;
     let pid = nix::unistd::Pid::from_raw(hub.id().expect("it runs").cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it is told to end");
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), hub.wait()).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(120), hub.wait()).await;
     assert!(ended.expect("it ends").expect("it is waited for").success());
 }

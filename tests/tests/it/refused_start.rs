@@ -8,9 +8,10 @@ use openhub_test_postgres::Server as Postgres;
 use openhub_tests::hub::Place;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpSocket;
 use tokio::process::Command;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn is_refused(command: &mut Command, reasons: &[&str]) {
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
@@ -109,10 +110,10 @@ async fn a_port_in_use() {
 
 #[tokio::test]
 async fn an_unreachable_postgres() {
-    // Nobody listens on a port that was just given back.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    // A port that is ours, and where nobody listens.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let address = socket.local_addr().expect("an address");
     let place = Place::new(Some(format!("postgres://hub:hunter2@{address}/hub")));
     for arguments in [["serve", "--listen", "127.0.0.1:0"].as_slice(), &["tenant", "list"]] {
         is_refused(&mut place.command(arguments), &["database", "reach"]).await;

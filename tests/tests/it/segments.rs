@@ -7,7 +7,8 @@ use openhub_model::{Identity, Timestamp};
 use openhub_store::EventFilter;
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::{House, Order};
+use openhub_tests::house::{House, Order, PATIENCE};
+use openhub_tests::patience::until_within;
 use serde_json::{Value, json};
 use xtask::demo::purchases;
 
@@ -218,7 +219,7 @@ async fn a_first_fill_ends_in_the_same_members() {
         house.run(700, 2, position).await;
         let engine = house.start(700, 2);
         let position = house.advance(END).await;
-        assert!(engine.reached(house.tenant, position, std::time::Duration::from_secs(60)).await);
+        assert!(engine.reached(house.tenant, position, PATIENCE).await);
         until_filled(&house).await;
         engine.stop().await;
         assert_eq!(members(&house).await, members(&always).await);
@@ -226,13 +227,9 @@ async fn a_first_fill_ends_in_the_same_members() {
 }
 
 async fn until_filled(house: &House) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    loop {
+    until_within(PATIENCE, "the first fill ends", async || {
         let segments = house.store.segments(&house.scope).await.expect("segments");
-        if segments.iter().all(|segment| segment.fill.is_none()) {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "the first fill does not end: {segments:?}");
-        tokio::task::yield_now().await;
-    }
+        segments.iter().all(|segment| segment.fill.is_none()).then_some(())
+    })
+    .await;
 }

@@ -1,6 +1,6 @@
 //! The doors under the names, and with the manners, of the field's libraries.
 
-use crate::hub::{Answer, Hub, Tenant, request};
+use crate::hub::{Answer, Hub, Tenant, request, until};
 use axum::body::Body;
 use axum::http::{Request, header};
 use base64::Engine as _;
@@ -18,14 +18,11 @@ async fn told(hub: &Hub, tenant: &Tenant) -> Vec<(String, String)> {
 
 /// The first fault that a tenant has; they are written down every few seconds.
 async fn first_fault(hub: &Hub, tenant: &Tenant) -> Value {
-    for _ in 0..600 {
+    until("a fault is told", async || {
         let faults = hub.get("/api/v1/faults", &tenant.api_key).await;
-        if let Some(fault) = faults.body["faults"].as_array().and_then(|faults| faults.first()) {
-            return fault["code"].clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("nothing is told")
+        faults.body["faults"].as_array().and_then(|faults| faults.first()).map(|fault| fault["code"].clone())
+    })
+    .await
 }
 
 fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {

@@ -1,6 +1,6 @@
 //! The list of faults, seen and worked off.
 
-use crate::hub::Hub;
+use crate::hub::{Hub, until};
 use openhub_store::{FaultKind, NewFault, Scope};
 use serde_json::json;
 
@@ -14,12 +14,11 @@ async fn a_what_the_door_refuses_is_listed() {
     assert_eq!(hub.post("/v1/batch", &tenant.write_key, batch).await.status, 200);
     assert_eq!(hub.post("/v1/track", &tenant.write_key, bad.clone()).await.status, 400);
     hub.post("/v1/import?dry_run=true", &tenant.api_key, json!({"batch": [bad]})).await;
-    let listed = async || hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
-    let mut faults = listed().await;
-    while faults.as_array().is_none_or(|faults| faults.len() < 2) {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        faults = listed().await;
-    }
+    let faults = until("both faults are listed", async || {
+        let faults = hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
+        faults.as_array().is_some_and(|faults| faults.len() >= 2).then_some(faults)
+    });
+    let faults = faults.await;
     let mut told: Vec<_> = faults.as_array().unwrap().iter().map(|fault| (&fault["place"], &fault["count"])).collect();
     told.sort_by_key(|(place, _)| place.to_string());
     let (batch, single) = (json!("/batch/*/event"), json!("/event"));

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -22,6 +22,32 @@ use tower::ServiceExt;
 /// After this long without an event a lane looks for more, and lets go of the customers that it holds: tests write behind
 /// its back.
 const POLL: Duration = Duration::from_millis(5);
+/// How long a test waits for what a slow machine has yet to do.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Limits under which a slow machine gives the same answers as a fast one: nobody is answered before all is done.
+pub fn limits() -> Limits {
+    Limits {
+        body_time: PATIENCE,
+        body_grace: PATIENCE,
+        write_wait: PATIENCE,
+        preview_time: PATIENCE,
+        clock_wait: PATIENCE,
+        ..Limits::default()
+    }
+}
+
+/// Looks again and again until there is something, and gives up with a panic that says what was waited for.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited {} s for this: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(POLL).await;
+    }
+}
 
 pub struct Hub {
     pub store: Store,
@@ -66,7 +92,7 @@ pub struct Answer {
 
 impl Hub {
     pub async fn start() -> Hub {
-        Hub::with_limits(Limits::default()).await
+        Hub::with_limits(limits()).await
     }
 
     pub async fn with_limits(limits: Limits) -> Hub {
@@ -79,13 +105,13 @@ impl Hub {
     pub async fn with_bounds(bounds: Bounds) -> Hub {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", directory.path().join("hub.db").display());
-        Hub::with(url, directory, Limits::default(), bounds).await
+        Hub::with(url, directory, limits(), bounds).await
     }
 
     /// On a database of a PostgreSQL server.
     pub async fn on_postgres(url: String) -> Hub {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        Hub::with(url, directory, Limits::default(), Bounds::default()).await
+        Hub::with(url, directory, limits(), Bounds::default()).await
     }
 
     async fn with(url: String, directory: TempDir, limits: Limits, bounds: Bounds) -> Hub {
@@ -233,33 +259,34 @@ impl Hub {
     pub async fn usurped(&self) -> Usurped {
         let config = StoreConfig { url: self.url.clone(), node: "test".to_owned(), read_connections: 1 };
         let store = Store::open(&config).await.expect("the store opens");
-        store.claim_partitions(Duration::from_secs(60), 100).await.expect("all leases");
+        store.claim_partitions(Duration::from_secs(3_600), 100).await.expect("all leases");
         Usurped { store }
     }
 
     /// Waits until the engine is done with all that is in the tenant's log.
     pub async fn settle(&self, tenant: &Tenant) {
         let scope = Scope::of(tenant.id);
-        let done = async {
-            loop {
-                // What it causes itself stands behind the checkpoint, and is done.
-                let standing = self.store.standing(&scope).await.expect("a standing");
-                if standing.arrived_behind == 0 {
-                    break standing.checkpoint;
-                }
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        let patience = Duration::from_secs(20);
-        let checkpoint = tokio::time::timeout(patience, done).await.expect("the engine is stuck");
-        assert!(self.engine.reached(tenant.id, checkpoint, patience).await, "the engine is stuck");
+        let checkpoint = until("the engine is done", async || {
+            // What it causes itself stands behind the checkpoint, and is done.
+            let standing = self.store.standing(&scope).await.expect("a standing");
+            (standing.arrived_behind == 0).then_some(standing.checkpoint)
+        });
+        assert!(self.engine.reached(tenant.id, checkpoint.await, PATIENCE).await, "the engine is stuck");
     }
 
     /// Writes what the engine would have computed, under the lease that it holds, once the lane holds no customers any more:
     /// it lets go of them when nothing has happened for as long as it polls.
     pub async fn commit(&self, tenant: &Tenant, changes: Changes) {
-        self.settle(tenant).await;
-        tokio::time::sleep(200 * POLL).await;
+        until("it is committed", async || {
+            self.settle(tenant).await;
+            let holds = self.engine.catalog(tenant.id).is_some();
+            (!holds && self.try_commit(tenant, changes.clone()).await).then_some(())
+        })
+        .await;
+    }
+
+    /// Whether it is written: not if the engine moves the tenant at the same time, or holds no lease yet.
+    async fn try_commit(&self, tenant: &Tenant, changes: Changes) -> bool {
         let scope = Scope::of(tenant.id);
         let standing = self.store.standing(&scope).await.expect("a standing");
         let (checkpoint, clock) = (standing.checkpoint, standing.clock.max(changes.clock));
@@ -269,14 +296,17 @@ impl Hub {
             let lease = Lease { tenant: tenant.id, bucket: 0, fence, checkpoint, clock, clock_kind, commits: 0 };
             match self.store.held_lease(&scope, &lease).await {
                 Ok(lease) => {
-                    self.store.commit(&scope, &lease, &changes).await.expect("it is committed");
-                    return;
+                    return match self.store.commit(&scope, &lease, &changes).await {
+                        Ok(_) => true,
+                        Err(StoreError::Moved) => false,
+                        Err(error) => panic!("{error}"),
+                    };
                 }
                 Err(StoreError::FenceLost) => {}
                 Err(error) => panic!("{error}"),
             }
         }
-        panic!("the engine holds no lease");
+        false
     }
 
     /// Sends events as a batch of a server, and waits for the engine.

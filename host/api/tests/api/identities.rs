@@ -1,6 +1,6 @@
 //! Identities: who may join whom, what the tenant configures, and how customers come apart again.
 
-use crate::hub::{Answer, Hub, Tenant, encode};
+use crate::hub::{Answer, Hub, Tenant, encode, until};
 use openhub_api::KeyScopes;
 use serde_json::{Value, json};
 
@@ -253,14 +253,11 @@ async fn report_07_an_identity_has_one_form_at_every_door() {
         let name = format!("/api/v1/segments/s{number}");
         let saved = hub.call("PUT", &name, key, Some(json!({"condition": leaf("eq", json!(value))}))).await;
         assert_eq!(saved.status, 200, "{saved:?}");
-        let mut members = Value::Null;
-        for _ in 0..500 {
-            members = hub.get(&format!("{name}/members"), key).await.body;
-            if members["members"] != json!([]) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let members = until("the segment is filled", async || {
+            let members = hub.get(&format!("{name}/members"), key).await.body;
+            (members["members"] != json!([])).then_some(members)
+        });
+        let members = members.await;
         assert!(members.to_string().contains(id.as_str().unwrap()), "{members}");
         let again = json!({"identities": [{"kind": kind, "value": value}], "tags": {"seen": true}});
         assert_eq!(hub.post("/api/v1/customers", key, again).await.status, 200, "{kind}:{value:?}");

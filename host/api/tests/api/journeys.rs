@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use crate::hub::{Hub, Tenant};
+use crate::hub::{Hub, PATIENCE, Tenant};
 use insta::assert_json_snapshot;
 use openhub_model::run::RunStatus;
 use openhub_store::{RunFilter, Scope};
 use openhub_test_postgres::Server;
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn welcome() -> Value {
     json!({

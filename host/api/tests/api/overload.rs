@@ -1,6 +1,6 @@
 //! Overload is refused before anything is accepted, and to those who cause it.
 
-use crate::hub::{Hub, Tenant, request};
+use crate::hub::{Hub, Tenant, limits, request};
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::header;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn too_many_requests_are_shed() {
-    let hub = Hub::with_limits(Limits { ingest_in_flight: 0, api_in_flight: 0, ..Limits::default() }).await;
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 0, api_in_flight: 0, ..limits() }).await;
     let tenant = hub.tenant("shop").await;
     let event = hub.post("/v1/track", &tenant.write_key, json!({"userId": "1", "event": "e"})).await;
     assert_eq!(event.headers[header::RETRY_AFTER], "1");
@@ -77,7 +77,7 @@ async fn is_answered(hub: &Hub, quiet: &Tenant) {
 
 #[tokio::test]
 async fn f_a_quiet_tenant_is_answered_beside_a_flood_that_never_ends() {
-    let hub = Hub::with_limits(Limits { ingest_in_flight: 16, api_in_flight: 16, ..Limits::default() }).await;
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 16, api_in_flight: 16, ..limits() }).await;
     let (busy, quiet) = (hub.tenant("busy").await, hub.tenant("quiet").await);
     let flood = (0..100).map(|number| {
         let (path, key) = match number % 2 {
@@ -110,7 +110,7 @@ fn from(address: [u8; 4], mut request: axum::http::Request<Body>) -> axum::http:
 /// Anybody reads the key of a page: who sends under it what has no end takes no place of the page's visitors.
 #[tokio::test]
 async fn c_slow_bodies_under_a_pages_key_leave_a_place_to_others_who_have_it() {
-    let hub = Hub::with_limits(Limits { ingest_in_flight: 16, ..Limits::default() }).await;
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 16, ..limits() }).await;
     let shop = hub.tenant("shop").await;
     let mut slow = (0..50)
         .map(|_| hub.send(from([10, 0, 0, 1], endless("/v1/batch", Some(&shop.write_key)))))
@@ -130,7 +130,7 @@ async fn c_slow_bodies_under_a_pages_key_leave_a_place_to_others_who_have_it() {
 
 #[tokio::test]
 async fn d1_bodies_without_a_key_hold_no_place_of_who_has_one() {
-    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, keyless_in_flight: 4, ..Limits::default() }).await;
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, keyless_in_flight: 4, ..limits() }).await;
     let quiet = hub.tenant("quiet").await;
     let mut slow =
         (0..50).map(|_| hub.send(endless("/v1/batch", None))).collect::<futures::stream::FuturesUnordered<_>>();
@@ -146,7 +146,7 @@ async fn d1_bodies_without_a_key_hold_no_place_of_who_has_one() {
 
 #[tokio::test]
 async fn d1_guessed_keys_cost_no_place_and_a_new_key_works_at_once() {
-    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, api_in_flight: 4, ..Limits::default() }).await;
+    let hub = Hub::with_limits(Limits { ingest_in_flight: 4, api_in_flight: 4, ..limits() }).await;
     let quiet = hub.tenant("quiet").await;
     let guess = |number: usize| format!("oh_live_{number:016x}_{:064x}", 7);
     let guesses = (0..300).map(|number| {

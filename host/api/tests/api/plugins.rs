@@ -1,6 +1,6 @@
 //! Plugins, with components that have a manifest and no code: enough to be installed, set up and enabled.
 
-use crate::hub::{Hub, component};
+use crate::hub::{Hub, PATIENCE, component};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -253,7 +253,7 @@ async fn c3_an_agreement_is_to_one_component() {
     assert_eq!((second.status, &second.body["status"]), (201, &json!("installed")), "{second:?}");
     let engine = hub.another_engine();
     let position = pending.body["position"].as_i64().unwrap();
-    assert!(engine.reached(tenant.id, position, std::time::Duration::from_secs(60)).await);
+    assert!(engine.reached(tenant.id, position, PATIENCE).await);
     let now = hub.get("/api/v1/plugins/quiet", key).await.body;
     assert_eq!((&now["version"], &now["status"], &now["grant"]), (&json!("1.1.0"), &json!("installed"), &json!({})));
     let catalog = engine.catalog(tenant.id).expect("a catalog");

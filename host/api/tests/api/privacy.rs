@@ -1,6 +1,6 @@
 //! A customer who is erased is gone from every place; one who is not is untouched.
 
-use crate::hub::{Hub, Tenant, encode};
+use crate::hub::{Hub, Tenant, encode, limits};
 use openhub_api::Limits;
 use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
@@ -470,7 +470,7 @@ async fn all_parts_of_a_joined_customer_go() {
 /// What takes longer than a caller waits is answered with a receipt that is not done, and is done all the same.
 #[tokio::test]
 async fn a_long_erasure_is_answered_before_it_is_done() {
-    let limits = Limits { write_wait: Duration::ZERO, ..Limits::default() };
+    let limits = Limits { write_wait: Duration::ZERO, ..limits() };
     let hub = Hub::with_limits(limits).await;
     let tenant = hub.tenant("shop").await;
     hub.send_events(&tenant, json!([{"type": "track", "event": "E", "userId": "ada", "messageId": "m1"}])).await;

@@ -1,7 +1,7 @@
 //! Segments: written, checked, counted before they are saved, explained, exported. Who is in one is the engine's to say;
 //! what is shown of it is tested on memberships that are written here.
 
-use crate::hub::{Hub, Tenant};
+use crate::hub::{Hub, Tenant, limits};
 use insta::assert_json_snapshot;
 use openhub_model::{Condition, PartId, Timestamp};
 use openhub_store::{CatalogChange, Changes, Fill, Membership, Op, Scope, SegmentVersion};
@@ -297,7 +297,7 @@ async fn a_preview_counts_and_shows_some() {
 
 #[tokio::test]
 async fn a_preview_that_takes_too_long_is_refused_or_estimated() {
-    let limits = openhub_api::Limits { preview_time: std::time::Duration::ZERO, ..openhub_api::Limits::default() };
+    let limits = openhub_api::Limits { preview_time: std::time::Duration::ZERO, ..limits() };
     let hub = Hub::with_limits(limits).await;
     let tenant = hub.tenant("shop").await;
     let people: Vec<Value> = (0..300).map(|user| json!({"type": "identify", "userId": user.to_string()})).collect();

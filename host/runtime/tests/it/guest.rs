@@ -42,6 +42,13 @@ pub fn runtime() -> Runtime {
     Runtime::new(Config { instances: 4, ..Config::default() }).unwrap()
 }
 
+/// Where a call has so little fuel that even a slow machine burns it before the clock ends the call.
+pub fn short_of_fuel() -> Runtime {
+    let mut config = Config { instances: 4, ..Config::default() };
+    config.limits.fuel_per_ms = 20_000;
+    Runtime::new(config).unwrap()
+}
+
 pub fn call() -> CallContext {
     CallContext { settings: "{}".into() }
 }

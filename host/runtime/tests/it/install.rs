@@ -117,7 +117,7 @@ async fn a_component_that_cannot_start_is_refused() {
     let endless = "(func $endless (loop $again (br $again))) (start $endless)";
     let wat = rule_wat(ECHO, "").replacen("(global", &format!("{endless} (global"), 1);
     let bytes = component(RULE, &wat, Some(&rule_manifest(&[])));
-    let refusal = guest::runtime().prepare(&bytes).await.unwrap_err();
+    let refusal = guest::short_of_fuel().prepare(&bytes).await.unwrap_err();
     assert_eq!(refusal.code, "bad-export");
     assert!(refusal.message.contains("fuel"), "{refusal}");
 }

@@ -50,7 +50,10 @@ async fn the_same_call_costs_the_same_fuel() {
 
 #[tokio::test]
 async fn an_endless_loop_is_stopped_by_its_fuel() {
-    assert_eq!(fault("(loop $again (br $again)) (i32.const 0)").await.kind, FaultKind::Fuel);
+    let wat = guest::rule_wat("(loop $again (br $again)) (i32.const 0)", "");
+    let bytes = guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&guest::rule_manifest(&[])));
+    let plugin = guest::short_of_fuel().prepare(&bytes).await.unwrap();
+    assert_eq!(evaluate(&plugin, 1).unwrap_err().kind, FaultKind::Fuel);
 }
 
 #[tokio::test]

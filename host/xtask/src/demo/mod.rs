@@ -73,7 +73,8 @@ pub fn run(root: &Path, options: Options) -> Result<ExitCode> {
     };
     let place = tempfile::Builder::new().prefix("openhub-demo-").tempdir()?;
     let database = database(options.database.as_deref(), place.path())?;
-    let site = Site { hub, receiver: std::env::current_exe()?, folder: place.path().to_owned(), database };
+    let (receiver, folder) = (std::env::current_exe()?, place.path().to_owned());
+    let site = Site { hub, receiver, folder, database, settings: Vec::new() };
     let demo = Demo { root: root.to_owned(), site, components, options };
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(demo.run())
 }

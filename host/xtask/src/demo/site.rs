@@ -16,6 +16,8 @@ pub struct Site {
     pub folder: PathBuf,
     /// The database's URL.
     pub database: String,
+    /// Settings of the hub, as variables of its environment.
+    pub settings: Vec<(&'static str, &'static str)>,
 }
 
 impl Site {
@@ -23,6 +25,7 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.hub);
         command.args(arguments).args(["--database", &self.database, "--data"]).arg(&self.folder);
+        command.envs(self.settings.iter().copied());
         command
     }
 
