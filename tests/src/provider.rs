@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,6 +18,8 @@ pub struct Provider {
     status: Arc<AtomicU16>,
     /// The idempotency keys that came in, in order.
     keys: Arc<Mutex<Vec<String>>>,
+    /// What came in, as JSON.
+    bodies: Arc<Mutex<Vec<Value>>>,
     /// Requests that it holds, of callers who are still there.
     held: Arc<AtomicUsize>,
 }
@@ -25,8 +28,8 @@ impl Provider {
     pub async fn start(status: u16) -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let provider =
-            Provider { address, status: Arc::new(AtomicU16::new(status)), keys: Arc::default(), held: Arc::default() };
+        let status = Arc::new(AtomicU16::new(status));
+        let provider = Provider { address, status, keys: Arc::default(), bodies: Arc::default(), held: Arc::default() };
         let serving = provider.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -51,6 +54,8 @@ impl Provider {
             let mut body = vec![0; header("content-length").parse().ok()?];
             connection.read_exact(&mut body).await.ok()?;
             self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            self.bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body);
             let status = self.status.load(Ordering::SeqCst);
             if status == HOLDS {
                 self.held.fetch_add(1, Ordering::SeqCst);
@@ -72,6 +77,10 @@ impl Provider {
 
     pub fn keys(&self) -> Vec<String> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn bodies(&self) -> Vec<Value> {
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many requests it holds now.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::environment;
 use crate::refusal::Refusal;
 
 /// What the hub runs with.
@@ -26,6 +25,9 @@ pub struct Config {
     pub database: Option<String>,
     /// Stands in every key (`oh_<environment>_…`), so that a key of a test hub is told from a live one.
     pub environment: String,
+    /// Where the hub is reached from outside, such as `https://hub.example.com`: messages link there to unsubscribe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Events that the engine handles in one transaction, at most.
     pub batch: usize,
     /// Batches that the engine computes at the same time.
@@ -81,6 +83,7 @@ impl Default for Config {
             data: PathBuf::from("openhub-data"),
             database: None,
             environment: "live".to_owned(),
+            public_url: None,
             batch: 8_000,
             workers: cores,
             poll_ms: 200,
@@ -151,11 +154,12 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "listen",
     "data",
     "database",
     "environment",
+    "public_url",
     "batch",
     "workers",
     "poll_ms",
@@ -175,10 +179,17 @@ pub const KEYS: [&str; 21] = [
     "preview_seconds",
 ];
 
+/// Whether a text is `http` or `https`, a host, and at most a path.
+fn is_address(text: &str) -> bool {
+    let url = reqwest::Url::parse(text);
+    url.is_ok_and(|url| {
+        ["http", "https"].contains(&url.scheme()) && url.has_host() && url.query().is_none() && url.fragment().is_none()
+    })
+}
+
 impl Config {
     /// Merges and checks; a fault is a [`Refusal`] that names the key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Config, Refusal> {
-        environment::check()?;
         let mut sources = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = &flags.config {
             let text = std::fs::read_to_string(file).map_err(|error| {
@@ -230,6 +241,11 @@ impl Config {
         let is_word = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase());
         if !is_word(&self.environment) {
             return wrong("environment", "must be 1 to 16 lower-case letters");
+        }
+        if let Some(url) = &self.public_url
+            && !is_address(url)
+        {
+            return wrong("public_url", "must be an address like https://hub.example.com, without a query");
         }
         if let Some(url) = &self.database
             && !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))

@@ -12,6 +12,8 @@ const PREFIX: &str = "OPENHUB_";
 const OTHERS: [&str; 5] = ["OPENHUB_CONFIG", SECRET_KEY_VARIABLE, "OPENHUB_URL", "OPENHUB_KEY", "OPENHUB_BINARY"];
 /// Those of the tests and tools around the hub.
 const TOOLS: [&str; 2] = ["OPENHUB_DOCS", "OPENHUB_SEED"];
+/// What people write who have seen the flag.
+const MEANT: [(&str, &str); 2] = [("OPENHUB_HUB", "OPENHUB_URL"), ("OPENHUB_API_KEY", "OPENHUB_KEY")];
 const TESTS: &str = "OPENHUB_TEST_";
 
 /// Refuses a variable that means nothing.
@@ -42,6 +44,9 @@ fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<(Str
     };
     let variables = variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
     let (name, _) = variables.filter(means_nothing).min_by(|one, other| one.0.cmp(&other.0))?;
+    if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == name.to_ascii_uppercase()) {
+        return Some((name, (*meant).to_owned()));
+    }
     let distance = |known: &&String| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase());
     let nearest = known.iter().min_by_key(distance)?.clone();
     Some((name, nearest))
@@ -71,6 +76,7 @@ mod tests {
             ("OPENHUB_DATBASE", "OPENHUB_DATABASE"),
             ("OPENHUB_WORKER", "OPENHUB_WORKERS"),
             ("openhub_lsiten", "OPENHUB_LISTEN"),
+            ("OPENHUB_HUB", "OPENHUB_URL"),
             ("OPENHUB_SECRETKEY", "OPENHUB_SECRET_KEY"),
             ("OPENHUB_ALLOW-PRIVATE", "OPENHUB_ALLOW_PRIVATE"),
         ] {

@@ -100,6 +100,7 @@ fn end_with_the_reader() {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    environment::check()?;
     match command {
         Command::Serve(arguments) => serve::run(arguments).await?,
         Command::Tenant(arguments) => commands::tenant::run(arguments).await?,

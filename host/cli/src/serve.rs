@@ -198,6 +198,7 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
             events: config.backlog_events,
             time: Duration::from_secs(config.backlog_seconds),
         },
+        public_url: config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         ..openhub_engine::Config::default()
     }
 }

@@ -65,7 +65,9 @@ fn of_channel(channel: &ChannelShape) -> String {
         Some(purpose) => format!(
             "sends messages by the channel `{name}` to customers' `{address}`, to those who agreed to `{purpose}`"
         ),
-        None => format!("sends messages by the channel `{name}` to customers' `{address}`, whatever they agreed to"),
+        None => format!(
+            "sends messages by the channel `{name}` to customers' `{address}`, for the purpose that each journey names"
+        ),
     }
 }
 

@@ -102,7 +102,7 @@ fn declared<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m openhub_model:
         .ok_or_else(|| format!("the manifest does not declare the event {name:?}"))
 }
 
-/// Appends a field to each event that has it. Decimals and times are texts, which are exact everywhere.
+/// Appends a field to each event that has it. Times are texts; decimals are numbers, which conditions add up and compare.
 fn write(texts: &mut [String], field: &Field, column: &Column, room: &mut usize) {
     let key = format!("{}:", serde_json::Value::from(field.name.as_str()));
     let mut absent = column.absent.iter().peekable();
@@ -132,7 +132,7 @@ fn write(texts: &mut [String], field: &Field, column: &Column, room: &mut usize)
                 let _infallible = write!(text, "\"{}\"", Timestamp::from_micros(values[at]));
             }),
             Type::Decimal(scale) => each(&mut |at, text| {
-                let _infallible = write!(text, "\"{}\"", decimal::format(values[at], scale));
+                text.push_str(&decimal::to_json(values[at], scale).to_string());
             }),
             _ => each(&mut |at, text| {
                 let _infallible = write!(text, "{}", values[at]);
@@ -222,10 +222,10 @@ mod tests {
                 (
                     0,
                     "Tier Changed",
-                    r#"{"from":"gold","saved":"12.34","at":"1970-01-01T00:00:00Z","ratio":0.5,"big":true}"#
+                    r#"{"from":"gold","saved":12.34,"at":"1970-01-01T00:00:00Z","ratio":0.5,"big":true}"#
                 ),
                 (0, "Left", "{}"),
-                (2, "Tier Changed", r#"{"saved":"12.35","ratio":0.5}"#),
+                (2, "Tier Changed", r#"{"saved":12.35,"ratio":0.5}"#),
             ]
         );
         assert!(faults.is_empty(), "{faults:?}");

@@ -55,7 +55,7 @@ fn a_paid_order_of_shopify(hub: Hub) {
     let whose = [("user_id", "shopify:115310627314723954"), ("email", "jon@example.com"), ("phone", "+15145556677")];
     assert_eq!(event.identities, whose.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
     let properties = json!({
-        "order_id": "820982911946154508", "total": "388.00", "currency": "USD", "quantity": 3, "sku": "IPOD2008",
+        "order_id": "820982911946154508", "total": 388.0, "currency": "USD", "quantity": 3, "sku": "IPOD2008",
         "coupon": "SPRING",
     });
     assert_eq!(event.properties, properties);

@@ -134,7 +134,7 @@ pub fn write_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Read from a number or a text, written as a text, which is exact everywhere.
+/// Read from a number or a text, and written as a number, which conditions add up and compare: exact for up to 15 digits.
 impl<const SCALE: u32> Field for Decimal<SCALE> {
     fn of(value: &Value) -> Option<Self> {
         match value {
@@ -145,11 +145,11 @@ impl<const SCALE: u32> Field for Decimal<SCALE> {
     }
 
     fn json(&self) -> Value {
-        Value::from(self.to_string())
+        self.to_string().parse().map_or(Value::Null, Value::Number)
     }
 
     fn write(&self, out: &mut String) {
-        write_text(out, &self.to_string());
+        out.push_str(&self.to_string());
     }
 }
 

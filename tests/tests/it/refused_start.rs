@@ -1,6 +1,7 @@
 //! What an operator has to put right before the hub can start: one clear line on stderr, and exit code 2.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -39,6 +40,19 @@ async fn a_newer_sqlite_database() {
     connection.close().await.expect("the file closes");
     is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["9999", "newer"]).await;
     is_refused(&mut place.command(&["tenant", "list"]), &["9999", "newer"]).await;
+}
+
+/// A file of the hub's is its owner's alone. What is none of its files is not touched.
+#[tokio::test]
+async fn a_folder_in_place_of_the_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shared = folder.path().join("shared");
+    std::fs::create_dir(&shared).expect("a folder within");
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o755)).expect("it is open to all");
+    let place = Place::new(Some(format!("sqlite://{}", shared.display())));
+    is_refused(&mut place.command(&["tenant", "list"]), &["shared is no file"]).await;
+    let mode = std::fs::metadata(&shared).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
 }
 
 #[tokio::test]

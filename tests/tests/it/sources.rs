@@ -5,6 +5,7 @@ use openhub_test_postgres::Server as Postgres;
 use openhub_tests::guests;
 use openhub_tests::hub::{Answer, Client, Place};
 use openhub_tests::patience::until;
+use openhub_tests::provider::Provider;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -13,6 +14,10 @@ use xtask::demo::setup::Tenant;
 const TOKEN: &str = "a token that both know";
 
 async fn installed(client: &Client, tenant: &Tenant, folder: &str, secrets: &[(&str, &str)]) {
+    set_up(client, tenant, folder, secrets, json!({})).await;
+}
+
+async fn set_up(client: &Client, tenant: &Tenant, folder: &str, secrets: &[(&str, &str)], settings: Value) {
     let plugin = guests::build(folder);
     let uploaded = client.upload(&tenant.api_key, plugin.bytes).await;
     let path = |rest: &str| format!("/api/v1/plugins/{}{rest}", plugin.manifest.name);
@@ -21,7 +26,7 @@ async fn installed(client: &Client, tenant: &Tenant, folder: &str, secrets: &[(&
         let set = client.json(Method::PUT, &path(&format!("/secrets/{name}")), &tenant.api_key, &body).await;
         assert!(set.status.is_success(), "{set:?}");
     }
-    let accept = json!({"accept": uploaded.body["digest"]});
+    let accept = json!({"accept": uploaded.body["digest"], "settings": settings});
     let enabled = client.json(Method::POST, &path("/enable"), &tenant.api_key, &accept).await;
     assert!(enabled.status.is_success(), "{enabled:?}");
     client.settled(&tenant.api_key).await;
@@ -87,7 +92,7 @@ async fn sources(database: Option<String>) {
     assert_eq!(client.send(shop("bm9ib2R5")).await.status, 401);
     client.settled(&tenant.api_key).await;
     let [paid] = events(&client, &tenant, "Order Completed").await.try_into().expect("one order");
-    assert_eq!(paid["body"]["properties"]["total"], "19.90");
+    assert_eq!(paid["body"]["properties"]["total"], 19.9);
     let ada = customer(&client, &tenant, "user_id:ada").await;
     assert_eq!(timeline(&client, &tenant, &ada).await, ["Order Completed"]);
 
@@ -156,6 +161,63 @@ async fn reports(client: &Client, tenant: &Tenant) {
     assert_eq!(client.ingest("/v1/track", &tenant.write_key, &page).await.problem(), "invalid-event");
 }
 
+/// Who was sent a mail looks at its link, which changes nothing, and sends its form, which withdraws the consent.
+async fn unsubscribes(database: Option<String>) {
+    let place = Place::new(database);
+    let tenant = place.tenant("live").await;
+    let provider = Provider::start(200).await;
+    let config = place.folder.join("hub.toml");
+    std::fs::write(&config, "public_url = \"https://hub.example.com/\"\n").expect("it is written");
+    let config = config.display().to_string();
+    let flags = ["--allow-private", &provider.address, "--config", &config].map(str::to_owned);
+    let hub = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
+    let client = Client::new(&hub.url);
+    let settings = json!({"url": format!("http://{}/emails", provider.address), "from": "shop@example.com"});
+    set_up(&client, &tenant, "plugins/email", &[("api-key", "re_1")], settings).await;
+    let offer = json!({
+        "trigger": {"event": "Offer"}, "reentry": "always", "start": "send",
+        "nodes": {
+            "send": {"type": "send", "channel": "email", "purpose": "marketing",
+                "content": {"subject": "An offer", "text": "for you"}, "next": "end"},
+            "end": {"type": "exit", "reason": "sent"},
+        },
+    });
+    assert!(client.json(Method::PUT, "/api/v1/journeys/offer", &tenant.api_key, &offer).await.status.is_success());
+    let published = client.json(Method::POST, "/api/v1/journeys/offer/publish", &tenant.api_key, &json!({})).await;
+    assert!(published.status.is_success(), "{published:?}");
+    let ada = json!({"type": "identify", "userId": "ada", "traits": {"email": "ada@example.com"},
+        "consents": {"marketing": {"state": "granted"}}});
+    let offered = json!({"type": "track", "userId": "ada", "event": "Offer"});
+    let sent = client.ingest("/v1/batch", &tenant.api_key, &json!({"batch": [ada, offered]})).await;
+    assert!(sent.status.is_success(), "{sent:?}");
+    let mail = until("the mail is handed over", || async { provider.bodies().pop() }).await;
+    let link = mail["headers"]["List-Unsubscribe"].as_str().expect("a link").trim_matches(['<', '>']).to_owned();
+    let path = link.strip_prefix("https://hub.example.com").expect("the hub's public address");
+    let consent = async || {
+        client.settled(&tenant.api_key).await;
+        customer(&client, &tenant, "user_id:ada").await["consents"].clone()
+    };
+    let looked = client.send(client.request(Method::GET, path).header("accept-language", "zh-CN,zh;q=0.9")).await;
+    assert!(looked.status == 200 && looked.body.to_string().contains("退订"), "{looked:?}");
+    assert_eq!(consent().await["marketing/email"], Value::Null, "looking changes nothing");
+    let wrong = client.send(client.request(Method::POST, &path[..path.len() - 1])).await;
+    assert_eq!(wrong.status, 404);
+    let click = client.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+    let done = client.send(click.body("List-Unsubscribe=One-Click")).await;
+    assert!(done.status == 200 && done.body.to_string().contains("no more messages"), "{done:?}");
+    let consents = consent().await;
+    assert_eq!(consents["marketing/email"]["state"], "denied", "{consents}");
+    assert_eq!(consents["marketing"]["state"], "granted", "by other channels they may be reached");
+    assert!(client.ingest("/v1/track", &tenant.api_key, &offered).await.status.is_success());
+    until("the second is dropped", || async {
+        let dropped = client.rows("/api/v1/messages?status=dropped", "messages", &tenant.api_key).await;
+        (dropped.len() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(provider.bodies().len(), 1);
+    assert!(hub.stop().await.expect("the hub ends").success());
+}
+
 /// Each way to fail has its answer, and its line in the list of faults; a neighbour's source goes on meanwhile.
 async fn failures(client: &Client, tenant: &Tenant, other: &Tenant) {
     let nothing = json!({});
@@ -207,4 +269,15 @@ async fn what_comes_in_by_a_plugins_source_on_sqlite() {
 async fn what_comes_in_by_a_plugins_source_on_postgres() {
     let postgres = Postgres::start().await.expect("PostgreSQL starts");
     sources(Some(postgres.database().await.expect("a database"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_no_more_mail_says_so_with_one_click_on_sqlite() {
+    unsubscribes(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_no_more_mail_says_so_with_one_click_on_postgres() {
+    let postgres = Postgres::start().await.expect("PostgreSQL starts");
+    unsubscribes(Some(postgres.database().await.expect("a database"))).await;
 }

@@ -68,9 +68,31 @@ pub(crate) async fn accept_received(
 }
 
 /// What was refused or failed stands in the list of faults, by its source.
-pub(crate) fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, message_id: Option<&str>) {
+fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, message_id: Option<&str>) {
+    note_as(app, scope, hook, code, advice(code), pointer, message_id);
+}
+
+/// The plugin itself refused a request, by a code of its own.
+pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
+    let text = "The plugin's source refused the request with this code: the answer to the caller says why.";
+    note_as(app, scope, hook, code, text, "", None);
+}
+
+/// The call failed: `code` is the kind of its fault.
+pub(crate) fn note_failed(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
+    note(app, scope, hook, code, "", None);
+}
+
+fn note_as(
+    app: &App,
+    scope: &Scope,
+    hook: Hook<'_>,
+    code: &str,
+    text: &'static str,
+    pointer: &str,
+    message_id: Option<&str>,
+) {
     let key = format!("{}/{}", hook.plugin, hook.source);
-    let text = advice(code);
     app.store.note_refused(scope, openhub_store::Refused { key: &key, code, text, pointer, message_id, at: app.now() });
 }
 

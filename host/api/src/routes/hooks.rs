@@ -14,7 +14,7 @@ use openhub_store::Scope;
 
 use crate::app::{App, Shared};
 use crate::body::raw_bytes;
-use crate::ingest::{Hook, accept_received, note_received};
+use crate::ingest::{Hook, accept_received, note_failed, note_refused};
 use crate::overload::{address, shed};
 use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, UNAVAILABLE};
 
@@ -110,7 +110,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
             Problem::new(UNAVAILABLE, detail).retry_after(if seconds == 0 { LATER } else { seconds.min(LATEST) })
         }
         Unanswered::Rejected(reason) => {
-            note_received(app, scope, hook, &reason.code, "", None);
+            note_refused(app, scope, hook, &reason.code);
             let detail = format!("The plugin `{plugin}` refuses this request ({}): {}", reason.code, reason.message);
             Problem::new(HOOK_REFUSED, detail)
         }
@@ -122,13 +122,13 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
                 reason = reason.message,
                 "A source needs an admin."
             );
-            note_received(app, scope, hook, &reason.code, "", None);
+            note_refused(app, scope, hook, &reason.code);
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER)
         }
         Unanswered::Failed(fault) => {
             tracing::warn!(plugin, source = hook.source, %fault, "A source failed.");
-            note_received(app, scope, hook, fault.kind.as_str(), "", None);
+            note_failed(app, scope, hook, fault.kind.as_str());
             let detail = format!("The plugin `{plugin}` failed, and nothing was accepted. Send it again later.");
             Problem::new(PLUGIN_FAILED, detail)
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::cmp::Ordering;
 
-use super::instant::{Relative, instant};
+use super::instant::{Relative, instant, is_date};
 use super::number::Number;
 use super::window::earlier;
 use super::{Comparison, FieldTest, PropertyTest, Truth};
@@ -86,7 +86,12 @@ fn compare(left: &Value, is: Comparison, right: &Value) -> Truth {
             let instants = || instant(right).and_then(|right| Some(instant(left)?.cmp(&right)));
             return match is {
                 Comparison::Prefix | Comparison::Contains => texts(left, is, right),
-                is => instants().map_or_else(|| texts(left, is, right), |order| ordered(is, Some(order))),
+                is => match instants() {
+                    Some(order) => ordered(is, Some(order)),
+                    // What is no time is neither before one nor behind it.
+                    None if is.is_ordering() && is_dated(right) && !is_dated(left) => Truth::Unknown,
+                    None => texts(left, is, right),
+                },
             };
         }
         (Value::Bool(left), Value::Bool(right)) if matches!(is, Comparison::Eq | Comparison::Ne) => {
@@ -95,6 +100,11 @@ fn compare(left: &Value, is: Comparison, right: &Value) -> Truth {
         _ => None,
     };
     ordered(is, order)
+}
+
+/// Whether a text writes a day or an instant.
+fn is_dated(text: &str) -> bool {
+    is_date(text) || instant(text).is_some()
 }
 
 pub(super) fn texts(left: &str, is: Comparison, right: &str) -> Truth {

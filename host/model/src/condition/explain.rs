@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bucket::BucketHash;
 use super::compare::fields_match;
-use super::window::Window;
+use super::window::{Window, earlier};
 use super::{Condition, EventTest, Facts, MessageTest, ObjectTest, SequenceTest, Truth};
 use crate::customer::Attribute;
 use crate::time::Timestamp;
@@ -39,6 +39,9 @@ pub struct Explanation {
     /// Of a segment: the same of its own condition. Its truth may differ from the membership while the segment is filled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Box<Explanation>>,
+    /// When a membership in it may change by time alone.
+    #[serde(skip)]
+    of_segments: Option<Timestamp>,
 }
 
 /// Conditions of segments that are left to explain.
@@ -61,14 +64,22 @@ impl Condition {
             Condition::Not(part) => (std::slice::from_ref(&**part), false),
             _ => (&[][..], true),
         };
+        let parts: Vec<Explanation> = parts.iter().map(|part| part.explained(facts, nested, depth)).collect();
+        let because = self.because(facts, nested, depth).map(Box::new);
+        // A membership changes when its segment's condition does.
+        let of_segments = match &because {
+            Some(because) => because.until,
+            None => parts.iter().filter_map(|part| part.of_segments).min(),
+        };
         Explanation {
             kind: self.kind(),
             truth: evaluation.truth,
-            until: evaluation.until,
-            parts: parts.iter().map(|part| part.explained(facts, nested, depth)).collect(),
+            until: earlier(evaluation.until, of_segments),
+            parts,
             test: leaf.then(|| self.clone()),
             evidence: self.evidence(facts),
-            because: self.because(facts, nested, depth).map(Box::new),
+            because,
+            of_segments,
         }
     }
 

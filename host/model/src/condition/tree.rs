@@ -52,6 +52,13 @@ pub enum Comparison {
     Missing,
 }
 
+impl Comparison {
+    /// Whether it asks which of two comes first.
+    pub fn is_ordering(self) -> bool {
+        matches!(self, Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge)
+    }
+}
+
 /// `is` is one of `eq ne in prefix contains exists missing`; identities have no order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

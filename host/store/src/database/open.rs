@@ -229,6 +229,10 @@ async fn private(file: &Path) -> std::io::Result<()> {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);
         let Ok(found) = tokio::fs::metadata(&name).await else { continue };
+        // What is not ours stays as it is: a folder that nobody else may enter any more takes all of a machine with it.
+        if !found.is_file() {
+            return Err(std::io::Error::other(format!("{} is no file", Path::new(&name).display())));
+        }
         if found.permissions().mode() & 0o077 != 0 {
             tokio::fs::set_permissions(&name, Permissions::from_mode(0o600)).await?;
         }

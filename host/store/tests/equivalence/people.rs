@@ -89,6 +89,11 @@ pub const INSTANTS: [(&str, Option<i64>); 14] = [
     ("1970-01-11T00:00:00+8:00", None),
 ];
 
+/// Texts that write a day.
+pub const DAYS: [&str; 3] = ["1970-01-11", "1972-02-29", "1970-12-31"];
+/// Texts that only look so.
+const NO_DAYS: [&str; 4] = ["1970-02-29", "1970-1-11", "11.01.1970", "0000-01-01"];
+
 /// The seventh and the eighth are no integers of 63 bits.
 const LARGE: [&str; 8] = [
     "9007199254740993",
@@ -104,6 +109,10 @@ const LARGE: [&str; 8] = [
 pub fn text(dice: &mut Dice) -> Value {
     if dice.once_in(3) {
         return json!(dice.pick(&INSTANTS).0);
+    }
+    if dice.once_in(4) {
+        let days = [&DAYS[..], &NO_DAYS[..]].concat();
+        return json!(*dice.pick(&days));
     }
     json!(*dice.pick(&["", "a", "ab", "b", "Ab", "é"]))
 }

@@ -11,7 +11,7 @@ use openhub_model::{Condition, Id, TenantId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::people::{DAY, INSTANTS, Person};
+use super::people::{DAY, DAYS, INSTANTS, Person};
 
 /// A fault that is put in on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,6 +311,11 @@ impl Reference<'_> {
             (Comparison::Contains, Some(Value::String(left))) => Some(left.find(value.as_str()?).is_some()),
             (is, Some(Value::String(left))) => {
                 let right = value.as_str()?;
+                let dated = |text: &str| written(text).is_some() || DAYS.contains(&text);
+                let orders = !matches!(is, Comparison::Eq | Comparison::Ne);
+                if orders && dated(right) && !dated(left) {
+                    return None;
+                }
                 self.ordered_texts(
                     is,
                     match written(left).zip(written(right)) {

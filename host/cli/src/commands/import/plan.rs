@@ -202,6 +202,7 @@ impl Mapper {
         cells: impl Iterator<Item = (&'c str, Cell<'c>)>,
     ) -> Result<Map<String, Value>, RowFault> {
         let mut row = Map::new();
+        let mut identities = Vec::new();
         for (column, cell) in cells {
             let fault = |code, message| RowFault { column: column.to_owned(), code, message };
             if !self.known.contains_key(column) {
@@ -216,7 +217,15 @@ impl Mapper {
             else {
                 continue;
             };
-            place(&mut row, target, value).map_err(|error| fault("wrong-form", error.to_string()))?;
+            match target {
+                // Behind all others: what they say of a trait goes first.
+                Target::Identity(_) | Target::Identities => identities.push((column.to_owned(), target.clone(), value)),
+                target => place(&mut row, target, value).map_err(|error| fault("wrong-form", error.to_string()))?,
+            }
+        }
+        for (column, target, value) in identities {
+            let fault = |error: anyhow::Error| RowFault { column, code: "wrong-form", message: error.to_string() };
+            place(&mut row, &target, value).map_err(fault)?;
         }
         for (path, value) in &self.plan.constants {
             if !has(&row, path) {
@@ -237,6 +246,7 @@ impl Mapper {
         if self.columns.0.len() != self.known.len() {
             let ways = self.known.iter().map(|(column, (target, _))| match target {
                 Target::At(path) | Target::Merge(path) => (path.clone(), column.clone()),
+                Target::Identity(kind) => (vec!["traits".to_owned(), (*kind).to_owned()], column.clone()),
                 Target::Identities | Target::Tags | Target::Ignore => (vec![column.clone()], column.clone()),
             });
             self.columns = Columns(ways.collect::<Vec<_>>().into());
@@ -271,9 +281,29 @@ fn has(row: &Map<String, Value>, path: &[String]) -> bool {
     outermost.is_some_and(|outermost| rest.iter().try_fold(outermost, |value, step| value.get(step)).is_some())
 }
 
+/// A trait says it if it can; another form of it stands beside.
+fn identify(row: &mut Map<String, Value>, kind: &str, value: Value) {
+    let traits = row.entry("traits").or_insert_with(|| Value::Object(Map::new()));
+    match traits.get(kind) {
+        None => {
+            if let Some(traits) = traits.as_object_mut() {
+                traits.insert(kind.to_owned(), value);
+            }
+        }
+        Some(there) if *there == value => {}
+        Some(_) => {
+            let identities = row.entry("identities").or_insert_with(|| Value::Array(Vec::new()));
+            if let Some(identities) = identities.as_array_mut() {
+                identities.push(serde_json::json!({"kind": kind, "value": value}));
+            }
+        }
+    }
+}
+
 fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<()> {
     match target {
         Target::Ignore => {}
+        Target::Identity(kind) => identify(row, kind, value),
         Target::At(path) => put(row, path, value)?,
         Target::Merge(path) => {
             let Value::Object(members) = value else { anyhow::bail!("this must be a JSON object") };
@@ -285,11 +315,12 @@ fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<
             for identity in value.as_array().context("this must be an array of identities")? {
                 let kind = identity["kind"].as_str().unwrap_or_default();
                 let known = Into::Customers.target(&format!("identity.{kind}"));
-                let (Some((Target::At(path), _)), value) = (known, &identity["value"]) else {
-                    anyhow::bail!("an identity of the kind `{kind}` cannot be imported: leave it out")
-                };
-                if !has(row, &path) {
-                    put(row, &path, value.clone())?;
+                let value = &identity["value"];
+                match known {
+                    Some((Target::At(path), _)) if !has(row, &path) => put(row, &path, value.clone())?,
+                    Some((Target::At(_), _)) => {}
+                    Some((Target::Identity(kind), _)) => identify(row, kind, value.clone()),
+                    _ => anyhow::bail!("an identity of the kind `{kind}` cannot be imported: leave it out"),
                 }
             }
         }

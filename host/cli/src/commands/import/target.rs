@@ -22,6 +22,8 @@ pub enum Target {
     Ignore,
     /// Member by member, from the outermost object.
     At(Vec<String>),
+    /// An identity of this kind, which is also a trait: unless another column has the trait, as it was once written.
+    Identity(&'static str),
     /// An object's members, one by one, below a place.
     Merge(Vec<String>),
     /// A list of `{"kind", "value"}`.
@@ -86,7 +88,8 @@ impl Into {
                     "user_id" => at(&["userId"]),
                     "anonymous_id" => at(&["anonymousId"]),
                     "group_id" => at(&["groupId"]),
-                    "email" | "phone" => at(&["traits", kind]),
+                    "email" => Target::Identity("email"),
+                    "phone" => Target::Identity("phone"),
                     _ => return None,
                 };
                 Some((path, As::Text))

@@ -51,6 +51,14 @@ fn a_segment_is_explained_by_its_own_condition() {
     assert_eq!(why["parts"][0]["because"], because);
     assert_eq!(why["parts"][1].get("because"), None, "nothing is known of it");
 
+    // What changes by time alone in a segment, changes whoever asks for a membership in it.
+    let known = Known::with_events(&[("Order", 1, json!({"total": 20}))]);
+    let recent = of(&[("recent", json!({"event": {"name": "Order", "within": "10d", "is": "ge", "value": 1}}))]);
+    let why = read(json!({"not": {"segment": "recent"}})).explain(&known.facts(at(3 * DAY)), &recent);
+    let why = serde_json::to_value(why).unwrap();
+    let ends = json!("1970-01-12T00:00:00Z");
+    assert_eq!((&why["until"], &why["parts"][0]["until"], &why["parts"][0]["because"]["until"]), (&ends, &ends, &ends));
+
     let deep = of(&[("a", json!({"segment": "b"})), ("b", json!({"segment": "c"})), ("c", json!({"segment": "a"}))]);
     let mut levels = 0;
     let mut why: Option<Box<Explanation>> = Some(Box::new(read(json!({"segment": "a"})).explain(&facts, &deep)));

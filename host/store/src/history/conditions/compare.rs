@@ -3,7 +3,7 @@
 //! Numbers compare exactly: SQLite compares an INTEGER with a REAL by what they are worth, PostgreSQL reads NUMERIC.
 
 use openhub_model::Timestamp;
-use openhub_model::condition::{Comparison, Relative, instant};
+use openhub_model::condition::{Comparison, Relative, instant, is_date};
 use serde_json::{Number, Value};
 
 use crate::database::bulk::json_text;
@@ -133,6 +133,14 @@ impl Sql {
         self.either(SQLITE_INSTANT, "written_instant(atom)")
     }
 
+    /// Whether `atom`, a text, writes a day of the calendar: the model's `condition::is_date`.
+    fn day(&mut self) -> &mut Self {
+        self.either(
+            "length(atom) = 10 AND atom >= '0001' AND date(atom) = atom",
+            "length(atom) = 10 AND written_instant(atom || 'T00:00:00Z') IS NOT NULL",
+        )
+    }
+
     /// A number of a condition.
     pub(super) fn value(&mut self, number: &Number) -> &mut Self {
         match (&*self, number.as_i64()) {
@@ -173,7 +181,17 @@ impl Sql {
                     // Two instants compare as such, else as any two texts.
                     Some((at, operator)) => {
                         self.push("COALESCE(").instant().push(operator).int(at.micros()).push(", ");
-                        self.compared_text("CAST(atom AS TEXT)", is, text).push(") END")
+                        if is.is_ordering() {
+                            self.push("CASE WHEN ").day().push(" THEN ");
+                            self.compared_text("CAST(atom AS TEXT)", is, text).push(" END) END")
+                        } else {
+                            self.compared_text("CAST(atom AS TEXT)", is, text).push(") END")
+                        }
+                    }
+                    // What is no time is neither before a day nor behind it.
+                    None if is.is_ordering() && is_date(text) => {
+                        self.push("CASE WHEN (").day().push(") OR ").instant().push(" IS NOT NULL THEN ");
+                        self.compared_text("CAST(atom AS TEXT)", is, text).push(" END END")
                     }
                     None => self.compared_text("CAST(atom AS TEXT)", is, text).push(" END"),
                 }
