@@ -50,7 +50,7 @@ async fn a_folder_in_place_of_the_database() {
     std::fs::create_dir(&shared).expect("a folder within");
     std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o755)).expect("it is open to all");
     let place = Place::new(Some(format!("sqlite://{}", shared.display())));
-    is_refused(&mut place.command(&["tenant", "list"]), &["shared is no file"]).await;
+    is_refused(&mut place.command(&["serve", "--listen", "127.0.0.1:0"]), &["shared is no file"]).await;
     let mode = std::fs::metadata(&shared).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o755);
 }
