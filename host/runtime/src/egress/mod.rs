@@ -5,6 +5,7 @@
 
 mod address;
 mod client;
+mod fill;
 pub mod hosts;
 mod lookup;
 pub mod request;

@@ -10,9 +10,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Egress;
+use super::fill::Written;
 use super::hosts::{Pattern, bare};
 use crate::bindings::http::http::{Part, Request};
-use crate::capabilities::secrets::{Secrets, percent_encode};
+use crate::capabilities::secrets::Secrets;
 
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
@@ -36,6 +37,10 @@ const HOST_HEADERS: [&str; 15] = [
 ];
 const URL_BYTES: usize = 8 * 1024;
 const HEADERS: usize = 64;
+/// Of one request.
+const PARTS: usize = 1_000;
+/// Each makes the host read what surrounds it.
+const SECRETS: usize = 8;
 
 /// What a request is checked against.
 pub struct Grant<'a> {
@@ -57,17 +62,22 @@ pub fn check(request: Request, grant: &Grant<'_>, at_most: Duration) -> Result<C
     let method = METHODS.into_iter().find(|method| method.as_str() == request.method);
     let there = METHODS.map(|method| method.to_string()).join(", ");
     let method = method.ok_or_else(|| format!("the method {:?} is not allowed; there are: {there}", request.method))?;
-    let holds_secret = has_secret(&request.url)
-        || has_secret(&request.body)
-        || request.headers.iter().any(|(_, parts)| has_secret(parts));
+    let parts = || request.headers.iter().map(|(_, parts)| parts).chain([&request.url, &request.body]).flatten();
+    if parts().count() > PARTS {
+        return Err(format!("the request has too many parts: at most {PARTS}"));
+    }
+    let secrets = parts().filter(|part| matches!(part, Part::Secret(_))).count();
+    if secrets > SECRETS {
+        return Err(format!("the request has too many secrets: at most {SECRETS}"));
+    }
     let (url, host, port) = target(&request.url, grant)?;
     let to = To { host: &host, port, secrets: grant.secrets };
-    if holds_secret && url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
+    if secrets > 0 && url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
         return Err("a secret can be sent only over https".to_owned());
     }
     let url = filled(url, &request.url, &to)?;
-    let headers = headers(request.headers, &to)?;
-    let body = body(request.body, &headers, &to)?;
+    let mut headers = headers(request.headers, &to)?;
+    let body = body(request.body, &mut headers, &to)?;
     let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let bytes = (url.as_str().len() + header_bytes + body.len()) as u64;
     let timeout = match request.timeout_ms {
@@ -88,36 +98,28 @@ fn has_secret(parts: &[Part]) -> bool {
 }
 
 /// Where a request goes: what a secret may be filled into is known first.
-struct To<'a> {
+pub struct To<'a> {
     host: &'a str,
     port: u16,
     secrets: &'a Secrets,
 }
 
 impl To<'_> {
-    fn secret(&self, name: &str, here: impl Fn(&SecretPlace) -> bool) -> Result<&[u8], String> {
+    pub fn secret(&self, name: &str, here: impl Fn(&SecretPlace) -> bool) -> Result<&[u8], String> {
         self.secrets.towards(name, (self.host, self.port), here).map_err(|missing| missing.explain(name))
     }
 }
 
-/// Stands for the secret in this part until it is known where the request goes.
-fn stand_in(at: usize) -> String {
-    format!("openhub-secret-{at}-")
-}
-
-/// The URL, with a stand-in for each secret, its host and its port.
+/// The URL without its secrets, its host and its port.
 fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), String> {
-    let mut text = String::new();
-    for (at, part) in parts.iter().enumerate() {
-        match part {
-            Part::Text(part) => text.push_str(part),
-            Part::Bytes(_) => return Err("a URL must be made of texts and secrets, not of bytes".to_owned()),
-            Part::Secret(_) if !text.contains('?') => {
-                return Err("in a URL, a secret can be only in the query".to_owned());
-            }
-            Part::Secret(_) => text.push_str(&stand_in(at)),
-        }
+    if parts.iter().any(|part| matches!(part, Part::Bytes(_))) {
+        return Err("a URL must be made of texts and secrets, not of bytes".to_owned());
     }
+    let written = Written::of(parts)?;
+    if written.first().is_some_and(|at| !written.text[..at].contains('?')) {
+        return Err("in a URL, a secret can be only in the query".to_owned());
+    }
+    let text = written.text;
     // A URL parser drops or turns some of these silently.
     if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
         return Err("the URL has a space, a control character or a backslash".to_owned());
@@ -159,42 +161,14 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
 }
 
 /// The URL with its secrets, each the whole value of a parameter that the manifest names.
-fn filled(url: Url, parts: &[Part], to: &To<'_>) -> Result<Url, String> {
-    if !has_secret(parts) {
-        return Ok(url);
+fn filled(mut url: Url, parts: &[Part], to: &To<'_>) -> Result<Url, String> {
+    let written = Written::of(parts)?;
+    if let (Some(_), Some(at)) = (written.first(), written.text.find('?')) {
+        let here =
+            |field: &[u8], place: &SecretPlace| matches!(place, SecretPlace::Query(name) if name.as_bytes() == field);
+        url.set_query(Some(&written.fields(at + 1, to, here)?));
     }
-    let text = fields(parts, '?', to, |field, place| matches!(place, SecretPlace::Query(name) if name == field))?;
-    Url::parse(&text).map_err(|error| format!("the URL cannot be read: {error}"))
-}
-
-/// Puts fields of a form or a query together. A secret is the whole value of a field: behind `name=`, before `&` or the end.
-fn fields(
-    parts: &[Part],
-    opens: char,
-    to: &To<'_>,
-    here: impl Fn(&str, &SecretPlace) -> bool,
-) -> Result<String, String> {
-    let mut text = String::new();
-    for (at, part) in parts.iter().enumerate() {
-        match part {
-            Part::Text(part) => text.push_str(part),
-            Part::Bytes(bytes) => {
-                text.push_str(std::str::from_utf8(bytes).map_err(|_| "a form with a secret must be UTF-8")?)
-            }
-            Part::Secret(secret) => {
-                let field = text.strip_suffix('=').map(|before| before.rsplit(['&', opens]).next().unwrap_or(before));
-                let ends = match parts.get(at + 1) {
-                    None => true,
-                    Some(Part::Text(next)) => next.starts_with('&'),
-                    Some(Part::Bytes(next)) => next.starts_with(b"&"),
-                    Some(Part::Secret(_)) => false,
-                };
-                let field = field.filter(|_| ends).ok_or("a secret must be the whole value of a parameter")?.to_owned();
-                text.push_str(&percent_encode(to.secret(secret, |place| here(&field, place))?));
-            }
-        }
-    }
-    Ok(text)
+    Ok(url)
 }
 
 fn authority(url: &str) -> &str {
@@ -227,7 +201,10 @@ fn headers(headers: Vec<(String, Vec<Part>)>, to: &To<'_>) -> Result<HeaderMap, 
         let mut value =
             HeaderValue::from_bytes(&value).map_err(|_| format!("the header `{name}` has a control character"))?;
         value.set_sensitive(is_secret);
-        checked.append(name, value);
+        // Of two, the hub could read one and the receiver the other.
+        if checked.insert(&name, value).is_some() {
+            return Err(format!("the header `{name}` is there twice"));
+        }
     }
     // Packed, a secret that comes back would pass the mask.
     checked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -235,8 +212,8 @@ fn headers(headers: Vec<(String, Vec<Part>)>, to: &To<'_>) -> Result<HeaderMap, 
 }
 
 /// A secret stands in a field of a form, or in one text of a JSON document.
-fn body(parts: Vec<Part>, headers: &HeaderMap, to: &To<'_>) -> Result<Vec<u8>, String> {
-    if !has_secret(&parts) {
+fn body(parts: Vec<Part>, headers: &mut HeaderMap, to: &To<'_>) -> Result<Vec<u8>, String> {
+    if !parts.iter().any(|part| matches!(part, Part::Secret(_))) {
         return Ok(parts
             .into_iter()
             .flat_map(|part| match part {
@@ -246,45 +223,46 @@ fn body(parts: Vec<Part>, headers: &HeaderMap, to: &To<'_>) -> Result<Vec<u8>, S
             })
             .collect());
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if kind.starts_with("application/x-www-form-urlencoded") {
-        let here = |field: &str, place: &SecretPlace| matches!(place, SecretPlace::Form(name) if name == field);
-        return fields(&parts, '&', to, here).map(String::into_bytes);
-    }
-    document(&parts, to).map(String::into_bytes)
+    let kind = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    let written = Written::of(&parts)?;
+    let filled = match Kind::of(kind)? {
+        Kind::Form => {
+            let here = |field: &[u8], place: &SecretPlace| matches!(place, SecretPlace::Form(name) if name.as_bytes() == field);
+            written.fields(0, to, here)
+        }
+        Kind::Json => written.document(to),
+    };
+    filled.map(String::into_bytes)
 }
 
-fn document(parts: &[Part], to: &To<'_>) -> Result<String, String> {
-    let mut text = String::new();
-    for (at, part) in parts.iter().enumerate() {
-        match part {
-            Part::Text(part) => text.push_str(part),
-            Part::Bytes(bytes) => {
-                text.push_str(std::str::from_utf8(bytes).map_err(|_| "a JSON body with a secret must be UTF-8")?)
-            }
-            Part::Secret(_) => text.push_str(&stand_in(at)),
-        }
-    }
-    let read: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|_| "a body with a secret must be JSON or a form (`application/x-www-form-urlencoded`)")?;
-    for (at, part) in parts.iter().enumerate() {
-        let Part::Secret(secret) = part else { continue };
-        let stands = stand_in(at);
-        let here = |place: &SecretPlace| match place {
-            SecretPlace::Body(pointer) if pointer.starts_with('/') => {
-                read.pointer(pointer).and_then(serde_json::Value::as_str).is_some_and(|text| text.contains(&stands))
-            }
-            _ => false,
+/// As what its receiver reads a body that has a secret.
+enum Kind {
+    Form,
+    Json,
+}
+
+impl Kind {
+    fn of(media_type: &HeaderValue) -> Result<Kind, String> {
+        let text = media_type.to_str().unwrap_or_default().to_ascii_lowercase();
+        let mut parameters = text.split(';').map(str::trim);
+        let essence = parameters.next().unwrap_or_default();
+        let is_json = |subtype: &str| {
+            let word = subtype.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            word && (subtype == "json" || subtype.ends_with("+json") || subtype.starts_with("x-amz-json-"))
         };
-        let value = std::str::from_utf8(to.secret(secret, here)?).map_err(|_| "a secret in JSON must be UTF-8")?;
-        // Once in the whole: what stands at the pointer is then all that there is of it.
-        if text.matches(&stands).count() != 1 {
-            return Err("the body contains the mark that stands for a secret".to_owned());
+        let is_utf_8 = |parameter: &str| match parameter.split_once('=') {
+            Some(("charset", charset)) => charset.trim_matches('"') == "utf-8",
+            _ => !parameter.contains("charset"),
+        };
+        match essence.split_once('/') {
+            _ if !parameters.all(is_utf_8) => Err("a body with a secret must be in UTF-8".to_owned()),
+            Some(("application", "x-www-form-urlencoded")) => Ok(Kind::Form),
+            Some(("application" | "text", subtype)) if is_json(subtype) => Ok(Kind::Json),
+            _ => Err(format!(
+                "a body with a secret must have the content type of JSON or of a form (`application/x-www-form-urlencoded`), not {essence:?}"
+            )),
         }
-        let quoted = serde_json::Value::from(value).to_string();
-        text = text.replace(&stands, &quoted[1..quoted.len() - 1]);
     }
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -477,10 +455,80 @@ mod tests {
         assert_eq!(json(vec![text(open), secret(), text("\"}}")]).unwrap(), r#"{"z":1, "auth":{"key":"a b&c"}}"#);
         assert!(json(vec![text(r#"{"auth":{"other":""#), secret(), text("\"}}")]).is_err());
         assert!(json(vec![text("key="), secret()]).is_err(), "it is no JSON");
-        let twice = vec![text(r#"{"note":"openhub-secret-1-","auth":{"key":""#), secret(), text("\"}}")];
-        assert!(json(twice).is_err());
         let hidden = vec![text(r#"{"auth":{"key":""#), secret(), text(r#"","key":"x"}}"#)];
         assert!(json(hidden).is_err(), "the second of two names counts");
+    }
+
+    #[test]
+    fn c5_nothing_that_a_plugin_writes_moves_a_secret() {
+        let secret = || Part::Secret("key".to_owned());
+        let body = |kinds: &[&str], parts: Vec<Part>| {
+            let headers = kinds.iter().map(|kind| ("content-type".to_owned(), vec![text(kind)])).collect();
+            let places = vec![SecretPlace::Body("/key".to_owned()), SecretPlace::Form("key".to_owned())];
+            let request = Request { headers, body: parts, ..get("https://api.example.com/") };
+            let checked = checked(request, &GRANTED, places)?;
+            let body = checked.request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
+            Ok::<String, String>(String::from_utf8(body).unwrap())
+        };
+        const JSON: &str = "application/json";
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let around = |before: &str, after: &str| vec![text(before), secret(), text(after)];
+        assert_eq!(body(&[JSON], around(r#"{"key":"x "#, r#" y"}"#)).unwrap(), r#"{"key":"x a b&c y"}"#);
+        assert_eq!(body(&[], around(r#"{"k\u0065y":""#, r#""}"#)).unwrap(), r#"{"k\u0065y":"a b&c"}"#);
+        let elsewhere = [
+            (r#"{"n":2,"text":""#, r#"","key":"\u006fpenhub-secret-1-"}"#),
+            (r#"{"n":2,"text":""#, r#"","key":"openhub-secret-1-"}"#),
+            (r#"{"text":""#, r#"","key":""}"#),
+            (r#"{"key":"","#, r#""text":""}"#),
+            (r#"{"key":"#, r#""","text":1}"#),
+            (r#"{"key":"\"#, r#"n"}"#),
+            (r#"{"key":"\u00"#, r#"41"}"#),
+            (r#"{"key":"","k\u0065y":""#, r#""}"#),
+            (r#"{"key":{"x":""#, r#""}}"#),
+            (r#"{"":{"key":""#, r#""}}"#),
+        ];
+        for (before, after) in elsewhere {
+            assert!(body(&[JSON], around(before, after)).is_err(), "{before} {after}");
+        }
+        // One reader takes it for a form, another for JSON.
+        for kinds in
+            [&[FORM, JSON][..], &[JSON, FORM], &[JSON, JSON], &["application/json, text/plain"], &["text/plain"]]
+        {
+            assert!(body(kinds, around(r#"{"n":3,"text":"&key="#, r#"&"}"#)).is_err(), "{kinds:?}");
+        }
+        assert!(body(&["application/json; charset=utf-7"], around(r#"{"key":""#, r#""}"#)).is_err());
+        assert!(body(&["application/json; charset=UTF-8"], around(r#"{"key":""#, r#""}"#)).is_ok());
+        assert_eq!(
+            body(&[FORM], around("b=x;y&k%65y=", "&c+d=%2Be&f")).unwrap(),
+            "b=x%3By&key=a%20b%26c&c%20d=%2Be&f",
+            "written anew, so that every reader finds the same fields"
+        );
+        for (before, after) in [("a?key=", ""), ("text=&key", "="), ("key=", "=&"), ("text=;key=", "")] {
+            assert!(body(&[FORM], around(before, after)).is_err(), "{before} {after}");
+        }
+        let query = |before: &str, after: &str| {
+            let url = vec![text(before), secret(), text(after)];
+            let places = vec![SecretPlace::Query("key".to_owned())];
+            checked(Request { url, ..get("") }, &GRANTED, places).map(|checked| checked.request.url().to_string())
+        };
+        assert!(query("https://api.example.com/?a?key=", "").is_err(), "the field is called `a?key`");
+        assert!(query("https://api.example.com/?a=;key=", "").is_err());
+        let anew = query("https://api.example.com/p?a=1;2&key=", "&b=%C3%A9").unwrap();
+        assert_eq!(anew, "https://api.example.com/p?a=1%3B2&key=a%20b%26c&b=%C3%A9");
+    }
+
+    #[test]
+    fn a_request_has_few_parts_and_fewer_secrets() {
+        let place = || vec![SecretPlace::Body("/key".to_owned())];
+        let request = |middle: Vec<Part>| {
+            let body = [vec![text(r#"{"key":""#)], middle, vec![text(r#""}"#)]].concat();
+            checked(Request { body, ..get("https://api.example.com/") }, &GRANTED, place())
+        };
+        let secrets = |many: usize| vec![Part::Secret("key".to_owned()); many];
+        assert!(request(secrets(SECRETS)).is_ok());
+        assert!(request(secrets(SECRETS + 1)).unwrap_err().contains("too many secrets"));
+        assert!(request(secrets(20_000)).unwrap_err().contains("too many parts"));
+        assert!(request(vec![text("x"); PARTS]).unwrap_err().contains("too many parts"));
     }
 
     #[test]
