@@ -9,9 +9,9 @@ use crate::capabilities::http::Requests;
 use crate::capabilities::log::Log;
 use crate::capabilities::secrets::Secrets;
 use crate::capabilities::settlement::Settlement;
-use crate::config::Defaults;
 use crate::fault::{FaultKind, Raised};
 use crate::io::HostClock;
+use crate::plugin::Plugin;
 use openhub_model::Timestamp;
 
 /// The data of a store.
@@ -36,13 +36,14 @@ pub struct Io {
 }
 
 impl Host {
-    pub fn new(plugin: &Arc<str>, call: &CallContext, limits: &Defaults, memory_bytes: usize, items: usize) -> Host {
+    pub fn new(plugin: &Plugin, call: &CallContext, fuel: u64, items: usize) -> Host {
+        let limits = &plugin.machine.limits;
         let items = u32::try_from(items).unwrap_or(u32::MAX).max(1);
         Host {
             call: call.clone(),
-            meter: Meter::new(limits.host_calls_per_item.saturating_mul(items)),
-            log: Log::new(Arc::clone(plugin), limits.log_bytes),
-            memory: MemoryLimit::new(memory_bytes),
+            meter: Meter::new(limits.host_calls_per_item.saturating_mul(items), fuel),
+            log: Log::new(Arc::clone(&plugin.digest), limits.log_bytes),
+            memory: MemoryLimit::new(plugin.memory_bytes()),
             io: None,
         }
     }
@@ -54,9 +55,10 @@ impl Host {
             .ok_or_else(|| Raised::error(FaultKind::Refused, "this cannot be called by a rule or an object check"))
     }
 
+    /// `fuel` is what the guest has burnt.
     pub fn receipt(&self, fuel: u64) -> Receipt {
         Receipt {
-            fuel,
+            fuel: fuel.saturating_add(self.meter.fuel),
             peak_memory: self.memory.peak as u64,
             host_calls: self.meter.host_calls,
             bytes_out: self.meter.bytes_out,
@@ -65,25 +67,42 @@ impl Host {
     }
 }
 
+/// Fuel for each byte that the host reads, masks, hashes or hands over: about what it takes of a core.
+const FUEL_PER_BYTE: u64 = 8;
+
 /// Counts what a call asks of the host.
 pub struct Meter {
     pub host_calls: u32,
     pub bytes_out: u64,
     pub fetches: u32,
+    /// For the host's own work. It may be as much as the guest may burn.
+    fuel: u64,
     host_calls_at_most: u32,
+    fuel_at_most: u64,
 }
 
 impl Meter {
-    fn new(host_calls_at_most: u32) -> Meter {
-        Meter { host_calls: 0, bytes_out: 0, fetches: 0, host_calls_at_most }
+    fn new(host_calls_at_most: u32, fuel_at_most: u64) -> Meter {
+        Meter { host_calls: 0, bytes_out: 0, fetches: 0, fuel: 0, host_calls_at_most, fuel_at_most }
     }
 
-    pub fn host_call(&mut self) -> wasmtime::Result<()> {
+    /// Each capability's first step: counts the call, and the bytes that it will walk over.
+    pub fn host_call(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.host_calls += 1;
         if self.host_calls > self.host_calls_at_most {
             let message =
                 format!("the plugin called the hub too often: at most {} times a call", self.host_calls_at_most);
             return Err(Raised::error(FaultKind::Fuel, message));
+        }
+        self.work(bytes)
+    }
+
+    /// Counts bytes that the host walks over. Those of one call to the host are bounded, so no work of it is long.
+    pub fn work(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.fuel = self.fuel.saturating_add((bytes as u64).saturating_mul(FUEL_PER_BYTE));
+        if self.fuel > self.fuel_at_most {
+            self.fuel = self.fuel_at_most;
+            return Err(Raised::error(FaultKind::Fuel, "the plugin gave the hub too much to read, mask or hash"));
         }
         Ok(())
     }

@@ -187,8 +187,13 @@ const MANIFEST: usize = 256 * 1024;
 /// Fields of a record, and values of an enum.
 const FIELDS: usize = 200;
 const VALUES: usize = 1_000;
+/// What comes back is searched for each in all its forms.
+const SECRETS: usize = 32;
 
 fn bounded(manifest: &Manifest) -> Result<(), String> {
+    if manifest.secrets.len() > SECRETS {
+        return Err(format!("the manifest has {} secrets: at most {SECRETS}", manifest.secrets.len()));
+    }
     let rules = || manifest.rules.iter();
     let records = (rules().map(|rule| (&rule.name, &rule.params)))
         .chain(manifest.objects.iter().map(|object| (&object.name, &object.fields)))

@@ -75,7 +75,7 @@ impl Plugin {
         let _slot = self.machine.io_slot().await;
         let millis = self.manifest().limits.io_ms.map_or(limits.io_ms, |asked| asked.min(limits.io_ms));
         let fuel = u64::from(millis) * limits.fuel_per_ms;
-        let mut host = Host::new(&self.digest, &context.call, limits, self.memory_bytes(), items);
+        let mut host = Host::new(self, &context.call, fuel, items);
         host.io = Some(Io {
             deadline: (context.clock)() + Span::from_micros(i64::from(wall_ms) * 1_000),
             clock: context.clock,

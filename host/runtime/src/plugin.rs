@@ -176,7 +176,7 @@ impl Plugin {
         let millis = self.manifest.limits.pure_ms.map_or(limits.pure_ms, |asked| asked.min(limits.pure_ms));
         let fuel = u64::from(millis) * limits.fuel_per_ms;
         let _slot = self.machine.pure_slot_blocking();
-        let host = Host::new(&self.digest, call, limits, self.memory_bytes(), items);
+        let host = Host::new(self, call, fuel, items);
         let mut store = self.machine.store(host, fuel).map_err(|error| CallFault::host(&error))?;
         store.set_epoch_deadline(u64::from(millis) * NET);
         let answer = run(&mut store);

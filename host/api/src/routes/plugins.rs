@@ -149,11 +149,14 @@ pub(crate) async fn remove_plugin(
     }
 }
 
+/// Each answer to its plugin is searched for it, in many forms.
+const SECRET_BYTES: usize = 16 * 1024;
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretValue)]
 pub(crate) struct SecretValue {
-    /// In the encoding that the manifest declares.
+    /// In the encoding that the manifest declares; decoded at most 16 KiB.
     value: String,
 }
 
@@ -177,6 +180,10 @@ pub(crate) async fn set_plugin_secret(
     let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
     let bytes = match decode_secret(shape.encoding, &value) {
+        Ok(bytes) if bytes.len() > SECRET_BYTES => {
+            let message = format!("The secret is longer than {SECRET_BYTES} bytes.");
+            return Err(Problem::fault(INVALID_SECRET, Fault::new("/value", "too-long", message)));
+        }
         Ok(bytes) if !bytes.is_empty() => bytes,
         Ok(_) => {
             return Err(Problem::fault(

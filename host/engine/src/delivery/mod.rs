@@ -2,7 +2,7 @@
 //!
 //! A message is claimed in a commit before its channel is called, and leaves the outbox when its verdict is committed under that
 //! claim. What was claimed when a process died, or lost its lease, is unknown to the next: the channel's setting says whether
-//! it is sent again, with the same key, or parked.
+//! it is sent again, with the same key, or parked. The second time in a row it is parked: the hub may die of it.
 
 mod breaker;
 pub mod call;
@@ -29,7 +29,7 @@ use self::due::{Due, rests};
 use self::places::Place;
 use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
-use self::verdict::{HOLD, dropped, hold, left};
+use self::verdict::{HOLD, dropped, hold, hub_stopped, left};
 use crate::catalog::{Catalog, Channel};
 use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
@@ -237,7 +237,7 @@ impl Delivery {
             tracing::warn!(
                 tenant.id = self.tenant.0,
                 messages = taken.len(),
-                "Messages were left by who was sending them: they are parked or sent again, as their channels say."
+                "Messages were left by who was sending them: they are parked or sent again, as their channels say, and parked the second time."
             );
             let now = (self.shared.clock)();
             let settled = taken.iter().map(|taken| left(catalog.channels.get(&taken.message.channel), taken, now));
@@ -263,8 +263,13 @@ impl Delivery {
             let held = queue.claimed.drain(..).map(|claimed| hold(&claimed, until, now, why)).collect();
             self.verdicts.add(held);
             if !enabled && !queue.ready.is_empty() {
-                let ids: Vec<Id> = queue.ready.iter().map(|ready| ready.message.id).collect();
-                self.shared.store.hold_messages(&self.scope, &ids, until, why).await?;
+                let (stopped, others): (Vec<_>, Vec<_>) = queue.ready.iter().partition(|ready| hub_stopped(ready));
+                for (messages, why) in [(others, why), (stopped, verdict::STOPPED_ONCE)] {
+                    let ids: Vec<Id> = messages.iter().map(|ready| ready.message.id).collect();
+                    if !ids.is_empty() {
+                        self.shared.store.hold_messages(&self.scope, &ids, until, why).await?;
+                    }
+                }
                 queue.ready.clear();
                 queue.blocked_until = Some(until);
             }

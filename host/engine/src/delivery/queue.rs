@@ -8,6 +8,7 @@ use openhub_model::{Id, Timestamp};
 use openhub_store::Outgoing;
 
 use super::breaker::Breaker;
+use super::verdict::hub_stopped;
 
 /// Messages of one call at most.
 pub const MESSAGES: usize = 20;
@@ -32,11 +33,12 @@ impl Queue {
     }
 
     /// How many messages more are to be claimed. Where an unknown outcome is tried again, a round of calls is claimed ahead, so
-    /// that many share a commit; where it is parked, only what is called at once: a crash must not park what was never sent.
+    /// that many share a commit; where it is parked, only what is called at once: a crash must not park what was never sent. The
+    /// second crash parks everywhere.
     pub fn lacks(&self, bound: usize, unknown: UnknownOutcome) -> usize {
         let at_once = self.room(bound) * MESSAGES;
         let ahead = match unknown {
-            UnknownOutcome::Retry if bound > 1 => bound * MESSAGES,
+            UnknownOutcome::Retry if bound > 1 && !self.ready.iter().any(hub_stopped) => bound * MESSAGES,
             UnknownOutcome::Retry | UnknownOutcome::Park => 0,
         };
         if self.claimed.len() < at_once.max(ahead / 2) {
@@ -87,7 +89,7 @@ mod tests {
                 created_at: Timestamp::from_micros(0),
                 expires_at: None,
             };
-            Outgoing { message, attempt: 0 }
+            Outgoing { message, attempt: 0, fault: None }
         };
         let mut queue = Queue { calls, ..Queue::default() };
         queue.read((0..ready).map(outgoing).collect());
@@ -110,6 +112,13 @@ mod tests {
         assert_eq!(queue(400, 60, 8).lacks(8, UnknownOutcome::Retry), 100);
         assert_eq!(queue(9, 60, 8).lacks(8, UnknownOutcome::Retry), 9);
         assert_eq!(queue(400, 0, 0).lacks(1, UnknownOutcome::Retry), 20, "one call at a time reads nothing ahead");
+    }
+
+    #[test]
+    fn what_a_hub_died_of_is_claimed_for_calls_that_begin_at_once() {
+        let mut queue = queue(400, 0, 0);
+        queue.ready[0].fault = Some(crate::delivery::verdict::STOPPED_ONCE.to_owned());
+        assert_eq!(queue.lacks(8, UnknownOutcome::Retry), 160);
     }
 
     #[test]

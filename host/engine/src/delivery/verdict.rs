@@ -21,14 +21,32 @@ const LONGEST_AFTER: i64 = 86_400_000_000;
 /// How long messages wait whose channel is not there or needs an admin.
 pub const HOLD: Span = Span::from_micros(60_000_000);
 
+/// The code of a message under which a hub died. Until it is tried again it stays, whatever the message waits for.
+const HUB_STOPPED: &str = "hub-stopped";
+pub const STOPPED_ONCE: &str = "hub-stopped: the hub stopped while it sent this message, so it may have arrived";
+
+pub fn hub_stopped(outgoing: &Outgoing) -> bool {
+    let code = |fault: &str| fault.split(": ").next() == Some(HUB_STOPPED);
+    outgoing.fault.as_deref().is_some_and(code)
+}
+
 /// Of a message that was claimed by who cannot say any more whether it went: a hub that died, a lease that was lost. `channel` is
-/// none if it is not enabled: then nobody says that it may be sent again.
+/// none if it is not enabled: then nobody says that it may be sent again. The second time in a row nobody sends it again: it may be
+/// what the hub dies of.
 pub fn left(channel: Option<&Channel>, outgoing: &Outgoing, now: Timestamp) -> Settled {
-    let unknown = channel.map_or(UnknownOutcome::Park, |channel| channel.shape.unknown);
-    let message = "the hub stopped while it sent this message, so it may have arrived".to_owned();
+    given_up(channel.map_or(UnknownOutcome::Park, |channel| channel.shape.unknown), outgoing, now)
+}
+
+fn given_up(unknown: UnknownOutcome, outgoing: &Outgoing, now: Timestamp) -> Settled {
+    let (unknown, told) = match hub_stopped(outgoing) {
+        false => (unknown, STOPPED_ONCE),
+        true => {
+            (UnknownOutcome::Park, "hub-stopped: the hub stopped twice while it sent this message: it may have arrived")
+        }
+    };
     let mut settled = hold(outgoing, now, now, "");
     settled.attempt += 1;
-    let reason = Reason { code: "unknown".to_owned(), message, args: Vec::new() };
+    let reason = Reason { code: told.to_owned(), message: String::new(), args: Vec::new() };
     settle(&mut settled, Verdict::Unknown(reason), unknown, now);
     within_its_life(settled, outgoing)
 }
@@ -42,7 +60,8 @@ fn within_its_life(mut settled: Settled, outgoing: &Outgoing) -> Settled {
 
 /// The gate has refused a message.
 pub fn dropped(outgoing: &Outgoing, now: Timestamp, refusal: &str) -> Settled {
-    Settled { status: MessageStatus::Dropped, next_attempt_at: None, ..hold(outgoing, now, now, refusal) }
+    let fault = Some(refusal.to_owned());
+    Settled { status: MessageStatus::Dropped, next_attempt_at: None, fault, ..hold(outgoing, now, now, "") }
 }
 
 /// Puts a message back into the outbox until `until`.
@@ -54,7 +73,7 @@ pub fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) 
         next_attempt_at: Some(until),
         provider_id: None,
         units: 0,
-        fault: Some(fault.to_owned()),
+        fault: if hub_stopped(outgoing) { outgoing.fault.clone() } else { Some(fault.to_owned()) },
         digest: None,
         at: now,
     }
@@ -221,13 +240,46 @@ mod tests {
                 created_at: now,
                 expires_at: Some(Timestamp::from_micros(expires_at)),
             };
-            Outgoing { message, attempt: 0 }
+            Outgoing { message, attempt: 0, fault: None }
         };
         let next = |expires_at| {
             let waits = Settled { next_attempt_at: Some(Timestamp::from_micros(50)), ..settled(1) };
             within_its_life(waits, &outgoing(expires_at)).next_attempt_at.map(Timestamp::micros)
         };
         assert_eq!((next(20), next(90)), (Some(20), Some(50)), "nor beyond its life");
+    }
+
+    fn outgoing(fault: Option<&str>) -> Outgoing {
+        let (id, text, at) = (Id::named(&[b"message"]), String::new, Timestamp::from_micros(0));
+        let message = openhub_model::message::NewMessage {
+            id,
+            part: id,
+            channel: text(),
+            address: text(),
+            purpose: text(),
+            content: text(),
+            journey: text(),
+            run: id,
+            node: text(),
+            created_at: at,
+            expires_at: None,
+        };
+        Outgoing { message, attempt: 1, fault: fault.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_message_whose_hub_died_twice_is_parked_whatever_its_channel_says() {
+        let now = Timestamp::from_micros(0);
+        let died = |fault: Option<&str>| given_up(UnknownOutcome::Retry, &outgoing(fault), now);
+        let once = died(Some("timeout: no answer"));
+        assert_eq!((once.status, once.attempt), (MessageStatus::Pending, 2));
+        let waits = hold(&outgoing(once.fault.as_deref()), now, now, "its channel is not enabled");
+        assert_eq!(waits.fault, once.fault, "what it waits for in between changes nothing");
+        let twice = died(waits.fault.as_deref());
+        assert_eq!((twice.status, twice.next_attempt_at), (MessageStatus::Parked, None));
+        assert!(twice.fault.is_some_and(|fault| fault.starts_with("hub-stopped: the hub stopped twice")));
+        let refused = dropped(&outgoing(once.fault.as_deref()), now, "expired");
+        assert_eq!(refused.fault.as_deref(), Some("expired"));
     }
 
     #[test]

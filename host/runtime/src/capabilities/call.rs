@@ -18,7 +18,7 @@ pub fn check(_: &Manifest) -> Result<(), Refusal> {
 
 impl call::Host for Host {
     fn settings(&mut self) -> wasmtime::Result<String> {
-        self.meter.host_call()?;
+        self.meter.host_call(self.call.settings.len())?;
         Ok(self.call.settings.to_string())
     }
 }

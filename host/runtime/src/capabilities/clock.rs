@@ -18,13 +18,13 @@ pub fn check(_: &Manifest) -> Result<(), Refusal> {
 
 impl clock::Host for Host {
     fn now(&mut self) -> wasmtime::Result<i64> {
-        self.meter.host_call()?;
+        self.meter.host_call(0)?;
         let io = self.io()?;
         Ok((io.clock)().micros())
     }
 
     fn deadline(&mut self) -> wasmtime::Result<i64> {
-        self.meter.host_call()?;
+        self.meter.host_call(0)?;
         Ok(self.io()?.deadline.micros())
     }
 }

@@ -17,6 +17,8 @@ use crate::host::Host;
 
 /// Requests of one call that are under way at the same time.
 const AT_ONCE: usize = 32;
+/// Of one secret: each is looked for in a body.
+const PLACES: usize = 8;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     http::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
@@ -37,6 +39,9 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     }
     for secret in &manifest.secrets {
         let name = &secret.name;
+        if secret.places.len() > PLACES {
+            return refuse(format!("the secret `{name}` has {} places: at most {PLACES}", secret.places.len()));
+        }
         for place in &secret.places {
             let fault = match place {
                 SecretPlace::Header(header) if HeaderName::from_bytes(header.as_bytes()).is_err() => {
@@ -72,6 +77,16 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What was masked and is handed over.
+fn size(answer: &Result<Response, Fault>) -> usize {
+    match answer {
+        Ok(Response { headers, body, .. }) => {
+            body.len() + headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        }
+        Err(Fault::Denied(reason) | Fault::NotSent(reason) | Fault::Unknown(reason)) => reason.len(),
+    }
+}
+
 /// What the requests of one call are held to.
 pub struct Requests {
     egress: Arc<Egress>,
@@ -101,16 +116,19 @@ impl Requests {
 
 impl http::Host for Host {
     async fn fetch(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, Fault>>> {
-        self.meter.host_call()?;
+        self.meter.host_call(requests.iter().map(request::work).sum())?;
         let io = self.io()?;
         let secrets = Arc::clone(&io.secrets);
         let egress = Arc::clone(&io.requests.egress);
         let (mut began, mut bytes) = (0, 0);
         let mut checked = Vec::with_capacity(requests.len());
         for request in requests {
-            let grant = request::Grant { hosts: &io.requests.hosts, secrets: &secrets, egress: &egress };
-            let result = request::check(request, &grant, io.requests.at_most);
-            let result = result.and_then(|request| io.requests.take_one().map(|()| request));
+            // Each may be a large one; others have their turn in between.
+            tokio::task::yield_now().await;
+            let result = io.requests.take_one().and_then(|()| {
+                let grant = request::Grant { hosts: &io.requests.hosts, secrets: &secrets, egress: &egress };
+                request::check(request, &grant, io.requests.at_most)
+            });
             if let Ok(request) = &result {
                 began += 1;
                 bytes += request.bytes;
@@ -130,6 +148,8 @@ impl http::Host for Host {
                 Err(reason) => Err(Fault::Denied(reason)),
             }
         });
-        Ok(futures::stream::iter(sent).buffered(AT_ONCE).collect().await)
+        let answers: Vec<_> = futures::stream::iter(sent).buffered(AT_ONCE).collect().await;
+        self.meter.work(secrets.work(answers.iter().map(size).sum()))?;
+        Ok(answers)
     }
 }

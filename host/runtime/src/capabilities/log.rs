@@ -38,6 +38,15 @@ impl Log {
         self.last_error.as_deref()
     }
 
+    /// Leaves no more of a line that will be dropped than shows that it is too long, and why the call failed.
+    fn cut(&self, message: &mut String, fields: &mut String) {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        if message.len() + fields.len() > left {
+            message.truncate(message.floor_char_boundary(left.saturating_add(KEPT)));
+            fields.truncate(fields.floor_char_boundary(left.saturating_add(KEPT)));
+        }
+    }
+
     fn write(&mut self, level: Level, message: &str, fields: &str) {
         let size = (message.len() + fields.len()) as u64;
         if size > self.left {
@@ -92,12 +101,15 @@ pub fn escape(text: &str, at_most: usize) -> String {
 }
 
 impl log::Host for Host {
-    fn write(&mut self, level: Level, message: String, fields: String) -> wasmtime::Result<()> {
-        self.meter.host_call()?;
-        match &self.io {
-            Some(io) => self.log.write(level, &io.secrets.mask_text(message), &io.secrets.mask_text(fields)),
-            None => self.log.write(level, &message, &fields),
-        }
+    fn write(&mut self, level: Level, mut message: String, mut fields: String) -> wasmtime::Result<()> {
+        self.meter.host_call(message.len() + fields.len())?;
+        self.log.cut(&mut message, &mut fields);
+        let Some(io) = &self.io else {
+            self.log.write(level, &message, &fields);
+            return Ok(());
+        };
+        self.meter.work(io.secrets.work(message.len() + fields.len()))?;
+        self.log.write(level, &io.secrets.mask_text(message), &io.secrets.mask_text(fields));
         Ok(())
     }
 }

@@ -6,9 +6,11 @@ use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
+use memchr::memmem;
 use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace, SecretShape};
 use sha1::Digest as _;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use wasmtime::component::{HasSelf, Linker};
@@ -75,8 +77,7 @@ impl Secrets {
         let hosts = hosts.collect();
         let mut masked: Vec<Vec<u8>> =
             values.values().filter(|value| value.len() >= MASKED_FROM).flat_map(|value| forms(value)).collect();
-        // A longer form first: one may hold another.
-        masked.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        masked.sort();
         masked.dedup();
         Secrets { values, shapes: manifest.secrets.clone(), hosts, masked }
     }
@@ -109,8 +110,32 @@ impl Secrets {
         !self.masked.is_empty()
     }
 
+    /// How many bytes are walked over to mask so many. A form is found many times faster than a byte is hashed.
+    pub fn work(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(1 + self.masked.len() / 8)
+    }
+
     pub fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.masked.iter().fold(bytes, |bytes, secret| replace(bytes, secret))
+        let found = |form: &Vec<u8>| {
+            let length = form.len();
+            memmem::find_iter(&bytes, form).map(move |at| at..at + length).collect::<Vec<Range<usize>>>()
+        };
+        let mut found: Vec<Range<usize>> = self.masked.iter().flat_map(found).collect();
+        if found.is_empty() {
+            return bytes;
+        }
+        found.sort_by_key(|form| form.start);
+        let (mut masked, mut copied) = (Vec::with_capacity(bytes.len()), 0);
+        for form in found {
+            // What overlaps is masked as one, so that of neither an end is left.
+            if form.start >= copied {
+                masked.extend_from_slice(&bytes[copied..form.start]);
+                masked.extend_from_slice(MASK);
+            }
+            copied = copied.max(form.end);
+        }
+        masked.extend_from_slice(&bytes[copied..]);
+        masked
     }
 
     pub fn mask_text(&self, text: String) -> String {
@@ -184,12 +209,14 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
 
 /// Every byte that is not unreserved in a URL (RFC 3986, 2.3).
 pub fn percent_encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(bytes.len());
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push('%');
+            encoded.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
         }
     }
     encoded
@@ -197,35 +224,13 @@ pub fn percent_encode(bytes: &[u8]) -> String {
 
 /// `%2F` as some write it: `%2f`.
 fn lowercase_escapes(text: &str) -> String {
-    let mut parts = text.split('%');
-    let first = parts.next().unwrap_or_default().to_owned();
-    let escape = |part: &str| {
-        let (digits, rest) = part.split_at(part.len().min(2));
-        format!("%{}{rest}", digits.to_ascii_lowercase())
-    };
-    parts.fold(first, |text, part| text + &escape(part))
-}
-
-fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
-    let first = secret[0];
-    let mut masked = Vec::new();
-    let (mut copied, mut at) = (0, 0);
-    while let Some(found) = bytes[at..].iter().position(|byte| *byte == first) {
-        at += found;
-        if bytes[at..].starts_with(secret) {
-            masked.extend_from_slice(&bytes[copied..at]);
-            masked.extend_from_slice(MASK);
-            at += secret.len();
-            copied = at;
-        } else {
-            at += 1;
-        }
-    }
-    if copied == 0 {
-        return bytes;
-    }
-    masked.extend_from_slice(&bytes[copied..]);
-    masked
+    let mut digits = 0_u8;
+    let lowered = text.chars().map(|letter| {
+        let is_digit = digits > 0;
+        digits = if letter == '%' { 2 } else { digits.saturating_sub(1) };
+        if is_digit { letter.to_ascii_lowercase() } else { letter }
+    });
+    lowered.collect()
 }
 
 fn mac(digest: Digest, key: &[u8], data: &[u8]) -> Vec<u8> {
@@ -261,9 +266,9 @@ fn decrypt(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Host {
-    /// A secret as a key, for the place `hmac`.
-    fn key(&mut self, name: &str) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
-        self.meter.host_call()?;
+    /// A secret as a key, for the place `hmac`, to compute with so many bytes.
+    fn key(&mut self, name: &str, bytes: usize) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.meter.host_call(name.len() + bytes)?;
         let found = self.io()?.secrets.at(name, |place| *place == SecretPlace::Hmac);
         Ok(found.map(<[u8]>::to_vec).map_err(|missing| missing.failure(name)))
     }
@@ -275,7 +280,7 @@ impl Host {
     }
 
     fn mac_of(&mut self, key: Key, digest: Digest, data: &[u8]) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
-        let secret = self.key(&key.secret)?;
+        let secret = self.key(&key.secret, key.prefix.len() + key.suffix.len() + data.len())?;
         Ok(secret.map(|secret| mac(digest, &[key.prefix, secret, key.suffix].concat(), data)))
     }
 }
@@ -298,7 +303,7 @@ impl secrets::Host for Host {
     }
 
     fn verify_token(&mut self, secret: String, token: Vec<u8>) -> wasmtime::Result<Result<bool, Failure>> {
-        let key = self.key(&secret)?;
+        let key = self.key(&secret, token.len())?;
         self.verified(key.map(|key| key.ct_eq(&token).into()))
     }
 
@@ -309,7 +314,9 @@ impl secrets::Host for Host {
         mut others: Vec<String>,
         mac: String,
     ) -> wasmtime::Result<Result<bool, Failure>> {
-        let key = self.key(&secret)?;
+        // Sorted and then hashed.
+        let bytes = 2 * others.iter().map(String::len).sum::<usize>() + mac.len();
+        let key = self.key(&secret, bytes)?;
         let verified = key.map(|key| {
             others.push(String::from_utf8_lossy(&key).into_owned());
             others.sort();
@@ -325,7 +332,7 @@ impl secrets::Host for Host {
         iv: Vec<u8>,
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
-        let key = self.key(&secret)?;
+        let key = self.key(&secret, iv.len() + data.len())?;
         Ok(key.and_then(|key| {
             decrypt(&key, &iv, &data).ok_or_else(|| {
                 let message = "the key has 32 bytes, the vector 16, and the data a multiple of 16".to_owned();
@@ -370,6 +377,9 @@ mod tests {
             assert_eq!(secrets.mask(answer), b"<***> and again ***");
         }
         assert_eq!(secrets.mask(b"p@ss wor".to_vec()), b"p@ss wor");
+        let values = ["abcd", "cdef", "aaaa"].map(|secret| (secret.to_owned(), secret.as_bytes().to_vec()));
+        let overlapping = Secrets::prepare(&Manifest::default(), "{}", Arc::new(BTreeMap::from(values)));
+        assert_eq!(overlapping.mask(b"x abcdef y aaaaaaaaa z abcdcdef".to_vec()), b"x *** y ******a z ******");
     }
 
     #[test]

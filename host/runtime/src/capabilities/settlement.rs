@@ -107,9 +107,25 @@ impl From<types::Verdict> for Verdict {
     }
 }
 
+fn size(verdict: &types::Verdict) -> usize {
+    let reason = |reason: &PluginReason| {
+        let args = reason.args.iter().map(|(name, value)| name.len() + value.len());
+        reason.code.len() + reason.message.len() + args.sum::<usize>()
+    };
+    match verdict {
+        types::Verdict::Accepted(receipt) => receipt.provider_id.len(),
+        types::Verdict::Retry(retry) => reason(&retry.reason),
+        types::Verdict::Rejected(told)
+        | types::Verdict::BadAddress(told)
+        | types::Verdict::OptedOut(told)
+        | types::Verdict::Unknown(told)
+        | types::Verdict::Misconfigured(told) => reason(told),
+    }
+}
+
 impl settlement::Host for Host {
     fn settle(&mut self, message: u32, verdict: types::Verdict) -> wasmtime::Result<()> {
-        self.meter.host_call()?;
+        self.meter.host_call(size(&verdict))?;
         let settled = self.io()?.settlement.settle(message, verdict.into());
         settled.map_err(|message| Raised::error(FaultKind::Malformed, message))
     }

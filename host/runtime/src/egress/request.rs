@@ -41,6 +41,8 @@ const HEADERS: usize = 64;
 const PARTS: usize = 1_000;
 /// Each makes the host read what surrounds it.
 const SECRETS: usize = 8;
+/// Of a body with a secret.
+const BODY_BYTES: usize = 1024 * 1024;
 
 /// What a request is checked against.
 pub struct Grant<'a> {
@@ -55,6 +57,23 @@ pub struct Checked {
     pub(super) request: reqwest::Request,
     pub(super) port: u16,
     pub bytes: u64,
+}
+
+/// How many bytes are walked over to put a request together. What surrounds a secret is read once more for each.
+pub fn work(request: &Request) -> usize {
+    let size = |parts: &[Part]| parts.iter().map(len).sum::<usize>() + parts.len();
+    let secrets = |parts: &[Part]| parts.iter().filter(|part| matches!(part, Part::Secret(_))).count();
+    let headers = request.headers.iter().map(|(name, parts)| name.len() + size(parts)).sum::<usize>();
+    let (url, body) = (size(&request.url), size(&request.body));
+    // One with too many is not read.
+    headers + url + body + (url + body) * (secrets(&request.url) + secrets(&request.body)).min(SECRETS)
+}
+
+fn len(part: &Part) -> usize {
+    match part {
+        Part::Text(text) | Part::Secret(text) => text.len(),
+        Part::Bytes(bytes) => bytes.len(),
+    }
 }
 
 /// Puts the request together, or says why it is denied.
@@ -222,6 +241,9 @@ fn body(parts: Vec<Part>, headers: &mut HeaderMap, to: &To<'_>) -> Result<Vec<u8
                 Part::Secret(_) => Vec::new(),
             })
             .collect());
+    }
+    if parts.iter().map(len).sum::<usize>() > BODY_BYTES {
+        return Err(format!("the body has a secret, and more than {BODY_BYTES} bytes"));
     }
     let kind = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     let written = Written::of(&parts)?;

@@ -93,6 +93,22 @@ async fn endless_calls_of_the_host_run_into_their_quota() {
 }
 
 #[tokio::test]
+async fn what_the_host_reads_for_a_plugin_costs_fuel() {
+    let import = r#"(import "openhub:log/log@1.0.0" "write" (func $log (param i32 i32 i32 i32 i32)))"#;
+    let line = "(call $log (i32.const 0) (i32.const 0) (i32.const 900000) (i32.const 0) (i32.const 0))";
+    let manifest = guest::rule_manifest(&["openhub:log/log"]);
+    let mut fuel = Vec::new();
+    for lines in [1, 2, 40] {
+        let wat = guest::rule_wat(&format!("{} (i32.const 1024)", line.repeat(lines)), import);
+        let bytes = guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&manifest));
+        let plugin = guest::runtime().prepare(&bytes).await.unwrap();
+        fuel.push(evaluate(&plugin, 1).map(|evaluated| evaluated.receipt.fuel).map_err(|fault| fault.kind));
+    }
+    let [Ok(one), Ok(two), Err(FaultKind::Fuel)] = fuel[..] else { panic!("{fuel:?}") };
+    assert!(two - one > 900_000, "each byte is counted: {one}, {two}");
+}
+
+#[tokio::test]
 async fn the_other_lanes_capabilities_are_not_in_this_one() {
     let import = r#"(import "openhub:clock/clock@1.0.0" "now" (func $now (result i64)))"#;
     let wat = guest::rule_wat("(drop (call $now)) (i32.const 1024)", import);

@@ -25,6 +25,8 @@ pub struct Outgoing {
     pub message: NewMessage,
     /// Attempts made so far.
     pub attempt: i64,
+    /// What the last one came to, or why the message waits.
+    pub fault: Option<String>,
 }
 
 /// One look at the index a channel, however many messages it has.
@@ -224,9 +226,9 @@ impl Store {
 }
 
 fn outgoing(row: Row) -> Result<Outgoing, StoreError> {
-    let MessageRow { message, attempts, next_attempt_at, .. } = message(row)?;
+    let MessageRow { message, attempts, next_attempt_at, fault, .. } = message(row)?;
     next_attempt_at.ok_or_else(|| corrupt("a message to be sent without a time"))?;
-    Ok(Outgoing { message, attempt: attempts })
+    Ok(Outgoing { message, attempt: attempts, fault })
 }
 
 /// Whether something is claimed.
