@@ -117,6 +117,7 @@ pub(crate) struct Shared {
     pub locks: Locks,
     pub previews: Previews,
     pub exports: Exports,
+    pub checks: Checks,
     pub openapi: Arc<str>,
 }
 
@@ -150,6 +151,43 @@ impl Exports {
     }
 }
 
+/// Checks of definitions that are under way, one a tenant: each may take a core for a while.
+#[derive(Clone)]
+pub(crate) struct Checks(Arc<Each>);
+
+impl Default for Checks {
+    fn default() -> Self {
+        Checks(Each::new(1))
+    }
+}
+
+impl Checks {
+    /// Does the tenant's work on a thread that may be held, when its turn comes within `time`.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        time: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.0.take_within(tenant, time).await.ok_or_else(|| {
+            Problem::new(OVERLOADED, "Other definitions of this tenant are being checked. Try again in a moment.")
+                .retry_after(1)
+        })?;
+        // Who has asked may go away; the work holds its turn until it is done.
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.map_err(|panic| Problem::internal(&panic))
+    }
+}
+
+impl FromRef<Shared> for Checks {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.checks.clone()
+    }
+}
+
 impl FromRef<Shared> for Exports {
     fn from_ref(shared: &Shared) -> Self {
         shared.exports.clone()
@@ -171,5 +209,39 @@ impl FromRef<Shared> for Arc<App> {
 impl FromRef<Shared> for Arc<KeyCache> {
     fn from_ref(shared: &Shared) -> Self {
         shared.keys.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn checks_hold_no_asynchronous_thread_and_one_turn_for_each_tenant() {
+        let (checks, shop, other) = (Checks::default(), TenantId(1), TenantId(2));
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let mut long = Box::pin(checks.run(shop, Duration::ZERO, move || gone.recv().is_ok()));
+        assert!(futures::poll!(&mut long).is_pending());
+        let refused = checks.run(shop, Duration::ZERO, || ()).await;
+        assert!(refused.is_err_and(|problem| problem.is(OVERLOADED)));
+        let here = thread::current().id();
+        assert_ne!(checks.run(other, Duration::ZERO, || thread::current().id()).await.ok(), Some(here));
+        go.send(()).unwrap();
+        assert_eq!(long.await.ok(), Some(true));
+        assert!(checks.run(shop, Duration::from_secs(60), || ()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_check_holds_its_turn_though_nobody_waits_for_it() {
+        let (checks, shop) = (Checks::default(), TenantId(1));
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let mut left = Box::pin(checks.run(shop, Duration::ZERO, move || gone.recv()));
+        assert!(futures::poll!(&mut left).is_pending());
+        drop(left);
+        assert!(checks.run(shop, Duration::ZERO, || ()).await.is_err());
+        go.send(()).unwrap();
+        assert!(checks.run(shop, Duration::from_secs(60), || ()).await.is_ok());
     }
 }

@@ -27,6 +27,8 @@ use crate::text;
 
 /// Bytes a second that a body has to come at after its grace.
 const RATE: f64 = 8_192.0;
+/// Bytes that are unpacked on the thread that has read them.
+const AT_ONCE: usize = 4 * 1024 * 1024;
 /// Bytes past the cap that are read and dropped before the connection is given up.
 const DRAINED: usize = 32 * 1024 * 1024;
 
@@ -147,16 +149,36 @@ async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> R
     let bytes = raw_bytes(body, limits, cap).await?;
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
-        Some(b"gzip" | b"x-gzip") => unpacked(flate2::read::MultiGzDecoder::new(&*bytes), cap),
+        Some(b"gzip" | b"x-gzip") => unpack(bytes, Packing::Gzip, cap).await,
         // It has the header of zlib, or none: the first byte tells.
         Some(b"deflate") if bytes.first().is_some_and(|byte| byte & 0x0f == 8) => {
-            unpacked(flate2::read::ZlibDecoder::new(&*bytes), cap)
+            unpack(bytes, Packing::Zlib, cap).await
         }
-        Some(b"deflate") => unpacked(flate2::read::DeflateDecoder::new(&*bytes), cap),
+        Some(b"deflate") => unpack(bytes, Packing::Deflate, cap).await,
         Some(_) => {
             Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, "This content encoding is not accepted. Use `gzip` or `deflate`."))
         }
     }
+}
+
+#[derive(Clone, Copy)]
+enum Packing {
+    Gzip,
+    Zlib,
+    Deflate,
+}
+
+/// What becomes larger than a batch of events holds its thread for too long, and is unpacked on another.
+async fn unpack(bytes: Bytes, packing: Packing, cap: usize) -> Result<Bytes, Problem> {
+    let work = move || match packing {
+        Packing::Gzip => unpacked(flate2::read::MultiGzDecoder::new(&*bytes), cap),
+        Packing::Zlib => unpacked(flate2::read::ZlibDecoder::new(&*bytes), cap),
+        Packing::Deflate => unpacked(flate2::read::DeflateDecoder::new(&*bytes), cap),
+    };
+    if cap <= AT_ONCE {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|panic| Problem::internal(&panic))?
 }
 
 /// Keeps at most `cap` bytes. What is too large is still read for a while: a caller who is cut off while sending
@@ -239,6 +261,18 @@ mod tests {
         assert!(gunzip(&bomb, 500 * 1024).unwrap_err().is(TOO_LARGE));
         assert_eq!(gunzip(&bomb, 10_000_000).unwrap().len(), 10_000_000);
         assert!(gunzip(&bomb[..bomb.len() / 2], 20_000_000).unwrap_err().is(INVALID_ENCODING));
+    }
+
+    #[tokio::test]
+    async fn a_component_is_unpacked_on_a_thread_that_may_be_held() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::copy(&mut std::io::repeat(0).take(8 << 20), &mut packed).unwrap();
+        let packed = Bytes::from(packed.finish().unwrap());
+        let mut large = Box::pin(unpack(packed.clone(), Packing::Gzip, 32 << 20));
+        assert!(futures::poll!(&mut large).is_pending(), "another thread has it");
+        assert_eq!(large.await.unwrap().len(), 8 << 20);
+        let mut events = Box::pin(unpack(packed, Packing::Gzip, AT_ONCE));
+        assert!(matches!(futures::poll!(&mut events), std::task::Poll::Ready(Err(_))), "a hop costs events more");
     }
 
     #[test]

@@ -5,27 +5,37 @@ use openhub_model::Fault;
 use openhub_store::{JourneyVersion, PluginStatus, Scope};
 use serde_json::Value;
 
-use crate::app::App;
+use crate::app::{App, Checks};
 use crate::problem::Problem;
 
 /// What stands in the way of publishing a definition.
-pub(crate) async fn faults(app: &App, scope: &Scope, name: &str, definition: &Value) -> Result<Vec<Fault>, Problem> {
+pub(crate) async fn faults(
+    app: &App,
+    checks: &Checks,
+    scope: &Scope,
+    name: &str,
+    definition: &Value,
+) -> Result<Vec<Fault>, Problem> {
     let mut surroundings = surroundings(app, scope).await?;
     let segments = app.store.latest_segment_versions(scope).await?.into_iter().map(|version| version.segment);
     let journeys = app.store.journeys(scope).await?.into_iter().map(|journey| journey.name).chain([name.to_owned()]);
     let attributes = app.store.declared_attributes(scope).await?.into_iter();
     let attributes = attributes.filter_map(|(name, declared)| Some((name, declared.of?))).collect();
     surroundings.named = Some(Named { segments: segments.collect(), journeys: journeys.collect(), attributes });
-    Ok(check(name, definition, &surroundings))
+    let (name, definition) = (name.to_owned(), definition.clone());
+    checks.run(scope.tenant(), app.limits.write_wait, move || check(&name, &definition, &surroundings)).await
 }
 
 /// What a published version lacks by now; it was checked against all else when it was published.
 pub(crate) async fn faults_of_version(
     app: &App,
+    checks: &Checks,
     scope: &Scope,
-    version: &JourneyVersion,
+    version: JourneyVersion,
 ) -> Result<Vec<Fault>, Problem> {
-    Ok(check(&version.journey, &version.definition, &surroundings(app, scope).await?))
+    let surroundings = surroundings(app, scope).await?;
+    let check = move || check(&version.journey, &version.definition, &surroundings);
+    checks.run(scope.tenant(), app.limits.write_wait, check).await
 }
 
 fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {
@@ -33,12 +43,7 @@ fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fau
         Ok(definition) => definition,
         Err(faults) => return faults,
     };
-    let faults = openhub_journey::check(&definition, surroundings);
-    if faults.is_empty() {
-        Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default()
-    } else {
-        faults
-    }
+    Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default()
 }
 
 /// What a journey's nodes may use: the channels and object types of the plugins that are enabled.

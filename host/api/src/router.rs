@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::{App, Exports, Previews, Shared};
+use crate::app::{App, Checks, Exports, Previews, Shared};
 use crate::auth::KeyCache;
 use crate::change::Locks;
 use crate::cors::open_to_pages;
@@ -35,6 +35,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         locks: Locks::default(),
         previews: Previews::default(),
         exports: Exports::default(),
+        checks: Checks::default(),
         openapi: document.into(),
         app,
     };

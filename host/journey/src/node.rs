@@ -27,6 +27,9 @@ impl<'a> Edge<'a> {
     }
 }
 
+/// Fields of objects that a fault lists: each fault of a node does.
+const LISTED: usize = 100;
+
 /// What every node type answers.
 pub(crate) trait NodeType {
     /// Reads the node's fields (without its `type`).
@@ -128,11 +131,12 @@ impl<'a> NodeCheck<'a, '_> {
         let mut known = "customer.id, customer.attributes.<name>, customer.tags.<name>, customer.identity.<kind>, \
              trigger.name, trigger.at, trigger.properties.<name>"
             .to_owned();
-        for made in &self.objects {
-            let fields = made.fields.iter().flatten().map(|field| format!("{}.{field}", made.name));
-            known.extend(fields.map(|path| format!(", {path}")));
+        let paths = self.objects.iter().flat_map(|made| made.fields.iter().flatten().map(|field| (made.name, *field)));
+        for (name, field) in paths.clone().take(LISTED) {
+            known.push_str(&format!(", {name}.{field}"));
         }
-        known
+        let more = paths.count().saturating_sub(LISTED);
+        if more > 0 { format!("{known}, and {more} more") } else { known }
     }
 
     /// Whether a dotted path can lead to something here. What is below an attribute or a property is data.

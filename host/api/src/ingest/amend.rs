@@ -6,7 +6,9 @@ use openhub_model::{EventKind, Fault};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::{self, Write};
+use std::hash::Hash;
 
 use super::item::{Item, Scalar};
 
@@ -36,17 +38,25 @@ impl<'a> Members<'a> {
 
     /// Leaves out what repeats a member with the same text; the name of one that is repeated with another.
     fn settle(&mut self) -> Option<String> {
-        let mut seen: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(self.0.len());
-        for (name, text) in std::mem::take(&mut self.0) {
-            match seen.iter().find(|(known, _)| *known == name) {
-                None => seen.push((name, text)),
-                Some((_, held)) if *held == text => {}
-                Some(_) => return Some(name.into_owned()),
-            }
+        match settled(std::mem::take(&mut self.0)) {
+            Ok(members) => self.0 = members,
+            Err(name) => return Some(name.into_owned()),
         }
-        self.0 = seen;
         None
     }
+}
+
+/// Each pair once, in order; or the first name that stands with two texts. An event has thousands of members.
+fn settled<N: Eq + Hash, T: Eq>(members: Vec<(N, T)>) -> Result<Vec<(N, T)>, N> {
+    let mut first: HashMap<&N, usize> = HashMap::with_capacity(members.len());
+    let firsts = members.iter().enumerate().map(|(at, (name, _))| *first.entry(name).or_insert(at));
+    let firsts: Vec<usize> = firsts.collect();
+    if let Some(other) = (0..members.len()).find(|at| members[*at].1 != members[firsts[*at]].1) {
+        let other = members.into_iter().nth(other).map(|(name, _)| name);
+        return other.map_or(Ok(Vec::new()), Err);
+    }
+    let kept = members.into_iter().enumerate().filter(|(at, _)| firsts[*at] == *at);
+    Ok(kept.map(|(_, member)| member).collect())
 }
 
 impl fmt::Display for Members<'_> {
@@ -128,4 +138,44 @@ pub(super) fn amended(
 fn is_empty(value: &Scalar<'_>) -> bool {
     matches!(value, Scalar::Absent | Scalar::Null | Scalar::EmptyArray | Scalar::EmptyObject)
         || matches!(value, Scalar::Text(text) if text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::hash::Hasher;
+
+    use super::*;
+
+    /// Counts how often it is compared.
+    struct Name<'c>(usize, &'c Cell<usize>);
+
+    impl PartialEq for Name<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.1.set(self.1.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Name<'_> {}
+
+    impl Hash for Name<'_> {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_costs_no_comparison_of_all_with_all() {
+        const MANY: usize = 4_000;
+        let compared = Cell::new(0);
+        let members = |last: &'static str| {
+            let named = (0..MANY).map(|name| (Name(name, &compared), "1"));
+            named.chain([(Name(7, &compared), last)]).collect::<Vec<_>>()
+        };
+        let kept = settled(members("1")).map_err(|name| name.0).unwrap();
+        assert!(kept.iter().map(|(name, _)| name.0).eq(0..MANY), "each once, in order");
+        assert_eq!(settled(members("2")).err().map(|name| name.0), Some(7));
+        assert!(compared.get() < 10 * MANY, "{} comparisons", compared.get());
+    }
 }

@@ -11,7 +11,7 @@ use openhub_store::{JourneyRow, JourneyStatus, Op, Scope};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::app::App;
+use crate::app::{App, Checks};
 use crate::auth::{Authorized, JourneysRead, JourneysWrite, MessagesTransactional, Permission};
 use crate::body::{JsonBody, OptionalJsonBody};
 use crate::change::Change;
@@ -61,6 +61,7 @@ pub(super) async fn find(app: &App, scope: &Scope, name: &str) -> Result<Journey
     responses((status = 200, body = JourneyView), Problems))]
 pub(crate) async fn save_journey(
     State(app): State<Arc<App>>,
+    State(checks): State<Checks>,
     access: Authorized<JourneysWrite>,
     Path(name): Path<String>,
     JsonBody(definition): JsonBody<Value>,
@@ -70,7 +71,7 @@ pub(crate) async fn save_journey(
         return Err(Problem::fault(INVALID_BODY, Fault::new("", "wrong-type", "A journey must be a JSON object.")));
     }
     let scope = &access.scope;
-    let faults = faults(&app, scope, name, &definition).await?;
+    let faults = faults(&app, &checks, scope, name, &definition).await?;
     let draft = Op::PutJourneyDraft { name: name.to_owned(), definition, at: app.now() };
     app.store.transact(scope, vec![draft]).await?;
     Ok(Json(JourneyView::from(find(&app, scope, name).await?).with_faults(faults)))
@@ -112,6 +113,7 @@ pub(crate) async fn remove_journey(
     responses((status = 200, body = FaultsView), Problems))]
 pub(crate) async fn check_journey(
     State(app): State<Arc<App>>,
+    State(checks): State<Checks>,
     access: Authorized<JourneysRead>,
     Path(name): Path<String>,
     OptionalJsonBody(definition): OptionalJsonBody<Option<Value>>,
@@ -121,7 +123,7 @@ pub(crate) async fn check_journey(
         Some(definition) => definition,
         None => find(&app, &access.scope, name).await?.draft.ok_or_else(|| Problem::not_found("draft"))?,
     };
-    Ok(Json(FaultsView { faults: faults(&app, &access.scope, name, &definition).await? }))
+    Ok(Json(FaultsView { faults: faults(&app, &checks, &access.scope, name, &definition).await? }))
 }
 
 /// Publishes the draft as the journey's next version, at the present end of the log.
@@ -134,6 +136,7 @@ pub(crate) async fn check_journey(
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn publish_journey(
     State(app): State<Arc<App>>,
+    State(checks): State<Checks>,
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
@@ -142,7 +145,7 @@ pub(crate) async fn publish_journey(
     let journey = find(&app, scope, &name).await?;
     let mut definition =
         journey.draft.ok_or_else(|| Problem::new(CONFLICT, "The journey has no draft. Save one first."))?;
-    let faults = faults(&app, scope, &name, &definition).await?;
+    let faults = faults(&app, &checks, scope, &name, &definition).await?;
     if !faults.is_empty() {
         return Err(
             Problem::new(INVALID_JOURNEY, "Nothing was published. `faults` says what to correct.").with_faults(faults)
@@ -206,6 +209,7 @@ pub(crate) async fn pause_journey(
     responses((status = 200, body = PublishedView), (status = 202, body = PendingView), Problems, Unfit))]
 pub(crate) async fn resume_journey(
     State(app): State<Arc<App>>,
+    State(checks): State<Checks>,
     change: Change<JourneysWrite>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
@@ -217,7 +221,7 @@ pub(crate) async fn resume_journey(
         return Err(Problem::new(CONFLICT, "Only a paused or draining journey can be resumed."));
     };
     if let Some(version) = app.store.journey_version(scope, &name, version).await? {
-        let faults = faults_of_version(&app, scope, &version).await?;
+        let faults = faults_of_version(&app, &checks, scope, version).await?;
         if !faults.is_empty() {
             let detail = "The version uses something that no longer exists.";
             return Err(Problem::new(INVALID_JOURNEY, detail).with_faults(faults));

@@ -301,3 +301,17 @@ async fn report_08_and_09_who_was_erased_is_known_again_however_it_is_written() 
         assert_eq!(check.body, json!({"suppressed": true}), "{value:?}");
     }
 }
+
+#[tokio::test]
+async fn a_customer_of_more_identities_than_an_event_takes_is_refused_before_any_is_looked_at() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let many = |most: usize| {
+        let each = (0..most).chain([0]).map(|number| json!({"kind": "user_id", "value": format!("u{number}")}));
+        json!({"identities": each.collect::<Vec<_>>()})
+    };
+    let few = hub.post("/api/v1/customers", &tenant.api_key, many(100)).await;
+    assert_eq!(pointer(&few), (400, "repeated-identity", "/identities/100"));
+    let flood = hub.post("/api/v1/customers", &tenant.api_key, many(20_000)).await;
+    assert_eq!(flood.status, 413, "{flood:?}");
+}

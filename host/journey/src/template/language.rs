@@ -7,6 +7,12 @@ use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
 use std::borrow::Cow;
 use std::cell::Cell;
 
+/// Bytes of a template: as many as it may render to.
+const MAX_SOURCE: usize = 256 * 1024;
+
+/// Constants in a list.
+const MAX_CONSTANTS: usize = 1_000;
+
 /// Bytes that a filter may make.
 const MAX_MADE: usize = 256 * 1024;
 
@@ -56,6 +62,9 @@ const TESTS: &[&str] = &[
 
 /// Whether a source stays within the language. Nothing of it is evaluated.
 pub(super) fn check(source: &str) -> Result<(), Error> {
+    if source.len() > MAX_SOURCE {
+        return Err(refused(&format!("the template is too long: at most {MAX_SOURCE} bytes")));
+    }
     statement(&parse(source, "template", Default::default(), Default::default())?)
 }
 
@@ -125,6 +134,9 @@ fn expression(expression: &ast::Expr<'_>) -> Result<(), Error> {
         Expr::GetAttr(get) => self::expression(&get.expr),
         Expr::GetItem(get) => both(&get.expr, &get.subscript_expr),
         Expr::Call(_) => Err(refused("functions are not allowed: use a filter, `value | filter`")),
+        Expr::List(list) if list.items.len() > MAX_CONSTANTS => {
+            Err(refused(&format!("a list can hold at most {MAX_CONSTANTS} constants")))
+        }
         // A list of variables would hold one several times, and a list of such lists many times.
         Expr::List(list) if list.items.iter().all(is_constant) => Ok(()),
         Expr::List(_) | Expr::Map(_) => Err(refused("a list can hold only constants")),

@@ -299,6 +299,25 @@ fn a_template_repeats_nothing() {
     }
 }
 
+/// What is written in a template is read several times before it is published, and at each start.
+#[test]
+fn a_template_is_of_bounded_size() {
+    let list = |constants: usize| format!("{{% if 3 in [{}] %}}x{{% endif %}}", vec!["1"; constants].join(","));
+    let long = |bytes: usize| format!("{{{{ trigger.name }}}}{}", "x".repeat(bytes));
+    for (text, fits) in [
+        (list(1_000), true),
+        (list(1_001), false),
+        (list(480_000), false),
+        (long(200_000), true),
+        (long(262_144), false),
+    ] {
+        let nodes = node(json!({ "type": "update", "attributes": { "a": text }, "next": "end" }));
+        let faults = check(&definition(nodes), &surroundings());
+        assert_eq!(faults.is_empty(), fits, "{} bytes: {faults:?}", text.len());
+        assert!(faults.iter().all(|fault| fault.code == "bad-template" && fault.message.len() < 200), "{faults:?}");
+    }
+}
+
 /// What the guide shows can be published, and does what it says of texts that are not there.
 #[test]
 fn the_example_of_the_guide_has_no_fault() {

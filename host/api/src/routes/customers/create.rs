@@ -9,7 +9,7 @@ use openhub_model::{EventKind, Fault, Identity};
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -56,6 +56,8 @@ pub(crate) async fn create_customer(
     access: Authorized<CustomersWrite>,
     JsonBody(new): JsonBody<NewCustomer>,
 ) -> Result<Response, Problem> {
+    // An event takes few of them; what is said of each would else be said of thousands.
+    check_size(&app, &json!({ "identities": new.identities }))?;
     let policies = app.store.identity_policies(&access.scope).await?;
     let subject = subject(policies.latest(), &new.identities)?;
     if let Some(fault) = fault_of(&app, &access.scope, &new.identities, "/identities").await? {
@@ -89,6 +91,7 @@ pub(crate) async fn create_customer(
 
 /// The identity that leads to the customer. All of them must be fit to be joined.
 fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem> {
+    let mut seen = HashSet::with_capacity(identities.len());
     for (index, identity) in identities.iter().enumerate() {
         let identity = &policy.normal(identity.clone());
         let refuse = |field: &str, code: &str, message: &str| {
@@ -102,7 +105,7 @@ fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem
                 "A kind must have 1 to 64 lowercase letters, digits or underscores.",
             ));
         }
-        if identities[..index].iter().any(|before| policy.normal(before.clone()) == *identity) {
+        if !seen.insert(identity.clone()) {
             return Err(refuse("", "repeated-identity", "The identity is there twice: remove one."));
         }
         match policy.check(identity) {
