@@ -207,6 +207,10 @@ impl From<ObjectError> for Problem {
 impl From<Refusal> for Problem {
     /// A component that cannot be installed: the refusal's code is the problem's.
     fn from(refusal: Refusal) -> Self {
+        if refusal.code == Refusal::TOO_MANY {
+            let detail = "Other components of this tenant wait to be compiled. Upload one after another.";
+            return Problem::new(OVERLOADED, detail).retry_after(10);
+        }
         Problem {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             code: refusal.code.into(),
@@ -280,6 +284,15 @@ mod tests {
             let line = format!("| `{code}` | {} | {title} |", status.as_u16());
             assert!(page.contains(&line), "docs/problems.md lacks: {line}");
         }
+    }
+
+    #[test]
+    fn a_queue_of_components_that_is_full_is_no_fault_of_the_component() {
+        let refused = |code| Problem::from(Refusal { code, message: String::new() }).into_response();
+        let busy = refused(Refusal::TOO_MANY);
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(busy.headers().contains_key("retry-after"));
+        assert_eq!(refused(Refusal::COMPILE_TOO_LONG).status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
 
     #[tokio::test]

@@ -40,6 +40,8 @@ impl Refusal {
     pub const TOO_LARGE: &'static str = "too-large";
     pub const COMPILE_FAILED: &'static str = "compile-failed";
     pub const COMPILE_TOO_LONG: &'static str = "compile-too-long";
+    /// Not the component's fault: later it may be let in.
+    pub const TOO_MANY: &'static str = "too-many-components";
 
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { code, message: message.into() }

@@ -26,6 +26,7 @@ mod receive;
 mod rules;
 mod runtime;
 mod send;
+mod turns;
 mod worker;
 
 pub use answer::{

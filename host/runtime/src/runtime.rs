@@ -1,7 +1,6 @@
 //! The door: inspects components, compiles them once, and makes plugins of them.
 
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
@@ -12,6 +11,7 @@ use crate::engine::Machine;
 use crate::error::{Refusal, RuntimeError};
 use crate::inspect::{self, Inspected};
 use crate::plugin::{Imports, Plugin};
+use crate::turns::{TooMany, Turns, Wish};
 use crate::worker;
 
 /// Cheap to clone.
@@ -25,8 +25,7 @@ struct Inner {
     machine: Arc<Machine>,
     egress: Arc<Egress>,
     cache: Option<Cache>,
-    /// One compilation at a time: it takes every core.
-    compiling: Semaphore,
+    compiling: Turns,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -40,7 +39,7 @@ impl Runtime {
         let machine = Arc::new(Machine::new(config.limits.clone(), config.instances)?);
         let cache = config.cache.as_ref().map(|directory| Cache::open(directory, &machine.engine)).transpose()?;
         let egress = Arc::new(Egress::new(&config.allow_private, &config.own)?);
-        Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Semaphore::new(1) }) })
+        Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Turns::default() }) })
     }
 
     /// Calls of the I/O lane at the same time.
@@ -59,9 +58,19 @@ impl Runtime {
         self.prepare_with(bytes, Imports::Whole).await
     }
 
+    /// The same of something that `owner` has uploaded, and nobody waits for. Refused as [`Refusal::TOO_MANY`] if others of the
+    /// owner wait already.
+    pub async fn try_out(&self, bytes: &[u8], owner: i64) -> Result<Arc<Plugin>, Refusal> {
+        self.prepare_for(bytes, Imports::Whole, Wish::Upload(owner)).await
+    }
+
     /// The same with what an admin granted of its imports. A function that was not granted is there, and breaks the
     /// call off with the reason.
     pub async fn prepare_with(&self, bytes: &[u8], granted: Imports) -> Result<Arc<Plugin>, Refusal> {
+        self.prepare_for(bytes, granted, Wish::Load).await
+    }
+
+    async fn prepare_for(&self, bytes: &[u8], granted: Imports, wish: Wish) -> Result<Arc<Plugin>, Refusal> {
         let bytes: Arc<[u8]> = bytes.into();
         let (inspected, loaded) = self
             .blocking({
@@ -76,7 +85,7 @@ impl Runtime {
             .await?;
         let component = match loaded {
             Some(component) => component,
-            None => self.compile(bytes, &inspected.digest).await?,
+            None => self.compile(bytes, &inspected.digest, wish).await?,
         };
         self.blocking(move |inner| {
             let granted = granted.without(&inner.config.withhold);
@@ -86,8 +95,14 @@ impl Runtime {
         .await
     }
 
-    async fn compile(&self, bytes: Arc<[u8]>, digest: &str) -> Result<Component, Refusal> {
-        let _turn = self.inner.compiling.acquire().await.expect("the semaphore is never closed");
+    async fn compile(&self, bytes: Arc<[u8]>, digest: &str, wish: Wish) -> Result<Component, Refusal> {
+        let turn = self.inner.compiling.take(wish).await;
+        let _turn = turn.map_err(|TooMany| {
+            Refusal::new(
+                Refusal::TOO_MANY,
+                "other components of this owner wait to be compiled: upload one after another",
+            )
+        })?;
         let Inner { config, machine, cache, .. } = &*self.inner;
         let digest = digest.to_owned();
         match &config.compiler {

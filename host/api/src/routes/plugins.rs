@@ -64,7 +64,7 @@ pub(crate) async fn install_plugin(
     if !faults.is_empty() {
         return Err(bad_manifest("The manifest is not valid. `faults` says what to correct.").with_faults(faults));
     }
-    app.runtime.prepare(&bytes).await?;
+    app.runtime.try_out(&bytes, change.scope.tenant().0).await?;
     let _alone = change.alone().await?;
     let scope = &change.scope;
     let component = Op::PutComponent { digest: digest.clone(), bytes: bytes.into() };
