@@ -18,6 +18,12 @@ use crate::refusal::Refusal;
 pub struct Config {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Connections of callers at the same time, as far as the limit of open files allows.
+    pub connections: u32,
+    /// How long a new connection may take to send the head of a request, in seconds.
+    pub head_seconds: u64,
+    /// How long a connection may be idle between two requests, in seconds.
+    pub idle_seconds: u64,
     /// Where the database file, the key file and the compiled plugins lie.
     pub data: PathBuf,
     /// `sqlite:///absolute/path.db` or `postgres://…`; absent: `openhub.db` in the data directory.
@@ -80,6 +86,9 @@ impl Default for Config {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7300)),
+            connections: 4096,
+            head_seconds: 20,
+            idle_seconds: 75,
             data: PathBuf::from("openhub-data"),
             database: None,
             environment: "live".to_owned(),
@@ -154,8 +163,11 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 25] = [
     "listen",
+    "connections",
+    "head_seconds",
+    "idle_seconds",
     "data",
     "database",
     "environment",
@@ -208,6 +220,15 @@ impl Config {
 
     fn check(&self) -> Result<(), Refusal> {
         let wrong = |key: &str, what: &str| Err(Refusal::new(format!("bad configuration: `{key}` {what}")));
+        if !(1..=1_000_000).contains(&self.connections) {
+            return wrong("connections", "must be between 1 and 1000000");
+        }
+        if !(1..=86_400).contains(&self.head_seconds) {
+            return wrong("head_seconds", "must be between 1 and 86400");
+        }
+        if !(1..=86_400).contains(&self.idle_seconds) {
+            return wrong("idle_seconds", "must be between 1 and 86400");
+        }
         if !(1..=100_000).contains(&self.batch) {
             return wrong("batch", "must be between 1 and 100000");
         }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod config;
+mod connections;
 mod data;
 mod environment;
 mod hub;

@@ -3,7 +3,6 @@
 //! Nothing is logged before the port and the database are ours, so that a refusal to start is one line.
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
 use clap::Args;
 use openhub_api::App;
 use openhub_engine::{Engine, Sealer};
@@ -18,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Flags};
+use crate::connections::{self, Times};
 use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
 use crate::{logs, metrics, shutdown};
@@ -86,16 +86,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     welcome(&store, address, data.path()).await;
     tracing::info!(%address, data = %data.path().display(), "the hub serves");
 
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's delay");
-        }
-    });
-    let service = openhub_api::router(Arc::new(app)).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopping.clone().cancelled_owned());
-    match shutdown::within(server.into_future(), &stopping, Duration::from_secs(config.drain_seconds)).await {
-        Some(served) => served.context("the server failed")?,
-        None => tracing::warn!("requests that did not end in time are cut off"),
+    let most = connections::bound(&config, connections::file_limit().context("the limit of open files is not known")?);
+    let times =
+        Times { head: Duration::from_secs(config.head_seconds), idle: Duration::from_secs(config.idle_seconds) };
+    let router = openhub_api::router(Arc::new(app));
+    let server = connections::serve(listener, router, most, times, stopping.clone());
+    if shutdown::within(server, &stopping, Duration::from_secs(config.drain_seconds)).await.is_none() {
+        tracing::warn!("requests that did not end in time are cut off");
     }
     engine.stop().await;
     store.close().await;

@@ -5,6 +5,7 @@
 mod afternoon;
 mod attributes;
 mod bad_input;
+mod connections;
 mod crash;
 mod crowd;
 mod delivery;

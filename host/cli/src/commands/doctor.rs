@@ -2,7 +2,6 @@
 //! made, written or migrated.
 
 use anyhow::Result;
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use openhub_engine::{Catalog, Plugins, Sealer};
@@ -16,6 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Flags};
+use crate::connections;
 use crate::data::DataDir;
 use crate::serve;
 
@@ -23,7 +23,6 @@ use crate::serve;
 const MAPS: u64 = 65_530;
 const SCARCE_MIB: u64 = 64;
 const LITTLE_MIB: u64 = 1_024;
-const FILES: u64 = 4_096;
 /// A clock before this has never been set: the hub is younger.
 const EARLIEST: &str = "2026-01-01T00:00:00Z";
 
@@ -47,7 +46,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     findings.push(("catalogs", catalogs(&config).await));
     findings.push(("port", port(config.listen)));
     findings.push(("disk", disk(&config.data)));
-    findings.push(("open files", open_files()));
+    findings.push(("open files", open_files(&config)));
     findings.push(("memory maps", memory_maps()));
     findings.push(("clock", clock(serve::wall_clock())));
     let mut is_bad = false;
@@ -191,14 +190,18 @@ fn disk(data: &Path) -> Finding {
 }
 
 /// Each connection is one.
-fn open_files() -> Finding {
-    match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((limit, _)) if limit < FILES => {
-            Doubtful(format!("at most {limit}: set `ulimit -n {FILES}` to allow more callers"))
-        }
-        Ok((limit, _)) => Good(format!("at most {limit}")),
-        Err(error) => Doubtful(format!("the limit cannot be read: {error}")),
+fn open_files(config: &Config) -> Finding {
+    let limit = match connections::file_limit() {
+        Ok(limit) => limit,
+        Err(error) => return Doubtful(format!("the limit cannot be read: {error}")),
+    };
+    let (bound, wanted) = (connections::bound(config, limit), config.connections);
+    if bound < wanted as usize {
+        return Doubtful(format!(
+            "at most {limit}, which is enough for {bound} connections: raise it (`ulimit -n`) for all {wanted} of `connections`"
+        ));
     }
+    Good(format!("at most {limit}, which is enough for {wanted} connections"))
 }
 
 fn memory_maps() -> Finding {
