@@ -7,8 +7,8 @@ use serde_json::{Map, Number, Value};
 use std::io;
 
 use super::data::data;
-use super::language;
 use super::text::each_template;
+use super::{language, measure};
 use crate::document::escape;
 use crate::error::{Failure, StepError};
 use crate::step::Walk;
@@ -58,6 +58,7 @@ impl Fields {
             true => minijinja::Value::UNDEFINED,
             false => data(&self.uses, walk).map_err(|error| error.at(&self.pointer))?,
         };
+        measure::begin();
         let mut rendered = Map::with_capacity(self.fields.len());
         for (name, form, of) in &self.fields {
             let value = form
@@ -81,8 +82,8 @@ fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) ->
     }
     Ok(match value {
         Value::String(text) => {
-            language::check(text)
-                .and_then(|()| environment.add_template_owned(pointer.to_owned(), text.clone()))
+            language::measured(text)
+                .and_then(|measured| environment.add_template_owned(pointer.to_owned(), measured))
                 .map_err(|error| Fault::new(pointer, "bad-template", error.to_string()))?;
             Form::Text(pointer.to_owned())
         }
@@ -130,8 +131,9 @@ impl Form {
             Form::Text(name) => {
                 let mut text = Bounded(Vec::new());
                 let template = templates.get_template(name)?;
-                language::begin();
-                template.render_captured_to(data, &mut text).map_err(|error| explained(&template, data, error))?;
+                let rendered = template.render_captured_to(data, &mut text);
+                let rendered = rendered.map_err(|error| explained(&template, data, error))?;
+                measure::spends(rendered.state().fuel_levels().map_or(0, |(spent, _)| spent))?;
                 Value::String(String::from_utf8_lossy(&text.0).into_owned())
             }
             Form::List(items) => {

@@ -1,25 +1,27 @@
 //! What a template may say: texts, values with filters, `if` and `for`. A template is written by one tenant and runs in the hub of
-//! all, so nothing in it makes anything larger than what it was given: fuel counts instructions, and not the work inside one.
+//! all, so it is written anew from what is understood of it, and there everything that an operator walks is weighed first
+//! (`measure`). What this module does not know cannot be written.
 
-use minijinja::machinery::{ast, parse};
+use minijinja::machinery::{Token, WhitespaceConfig, ast, parse, tokenize};
 use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, filters, tests};
-use std::borrow::Cow;
-use std::cell::Cell;
+use minijinja::{Error, ErrorKind};
 
-/// Bytes of a template: as many as it may render to.
-const MAX_SOURCE: usize = 256 * 1024;
+/// Bytes of a template.
+const MAX_SOURCE: usize = 128 * 1024;
+/// Values of a constant list.
+const MAX_LIST: usize = 1_000;
+/// Words and signs between two marks, without constants and commas: they nest, and whoever reads them does.
+const MAX_WORDS: usize = 400;
+const MAX_ELIFS: usize = 100;
+const MAX_NAME: usize = 200;
+/// Bytes of a constant text that nobody weighs.
+const SMALL: usize = 64;
 
-/// Constants in a list.
-const MAX_CONSTANTS: usize = 1_000;
+/// What counts a value with all in it, and a text. No template can name them.
+pub(super) const WEIGHED: &str = "weighed__";
+pub(super) const INDEXED: &str = "indexed__";
 
-/// Bytes that a filter may make.
-const MAX_MADE: usize = 256 * 1024;
-
-/// Bytes that the filters of one text may read.
-const MAX_READ: usize = 2 * 1024 * 1024;
-
-/// By name, as [`furnish`] gives them.
+/// By name, as `measure` gives them.
 const FILTERS: &[&str] = &[
     "abs",
     "capitalize",
@@ -60,246 +62,497 @@ const TESTS: &[&str] = &[
     "undefined",
 ];
 
-/// Whether a source stays within the language. Nothing of it is evaluated.
-pub(super) fn check(source: &str) -> Result<(), Error> {
+const WHITESPACE: WhitespaceConfig =
+    WhitespaceConfig { keep_trailing_newline: true, lstrip_blocks: false, trim_blocks: false };
+
+/// The template in which what is walked is weighed, if the source stays within the language. Nothing of it is evaluated.
+pub(super) fn measured(source: &str) -> Result<String, Error> {
     if source.len() > MAX_SOURCE {
         return Err(refused(&format!("the template is too long: at most {MAX_SOURCE} bytes")));
     }
-    statement(&parse(source, "template", Default::default(), Default::default())?)
+    is_flat(source)?;
+    let mut writer = Writer { out: String::with_capacity(source.len() + source.len() / 2) };
+    writer.statement(&parse(source, "template", Default::default(), WHITESPACE)?)?;
+    Ok(writer.out)
 }
 
-fn refused(what: &str) -> Error {
+/// Whether it can be parsed: the parser goes as deep as the source says.
+fn is_flat(source: &str) -> Result<(), Error> {
+    let (mut words, mut elifs) = (0, 0);
+    for token in tokenize(source, false, Default::default(), WHITESPACE) {
+        match token?.0 {
+            Token::VariableStart | Token::BlockStart => words = 0,
+            Token::Comma | Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => {}
+            Token::Ident(name) if name.len() > MAX_NAME => {
+                return Err(refused(&format!("a name is too long: at most {MAX_NAME} bytes")));
+            }
+            token => {
+                words += 1;
+                elifs += usize::from(matches!(token, Token::Ident("elif")));
+            }
+        }
+        if words > MAX_WORDS {
+            return Err(refused(&format!("an expression is too long: at most {MAX_WORDS} words and signs")));
+        }
+        if elifs > MAX_ELIFS {
+            return Err(refused(&format!("there are too many `elif`: at most {MAX_ELIFS}")));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn refused(what: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what.to_owned())
 }
 
-fn statement(statement: &ast::Stmt<'_>) -> Result<(), Error> {
-    use ast::Stmt;
-    let all = |body: &[Stmt<'_>]| body.iter().try_for_each(self::statement);
-    match statement {
-        Stmt::Template(template) => all(&template.children),
-        Stmt::EmitRaw(_) => Ok(()),
-        Stmt::EmitExpr(emit) => expression(&emit.expr),
-        Stmt::IfCond(condition) => {
-            expression(&condition.expr)?;
-            all(&condition.true_body)?;
-            all(&condition.false_body)
-        }
-        Stmt::ForLoop(each) if each.recursive => Err(refused("a loop cannot be recursive")),
-        Stmt::ForLoop(each) => {
-            expression(&each.iter)?;
-            each.filter_expr.iter().try_for_each(expression)?;
-            all(&each.body)?;
-            all(&each.else_body)
-        }
-        _ => Err(refused("this statement is not allowed: use `if` and `for` only")),
-    }
+/// How tightly an expression holds together: whoever stands in a place that holds tighter gets parentheses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Bond {
+    Choice,
+    Or,
+    And,
+    Not,
+    Compare,
+    Sum,
+    Product,
+    Unary,
+    Value,
 }
 
-fn expression(expression: &ast::Expr<'_>) -> Result<(), Error> {
+fn bond(expression: &ast::Expr<'_>) -> Bond {
+    use ast::BinOpKind::{Add, Concat, Div, Eq, FloorDiv, Gt, Gte, In, Lt, Lte, Mul, Ne, Pow, Rem, ScAnd, ScOr, Sub};
     use ast::Expr;
-    let both = |left: &Expr<'_>, right: &Expr<'_>| self::expression(left).and_then(|()| self::expression(right));
     match expression {
-        Expr::Var(_) | Expr::Const(_) => Ok(()),
-        Expr::Slice(slice) => {
-            self::expression(&slice.expr)?;
-            [&slice.start, &slice.stop, &slice.step].into_iter().flatten().try_for_each(self::expression)
-        }
-        Expr::UnaryOp(unary) => self::expression(&unary.expr),
-        Expr::BinOp(binary) => {
-            operator(binary)?;
-            both(&binary.left, &binary.right)
-        }
-        Expr::Compare(compare) => {
-            self::expression(&compare.expr)?;
-            compare.ops.iter().try_for_each(|operand| self::expression(&operand.expr))
-        }
-        Expr::IfExpr(choice) => {
-            both(&choice.test_expr, &choice.true_expr)?;
-            choice.false_expr.iter().try_for_each(self::expression)
-        }
-        Expr::Filter(filter) if !FILTERS.contains(&filter.name) => {
-            Err(refused(&format!("there is no filter `{}`; there are: {}", filter.name, FILTERS.join(", "))))
-        }
-        Expr::Test(test) if !TESTS.contains(&test.name) => {
-            Err(refused(&format!("there is no test `{}`; there are: {}", test.name, TESTS.join(", "))))
-        }
-        Expr::Filter(filter) => {
-            filter.expr.iter().try_for_each(self::expression)?;
-            filter.args.iter().try_for_each(argument)
-        }
-        Expr::Test(test) => {
-            self::expression(&test.expr)?;
-            test.args.iter().try_for_each(argument)
-        }
-        Expr::GetAttr(get) => self::expression(&get.expr),
-        Expr::GetItem(get) => both(&get.expr, &get.subscript_expr),
-        Expr::Call(_) => Err(refused("functions are not allowed: use a filter, `value | filter`")),
-        Expr::List(list) if list.items.len() > MAX_CONSTANTS => {
-            Err(refused(&format!("a list can hold at most {MAX_CONSTANTS} constants")))
-        }
-        // A list of variables would hold one several times, and a list of such lists many times.
-        Expr::List(list) if list.items.iter().all(is_constant) => Ok(()),
-        Expr::List(_) | Expr::Map(_) => Err(refused("a list can hold only constants")),
+        Expr::IfExpr(_) => Bond::Choice,
+        Expr::BinOp(binary) => match binary.op {
+            ScOr => Bond::Or,
+            ScAnd => Bond::And,
+            Eq | Ne | Lt | Lte | Gt | Gte | In => Bond::Compare,
+            Add | Sub => Bond::Sum,
+            Concat | Mul | Div | FloorDiv | Rem | Pow => Bond::Product,
+        },
+        Expr::Compare(_) => Bond::Compare,
+        Expr::UnaryOp(unary) => match unary.op {
+            ast::UnaryOpKind::Not => Bond::Not,
+            ast::UnaryOpKind::Neg => Bond::Choice,
+        },
+        Expr::Filter(_) => Bond::Unary,
+        Expr::Test(_) => Bond::Choice,
+        // A point behind a number would be a part of it.
+        Expr::Const(constant) if constant.value.is_number() => Bond::Unary,
+        _ => Bond::Value,
     }
 }
 
-fn argument(argument: &ast::CallArg<'_>) -> Result<(), Error> {
-    match argument {
-        ast::CallArg::Pos(value) | ast::CallArg::Kwarg(_, value) => expression(value),
-        ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
-            Err(refused("`*` and `**` are not allowed in arguments: write each argument"))
+struct Writer {
+    out: String,
+}
+
+impl Writer {
+    fn put(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn all(&mut self, body: &[ast::Stmt<'_>]) -> Result<(), Error> {
+        body.iter().try_for_each(|statement| self.statement(statement))
+    }
+
+    fn statement(&mut self, statement: &ast::Stmt<'_>) -> Result<(), Error> {
+        use ast::Stmt;
+        match statement {
+            Stmt::Template(template) => self.all(&template.children),
+            Stmt::EmitRaw(raw) if raw.raw.contains('{') => {
+                self.put("{{ ");
+                self.text(raw.raw);
+                self.put(" }}");
+                Ok(())
+            }
+            Stmt::EmitRaw(raw) => {
+                self.put(raw.raw);
+                Ok(())
+            }
+            Stmt::EmitExpr(emit) => {
+                self.put("{{ ");
+                self.expression(&emit.expr)?;
+                self.put(" }}");
+                Ok(())
+            }
+            Stmt::IfCond(condition) => self.condition("if", condition),
+            Stmt::ForLoop(each) if each.recursive => Err(refused("a loop cannot be recursive")),
+            Stmt::ForLoop(each) => {
+                self.put("{% for ");
+                self.target(&each.target)?;
+                self.put(" in ");
+                self.within(&each.iter, Bond::Or)?;
+                if let Some(filter) = &each.filter_expr {
+                    self.put(" if ");
+                    self.within(filter, Bond::Or)?;
+                }
+                self.put(" %}");
+                self.all(&each.body)?;
+                if !each.else_body.is_empty() {
+                    self.put("{% else %}");
+                    self.all(&each.else_body)?;
+                }
+                self.put("{% endfor %}");
+                Ok(())
+            }
+            _ => Err(refused("this statement is not allowed: use `if` and `for` only")),
         }
+    }
+
+    fn condition(&mut self, word: &str, condition: &ast::IfCond<'_>) -> Result<(), Error> {
+        self.put("{% ");
+        self.put(word);
+        self.put(" ");
+        self.within(&condition.expr, Bond::Or)?;
+        self.put(" %}");
+        self.all(&condition.true_body)?;
+        match &condition.false_body[..] {
+            [] => {}
+            [ast::Stmt::IfCond(other)] => return self.condition("elif", other),
+            body => {
+                self.put("{% else %}");
+                self.all(body)?;
+            }
+        }
+        self.put("{% endif %}");
+        Ok(())
+    }
+
+    /// The names that a loop gives.
+    fn target(&mut self, target: &ast::Expr<'_>) -> Result<(), Error> {
+        match target {
+            ast::Expr::Var(name) => {
+                self.put(name.id);
+                Ok(())
+            }
+            ast::Expr::List(names) => {
+                self.put("(");
+                for name in &names.items {
+                    self.target(name)?;
+                    self.put(", ");
+                }
+                self.put(")");
+                Ok(())
+            }
+            _ => Err(refused("a loop needs a name")),
+        }
+    }
+
+    /// With parentheses, if it does not hold together as tightly as its place.
+    fn within(&mut self, expression: &ast::Expr<'_>, place: Bond) -> Result<(), Error> {
+        if bond(expression) >= place {
+            return self.expression(expression);
+        }
+        self.put("(");
+        self.expression(expression)?;
+        self.put(")");
+        Ok(())
+    }
+
+    /// An operand that is walked: weighed, if its size is not plain to see.
+    fn walked(&mut self, expression: &ast::Expr<'_>) -> Result<(), Error> {
+        self.within(expression, Bond::Unary)?;
+        if !is_small(expression) {
+            self.put("|");
+            self.put(WEIGHED);
+        }
+        Ok(())
+    }
+
+    fn expression(&mut self, expression: &ast::Expr<'_>) -> Result<(), Error> {
+        use ast::Expr;
+        match expression {
+            Expr::Var(name) => self.put(name.id),
+            Expr::Const(constant) => self.constant(&constant.value)?,
+            Expr::Slice(slice) => {
+                self.put("(");
+                self.walked(&slice.expr)?;
+                self.put(")[");
+                for (index, bound) in [&slice.start, &slice.stop, &slice.step].into_iter().enumerate() {
+                    self.put(if index > 0 { ":" } else { "" });
+                    bound.iter().try_for_each(|bound| self.expression(bound))?;
+                }
+                self.put("]");
+            }
+            Expr::UnaryOp(unary) => match unary.op {
+                ast::UnaryOpKind::Not => {
+                    self.put("not ");
+                    self.within(&unary.expr, Bond::Not)?;
+                }
+                ast::UnaryOpKind::Neg => {
+                    self.put("-(");
+                    self.expression(&unary.expr)?;
+                    self.put(")");
+                }
+            },
+            Expr::BinOp(binary) => self.binary(binary)?,
+            Expr::Compare(compare) => {
+                self.walked(&compare.expr)?;
+                for operand in &compare.ops {
+                    self.put(comparison(operand.op));
+                    self.walked(&operand.expr)?;
+                }
+            }
+            Expr::IfExpr(choice) => {
+                self.within(&choice.true_expr, Bond::Or)?;
+                self.put(" if ");
+                self.within(&choice.test_expr, Bond::Or)?;
+                if let Some(other) = &choice.false_expr {
+                    self.put(" else ");
+                    self.expression(other)?;
+                }
+            }
+            Expr::Filter(filter) if !FILTERS.contains(&filter.name) => {
+                let there = FILTERS.join(", ");
+                return Err(refused(&format!("there is no filter `{}`; there are: {there}", filter.name)));
+            }
+            Expr::Test(test) if !TESTS.contains(&test.name) => {
+                return Err(refused(&format!("there is no test `{}`; there are: {}", test.name, TESTS.join(", "))));
+            }
+            Expr::Filter(filter) => {
+                let Some(value) = &filter.expr else { return Err(refused("a filter needs a value")) };
+                self.within(value, Bond::Unary)?;
+                self.put("|");
+                self.put(filter.name);
+                self.arguments(&filter.args)?;
+            }
+            Expr::Test(test) => {
+                self.within(&test.expr, Bond::Unary)?;
+                self.put(" is ");
+                self.put(test.name);
+                self.arguments(&test.args)?;
+            }
+            Expr::GetAttr(get) => {
+                self.within(&get.expr, Bond::Value)?;
+                self.put(".");
+                self.put(get.name);
+            }
+            Expr::GetItem(get) => {
+                // A position in a text is counted from its beginning; a name is looked for in a map.
+                if is_text(&get.subscript_expr) {
+                    self.within(&get.expr, Bond::Value)?;
+                } else {
+                    self.put("(");
+                    self.within(&get.expr, Bond::Unary)?;
+                    self.put("|");
+                    self.put(INDEXED);
+                    self.put(")");
+                }
+                self.put("[");
+                self.walked(&get.subscript_expr)?;
+                self.put("]");
+            }
+            Expr::Call(_) => return Err(refused("functions are not allowed: use a filter, `value | filter`")),
+            Expr::List(list) => self.list(&list.items)?,
+            Expr::Map(_) => return Err(refused(ONLY_CONSTANTS)),
+        }
+        Ok(())
+    }
+
+    /// Numbers are reckoned with; texts and lists are not put together, nor repeated.
+    fn binary(&mut self, binary: &ast::BinOp<'_>) -> Result<(), Error> {
+        use ast::BinOpKind;
+        use ast::CompareOpKind as Compared;
+        let compared = |this: &mut Self, op: Compared| {
+            this.walked(&binary.left)?;
+            this.put(comparison(op));
+            this.walked(&binary.right)
+        };
+        let (sign, left, right) = match binary.op {
+            BinOpKind::Eq => return compared(self, Compared::Eq),
+            BinOpKind::Ne => return compared(self, Compared::Ne),
+            BinOpKind::Lt => return compared(self, Compared::Lt),
+            BinOpKind::Lte => return compared(self, Compared::Lte),
+            BinOpKind::Gt => return compared(self, Compared::Gt),
+            BinOpKind::Gte => return compared(self, Compared::Gte),
+            BinOpKind::In => return compared(self, Compared::In),
+            BinOpKind::ScOr => (" or ", Bond::Or, Bond::And),
+            BinOpKind::ScAnd => (" and ", Bond::And, Bond::Not),
+            BinOpKind::Add if is_number(&binary.left) || is_number(&binary.right) => (" + ", Bond::Sum, Bond::Product),
+            BinOpKind::Sub => (" - ", Bond::Sum, Bond::Product),
+            BinOpKind::Div => (" / ", Bond::Product, Bond::Unary),
+            BinOpKind::FloorDiv => (" // ", Bond::Product, Bond::Unary),
+            BinOpKind::Rem => (" % ", Bond::Product, Bond::Unary),
+            BinOpKind::Add => {
+                return Err(refused("`+` needs a constant number on one side: to add two values, write `a | plus(b)`"));
+            }
+            BinOpKind::Mul => return Err(refused("`*` is not allowed: write `a | times(b)`")),
+            BinOpKind::Pow => return Err(refused("`**` is not allowed")),
+            BinOpKind::Concat => return Err(refused("`~` is not allowed: to join texts, write `{{ a }}{{ b }}`")),
+        };
+        self.within(&binary.left, left)?;
+        self.put(sign);
+        self.within(&binary.right, right)
+    }
+
+    /// A list of variables would hold one several times, and a list of such lists many times.
+    fn list(&mut self, items: &[ast::Expr<'_>]) -> Result<(), Error> {
+        if items.len() > MAX_LIST {
+            return Err(refused(&format!("a list has too many values: at most {MAX_LIST}")));
+        }
+        self.put("[");
+        for item in items {
+            match item {
+                ast::Expr::Const(constant) => self.constant(&constant.value)?,
+                _ => return Err(refused(ONLY_CONSTANTS)),
+            }
+            self.put(",");
+        }
+        self.put("]");
+        Ok(())
+    }
+
+    fn arguments(&mut self, arguments: &[ast::CallArg<'_>]) -> Result<(), Error> {
+        if arguments.is_empty() {
+            return Ok(());
+        }
+        self.put("(");
+        for argument in arguments {
+            match argument {
+                ast::CallArg::Pos(value) => self.expression(value)?,
+                ast::CallArg::Kwarg(name, value) => {
+                    self.put(name);
+                    self.put("=");
+                    self.expression(value)?;
+                }
+                ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
+                    return Err(refused("`*` and `**` are not allowed in arguments: write each argument"));
+                }
+            }
+            self.put(",");
+        }
+        self.put(")");
+        Ok(())
+    }
+
+    fn constant(&mut self, value: &Value) -> Result<(), Error> {
+        match (value.kind(), value.as_str()) {
+            (_, Some(text)) => self.text(text),
+            (ValueKind::Bool, _) => self.put(if value.is_true() { "true" } else { "false" }),
+            (ValueKind::None, _) => self.put("none"),
+            (ValueKind::Number, _) if value.is_integer() => self.put(&value.to_string()),
+            (ValueKind::Number, _) => match f64::try_from(value.clone()) {
+                Ok(number) if number.is_finite() => self.put(&format!("{number:?}")),
+                _ => return Err(refused("a number is too large")),
+            },
+            _ => return Err(refused("this constant is not allowed")),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.put("\"");
+        for letter in text.chars() {
+            if matches!(letter, '"' | '\\') {
+                self.out.push('\\');
+            }
+            self.out.push(letter);
+        }
+        self.put("\"");
     }
 }
 
-fn is_constant(expression: &ast::Expr<'_>) -> bool {
-    matches!(expression, ast::Expr::Const(_))
+const ONLY_CONSTANTS: &str = "a list can hold only constants";
+
+fn comparison(op: ast::CompareOpKind) -> &'static str {
+    use ast::CompareOpKind;
+    match op {
+        CompareOpKind::Eq => " == ",
+        CompareOpKind::Ne => " != ",
+        CompareOpKind::Lt => " < ",
+        CompareOpKind::Lte => " <= ",
+        CompareOpKind::Gt => " > ",
+        CompareOpKind::Gte => " >= ",
+        CompareOpKind::In => " in ",
+        CompareOpKind::NotIn => " not in ",
+    }
+}
+
+fn is_small(expression: &ast::Expr<'_>) -> bool {
+    matches!(expression, ast::Expr::Const(constant) if constant.value.as_str().is_none_or(|text| text.len() <= SMALL))
+}
+
+fn is_text(expression: &ast::Expr<'_>) -> bool {
+    matches!(expression, ast::Expr::Const(constant) if constant.value.as_str().is_some())
 }
 
 fn is_number(expression: &ast::Expr<'_>) -> bool {
     matches!(expression, ast::Expr::Const(constant) if constant.value.is_number())
 }
 
-/// Numbers are reckoned with; texts and lists are not put together, nor repeated.
-fn operator(binary: &ast::BinOp<'_>) -> Result<(), Error> {
-    use ast::BinOpKind::{Add, Concat, Mul, Pow};
-    match binary.op {
-        Add if is_number(&binary.left) || is_number(&binary.right) => Ok(()),
-        Add => Err(refused("`+` needs a constant number on one side: to add two values, write `a | plus(b)`")),
-        Mul => Err(refused("`*` is not allowed: write `a | times(b)`")),
-        Pow => Err(refused("`**` is not allowed")),
-        Concat => Err(refused("`~` is not allowed: to join texts, write `{{ a }}{{ b }}`")),
-        _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::environment;
+    use minijinja::context;
+
+    fn render(source: &str) -> Result<String, String> {
+        let data =
+            context! { a => 7, b => 2, t => "gold", l => ["x", "y"], m => context! { n => context! { o => 5 } } };
+        environment().render_str(source, data).map_err(|error| error.kind().to_string())
     }
-}
 
-/// Filters and tests whose work is bounded by what they are given.
-pub(super) fn furnish(environment: &mut Environment<'_>) {
-    environment.add_filter("abs", filters::abs);
-    environment.add_filter("capitalize", |text: Cow<'_, str>| read(&text, capitalize));
-    environment.add_filter("count", length);
-    environment.add_filter("d", filters::default);
-    environment.add_filter("default", filters::default);
-    environment.add_filter("first", filters::first);
-    environment.add_filter("float", filters::float);
-    environment.add_filter("int", filters::int);
-    environment.add_filter("join", join);
-    environment.add_filter("last", filters::last);
-    environment.add_filter("length", length);
-    environment.add_filter("lower", |text: Cow<'_, str>| read(&text, str::to_lowercase));
-    environment.add_filter("max", |state: &State<'_, '_>, values: Value| {
-        measured(&values).and_then(|()| filters::max(state, values))
-    });
-    environment.add_filter("min", |state: &State<'_, '_>, values: Value| {
-        measured(&values).and_then(|()| filters::min(state, values))
-    });
-    environment.add_filter("plus", |left: Value, right: Value| number(&left, &right, |left, right| left + right));
-    environment.add_filter("replace", replace);
-    environment.add_filter("round", filters::round);
-    environment.add_filter("times", |left: Value, right: Value| number(&left, &right, |left, right| left * right));
-    environment.add_filter("title", |text: Cow<'_, str>| read(&text, |text| filters::title(text.into())));
-    environment.add_filter("trim", trim);
-    environment.add_filter("upper", |text: Cow<'_, str>| read(&text, str::to_uppercase));
-    environment.add_test("boolean", tests::is_boolean);
-    environment.add_test("defined", tests::is_defined);
-    environment.add_test("divisibleby", tests::is_divisibleby);
-    environment.add_test("endingwith", tests::is_endingwith);
-    environment.add_test("even", tests::is_even);
-    environment.add_test("in", tests::is_in);
-    environment.add_test("mapping", tests::is_mapping);
-    environment.add_test("none", tests::is_none);
-    environment.add_test("number", tests::is_number);
-    environment.add_test("odd", tests::is_odd);
-    environment.add_test("sequence", tests::is_sequence);
-    environment.add_test("startingwith", tests::is_startingwith);
-    environment.add_test("string", tests::is_string);
-    environment.add_test("undefined", tests::is_undefined);
-}
-
-thread_local! {
-    /// What filters have read since a text began to be rendered: a loop would have each of them read the same again and again.
-    static READ: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A text is rendered from now on.
-pub(super) fn begin() {
-    READ.set(0);
-}
-
-fn reads(bytes: usize) -> Result<(), Error> {
-    READ.set(READ.get().saturating_add(bytes));
-    if READ.get() > MAX_READ {
-        Err(refused(&format!("the filters read too much: at most {MAX_READ} bytes in one text")))
-    } else {
-        Ok(())
-    }
-}
-
-fn measured(value: &Value) -> Result<(), Error> {
-    reads(value.as_str().map_or_else(|| value.len().unwrap_or_default(), str::len))
-}
-
-fn read(text: &str, make: impl Fn(&str) -> String) -> Result<String, Error> {
-    reads(text.len())?;
-    Ok(make(text))
-}
-
-fn length(value: &Value) -> Result<usize, Error> {
-    measured(value)?;
-    filters::length(value)
-}
-
-fn capitalize(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    first.chain(letters.flat_map(char::to_lowercase)).collect()
-}
-
-fn trim(text: Cow<'_, str>, letters: Option<Cow<'_, str>>) -> Result<String, Error> {
-    read(&text, |text| match &letters {
-        None => text.trim().to_owned(),
-        Some(letters) => text.trim_matches(|letter| letters.contains(letter)).to_owned(),
-    })
-}
-
-/// Whole numbers stay whole as long as they fit.
-fn number(left: &Value, right: &Value, reckon: fn(f64, f64) -> f64) -> Result<Value, Error> {
-    let both = (left.kind(), right.kind());
-    if both != (ValueKind::Number, ValueKind::Number) {
-        return Err(refused("both values must be numbers"));
-    }
-    let (a, b) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
-    let made = reckon(a, b);
-    // Below this a double holds every whole number.
-    let is_whole = left.is_integer() && right.is_integer() && made.abs() < 9_007_199_254_740_992.0;
-    Ok(if is_whole { Value::from(made as i64) } else { Value::from(made) })
-}
-
-fn join(values: &Value, between: Option<&str>) -> Result<String, Error> {
-    measured(values)?;
-    let mut made = String::new();
-    for (index, value) in values.try_iter()?.enumerate() {
-        if index > 0 {
-            made.push_str(between.unwrap_or_default());
+    #[test]
+    fn what_is_written_anew_says_the_same() {
+        for source in [
+            "{{ a - b - 1 }} {{ a - (b - 1) }} {{ (a - b) / 2 - 1 }} {{ a // b // 2 }} {{ a // (b // 2) }} {{ a % b + 1 }}",
+            "{{ not a == b and b < a or false }} {{ not (a == 7 and (b == 3 or t == 'gold')) }} {{ (not a) == false }}",
+            "{{ 1 < b < a }} {{ 1 < b in [2] }} {{ a not in [1, 2] }} {{ 'x' in l }} {{ 'ol' in t }} {{ 'n' in m }}",
+            "{{ -a }} {{ -a | abs }} {{ (-a) | abs }} {{ 3 - -b }} {{ -(a - b) }} {{ -(-a) }} {{ (1.5 | round) }}",
+            "{{ t if a > b else 'no' if b else 'never' }} {{ (t if b > a else 'no') | upper }} {{ 'x' if false }}",
+            "{{ t[0] }} {{ t[-1:] }} {{ t[::2] }} {{ l[1] }} {{ l[b - 1] }} {{ m['n'].o }} {{ m.n['o'] }} {{ (t | upper)[1:3] }}",
+            "{{ a is odd and b is even }} {{ a is not none }} {{ (a is odd) == true }} {{ b is divisibleby(2) if a is odd else 1 }}",
+            "{{ t | replace('o', '\\\\\"') | default('x', true) }} {{ l | join(', ') | upper }} {{ nothing | default(a - b) }}",
+            "{% for k in l if k != 'x' %}{{ loop.index }}{{ k }}{% else %}none{% endfor %}|{% for k in [] %}{% else %}none{% endfor %}",
+            "{% for x, (y, z) in [] %}{{ x }}{% endfor %}{% if a < b %}1{% elif a == b %}2{% elif a %}3{% else %}4{% endif %}",
+            "{% if a %}{% if b == 3 %}1{% else %} {% if t %}2{% endif %}{% endif %}{% endif %}",
+            "{ {{ a }} } {a: {{- b -}} } {% raw %}{{ no }} \"q\" \\{% endraw %}\n{# nothing #}\ttail é\n",
+            "{{ 10000000000000000000000 }} {{ 1e300 }} {{ 0.1 }} {{ 1_000 }} {{ 0x1f }} {{ true }} {{ \"a'b\" }} {{ 'a\nb' }} {{ 'a' 'b' }}",
+            "{{ nobody }}",
+            "{{ m.n == m.n }} {{ l == ['x', 'y'] }} {{ [1, 2] < [1, 3] }} {{ l | first is startingwith('x') }} {{ a is in [7] }}",
+        ] {
+            let anew = measured(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+            assert_eq!(render(&anew), render(source), "{source}\n{anew}");
         }
-        match value.as_str() {
-            Some(text) => made.push_str(text),
-            None if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) => made.push_str(&value.to_string()),
-            None => return Err(refused("`join` takes only strings, numbers and booleans")),
-        }
-        fits(made.len())?;
     }
-    reads(made.len())?;
-    Ok(made)
-}
 
-fn replace(text: &str, old: &str, new: &str) -> Result<String, Error> {
-    reads(text.len().saturating_add(old.len()))?;
-    let times = text.matches(old).count();
-    fits(text.len().saturating_add(times.saturating_mul(new.len())))?;
-    Ok(text.replace(old, new))
-}
+    #[test]
+    fn whatever_is_walked_is_weighed() {
+        for source in [
+            "{{ t == l }}",
+            "{{ t != l }}",
+            "{{ t < l }}",
+            "{{ t <= l }}",
+            "{{ t > l }}",
+            "{{ t >= l }}",
+            "{{ t in l }}",
+            "{{ t not in l }}",
+            "{{ t < l < m }}",
+            "{{ t[1:] }}",
+            "{{ m[t] }}",
+        ] {
+            assert!(measured(source).unwrap().contains(WEIGHED), "{source}");
+        }
+        assert!(measured("{{ t[0] }}").unwrap().contains(INDEXED));
+        assert!(measured(&format!("{{{{ l | {WEIGHED} }}}}")).is_err());
+    }
 
-fn fits(bytes: usize) -> Result<(), Error> {
-    if bytes > MAX_MADE { Err(refused(&format!("the text is too long: at most {MAX_MADE} bytes"))) } else { Ok(()) }
+    #[test]
+    fn a_source_has_bounds_that_hold_before_it_is_parsed() {
+        for source in [
+            format!("{{{{ {} 1 }}}}", "not ".repeat(50_000)),
+            format!("{{{{ 1{} }}}}", " - 1".repeat(20_000)),
+            format!("{{{{ a{} }}}}", ".b".repeat(20_000)),
+            format!("{{{{ a{} }}}}", "|abs".repeat(20_000)),
+            format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(5_000)),
+            format!("{{{{ 'x' in [{}] }}}}", "1,".repeat(1_001)),
+            format!("{{{{ {} }}}}", "a".repeat(201)),
+            format!("{{{{ a }}}}{}", "x".repeat(MAX_SOURCE)),
+        ] {
+            assert!(measured(&source).is_err(), "{}", &source[..40]);
+        }
+        assert!(measured(&format!("{{{{ 'x' in [{}] }}}}", "1,".repeat(1_000))).is_ok());
+    }
 }

@@ -2,11 +2,12 @@
 //!
 //! The language is a part of minijinja's (`language`), without HTML escaping, and strict: what is not there is a fault of the
 //! run, not an empty text. JSON values that are no texts, and texts without markup, pass as they are. A render
-//! is bounded in instructions, in what any of them makes, and in output.
+//! is bounded in instructions, in what they read and make (`measure`), and in output.
 
 mod data;
 mod fields;
 mod language;
+mod measure;
 mod text;
 
 pub(crate) use fields::Fields;

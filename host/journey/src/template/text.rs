@@ -5,7 +5,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_fo
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-use super::language;
+use super::{language, measure};
 use crate::document::escape;
 use crate::uses::Uses;
 
@@ -16,7 +16,7 @@ pub(crate) const ROOTS: [&str; 2] = ["customer", "trigger"];
 
 pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::empty();
-    language::furnish(&mut environment);
+    measure::furnish(&mut environment);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_keep_trailing_newline(true);
@@ -36,7 +36,7 @@ pub(crate) fn is_template(text: &str) -> bool {
 
 /// The variables that a template reads, as dotted paths.
 pub(crate) fn variables(environment: &Environment<'_>, source: &str) -> Result<BTreeSet<String>, minijinja::Error> {
-    language::check(source)?;
+    language::measured(source)?;
     let template = environment.template_from_named_str("template", source)?;
     let names = template.undeclared_variables(true);
     Ok(names.into_iter().filter(|path| !is_global(environment, root(path))).collect())

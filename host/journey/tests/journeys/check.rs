@@ -292,6 +292,11 @@ fn a_template_repeats_nothing() {
         "{{ trigger.name is nonsense }}",
         "{{ trigger.name | default(trigger.name * 1000000000) }}",
         "{{ trigger.name if trigger.name * 1000000000 else 1 }}",
+        &format!(
+            "{{% for a in [{}] %}}{{% if a in [{}] %}}x{{% endif %}}{{% endfor %}}",
+            "1,".repeat(6_000),
+            "1,".repeat(480_000)
+        ),
     ] {
         let nodes = node(json!({ "type": "update", "attributes": { "a": text }, "next": "end" }));
         let faults = check(&definition(nodes), &surroundings());

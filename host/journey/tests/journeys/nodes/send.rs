@@ -178,21 +178,39 @@ fn what_is_not_there_is_named() {
     assert_eq!(trip.fault(), told);
 }
 
-/// A loop would have each filter read the same again and again.
+/// A loop would have each filter, and each comparison, read the same again and again; and so would many texts.
 #[test]
-fn filters_read_no_more_than_they_are_given() {
-    let nodes = send(
-        "open",
-        json!({ "text": "{% for i in trigger.properties.x %}{{ trigger.properties.x | replace(i, 'b') | length }}{% endfor %}" }),
-    );
-    let journey = |length: usize| {
-        let properties = json!({ "x": "a".repeat(length) });
-        let mut trip = Trip::with(nodes.clone(), properties.clone(), customer());
+fn texts_read_no_more_than_they_are_given() {
+    let fault = |texts: usize, text: &str, length: usize| {
+        let content: serde_json::Map<String, Value> =
+            (0..texts).map(|index| (format!("text{index}"), json!(text))).collect();
+        let properties = json!({ "x": "a".repeat(length), "l": vec!["a"; length] });
+        let mut trip = Trip::with(send("open", json!(content)), properties.clone(), customer());
         trip.enter_with(&properties);
         trip.fault().to_owned()
     };
-    assert_eq!(journey(300), "");
-    assert!(journey(12_000).contains("the filters read too much"));
+    for walks in [
+        "{{ trigger.properties.x | replace(i, 'b') | length }}",
+        "{{ trigger.properties.x == trigger.properties.x }}",
+        "{{ 'b' in trigger.properties.x }}",
+        "{{ trigger.properties.x is in trigger.properties.l }}",
+        "{{ i not in trigger.properties.l }}",
+        "{{ trigger.properties.l < trigger.properties.l }}",
+        "{{ trigger.properties.x[1:2] }}",
+        "{{ trigger.properties.l[1:2] | length }}",
+        "{{ trigger.properties.x[-1] }}",
+        "{{ trigger.properties.l | last }}",
+    ] {
+        let text = format!("{{% for i in trigger.properties.l %}}{walks}{{% endfor %}}");
+        assert_eq!(fault(1, &text, 100), "", "{walks}");
+        assert!(fault(1, &text, 6_000).contains("read too much"), "{walks}: {}", fault(1, &text, 6_000));
+    }
+    let once = "{{ 'b' in trigger.properties.x }}";
+    assert_eq!(fault(10, once, 6_000), "");
+    assert!(fault(500, once, 6_000).contains("read too much"));
+    let steps = "{% for i in trigger.properties.l %}{% endfor %}";
+    assert_eq!(fault(5, steps, 6_000), "");
+    assert!(fault(50, steps, 6_000).contains("take too many steps"));
 }
 
 #[test]
