@@ -80,6 +80,9 @@ pub struct Limits {
     pub clock_wait: Duration,
 }
 
+    /// How long customers are looked for by a condition: for a list, and for a page of an export.
+    pub condition_time: Duration,
+    pub export_time: Duration,
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -103,6 +106,8 @@ impl Default for Limits {
 }
 
 /// The router's state: the app, and what the router keeps beside it.
+            condition_time: Duration::from_secs(5),
+            export_time: Duration::from_secs(15),
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub app: Arc<App>,
@@ -121,9 +126,9 @@ pub(crate) struct Shared {
     pub openapi: Arc<str>,
 }
 
-/// Counts of conditions that are being written, one a tenant: each may keep a connection busy for all of its time.
+/// Conditions for which all customers are looked at, one a tenant: each may keep a connection busy for all of its time.
 #[derive(Clone)]
-pub(crate) struct Previews(pub Arc<Each>);
+pub(crate) struct Previews(Arc<Each>);
 
 impl Default for Previews {
     fn default() -> Self {
@@ -136,6 +141,15 @@ impl Default for Previews {
 pub(crate) struct Exports(Arc<Each>);
 
 impl Default for Exports {
+}
+
+impl Previews {
+    pub async fn turn(&self, tenant: TenantId, time: Duration) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.take_within(tenant, time).await.ok_or_else(|| {
+            Problem::new(OVERLOADED, "Another condition of this tenant is being looked at. Try again in a moment.")
+                .retry_after(1)
+        })
+    }
     fn default() -> Self {
         Exports(Each::new(2))
     }

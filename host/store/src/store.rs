@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::database::checkpoints;
-use crate::database::connection::{Conn, Pool, Reading, fetch_all};
+use crate::database::connection::{Breadth, Conn, Readers, Reading, fetch_all};
 use crate::database::crowd::Crowds;
 use crate::database::fate::forget_gone;
 use crate::database::open::{Opener, check_role};
@@ -38,7 +38,7 @@ const OWED: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Store {
     pub(crate) writer: Writer,
-    pool: Pool,
+    readers: Readers,
     signals: Arc<Signals>,
     /// Who waits for an append.
     pub(crate) crowds: Arc<Crowds>,
@@ -77,7 +77,7 @@ impl Store {
         let opener = Opener::parse(&config.url)?;
         let mut link = opener.open().await?;
         forget_gone(&mut link).await?;
-        let pool = opener.pool(config.read_connections).await?;
+        let readers = opener.readers(config.read_connections).await?;
         let signals = Arc::new(Signals::default());
         let commits = watch::Sender::default();
         let checkpoints = match &opener {
@@ -92,7 +92,7 @@ impl Store {
         Ok(Store {
             writer,
             refusals,
-            pool,
+            readers,
             signals,
             crowds: Arc::default(),
             checkpoints: Arc::new(Mutex::new(checkpoints)),
@@ -103,11 +103,11 @@ impl Store {
 
     /// Opens what is there to look at it: nothing is made, migrated or written. Writes answer [`StoreError::Unavailable`].
     pub async fn look(config: &Config) -> Result<Store, StoreError> {
-        let pool = Opener::parse(&config.url)?.look(config.read_connections).await?;
+        let readers = Opener::parse(&config.url)?.look(config.read_connections).await?;
         Ok(Store {
             writer: Writer::none(),
             refusals: Arc::default(),
-            pool,
+            readers,
             signals: Arc::default(),
             crowds: Arc::default(),
             checkpoints: Arc::default(),
@@ -125,7 +125,7 @@ impl Store {
         {
             tracing::warn!(%error, "The task of checkpoints panicked.");
         }
-        self.pool.close().await;
+        self.readers.close().await;
     }
 
     /// Whether the database answers, for reads and for writes.
@@ -190,6 +190,11 @@ impl Store {
     }
 
     pub(crate) async fn reading(&self, scope: impl Into<Option<&Scope>>) -> Result<Reading, StoreError> {
-        self.pool.read(scope.into()).await
+        self.readers.read(scope.into(), Breadth::Some).await
+    }
+
+    /// For what looks at all customers of a tenant.
+    pub(crate) async fn reading_all(&self, scope: &Scope) -> Result<Reading, StoreError> {
+        self.readers.read(Some(scope), Breadth::All).await
     }
 }

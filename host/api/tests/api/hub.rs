@@ -32,6 +32,8 @@ pub fn limits() -> Limits {
         body_grace: PATIENCE,
         write_wait: PATIENCE,
         preview_time: PATIENCE,
+        condition_time: PATIENCE,
+        export_time: PATIENCE,
         clock_wait: PATIENCE,
         ..Limits::default()
     }

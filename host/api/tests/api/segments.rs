@@ -1,7 +1,7 @@
 //! Segments: written, checked, counted before they are saved, explained, exported. Who is in one is the engine's to say;
 //! what is shown of it is tested on memberships that are written here.
 
-use crate::hub::{Hub, Tenant, limits};
+use crate::hub::{Hub, Tenant, encode, limits};
 use insta::assert_json_snapshot;
 use openhub_model::{Condition, PartId, Timestamp};
 use openhub_store::{CatalogChange, Changes, Fill, Membership, Op, Scope, SegmentVersion};
@@ -311,6 +311,21 @@ async fn a_preview_that_takes_too_long_is_refused_or_estimated() {
         }
         assert_eq!(hub.get("/api/v1/customers?limit=1", &tenant.api_key).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_list_whose_condition_takes_too_long_is_refused() {
+    let limits = openhub_api::Limits { condition_time: std::time::Duration::ZERO, ..limits() };
+    let hub = Hub::with_limits(limits).await;
+    let tenant = hub.tenant("shop").await;
+    let people: Vec<Value> = (0..300).map(|user| json!({"type": "identify", "userId": user.to_string()})).collect();
+    hub.send_events(&tenant, json!(people)).await;
+    let exists = json!({"identity": {"kind": "user_id", "is": "exists"}});
+    let condition = json!({"all": vec![exists; 100]}).to_string();
+    let list =
+        hub.get(&format!("/api/v1/customers?limit=1000&condition={}", encode(&condition)), &tenant.api_key).await;
+    assert_eq!((list.status, &list.body["type"]), (422, &json!("https://openhub.dev/problems/too-costly")), "{list:?}");
+    assert_eq!(hub.get("/api/v1/customers?limit=1000", &tenant.api_key).await.status, 200);
 }
 
 #[tokio::test]

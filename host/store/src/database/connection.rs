@@ -3,9 +3,11 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::database::open::STATEMENT;
+use crate::database::open::{ACQUIRE, STATEMENT};
+use crate::database::turns::{Turn, Turns};
 use crate::error::StoreError;
 use crate::scope::Scope;
 
@@ -106,7 +108,51 @@ pub async fn in_time<T>(waiting: impl Future<Output = T>) -> Result<T, StoreErro
     tokio::time::timeout(WAIT, waiting).await.map_err(|_| StoreError::Unavailable)
 }
 
-/// The read connections.
+/// How much of the tenant a read looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    Some,
+    /// At all its customers, one by one.
+    All,
+}
+
+/// The read connections, and whose turn they are: see `turns`.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    pool: Pool,
+    turns: Arc<Turns>,
+    broad: Arc<Turns>,
+}
+
+/// What a reader holds besides its connection.
+pub(crate) struct Held {
+    _turn: Option<Turn>,
+    _broad: Option<Turn>,
+}
+
+impl Readers {
+    /// `pool` has a connection more than `turns`.
+    pub(crate) fn new(pool: Pool, turns: u32) -> Readers {
+        let turns = turns.max(1) as usize;
+        Readers { pool, turns: Turns::new(turns), broad: Turns::new((turns / 2).max(1)) }
+    }
+
+    pub(crate) async fn read(&self, scope: Option<&Scope>, breadth: Breadth) -> Result<Reading, StoreError> {
+        let mut held = Held { _turn: None, _broad: None };
+        if let Some(scope) = scope {
+            if breadth == Breadth::All {
+                held._broad = Some(self.broad.take(scope.tenant(), ACQUIRE).await?);
+            }
+            held._turn = Some(self.turns.take(scope.tenant(), ACQUIRE).await?);
+        }
+        self.pool.read(scope, held).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
 #[derive(Clone)]
 pub(crate) enum Pool {
     Sqlite(SqlitePool),
@@ -115,11 +161,11 @@ pub(crate) enum Pool {
 
 impl Pool {
     /// Borrows a read connection; on PostgreSQL in a transaction that sees the rows of `scope` only.
-    pub(crate) async fn read(&self, scope: Option<&Scope>) -> Result<Reading, StoreError> {
+    async fn read(&self, scope: Option<&Scope>, held: Held) -> Result<Reading, StoreError> {
         match self {
-            Pool::Sqlite(pool) => Ok(Reading::Sqlite { conn: pool.acquire().await?, bound: false }),
+            Pool::Sqlite(pool) => Ok(Reading::Sqlite { conn: pool.acquire().await?, bound: false, _held: held }),
             Pool::Postgres(pool) => {
-                let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true };
+                let mut reading = Reading::Postgres { conn: pool.acquire().await?, open: true, held: Some(held) };
                 if let Reading::Postgres { conn, .. } = &mut reading {
                     let begin = crate::database::dialect::begin_read(scope.map(Scope::tenant));
                     within(sqlx::raw_sql(begin).execute(&mut **conn)).await?;
@@ -144,8 +190,8 @@ impl Pool {
 /// On its way back it is asked whether it lives, and that must have an end, too: a connection that falls silent there would
 /// keep its place in the pool for good, and whoever closes the pool would wait for it.
 pub(crate) enum Reading {
-    Sqlite { conn: PoolConnection<Sqlite>, bound: bool },
-    Postgres { conn: PoolConnection<Postgres>, open: bool },
+    Sqlite { conn: PoolConnection<Sqlite>, bound: bool, _held: Held },
+    Postgres { conn: PoolConnection<Postgres>, open: bool, held: Option<Held> },
 }
 
 impl Reading {
@@ -159,7 +205,7 @@ impl Reading {
     /// From now on a statement that runs past `deadline` is ended there: see [`StoreError::is_cut_off`].
     pub(crate) async fn bind_to(&mut self, deadline: Instant) -> Result<(), StoreError> {
         match self {
-            Reading::Sqlite { conn, bound } => {
+            Reading::Sqlite { conn, bound, .. } => {
                 *bound = true;
                 let mut handle = conn.lock_handle().await?;
                 handle.set_progress_handler(SQLITE_STEPS, move || Instant::now() < deadline);
@@ -175,12 +221,12 @@ impl Reading {
     /// A transaction in which a statement was ended is rolled back, which is all the same to a reader.
     pub(crate) async fn done(mut self) -> Result<(), StoreError> {
         match &mut self {
-            Reading::Sqlite { conn, bound } if *bound => {
+            Reading::Sqlite { conn, bound, .. } if *bound => {
                 conn.lock_handle().await?.remove_progress_handler();
                 *bound = false;
             }
             Reading::Sqlite { .. } => {}
-            Reading::Postgres { conn, open } => {
+            Reading::Postgres { conn, open, .. } => {
                 within(sqlx::raw_sql("COMMIT").execute(&mut **conn)).await?;
                 *open = false;
             }
@@ -192,12 +238,55 @@ impl Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         match self {
-            Reading::Sqlite { conn, bound: true } => conn.close_on_drop(),
-            Reading::Postgres { conn, open: true } => conn.close_on_drop(),
-            Reading::Postgres { conn, open: false } => {
-                tokio::spawn(tokio::time::timeout(RETURN, conn.return_to_pool()));
+            Reading::Sqlite { conn, bound: true, .. } => conn.close_on_drop(),
+            Reading::Postgres { conn, open: true, .. } => conn.close_on_drop(),
+            Reading::Postgres { conn, open: false, held } => {
+                let (held, returned) = (held.take(), tokio::time::timeout(RETURN, conn.return_to_pool()));
+                tokio::spawn(async move {
+                    drop(returned.await);
+                    drop(held);
+                });
             }
             Reading::Sqlite { bound: false, .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use openhub_model::TenantId;
+
+    const SHOP: Scope = Scope::of(TenantId(1));
+    const OTHER: Scope = Scope::of(TenantId(2));
+
+    async fn readers(turns: u32) -> Readers {
+        crate::database::open::Opener::parse("sqlite::memory:").unwrap().readers(turns).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_key_is_looked_up_while_a_tenant_reads_on_every_connection_it_may_have() {
+        let readers = readers(2).await;
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            held.push(readers.read(Some(&SHOP), Breadth::Some).await.unwrap());
+        }
+        assert!(readers.read(Some(&OTHER), Breadth::Some).now_or_never().is_none(), "all turns are taken");
+        let key = readers.read(None, Breadth::Some).await.unwrap();
+        key.done().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn reads_of_all_customers_leave_half_of_the_turns() {
+        let readers = readers(4).await;
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            held.push(readers.read(Some(&SHOP), Breadth::All).await.unwrap());
+        }
+        assert!(readers.read(Some(&SHOP), Breadth::All).now_or_never().is_none());
+        for _ in 0..2 {
+            held.push(readers.read(Some(&OTHER), Breadth::Some).await.unwrap());
         }
     }
 }

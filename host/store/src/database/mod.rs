@@ -14,4 +14,5 @@ pub(crate) mod room;
 pub(crate) mod scrub;
 pub(crate) mod signals;
 pub(crate) mod transaction;
+pub(crate) mod turns;
 pub(crate) mod writer;

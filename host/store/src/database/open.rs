@@ -11,7 +11,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::database::connection::{Conn, Pool, within};
+use crate::database::connection::{Conn, Pool, Readers, within};
 use crate::error::StoreError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -23,7 +23,7 @@ const SQLITE_MIN: [u32; 3] = [3, 51, 3];
 const BUSY: Duration = Duration::from_secs(10);
 /// KiB, negative as SQLite wants it. A reader's cache is void after each commit, so it serves a statement or two.
 const READER_CACHE: &str = "-4096";
-const ACQUIRE: Duration = Duration::from_secs(10);
+pub(crate) const ACQUIRE: Duration = Duration::from_secs(10);
 /// How long it may take to connect to PostgreSQL.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// What PostgreSQL ends by itself. A statement that runs so long;
@@ -136,7 +136,7 @@ impl Opener {
     }
 
     /// Connections that look at what is there.
-    pub(crate) async fn look(&self, connections: u32) -> Result<Pool, StoreError> {
+    pub(crate) async fn look(&self, connections: u32) -> Result<Readers, StoreError> {
         let unreachable = |error: sqlx::Error| StoreError::Unreachable { reason: error.to_string() };
         let (pool, migrator, applied) = match self {
             Opener::Sqlite(options) => {
@@ -168,7 +168,7 @@ impl Opener {
             }
         };
         match of_this_version(migrator, &applied) {
-            Ok(()) => Ok(pool),
+            Ok(()) => Ok(Readers::new(pool, connections)),
             Err(error) => {
                 pool.close().await;
                 Err(error)
@@ -176,9 +176,10 @@ impl Opener {
         }
     }
 
-    pub(crate) async fn pool(&self, connections: u32) -> Result<Pool, StoreError> {
-        let connections = connections.max(1);
-        Ok(match self {
+    /// One more than `connections`: that one is for what belongs to no tenant.
+    pub(crate) async fn readers(&self, turns: u32) -> Result<Readers, StoreError> {
+        let connections = turns.max(1) + 1;
+        let pool = match self {
             Opener::Sqlite(options) => {
                 let options = options.clone().pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
                 let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
@@ -188,7 +189,8 @@ impl Opener {
                 let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
                 Pool::Postgres(pool.connect_lazy_with(options.clone()))
             }
-        })
+        };
+        Ok(Readers::new(pool, turns))
     }
 }
 

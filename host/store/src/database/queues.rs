@@ -111,7 +111,7 @@ impl<W: Queued> Queues<W> {
 }
 
 /// A queue for each tenant that has work.
-struct Fair<W> {
+pub(crate) struct Fair<W> {
     waiting: HashMap<Option<TenantId>, VecDeque<W>>,
     /// Whose turn comes when; each tenant that has work is in it once.
     order: VecDeque<Option<TenantId>>,
@@ -128,7 +128,7 @@ impl<W: Queued> Fair<W> {
         self.order.is_empty()
     }
 
-    fn push(&mut self, work: W) {
+    pub(crate) fn push(&mut self, work: W) {
         let tenant = work.tenant();
         let queue = self.waiting.entry(tenant).or_default();
         if queue.is_empty() {
@@ -138,7 +138,7 @@ impl<W: Queued> Fair<W> {
     }
 
     /// The first of the tenant whose turn it is, who is last from then on.
-    fn pop(&mut self) -> Option<W> {
+    pub(crate) fn pop(&mut self) -> Option<W> {
         let tenant = self.order.pop_front()?;
         let queue = self.waiting.get_mut(&tenant)?;
         let work = queue.pop_front();

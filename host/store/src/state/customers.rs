@@ -8,6 +8,7 @@ use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, Ten
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::changes::Wake;
 use crate::database::bulk::{self, Bulk, Rows, write_display, write_text, write_value};
@@ -30,6 +31,8 @@ pub struct CustomerFilter {
     pub identity: Option<Identity>,
     pub after: Option<PartId>,
     pub limit: usize,
+    /// How long a condition may be looked at: see [`StoreError::is_cut_off`].
+    pub time: Option<Duration>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -119,7 +122,13 @@ impl Store {
             (Some(_), None) => Some(self.last_commit(scope).await?),
             (_, as_of) => as_of,
         };
-        let mut reading = self.reading(scope).await?;
+        let mut reading = match filter.condition {
+            Some(_) => self.reading_all(scope).await?,
+            None => self.reading(scope).await?,
+        };
+        if let Some(time) = filter.time.filter(|_| filter.condition.is_some()) {
+            reading.bind_to(Instant::now() + time).await?;
+        }
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT part_id, customer_id, identity_kind, identity_value, CAST(attributes AS TEXT) AS attributes, \

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::app::App;
+use crate::app::{App, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
-use crate::problem::{INVALID_QUERY, Problem};
+use crate::problem::{INVALID_QUERY, Problem, TOO_COSTLY};
 use crate::views::{CustomerList, CustomerView};
 use crate::{condition, cursor};
 
@@ -35,12 +35,14 @@ pub(crate) struct Parameters {
 
 /// Customers that satisfy a condition, by id.
 ///
-/// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`.
+/// A condition also needs the scopes of what it asks about: `objects:read`, `messages:read`. Conditions of a tenant are looked at one at
+/// a time, each for at most five seconds.
 #[utoipa::path(get, path = "/api/v1/customers", tag = "customers", params(Parameters),
     security(("api_key" = ["customers:read"])),
     responses((status = 200, body = CustomerList), Problems, Unfit))]
 pub(crate) async fn list_customers(
     State(app): State<Arc<App>>,
+    State(previews): State<Previews>,
     access: Authorized<CustomersRead>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<CustomerList>, Problem> {
@@ -50,12 +52,21 @@ pub(crate) async fn list_customers(
     let identity = identity.map(|identity| policies.latest().normal(identity));
     let filter = CustomerFilter {
         condition: condition::in_query(&app, &access, parameters.condition.as_deref()).await?,
-        as_of: None,
         identity,
         after: cursor::read(LIST, "after", parameters.after.as_deref())?,
         limit: limit + 1,
+        time: Some(app.limits.condition_time),
+        ..CustomerFilter::default()
     };
-    let customers = app.store.customers(&access.scope, &filter).await?;
+    let turn = match filter.condition {
+        Some(_) => Some(previews.turn(access.tenant(), app.limits.preview_time).await?),
+        None => None,
+    };
+    let customers = app.store.customers(&access.scope, &filter).await.map_err(|error| match error.is_cut_off() {
+        true => Problem::new(TOO_COSTLY, "The condition takes too long: ask for fewer customers, or make it simpler."),
+        false => error.into(),
+    })?;
+    drop(turn);
     let (customers, next) = cursor::page(LIST, customers, limit, |customer| customer.part);
     let people = with_identities(&app, &access.scope, customers).await?;
     Ok(Json(CustomerList { customers: people.into_iter().map(CustomerView::new).collect(), next }))

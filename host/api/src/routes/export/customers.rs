@@ -7,9 +7,10 @@ use openhub_store::{CustomerFilter, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::IntoParams;
 
-use crate::app::{App, Exports};
+use crate::app::{App, Exports, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
@@ -18,6 +19,9 @@ use crate::parameters::Query;
 use crate::people::with_identities;
 use crate::problem::{INVALID_QUERY, Problem};
 use crate::views::CustomerView;
+
+/// How long a page waits for other conditions of its tenant.
+const TURN: Duration = Duration::from_secs(60);
 
 const USUAL: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
 
@@ -46,6 +50,7 @@ pub(crate) struct Parameters {
 pub(crate) async fn export_customers(
     State(app): State<Arc<App>>,
     State(exports): State<Exports>,
+    State(previews): State<Previews>,
     access: Authorized<CustomersRead>,
     Query(Parameters { format, fields, condition }): Query<Parameters>,
 ) -> Result<Response, Problem> {
@@ -55,17 +60,33 @@ pub(crate) async fn export_customers(
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
-    respond(table, "customers", place, move |after| page(Arc::clone(&app), scope, condition.clone(), after)).await
+    respond(table, "customers", place, move |after| {
+        page(Arc::clone(&app), previews.clone(), scope, condition.clone(), after)
+    })
+    .await
 }
 
 async fn page(
     app: Arc<App>,
+    previews: Previews,
     scope: Scope,
     condition: Option<Condition>,
     after: Option<PartId>,
 ) -> Result<Page<PartId>, Problem> {
-    let filter = CustomerFilter { condition, as_of: None, identity: None, after, limit: PAGE };
+    // It has been answered 200: it waits rather than breaks off.
+    let turn = match condition {
+        Some(_) => Some(previews.turn(scope.tenant(), TURN).await?),
+        None => None,
+    };
+    let filter = CustomerFilter {
+        condition,
+        after,
+        limit: PAGE,
+        time: Some(app.limits.export_time),
+        ..CustomerFilter::default()
+    };
     let customers = app.store.customers(&scope, &filter).await?;
+    drop(turn);
     let next = customers.last().filter(|_| customers.len() == PAGE).map(|customer| customer.part);
     let people = with_identities(&app, &scope, customers).await?;
     let rows = people.into_iter().map(|person| serde_json::to_value(CustomerView::new(person)).unwrap_or(Value::Null));

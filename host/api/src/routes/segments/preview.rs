@@ -13,7 +13,7 @@ use crate::auth::{Authorized, CustomersRead};
 use crate::body::JsonBody;
 use crate::openapi::{Problems, Unfit};
 use crate::people::people;
-use crate::problem::{OVERLOADED, Problem, TOO_COSTLY};
+use crate::problem::{Problem, TOO_COSTLY};
 use crate::segments::Known;
 use crate::views::{CustomerView, PreviewView};
 use crate::why::as_of;
@@ -45,11 +45,7 @@ pub(crate) async fn preview_segment(
     let scope = &access.scope;
     let condition = Known::read(&app, scope).await?.condition(&access, request.condition)?;
     let time = app.limits.preview_time;
-    let busy = || {
-        Problem::new(OVERLOADED, "Another condition of this tenant is being counted. Try again in a moment.")
-            .retry_after(1)
-    };
-    let _turn = previews.0.take_within(access.tenant(), time).await.ok_or_else(busy)?;
+    let _turn = previews.turn(access.tenant(), time).await?;
     let mentioned = condition.needs().segments;
     let preview = app.store.preview(scope, &condition, as_of(&app, scope).await?, SAMPLE, time).await?;
     if preview.slices == 0 {

@@ -71,7 +71,7 @@ impl Store {
         time: Duration,
     ) -> Result<Preview, StoreError> {
         let mut counting = Counting {
-            reading: self.reading(scope).await?,
+            reading: self.reading_all(scope).await?,
             tenant: scope.tenant().0,
             condition,
             as_of,
