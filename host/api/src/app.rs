@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::KeyCache;
+use crate::body::Weights;
 use crate::change::Locks;
 use crate::overload::Guesses;
 use crate::places::{Each, Places, Shares};
@@ -65,6 +66,9 @@ pub struct Limits {
     pub batch_events: usize,
     /// A JSON body under `/api/v1`.
     pub json_bytes: usize,
+    /// What one may take in memory as values, and all that are handled together.
+    pub json_weight: usize,
+    pub all_json_weight: usize,
     /// Members that one call adds to a static segment and takes from it.
     pub segment_members: usize,
     pub component_bytes: usize,
@@ -76,13 +80,13 @@ pub struct Limits {
     pub write_wait: Duration,
     /// How long the customers of a condition are counted before the rest is estimated.
     pub preview_time: Duration,
+    /// How long customers are looked for by a condition: for a list, and for a page of an export.
+    pub condition_time: Duration,
+    pub export_time: Duration,
     /// How long a write waits for an advance of a replay clock.
     pub clock_wait: Duration,
 }
 
-    /// How long customers are looked for by a condition: for a list, and for a page of an export.
-    pub condition_time: Duration,
-    pub export_time: Duration,
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -94,20 +98,22 @@ impl Default for Limits {
             server_batch_bytes: 4 * 1024 * 1024,
             batch_events: 10_000,
             json_bytes: 1024 * 1024,
+            json_weight: 32 * 1024 * 1024,
+            all_json_weight: 256 * 1024 * 1024,
             segment_members: 10_000,
             component_bytes: 32 * 1024 * 1024,
             body_time: Duration::from_secs(30),
             body_grace: Duration::from_secs(5),
             write_wait: Duration::from_secs(5),
             preview_time: Duration::from_millis(1_800),
+            condition_time: Duration::from_secs(5),
+            export_time: Duration::from_secs(15),
             clock_wait: Duration::from_secs(60),
         }
     }
 }
 
 /// The router's state: the app, and what the router keeps beside it.
-            condition_time: Duration::from_secs(5),
-            export_time: Duration::from_secs(15),
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub app: Arc<App>,
@@ -119,6 +125,7 @@ pub(crate) struct Shared {
     /// For who has shown no key yet.
     pub strangers: Arc<Places<Option<IpAddr>>>,
     pub guesses: Arc<Guesses>,
+    pub weights: Weights,
     pub locks: Locks,
     pub previews: Previews,
     pub exports: Exports,
@@ -136,13 +143,6 @@ impl Default for Previews {
     }
 }
 
-/// Exports that are being read, of each tenant.
-#[derive(Clone)]
-pub(crate) struct Exports(Arc<Each>);
-
-impl Default for Exports {
-}
-
 impl Previews {
     pub async fn turn(&self, tenant: TenantId, time: Duration) -> Result<OwnedSemaphorePermit, Problem> {
         self.0.take_within(tenant, time).await.ok_or_else(|| {
@@ -150,6 +150,13 @@ impl Previews {
                 .retry_after(1)
         })
     }
+}
+
+/// Exports that are being read, of each tenant.
+#[derive(Clone)]
+pub(crate) struct Exports(Arc<Each>);
+
+impl Default for Exports {
     fn default() -> Self {
         Exports(Each::new(2))
     }

@@ -14,13 +14,15 @@ use openhub_store::Refused;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::{Limits, Shared};
 use crate::auth::sender_of;
 use crate::ingest::advice;
 use crate::problem::{
-    BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, Problem, TOO_LARGE,
+    BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, OVERLOADED, Problem, TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
 };
 use crate::text;
@@ -31,6 +33,12 @@ const RATE: f64 = 8_192.0;
 const AT_ONCE: usize = 4 * 1024 * 1024;
 /// Bytes past the cap that are read and dropped before the connection is given up.
 const DRAINED: usize = 32 * 1024 * 1024;
+
+const KIB: usize = 1024;
+/// What a body may take in memory before it waits for others.
+const LIGHT: usize = 64 * KIB;
+/// How long it waits.
+const TURN: Duration = Duration::from_secs(5);
 
 /// The text of one or many events, as JSON or as a browser's beacon sends it.
 pub(crate) struct EventBody(pub String);
@@ -82,7 +90,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
-        parse(&json_bytes(request, &shared.app.limits).await?).map(JsonBody)
+        parse(&json_bytes(request, shared).await?).map(JsonBody)
     }
 }
 
@@ -93,7 +101,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalJsonBody<T> 
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
-        let bytes = json_bytes(request, &shared.app.limits).await?;
+        let bytes = json_bytes(request, shared).await?;
         if bytes.is_empty() { Ok(OptionalJsonBody(T::default())) } else { parse(&bytes).map(OptionalJsonBody) }
     }
 }
@@ -124,10 +132,55 @@ pub(crate) async fn raw_bytes(body: Body, limits: &Limits, cap: usize) -> Result
     collected.map_err(|_| Problem::new(BODY_TIMEOUT, "The body arrived too slowly. Send it faster."))?
 }
 
-async fn json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Problem> {
+async fn json_bytes(request: Request, shared: &Shared) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
+    let most = &shared.app.limits;
     expect_media_type(&parts.headers, &["application/json"])?;
-    read(body, &parts.headers, limits.json_bytes, limits).await
+    let bytes = read(body, &parts.headers, most.json_bytes, most).await?;
+    let weight = limits::weight(&bytes);
+    if weight > most.json_weight {
+        return Err(Problem::new(TOO_LARGE, "The body has too many values. Send it in several requests, or say less."));
+    }
+    if weight > LIGHT {
+        let taken = shared.weights.take(weight).await?;
+        if let Some(weighed) = parts.extensions.get::<Weighed>() {
+            weighed.hold(taken);
+        }
+    }
+    Ok(bytes)
+}
+
+/// What all bodies that are handled may take in memory, in KiB.
+#[derive(Clone)]
+pub(crate) struct Weights(Arc<Semaphore>);
+
+impl Weights {
+    pub fn new(bytes: usize) -> Weights {
+        Weights(Arc::new(Semaphore::new(bytes / KIB)))
+    }
+
+    async fn take(&self, weight: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let taken = Arc::clone(&self.0).acquire_many_owned(u32::try_from(weight / KIB).unwrap_or(u32::MAX));
+        match tokio::time::timeout(TURN, taken).await {
+            Ok(Ok(taken)) => Ok(taken),
+            _ => Err(Problem::new(OVERLOADED, "Too many large bodies are being handled. Send it again later.")
+                .retry_after(1)),
+        }
+    }
+}
+
+/// What the body of a request has taken of [`Weights`].
+#[derive(Clone, Default)]
+pub(crate) struct Weighed(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Weighed {
+    fn hold(&self, taken: OwnedSemaphorePermit) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    }
+
+    pub fn is_answered(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// A body without a type is taken for the first of the `accepted`.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::Shared;
 use crate::auth::{key_in_body, tenant_of_bearer, tenant_of_key, tenant_of_write};
-use crate::body::event_bytes;
+use crate::body::{Weighed, event_bytes};
 use crate::problem::{OVERLOADED, Problem, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, UNAUTHENTICATED};
 
 const RETRY_AFTER_S: u32 = 1;
@@ -73,7 +73,7 @@ fn plain(headers: &mut HeaderMap) {
 }
 
 /// For the hub's own API: 503.
-pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn shed_api(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let tenant = match tenant_of_bearer(&shared.app, &shared.keys, request.headers()).await {
         Ok(Some(tenant)) => tenant,
         // Refused before its body is read.
@@ -86,7 +86,12 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, request: Request, nex
             .retry_after(RETRY_AFTER_S)
             .into_response();
     };
-    next.run(request).await
+    // What its body weighs is held until it is answered.
+    let weighed = Weighed::default();
+    request.extensions_mut().insert(weighed.clone());
+    let answer = next.run(request).await;
+    weighed.is_answered();
+    answer
 }
 
 pub(crate) fn shed(door: &'static str) -> Response {

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::{App, Checks, Exports, Previews, Shared};
 use crate::auth::KeyCache;
+use crate::body::Weights;
 use crate::change::Locks;
 use crate::cors::open_to_pages;
 use crate::observe::count_request;
@@ -29,6 +30,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         keys: Arc::new(KeyCache::default()),
         ingest: Places::new(app.limits.ingest_in_flight),
         api: Places::new(app.limits.api_in_flight),
+        weights: Weights::new(app.limits.all_json_weight),
         strangers: Places::new(app.limits.keyless_in_flight),
         callers: Shares::new(alone(app.limits.ingest_in_flight)),
         guesses: Arc::default(),

@@ -34,8 +34,8 @@ const SOON: Duration = Duration::from_millis(20);
 /// A batch whose objects others change meanwhile is made again so often before it is bisected.
 const RERUNS: u32 = 20;
 
-/// Bytes of texts that an attempt reads; a batch that has more is halved.
-const ROOM: usize = 128 << 20;
+/// Bytes of memory that what an attempt reads may take; a batch that has more is halved.
+const ROOM: usize = 256 << 20;
 
 enum Progress {
     Moved,

@@ -60,7 +60,7 @@ pub struct Reader<'a> {
     /// By which suppressed identities are known.
     pub marker: Marker,
     pub moves: Moves,
-    /// For the texts of events and customers.
+    /// For events and customers.
     pub room: Room,
 }
 

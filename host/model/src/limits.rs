@@ -146,6 +146,31 @@ pub fn is_shallow(json: &str) -> bool {
     deepest <= DEPTH
 }
 
+/// Bytes that a text of JSON takes in memory once it is read to values, with the text itself: a few bytes of text can become
+/// hundreds. Looks at brackets and separators only, which is a bound whether it is JSON or not.
+pub fn weight(json: &[u8]) -> usize {
+    // A map has room for three members from its first one on, a list for four; both grow by half and more.
+    const MAP: usize = 480;
+    const LIST: usize = 288;
+    const MEMBER: usize = 144;
+    const NAME: usize = 32;
+    let (mut weight, mut quoted, mut escaped) = (json.len(), false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' => weight += MAP,
+            b'[' => weight += LIST,
+            b',' => weight += MEMBER,
+            b':' => weight += NAME,
+            _ => {}
+        }
+    }
+    weight
+}
+
 /// `pointer` one step further, with the escapes of RFC 6901.
 pub fn step(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
@@ -170,6 +195,14 @@ mod tests {
             assert_eq!(is_shallow(&nested(levels).to_string()), levels <= DEPTH, "{levels}");
         }
         assert!(is_shallow(&json!({"\"[[": "[".repeat(500)}).to_string()));
+    }
+
+    #[test]
+    fn small_values_weigh_more_than_their_text() {
+        let maps = json!({"p": vec![json!({"a": 0}); 4_000]}).to_string();
+        assert!(maps.len() < 40_000 && weight(maps.as_bytes()) > 2_000_000);
+        let text = json!({"p": "{[,:\\\"{[,:".repeat(4_000)}).to_string();
+        assert!(weight(text.as_bytes()) < text.len() + 1_000, "what stands in a text is a text");
     }
 
     #[test]

@@ -59,6 +59,7 @@ macro_rules! each_case {
         writes::f_what_waits_for_the_engine_is_known_without_counting(&database).await?;
         writes::c_a_page_hides_no_event_of_a_server(&database).await?;
         writes::a_replay_stands_where_its_log_ends(&database).await?;
+        writes::events_of_many_values_take_more_room(&database).await?;
     }};
 }
 

@@ -55,6 +55,35 @@ async fn send(hub: &Hub, tenant: &Tenant, method: &str, path: &str, media: &str,
     answer.status
 }
 
+/// A few bytes of text can become hundreds of values.
+#[tokio::test]
+async fn a_body_of_too_many_values_is_refused_before_it_is_read() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let values = format!("[{}0]", r#"{"a":0},"#.repeat(120_000));
+    for (method, path) in
+        [("POST", "/api/v1/journeys/x/check"), ("PUT", "/api/v1/journeys/x"), ("POST", "/api/v1/customers")]
+    {
+        assert_eq!(send(&hub, &tenant, method, path, "application/json", values.as_bytes()).await, 413, "{path}");
+    }
+    let text = format!("{:?}", "[{,:".repeat(250_000));
+    assert_ne!(send(&hub, &tenant, "POST", "/api/v1/customers", "application/json", text.as_bytes()).await, 413);
+}
+
+#[tokio::test]
+async fn large_bodies_wait_for_each_other_and_all_are_answered() {
+    let limits =
+        openhub_api::Limits { all_json_weight: 3 << 20, json_weight: 3 << 20, ..openhub_api::Limits::default() };
+    let hub = Hub::with_limits(limits).await;
+    let tenant = hub.tenant("shop").await;
+    let values = format!("[{}0]", r#"{"a":0},"#.repeat(3_000));
+    let call = || send(&hub, &tenant, "POST", "/api/v1/customers", "application/json", values.as_bytes());
+    for status in futures::future::join_all((0..4).map(|_| call())).await {
+        assert_eq!(status, 400);
+    }
+    assert_eq!(call().await, 400, "what they took is given back");
+}
+
 #[tokio::test]
 async fn no_body_makes_a_5xx() {
     let hub = Hub::start().await;

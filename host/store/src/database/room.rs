@@ -7,7 +7,7 @@ use futures::{Stream, TryStreamExt};
 
 use crate::error::StoreError;
 
-/// Bytes of texts that may still be read. Several reads share it.
+/// Bytes of memory that may still be taken by what is read. Several reads share it.
 #[derive(Debug)]
 pub struct Room(AtomicUsize);
 
@@ -28,8 +28,8 @@ impl Room {
 
 /// A row whose texts may be of any length.
 pub(crate) trait Texts {
-    /// Their bytes.
-    fn bytes(&self) -> usize;
+    /// What it takes once its texts of JSON are values: see `limits::weight`.
+    fn weight(&self) -> usize;
 }
 
 /// All rows, if there is room for them.
@@ -40,7 +40,7 @@ pub(crate) async fn gather<R: Texts>(
     let mut rows = std::pin::pin!(rows);
     let mut gathered = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        if let Err(error) = room.take(row.bytes()) {
+        if let Err(error) = room.take(row.weight()) {
             return Ok(Err(error));
         }
         gathered.push(row);

@@ -2,7 +2,7 @@
 
 use openhub_model::event::CLOCK_ADVANCED;
 use openhub_model::identity::{Authority, Marker};
-use openhub_model::{ClockKind, Event, EventKind, NewEvent, Origin, PartId, TenantId, Timestamp};
+use openhub_model::{ClockKind, Event, EventKind, NewEvent, Origin, PartId, TenantId, Timestamp, limits};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -62,8 +62,8 @@ pub(crate) struct Row {
 }
 
 impl Texts for Row {
-    fn bytes(&self) -> usize {
-        self.body.len()
+    fn weight(&self) -> usize {
+        limits::weight(self.body.as_bytes())
     }
 }
 

@@ -4,7 +4,7 @@
 //! `{"by": [[at, event, plugin, rule], …], "attributes": {name: 0, …}, …}`. Rows written before have the cause itself in
 //! place of its number. A removed attribute stays as `null` with its cause, so that an older event cannot bring it back.
 
-use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, TenantId, Values};
+use openhub_model::{Attribute, Cause, Condition, Customer, Identity, PartId, TenantId, Values, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -52,8 +52,9 @@ struct Row {
 }
 
 impl Texts for Row {
-    fn bytes(&self) -> usize {
-        [&self.attributes, &self.tags, &self.consents, &self.causes].into_iter().map(String::len).sum()
+    fn weight(&self) -> usize {
+        let values = [&self.attributes, &self.tags, &self.consents].into_iter();
+        self.causes.len() + values.map(|values| limits::weight(values.as_bytes())).sum::<usize>()
     }
 }
 

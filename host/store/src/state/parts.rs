@@ -1,7 +1,7 @@
 //! Parts: every identity with the customer that it belongs to. What a merge and an unmerge rewrite.
 
 use openhub_model::identity::{Age, Part};
-use openhub_model::{Identity, PartId, TenantId};
+use openhub_model::{Identity, PartId, TenantId, limits};
 use std::collections::{HashMap, HashSet};
 
 use crate::database::bulk::{self, Bulk, Rows, write_text};
@@ -29,8 +29,8 @@ struct Row {
 }
 
 impl Texts for Row {
-    fn bytes(&self) -> usize {
-        self.value.len() + self.state.as_ref().map_or(0, String::len)
+    fn weight(&self) -> usize {
+        self.value.len() + self.state.as_ref().map_or(0, |state| limits::weight(state.as_bytes()))
     }
 }
 

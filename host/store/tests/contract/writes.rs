@@ -12,7 +12,7 @@ use openhub_model::timer::Timer;
 use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
 use openhub_store::{
     AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
-    Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
+    Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
 };
 use serde_json::json;
 
@@ -601,5 +601,20 @@ pub async fn f_two_nodes_of_one_name_do_not_take_turns(database: &Database) -> a
     assert_eq!(of_it(free), 1, "what is held by who does not live any more is free");
     older.close().await;
     younger.close().await;
+    Ok(())
+}
+
+/// What is read takes room by what it becomes, and not by its text.
+pub async fn events_of_many_values_take_more_room(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let tenant = store.create_tenant("room", ClockKind::Replay, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    let body = format!(r#"{{"properties":{{"p":[{}0]}}}}"#, r#"{"a":0},"#.repeat(4_000));
+    let many = |number: usize| NewEvent { body: body.clone(), ..event(number.to_string(), part(&tenant, 1)) };
+    store.append(&scope, (0..8).map(many).collect()).await?;
+    let texts = 8 * body.len();
+    assert!(matches!(store.next_events(&scope, 0, 8, &Room::of(2 * texts)).await, Err(StoreError::TooMuch)));
+    assert_eq!(store.next_events(&scope, 0, 8, &Room::of(100 * texts)).await?.len(), 8);
+    store.close().await;
     Ok(())
 }
