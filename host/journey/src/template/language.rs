@@ -6,8 +6,8 @@ use minijinja::machinery::{Token, WhitespaceConfig, ast, parse, tokenize};
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// Bytes of a template.
-const MAX_SOURCE: usize = 128 * 1024;
+/// Bytes of a template: as many as it may render to.
+const MAX_SOURCE: usize = 256 * 1024;
 /// Values of a constant list.
 const MAX_LIST: usize = 1_000;
 /// Words and signs between two marks, without constants and commas: they nest, and whoever reads them does.
