@@ -94,8 +94,7 @@ async fn made_before(
     context: &WriteContext,
 ) -> Result<Option<Object>, ObjectError> {
     let Some(id) = context.once else { return Ok(None) };
-    let event = engine.store().event(scope, &id.to_string()).await?;
-    let Some(event) = event.filter(|event| event.kind == EventKind::Object) else { return Ok(None) };
+    let Some(event) = engine.store().said(scope, EventKind::Object, &id.to_string()).await? else { return Ok(None) };
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
     if body["asked"].as_str().is_some_and(|before| before != asked(fields).to_string()) {
         let message = "This `Idempotency-Key` was already used with other fields: use a new one.";

@@ -58,6 +58,8 @@ macro_rules! each_case {
         identities::who_is_about_to_be_erased_is_known_no_more(&database).await?;
         writes::f_what_waits_for_the_engine_is_known_without_counting(&database).await?;
         writes::c_a_page_hides_no_event_of_a_server(&database).await?;
+        writes::c10_an_erased_page_hides_no_event_of_a_server(&database).await?;
+        writes::c11_a_server_meets_what_servers_said(&database).await?;
         writes::a_replay_stands_where_its_log_ends(&database).await?;
         writes::events_of_many_values_take_more_room(&database).await?;
     }};

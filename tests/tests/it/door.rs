@@ -62,5 +62,18 @@ async fn e10_an_object_names_nobody_who_is_not_there(database: Option<String>) {
     let who = client.json(Method::POST, "/api/v1/customers", key, &who).await.body["id"].clone();
     let objects = client.get(&format!("/api/v1/objects/coupon?customer={}", who.as_str().expect("an id")), key).await;
     assert_eq!(objects.body["objects"].as_array().map(Vec::len), Some(1), "{objects:?}");
+
+    // A page may say something under the id of a row: it is still the row's. A server's own event is another matter.
+    let noise = |id: &str| json!({"event": "noise", "userId": "eve", "messageId": id});
+    assert_eq!(client.ingest("/v1/track", &tenant.write_key, &noise("r3")).await.status, StatusCode::OK);
+    assert_eq!(client.ingest("/v1/track", key, &noise("r5")).await.status, StatusCode::OK);
+    let row = |id: &str| json!({"id": id, "fields": {"percent": 10, "owner": ada}});
+    let rows = json!({"rows": [row("r3"), row("r4"), row("r5")]});
+    for (accepted, duplicates) in [(2, 0), (0, 2)] {
+        let imported = client.json(Method::POST, "/api/v1/import/objects/coupon", key, &rows).await.body;
+        assert_eq!((&imported["accepted"], &imported["duplicates"]), (&json!(accepted), &json!(duplicates)));
+        let refused = &imported["refused"][0];
+        assert_eq!((&refused["pointer"], &refused["code"]), (&json!("/rows/2/id"), &json!("id-taken")));
+    }
     assert!(hub.stop().await.expect("the hub ends").success());
 }

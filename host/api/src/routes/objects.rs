@@ -176,6 +176,8 @@ pub(crate) struct ObjectReceipt {
     refused: Vec<Refused>,
 }
 
+const ID_TAKEN: &str = "An event that creates no object has this id: give the row another one.";
+
 /// Makes many objects of a type. A row that is refused does not sink the others.
 #[utoipa::path(post, path = "/api/v1/import/objects/{kind}", tag = "objects", request_body = ObjectRows,
     params(("kind" = String, Path, description = "The object type."), ImportParameters),
@@ -214,6 +216,7 @@ pub(crate) async fn import_objects(
         match fate {
             Fate::Made => receipt.accepted += 1,
             Fate::Known => receipt.duplicates += 1,
+            Fate::Taken => receipt.refused.push(told(index, Fault::new("/id", "id-taken", ID_TAKEN))),
             Fate::Refused(faults) => receipt.refused.extend(faults.into_iter().next().map(|fault| {
                 let pointer = format!("/fields{}", fault.pointer);
                 told(index, Fault { pointer, ..fault })

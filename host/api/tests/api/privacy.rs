@@ -311,6 +311,35 @@ async fn an_erased_event_stays_erased_beside_a_page_that_took_its_id() {
     assert!(customer(&hub, &tenant, "user_id:mallory").await.is_some());
 }
 
+/// A page that took a server's id and was erased has taken nothing.
+#[tokio::test]
+async fn c10_an_erased_page_takes_no_id_of_a_server() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let say = async |noise: &Value| {
+        let answer = hub.post("/v1/batch", &tenant.write_key, json!({"batch": [noise]})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        hub.settle(&tenant).await;
+    };
+    for path in ["/v1/batch", "/v1/import"] {
+        let id = format!("order-of{path}");
+        let noise = json!({"type": "track", "event": "noise", "anonymousId": "mallory", "messageId": id});
+        let order = json!({"type": "track", "event": "Order Completed", "userId": "ada", "messageId": id});
+        say(&noise).await;
+        let visitor = customer(&hub, &tenant, "anonymous_id:mallory").await.expect("the visitor");
+        let erased = format!("/api/v1/customers/{}", visitor["id"].as_str().expect("an id"));
+        assert_eq!(hub.call("DELETE", &erased, &tenant.api_key, None).await.status, 200);
+        for _ in 0..2 {
+            let answer = hub.post(path, &tenant.api_key, json!({"batch": [order]})).await;
+            assert_eq!((answer.status, &answer.body["success"]), (200, &json!(true)), "{path}: {answer:?}");
+        }
+        say(&noise).await;
+        assert_eq!(customer(&hub, &tenant, "anonymous_id:mallory").await, None, "a copy of an erased event");
+    }
+    let orders = hub.get("/api/v1/events?name=Order%20Completed", &tenant.api_key).await.body;
+    assert_eq!(orders["events"].as_array().map(Vec::len), Some(2), "{orders}");
+}
+
 #[tokio::test]
 async fn a_suppressed_identity_is_refused_at_every_door() {
     let hub = Hub::start().await;

@@ -1,7 +1,7 @@
 //! Many new objects in one commit: what can be made is made, the others are told row by row.
 //!
 //! A row carries the `message_id` of the event that its object is made by. A row whose event the log knows already is
-//! passed over, so that an import can be sent again. The plugin sees many rows in a call; one that makes the call fail
+//! passed over, so that an import can be sent again; another event of that id is not the row's. The plugin sees many rows in a call; one that makes the call fail
 //! is found by halving.
 
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,7 @@ use openhub_model::manifest::{ObjectShape, Type};
 use openhub_model::object::Object;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Seed, TenantId};
 use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
-use openhub_store::{ObjectChange, Op, Scope, StoreError};
+use openhub_store::{Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use super::shape::{belongs_to, conform, owner, uniques};
@@ -39,6 +39,8 @@ pub enum Fate {
     Made,
     /// Its event is in the log already.
     Known,
+    /// An event of a server that makes no object has its id.
+    Taken,
     Refused(Vec<Fault>),
 }
 
@@ -178,14 +180,13 @@ impl Batch<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        // A row that was erased with its customer is known by its mark.
-        let mark = |id: &String| self.engine.marker().message(self.scope.tenant(), id);
-        let ids: Vec<String> = ids.iter().map(mark).chain(ids.iter().cloned()).collect();
-        let known = self.engine.store().known_messages(self.scope, &ids).await?;
+        let met = self.engine.store().met(self.scope, EventKind::Object, &ids).await?;
         for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
-            if known.contains(&row.id) || known.contains(&mark(&row.id)) {
-                *fate = Some(Fate::Known);
-            }
+            *fate = match met.get(&row.id) {
+                Some(Met::Itself) => Some(Fate::Known),
+                Some(Met::Other) => Some(Fate::Taken),
+                None => None,
+            };
         }
         Ok(())
     }

@@ -282,8 +282,9 @@ impl Stepping<'_, '_, '_> {
         add(counts, "customer_events", erased.customer_events);
         add(counts, "set_aside", erased.set_aside);
         add(counts, "faults", erased.faults);
-        let marks: Vec<(&str, &str)> =
-            events.iter().zip(&tombstones).map(|((_, id), tombstone)| (id.as_str(), tombstone.mark.as_str())).collect();
+        let marks =
+            events.iter().filter_map(|(position, id)| Some((id.as_str(), erased.marks.get(position)?.as_str())));
+        let marks: Vec<(&str, &str)> = marks.collect();
         add(counts, "causes_of_others", mark_causes(self.tx, self.tenant, &marks).await?);
         self.erased += events.len() as i64;
         Ok(())

@@ -14,6 +14,7 @@ use crate::database::filters::Sql;
 use crate::database::room::{Room, Texts};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
+use crate::log::said::beside_page;
 use crate::log::tombstones::recognise;
 use crate::scope::Scope;
 use crate::state::tenants::clock_code;
@@ -155,19 +156,6 @@ impl Store {
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         rows.into_iter().map(event).collect()
-    }
-
-    /// Which of these message ids the log has already.
-    pub async fn known_messages(&self, scope: &Scope, ids: &[String]) -> Result<HashSet<String>, StoreError> {
-        let rows = select!(
-            self,
-            scope,
-            (String,),
-            "SELECT message_id FROM events WHERE tenant_id = $1 AND message_id IN (SELECT atom FROM json_each($2))",
-            scope.tenant().0,
-            bulk::list(ids),
-        );
-        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     pub async fn event(&self, scope: &Scope, message_id: &str) -> Result<Option<Event>, StoreError> {
@@ -321,7 +309,7 @@ async fn beside(
         if !is_hidden {
             continue;
         }
-        let mut renamed = NewEvent { message_id: format!("{BESIDE}{}", event.message_id), ..(*event).clone() };
+        let mut renamed = NewEvent { message_id: beside_page(&event.message_id), ..(*event).clone() };
         if let Some(marker) = marker
             && let Some(marked) = recognise(tx, tenant, marker, &[std::slice::from_ref(&renamed)]).await?
         {
@@ -354,14 +342,11 @@ async fn inserted_positions(tx: &mut Tx<'_>, tenant: TenantId, first: i64) -> Re
     Ok(rows.into_iter().map(|(position,)| position).collect())
 }
 
-/// Begins the id of a server's event whose own id a page took before it. No client may send such an id.
-const BESIDE: &str = "openhub:server:";
-
 /// An event that has the id of one that comes.
 struct Stored {
     position: i64,
     origin: Origin,
-    /// Whether it is the word of a page, whose key anybody can read. What was erased is nobody's word any more.
+    /// Whether it is the word of a page, whose key anybody can read. A server's word has not the mark of one that was erased.
     is_page: bool,
 }
 

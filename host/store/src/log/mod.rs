@@ -5,5 +5,6 @@ pub mod events;
 pub mod leases;
 pub mod partitions;
 pub mod ready;
+pub mod said;
 pub mod tombstones;
 pub mod transact;

@@ -1,18 +1,19 @@
 //! Appends, commits, transactions and leases.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
 use openhub_model::condition::Truth;
-use openhub_model::identity::Authority;
+use openhub_model::identity::{Authority, Marker};
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::timer::Timer;
-use openhub_model::{Cause, ClockKind, Condition, Customer, Id, NewEvent, Origin};
+use openhub_model::{Cause, ClockKind, Condition, Customer, EventKind, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, NodeCount, ObjectChange, ObjectKey, Op,
-    Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Verdicts,
+    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, Met, NodeCount, ObjectChange, ObjectKey,
+    Op, Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Tombstone, Verdicts,
 };
 use serde_json::json;
 
@@ -93,6 +94,75 @@ pub async fn c_a_page_hides_no_event_of_a_server(database: &Database) -> anyhow:
     expected.sort();
     assert_eq!(ids, expected);
     assert_eq!(store.standing(&scope).await?.arrived_behind, ids.len() as i64);
+    store.close().await;
+    Ok(())
+}
+
+/// Nor when the page's event, or the server's, is erased between: a copy of the server's is a duplicate wherever it stands.
+pub async fn c10_an_erased_page_hides_no_event_of_a_server(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let marker = Marker::derived("test", &[1; 32]);
+    store.know_erased_by(marker);
+    let made = store.create_tenant("erased-guesses", ClockKind::Live, at(1)).await?;
+    let (scope, part) = (Scope::of(made.id), part(&made, 1));
+    let of = |id: &str, authority| NewEvent { authority, ..event(id, part) };
+    let [page, server] = [Authority::Browser, Authority::Server];
+    let counted = async |events: Vec<NewEvent>| {
+        let told = store.append(&scope, events).await?;
+        anyhow::Ok((told.accepted, told.duplicates))
+    };
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
+    let mut held = leases.into_iter().find(|lease| lease.tenant == made.id).expect("nobody else has it");
+    let mut erase = async |position: i64| {
+        let id = store.load_events(&scope, position - 1, 1).await?.remove(0).message_id;
+        let mark = marker.message(made.id, &id);
+        let gone = Changes { tombstones: vec![Tombstone { position, mark }], ..changes(held.checkpoint) };
+        held = store.commit(&scope, &held, &gone).await?;
+        anyhow::Ok(())
+    };
+    // The page's goes before the server says a word.
+    assert_eq!(counted(vec![of("1", page)]).await?, (1, 0));
+    erase(1).await?;
+    assert_eq!(counted(vec![of("1", server), of("1", page), of("1", server)]).await?, (1, 2));
+    // It goes after that.
+    assert_eq!(counted(vec![of("2", page), of("2", server)]).await?, (2, 0));
+    erase(5).await?;
+    assert_eq!(counted(vec![of("2", server), of("2", page)]).await?, (0, 2));
+    // And the server's too; twice is once.
+    for _ in 0..2 {
+        erase(2).await?;
+        erase(6).await?;
+        erase(1).await?;
+        let copies = vec![of("1", server), of("2", server), of("1", page), of("2", page)];
+        assert_eq!(counted(copies).await?, (0, 4));
+    }
+    // A page's copy of a server's event that was erased is one, too.
+    assert_eq!(counted(vec![of("3", server)]).await?, (1, 0));
+    let last = store.load_events(&scope, 6, 99).await?.pop().expect("it is stored").position;
+    erase(last).await?;
+    assert_eq!(counted(vec![of("3", page), of("3", server)]).await?, (0, 2));
+    store.close().await;
+    Ok(())
+}
+
+/// What a server is about to say is said already if a server has said it, of that kind.
+pub async fn c11_a_server_meets_what_servers_said(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let made = store.create_tenant("met", ClockKind::Live, at(1)).await?;
+    let (scope, part) = (Scope::of(made.id), part(&made, 1));
+    let [page, server] = [Authority::Browser, Authority::Server];
+    let track = |id: &str, authority| NewEvent { authority, ..event(id, part) };
+    let object = |id: &str| NewEvent { kind: EventKind::Object, ..track(id, server) };
+    let events = vec![track("page", page), track("both", page), object("both"), object("own"), track("other", server)];
+    assert_eq!(store.append(&scope, events).await?.accepted, 5);
+    let ids = ["page", "both", "own", "other", "none"].map(str::to_owned);
+    let met: BTreeMap<String, Met> = store.met(&scope, EventKind::Object, &ids).await?.into_iter().collect();
+    let expected = [("both", Met::Itself), ("other", Met::Other), ("own", Met::Itself)];
+    assert_eq!(met, expected.map(|(id, met)| (id.to_owned(), met)).into());
+    for (id, place) in [("page", None), ("both", Some(3)), ("own", Some(4)), ("other", None), ("none", None)] {
+        let said = store.said(&scope, EventKind::Object, id).await?;
+        assert_eq!(said.map(|event| event.position), place, "{id}");
+    }
     store.close().await;
     Ok(())
 }
@@ -377,16 +447,22 @@ pub async fn a_trial_leaves_nothing_and_new_events_are_new(database: &Database) 
     };
     let head = store.standing(&scope).await?.head;
     assert!(matches!(store.transact(&scope, ops(Some(Op::Undo))).await, Err(StoreError::Undone)));
-    let ids = ["t1", "t2", "t3"].map(str::to_owned);
-    assert!(store.known_messages(&scope, &ids).await?.is_empty());
+    let known = async || {
+        let mut known = Vec::new();
+        for id in ["t1", "t2", "t3"] {
+            known.extend(store.event(&scope, id).await?.map(|event| event.message_id));
+        }
+        anyhow::Ok(known)
+    };
+    assert!(known().await?.is_empty());
     assert_eq!((store.object(&scope, "coupon", "t1").await?, store.standing(&scope).await?.head), (None, head));
     assert_eq!(store.transact(&scope, ops(None)).await?.accepted, 2);
-    assert_eq!(store.known_messages(&scope, &ids).await?.len(), 2);
+    assert_eq!(known().await?, ["t1", "t2"]);
     let doubled =
         vec![Op::Objects(vec![create("t3", "T-3")]), Op::AppendNew(vec![event("t3", part), event("t1", part)])];
     assert!(matches!(store.transact(&scope, doubled).await, Err(StoreError::AlreadyExists(_))));
     assert_eq!(store.object(&scope, "coupon", "t3").await?, None);
-    assert_eq!(store.known_messages(&scope, &ids).await?.len(), 2);
+    assert_eq!(known().await?, ["t1", "t2"]);
     store.close().await;
     Ok(())
 }
