@@ -48,6 +48,32 @@ impl Hub {
         self.client.settled(&self.tenant.api_key).await;
     }
 
+    /// A message comes to one status several times, because somebody retries it: each time its customer moves.
+    async fn by_hand(&self, gone: &Provider, busy: &Provider) {
+        self.send_to(format!("http://{}/", busy.address)).await;
+        self.order("cyd", "2025-02-02T12:00:00Z").await;
+        let path = until("the message waits for its next attempt", || async {
+            let waiting = self.client.rows("/api/v1/messages?status=pending", "messages", &self.tenant.api_key).await;
+            let tried = waiting.iter().find(|message| message["attempts"] == 1)?;
+            Some(format!("/api/v1/messages/{}", tried["id"].as_str().expect("an id")))
+        })
+        .await;
+        for (provider, status, members) in [(gone, "failed", 1), (busy, "pending", 0), (gone, "failed", 1)] {
+            self.send_to(format!("http://{}/", provider.address)).await;
+            self.call(Method::POST, &format!("{path}/retry"), json!({})).await;
+            until("the attempt has ended", || async {
+                let message = self.client.get(&path, &self.tenant.api_key).await.body;
+                (message["status"] == status && message["attempts"] == 1).then_some(())
+            })
+            .await;
+            self.client.settled(&self.tenant.api_key).await;
+            assert_eq!(self.members("failed").await, members, "{status}");
+        }
+        self.call(Method::POST, &format!("{path}/discard"), json!({})).await;
+        self.client.settled(&self.tenant.api_key).await;
+        assert_eq!(self.members("failed").await, 0);
+    }
+
     /// The events of a name, and when each of them was.
     async fn told(&self, name: &str) -> Vec<(String, String)> {
         let path = format!("/api/v1/events?name={}", name.replace(' ', "%20"));
@@ -65,7 +91,9 @@ async fn verdicts_move_customers(database: Option<String>) {
     let tenant = place.tenant("replay").await;
     let receiver = place.start_receiver().await.expect("the receiver starts");
     let gone = Provider::start(410).await;
-    let flags = ["--allow-private", receiver.address(), "--allow-private", &gone.address].map(str::to_owned);
+    let busy = Provider::start(503).await;
+    let flags = [receiver.address(), &gone.address, &busy.address];
+    let flags = flags.map(|address| format!("--allow-private={address}"));
     let server = place.start_hub("127.0.0.1:0", &flags).await.expect("the hub starts");
     let hub = Hub { client: Client::new(&server.url), tenant };
     let (_, webhook) = programs().components.iter().find(|(name, _)| name == "webhook").expect("webhook is ours");
@@ -115,6 +143,8 @@ async fn verdicts_move_customers(database: Option<String>) {
     assert_eq!((hub.members("failed").await, hub.members("lost").await), (0, 0));
     let end = "2025-01-10T12:00:00Z";
     assert_eq!(hub.told("Segment Left").await, [at("failed", end), at("lost", end)]);
+
+    hub.by_hand(&gone, &busy).await;
     assert!(server.stop().await.expect("the hub ends").success());
     receiver.stop().await.expect("the receiver ends");
 }

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::log::events::append_all;
 use crate::scope::Scope;
 use crate::state::fault_kinds::{FaultKind, FaultStatus};
-use crate::state::outbox;
+use crate::state::settlements;
 use crate::store::Store;
 
 /// Of a tenant at most; the oldest go.
@@ -266,8 +266,8 @@ impl Store {
                     match by {
                         Remedy::Event(event) => append_all(tx, tenant, &[&[*event]], None).await.map(drop)?,
                         _ if kind != FaultKind::Message.code() => {}
-                        Remedy::Retry => drop(outbox::again(tx, tenant, id(&place)?, now).await?),
-                        Remedy::Discard => drop(outbox::give_up(tx, tenant, id(&place)?, now).await?),
+                        Remedy::Retry => drop(settlements::again(tx, tenant, id(&place)?, now).await?),
+                        Remedy::Discard => drop(settlements::give_up(tx, tenant, id(&place)?, now).await?),
                     }
                     Ok(true)
                 })

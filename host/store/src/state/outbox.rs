@@ -12,11 +12,11 @@ use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, time};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
-use crate::log::ready::look_at;
 use crate::scope::Scope;
 use crate::state::fault_kinds::FaultStatus;
 use crate::state::faults::message_is_seen_to;
 use crate::state::messages::{MessageRow, Row, message};
+use crate::state::settlements::{again, give_up};
 use crate::store::Store;
 
 /// A message that is due for an attempt.
@@ -241,43 +241,4 @@ pub(crate) async fn has_claimed(tx: &mut Tx<'_>, tenant: TenantId) -> Result<boo
 pub(crate) async fn next_due(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Option<i64>, StoreError> {
     let pending = fetch_all!(tx.conn(), (Option<String>, Option<i64>), PENDING_CHANNELS, tenant.0)?;
     Ok(pending.into_iter().filter_map(|(_, due)| due).min())
-}
-
-/// Makes a message due that failed, was parked or was dropped; answers its channel, or none if it is none of these.
-pub(crate) async fn again(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    message: Id,
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    look_at(tx, tenant).await?;
-    let again = fetch_optional!(
-        tx.conn(),
-        (String,),
-        "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
-         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3, 4) RETURNING channel",
-        tenant.0,
-        message.to_string(),
-        now.micros(),
-    )?;
-    Ok(again.map(|(channel,)| channel))
-}
-
-/// Drops a message that waits, failed or was parked; answers its channel, or none if it is none of these.
-pub(crate) async fn give_up(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    message: Id,
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let gone = fetch_optional!(
-        tx.conn(),
-        (String,),
-        "UPDATE messages SET status = 4, next_attempt_at = NULL, claimed_by = NULL, fault = 'discarded', settled_at = $3 \
-         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3) RETURNING channel",
-        tenant.0,
-        message.to_string(),
-        now.micros(),
-    )?;
-    Ok(gone.map(|(channel,)| channel))
 }

@@ -1,18 +1,20 @@
-//! How attempts to send ended. Where segments mention messages, a verdict is also an event of its customer, appended in the
-//! same transaction: the engine asks those segments when it comes to it.
+//! What becomes of messages: how attempts to send ended, and which messages somebody retries or gives up by hand. Conditions ask
+//! about both, so each such change is also an event of its customer, appended in the same transaction: the engine asks the
+//! segments that mention messages when it comes to it. Where none does, a verdict is no event.
 
 use openhub_model::identity::Authority;
 use openhub_model::message::MessageStatus;
 use openhub_model::{ClockKind, EventKind, Id, NewEvent, TenantId, Timestamp};
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::database::bulk::{self, Rows};
 use crate::database::connection::{fetch_all, fetch_optional};
-use crate::database::decode::{id, time};
+use crate::database::decode::{corrupt, id, time};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::events::append_all;
+use crate::log::ready::look_at;
 use crate::scope::Scope;
 use crate::state::fault_kinds::FaultKind;
 use crate::state::faults::{NewFault, fault_rows, put_faults};
@@ -44,20 +46,13 @@ pub enum Verdicts {
     Heard,
 }
 
-impl Settled {
-    /// Conditions ask whether there was an attempt, and how the last one ended.
-    fn is_verdict(&self) -> bool {
-        self.attempt > 0 || self.status != MessageStatus::Pending
-    }
-}
-
 impl Store {
     /// Records how attempts ended, in one statement: of the messages that `fence` has claimed, and nobody else since.
     pub async fn settle_messages(
         &self,
         scope: &Scope,
         fence: i64,
-        mut settled: Vec<Settled>,
+        settled: Vec<Settled>,
         verdicts: Verdicts,
     ) -> Result<(), StoreError> {
         let Some(rows) = Rows::of(&settled, |row, settled| {
@@ -86,7 +81,7 @@ impl Store {
                          AND journeys.name = messages.journey), 0) END, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
                          WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
-                         id IN (SELECT settled.id FROM settled) RETURNING id, part_id, channel, status, fault",
+                         id IN (SELECT settled.id FROM settled) RETURNING id, part_id, channel, status, attempts, fault, settled_at",
                         tenant.0,
                         &rows.json,
                         fence,
@@ -99,26 +94,32 @@ impl Store {
                     if verdicts == Verdicts::Unheard {
                         return Ok(());
                     }
-                    let held = held.iter().map(|held| id(&held.id)).collect::<Result<HashSet<Id>, _>>()?;
-                    settled.retain(|settled| held.contains(&settled.id));
-                    append_verdicts(tx, tenant, &settled).await
+                    let verdicts: Vec<Held> = held.into_iter().filter(Held::is_verdict).collect();
+                    tell(tx, tenant, &verdicts, Teller::Channel).await
                 })
             })
             .await
     }
 }
 
-/// A message that was held under the claim, as it is now.
+/// A message whose status has changed, as it is now, and when that was.
 #[derive(sqlx::FromRow)]
 struct Held {
     id: String,
     part_id: String,
     channel: String,
     status: i64,
+    attempts: i64,
     fault: Option<String>,
+    settled_at: i64,
 }
 
 impl Held {
+    /// Conditions ask whether there was an attempt, and how the last one ended.
+    fn is_verdict(&self) -> bool {
+        self.attempts > 0 || self.status != MessageStatus::Pending.code()
+    }
+
     /// What was given up or parked stands in the list of faults, by its channel.
     fn failed(&self) -> Option<Result<NewFault, StoreError>> {
         let status = MessageStatus::from_code(self.status)?;
@@ -140,10 +141,67 @@ impl Held {
     }
 }
 
-/// One event a message and status: a verdict that is written again is a duplicate. Nothing of messages that are gone.
-async fn append_verdicts(tx: &mut Tx<'_>, tenant: TenantId, settled: &[Settled]) -> Result<(), StoreError> {
-    let verdicts: Vec<&Settled> = settled.iter().filter(|settled| settled.is_verdict()).collect();
-    if verdicts.is_empty() {
+/// Makes a message due that waits, failed, was parked or was dropped; answers its channel, or none if it is none of these.
+pub(crate) async fn again(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: Id,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    look_at(tx, tenant).await?;
+    let again = fetch_optional!(
+        tx.conn(),
+        Held,
+        "UPDATE messages SET status = 0, attempts = 0, next_attempt_at = $3, claimed_by = NULL, fault = NULL \
+         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3, 4) \
+         RETURNING id, part_id, channel, status, attempts, fault, CAST($3 AS BIGINT) AS settled_at",
+        tenant.0,
+        message.to_string(),
+        now.micros(),
+    )?;
+    told(tx, tenant, again).await
+}
+
+/// Drops a message that waits, failed or was parked; answers its channel, or none if it is none of these.
+pub(crate) async fn give_up(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    message: Id,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let gone = fetch_optional!(
+        tx.conn(),
+        Held,
+        "UPDATE messages SET status = 4, next_attempt_at = NULL, claimed_by = NULL, fault = 'discarded', settled_at = $3 \
+         WHERE tenant_id = $1 AND id = $2 AND status IN (0, 2, 3) \
+         RETURNING id, part_id, channel, status, attempts, fault, settled_at",
+        tenant.0,
+        message.to_string(),
+        now.micros(),
+    )?;
+    told(tx, tenant, gone).await
+}
+
+async fn told(tx: &mut Tx<'_>, tenant: TenantId, changed: Option<Held>) -> Result<Option<String>, StoreError> {
+    tell(tx, tenant, changed.as_slice(), Teller::Hand).await?;
+    Ok(changed.map(|changed| changed.channel))
+}
+
+/// Who has changed messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Teller {
+    Channel,
+    /// Somebody, by a call.
+    Hand,
+}
+
+/// Begins the ids of what was done by hand; the id goes on with the message and its number.
+const BY_HAND: &str = "openhub:by-hand:";
+
+/// Appends an event of each change. A verdict that is written again is a duplicate; one after a retry is another, though it may
+/// be the same attempt with the same end.
+async fn tell(tx: &mut Tx<'_>, tenant: TenantId, changed: &[Held], by: Teller) -> Result<(), StoreError> {
+    if changed.is_empty() {
         return Ok(());
     }
     let clock = fetch_optional!(
@@ -155,35 +213,43 @@ async fn append_verdicts(tx: &mut Tx<'_>, tenant: TenantId, settled: &[Settled])
     )?;
     let (kind, clock) = clock.ok_or(StoreError::NotFound)?;
     let kind = clock_kind(kind)?;
-    let owners = fetch_all!(
+    let by_hand = fetch_all!(
         tx.conn(),
-        (String, String),
-        "SELECT id, part_id FROM messages WHERE tenant_id = $1 AND id IN (SELECT atom FROM json_each($2))",
+        (String, i64),
+        "SELECT cause, COUNT(*) FROM events WHERE tenant_id = $1 AND origin = 0 AND cause IS NOT NULL \
+         AND cause IN (SELECT atom FROM json_each($2)) AND message_id LIKE $3 GROUP BY cause",
         tenant.0,
-        bulk::list(verdicts.iter().map(|settled| settled.id)),
+        bulk::list(changed.iter().map(|changed| &changed.id)),
+        format!("{BY_HAND}%"),
     )?;
-    let mut events = Vec::with_capacity(owners.len());
-    for (message, part) in owners {
-        let message: Id = id(&message)?;
-        let Some(settled) = verdicts.iter().find(|settled| settled.id == message) else { continue };
-        events.push(NewEvent {
-            message_id: format!(
-                "openhub:verdict:{}",
-                Id::named(&[b"verdict", message.as_bytes(), &settled.status.code().to_le_bytes()])
-            ),
+    let by_hand: HashMap<String, i64> = by_hand.into_iter().collect();
+    let events = changed.iter().map(|changed| {
+        let message: Id = id(&changed.id)?;
+        let status = MessageStatus::from_code(changed.status).ok_or_else(|| corrupt("status of a message"))?;
+        let taken_up = by_hand.get(&changed.id).copied().unwrap_or_default();
+        let what = [taken_up, changed.status, changed.attempts, changed.settled_at].map(i64::to_le_bytes);
+        let message_id = match by {
+            Teller::Hand => format!("{BY_HAND}{message}:{taken_up}"),
+            Teller::Channel => {
+                format!("openhub:verdict:{}", Id::named(&[b"verdict", message.as_bytes(), what.as_flattened()]))
+            }
+        };
+        Ok(NewEvent {
+            message_id,
             kind: EventKind::Update,
             name: String::new(),
-            part: Some(id(&part)?),
-            occurred_at: match kind {
-                ClockKind::Live => settled.at,
-                ClockKind::Replay => time(clock),
-            },
-            received_at: settled.at,
+            part: Some(id(&changed.part_id)?),
+            occurred_at: time(match kind {
+                ClockKind::Live => changed.settled_at,
+                ClockKind::Replay => clock,
+            }),
+            received_at: time(changed.settled_at),
             historical: false,
             authority: Authority::Operator,
             cause: Some(message.to_string()),
-            body: json!({"verdict": {"message": message, "status": settled.status}}).to_string(),
-        });
-    }
+            body: json!({"verdict": {"message": message, "status": status}}).to_string(),
+        })
+    });
+    let events = events.collect::<Result<Vec<NewEvent>, StoreError>>()?;
     append_all(tx, tenant, &[&events], None).await.map(drop)
 }

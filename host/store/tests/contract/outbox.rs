@@ -147,6 +147,61 @@ async fn a_messages_that_failed_are_faults(database: Database) -> anyhow::Result
     Ok(())
 }
 
+/// Each change of a message that a condition asks about is an event: also the second time that it comes to a status, and what
+/// somebody does by hand.
+async fn c12_each_change_of_a_message_is_told(database: Database) -> anyhow::Result<()> {
+    let store = database.open("told").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    let held = lease(&store).await?;
+    let part = part(&tenant, 1);
+    let mut all = changes(0);
+    all.messages = (0..2).map(|number| message(part, "mail", number)).collect();
+    store.commit(&scope, &held, &all).await?;
+    let mail = [0, 1].map(|number| message(part, "mail", number).id);
+    let settle = async |id: Id, status| {
+        store.claim_messages(&scope, held.fence, &[id]).await?;
+        let next_attempt_at = (status == MessageStatus::Pending).then(|| at(9_000));
+        let ended = Settled { status, next_attempt_at, fault: Some("busy".to_owned()), ..accepted(id) };
+        store.settle_messages(&scope, held.fence, vec![ended], Verdicts::Heard).await
+    };
+    // All of it at the same instant, and each attempt is the first.
+    settle(mail[0], MessageStatus::Pending).await?;
+    assert!(store.retry_message(&scope, mail[0], at(101)).await?);
+    settle(mail[0], MessageStatus::Failed).await?;
+    assert!(store.retry_message(&scope, mail[0], at(101)).await?);
+    settle(mail[0], MessageStatus::Pending).await?;
+    assert!(store.discard_message(&scope, mail[0], at(101)).await?);
+    assert!(!store.discard_message(&scope, mail[0], at(101)).await?, "nothing changes, and nothing is told");
+    settle(mail[1], MessageStatus::Failed).await?;
+    let open = FaultFilter { status: Some(FaultStatus::Open), limit: 9, ..Default::default() };
+    let fault = store.faults(&scope, &open).await?.remove(0).fault.id;
+    assert!(store.close_fault(&scope, fault, Remedy::Discard, at(101)).await?);
+    let told = store.load_events(&scope, 0, 99).await?;
+    let told = told.iter().map(|event| {
+        let body: serde_json::Value = serde_json::from_str(&event.body).expect("a body");
+        let which = mail.iter().position(|id| body["verdict"]["message"] == id.to_string()).expect("one of them");
+        assert_eq!((event.part, &event.cause), (Some(part), &Some(mail[which].to_string())));
+        (which, body["verdict"]["status"].as_str().expect("a status").to_owned())
+    });
+    let told: Vec<(usize, String)> = told.collect();
+    let first = ["pending", "pending", "failed", "pending", "pending", "dropped"].map(|status| (0, status.to_owned()));
+    let second = ["failed", "dropped"].map(|status| (1, status.to_owned()));
+    assert_eq!(told, first.into_iter().chain(second).collect::<Vec<_>>());
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c12_each_change_of_a_message_is_told_sqlite() -> anyhow::Result<()> {
+    c12_each_change_of_a_message_is_told(Database::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c12_each_change_of_a_message_is_told_postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    c12_each_change_of_a_message_is_told(Database::postgres(&server).await?).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_messages_that_failed_are_faults_sqlite() -> anyhow::Result<()> {
     a_messages_that_failed_are_faults(Database::sqlite()?).await

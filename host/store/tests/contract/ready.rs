@@ -61,6 +61,8 @@ pub async fn who_sleeps_is_ready_when_something_arrives_or_is_due(database: &Dat
     assert_eq!(store.put_to_sleep(&scope, &lease).await?.due, None);
     assert!(other.retry_message(&scope, message.id, at(700)).await?);
     assert_eq!(ready(&store, tenant, 1).await?, Some(true), "the node is told");
+    let head = store.standing(&scope).await?.head;
+    let lease = store.commit(&scope, &lease, &changes(head)).await?;
     assert_eq!(ready(&store, tenant, 1).await?, Some(false), "once");
     assert_eq!(store.put_to_sleep(&scope, &lease).await?, Asleep { due: Some(at(700)), left: false });
 
