@@ -34,7 +34,7 @@ impl Lane {
         ids.dedup();
         let customers = store.customers_by_id(&self.scope, &ids).await?;
         let wakes = customers.iter().filter_map(|customer| Some(Timer::wake(customer.part, customer.wake_at?)));
-        let erasing = Erasing {
+        let mut erasing = Erasing {
             id: erasure.asked.id,
             position: event.position,
             parts,
@@ -43,6 +43,7 @@ impl Lane {
             marker: self.shared.sealer.marker(),
             now: (self.shared.clock)(),
             rows: ROWS,
+            looked: None,
         };
         loop {
             let (step, lease) = store.erase_step(&self.scope, &self.lease, &erasing).await?;
@@ -51,8 +52,8 @@ impl Lane {
             match step {
                 EraseStep::Done => break,
                 // The next lane of this tenant goes on from here.
-                EraseStep::More if self.stop.is_cancelled() => return Ok(()),
-                EraseStep::More => {}
+                EraseStep::More(_) if self.stop.is_cancelled() => return Ok(()),
+                EraseStep::More(looked) => erasing.looked = looked,
             }
         }
         metrics::counter!("openhub_customers_erased_total").increment(1);

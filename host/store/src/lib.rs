@@ -25,6 +25,7 @@ pub use database::room::Room;
 pub use database::scrub::Scrubbed;
 pub use erasure::erase::{EraseStep, Erasing};
 pub use erasure::erasures::{Afterwards, Erasure, NewErasure};
+pub use erasure::mentions::Looked;
 pub use error::{Clash, ObjectKey, StoreError};
 pub use history::conditions::{AsOf, Preview};
 pub use history::facts::CustomerFacts;

@@ -16,7 +16,7 @@ use crate::database::decode::{id, limit, time};
 use crate::database::dialect::{Overwriting, overwrite};
 use crate::database::transaction::Tx;
 use crate::erasure::erasures::{Afterwards, counts_so_far, put_counts};
-use crate::erasure::mentions::forget_mentions;
+use crate::erasure::mentions::{Looked, controls};
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::log::partitions::{Move, move_on};
@@ -46,11 +46,14 @@ pub struct Erasing {
     pub now: Timestamp,
     /// Rows of a step at most.
     pub rows: usize,
+    /// Where the step before has ended.
+    pub looked: Option<Looked>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EraseStep {
-    More,
+    /// The next one goes on from there.
+    More(Option<Looked>),
     /// The checkpoint has moved to the erasure's position.
     Done,
 }
@@ -68,8 +71,9 @@ impl Store {
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
                     overwrite(tx.conn(), Overwriting::On).await?;
-                    let done =
-                        Stepping { tx, tenant, erasing: &erasing, left: erasing.rows, erased: 0 }.step(&lease).await;
+                    let (left, looked) = (erasing.rows, erasing.looked.clone());
+                    let stepping = Stepping { tx, tenant, erasing: &erasing, left, erased: 0, looked };
+                    let done = stepping.step(&lease).await;
                     overwrite(tx.conn(), Overwriting::Off).await?;
                     done
                 })
@@ -78,19 +82,20 @@ impl Store {
     }
 }
 
-struct Stepping<'s, 't, 'c> {
-    tx: &'s mut Tx<'t>,
-    tenant: TenantId,
-    erasing: &'c Erasing,
-    /// Rows that this step may still take.
-    left: usize,
+pub(super) struct Stepping<'s, 't, 'c> {
+    pub(super) tx: &'s mut Tx<'t>,
+    pub(super) tenant: TenantId,
+    pub(super) erasing: &'c Erasing,
+    /// Rows that this step may still take, or look at.
+    pub(super) left: usize,
     /// Events that this step has erased.
-    erased: i64,
+    pub(super) erased: i64,
+    pub(super) looked: Option<Looked>,
 }
 
-type Counts = BTreeMap<String, i64>;
+pub(super) type Counts = BTreeMap<String, i64>;
 
-fn add(counts: &mut Counts, place: &str, rows: impl TryInto<i64>) {
+pub(super) fn add(counts: &mut Counts, place: &str, rows: impl TryInto<i64>) {
     let rows = rows.try_into().unwrap_or(i64::MAX);
     *counts.entry(place.to_owned()).or_default() += rows;
 }
@@ -109,11 +114,13 @@ impl Stepping<'_, '_, '_> {
             self.runs(&part, &mut counts).await?;
             self.objects(&part, &mut counts).await?;
             self.events(&part, &mut counts).await?;
+            self.claims(&part, &mut counts).await?;
         }
         self.events_on_their_way(&bulk::list(&parts), &mut counts).await?;
-        let step = if self.left == 0 { EraseStep::More } else { EraseStep::Done };
-        let done_at = match step {
-            EraseStep::More => None,
+        self.mentions(&mut counts).await?;
+        let step = if self.left == 0 { EraseStep::More(self.looked.take()) } else { EraseStep::Done };
+        let done_at = match &step {
+            EraseStep::More(_) => None,
             EraseStep::Done => {
                 self.the_rest(&parts, &mut counts).await?;
                 Some(self.erasing.now)
@@ -253,6 +260,23 @@ impl Stepping<'_, '_, '_> {
         self.tombstones(events, counts).await
     }
 
+    async fn claims(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let gone = execute!(
+            self.tx.conn(),
+            "DELETE FROM claims WHERE tenant_id = $1 AND part_id = $2 AND (kind, value, authority, policy) IN \
+             (SELECT kind, value, authority, policy FROM claims WHERE tenant_id = $1 AND part_id = $2 LIMIT $3)",
+            self.tenant.0,
+            part,
+            limit(self.left),
+        )?;
+        add(counts, "claims", gone);
+        self.left -= gone as usize;
+        Ok(())
+    }
+
     /// What the hub made of the customer's events and has not come to itself: verdicts of sends, say.
     async fn events_on_their_way(&mut self, ids: &str, counts: &mut Counts) -> Result<(), StoreError> {
         if self.left == 0 {
@@ -319,7 +343,14 @@ impl Stepping<'_, '_, '_> {
             .collect::<Result<Vec<_>, StoreError>>()?;
         put_memberships(self.tx, tenant, &membership_rows(&left)).await?;
         add(counts, "memberships", left.len() as i64);
-        self.erased += forget_mentions(self.tx, tenant, self.erasing, counts).await?;
+        let matches = execute!(
+            self.tx.conn(),
+            "DELETE FROM matches WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+            tenant.0,
+            &ids,
+        )?;
+        add(counts, "matches", matches);
+        add(counts, "control_events", controls(self.tx, tenant, parts).await?);
         add(counts, "customers", drop_customers(self.tx, tenant, &ids).await?);
         add(counts, "parts", drop_parts(self.tx, tenant, &ids).await?);
         if self.erasing.afterwards == Afterwards::Suppressed {

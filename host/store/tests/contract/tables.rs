@@ -165,23 +165,7 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
         asked_at: at(5),
     };
     store.transact(&scope, vec![Op::PutErasure(asked)]).await?;
-    let erasing = Erasing {
-        id: erasure,
-        position: 1,
-        parts: vec![Part {
-            age: Age { position: 1, claimed: false, id: who },
-            customer: who,
-            identity: identity(1),
-            source: "m".to_owned(),
-            seen: true,
-            state: None,
-        }],
-        wakes: Vec::new(),
-        afterwards: Afterwards::Forgotten,
-        marker: Marker::derived("test", &[1; 32]),
-        now: Timestamp::from_micros(9),
-        rows: 1_000,
-    };
+    let erasing = erasing(erasure, who, 1_000);
     let held = lease(&store).await?;
     let (step, _) = store.erase_step(&scope, &held, &erasing).await?;
     assert_eq!(step, EraseStep::Done);
@@ -196,6 +180,94 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
     assert_eq!(connection.count("object_uniques", "object_key", "x").await?, 0);
     store.close().await;
     Ok(())
+}
+
+/// Anybody can claim an identity: however many strangers did, and whatever their histories are, a step of its erasure looks at no
+/// more than it may.
+async fn c5_strangers_draw_on_the_steps_of_an_erasure(database: Database) -> anyhow::Result<()> {
+    let store = database.open("strangers").await?;
+    let (tenant, scope) = tenant(&store).await?;
+    let mut connection = Connected::to(&database.url).await?;
+    let (who, rows) = (part(&tenant, 1), 20);
+    let mut insert =
+        async |table: &str, values: String| connection.execute(format!("INSERT INTO {table} VALUES ({values})")).await;
+    for stranger in 0..60 {
+        let other = part(&tenant, 100 + stranger);
+        let claims = "claims (tenant_id, part_id, kind, value, authority, policy, position, source, status, refusal)";
+        insert(claims, format!("1, '{other}', 'user_id', '1', 0, 0, {stranger}, 's', 1, 0")).await?;
+        // What the hub said of it; one of them did a lot before.
+        let before = if stranger == 30 { 50 } else { 1 };
+        for event in 0..=before {
+            let (name, position) = if event == before { ("Identity Refused", 0) } else { ("Order", 1 + event) };
+            let position = 10_000 + 100 * stranger + position;
+            let own = "customer_events (tenant_id, part_id, occurred_at, position, origin, name)";
+            insert(own, format!("1, '{other}', {event}, {position}, 1, '{name}'")).await?;
+            let columns = "events (tenant_id, position, origin, message_id, kind, name, part_id, occurred_at, \
+                 received_at, historical, authority)";
+            let values = format!("1, {position}, 1, 'm{position}', 0, '{name}', '{other}', {event}, 0, 0, 0");
+            insert(columns, values).await?;
+            let body = r#"{"properties":{"kind":"user_id","value":"1"}}"#;
+            insert("event_bodies (tenant_id, position, body)", format!("1, {position}, '{body}'")).await?;
+        }
+    }
+    let erasure = Id::named(&[b"erasure"]);
+    let (afterwards, asked_by) = (Afterwards::Forgotten, "k".to_owned());
+    let asked = NewErasure { id: erasure, customer: who, afterwards, asked_by, asked_at: at(5) };
+    store.transact(&scope, vec![Op::PutErasure(asked)]).await?;
+    let mut erasing = erasing(erasure, who, rows);
+    let (mut held, mut left, mut steps) = (lease(&store).await?, 60, 0);
+    loop {
+        let (step, lease) = store.erase_step(&scope, &held, &erasing).await?;
+        (held, steps) = (lease, steps + 1);
+        let still = connection.count("claims", "value", "1").await?;
+        assert!(left - still <= rows as i64, "a step took {} claims", left - still);
+        left = still;
+        match step {
+            EraseStep::More(looked) => erasing.looked = looked,
+            EraseStep::Done => break,
+        }
+    }
+    // 60 claims, 60 refusals, 59 and 50 orders were looked at.
+    assert!(steps * rows >= 229, "all of it in {steps} steps");
+    assert_eq!(left, 0);
+    assert_eq!(connection.count("events", "name", "Identity Refused").await?, 0);
+    assert_eq!(connection.count("customer_events", "name", "Order").await?, 109);
+    let counts = store.erasure(&scope, erasure).await?.expect("the receipt").counts;
+    assert_eq!((counts["claims_of_others"], counts["events_of_others"]), (60, 60));
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c5_strangers_draw_on_the_steps_of_an_erasure_sqlite() -> anyhow::Result<()> {
+    c5_strangers_draw_on_the_steps_of_an_erasure(Database::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c5_strangers_draw_on_the_steps_of_an_erasure_postgres() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    c5_strangers_draw_on_the_steps_of_an_erasure(Database::postgres(&server).await?).await
+}
+
+fn erasing(id: Id, who: PartId, rows: usize) -> Erasing {
+    Erasing {
+        id,
+        position: 1,
+        parts: vec![Part {
+            age: Age { position: 1, claimed: false, id: who },
+            customer: who,
+            identity: identity(1),
+            source: "m".to_owned(),
+            seen: true,
+            state: None,
+        }],
+        wakes: Vec::new(),
+        afterwards: Afterwards::Forgotten,
+        marker: Marker::derived("test", &[1; 32]),
+        now: Timestamp::from_micros(9),
+        rows,
+        looked: None,
+    }
 }
 
 /// A value for a column of a row of the first tenant's that is `who`'s. What is set aside is another event.
