@@ -116,15 +116,15 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
     if let Some(rows) = &writes.replaces {
         let replaced = execute!(
             tx.conn(),
-            "WITH change AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS kind, CAST(value ->> 1 AS TEXT) AS key, \
-             CAST(value ->> 2 AS TEXT) AS part_id, CAST(value ->> 3 AS BIGINT) AS version, \
-             CAST(value -> 4 AS TEXT) AS fields, CAST(value ->> 5 AS BIGINT) AS created_at, \
-             CAST(value ->> 6 AS BIGINT) AS updated_at, CAST(value ->> 7 AS TEXT) AS cause, \
+            "WITH change AS MATERIALIZED (SELECT CAST(value ->> 0 AS TEXT) AS its_kind, CAST(value ->> 1 AS TEXT) AS its_key, \
+             CAST(value ->> 2 AS TEXT) AS owner, CAST(value ->> 3 AS BIGINT) AS next, \
+             CAST(value -> 4 AS TEXT) AS content, CAST(value ->> 5 AS BIGINT) AS created, \
+             CAST(value ->> 6 AS BIGINT) AS updated, CAST(value ->> 7 AS TEXT) AS why, \
              CAST(value ->> 8 AS BIGINT) AS stored FROM jsonb_each($2)) \
-             UPDATE objects SET (version, part_id, fields, created_at, updated_at, cause) = (SELECT change.version, \
-             change.part_id, change.fields, change.created_at, change.updated_at, change.cause FROM change WHERE change.kind = objects.kind \
-             AND change.key = objects.key) WHERE tenant_id = $1 AND (kind, key, version) IN \
-             (SELECT change.kind, change.key, change.stored FROM change)",
+             UPDATE objects SET version = change.next, part_id = change.owner, fields = change.content, \
+             created_at = change.created, updated_at = change.updated, cause = change.why FROM change \
+             WHERE tenant_id = $1 AND kind = its_kind AND key = its_key AND version = change.stored \
+             AND (kind, key, version) IN (SELECT its_kind, its_key, stored FROM change)",
             tenant.0,
             &rows.json,
         )?;
