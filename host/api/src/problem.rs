@@ -157,6 +157,8 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
             }
+            // It would be refused again: to try later does not help.
+            StoreError::Database(_) if error.is_refusal() => Problem::internal(&error),
             StoreError::Database(_) | StoreError::TooMuch => Problem::unavailable(&error),
             StoreError::Unknown => Problem::unknown(&error),
             StoreError::Newer { .. }

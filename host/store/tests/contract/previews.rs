@@ -4,10 +4,11 @@ use futures::future::join_all;
 use openhub_model::condition::{AttributeTest, Comparison};
 use openhub_model::identity::Authority;
 use openhub_model::{Cause, Condition, Customer, Event, EventKind, NewEvent};
-use openhub_store::{AsOf, Before, EventFilter, Scope, Store, TimelineFilter, TimelineKind};
-use serde_json::json;
+use openhub_store::{AsOf, Before, EventFilter, Scope, Store, Tenant, TimelineFilter, TimelineKind};
+use serde_json::{Value, json};
 use std::time::Duration;
 
+use crate::identities::row;
 use crate::support::{Database, LEASE, at, changes, event, identity, part};
 
 const PEOPLE: usize = 600;
@@ -85,6 +86,46 @@ pub async fn one_instant_of_a_timeline_is_newest_first(database: &Database) -> a
         let all: Vec<_> = all.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
         assert_eq!(all, newest, "in pages of {limit}");
     }
+    store.close().await;
+    Ok(())
+}
+
+/// Customers, each with a value of the attribute `n`.
+async fn with_numbers(store: &Store, name: &str, numbers: &[Value]) -> anyhow::Result<(Tenant, Scope)> {
+    let tenant = store.create_tenant(name, openhub_model::ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
+    let held = *leases.iter().find(|lease| lease.tenant == tenant.id).ok_or_else(|| anyhow::anyhow!("it is free"))?;
+    let cause = Cause { at: at(3), event: "m".into(), plugin: None, rule: None };
+    let mut all = changes(0);
+    for (user, number) in numbers.iter().enumerate() {
+        let mut customer = Customer::new(part(&tenant, user), identity(user), at(3));
+        customer.set("n", number.clone(), cause.clone());
+        all.customers.push(customer.into());
+        all.parts.push(row(&tenant, user, 1));
+    }
+    store.commit(&scope, &held, &all).await?;
+    store.release_leases(&leases).await?;
+    Ok((tenant, scope))
+}
+
+/// However long a list is, it is one comparison; and numbers beyond 63 bits compare as what they are.
+pub async fn c14_a_list_of_any_length_is_one_comparison(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let numbers = [json!(i64::MAX), json!(1_u64 << 63), json!((1_u64 << 63) + 7), json!(1e19), json!(5)];
+    let (_, scope) = with_numbers(&store, "wide-lists", &numbers).await?;
+    let counted = async |is: &str, value: Value| {
+        let condition = serde_json::from_value(json!({"attribute": {"name": "n", "is": is, "value": value}}))?;
+        let now = AsOf::whole_log(at(10));
+        anyhow::Ok(store.preview(&scope, &condition, now, 5, Duration::from_secs(60)).await?.counted)
+    };
+    let many: Vec<u64> = (0..1_000).map(|number| (1 << 63) + number).collect();
+    assert_eq!(counted("in", json!(many)).await?, 2);
+    assert_eq!(counted("in", json!([1e19, 5])).await?, 2);
+    assert_eq!(counted("in", json!([10_000_000_000_000_000_000_u64, i64::MAX])).await?, 2);
+    assert_eq!(counted("in", json!([6, 7])).await?, 0);
+    assert_eq!(counted("lt", json!(1_u64 << 63)).await?, 2, "the greatest of 63 bits is less");
+    assert_eq!(counted("eq", json!(1_u64 << 63)).await?, 1);
     store.close().await;
     Ok(())
 }

@@ -157,8 +157,10 @@ impl Sql {
                 let text = wide.to_string();
                 self.push("CASE WHEN ").push(IS_WIDE).push(" THEN (length(json -> fullkey), json -> fullkey)");
                 self.push(operator).push("(length(").text(&text).push("), ").text(&text);
+                // Any whole number that SQLite has read as such is smaller.
+                self.push(") WHEN typeof(atom) = 'integer' THEN -1").push(operator).push("0");
                 // What is left of a double without its highest bit is exact.
-                self.push(") WHEN type IN ('integer', 'real') THEN atom - ").push(WIDE_SQL).push(operator);
+                self.push(" WHEN type IN ('integer', 'real') THEN atom - ").push(WIDE_SQL).push(operator);
                 self.int((wide - WIDE).cast_signed()).push(" END")
             }
             _ => {
@@ -166,6 +168,27 @@ impl Sql {
                 self.push(" END")
             }
         }
+    }
+
+    /// Whether a row's number is one of these: a list of each form, however many they are.
+    fn number_in(&mut self, values: &[Value]) -> &mut Self {
+        let wide = |value: &&Value| value.as_number().and_then(wide);
+        let wides: Vec<u64> = match self {
+            Sql::Sqlite(_) => values.iter().filter_map(|value| wide(&value)).collect(),
+            Sql::Postgres(_) => Vec::new(),
+        };
+        self.push("CASE ");
+        if !wides.is_empty() {
+            let texts: Vec<String> = wides.iter().map(u64::to_string).collect();
+            let rests: Vec<i64> = wides.iter().map(|wide| (wide - WIDE).cast_signed()).collect();
+            self.push("WHEN ").push(IS_WIDE).push(" THEN json -> fullkey IN (SELECT atom FROM json_each(");
+            self.text(&json_text(&texts.into())).push(")) WHEN typeof(atom) = 'real' AND atom >= ").push(WIDE_SQL);
+            self.push(" AND atom - ").push(WIDE_SQL).push(" IN (SELECT atom FROM json_each(");
+            self.text(&json_text(&rests.into())).push(")) THEN 1 ");
+        }
+        let others: Vec<&Value> = values.iter().filter(|value| wides.is_empty() || wide(value).is_none()).collect();
+        self.push("WHEN type IN ('integer', 'real') THEN ").exact().push(" IN (SELECT ").exact();
+        self.push(" FROM json_each(").text(&json_text(&serde_json::json!(others))).push(")) END")
     }
 
     /// The truth of a comparison of a row `(type, atom)`. No branch of CASE (another type) gives NULL: unknown.
@@ -202,17 +225,7 @@ impl Sql {
                 self.push(" WHEN 'false' THEN 0").push(operator).int(i64::from(*truth)).push(" END")
             }
             Value::Array(values) if is == Comparison::In => match values.first() {
-                Some(Value::Number(_)) => {
-                    let (wides, others): (Vec<&Value>, Vec<&Value>) =
-                        values.iter().partition(|value| value.as_number().is_some_and(|number| wide(number).is_some()));
-                    self.push("(CASE WHEN type IN ('integer', 'real') THEN ").exact().push(" IN (SELECT ").exact();
-                    self.push(" FROM json_each(").text(&json_text(&serde_json::json!(others)));
-                    self.push(")) END");
-                    for number in wides.into_iter().filter_map(Value::as_number) {
-                        self.push(" OR ").tested_number(" = ", number);
-                    }
-                    self.push(")")
-                }
+                Some(Value::Number(_)) => self.number_in(values),
                 Some(Value::String(_)) => {
                     let at = values.iter().filter_map(|value| Some(instant(value.as_str()?)?.micros()));
                     let instants: Vec<i64> = at.collect();
