@@ -2,6 +2,8 @@
 //! that every reader behind a door can read again. Every door checks with these, and nothing else does it in its own way.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 use crate::fault::Fault;
 use crate::identity::Identity;
@@ -39,6 +41,8 @@ pub const EVENTS: i64 = 1_000_000;
 /// Runs of a customer that wait, before what a page says starts none, and before nobody starts one: each event looks at all of them.
 pub const PAGE_RUNS: usize = 1_000;
 pub const RUNS: usize = 10_000;
+/// Digits that a number may have behind its point, an exponent counted: what PostgreSQL's NUMERIC takes.
+pub const DECIMALS: usize = 16_383;
 /// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.
 pub const DEPTH: usize = 64;
 
@@ -46,6 +50,8 @@ pub const DEPTH: usize = 64;
 pub const TOO_LONG: &str = "too-long";
 /// The stable code of a fault of depth.
 pub const TOO_DEEP: &str = "too-deep";
+/// The stable code of a fault of a number.
+pub const TOO_MANY_DIGITS: &str = "too-many-digits";
 
 /// Whether a value takes more bytes than `most` as JSON, about: looked at no further than that.
 pub fn is_longer(value: &Value, most: usize) -> bool {
@@ -126,6 +132,52 @@ fn within(value: &Value, pointer: &str, left: usize) -> Option<Fault> {
     }
 }
 
+/// Digits behind the point of a number as JSON writes it.
+fn decimals(number: &str) -> usize {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let exponent: i64 = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+    let behind = i64::try_from(behind).unwrap_or(i64::MAX).saturating_sub(exponent);
+    usize::try_from(behind).unwrap_or(0)
+}
+
+/// Refuses the first number of a text of JSON that has more digits behind its point than are stored. Once it is read as a value,
+/// each has few enough; only a door that keeps the text asks this.
+pub fn digits(json: &str, pointer: &str) -> Option<Fault> {
+    if !may_be_long(json) {
+        return None;
+    }
+    digits_within(serde_json::from_str(json).ok()?, pointer)
+}
+
+/// Whether an exponent of four digits stands there, or a row of digits that is long. Of other numbers none has too many.
+fn may_be_long(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let is_row = |row: &[u8]| row.iter().all(u8::is_ascii_digit);
+    let is_exponent =
+        |at: usize| at > 0 && matches!(bytes[at - 1], b'e' | b'E') && bytes.get(at + 1..at + 5).is_some_and(is_row);
+    json.match_indices('-').any(|(at, _)| is_exponent(at)) || bytes.chunks_exact(DECIMALS / 4).any(is_row)
+}
+
+fn digits_within(json: &RawValue, pointer: &str) -> Option<Fault> {
+    let text = json.get();
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+            fields.into_iter().find_map(|(name, field)| digits_within(field, &step(pointer, &name)))
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            items.into_iter().enumerate().find_map(|(index, item)| digits_within(item, &format!("{pointer}/{index}")))
+        }
+        Some(b'-' | b'0'..=b'9') if decimals(text) > DECIMALS => {
+            let message = format!("This number has too many digits behind its point: at most {DECIMALS}.");
+            Some(Fault::new(pointer, TOO_MANY_DIGITS, message))
+        }
+        _ => None,
+    }
+}
+
 /// Whether a text of JSON lies no deeper than it may. Looks at brackets only: whether it is JSON, its parser says.
 pub fn is_shallow(json: &str) -> bool {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0, false, false);
@@ -203,6 +255,28 @@ mod tests {
         assert!(maps.len() < 40_000 && weight(maps.as_bytes()) > 2_000_000);
         let text = json!({"p": "{[,:\\\"{[,:".repeat(4_000)}).to_string();
         assert!(weight(text.as_bytes()) < text.len() + 1_000, "what stands in a text is a text");
+    }
+
+    #[test]
+    fn c13_a_number_of_too_many_digits_is_pointed_at() {
+        let long = format!("0.{}", "3".repeat(DECIMALS));
+        for (number, is_taken) in [
+            ("1e-20000", false),
+            ("0E-16384", false),
+            ("1e-16383", true),
+            ("1.5e-16383", false),
+            ("1e-99999999999999999999", false),
+            ("1e+20", true),
+            ("12.5", true),
+            (&*long, true),
+            (&*format!("{long}3"), false),
+            (&*format!("{long}3e1"), true),
+        ] {
+            let json = format!(r#"{{"a/b":[{{"text":"1e-20000"}},{number}]}}"#);
+            let pointed = digits(&json, "/properties").map(|fault| (fault.pointer, fault.code));
+            let expected = ("/properties/a~1b/1".to_owned(), TOO_MANY_DIGITS.to_owned());
+            assert_eq!(pointed, (!is_taken).then_some(expected), "{}", &number[..number.len().min(20)]);
+        }
     }
 
     #[test]

@@ -70,6 +70,9 @@ impl Delivery {
             return Err(Fault::new(pointer, "not-an-object", "An event must be a JSON object."));
         }
         let item: Item = serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))?;
+        if let Some(fault) = limits::digits(raw, pointer) {
+            return Err(fault);
+        }
         if let Some(amended) = amended(raw, &item, called, pointer)?.filter(|amended| amended != raw) {
             return self.read(&amended, called, pointer, fresh_id);
         }
@@ -324,6 +327,11 @@ mod tests {
             (json!({"type": "page", "userId": "1", "messageId": long}).to_string(), "too-long", "/messageId"),
             (json!({"type": "page", "userId": "1", "messageId": "openhub:x"}).to_string(), "reserved-id", "/messageId"),
             (json!({"type": "alias", "userId": "1", "previousId": long}).to_string(), "too-long", "/previousId"),
+            (
+                r#"{"type":"track","event":"e","userId":"1","properties":{"n":[1e-20000]}}"#.into(),
+                "too-many-digits",
+                "/properties/n/0",
+            ),
             (json!({"type": "identify", "userId": "1", "traits": [1]}).to_string(), "wrong-type", "/traits"),
             (json!({"type": "identify", "userId": "1", "traits": "x"}).to_string(), "wrong-type", "/traits"),
             (json!({"type": "identify", "userId": "1", "traits": {"a/b".repeat(100): 1}}).to_string(), "too-long", {

@@ -228,7 +228,7 @@ impl Store {
             sql.push(own);
             if *kind == TimelineKind::Consent {
                 sql.push(" AND e.kind IN (").int(EventKind::Identify.code()).push(", ").int(EventKind::Update.code());
-                sql.push(") AND ").either("b.body -> 'consents'", "CAST(b.body AS JSONB) -> 'consents'");
+                sql.push(") AND ").either("b.body -> 'consents'", "CAST(b.body AS JSON) -> 'consents'");
                 sql.push(" IS NOT NULL");
             }
             if let Some(since) = filter.from {

@@ -130,6 +130,37 @@ pub async fn c14_a_list_of_any_length_is_one_comparison(database: &Database) -> 
     Ok(())
 }
 
+/// A number that a database does not take was stored as it came, once: what else its event says is still read.
+pub async fn c13_a_number_that_was_stored_breaks_no_reading(database: &Database) -> anyhow::Result<()> {
+    let store = database.open("a").await?;
+    let (tenant, scope) = with_numbers(&store, "stored-numbers", &[json!(1)]).await?;
+    let long = format!("0.{}", "3".repeat(17_000));
+    let said = |id: &str, number: &str| NewEvent {
+        kind: EventKind::Identify,
+        body: format!(r#"{{"properties":{{"total":5,"n":{number}}}}}"#),
+        ..event(id, part(&tenant, 0))
+    };
+    store.append(&scope, vec![said("1", "1e-20000"), said("2", &long), said("3", "7.5e-1")]).await?;
+    pass(&store, &scope).await?;
+    let now = AsOf::whole_log(at(10));
+    for (tests, expected) in [
+        (json!([{"property": "total", "is": "eq", "value": 5}]), 3),
+        (json!([{"property": "n", "is": "lt", "value": 0.5}]), 2),
+        (json!([{"property": "n", "is": "eq", "value": 0.75}]), 1),
+        (json!([{"property": "n", "is": "eq", "value": 0}]), 1),
+    ] {
+        let value = json!({"event": {"name": "Order Completed", "where": tests, "is": "eq", "value": expected}});
+        let condition: Condition = serde_json::from_value(value.clone())?;
+        let preview = store.preview(&scope, &condition, now, 5, Duration::from_secs(60)).await?;
+        assert_eq!(preview.counted, 1, "{value}");
+    }
+    let all =
+        store.timeline(&scope, part(&tenant, 0), &TimelineFilter { limit: 9, ..TimelineFilter::default() }).await?;
+    assert_eq!(all.len(), 3);
+    store.close().await;
+    Ok(())
+}
+
 /// Nobody satisfies it, and it takes long to find out.
 fn slow() -> Condition {
     let test = |number: usize| {

@@ -38,6 +38,15 @@ const WIDE_SQL: &str = "9223372036854775808.0";
 const IS_WIDE: &str = "type = 'integer' AND typeof(atom) = 'real' AND substr(json -> fullkey, 1, 1) <> '-' AND \
     (length(json -> fullkey), json -> fullkey) BETWEEN (19, '9223372036854775808') AND (20, '18446744073709551615')";
 
+/// `atom` as NUMERIC. What has more than 16,383 digits behind the point is cut there, or too small for any double: the door
+/// refuses such numbers, but once it did not.
+macro_rules! postgres_number {
+    () => {
+        "CASE WHEN atom ~ '[eE]-0*[1-9][0-9]{3}' THEN 0 WHEN ABS(CAST(substr(atom, 1, 16000) AS NUMERIC)) < 1e-320 THEN 0 \
+         ELSE CAST(substr(atom, 1, 16000) AS NUMERIC) END"
+    };
+}
+
 /// The microseconds of an instant that a row's text writes, and NULL of any other text: the model's `condition::instant`.
 /// PostgreSQL has a function for it.
 const SQLITE_INSTANT: &str = "(SELECT CASE WHEN strftime('%Y-%m-%d %H:%M:%S', day || ' ' || clock) = day || ' ' || clock \
@@ -101,11 +110,10 @@ impl Sql {
         match members {
             Members::Attributes => self.push("json_each(c.attributes)"),
             Members::Properties(body) => {
-                self.either("json_each(", "json_each(jsonb_path_query_first(CAST(").push(body);
-                self.either(
-                    ".body, '$.properties')",
-                    ".body AS JSONB), 'strict $.properties ? (@.type() == \"object\")', '{}', TRUE))",
-                )
+                match self {
+                    Sql::Sqlite(_) => self.push("json_each(").push(body).push(".body, '$.properties')"),
+                    Sql::Postgres(_) => return self.property(body, name),
+                }
             }
             Members::Fields => self.either(
                 "json_each(o.fields)",
@@ -115,17 +123,22 @@ impl Sql {
         self.push(" WHERE key = ").text(name).either(" ORDER BY id DESC LIMIT 1)", ")")
     }
 
+    /// The member of a body's properties on PostgreSQL. JSONB would refuse a whole body for one number that NUMERIC does not take.
+    fn property(&mut self, body: &'static str, name: &str) -> &mut Self {
+        self.push("(SELECT CASE json_typeof(value) WHEN 'string' THEN 'text' WHEN 'number' THEN 'real' ");
+        self.push("WHEN 'boolean' THEN value #>> '{}' ELSE json_typeof(value) END AS type, value #>> '{}' AS atom ");
+        self.push("FROM (SELECT CAST(").push(body).push(".body AS JSON) -> 'properties' -> ").text(name);
+        self.push(" AS value) AS said WHERE value IS NOT NULL) AS member)")
+    }
+
     /// `atom` as a double. PostgreSQL refuses a number that is too small for one, JSON does not.
     pub(super) fn number(&mut self) -> &mut Self {
-        self.either(
-            "CAST(atom AS DOUBLE PRECISION)",
-            "CAST(CASE WHEN ABS(CAST(atom AS NUMERIC)) < 1e-320 THEN 0 ELSE CAST(atom AS NUMERIC) END AS DOUBLE PRECISION)",
-        )
+        self.either("CAST(atom AS DOUBLE PRECISION)", concat!("CAST(", postgres_number!(), " AS DOUBLE PRECISION)"))
     }
 
     /// `atom` as the number that it is.
     fn exact(&mut self) -> &mut Self {
-        self.either("atom", "CASE WHEN ABS(CAST(atom AS NUMERIC)) < 1e-320 THEN 0 ELSE CAST(atom AS NUMERIC) END")
+        self.either("atom", postgres_number!())
     }
 
     /// The instant that `atom`, a text, writes; NULL if none.
