@@ -98,7 +98,7 @@ pub use compare::{properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;
-pub use events::{MICROS_LIMIT, micros};
+pub use events::{MICROS_LIMIT, micros, scaled_operand};
 pub use explain::{Explanation, NESTED, NESTED_DEPTH};
 pub use facts::{EventFact, Facts, MessageFact, ObjectFact, RunFact};
 pub use history::{History, Picks, SeriesId};

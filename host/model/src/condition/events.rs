@@ -51,13 +51,23 @@ impl EventTest {
         let value = |event: Option<&EventFact>| event.and_then(|event| event.properties.get(of)).cloned();
         match self.aggregate {
             Aggregate::Count => matching.count().into(),
-            Aggregate::Sum => (Sum::of(numbers(matching, of)).total() / 1e6).into(),
+            Aggregate::Sum => Sum::of(numbers(matching, of)).total().map(|total| total / 1e6).into(),
             Aggregate::Avg => Sum::of(numbers(matching, of)).average().map(|average| average / 1e6).into(),
             Aggregate::Min => numbers(matching, of).reduce(Number::lesser).map(Value::from).into(),
             Aggregate::Max => numbers(matching, of).reduce(Number::greater).map(Value::from).into(),
             Aggregate::First => value(matching.next()).into(),
             Aggregate::Last => value(matching.next_back()).into(),
             Aggregate::Distinct => distinct(matching, of).into(),
+        }
+    }
+
+    /// How many of the numbers to add up are too great for a sum.
+    pub(super) fn beyond<'a>(&self, matching: impl Iterator<Item = &'a EventFact>) -> u32 {
+        match self.aggregate {
+            Aggregate::Sum | Aggregate::Avg => {
+                Sum::of(numbers(matching, self.of.as_deref().unwrap_or_default())).beyond
+            }
+            _ => 0,
         }
     }
 
@@ -76,7 +86,7 @@ impl EventTest {
         };
         match self.aggregate {
             Aggregate::Count => number(Some(Number::count(matching.count())), plain),
-            Aggregate::Sum => number(Some(Number::Double(Sum::of(numbers(matching, of)).total())), scaled),
+            Aggregate::Sum => number(Sum::of(numbers(matching, of)).total().map(Number::Double), scaled),
             Aggregate::Avg => number(Sum::of(numbers(matching, of)).average().map(Number::Double), scaled),
             Aggregate::Min => number(numbers(matching, of).reduce(Number::lesser), plain),
             Aggregate::Max => number(numbers(matching, of).reduce(Number::greater), plain),
@@ -93,13 +103,18 @@ impl Step {
     }
 }
 
-/// Greatest magnitude of a number in a sum, in whole units.
+/// Greatest magnitude of a number in a sum, in whole units: of what has a greater one in it no sum is known.
 pub const MICROS_LIMIT: f64 = 9e12;
 
-/// A number in millionths, halves rounded away from zero, as sums and averages take it.
-pub fn micros(number: f64) -> i64 {
-    let number = number.clamp(-MICROS_LIMIT, MICROS_LIMIT);
-    (number * 1e6 + if number < 0.0 { -0.5 } else { 0.5 }) as i64
+/// A number in millionths, halves rounded away from zero, as sums and averages take it; none beyond [`MICROS_LIMIT`].
+pub fn micros(number: f64) -> Option<i64> {
+    let fits = number.abs() <= MICROS_LIMIT;
+    fits.then(|| (number * 1e6 + if number < 0.0 { -0.5 } else { 0.5 }) as i64)
+}
+
+/// What a sum or an average is compared with, in millionths: a sum may be greater than any number in it.
+pub fn scaled_operand(number: f64) -> Result<i64, f64> {
+    micros(number).ok_or_else(|| (number * 1e6).clamp(f64::MIN, f64::MAX))
 }
 
 pub(super) fn plain(number: Number) -> Number {
@@ -107,7 +122,7 @@ pub(super) fn plain(number: Number) -> Number {
 }
 
 pub(super) fn scaled(number: Number) -> Number {
-    Number::Integer(micros(number.nearest()))
+    scaled_operand(number.nearest()).map_or_else(Number::Double, Number::Integer)
 }
 
 fn numbers<'a>(events: impl Iterator<Item = &'a EventFact>, of: &str) -> impl Iterator<Item = Number> {
@@ -120,31 +135,46 @@ pub(super) struct Sum {
     units: i64,
     rest: i64,
     terms: u32,
+    /// Of the terms, those beyond [`MICROS_LIMIT`], which are not added up.
+    beyond: u32,
 }
 
 impl Sum {
     pub(super) fn of(numbers: impl Iterator<Item = Number>) -> Sum {
         numbers.fold(Sum::default(), |sum, number| {
-            let micros = micros(number.nearest());
-            sum.plus(Sum { units: micros / 1_000_000, rest: micros % 1_000_000, terms: 1 })
+            sum.plus(match micros(number.nearest()) {
+                Some(micros) => Sum { units: micros / 1_000_000, rest: micros % 1_000_000, terms: 1, beyond: 0 },
+                None => Sum { terms: 1, beyond: 1, ..Sum::default() },
+            })
         })
     }
 
     pub(super) fn plus(self, other: Sum) -> Sum {
-        Sum { units: self.units + other.units, rest: self.rest + other.rest, terms: self.terms + other.terms }
+        Sum {
+            units: self.units + other.units,
+            rest: self.rest + other.rest,
+            terms: self.terms + other.terms,
+            beyond: self.beyond + other.beyond,
+        }
     }
 
     /// Without terms that are in it.
     pub(super) fn minus(self, other: Sum) -> Sum {
-        Sum { units: self.units - other.units, rest: self.rest - other.rest, terms: self.terms - other.terms }
+        Sum {
+            units: self.units - other.units,
+            rest: self.rest - other.rest,
+            terms: self.terms - other.terms,
+            beyond: self.beyond - other.beyond,
+        }
     }
 
-    pub(super) fn total(&self) -> f64 {
-        self.units as f64 * 1e6 + self.rest as f64
+    /// None if a term lies beyond [`MICROS_LIMIT`].
+    pub(super) fn total(&self) -> Option<f64> {
+        (self.beyond == 0).then(|| self.units as f64 * 1e6 + self.rest as f64)
     }
 
     pub(super) fn average(&self) -> Option<f64> {
-        (self.terms > 0).then(|| self.total() / f64::from(self.terms))
+        self.total().filter(|_| self.terms > 0).map(|total| total / f64::from(self.terms))
     }
 }
 

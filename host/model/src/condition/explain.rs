@@ -169,11 +169,17 @@ fn events(test: &EventTest, facts: &Facts<'_>) -> Value {
         }
         named
     });
-    json!({
+    let mut evidence = json!({
         "count": matching.clone().count(),
         "value": test.value_of(matching.clone()),
         "newest": newest.collect::<Vec<_>>(),
-    })
+    });
+    // Why there is no value.
+    let beyond = test.beyond(matching);
+    if beyond > 0 {
+        evidence["beyond"] = beyond.into();
+    }
+    evidence
 }
 
 fn sequence(test: &SequenceTest, facts: &Facts<'_>) -> Value {

@@ -330,7 +330,7 @@ impl EventTest {
         };
         let numbers = present.iter().filter_map(|term| term.number);
         let found = match self.aggregate {
-            Aggregate::Sum => Some(Number::Double(sum().total())),
+            Aggregate::Sum => sum().total().map(Number::Double),
             Aggregate::Avg => sum().average().map(Number::Double),
             Aggregate::Min => numbers.reduce(Number::lesser),
             Aggregate::Max => numbers.reduce(Number::greater),

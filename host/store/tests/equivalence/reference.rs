@@ -209,6 +209,7 @@ impl Reference<'_> {
         let found = |value: &Value| self.test(Some(value), test.is, &test.value);
         match test.aggregate {
             Aggregate::Count => against(events.len() as f64),
+            Aggregate::Sum | Aggregate::Avg if numbers.iter().any(|number| number.abs() > 9e12) => None,
             Aggregate::Sum => self.millionths(numbers.iter().map(|number| millionths(*number)).sum(), 1, test),
             Aggregate::Avg if numbers.is_empty() => None,
             Aggregate::Avg => {
@@ -237,7 +238,7 @@ impl Reference<'_> {
     /// `sum / terms` against the condition's value, in whole millionths.
     fn millionths(&self, sum: i128, terms: i128, test: &EventTest) -> Option<bool> {
         let against = |is: Comparison, value: &Value| {
-            self.ordered(is, sum.cmp(&(millionths(value.as_f64().expect("a number")) * terms)))
+            self.ordered(is, sum.cmp(&millionths(value.as_f64().expect("a number")).saturating_mul(terms)))
         };
         match test.is {
             Comparison::In => {
@@ -378,7 +379,7 @@ fn numeric(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
 }
 
 fn millionths(number: f64) -> i128 {
-    (number.clamp(-9e12, 9e12) * 1_000_000.0).round() as i128
+    (number * 1_000_000.0).round() as i128
 }
 
 /// Written from the documentation of `BucketHash`.

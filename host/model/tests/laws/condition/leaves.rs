@@ -279,6 +279,30 @@ fn sums_do_not_depend_on_order() {
 }
 
 #[test]
+fn a_number_too_great_for_a_sum_makes_it_unknown_and_not_another_number() {
+    let with = |terms: &[f64]| {
+        let events: Vec<_> = (1..).zip(terms).map(|(day, x)| ("E", day, json!({ "x": x }))).collect();
+        Known::with_events(&events)
+    };
+    let test = |aggregate: &str, is: &str, value: f64| json!({"event": {"name": "E", "aggregate": aggregate, "of": "x", "is": is, "value": value}});
+    for (terms, test, truth) in [
+        (&[9.5e12][..], test("sum", "ge", 4e13), Unknown),
+        (&[9.5e12], test("sum", "lt", 4e13), Unknown),
+        (&[1.0, -1e300], test("avg", "lt", 0.0), Unknown),
+        (&[9.5e12], test("max", "eq", 9.5e12), True),
+        (&[9e12], test("sum", "ge", 9.1e12), False),
+        (&[9e12, 9e12], test("sum", "ge", 1.7e13), True),
+        (&[9e12, 9e12], test("sum", "eq", 1.8e13), True),
+        (&[9e12, 9e12], test("sum", "ge", 4e13), False),
+        (&[9e12], test("avg", "lt", 1e300), True),
+    ] {
+        assert_eq!(with(terms).truth(test.clone(), at(99 * DAY)), truth, "{terms:?} {test}");
+    }
+    let why = read(test("sum", "ge", 4e13)).explain(&with(&[9.5e12, 2.0]).facts(at(99 * DAY)), &Default::default());
+    assert_eq!((&why.evidence["value"], &why.evidence["beyond"]), (&Value::Null, &json!(1)));
+}
+
+#[test]
 fn sequences() {
     let known = Known::with_events(&[
         ("A", 1, json!({})),

@@ -1,6 +1,6 @@
 //! The event leaf: an aggregate over the customer's matching events, of all of its parts.
 
-use openhub_model::condition::{Aggregate, EventTest, PropertyTest, micros};
+use openhub_model::condition::{Aggregate, EventTest, PropertyTest, scaled_operand};
 use openhub_model::{Span, Timestamp};
 use serde_json::Number;
 
@@ -46,13 +46,16 @@ impl Sql {
                 aggregated(sql, "(SELECT MAX(x)", Column::Exact);
             }),
             Aggregate::Sum => self.compared_number(test.is, &test.value, scaled, |sql| {
-                sql.push("(SELECT ").push(TOTAL).push(" FROM (SELECT ").micros();
+                sql.push("(SELECT CASE WHEN COUNT(x) = COUNT(m) THEN ")
+                    .push(TOTAL)
+                    .push(" END FROM (SELECT x, ")
+                    .micros();
                 aggregated(sql, " AS m", Column::Number);
                 sql.push(" AS terms)");
             }),
             Aggregate::Avg => self.compared_number(test.is, &test.value, scaled, |sql| {
-                sql.push("(SELECT CASE WHEN COUNT(m) > 0 THEN (").push(TOTAL);
-                sql.push(") / CAST(COUNT(m) AS DOUBLE PRECISION) END FROM (SELECT ").micros();
+                sql.push("(SELECT CASE WHEN COUNT(x) = COUNT(m) AND COUNT(m) > 0 THEN (").push(TOTAL);
+                sql.push(") / CAST(COUNT(m) AS DOUBLE PRECISION) END FROM (SELECT x, ").micros();
                 aggregated(sql, " AS m", Column::Number);
                 sql.push(" AS terms)");
             }),
@@ -118,14 +121,11 @@ impl Sql {
         self
     }
 
-    /// `x` in millionths; PostgreSQL's cast rounds, SQLite's does not.
+    /// `x` in millionths, NULL beyond the model's `MICROS_LIMIT`; PostgreSQL's cast rounds, SQLite's does not.
     fn micros(&mut self) -> &mut Self {
-        self.either("CAST(", "CAST(TRUNC(");
-        self.push(
-            "(CASE WHEN x > 9000000000000.0 THEN 9000000000000.0 WHEN x < -9000000000000.0 THEN -9000000000000.0 \
-             ELSE x END) * 1000000.0 + (CASE WHEN x < 0.0 THEN -0.5 ELSE 0.5 END)",
-        );
-        self.either(" AS BIGINT)", ") AS BIGINT)")
+        self.push("CASE WHEN ABS(x) <= 9000000000000.0 THEN ").either("CAST(", "CAST(TRUNC(");
+        self.push("x * 1000000.0 + (CASE WHEN x < 0.0 THEN -0.5 ELSE 0.5 END)");
+        self.either(" AS BIGINT) END", ") AS BIGINT) END")
     }
 }
 
@@ -143,5 +143,8 @@ pub(super) fn plain(number: &Number) -> Number {
 }
 
 fn scaled(number: &Number) -> Number {
-    micros(number.as_f64().unwrap_or_default()).into()
+    match scaled_operand(number.as_f64().unwrap_or_default()) {
+        Ok(micros) => micros.into(),
+        Err(double) => Number::from_f64(double).unwrap_or_else(|| 0.into()),
+    }
 }
