@@ -92,9 +92,9 @@ impl Engine {
         &self.shared.store
     }
 
-    /// Whether the database takes writes: a full disk takes none, and answers reads.
+    /// Whether the database takes writes: a full disk takes none but the smallest, and answers reads.
     pub fn takes_writes(&self) -> bool {
-        self.shared.writes.failing_for() < UNWRITTEN
+        self.shared.writes.failing_for() < UNWRITTEN && !self.store().is_full()
     }
 
     /// How much is not in force though it was asked for, of all tenants of this node.

@@ -118,6 +118,16 @@ impl StoreError {
         }
     }
 
+    /// Whether the disk has no room for what is to be written, or does not take it (SQLite: 13, full; 10, an error of the
+    /// disk; PostgreSQL: 53100 and 58030).
+    pub fn is_want_of_room(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| match code.parse::<u32>() {
+            Ok(number) if code.len() < 5 => matches!(number & 0xff, 10 | 13),
+            _ => code == "53100" || code == "58030",
+        })
+    }
+
     /// Whether a statement ran into its bound of time (SQLite: 9, interrupted; PostgreSQL: 57014, query canceled).
     pub fn is_cut_off(&self) -> bool {
         let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };

@@ -139,6 +139,11 @@ impl Store {
         if self.writer.owed_for() > OWED { Err(StoreError::Unavailable) } else { Ok(()) }
     }
 
+    /// Whether a caller's write found no room of late, and none has been done since.
+    pub fn is_full(&self) -> bool {
+        self.writer.is_full()
+    }
+
     /// Whether policies keep tenants apart for the database's role; on SQLite there is none.
     pub async fn is_held_by_policies(&self) -> Result<(), StoreError> {
         let mut reading = self.reading(None).await?;

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::database::connection::{Conn, WAIT, execute, in_time};
 use crate::database::fate::{Fate, Turns, connect};
+use crate::database::full::Full;
 use crate::database::open::{Link, Opener};
 use crate::database::queues::{Apart, Class, Queued, Queues};
 use crate::database::scrub::{Scrubbed, scrub};
@@ -93,6 +94,7 @@ pub(crate) struct Writer {
     places: Arc<Mutex<HashMap<Kind, Arc<Semaphore>>>>,
     /// Since when the database owes an answer; none while it answers.
     owes: watch::Receiver<Option<Instant>>,
+    full: Arc<Full>,
 }
 
 /// A tenant's appends, or its other work.
@@ -114,8 +116,11 @@ impl Writer {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (owing, owes) = watch::channel(None);
         let turns = Turns::of(session);
-        tokio::spawn(Task { waiting, opener, link: Some(link), turns, owing, signals, commits }.run());
-        Writer { queue, places: Arc::default(), owes }
+        let full = Arc::new(Full::default());
+        tokio::spawn(
+            Task { waiting, opener, link: Some(link), turns, owing, signals, commits, full: full.clone() }.run(),
+        );
+        Writer { queue, places: Arc::default(), owes, full }
     }
 
     /// Waits for a place among the tenant's own: what one tenant has under way holds up no other.
@@ -130,7 +135,13 @@ impl Writer {
 
     /// For a store that is only looked at.
     pub(crate) fn none() -> Writer {
-        Writer { queue: mpsc::unbounded_channel().0, places: Arc::default(), owes: watch::channel(None).1 }
+        let (queue, owes) = (mpsc::unbounded_channel().0, watch::channel(None).1);
+        Writer { queue, places: Arc::default(), owes, full: Arc::default() }
+    }
+
+    /// Whether what was written last found no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.is(Instant::now())
     }
 
     /// For how long the database has owed an answer.
@@ -145,14 +156,14 @@ impl Writer {
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
         let answer = in_time(self.hand_over(Weight::Light, Some(tenant), work)).await??;
-        answered(answer).await
+        answered(answer).await.inspect(|_| self.full.written())
     }
 
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
         // What found no place in time was not handed over, and is not done.
         in_time(self.enqueue(Kind::Appends(append.tenant), Work::Append { append, reply })).await??;
-        answered(answer).await
+        answered(answer).await.inspect(|_| self.full.written())
     }
 
     /// Runs `work` in a savepoint of its own and answers after the COMMIT.
@@ -190,6 +201,7 @@ impl Writer {
         F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel::<Result<T, StoreError>>();
+        let full = self.full.clone();
         let run: Run = Box::new(move |tx| {
             let work = work(tx);
             Box::pin(async move {
@@ -207,6 +219,7 @@ impl Writer {
                         Ran::Lost(error)
                     }
                     Err(error) => {
+                        full.note(&error);
                         let _ = reply.send(Err(error));
                         Ran::Refused
                     }
@@ -248,6 +261,7 @@ struct Task {
     signals: Arc<Signals>,
     /// Counts the transactions, for who looks after the write-ahead log.
     commits: watch::Sender<u64>,
+    full: Arc<Full>,
 }
 
 impl Task {
@@ -325,6 +339,7 @@ impl Task {
                 Fate::Committed
             }
             Err(Lost::Before(error)) => {
+                self.full.note(&error);
                 tracing::error!(error = ?error, "a transaction of the writer failed as a whole; connecting anew");
                 Fate::Undone
             }
@@ -338,6 +353,9 @@ impl Task {
         };
         if self.link.is_some() {
             self.owing.send_replace(None);
+        }
+        if answers.no_room {
+            self.full.found_none();
         }
         let answer = match fate {
             Fate::Committed => {
@@ -378,6 +396,8 @@ impl From<StoreError> for Lost {
 struct Answers {
     pending: Vec<Answer>,
     signals: Vec<Signal>,
+    /// An append found none.
+    no_room: bool,
 }
 
 async fn transaction(
@@ -473,6 +493,7 @@ async fn append_group(
         }
         Err(error) if error.is_fatal() => Err(error),
         Err(error) => {
+            answers.no_room |= error.is_want_of_room();
             undo(link, bounds).await?;
             if group.len() == 1 {
                 if let Some((_, reply)) = group.pop() {
