@@ -2,7 +2,7 @@
 
 use openhub_model::fault::there_are;
 use openhub_model::manifest::SourceShape;
-use openhub_model::{Identity, Timestamp, limits};
+use openhub_model::{Fault, Identity, Timestamp, limits};
 use serde_json::{Map, Value};
 
 use crate::answer::{Reason, Receipt};
@@ -83,8 +83,17 @@ pub enum Unanswered {
     Rejected(Reason),
     /// The source says: an admin must act.
     Misconfigured(Reason),
+    /// What it passed on of the request has no value that can be stored: the next time neither.
+    Unfit(Fault),
     /// The call failed, or its answer cannot be used.
     Failed(CallFault),
+}
+
+/// The plugin is wrong, whoever calls it.
+impl From<String> for Unanswered {
+    fn from(message: String) -> Unanswered {
+        Unanswered::Failed(CallFault::malformed(message))
+    }
 }
 
 impl Plugin {
@@ -111,48 +120,47 @@ impl Plugin {
             })
             .await;
         let received = answer.map_err(Unanswered::Failed)?.map_err(unanswered)?;
-        let malformed = |message: String| Unanswered::Failed(CallFault::malformed(message));
         let bound::Received { answer, events, reports } = received;
         for (what, count) in [("events", events.len()), ("reports", reports.len())] {
             if count > MANY {
-                return Err(malformed(format!("the source gave {count} {what} for one request: at most {MANY}")));
+                return Err(format!("the source gave {count} {what} for one request: at most {MANY}").into());
             }
         }
-        let answer = self::answer(answer).map_err(malformed)?;
-        let events = events.into_iter().map(|event| self.event(shape, event)).collect::<Result<_, _>>();
-        let reports = reports.into_iter().map(report).collect::<Result<_, _>>();
-        let (events, reports) = (events.map_err(malformed)?, reports.map_err(malformed)?);
+        let answer = self::answer(answer)?;
+        let events = events.into_iter().enumerate().map(|(index, event)| self.event(shape, index, event));
+        let (events, reports) = (events.collect::<Result<_, _>>()?, reports.into_iter().enumerate().map(report));
+        let reports = reports.collect::<Result<_, _>>()?;
         Ok(Received { answer, events, reports, verified, receipt })
     }
 
-    fn event(&self, shape: &SourceShape, event: shared::NewEvent) -> Result<SourceEvent, String> {
+    fn event(&self, shape: &SourceShape, index: usize, event: shared::NewEvent) -> Result<SourceEvent, Unanswered> {
+        let unfit = |below: &str, code: &str, message: String| {
+            Unanswered::Unfit(Fault::new(format!("/events/{index}{below}"), code, message))
+        };
         let shared::NewEvent { id, name, occurred_at, identities, properties } = event;
         let declared = self.manifest().events.iter().find(|declared| declared.name == name);
         let Some(declared) = declared.filter(|_| shape.events.contains(&name)) else {
-            return Err(format!(
-                "the source gave an event {name:?}, which it does not declare. {}",
-                there_are(&shape.events)
-            ));
+            let declared = there_are(&shape.events);
+            return Err(format!("the source gave an event {name:?}, which it does not declare. {declared}").into());
         };
         if !(1..=limits::NAME).contains(&id.len()) || id.contains('\0') {
-            return Err(format!("the event {name:?} has an id that is not valid: 1 to {} bytes", limits::NAME));
+            let message = format!("An event's id must have 1 to {} bytes, without U+0000.", limits::NAME);
+            return Err(unfit("/id", "invalid-id", message));
         }
-        let properties = match serde_json::from_str::<Value>(&properties) {
-            Ok(Value::Object(properties)) if limits::value(&Value::Object(properties.clone()), "").is_none() => {
-                properties
-            }
-            _ => return Err(format!("the event {name:?} has properties that are not a valid JSON object")),
+        let Ok(Value::Object(properties)) = serde_json::from_str::<Value>(&properties) else {
+            return Err(format!("the event {name:?} has properties that are not a JSON object").into());
         };
-        let mut faults = Vec::new();
+        let mut faults: Vec<Fault> = limits::value(&Value::Object(properties.clone()), "").into_iter().collect();
         objects::check_fields(&declared.fields, &properties, &mut faults);
-        if let Some(fault) = faults.first() {
-            return Err(format!("the event {name:?}, property {}: {}", fault.pointer, fault.message));
+        if let Some(Fault { pointer, code, message }) = faults.into_iter().next() {
+            return Err(unfit(&format!("/properties{pointer}"), &code, message));
         }
         let identities: Vec<Identity> =
             identities.into_iter().map(|identity| Identity::new(identity.kind, identity.value)).collect();
         let is_good = |identity: &Identity| !identity.value.is_empty() && limits::is_identity(identity);
         if identities.is_empty() || !identities.iter().all(is_good) {
-            return Err(format!("the event {name:?} needs an identity, and each must be valid"));
+            let message = "An event needs an identity, and each must have a kind and a value within the limits.";
+            return Err(unfit("/identities", "invalid-identity", message.to_owned()));
         }
         Ok(SourceEvent { id, name, occurred_at: occurred_at.map(Timestamp::from_micros), identities, properties })
     }
@@ -180,7 +188,7 @@ fn answer(answer: shared::Response) -> Result<HttpResponse, String> {
     Ok(HttpResponse { status, headers, body })
 }
 
-fn report(report: bound::Report) -> Result<Report, String> {
+fn report((index, report): (usize, bound::Report)) -> Result<Report, Unanswered> {
     let bound::Report { provider_id, status, at, reason } = report;
     let word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -188,13 +196,12 @@ fn report(report: bound::Report) -> Result<Report, String> {
         return Err(format!(
             "the source reported the status {status:.60?}: use kebab-case, at most {} bytes",
             limits::NAME
-        ));
+        )
+        .into());
     }
     if !(1..=limits::NAME).contains(&provider_id.len()) || provider_id.contains('\0') {
-        return Err(format!(
-            "the source reported on a message whose provider id is not valid: 1 to {} bytes",
-            limits::NAME
-        ));
+        let message = format!("A message's provider id must have 1 to {} bytes, without U+0000.", limits::NAME);
+        return Err(Unanswered::Unfit(Fault::new(format!("/reports/{index}/provider_id"), "invalid-id", message)));
     }
     Ok(Report { provider_id, status, at: at.map(Timestamp::from_micros), reason: reason.map(Reason::from) })
 }

@@ -238,6 +238,21 @@ async fn failures(client: &Client, tenant: &Tenant, other: &Tenant) {
         assert_eq!((failed.status.as_u16(), failed.problem()), (status, code), "{what}: {failed:?}");
         assert_eq!(quiet.status, 200, "{what}");
     }
+    // What a sender wrote and the plugin passes on: it is no better the next time.
+    let long = "x".repeat(5_000);
+    for (id, user, pointer) in
+        [(long.as_str(), "ada", "/events/0/id"), ("a\0b", "ada", "/events/0/id"), ("c", "", "/events/0/identities")]
+    {
+        let refused = hook(
+            client,
+            tenant,
+            Some(TOKEN),
+            &json!({"do": "event", "id": id, "what": "x", "identities": [["user_id", user]]}),
+        )
+        .await;
+        assert_eq!((refused.status.as_u16(), refused.problem()), (400, "hook-refused"), "{pointer}: {refused:?}");
+        assert_eq!(refused.body["faults"][0]["pointer"], pointer, "{refused:?}");
+    }
     let strange = hook(client, tenant, None, &json!({"do": "answer", "status": 99})).await;
     assert_eq!(strange.problem(), "plugin-failed");
     let body = json!({"do": "answer", "status": 418});
@@ -254,7 +269,10 @@ async fn failures(client: &Client, tenant: &Tenant, other: &Tenant) {
     until("each failure is listed", || async {
         let faults = client.rows("/api/v1/faults?", "faults", &tenant.api_key).await;
         let is_listed = |code: &&str| faults.iter().any(|fault| fault["code"] == **code);
-        let codes = ["never", "nobody-set-it", "trap", "fuel", "memory", "malformed", "unverified-report"];
+        let codes =
+            ["never", "nobody-set-it", "trap", "fuel", "memory", "malformed", "unverified-report", "invalid-id"];
+        let waits = faults.iter().find(|fault| fault["code"] == "nobody-set-it");
+        assert!(waits.is_none_or(|fault| fault.to_string().contains("An admin must act")), "{waits:?}");
         codes.iter().all(is_listed).then_some(())
     })
     .await;

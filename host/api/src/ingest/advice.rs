@@ -11,6 +11,7 @@ const TABLE: &[(&str, &str)] = &[
     ("invalid-body", "Send an object with the events in the list `batch`, and `sentAt` as a time."),
     ("invalid-encoding", "Compress the body as `Content-Encoding` says, or leave that header out."),
     ("invalid-event", "Send the event as JSON that can be read."),
+    ("invalid-id", "Send an id of 1 to 255 bytes, without U+0000."),
     ("invalid-identity", "Write each identity as `{\"kind\": …, \"value\": …}`, both strings."),
     ("invalid-json", "Send valid JSON in UTF-8: without lone surrogates, and with numbers that a double can hold."),
     ("invalid-name", "Use a name of 1 to 255 bytes, without U+0000; a consent's is its purpose, or `purpose/channel`."),

@@ -2,7 +2,7 @@
 
 use openhub_model::event::MESSAGE_REPORTED;
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Id, Identity, NewEvent, Timestamp};
+use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Timestamp};
 use openhub_runtime::{Received, Report, SourceEvent};
 use openhub_store::{MessageRow, Scope};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::accept::{admit, delivery};
 use super::advice::advice;
 use super::check::Taken;
 use crate::app::App;
-use crate::problem::{PLUGIN_FAILED, Problem};
+use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem};
 use crate::suppression::faults_of;
 
 /// Where a request came in.
@@ -48,7 +48,7 @@ pub(crate) async fn accept_received(
             let raw = body(hook, event).to_string();
             match delivery.read(&raw, Some(EventKind::Track), &format!("/events/{index}"), id) {
                 Ok(Taken { event, .. }) => events.push(event),
-                Err(fault) => return Err(faulty(app, &scope, hook, &fault.code, &fault.pointer, Some(&event.id))),
+                Err(fault) => return Err(unfit(app, &scope, hook, fault, Some(&event.id))),
             }
         }
         // Nobody can mend them: whoever is suppressed stays out, and the others come in.
@@ -76,6 +76,22 @@ fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, mes
 pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
     let text = "The plugin's source refused the request with this code: the answer to the caller says why.";
     note_as(app, scope, hook, code, text, "", None);
+}
+
+/// The plugin waits for its admin.
+pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
+    let text = "An admin must act: the plugin's source is not set up, and takes nothing until it is. The hub's log says what is missing.";
+    note_as(app, scope, hook, code, text, "", None);
+}
+
+/// What a sender wrote, and the plugin passed on, can not be stored.
+pub(crate) fn unfit(app: &App, scope: &Scope, hook: Hook<'_>, fault: Fault, id: Option<&str>) -> Problem {
+    note(app, scope, hook, &fault.code, &fault.pointer, id);
+    let detail = format!(
+        "The plugin `{}` made of this request what the hub cannot store, so nothing was accepted: {} Sending it again does not help.",
+        hook.plugin, fault.message
+    );
+    Problem::new(HOOK_REFUSED, detail).with_faults(vec![fault])
 }
 
 /// The call failed: `code` is the kind of its fault.

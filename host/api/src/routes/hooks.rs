@@ -14,7 +14,7 @@ use openhub_store::Scope;
 
 use crate::app::{App, Shared};
 use crate::body::raw_bytes;
-use crate::ingest::{Hook, accept_received, note_failed, note_refused};
+use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
 use crate::overload::{address, shed};
 use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, UNAVAILABLE};
 
@@ -122,7 +122,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
                 reason = reason.message,
                 "A source needs an admin."
             );
-            note_refused(app, scope, hook, &reason.code);
+            note_misconfigured(app, scope, hook, &reason.code);
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER)
         }
@@ -134,3 +134,4 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
         }
     }
 }
+        Unanswered::Unfit(fault) => unfit(app, scope, hook, fault, None),

@@ -195,6 +195,10 @@ impl Installed {
             }
             Err(Unanswered::Rejected(why)) => json!({"failed": {"rejected": reason(&why)}}),
             Err(Unanswered::Misconfigured(why)) => json!({"failed": {"misconfigured": reason(&why)}}),
+            Err(Unanswered::Unfit(fault)) => {
+                let message = format!("{}: {}", fault.pointer, fault.message);
+                json!({"fault": {"kind": fault.code, "message": message}})
+            }
             Err(Unanswered::Failed(fault)) => json!({"fault": told(&fault)}),
         })
     }
