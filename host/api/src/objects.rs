@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Authorized;
-use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem, VERSION_MISMATCH};
+use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem};
 use crate::writes::present;
 
 /// Typed by the plugin that declares the object type.
@@ -57,18 +57,54 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Probl
 
 /// The version of `If-Match`; absent, whatever version is stored is changed.
 pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(given) = headers.get(header::IF_MATCH) else {
+    let mut given = headers.get_all(header::IF_MATCH).iter();
+    let Some(first) = given.next() else {
         return Ok(None);
     };
-    let text = given.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
+    let text = first.to_str().unwrap_or_default().trim();
+    match (text, given.next()) {
+        ("*", None) => Ok(None),
+        (text, None) if version(text).is_some() => Ok(version(text)),
+        _ => {
+            let message = "`If-Match` must be one version, as `ETag` gave it, like `\"3\"`.";
+            Err(Problem::fault(INVALID_HEADER, Fault::new("", "invalid-if-match", message)))
+        }
     }
-    let version = text.trim_matches('"').parse().map(Some);
-    version.map_err(|_| Problem::new(VERSION_MISMATCH, "`If-Match` must be a version, like `\"3\"`."))
+}
+
+/// The version of an entity tag, with its quotes or without.
+fn version(tag: &str) -> Option<i64> {
+    let quoted = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let digits = quoted.unwrap_or(tag);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten()
 }
 
 /// An object's entity tag: its version.
 pub(crate) fn etag(version: i64) -> String {
     format!("\"{version}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_version_that_is_none_is_a_wrong_header_and_not_another_version() {
+        let expected = |given: &[&'static str]| {
+            let pairs = given.iter().map(|text| (header::IF_MATCH, HeaderValue::from_static(text)));
+            expected_version(&pairs.collect())
+        };
+        assert_eq!(expected(&[]).unwrap(), None);
+        assert_eq!(expected(&["*"]).unwrap(), None);
+        for text in ["\"3\"", "3", " \"3\" "] {
+            assert_eq!(expected(&[text]).unwrap(), Some(3), "{text}");
+        }
+        for text in ["abc", "W/\"1\"", "\"1\", \"2\"", "", "\"\"", "\"1", "\"\"1\"\"", "-1", "\"99999999999999999999\""]
+        {
+            assert!(expected(&[text]).unwrap_err().is(INVALID_HEADER), "{text}");
+        }
+        assert!(expected(&["\"1\"", "\"1\""]).unwrap_err().is(INVALID_HEADER));
+    }
 }
