@@ -2,14 +2,16 @@
 
 use axum::http::{HeaderMap, header};
 use openhub_engine::objects::WriteContext;
+use openhub_model::fault::there_are;
 use openhub_model::{Fault, Principal};
+use openhub_store::{ObjectFilter, Scope};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Authorized;
-use crate::problem::{INVALID_BODY, INVALID_HEADER, Problem};
+use crate::problem::{INVALID_BODY, INVALID_HEADER, NOT_FOUND, Problem};
 use crate::writes::present;
 
 /// Typed by the plugin that declares the object type.
@@ -40,6 +42,20 @@ pub(crate) async fn write_context<P>(app: &App, access: &Authorized<P>) -> Resul
     let by = Principal::key(access.key.clone());
     let now = present(app, &access.scope).await?;
     Ok(WriteContext { by, now, random: u64::from_le_bytes(random), once: None })
+}
+
+/// A type that no enabled plugin declares, and of which nothing is stored, is not there: most likely it is misspelt.
+pub(crate) async fn expect_type(app: &App, scope: &Scope, kind: &str) -> Result<(), Problem> {
+    let catalog = app.engine.in_force(scope).await?;
+    if catalog.objects.contains_key(kind) {
+        return Ok(());
+    }
+    let any = ObjectFilter { kind: kind.to_owned(), part: None, after: None, limit: 1 };
+    if !app.store.objects(scope, &any).await?.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("There is no object type `{kind}`. {}", there_are(catalog.objects.keys()));
+    Err(Problem::new(NOT_FOUND, detail))
 }
 
 /// The caller's own name for a write, which is made once under it.

@@ -17,7 +17,7 @@ use crate::auth::{Authorized, ObjectsRead, ObjectsWrite};
 use crate::body::JsonBody;
 use crate::cursor;
 use crate::ingest::{RESERVED, Refused};
-use crate::objects::{Fields, etag, expected_version, idempotency_key, write_context};
+use crate::objects::{Fields, etag, expect_type, expected_version, idempotency_key, write_context};
 use crate::openapi::{Changed, PluginFailed, Problems, Unfit};
 use crate::parameters::{Path, Query, id_in_query};
 use crate::problem::{Problem, TOO_LARGE};
@@ -37,7 +37,7 @@ pub(crate) struct Parameters {
     limit: Option<usize>,
 }
 
-/// Objects of a type, by key.
+/// Objects of a type, by key. A type that no plugin declares, and of which nothing is stored, is not found.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}", tag = "objects",
     params(("kind" = String, Path, description = "The object type."), Parameters),
     security(("api_key" = ["objects:read"])),
@@ -49,6 +49,7 @@ pub(crate) async fn list_objects(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<ObjectList>, Problem> {
     let limit = cursor::limit(parameters.limit)?;
+    expect_type(&app, &access.scope, &kind).await?;
     let filter = ObjectFilter {
         kind,
         part: id_in_query("customer", parameters.customer.as_deref())?,

@@ -4,12 +4,15 @@ use crate::hub::Hub;
 use serde_json::json;
 
 #[tokio::test]
-async fn a_type_that_nobody_declares_has_no_objects() {
+async fn a_type_that_nobody_declares_is_not_found() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
     hub.settle(&tenant).await;
-    let list = hub.get("/api/v1/objects/coupon", &tenant.api_key).await;
-    assert_eq!((list.status, list.body), (200, json!({"objects": [], "next": null})));
+    for path in ["/api/v1/objects/coupn", "/api/v1/export/objects?kind=coupn"] {
+        let answer = hub.get(path, &tenant.api_key).await;
+        let told = "There is no object type `coupn`. There are none.";
+        assert_eq!((answer.status, &answer.body["detail"]), (404, &json!(told)), "{path}");
+    }
     let create = hub.post("/api/v1/objects/coupon", &tenant.api_key, json!({"fields": {"percent": 15}})).await;
     assert_eq!((create.status, &create.body["type"]), (404, &json!("https://openhub.dev/problems/not-found")));
     for method in ["PATCH", "DELETE"] {

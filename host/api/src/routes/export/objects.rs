@@ -11,7 +11,8 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, ObjectsRead};
 use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
-use crate::openapi::Problems;
+use crate::objects::expect_type;
+use crate::openapi::{Absent, Problems};
 use crate::parameters::{Query, id_in_query};
 use crate::problem::Problem;
 use crate::views::ObjectView;
@@ -38,7 +39,7 @@ pub(crate) struct Parameters {
 #[utoipa::path(get, path = "/api/v1/export/objects", tag = "objects", params(Parameters),
     security(("api_key" = ["objects:read"])),
     responses((status = 200, description = "The rows, as a stream.",
-        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
+        content((String = "text/csv"), (String = "application/x-ndjson"))), Problems, Absent))]
 pub(crate) async fn export_objects(
     State(app): State<Arc<App>>,
     State(exports): State<Exports>,
@@ -49,6 +50,7 @@ pub(crate) async fn export_objects(
     let part = id_in_query("customer", customer.as_deref())?;
     let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
+    expect_type(&app, &scope, &kind).await?;
     respond(table, "objects", place, move |after| {
         page(Arc::clone(&app), scope, ObjectFilter { kind: kind.clone(), part, after, limit: PAGE })
     })
