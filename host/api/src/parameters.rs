@@ -1,11 +1,18 @@
 //! Path and query parameters, with axum's refusals as problems.
 
-use axum::extract::FromRequestParts;
 use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use openhub_model::fault::form;
 use openhub_model::{Fault, Id};
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::sync::Arc;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::problem::{INVALID_PATH, INVALID_QUERY, Problem};
 
@@ -34,6 +41,71 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .map(|query| Query(query.0))
             .map_err(|rejection: QueryRejection| Problem::new(INVALID_QUERY, unfit(&rejection.body_text())))
     }
+}
+
+/// The routes that take parameters in the query, as the API's description has them.
+pub(crate) struct Asking(HashSet<(String, Method)>);
+
+impl Asking {
+    pub fn of(document: &OpenApi) -> Asking {
+        let mut asking = HashSet::new();
+        for (path, item) in &document.paths.paths {
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::DELETE, &item.delete),
+                (Method::PATCH, &item.patch),
+            ];
+            for (method, operation) in operations {
+                let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+                let of_query = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if matches!(parameter.parameter_in, ParameterIn::Query));
+                if parameters.into_iter().any(of_query) {
+                    asking.insert((path.clone(), method));
+                }
+            }
+        }
+        Asking(asking)
+    }
+
+    /// Those that take parameters look at them themselves.
+    fn is_none(&self, path: &str, method: &Method) -> bool {
+        let method = if method == Method::HEAD { Method::GET } else { method.clone() };
+        !self.0.contains(&(path.to_owned(), method))
+    }
+}
+
+/// Refuses a parameter that the route does not have: who sent it meant something that would not happen.
+pub(crate) async fn refuse_unknown(State(asking): State<Arc<Asking>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let first = names(&request).next();
+    match first {
+        Some(name) if path.is_some_and(|path| asking.is_none(path, request.method())) => unknown(name),
+        _ => next.run(request).await,
+    }
+}
+
+/// Libraries put what they like behind an event's route, but what would keep an event from being stored, or make history of it,
+/// is refused where it does neither.
+pub(crate) async fn refuse_import(request: Request, next: Next) -> Response {
+    let imports = request.uri().path().trim_end_matches('/') == "/v1/import";
+    let of_imports = names(&request).find(|name| ["dry_run", "historical"].contains(name));
+    match of_imports {
+        Some(name) if !imports => unknown(name),
+        _ => next.run(request).await,
+    }
+}
+
+/// Of the query's parameters, as they are written.
+fn names(request: &Request) -> impl Iterator<Item = &str> {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).filter(|name| !name.is_empty())
+}
+
+fn unknown(name: &str) -> Response {
+    let name: String = name.chars().take(64).collect();
+    let detail = format!("This route has no parameter `{name}`, and nothing was done. Remove it.");
+    Problem::new(INVALID_QUERY, detail).into_response()
 }
 
 /// Which parameter does not fit, and why.

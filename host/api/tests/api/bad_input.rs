@@ -233,3 +233,38 @@ async fn an_array_is_no_object() {
     let body = Body::from(json!([tenant.server_key]).to_string());
     assert_eq!(hub.send(in_an_array.body(body).unwrap()).await.status, 401, "a key is where the documents say");
 }
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_have_is_refused_and_nothing_is_done() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    hub.settle(&tenant).await;
+    let before = hub.get("/api/v1/status", &tenant.api_key).await.body["head"].clone();
+    let event = json!({"userId": "ada", "event": "E", "previousId": "a", "groupId": "g", "batch": []});
+    for path in
+        ["/v1/track", "/v1/t", "/v1/t/", "/v1/batch", "/v1/batch/", "/v1/alias", "/beacon/v1/batch", "/api/s/track"]
+    {
+        for parameter in ["dry_run=true", "historical=true", "writeKey=x&dry_run"] {
+            let path = format!("{path}?{parameter}");
+            let answer = hub.post(&path, &tenant.write_key, event.clone()).await;
+            assert_eq!((answer.status, &answer.body["code"]), (400, &json!("invalid-query")), "{path}: {answer:?}");
+        }
+    }
+    for (method, path, body) in [
+        ("GET", "/api/v1/status?verbose=true", None),
+        ("GET", "/api/v1/settings?limit=1", None),
+        ("POST", "/api/v1/customers?dry_run=true", Some(json!({"identities": [{"kind": "user_id", "value": "1"}]}))),
+        ("GET", "/api/v1/events?nmae=E", None),
+    ] {
+        let answer = hub.call(method, path, &tenant.api_key, body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!("invalid-query")), "{path}: {answer:?}");
+    }
+    assert_eq!(hub.get("/api/v1/status", &tenant.api_key).await.body["head"], before);
+    for path in ["/v1/import?dry_run=true", "/v1/import/?historical=true"] {
+        let answer = hub.post(path, &tenant.server_key, json!({"batch": []})).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let seen = hub.post("/v1/track?v=1&_=17&c=x", &tenant.write_key, json!({"userId": "ada", "event": "E"})).await;
+    assert_eq!(seen.status, 200, "what libraries add is nothing to the hub: {seen:?}");
+    assert_eq!(hub.get("/api/v1/events?limit=1", &tenant.api_key).await.status, 200);
+}
