@@ -81,8 +81,14 @@ impl Delivery {
             None => kind_of(&item.kind, &below("type"))?,
         };
         let part = self.part(&item, pointer)?;
-        for (name, value) in [("previousId", &item.previous_id), ("groupId", &item.group_id)] {
-            id(value, &below(name))?;
+        let previous = id(&item.previous_id, &below("previousId"))?;
+        let group = id(&item.group_id, &below("groupId"))?;
+        if kind == EventKind::Alias && previous.is_none() {
+            let message = "The call does not say which id `userId` had before: set `previousId`.";
+            return Err(Fault::new(below("previousId"), "missing-previous-id", message));
+        }
+        if kind == EventKind::Group && group.is_none() {
+            return Err(Fault::new(below("groupId"), "missing-group-id", "The call names no group: set `groupId`."));
         }
         let name = event_name(kind, &item, pointer)?;
         // Whatever has a name is found by it, a page that is viewed too.
@@ -326,6 +332,14 @@ mod tests {
             (json!({"type": "page", "anonymousId": long}).to_string(), "too-long", "/anonymousId"),
             (json!({"type": "page", "userId": "1", "messageId": long}).to_string(), "too-long", "/messageId"),
             (json!({"type": "page", "userId": "1", "messageId": "openhub:x"}).to_string(), "reserved-id", "/messageId"),
+            (json!({"type": "alias", "userId": "1"}).to_string(), "missing-previous-id", "/previousId"),
+            (
+                json!({"type": "alias", "userId": "1", "previousId": ""}).to_string(),
+                "missing-previous-id",
+                "/previousId",
+            ),
+            (json!({"type": "group", "userId": "1"}).to_string(), "missing-group-id", "/groupId"),
+            (json!({"type": "group", "userId": "1", "groupId": ""}).to_string(), "missing-group-id", "/groupId"),
             (json!({"type": "alias", "userId": "1", "previousId": long}).to_string(), "too-long", "/previousId"),
             (
                 r#"{"type":"track","event":"e","userId":"1","properties":{"n":[1e-20000]}}"#.into(),
