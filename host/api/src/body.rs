@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use openhub_model::fault::form;
 use openhub_model::identity::Authority;
 use openhub_model::strict::Strict;
-use openhub_model::{Fault, limits};
+use openhub_model::{Fault, limits, once};
 use openhub_store::Refused;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -277,8 +277,11 @@ pub(crate) fn too_large(cap: usize) -> Problem {
 
 /// Reads a small JSON text, refusing U+0000 and what lies too deep, and naming the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
+    let (value, repeated) = once::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
+    if let Some(pointer) = repeated {
+        let message = "This field is there twice. Write it once.";
+        return Err(Problem::fault(INVALID_BODY, Fault::new(pointer, "repeated-field", message)));
+    }
     if let Some(fault) = limits::value(&value, "") {
         return Err(Problem::fault(INVALID_BODY, fault));
     }
@@ -334,4 +337,22 @@ mod tests {
         let fault = from_value::<Condition>(value, "/condition").unwrap_err();
         assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/condition/all/1/attribute/is", "wrong-form"));
     }
+    #[tokio::test]
+    async fn a_body_that_is_encoded_twice_is_refused_however_that_is_said() {
+        let limits = Limits::default();
+        for said in [&["gzip", "gzip"][..], &["gzip, gzip"], &["identity", "gzip"]] {
+            let pairs = said.iter().map(|text| (header::CONTENT_ENCODING, header::HeaderValue::from_static(text)));
+            let refused = read(Body::from("{}"), &pairs.collect(), 100, &limits).await.unwrap_err();
+            assert!(refused.is(UNSUPPORTED_MEDIA_TYPE), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_twice_is_pointed_at_however_deep_it_stands() {
+        let body = br#"{"condition": {"all": [{"tag": "a", "tag": "b"}]}}"#;
+        assert!(parse::<Value>(body).unwrap_err().is(INVALID_BODY));
+        let text = format!("{:?}", parse::<Value>(body).unwrap_err());
+        assert!(text.contains("/condition/all/0/tag") && text.contains("repeated-field"), "{text}");
+    }
+
 }

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod manifest;
 pub mod message;
 pub mod object;
+pub mod once;
 pub mod principal;
 pub mod run;
 pub mod strict;
