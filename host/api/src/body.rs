@@ -200,7 +200,13 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Probl
 
 async fn read(body: Body, headers: &HeaderMap, cap: usize, limits: &Limits) -> Result<Bytes, Problem> {
     let bytes = raw_bytes(body, limits, cap).await?;
-    match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter().map(|of| of.as_bytes().to_ascii_lowercase());
+    let encoding = encodings.next();
+    if encodings.next().is_some() {
+        let detail = "The body has more than one content encoding. Encode it once, with `gzip` or `deflate`.";
+        return Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    match encoding.as_deref() {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") => unpack(bytes, Packing::Gzip, cap).await,
         // It has the header of zlib, or none: the first byte tells.
@@ -275,7 +281,7 @@ pub(crate) fn too_large(cap: usize) -> Problem {
     Problem::new(TOO_LARGE, format!("The body is too large: at most {cap} bytes."))
 }
 
-/// Reads a small JSON text, refusing U+0000 and what lies too deep, and naming the field that does not fit.
+/// Reads a small JSON text, refusing a field that is there twice, U+0000 and what lies too deep, and naming the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let (value, repeated) = once::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
     if let Some(pointer) = repeated {
@@ -331,12 +337,6 @@ mod tests {
         assert!(matches!(futures::poll!(&mut events), std::task::Poll::Ready(Err(_))), "a hop costs events more");
     }
 
-    #[test]
-    fn what_does_not_fit_is_pointed_at() {
-        let value = json!({"all": [{"tag": "vip"}, {"attribute": {"name": "a", "is": "above", "value": 1}}]});
-        let fault = from_value::<Condition>(value, "/condition").unwrap_err();
-        assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/condition/all/1/attribute/is", "wrong-form"));
-    }
     #[tokio::test]
     async fn a_body_that_is_encoded_twice_is_refused_however_that_is_said() {
         let limits = Limits::default();
@@ -355,4 +355,10 @@ mod tests {
         assert!(text.contains("/condition/all/0/tag") && text.contains("repeated-field"), "{text}");
     }
 
+    #[test]
+    fn what_does_not_fit_is_pointed_at() {
+        let value = json!({"all": [{"tag": "vip"}, {"attribute": {"name": "a", "is": "above", "value": 1}}]});
+        let fault = from_value::<Condition>(value, "/condition").unwrap_err();
+        assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/condition/all/1/attribute/is", "wrong-form"));
+    }
 }

@@ -32,7 +32,7 @@ impl FromStr for Timestamp {
     /// RFC 3339, as the Segment libraries send it. The last day of the year 9999, which many write for "never", is read as the
     /// last instant that there is.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = |text: &str| text.parse::<jiff::Timestamp>().ok();
+        let read = |text: &str| text.parse::<jiff::Timestamp>().ok().filter(|_| has_sound_offset(text));
         if let Some(instant) = read(text) {
             return Ok(Timestamp(instant.as_microsecond()));
         }
@@ -41,6 +41,15 @@ impl FromStr for Timestamp {
         let last = rest.and_then(|rest| read(&format!("9999-12-29{rest}")));
         last.map(|_| Timestamp::LAST).ok_or_else(|| InvalidTime(text.to_owned()))
     }
+}
+
+/// Whether the offset from UTC that a written time ends with, if any, is less than a day.
+pub fn has_sound_offset(text: &str) -> bool {
+    // Behind the date there is no other sign; a year of six digits has one before it.
+    let date = if text.starts_with(['+', '-']) { "+002026-01-31" } else { "2026-01-31" };
+    let tail = text.as_bytes().get(date.len()..).unwrap_or_default();
+    let hours = tail.iter().position(|byte| matches!(byte, b'+' | b'-')).and_then(|sign| tail.get(sign + 1..sign + 3));
+    hours.is_none_or(|hours| !hours.iter().all(u8::is_ascii_digit) || hours < b"24".as_slice())
 }
 
 impl fmt::Display for Timestamp {

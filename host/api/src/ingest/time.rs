@@ -4,6 +4,7 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use openhub_model::Timestamp;
+use openhub_model::time::has_sound_offset;
 
 /// `receivedAt − (sentAt − timestamp)`; without `sentAt`, `timestamp`; without `timestamp`, `receivedAt`.
 pub(super) fn occurred_at(
@@ -25,6 +26,10 @@ pub(super) fn occurred_at(
 /// so many on that they would lie in the year 5138, milliseconds, and then microseconds.
 pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
+    // Go prints its own clock behind the time.
+    if !has_sound_offset(text.split_once(" m=").map_or(text, |(time, _)| time)) {
+        return None;
+    }
     if let Ok(at) = text.parse() {
         return Some(at);
     }
@@ -70,6 +75,28 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_offset_of_a_day_is_no_time() {
+        for text in [
+            "2026-01-31T12:00:00+23:59",
+            "2026-01-31 12:00:00 -2359",
+            "Sat, 31 Jan 2026 12:00:00 +0100",
+            "2026-01-31 12:00:00 UTC m=+45.3",
+        ] {
+            assert!(read_time(text).is_some(), "{text}");
+        }
+        for text in [
+            "2026-01-31T12:00:00+25:00",
+            "2026-01-31T12:00:00.5-24:00",
+            "2026-01-31 12:00:00 +2500",
+            "2026-01-31 12:00:00+25",
+            "9999-12-31T12:00:00+25:00",
+            "Sat, 31 Jan 2026 12:00:00 +2500",
+        ] {
+            assert_eq!(read_time(text), None, "{text}");
+        }
     }
 
     #[test]
