@@ -11,6 +11,7 @@ use utoipa::openapi::security::{
 };
 
 use crate::problem::ProblemBody;
+use crate::routes;
 use crate::views::FaultView;
 
 pub(crate) use responses::{Absent, Changed, PluginFailed, Problems, Unfit};
@@ -19,6 +20,8 @@ pub(crate) use responses::{Absent, Changed, PluginFailed, Problems, Unfit};
 #[openapi(
     info(title = "OpenHub", description = "Customers, events and journeys, extended by plugins."),
     components(schemas(ProblemBody, FaultView)),
+    // Routes for whom no client is made: their addresses are given to others.
+    paths(routes::hooks::receive, routes::unsubscribe::ask, routes::unsubscribe::withdraw),
     tags(
         (name = "segment", description = "The Segment HTTP API: events in."),
         (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),

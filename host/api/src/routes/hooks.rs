@@ -16,7 +16,7 @@ use crate::app::{App, Shared};
 use crate::body::raw_bytes;
 use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
 use crate::overload::{address, shed};
-use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, UNAVAILABLE};
+use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, ProblemBody, UNAVAILABLE};
 
 pub(crate) const PATH: &str = "/hooks/{tenant}/{plugin}/{source}";
 
@@ -28,6 +28,21 @@ const OWN_KEYS: &[u8] = b"Bearer oh_";
 const LATER: u32 = 5;
 const LATEST: u32 = 3_600;
 
+/// A call for a plugin's source, by any method. The plugin answers it, with any status, text or JSON; no key is needed, and what its
+/// events may claim is decided by whether the plugin verified the call.
+#[utoipa::path(post, path = "/hooks/{tenant}/{plugin}/{source}", tag = "plugins",
+    params(("tenant" = String, Path, description = "The tenant's name."), ("plugin" = String, Path, description = "The plugin's name."),
+        ("source" = String, Path, description = "The name of one of its sources.")),
+    request_body(content = String, content_type = "application/octet-stream", description = "Whatever the caller sends."),
+    responses(
+        (status = "2XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
+        (status = "3XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
+        (status = "4XX", description = "What the plugin answers; or problem details: there is no such source (`not-found`), the plugin \
+            refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`).",
+            content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
+        (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`), or it \
+            failed (`plugin-failed`).",
+            content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json")))))]
 pub(crate) async fn receive(
     State(shared): State<Shared>,
     Path((tenant, plugin, source)): Path<(String, String, String)>,
@@ -126,6 +141,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER)
         }
+        Unanswered::Unfit(fault) => unfit(app, scope, hook, fault, None),
         Unanswered::Failed(fault) => {
             tracing::warn!(plugin, source = hook.source, %fault, "A source failed.");
             note_failed(app, scope, hook, fault.kind.as_str());
@@ -134,4 +150,3 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
         }
     }
 }
-        Unanswered::Unfit(fault) => unfit(app, scope, hook, fault, None),

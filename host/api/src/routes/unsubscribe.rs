@@ -8,6 +8,7 @@ use openhub_engine::{Subscription, UNSUBSCRIBE};
 use openhub_store::Scope;
 
 use crate::app::Shared;
+use crate::openapi::Problems;
 use crate::overload::{address, shed};
 use crate::problem::Problem;
 
@@ -43,6 +44,10 @@ const ZH: Words = Words {
 };
 
 /// The page that asks.
+#[utoipa::path(get, path = "/unsubscribe/{token}", tag = "privacy",
+    params(("token" = String, Path, description = "Of the link in a message.")),
+    responses((status = 200, body = String, content_type = "text/html", description = "The page that asks."),
+        (status = 404, body = String, content_type = "text/html", description = "The link is not complete."), Problems))]
 pub(crate) async fn ask(State(shared): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let words = words(&headers);
     match Subscription::read(&shared.app.engine.marker(), &token) {
@@ -52,6 +57,10 @@ pub(crate) async fn ask(State(shared): State<Shared>, Path(token): Path<String>,
 }
 
 /// Withdraws the consent. Whoever is gone has nothing to withdraw, and is told the same.
+#[utoipa::path(post, path = "/unsubscribe/{token}", tag = "privacy",
+    params(("token" = String, Path, description = "Of the link in a message.")),
+    responses((status = 200, body = String, content_type = "text/html", description = "The page that says that it is done."),
+        (status = 404, body = String, content_type = "text/html", description = "The link is not complete."), Problems))]
 pub(crate) async fn withdraw(
     State(shared): State<Shared>,
     Path(token): Path<String>,

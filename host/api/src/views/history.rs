@@ -20,7 +20,6 @@ pub(crate) struct HistoryEntry {
     /// The value's name. For a consent: its purpose, or `purpose/channel`.
     pub name: String,
     /// `null` if it was removed. For a consent: `state`, and `source` and `text_version` if they were recorded.
-    #[schema(value_type = Object)]
     pub value: Value,
     /// Event time: a value never replaces one of a later time.
     #[schema(value_type = String, format = DateTime)]
