@@ -18,7 +18,7 @@ use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use self::shape::{merge, pointer, uniques};
+use self::shape::{merge, pointer, uniques, unknown_fields};
 use self::typed::{ATTEMPTS, Typed, event_id, type_of};
 use crate::body::object_changed;
 use crate::engine::Engine;
@@ -32,6 +32,7 @@ pub async fn create(
     context: WriteContext,
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
+    refuse_unknown_fields(&object, &fields)?;
     let fields = Value::Object(fields);
     let mut wanted = None;
     for attempt in 0..ATTEMPTS {
@@ -116,6 +117,7 @@ pub async fn update(
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
+    refuse_unknown_fields(&object, patch)?;
     let fields = merge(&stored.fields, &Value::Object(patch.clone()));
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
@@ -148,6 +150,12 @@ pub async fn delete(
     let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
     let told = Told { verb: "deleted", object: &stored, before: None, asked: None };
     write(engine, scope, &object, change, told, accepted, &context).await
+}
+
+/// A field may not be named that the type does not have.
+fn refuse_unknown_fields(object: &Typed, fields: &Map<String, Value>) -> Result<(), ObjectError> {
+    let faults = unknown_fields(&object.of().shape, fields);
+    if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
 }
 
 /// An object may not name somebody whom nobody knows.

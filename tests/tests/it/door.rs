@@ -57,6 +57,16 @@ async fn e10_an_object_names_nobody_who_is_not_there(database: Option<String>) {
         (&json!(2), &json!("/rows/0/fields/owner"))
     );
 
+    // What is no field is told, whichever way it comes.
+    let unknown = (StatusCode::UNPROCESSABLE_ENTITY, json!("/fields/staus"), json!("unknown-field"));
+    let misspelt = json!({"fields": {"percent": 10, "owner": ada, "staus": "x"}});
+    assert_eq!(fault(&client.json(Method::POST, "/api/v1/objects/coupon", key, &misspelt).await), unknown);
+    assert_eq!(fault(&client.json(Method::PATCH, &path, key, &json!({"fields": {"staus": "x"}})).await), unknown);
+    let rows = json!({"rows": [{"id": "r3", "fields": {"percent": 10, "owner": ada, "staus": "x"}}]});
+    let told = client.json(Method::POST, "/api/v1/import/objects/coupon", key, &rows).await.body;
+    let told = &told["refused"][0];
+    assert_eq!((&told["pointer"], &told["code"]), (&json!("/rows/0/fields/staus"), &json!("unknown-field")));
+
     // Who comes later is found by the form of their identity.
     let who = json!({"identities": [{"kind": "email", "value": "who@comes.later"}]});
     let who = client.json(Method::POST, "/api/v1/customers", key, &who).await.body["id"].clone();

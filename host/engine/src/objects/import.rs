@@ -15,7 +15,7 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::shape::{belongs_to, conform, owner, uniques};
+use super::shape::{belongs_to, conform, owner, uniques, unknown_fields};
 use super::strangers;
 use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_of};
 use crate::engine::Engine;
@@ -75,6 +75,7 @@ pub async fn import(
             *fate = Some(refused("", "duplicate-key", "Another row has the same id."));
         }
     }
+    batch.refuse_unknown_fields(&mut fates);
     batch.refuse_suppressed(&mut fates).await?;
     for attempt in 0..ATTEMPTS {
         batch.pass_over_known(&mut fates).await?;
@@ -136,6 +137,14 @@ impl Batch<'_> {
     /// By which customers that are named by an identity are found.
     fn policy(&self) -> &Policy {
         self.object.catalog.policies.latest()
+    }
+
+    fn refuse_unknown_fields(&self, fates: &mut [Option<Fate>]) {
+        let shape = &self.object.of().shape;
+        for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
+            let faults = unknown_fields(shape, &row.fields);
+            *fate = (!faults.is_empty()).then_some(Fate::Refused(faults));
+        }
     }
 
     /// Rows of customers who were erased and are refused since.

@@ -60,12 +60,21 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     }
     let mut faults: Vec<Fault> =
         shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
-    for name in map.keys().filter(|name| shape.fields.iter().all(|field| field.name != **name)) {
+    faults.extend(unknown_fields(shape, map));
+    faults
+}
+
+/// A fault at each member that is no field of the type. What a caller asks for is held to this before the plugin sees it: what
+/// the plugin does not know, it would drop without a word. A `null` takes a field away, and may name one that is gone.
+pub fn unknown_fields(shape: &ObjectShape, fields: &Map<String, Value>) -> Vec<Fault> {
+    let is_unknown = |name: &String| shape.fields.iter().all(|field| field.name != *name);
+    let unknown = fields.iter().filter(|(name, value)| !value.is_null() && is_unknown(name));
+    let fault = |(name, _): (&String, &Value)| {
         let known = there_are(shape.fields.iter().map(|field| &field.name));
         let message = format!("The object type `{}` has no field `{name}`. {known}", shape.name);
-        faults.push(Fault::new(format!("/{}", pointer(name)), "unknown-field", message));
-    }
-    faults
+        Fault::new(format!("/{}", pointer(name)), "unknown-field", message)
+    };
+    unknown.map(fault).collect()
 }
 
 fn fault_of(field: &Field, value: Option<&Value>) -> Option<Fault> {
@@ -132,6 +141,14 @@ mod tests {
             ("/other~1field", "unknown-field"),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_no_field_is_told() {
+        let asked = json!({ "code": "A", "staus": "x", "gone": null });
+        let faults = unknown_fields(&shape(), asked.as_object().unwrap());
+        let found: Vec<(&str, &str)> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
+        assert_eq!(found, [("/staus", "unknown-field")]);
     }
 
     #[test]
