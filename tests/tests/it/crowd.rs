@@ -1,7 +1,7 @@
 //! Customers who change the same objects: operations of one key are answered in the order of the log, chains of causes
 //! end, and a long time is taken in steps, at any batch size.
 
-use openhub_engine::objects::{self, WriteContext};
+use openhub_engine::objects::{self, Fate, Importing, NewObject, Trial, WriteContext};
 use openhub_model::{EventKind, Id, Identity, Principal, Timestamp};
 use openhub_store::{EventFilter, ObjectFilter};
 use openhub_test_postgres::Server;
@@ -126,6 +126,31 @@ async fn who_gives_an_object_away_leaves_the_segment_of_those_who_have_one() {
         engine.stop().await;
         house.store.close().await;
     }
+}
+
+/// A key that its plugin would have made at random stays what it was in the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_object_keeps_its_key_and_is_made_once() {
+    let house = worked(&[(0, json!({"op": "none"})), (1, json!({"op": "none"}))], 10).await;
+    let engine = house.start(10, 1);
+    let import = async |id: &str, who: u64| {
+        let fields = json!({"owner": user(who).part(house.tenant).to_string()});
+        let fields = fields.as_object().expect("fields").clone();
+        let row = NewObject { id: id.into(), key: Some("mine".into()), fields };
+        let context = WriteContext { by: Principal::Operator, now: HOST_NOW, random: 1, once: None };
+        let how = Importing { context, trial: Trial::Commit, historical: true };
+        let fates = objects::import(&engine, &house.scope, "trinket", &[row], how).await.expect("it is imported");
+        fates.into_iter().next().expect("a fate")
+    };
+    assert_eq!(import("first", 0).await, Fate::Made);
+    let made = house.store.object(&house.scope, "trinket", "mine").await.expect("the store answers");
+    assert_eq!(made.expect("it has its key").part, Some(user(0).part(house.tenant)));
+    assert_eq!(import("first", 1).await, Fate::Known, "the row is known by its id");
+    assert_eq!(import("second", 0).await, Fate::Known, "the object is there as the row says");
+    let Fate::RefusedKey(fault) = import("third", 1).await else { panic!("the key is taken") };
+    assert_eq!(fault.code, "not-unique");
+    engine.stop().await;
+    house.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -347,6 +347,23 @@ async fn objects_are_made_once_each(hub: Fixture) {
     let rows: Vec<&str> = coupons.lines().skip(1).collect();
     assert_eq!(rows.len(), 2_495, "sent again, an object is not made again");
 
+    // What was exported is there already: nothing is made twice, and a key that has other fields is refused.
+    for name in ["exported.csv", "exported.jsonl"] {
+        let format = name.split('.').next_back().expect("an ending");
+        let usual = hub.export("objects", &["--type", "coupon", "--format", format]).await;
+        let (ended_well, text) = hub.import(&hub.file(name, usual), &["--into", "objects", "--type", "coupon"]).await;
+        assert!(ended_well && text.contains("2495 of 2495 rows imported, 0 refused"), "{name}: {text}");
+        assert_eq!(hub.export("objects", &fields).await, coupons, "{name}");
+    }
+    let first: Vec<&str> = rows[0].split(',').collect();
+    let other = format!("id,percent,owner\n{},99,{}\n", first[0], first[2]);
+    let other = hub.file("other.csv", other);
+    hub.import(&other, &["--into", "objects", "--type", "coupon", "--map", "id=key"]).await;
+    assert_eq!(self::refused(&other), expected(&[("1", "id", "not-unique")]));
+    let made_up = hub.file("made-up.csv", format!("key,percent,owner\nmine,99,{}\n", first[2]));
+    hub.import(&made_up, &["--into", "objects", "--type", "coupon"]).await;
+    assert_eq!(self::refused(&made_up), expected(&[("1", "key", "wrong-key")]), "a coupon's key is its code");
+
     // A code that exists, and one that stands there twice: each refused by its row.
     let cells: Vec<Vec<&str>> = rows.iter().take(3).map(|row| row.split(',').collect()).collect();
     let taken = json!({"code": cells[0][1], "percent": 5, "owner": cells[0][2]});

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use openhub_engine::objects::{self, Fate, Importing, NewObject, Trial};
 use openhub_model::Fault;
+use openhub_model::limits::OBJECT_KEY;
 use openhub_store::ObjectFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -162,6 +163,9 @@ pub(crate) struct ObjectRows {
 pub(crate) struct ObjectRow {
     /// The `messageId` of the event that creates the object: a row sent twice creates one object.
     id: String,
+    /// The key that the object has had, as an export has it; without one, the plugin gives it a key. A row whose key an object has
+    /// already is passed over if their fields are the same, and refused if not.
+    key: Option<String>,
     /// Typed by the plugin that declares the object type. A customer is an id, or `{"kind": …, "value": …}`.
     #[schema(value_type = Object)]
     fields: Map<String, Value>,
@@ -171,7 +175,7 @@ pub(crate) struct ObjectRow {
 pub(crate) struct ObjectReceipt {
     /// Objects that were created.
     accepted: usize,
-    /// Rows that were imported before.
+    /// Rows that were imported before, and rows whose object is there as they say.
     duplicates: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
@@ -197,12 +201,12 @@ pub(crate) async fn import_objects(
     }
     let mut refused = Vec::new();
     let (mut numbers, mut sound) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    for (index, ObjectRow { id, fields }) in rows.into_iter().enumerate() {
-        match fault(&id, &fields, limits.event_bytes) {
+    for (index, ObjectRow { id, key, fields }) in rows.into_iter().enumerate() {
+        match fault(&id, key.as_deref(), &fields, limits.event_bytes) {
             Some(fault) => refused.push(told(index, fault)),
             None => {
                 numbers.push(index);
-                sound.push(NewObject { id, fields });
+                sound.push(NewObject { id, key, fields });
             }
         }
     }
@@ -222,6 +226,9 @@ pub(crate) async fn import_objects(
                 let pointer = format!("/fields{}", fault.pointer);
                 told(index, Fault { pointer, ..fault })
             })),
+            Fate::RefusedKey(fault) => {
+                receipt.refused.push(told(index, Fault { pointer: "/key".to_owned(), ..fault }));
+            }
         }
     }
     receipt.refused.sort_by_key(|refused| refused.index);
@@ -232,10 +239,14 @@ fn told(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
     Refused { index, code, pointer: format!("/rows/{index}{pointer}"), message }
 }
 
-fn fault(id: &str, fields: &Map<String, Value>, most: usize) -> Option<Fault> {
+fn fault(id: &str, key: Option<&str>, fields: &Map<String, Value>, most: usize) -> Option<Fault> {
     if !(1..=255).contains(&id.len()) || id.starts_with(RESERVED) {
         let message = format!("An id must have 1 to 255 bytes and not begin with `{RESERVED}`.");
         return Some(Fault::new("/id", "invalid-id", message));
+    }
+    if key.is_some_and(|key| !(1..=OBJECT_KEY).contains(&key.len()) || key.contains('\0')) {
+        let message = format!("A key must have 1 to {OBJECT_KEY} bytes, and no U+0000.");
+        return Some(Fault::new("/key", "invalid-key", message));
     }
     let size = serde_json::to_vec(fields).map_or(0, |json| json.len());
     (size > most)

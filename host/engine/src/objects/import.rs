@@ -15,7 +15,7 @@ use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
 use openhub_store::{Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::shape::{belongs_to, conform, owner, uniques, unknown_fields};
+use super::shape::{belongs_to, conform, merge, owner, uniques, unknown_fields};
 use super::strangers;
 use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_of};
 use crate::engine::Engine;
@@ -29,6 +29,8 @@ const ROWS: usize = 500;
 pub struct NewObject {
     /// The `message_id` of the event that makes it.
     pub id: String,
+    /// The key that it has had elsewhere; none, and its plugin gives it one.
+    pub key: Option<String>,
     /// A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`.
     pub fields: Map<String, Value>,
 }
@@ -42,6 +44,8 @@ pub enum Fate {
     /// An event of a server that makes no object has its id.
     Taken,
     Refused(Vec<Fault>),
+    /// It cannot have the key that it asks for.
+    RefusedKey(Fault),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +82,15 @@ pub async fn import(
     batch.refuse_unknown_fields(&mut fates);
     batch.refuse_suppressed(&mut fates).await?;
     for attempt in 0..ATTEMPTS {
+        let taken = batch.taken_keys(&fates).await?;
         batch.pass_over_known(&mut fates).await?;
+        batch.refuse_taken_keys(&taken, &mut fates);
         let open: Vec<usize> = (0..rows.len()).filter(|row| fates[*row].is_none()).collect();
         if open.is_empty() {
             break;
         }
         let made = batch.check(open, attempt, &mut fates).await?;
+        let made = batch.keep_keys(made, &mut fates).await?;
         let made = batch.refuse_strangers(made, &mut fates).await?;
         batch.commit(made, &mut claims, &mut fates).await?;
     }
@@ -161,6 +168,70 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The objects that have a key which a row asks for. They are read before what the log knows is, so that a row that is sent
+    /// again is known for one.
+    async fn taken_keys(&self, fates: &[Option<Fate>]) -> Result<HashMap<String, Object>, ObjectError> {
+        let open = self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none());
+        let keys = open.filter_map(|(row, _)| Some((self.object.kind.clone(), row.key.clone()?)));
+        let keys: Vec<(String, String)> = keys.collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let objects = self.engine.store().objects_by_key(self.scope, &keys).await?;
+        Ok(objects.into_iter().map(|object| (object.key.clone(), object)).collect())
+    }
+
+    /// A row whose object is there as the row says is passed over; of another, the key is taken.
+    fn refuse_taken_keys(&self, taken: &HashMap<String, Object>, fates: &mut [Option<Fate>]) {
+        let shape = &self.object.of().shape;
+        for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
+            let Some(there) = row.key.as_ref().and_then(|key| taken.get(key)) else { continue };
+            let fields = Value::Object(with_customers(shape, &row.fields, self.scope.tenant(), self.policy()));
+            *fate = Some(if merge(&json!({}), &fields) == merge(&json!({}), &there.fields) {
+                Fate::Known
+            } else {
+                let message = format!("An object with the key `{}` already exists, with other fields.", there.key);
+                Fate::RefusedKey(Fault::new("", "not-unique", message))
+            });
+        }
+    }
+
+    /// Gives each object the key that its row asks for. A plugin whose keys are made from the fields would not find the object
+    /// under another: asked to change nothing of it, it names the key that it must have.
+    async fn keep_keys(&self, made: Vec<Made>, fates: &mut [Option<Fate>]) -> Result<Vec<Made>, ObjectError> {
+        let asks = |made: &Made| self.rows[made.row].key.as_ref().is_some_and(|key| *key != made.object.key);
+        let (moved, mut kept): (Vec<Made>, Vec<Made>) = made.into_iter().partition(asks);
+        let mut moved = moved.into_iter();
+        loop {
+            let call: Vec<Made> = moved.by_ref().take(ROWS).collect();
+            if call.is_empty() {
+                return Ok(kept);
+            }
+            let unchanged = |made: &Made| Change {
+                key: self.rows[made.row].key.clone(),
+                customer: made.object.part.map(|part| part.to_string()),
+                at: self.how.context.now,
+                seed: 0,
+                operation: Operation::Update(made.object.fields.to_string(), made.object.fields.to_string()),
+            };
+            // A plugin that says nothing of a key has nothing against it.
+            let answers = self.ask(call.iter().map(unchanged).collect()).await?.unwrap_or_default();
+            let named = answers.into_iter().map(|answer| answer.ok().map(|accepted| accepted.key));
+            for (mut made, named) in call.into_iter().zip(named.chain(std::iter::repeat(None))) {
+                let key = self.rows[made.row].key.clone().unwrap_or_default();
+                if let Some(named) = named.filter(|named| *named != key) {
+                    let message = format!(
+                        "The key of this object is made from its fields, and is `{named}`: write that, or leave it out."
+                    );
+                    fates[made.row] = Some(Fate::RefusedKey(Fault::new("", "wrong-key", message)));
+                } else {
+                    made.object.key = key;
+                    kept.push(made);
+                }
+            }
+        }
     }
 
     /// A customer that a row names by an id is to be there.
@@ -250,11 +321,11 @@ impl Batch<'_> {
     }
 
     fn change(&self, row: usize, attempt: u32) -> Change {
-        let NewObject { id, fields } = &self.rows[row];
+        let NewObject { id, key, fields } = &self.rows[row];
         let shape = &self.object.of().shape;
         let fields = Value::Object(with_customers(shape, fields, self.scope.tenant(), self.policy()));
         Change {
-            key: None,
+            key: key.clone(),
             customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
             at: self.how.context.now,
             seed: Seed::of(&[b"import-object", id.as_bytes()], 0, attempt).0,

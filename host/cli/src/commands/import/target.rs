@@ -111,7 +111,8 @@ impl Into {
             (Into::Objects, Some(("field", name))) if !name.is_empty() => Some((at(&["fields", name]), As::Guess)),
             (Into::Objects, None) => match name {
                 "fields" => Some((merge("fields"), As::Json)),
-                "key" | "customer" | "version" | "created_at" | "updated_at" => Some((Target::Ignore, As::Guess)),
+                "key" => Some((at(&["key"]), As::Text)),
+                "customer" | "version" | "created_at" | "updated_at" => Some((Target::Ignore, As::Guess)),
                 _ => None,
             },
             _ => None,
@@ -136,12 +137,14 @@ impl Into {
         let (target, usual) = self.target(name).with_context(|| {
             let known = match self {
                 Into::Events => {
-                    "userId, anonymousId, event, timestamp, messageId, properties.…, traits.…, context.…, -"
+                    "userId, anonymousId, event, type, name, timestamp, messageId, groupId, previousId, properties, properties.…, \
+                     traits, traits.…, context, context.…, tag.…, consent.…, -"
                 }
                 Into::Customers => {
-                    "identity.user_id, .anonymous_id, .email, .phone, .group_id, attribute.…, tag.…, timestamp, -"
+                    "identity.user_id, identity.anonymous_id, identity.email, identity.phone, identity.group_id, identities, \
+                     attribute.…, attributes, tag.…, tags, consent.…, timestamp, -"
                 }
-                Into::Objects => "field.…, -",
+                Into::Objects => "key, field.…, fields, -",
             };
             format!("there is no target `{name}`; there are: {known}")
         })?;
