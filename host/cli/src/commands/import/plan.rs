@@ -81,14 +81,23 @@ impl Plan {
         let user = if into == Into::Customers { "identity.user_id" } else { "userId" };
         let shorthands =
             [(&mapping.event_column, "event"), (&mapping.user_column, user), (&mapping.time_column, "timestamp")];
-        for (column, target) in shorthands {
-            file.columns.extend(column.iter().map(|column| (column.clone(), target.to_owned())));
+        // What the command line says counts more than the file, but it says one thing of a column.
+        let mut said: BTreeMap<String, String> = BTreeMap::new();
+        let named = shorthands.into_iter().filter_map(|(column, target)| Some((column.as_deref()?, target)));
+        let pairs = mapping
+            .map
+            .iter()
+            .map(|pair| pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write COLUMN=TARGET")));
+        for pair in named.map(Ok).chain(pairs) {
+            let (column, target) = pair?;
+            match said.insert(column.to_owned(), target.to_owned()) {
+                Some(before) if before != target => anyhow::bail!(
+                    "the column `{column}` is mapped twice, to `{before}` and to `{target}`: a column has one target"
+                ),
+                _ => {}
+            }
         }
-        for pair in &mapping.map {
-            let (column, target) =
-                pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write COLUMN=TARGET"))?;
-            file.columns.insert(column.to_owned(), target.to_owned());
-        }
+        file.columns.extend(said);
         if let Some(event) = &mapping.event {
             file.constants.insert("event".to_owned(), json!(event));
         }
@@ -411,6 +420,14 @@ mod tests {
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
+        for twice in [
+            &["--map", "a=properties.x", "--map", "a=properties.y"][..],
+            &["--time-column", "a", "--map", "a=properties.x"],
+            &["--time-column", "a", "--user-column", "a"],
+        ] {
+            let told = plan(Into::Events, twice).unwrap_err().to_string();
+            assert!(told.contains("`a` is mapped twice"), "{told}");
+        }
         for bad in ["a=nowhere", "a=userId:colour", "a", "a=properties."] {
             assert!(plan(Into::Events, &["--map", bad]).is_err(), "{bad}");
         }
