@@ -155,6 +155,7 @@ impl Plan {
             return said.clone();
         }
         match (self.into.target(column), form) {
+            (Some((target, As::Timestamp)), Form::Lines) => (target, As::Moment),
             (Some(target), _) => target,
             // A Segment event has members that nobody maps: they stay where they are.
             (None, Form::Lines) if self.into == Into::Events => (Target::At(vec![column.to_owned()]), As::Json),
@@ -434,6 +435,19 @@ mod tests {
         assert!(plan(Into::Customers, &["--map", "a=identity.passport"]).is_err());
         let header = ["a", "b", "a"].map(str::to_owned);
         assert!(plan(Into::Events, &[]).unwrap().check_header(&header).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn a_time_in_json_lines_is_what_the_door_takes() {
+        let read = |arguments: &[&str], at: Value| {
+            let mut mapper = Mapper::new(plan(Into::Events, arguments).unwrap(), Form::Lines);
+            let row = mapper.row([("timestamp", Cell::Json(&at))].into_iter());
+            row.map(|row| row["timestamp"].clone()).map_err(|fault| fault.code)
+        };
+        assert_eq!(read(&[], json!(1_767_225_600)), Ok(json!(1_767_225_600)));
+        assert_eq!(read(&[], json!("1767225600000")), Ok(json!("1767225600000")));
+        assert_eq!(read(&["--zone", "Europe/Berlin"], json!("2026-01-31")), Ok(json!("2026-01-30T23:00:00Z")));
+        assert_eq!(read(&["--map", "timestamp=timestamp:timestamp"], json!(7)), Err("wrong-type"));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum As {
     Boolean,
     /// RFC 3339, or without an offset in the import's zone; a date is its midnight.
     Timestamp,
+    /// A time that nothing was said of, in JSON Lines: a text like the one before, and whatever else the hub takes for one.
+    Moment,
     /// By a pattern of `strptime`, in the import's zone where it names no offset.
     Pattern(String),
     /// A day of the calendar, in any form of a timestamp: as it is written, whatever its zone.

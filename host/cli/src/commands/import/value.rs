@@ -71,6 +71,7 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| {
             wrong("a time like 2026-01-31T12:00:00Z: for another form, map the column with `:timestamp:%d.%m.%Y`")
         })?),
+        As::Moment => timestamp(text, zone).map_or_else(|| Value::from(text), instant),
         As::Pattern(pattern) => {
             instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("a time like `{pattern}`")))?)
         }
@@ -117,7 +118,7 @@ fn with_comma(text: &str) -> Option<String> {
 
 fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
     let fits = match of {
-        As::Guess | As::Json => true,
+        As::Guess | As::Json | As::Moment => true,
         As::Text => value.is_number(),
         As::Integer => value.is_i64(),
         As::Number | As::CommaNumber => value.is_number(),
