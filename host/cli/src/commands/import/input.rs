@@ -99,6 +99,12 @@ impl Look {
         u64::from(self.said_delimiter().is_some()) + u64::from(first.ends_with("\r\n"))
     }
 
+    /// Whether it is JSON that does not go line by line: a list, or an object that is written over several lines.
+    pub fn is_one_value(&self) -> bool {
+        let text = self.head.trim_start();
+        text.starts_with('[') || text.lines().next().is_some_and(|line| line.trim_end() == "{")
+    }
+
     fn said_delimiter(&self) -> Option<u8> {
         let said = self.head.lines().next()?.strip_prefix("sep=")?;
         said.bytes().next().filter(|_| said.len() == 1)

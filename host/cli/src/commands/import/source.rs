@@ -1,7 +1,7 @@
 //! The rows of a file, one by one, as the hub takes them. A row that is broken is told with its number; the next one
 //! is read all the same.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use csv::ByteRecord;
 use serde_json::{Map, Value};
 use std::io::{BufRead, Read};
@@ -57,6 +57,12 @@ impl Source {
     pub fn open(path: &Path, look: &Look, form: Form, delimiter: Option<u8>, plan: Plan) -> Result<Source> {
         let reader = look.open(path)?;
         let delimiter = delimiter.unwrap_or_else(|| look.delimiter());
+        if form == Form::Lines && look.is_one_value() {
+            bail!(
+                "{} is not JSON Lines: write one JSON object a line, for example with `jq -c '.[]'` for an array",
+                path.display()
+            );
+        }
         if form == Form::Csv {
             quotes::check(look.open(path)?, delimiter).with_context(|| path.display().to_string())?;
         }
