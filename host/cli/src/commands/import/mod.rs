@@ -249,7 +249,7 @@ struct Import {
     identity: &'static str,
 }
 
-/// So many reasons are shown; the file has them all.
+/// So many reasons are shown, the most frequent first; the file has them all.
 const REASONS: usize = 5;
 
 impl Import {
@@ -276,8 +276,14 @@ impl Import {
         if state.moved > 0 {
             println!("  {} rows had a time in the future; they count from now", state.moved);
         }
-        for (code, (count, first)) in self.reasons.iter().take(REASONS) {
+        let mut reasons: Vec<_> = self.reasons.iter().collect();
+        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for (code, (count, first)) in reasons.iter().take(REASONS) {
             println!("  {count} × {code}, the first in {first}");
+        }
+        if let Some(more @ [_, ..]) = reasons.get(REASONS..) {
+            let rows: u64 = more.iter().map(|(_, (count, _))| count).sum();
+            println!("  {rows} more, of {} other reasons", more.len());
         }
         ensure!(state.refused == 0, "{} rows were refused, see {}", state.refused, self.refused.path.display());
         Ok(())
