@@ -81,7 +81,9 @@ fn refused(file: &Path) -> Vec<(String, String, String)> {
     let lines = beside(file, "refused.jsonl");
     if file.extension().is_some_and(|ending| ending == "jsonl") {
         let text = std::fs::read_to_string(lines).expect("a list of refused rows");
-        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+        // A line that is no object is there as it was, and its reason follows.
+        let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let rows = rows.filter(|row| row.get("import.row").is_some());
         return rows.map(|row| names.map(|name| row[name].as_str().unwrap_or_default().to_owned()).into()).collect();
     }
     let mut reader = csv::ReaderBuilder::new();
@@ -221,7 +223,11 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     ]);
     let (ended_well, text) = hub.import(&file, &[&mapping[..], &["--dry-run"]].concat()).await;
     assert!(!ended_well && text.contains("2 of 7 rows would be imported, 5 refused"), "{text}");
-    assert_eq!((refused(&file), hub.message_ids().await), (reasons.clone(), vec![]), "a dry run stores nothing");
+    assert!(text.contains("3 × wrong-type") && !text.contains("see "), "{text}");
+    assert_eq!(hub.message_ids().await, Vec::<String>::new(), "a dry run stores nothing");
+    let said = text.find("3 × wrong-type") < text.find("1 × missing-identity");
+    assert!(said, "the most frequent first: {text}");
+    assert!(!beside(&file, "refused.csv").exists(), "a dry run writes no file");
 
     let (ended_well, text) = hub.import(&file, &mapping).await;
     assert!(!ended_well && text.contains("2 of 7 rows imported, 5 refused"), "{text}");
@@ -244,8 +250,9 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     for arguments in [&["--dry-run"][..], &[]] {
         let (_, text) = hub.import(&aged, &[&mapping[..], arguments].concat()).await;
         assert!(text.contains("2 of 3 rows") && text.contains("1 refused"), "{text}");
-        assert_eq!(refused(&aged), expected(&[("2", "age", "wrong-type")]));
+        assert!(text.contains("1 × wrong-type, the first in line 2, column `age`"), "{text}");
     }
+    assert_eq!(refused(&aged), expected(&[("2", "age", "wrong-type")]));
     let (ended_well, text) = hub.import(&twice, &["--into", "customers", "--map", "name=identity.user_id"]).await;
     assert!(!ended_well && text.contains("no column `name`; there are: id, city"), "{text}");
     // Mended in place and sent again as it is.
@@ -253,6 +260,13 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     let mended =
         std::fs::read_to_string(&list).expect("the list").replace("bob,soon", "bob,2024-02-01").replace("much,", "7,");
     std::fs::write(&list, mended).expect("it is written");
+    // Nothing writes over what somebody has mended.
+    let mended = std::fs::read(&list).expect("the list");
+    let again = [&mapping_of_orders()[..], &["--restart"]].concat();
+    let (ended_well, text) = hub.import(&file, &again).await;
+    assert!(!ended_well && text.contains("is not as this import has left it"), "{text}");
+    hub.import(&file, &[&again[..], &["--dry-run"]].concat()).await;
+    assert_eq!(std::fs::read(&list).expect("the list"), mended);
     let (_, text) = hub.import(&list, &mapping_of_orders()).await;
     assert!(text.contains("2 of 5 rows imported, 3 refused"), "{text}");
     assert!(text.contains("1 × wrong-columns, the first in line 3"), "what was filled up is no mended row: {text}");
@@ -340,8 +354,11 @@ async fn objects_are_made_once_each(hub: Fixture) {
     }
     let refused = refused(&file);
     assert_eq!((refused.len(), refused[0].0.as_str(), refused[0].1.as_str()), (5, "8", "percent"), "{refused:?}");
-    std::fs::remove_file(beside(&file, "import.json")).expect("there is a state");
-    hub.import(&file, &arguments).await;
+    for ending in ["import.json", "refused.csv"] {
+        std::fs::remove_file(beside(&file, ending)).expect("it is there");
+    }
+    let (_, text) = hub.import(&file, &arguments).await;
+    assert!(text.contains("2495 of 2500 rows imported, 5 refused"), "{text}");
     let fields = ["--type", "coupon", "--format", "csv", "--fields", "key,field.code,customer,field.percent"];
     let coupons = hub.export("objects", &fields).await;
     let rows: Vec<&str> = coupons.lines().skip(1).collect();
@@ -419,6 +436,35 @@ async fn what_was_exported_is_imported() {
         if into == "events" {
             assert_eq!(other.export("events", &log).await, by_log);
         }
+    }
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+#[tokio::test]
+async fn json_lines_are_refused_as_they_are_and_mended_there() {
+    let hub = Fixture::new().await;
+    let bad = ["{\"userId\": \"a\", \"event\": \"E\", \"event\": \"F\"}", "{\"userId\": \"b\", \"event\": \"E\""];
+    let good = "{\"userId\": \"c\", \"event\": \"E\", \"timestamp\": 1767225600}";
+    let file = hub.file("lines.jsonl", format!("{}\n{}\n{good}\n", bad[0], bad[1]));
+    let (_, text) = hub.import(&file, &[]).await;
+    assert!(text.contains("1 of 3 rows imported, 2 refused"), "{text}");
+    let times = hub.export("events", &["--format", "csv", "--fields", "userId,timestamp"]).await;
+    assert_eq!(times, "userId,timestamp\nc,2026-01-01T00:00:00Z\n");
+    assert_eq!(refused(&file), expected(&[("1", "", "repeated-field"), ("2", "", "invalid-json")]));
+    let list = beside(&file, "refused.jsonl");
+    let text = std::fs::read_to_string(&list).expect("the list");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with(bad[0].trim_end_matches('}')) && lines[1] == bad[1], "{text}");
+    let mended = text.replace(", \"event\": \"F\"", "").replace(bad[1], &format!("{}}}", bad[1]));
+    std::fs::write(&list, mended).expect("it is written");
+    let (ended_well, text) = hub.import(&list, &[]).await;
+    assert!(ended_well && text.contains("2 of 2 rows imported, 0 refused"), "{text}");
+
+    for (name, text) in
+        [("list.json", "[\n{\"userId\": \"a\"},\n{\"userId\": \"b\"}\n]\n"), ("one.json", "{\n  \"a\": 1\n}\n")]
+    {
+        let (ended_well, told) = hub.import(&hub.file(name, text), &[]).await;
+        assert!(!ended_well && told.contains("write one JSON object a line"), "{told}");
     }
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }

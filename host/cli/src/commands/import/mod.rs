@@ -103,10 +103,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let look = Look::at(path, arguments.encoding)?;
     let name = name(&look, &plan, &arguments);
     let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
-    if arguments.restart && !arguments.dry_run && state_path.exists() {
-        std::fs::remove_file(&state_path).with_context(|| state_path.display().to_string())?;
-    }
-    let state = if arguments.dry_run { StateFile::none(&name) } else { StateFile::open(&state_path, &name)? };
+    let state = match (arguments.dry_run, arguments.restart) {
+        (true, _) => StateFile::none(&name),
+        (false, true) => StateFile::restart(&state_path, &name)?,
+        (false, false) => StateFile::open(&state_path, &name)?,
+    };
     if state.state.done {
         let State { rows, refused, .. } = state.state;
         println!(
@@ -126,6 +127,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     }
     let manner = source.manner();
     let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, manner.ending()));
+    let State { refused_bytes, refused_hash, .. } = &state.state;
+    let refused = match arguments.dry_run {
+        true => RefusedFile::none(manner),
+        false => RefusedFile::open(&refused_path, manner, *refused_bytes, refused_hash.as_deref())?,
+    };
     let batches = Batches::new(source, arguments.into, name, state.state.rows);
     let import = Import {
         hub,
@@ -133,7 +139,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         credential: if arguments.into == Into::Objects { Credential::Bearer } else { Credential::Basic },
         parallel: arguments.parallel.map_or(if arguments.into == Into::Events { 1 } else { 4 }, usize::from),
         bar: bar(look.bytes)?,
-        refused: RefusedFile::open(&refused_path, manner, state.state.refused_bytes)?,
+        refused,
         state,
         began: Instant::now(),
         now: 0,
@@ -285,7 +291,7 @@ impl Import {
             let rows: u64 = more.iter().map(|(_, (count, _))| count).sum();
             println!("  {rows} more, of {} other reasons", more.len());
         }
-        ensure!(state.refused == 0, "{} rows were refused, see {}", state.refused, self.refused.path.display());
+        ensure!(state.refused == 0, "{} rows were refused; {}", state.refused, self.refused.place());
         Ok(())
     }
 
@@ -315,7 +321,7 @@ impl Import {
             state.state.rows = last;
             state.state.refused += rows.len() as u64;
             state.state.moved += moved;
-            state.state.refused_bytes = refused.bytes;
+            (state.state.refused_bytes, state.state.refused_hash) = (refused.bytes, refused.hash());
             state.save()?;
             bar.set_position(read);
             bar.set_message(format!("{last} rows, {} refused", state.state.refused));

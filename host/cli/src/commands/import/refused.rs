@@ -1,8 +1,13 @@
 //! The refused rows, in a file beside the import's: as they stand there, with why behind them. Mended, it is imported as it is: what begins
 //! with `import.` is left out.
+//!
+//! A line of JSON is kept byte for byte. If it is an object, the reason stands in members at its end; if not, in a line of its
+//! own behind it, which an import passes over. A file that somebody has mended is never written over.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -78,15 +83,53 @@ impl Manner {
             }
             Manner::Lines => {
                 let line = refused.source.concat();
-                let mut members: Map<String, Value> = match serde_json::from_str(&line) {
-                    Ok(members) => members,
-                    Err(_) => Map::from_iter([("import.source".to_owned(), json!(line))]),
+                let line = without_reason(&line);
+                let why = why.into_iter().map(|(name, text)| (name.to_owned(), json!(text)));
+                let why = Value::Object(why.collect()).to_string();
+                let text = match open_object(&line) {
+                    Some(begun) => format!("{begun}{}\n", why.trim_start_matches('{')),
+                    None => format!("{line}\n{why}\n"),
                 };
-                members.extend(why.into_iter().map(|(name, text)| (name.to_owned(), json!(text))));
-                Ok(format!("{}\n", Value::Object(members)).into_bytes())
+                Ok(text.into_bytes())
             }
         }
     }
+}
+
+/// What a reason begins with.
+const REASON: &str = "\"import.row\":\"";
+
+/// Whether a line says why the one before it was refused.
+pub fn is_reason(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix('{') else { return false };
+    rest.starts_with(REASON) && is_only_reason(line)
+}
+
+fn is_only_reason(text: &str) -> bool {
+    let members: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+    members.is_some_and(|members| members.keys().all(|name| name.starts_with("import.")))
+}
+
+/// A line of a list of refused rows as it was before.
+pub fn without_reason(line: &str) -> Cow<'_, str> {
+    let cut = || {
+        let at = line.rfind(REASON)?;
+        let (kept, why) = line.split_at(at);
+        let kept = kept.strip_suffix(',').unwrap_or(kept);
+        (kept.starts_with('{') && is_only_reason(&format!("{{{why}"))).then(|| format!("{kept}}}"))
+    };
+    cut().filter(|line| is_object(line)).map_or(Cow::Borrowed(line), Cow::Owned)
+}
+
+/// By its syntax: also with a member twice, and with numbers that no number keeps.
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// An object's text without its end, ready for a member more; none of an object that has none.
+fn open_object(line: &str) -> Option<String> {
+    let begun = is_object(line).then(|| line.trim_end().strip_suffix('}'))??;
+    (begun.trim() != "{").then(|| format!("{begun},"))
 }
 
 fn record(delimiter: u8, cells: impl Iterator<Item = String>) -> Result<Vec<u8>> {
@@ -97,43 +140,109 @@ fn record(delimiter: u8, cells: impl Iterator<Item = String>) -> Result<Vec<u8>>
 
 /// Made when the first row is refused.
 pub struct RefusedFile {
-    pub path: PathBuf,
+    /// None in a dry run, which writes no file.
+    path: Option<PathBuf>,
     manner: Manner,
     file: Option<File>,
     pub bytes: u64,
+    hasher: blake3::Hasher,
 }
 
 impl RefusedFile {
-    /// Goes on after `bytes` of an interrupted import; what lies behind them is written again.
-    pub fn open(path: &Path, manner: Manner, bytes: u64) -> Result<RefusedFile> {
-        let mut file = None;
-        if bytes > 0 {
-            let mut opened = OpenOptions::new().write(true).open(path).with_context(|| path.display().to_string())?;
-            opened.set_len(bytes)?;
-            opened.seek(SeekFrom::End(0))?;
-            file = Some(opened);
-        } else if path.exists() {
+    /// Of a dry run.
+    pub fn none(manner: Manner) -> RefusedFile {
+        RefusedFile { path: None, manner, file: None, bytes: 0, hasher: blake3::Hasher::new() }
+    }
+
+    /// Goes on after `bytes` of an interrupted import; what lies behind them is written again. `known` is the hash of the file
+    /// as an import has left it: one that was changed since has somebody's work in it.
+    pub fn open(path: &Path, manner: Manner, bytes: u64, known: Option<&str>) -> Result<RefusedFile> {
+        let opened = RefusedFile { path: Some(path.to_owned()), bytes, ..RefusedFile::none(manner) };
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && bytes == 0 => return Ok(opened),
+            read => read.with_context(|| path.display().to_string())?,
+        };
+        let written = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0).unwrap_or(text.len());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(text.get(..written).unwrap_or(&text));
+        ensure!(
+            known == Some(hasher.finalize().to_hex().as_str()),
+            "{} is not as this import has left it: import it, or give it another name; or name another file with `--refused`",
+            path.display()
+        );
+        if bytes == 0 {
             std::fs::remove_file(path).with_context(|| path.display().to_string())?;
+            return Ok(opened);
         }
-        Ok(RefusedFile { path: path.to_owned(), manner, file, bytes })
+        let mut file = OpenOptions::new().write(true).open(path).with_context(|| path.display().to_string())?;
+        file.set_len(bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(RefusedFile { file: Some(file), hasher, ..opened })
+    }
+
+    /// Where the refused rows are to be found.
+    pub fn place(&self) -> String {
+        match &self.path {
+            Some(path) => format!("see {}", path.display()),
+            None => "a dry run writes no file of them".to_owned(),
+        }
+    }
+
+    /// Of the whole file; none, if there is none.
+    pub fn hash(&self) -> Option<String> {
+        self.file.as_ref().map(|_| self.hasher.finalize().to_hex().to_string())
     }
 
     pub fn write(&mut self, rows: &[Refused]) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let Some(path) = self.path.as_ref().filter(|_| !rows.is_empty()) else { return Ok(()) };
         let mut text = Vec::new();
         if self.file.is_none() {
-            self.file = Some(File::create(&self.path).with_context(|| self.path.display().to_string())?);
+            let file = OpenOptions::new().write(true).create_new(true).open(path);
+            self.file = Some(file.with_context(|| path.display().to_string())?);
             text.extend(self.manner.header()?);
         }
         for refused in rows {
             text.extend(self.manner.row(refused)?);
         }
         if let Some(file) = &mut self.file {
-            file.write_all(&text).with_context(|| self.path.display().to_string())?;
+            file.write_all(&text).with_context(|| path.display().to_string())?;
+            self.hasher.update(&text);
             self.bytes += text.len() as u64;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(line: &str) -> String {
+        let sent = Sent { number: 3, line: 4, source: vec![line.to_owned()] };
+        let row = Manner::Lines.row(&Refused::of(&sent, "a", "wrong-type", "it is \"wrong\""));
+        String::from_utf8(row.unwrap()).unwrap()
+    }
+
+    /// And once more, when it was refused again.
+    #[test]
+    fn a_refused_line_of_json_is_kept_byte_for_byte() {
+        for line in [
+            r#"{"a": 1, "a": 2}"#,
+            r#"{ "n" : 0.12345678901234567890, "b":{"c":[1e400]} }"#,
+            r#"{"t":"x,\"import.row\":\"1\""}"#,
+        ] {
+            let text = written(line);
+            let again = text.trim_end_matches('\n');
+            assert!(!again.contains('\n') && again.starts_with(line.trim_end_matches('}')), "{again}");
+            assert!(is_object(again) && !is_reason(again), "{again}");
+            assert_eq!(without_reason(again), line, "{again}");
+            assert_eq!(written(again), text);
+        }
+        for line in ["{}", "{\"a\": 1", "[1]", "7", "{\"a\": nul}"] {
+            let text = written(line);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!((lines.len(), lines[0]), (2, line));
+            assert!(is_reason(lines[1]) && !is_reason(line), "{text}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::exact;
 use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
 use super::quotes;
-use super::refused::Manner;
+use super::refused::{Manner, is_reason, without_reason};
 use super::value::Cell;
 
 /// Of a row, in bytes: no hub takes one of half that.
@@ -117,9 +117,12 @@ impl Source {
                 if text.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
+                let source = String::from_utf8_lossy(text).trim_end_matches(['\r', '\n']).to_owned();
+                if is_reason(&source) {
+                    continue;
+                }
                 self.number += 1;
-                let row = from_line(mapper, text);
-                let source = vec![String::from_utf8_lossy(text).trim_end().to_owned()];
+                let (row, source) = (from_line(mapper, &source), vec![source]);
                 return Ok(Some(Row { number: self.number, line: *line, read: *read, source, row }));
             },
         }
@@ -154,10 +157,8 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
     mapper.row(cells.into_iter())
 }
 
-fn from_line(mapper: &mut Mapper, line: &[u8]) -> Result<Map<String, Value>, RowFault> {
-    let text = std::str::from_utf8(line)
-        .map_err(|_| fault("", "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
-    let row = exact::read(text).map_err(|(code, message)| fault("", code, message))?;
+fn from_line(mapper: &mut Mapper, line: &str) -> Result<Map<String, Value>, RowFault> {
+    let row = exact::read(&without_reason(line)).map_err(|(code, message)| fault("", code, message))?;
     let Value::Object(members) = row else {
         return Err(fault("", "not-an-object", "each line must be one JSON object"));
     };

@@ -20,7 +20,17 @@ pub struct State {
     pub moved: u64,
     /// Length of the list of refused rows.
     pub refused_bytes: u64,
+    /// Hash of it, by which one that was mended since is known.
+    #[serde(default)]
+    pub refused_hash: Option<String>,
     pub done: bool,
+}
+
+impl State {
+    /// A new import's, which knows the list of refused rows that another has left.
+    fn after(before: State, import: &str) -> State {
+        State { import: import.to_owned(), refused_hash: before.refused_hash, ..State::default() }
+    }
 }
 
 pub struct StateFile {
@@ -33,6 +43,15 @@ impl StateFile {
     /// A new import's, which leaves no trace.
     pub fn none(import: &str) -> StateFile {
         StateFile { path: None, state: State { import: import.to_owned(), ..State::default() } }
+    }
+
+    /// From the first row on, whatever the file says.
+    pub fn restart(path: &Path, import: &str) -> Result<StateFile> {
+        let before = std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok());
+        let restarted =
+            StateFile { path: Some(path.to_owned()), state: State::after(before.unwrap_or_default(), import) };
+        restarted.save()?;
+        Ok(restarted)
     }
 
     pub fn open(path: &Path, import: &str) -> Result<StateFile> {
@@ -52,8 +71,7 @@ impl StateFile {
                 state.rows
             );
         }
-        let state =
-            if state.import == import { state } else { State { import: import.to_owned(), ..State::default() } };
+        let state = if state.import == import { state } else { State::after(state, import) };
         Ok(StateFile { path: Some(path.to_owned()), state })
     }
 
