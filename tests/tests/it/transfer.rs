@@ -504,4 +504,21 @@ async fn consents_that_were_exported_are_imported_with_their_time() {
         assert_eq!(sorted(other.export("customers", &fields).await), exported, "{name}");
         assert!(exported[0].contains("granted"), "{name}: {exported:?}");
     }
+    // By default JSON Lines have them all, each with its own time, and whatever else was recorded.
+    let later = json!({"text": {"state": "granted", "source": "form", "text_version": "3"}, "mail/email": {"state": "granted"}});
+    let later =
+        json!({"batch": [{"type": "identify", "userId": "a", "timestamp": "2026-03-01T00:00:00Z", "consents": later}]});
+    assert_eq!(hub.client.ingest("/v1/batch", &hub.tenant.api_key, &later).await.body, json!({"success": true}));
+    hub.client.settled(&hub.tenant.api_key).await;
+    let all = ["--format", "jsonl", "--fields", "identity.user_id,consents"];
+    let exported = sorted(hub.export("customers", &all).await);
+    for part in ["2026-01-01", "2026-03-01", "\"form\"", "text_version"] {
+        assert!(exported.concat().contains(part), "{part}: {exported:?}");
+    }
+    let other = Fixture::new().await;
+    let usual = other.file("usual.jsonl", hub.export("customers", &["--format", "jsonl"]).await);
+    let (ended_well, told) = other.import(&usual, &["--into", "customers"]).await;
+    assert!(ended_well && told.contains("2 of 2 rows imported, 0 refused"), "{told}");
+    other.client.settled(&other.tenant.api_key).await;
+    assert_eq!(sorted(other.export("customers", &all).await), exported);
 }

@@ -30,6 +30,8 @@ pub(crate) enum Read {
     Tag(String),
     /// What was recorded of a purpose, or of `purpose/channel`.
     Consent(String),
+    /// All consents, each with its time if it came with one.
+    Consents,
     /// When it was recorded; nothing of one that came without a time of its own.
     ConsentTime(String),
 }
@@ -59,6 +61,16 @@ impl Read {
                 Cow::Owned(Value::Bool(tags.any(|one| one == tag.as_str())))
             }
             Read::Consent(key) => row["consents"][key].get("state").map_or(null, Cow::Borrowed),
+            Read::Consents => {
+                let mut consents = row["consents"].clone();
+                for consent in consents.as_object_mut().into_iter().flat_map(|consents| consents.values_mut()) {
+                    let is_timeless = consent["at"] == json!(Timestamp::FIRST);
+                    if let Some(fields) = consent.as_object_mut() {
+                        fields.retain(|name, _| name != "event" && !(name == "at" && is_timeless));
+                    }
+                }
+                Cow::Owned(consents)
+            }
             Read::ConsentTime(key) => {
                 let at = row["consents"][key].get("at").filter(|at| **at != json!(Timestamp::FIRST));
                 at.map_or(null, Cow::Borrowed)

@@ -23,7 +23,9 @@ use crate::views::CustomerView;
 /// How long a page waits for other conditions of its tenant.
 const TURN: Duration = Duration::from_secs(60);
 
-const USUAL: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
+const USUAL: [&str; 7] = ["id", "identities", "attributes", "tags", "consents", "first_seen_at", "last_seen_at"];
+/// A cell of a CSV would have many consents in one.
+const USUAL_IN_CSV: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +36,7 @@ pub(crate) struct Parameters {
     #[param(inline)]
     format: Format,
     /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `consent.<purpose>`,
-    /// `identities`, `attributes`, `tags`, `first_seen_at`, `last_seen_at`, and beside one `consent.<purpose>` also its `timestamp`.
+    /// `identities`, `attributes`, `tags`, `consents` (not in CSV by default), `first_seen_at`, `last_seen_at`, and beside one `consent.<purpose>` also its `timestamp`.
     fields: Option<String>,
     /// Only customers for whom this condition holds, as JSON.
     condition: Option<String>,
@@ -58,7 +60,8 @@ pub(crate) async fn export_customers(
     let condition = condition::in_query(&app, &access, condition.as_deref()).await?;
     let time = time(fields.as_deref())?;
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
-    let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
+    let usual: &[&str] = if format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
+    let table = Table { format, columns: Some(columns(fields.as_deref(), usual, read)?) };
     let scope = access.scope;
     respond(table, "customers", place, move |after| {
         page(Arc::clone(&app), previews.clone(), scope, condition.clone(), after)
@@ -115,6 +118,7 @@ fn time(fields: Option<&str>) -> Result<Option<Read>, Problem> {
 /// Where a customer's row has what a column is called after.
 pub(in crate::routes) fn read(name: &str) -> Option<Read> {
     match name.split_once('.') {
+        None if name == "consents" => Some(Read::Consents),
         None => USUAL.contains(&name).then(|| Read::Path(vec![name.to_owned()])),
         Some(("identity", kind)) if !kind.is_empty() => Some(Read::Identity(kind.to_owned())),
         Some(("attribute", path)) => Read::below(&["attributes"], path),

@@ -1,8 +1,8 @@
 //! Rows gathered into requests: within the hub's limits, each with an id that is the same whenever it is sent again.
 
 use anyhow::Result;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
 
 use super::plan::{Columns, RowFault};
 use super::refused::Refused;
@@ -31,10 +31,43 @@ pub struct Batch {
 }
 
 /// A row in a request.
+#[derive(Clone)]
 pub struct Sent {
     pub number: u64,
     pub line: u64,
     pub source: Vec<String>,
+}
+
+/// What a row becomes: its event, and behind it those of its consents that have a time of their own.
+struct Texts {
+    joined: String,
+    count: usize,
+}
+
+/// Takes the consents that have a time out of a row.
+fn consents_by_time(row: &mut Map<String, Value>) -> BTreeMap<String, Map<String, Value>> {
+    let mut timed: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let Some(Value::Object(consents)) = row.get_mut("consents") else { return timed };
+    consents.retain(|purpose, consent| {
+        let Some(at) = consent["at"].as_str().map(str::to_owned) else { return true };
+        if let Some(fields) = consent.as_object_mut() {
+            fields.remove("at");
+        }
+        timed.entry(at).or_default().insert(purpose.clone(), consent.take());
+        false
+    });
+    timed
+}
+
+/// An event that says of a row only whose it is.
+fn whose(row: &Map<String, Value>) -> Map<String, Value> {
+    let names = ["type", "userId", "anonymousId", "identities"];
+    let mut event: Map<String, Value> =
+        names.iter().filter_map(|name| Some(((*name).to_owned(), row.get(*name)?.clone()))).collect();
+    let identities =
+        ["email", "phone"].iter().filter_map(|name| Some(((*name).to_owned(), row.get("traits")?.get(name)?.clone())));
+    event.insert("traits".to_owned(), Value::Object(identities.collect()));
+    event
 }
 
 /// Reads a source batch by batch.
@@ -48,7 +81,7 @@ pub struct Batches {
     /// Rows up to here were imported before.
     done: u64,
     /// A row that did not fit into the batch before.
-    left: Option<(Sent, String, u64)>,
+    left: Option<(Sent, Texts, u64)>,
 }
 
 impl Batches {
@@ -62,7 +95,7 @@ impl Batches {
             Into::Events | Into::Customers => (EVENT_BYTES, EVENT_ROWS),
             Into::Objects => (OBJECT_BYTES, OBJECT_ROWS),
         };
-        let (mut texts, mut size) = (Vec::new(), 0);
+        let (mut texts, mut size): (Vec<String>, usize) = (Vec::new(), 0);
         let mut batch = Batch {
             body: String::new(),
             sent: Vec::new(),
@@ -72,11 +105,11 @@ impl Batches {
             read: 0,
         };
         if let Some((sent, text, read)) = self.left.take() {
-            (batch.last, batch.read, size) = (sent.number, read, text.len());
-            texts.push(text);
-            batch.sent.push(sent);
+            (batch.last, batch.read, size) = (sent.number, read, text.joined.len());
+            texts.push(text.joined);
+            batch.sent.extend(std::iter::repeat_n(sent, text.count));
         }
-        while texts.len() < rows && batch.refused.len() < rows {
+        while batch.sent.len() < rows && batch.refused.len() < rows {
             let Some(row) = self.source.next()? else { break };
             let number = row.number;
             let text = row.row.and_then(|row| self.text(row, number, bytes));
@@ -88,14 +121,14 @@ impl Batches {
                 Err(fault) => {
                     batch.refused.push(Refused::of(&sent, &fault.column, fault.code, &fault.message));
                 }
-                Ok(text) if size + text.len() + 1 > bytes => {
+                Ok(text) if size + text.joined.len() + 1 > bytes => {
                     self.left = Some((sent, text, row.read));
                     break;
                 }
                 Ok(text) => {
-                    size += text.len() + 1;
-                    texts.push(text);
-                    batch.sent.push(sent);
+                    size += text.joined.len() + 1;
+                    texts.push(text.joined);
+                    batch.sent.extend(std::iter::repeat_n(sent, text.count));
                 }
             }
             (batch.last, batch.read) = (number, row.read);
@@ -109,13 +142,22 @@ impl Batches {
         Ok(Some(batch))
     }
 
-    fn text(&mut self, mut row: serde_json::Map<String, Value>, number: u64, bytes: usize) -> Result<String, RowFault> {
+    fn text(&mut self, mut row: Map<String, Value>, number: u64, bytes: usize) -> Result<Texts, RowFault> {
         self.claim(&row, number)?;
+        let consents = if self.into == Into::Customers { consents_by_time(&mut row) } else { BTreeMap::new() };
         let id = format!("import-{}-{number}", self.name);
         let text = match self.into {
             Into::Events | Into::Customers => {
                 row.entry("messageId").or_insert_with(|| json!(id));
-                Value::Object(row).to_string()
+                let timed = consents.iter().enumerate().map(|(ordinal, (at, consents))| {
+                    let mut event = whose(&row);
+                    event.insert("messageId".to_owned(), json!(format!("{id}-consents-{ordinal}")));
+                    event.insert("timestamp".to_owned(), json!(at));
+                    event.insert("consents".to_owned(), json!(consents));
+                    format!(",{}", Value::Object(event))
+                });
+                let timed: String = timed.collect();
+                format!("{}{timed}", Value::Object(row))
             }
             Into::Objects => {
                 row.insert("id".to_owned(), json!(id));
@@ -126,11 +168,11 @@ impl Batches {
             let message = format!("the row is too long: {} bytes; it must be shorter than {bytes}", text.len());
             return Err(RowFault { column: String::new(), code: "too-large", message });
         }
-        Ok(text)
+        Ok(Texts { joined: text, count: 1 + consents.len() })
     }
 
     /// An event's `messageId` and a customer's identity stand in one row of a file only.
-    fn claim(&mut self, row: &serde_json::Map<String, Value>, number: u64) -> Result<(), RowFault> {
+    fn claim(&mut self, row: &Map<String, Value>, number: u64) -> Result<(), RowFault> {
         let names: &[&str] = match self.into {
             Into::Events => &["messageId"],
             Into::Customers => &["userId", "anonymousId"],

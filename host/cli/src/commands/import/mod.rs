@@ -378,6 +378,8 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
         }
     }
     refused.sort_by_key(|refused| refused.row);
+    // A row of several events is one row.
+    refused.dedup_by_key(|refused| refused.row);
     Ok(Settled { last, read, refused, moved })
 }
 

@@ -257,6 +257,7 @@ impl Mapper {
             let ways = self.known.iter().map(|(column, (target, _))| match target {
                 Target::At(path) | Target::Merge(path) => (path.clone(), column.clone()),
                 Target::Identity(kind) => (vec!["traits".to_owned(), (*kind).to_owned()], column.clone()),
+                Target::Consents => (vec!["consents".to_owned()], column.clone()),
                 Target::Identities | Target::Tags | Target::Ignore => (vec![column.clone()], column.clone()),
             });
             self.columns = Columns(ways.collect::<Vec<_>>().into());
@@ -332,6 +333,16 @@ fn place(row: &mut Map<String, Value>, target: &Target, value: Value) -> Result<
                     Some((Target::Identity(kind), _)) => identify(row, kind, value.clone()),
                     _ => anyhow::bail!("an identity of the kind `{kind}` cannot be imported: leave it out"),
                 }
+            }
+        }
+        Target::Consents => {
+            for (purpose, consent) in value.as_object().context("this must be a JSON object of consents")? {
+                let mut consent = consent.clone();
+                // The event that recorded it is another hub's.
+                if let Some(fields) = consent.as_object_mut() {
+                    fields.remove("event");
+                }
+                put(row, &["consents".to_owned(), purpose.clone()], consent)?;
             }
         }
         Target::Tags => {

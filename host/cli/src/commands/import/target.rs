@@ -30,6 +30,8 @@ pub enum Target {
     Identities,
     /// A list of names.
     Tags,
+    /// Records by purpose, each with its own time.
+    Consents,
 }
 
 /// What a value is read as.
@@ -107,6 +109,7 @@ impl Into {
                 "identities" => Some((Target::Identities, As::Json)),
                 "attributes" => Some((merge("traits"), As::Json)),
                 "tags" => Some((Target::Tags, As::Json)),
+                "consents" => Some((Target::Consents, As::Json)),
                 "id" | "first_seen_at" | "last_seen_at" | "causes" => Some((Target::Ignore, As::Guess)),
                 _ => None,
             },
@@ -144,7 +147,7 @@ impl Into {
                 }
                 Into::Customers => {
                     "identity.user_id, identity.anonymous_id, identity.email, identity.phone, identity.group_id, identities, \
-                     attribute.…, attributes, tag.…, tags, consent.…, timestamp, -"
+                     attribute.…, attributes, tag.…, tags, consent.…, consents, timestamp, -"
                 }
                 Into::Objects => "key, field.…, fields, -",
             };
