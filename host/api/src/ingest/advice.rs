@@ -35,6 +35,7 @@ const TABLE: &[(&str, &str)] = &[
     ("too-large", "Send smaller batches: the limit is in the answer to the sender."),
     ("too-long", "Shorten the value: the limit is in the answer to the sender."),
     ("too-many", "Send fewer: the limit is in the answer to the sender."),
+    ("too-many-digits", "Send the number with fewer digits, or as a text."),
     ("trap", "A source broke off: the hub's log has its message; tell its author."),
     ("unknown-field", "Remove the field: a consent has `state`, `source` and `text_version`."),
     ("unknown-kind", "Set the identity's `kind`, like `email`."),
