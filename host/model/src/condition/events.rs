@@ -170,7 +170,7 @@ impl Sum {
 
     /// None if a term lies beyond [`MICROS_LIMIT`].
     pub(super) fn total(&self) -> Option<f64> {
-        (self.beyond == 0).then(|| self.units as f64 * 1e6 + self.rest as f64)
+        (self.beyond == 0).then_some(self.units as f64 * 1e6 + self.rest as f64)
     }
 
     pub(super) fn average(&self) -> Option<f64> {
