@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openhub_model::identity::{Authority, Marker};
 use openhub_model::message::TRANSACTIONAL;
-use openhub_model::{EventKind, NewEvent, PartId, TenantId, Timestamp};
+use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
 use openhub_store::Outgoing;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -60,11 +60,14 @@ impl Subscription {
         (mark == marker.unsubscribing(&named).as_bytes()).then(|| serde_json::from_slice(&named).ok()).flatten()
     }
 
-    /// The event by which the consent is withdrawn: to the purpose, as far as this channel goes.
-    pub fn withdrawal(&self, message_id: String, at: Timestamp, received_at: Timestamp) -> NewEvent {
+    /// The event by which the consent is withdrawn: to the purpose, as far as this channel goes. Within a minute the same link
+    /// withdraws it once.
+    pub fn withdrawal(&self, token: &str, at: Timestamp, received_at: Timestamp) -> NewEvent {
+        let minute = received_at.micros().div_euclid(60_000_000);
+        let id = Id::named(&[b"unsubscribe", token.as_bytes(), &minute.to_le_bytes()]);
         let consent = format!("{}/{}", self.purpose, self.channel);
         NewEvent {
-            message_id,
+            message_id: format!("openhub:unsubscribe:{id}"),
             kind: EventKind::Update,
             name: String::new(),
             part: Some(self.part),
@@ -81,7 +84,6 @@ impl Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_model::Id;
 
     #[test]
     fn an_address_is_read_by_the_hub_that_wrote_it_and_by_nobody_else() {

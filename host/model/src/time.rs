@@ -24,6 +24,11 @@ impl Timestamp {
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// Whether RFC 3339 can write it: what comes in by any door, a plugin's too, is held to that.
+    pub fn is_writable(self) -> bool {
+        self >= Timestamp::FIRST && jiff::Timestamp::from_microsecond(self.0).is_ok()
+    }
 }
 
 impl FromStr for Timestamp {
@@ -153,6 +158,16 @@ pub struct InvalidTime(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_writable_is_written_and_read_again() {
+        for at in [Timestamp::FIRST, Timestamp::LAST, Timestamp::default()] {
+            assert!(at.is_writable() && at.to_string().parse::<Timestamp>().is_ok_and(|read| read == at), "{at}");
+        }
+        for micros in [i64::MIN, Timestamp::FIRST.micros() - 1, 253_402_300_799_999_999, i64::MAX] {
+            assert!(!Timestamp::from_micros(micros).is_writable(), "{micros}");
+        }
+    }
 
     #[test]
     fn c1_the_end_of_the_year_9999_is_an_instant() {

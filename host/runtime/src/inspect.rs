@@ -172,11 +172,11 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("source", manifest.sources.iter().map(|source| &source.name))?;
-    if let Some(source) = manifest.sources.iter().find(|source| !kebab(&source.name)) {
-        return Err(bad(format!(
-            "the source's name {:?} is not valid: use kebab-case, at most 64 characters",
-            source.name
-        )));
+    // They stand in addresses, and in the names of consents (`marketing/email`).
+    let channels = manifest.channels.iter().map(|channel| ("channel", &channel.name));
+    let named = channels.chain(manifest.sources.iter().map(|source| ("source", &source.name)));
+    if let Some((what, name)) = named.into_iter().find(|(_, name)| !kebab(name)) {
+        return Err(bad(format!("the {what}'s name {name:?} is not valid: use kebab-case, at most 64 characters")));
     }
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)

@@ -4,6 +4,7 @@
 //! is malformed as a whole. A value that is wrong (not finite, no JSON, outside of its enum, too many effects) is a
 //! fault of its row: that row's effects are dropped, the others stand.
 
+use openhub_model::Timestamp;
 use openhub_model::columns::Values;
 use openhub_model::limits;
 use openhub_model::manifest::{Manifest, RuleShape, Type};
@@ -92,9 +93,6 @@ fn not_in(text: &str, allowed: &[String]) -> String {
     format!("the rule wrote {text:?}, which is not one of the declared values: {}{more}", few.join(", "))
 }
 
-/// The years 1 to 9999, which RFC 3339 can write.
-const WRITABLE: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
-
 /// Values of a declared type, one for each of `rows`; those at the places `absent` hold nothing.
 pub(crate) fn checked_values(
     of: &Type,
@@ -120,7 +118,7 @@ pub(crate) fn checked_values(
         }
         (Type::Timestamp, Values::Integers(values)) => {
             for (at, (row, value)) in rows.iter().zip(values).enumerate() {
-                if !WRITABLE.contains(value) && is_there(at) {
+                if !Timestamp::from_micros(*value).is_writable() && is_there(at) {
                     let message = || "the rule wrote a time outside the years 1 to 9999".to_owned();
                     fault(faults, *row, "bad-timestamp", message);
                 }

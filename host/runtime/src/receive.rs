@@ -155,6 +155,7 @@ impl Plugin {
         if let Some(Fault { pointer, code, message }) = faults.into_iter().next() {
             return Err(unfit(&format!("/properties{pointer}"), &code, message));
         }
+        let occurred_at = time(occurred_at).map_err(|message| unfit("/occurred_at", "invalid-timestamp", message))?;
         let identities: Vec<Identity> =
             identities.into_iter().map(|identity| Identity::new(identity.kind, identity.value)).collect();
         let is_good = |identity: &Identity| !identity.value.is_empty() && limits::is_identity(identity);
@@ -162,7 +163,16 @@ impl Plugin {
             let message = "An event needs an identity, and each must have a kind and a value within the limits.";
             return Err(unfit("/identities", "invalid-identity", message.to_owned()));
         }
-        Ok(SourceEvent { id, name, occurred_at: occurred_at.map(Timestamp::from_micros), identities, properties })
+        Ok(SourceEvent { id, name, occurred_at, identities, properties })
+    }
+}
+
+/// A time that can be written and read again.
+fn time(micros: Option<i64>) -> Result<Option<Timestamp>, String> {
+    let at = micros.map(Timestamp::from_micros);
+    match at.is_none_or(Timestamp::is_writable) {
+        true => Ok(at),
+        false => Err("The time must be in the years 1 to 9999.".to_owned()),
     }
 }
 
@@ -203,5 +213,8 @@ fn report((index, report): (usize, bound::Report)) -> Result<Report, Unanswered>
         let message = format!("A message's provider id must have 1 to {} bytes, without U+0000.", limits::NAME);
         return Err(Unanswered::Unfit(Fault::new(format!("/reports/{index}/provider_id"), "invalid-id", message)));
     }
-    Ok(Report { provider_id, status, at: at.map(Timestamp::from_micros), reason: reason.map(Reason::from) })
+    let at = time(at).map_err(|message| {
+        Unanswered::Unfit(Fault::new(format!("/reports/{index}/at"), "invalid-timestamp", message))
+    })?;
+    Ok(Report { provider_id, status, at, reason: reason.map(Reason::from) })
 }

@@ -149,6 +149,9 @@ async fn reports(client: &Client, tenant: &Tenant) {
         assert_eq!(hook(client, tenant, Some(TOKEN), &report("provider-7", status)).await.status, 200);
     }
     assert_eq!(hook(client, tenant, Some(TOKEN), &report("of-another", "delivered")).await.status, 200);
+    let mut never = report("provider-7", "clicked");
+    never["at"] = json!(i64::MIN);
+    assert_eq!(hook(client, tenant, Some(TOKEN), &never).await.problem(), "hook-refused", "no time can be written so");
     assert_eq!(hook(client, tenant, Some(TOKEN), &report("provider-7", "Not a word")).await.problem(), "plugin-failed");
     client.settled(&tenant.api_key).await;
     let reported = events(client, tenant, "Message Reported").await;
@@ -207,6 +210,12 @@ async fn unsubscribes(database: Option<String>) {
     assert!(done.status == 200 && done.body.to_string().contains("no more messages"), "{done:?}");
     let consents = consent().await;
     assert_eq!(consents["marketing/email"]["state"], "denied", "{consents}");
+    let log = async || client.rows("/api/v1/events?", "events", &tenant.api_key).await.len();
+    let before = log().await;
+    for _ in 0..20 {
+        assert_eq!(client.send(client.request(Method::POST, path)).await.status, 200);
+    }
+    assert_eq!(log().await, before, "who has said it adds nothing to the log");
     assert_eq!(consents["marketing"]["state"], "granted", "by other channels they may be reached");
     assert!(client.ingest("/v1/track", &tenant.api_key, &offered).await.status.is_success());
     until("the second is dropped", || async {

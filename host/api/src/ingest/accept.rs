@@ -235,7 +235,7 @@ async fn append(app: &App, scope: Scope, authority: Authority, read: Read) -> Re
 }
 
 /// Waits its turn while the tenant's log is far ahead of the engine; refused if it is too far ahead.
-pub(super) async fn admit(app: &App, scope: &Scope, authority: Authority, events: usize) -> Result<(), Problem> {
+pub(crate) async fn admit(app: &App, scope: &Scope, authority: Authority, events: usize) -> Result<(), Problem> {
     match app.engine.admit(scope, authority, events).await? {
         Admission::After(wait) => {
             if !wait.is_zero() {

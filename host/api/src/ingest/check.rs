@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::amend::{Members, amended};
 use super::fields::{consents, event_name, id, identities, instant, kind_of, tags, text_field, unsound};
 use super::item::{Item, Scalar};
-use super::time::{is_writable, occurred_at};
+use super::time::occurred_at;
 
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
@@ -125,7 +125,7 @@ impl Delivery {
         let sent_at = instant(&item.sent_at, &below("sentAt"))?.or(self.sent_at);
         let claimed_at = occurred_at(self.received_at, sent_at, timestamp);
         let occurred_at = claimed_at.min(self.latest);
-        if !is_writable(occurred_at) {
+        if !occurred_at.is_writable() {
             return Err(Fault::new(
                 below("timestamp"),
                 "invalid-timestamp",

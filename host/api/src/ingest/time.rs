@@ -62,13 +62,6 @@ pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_micros(found.as_microsecond()))
 }
 
-/// The years 1 to 9999: what RFC 3339 can write.
-pub(crate) fn is_writable(at: Timestamp) -> bool {
-    const FIRST: i64 = -62_135_596_800_000_000;
-    const LAST: i64 = 253_402_300_799_999_999;
-    (FIRST..=LAST).contains(&at.micros())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +138,7 @@ mod tests {
         let first = at("-009999-01-02T01:59:59Z");
         let last = at("9999-12-30T22:00:00Z");
         let corrected = occurred_at(first, Some(last), Some(first));
-        assert!(!is_writable(corrected));
-        assert!(is_writable(at("1970-01-01T00:00:00Z")) && is_writable(last));
+        assert!(!corrected.is_writable());
+        assert!(at("1970-01-01T00:00:00Z").is_writable() && last.is_writable());
     }
 }

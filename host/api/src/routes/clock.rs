@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::{Authorized, ClockWrite, StatusRead};
 use crate::body::JsonBody;
 use crate::change::Change;
-use crate::ingest::{RESERVED, is_writable};
+use crate::ingest::RESERVED;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, LIVE_CLOCK, Problem};
 use crate::views::{ClockView, PendingView};
@@ -57,7 +57,7 @@ pub(crate) async fn advance_clock(
     if kind == ClockKind::Live {
         return Err(Problem::new(LIVE_CLOCK, "This tenant's clock is live. Only a replay clock can be set."));
     }
-    if !is_writable(to) {
+    if !to.is_writable() {
         let fault = Fault::new("/to", "invalid-timestamp", "The time must be in the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }

@@ -5,9 +5,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use openhub_engine::{Subscription, UNSUBSCRIBE};
+use openhub_model::customer::Consent;
+use openhub_model::identity::Authority;
 use openhub_store::Scope;
 
 use crate::app::Shared;
+use crate::ingest::admit;
 use crate::openapi::Problems;
 use crate::overload::{address, shed};
 use crate::problem::Problem;
@@ -74,12 +77,14 @@ pub(crate) async fn withdraw(
     };
     let scope = Scope::of(wanted.tenant());
     if app.store.tenant(wanted.tenant()).await?.is_some()
-        && !app.store.parts_around(&scope, &[wanted.part]).await?.is_empty()
+        && let Some(customer) = app.store.customer(&scope, wanted.part).await?
+        // Whoever has a link may send its form for ever.
+        && customer.consent(&wanted.purpose, Some(&wanted.channel)) != Consent::Denied
     {
         let now = app.now();
+        admit(app, &scope, Authority::Browser, 1).await?;
         let at = app.engine.present(&scope, now).await?;
-        let id = format!("openhub:unsubscribe:{}", app.fresh_id());
-        app.store.append(&scope, vec![wanted.withdrawal(id, at, now)]).await?;
+        app.store.append(&scope, vec![wanted.withdrawal(&token, at, now)]).await?;
     }
     Ok(page(words, StatusCode::OK, words.done, false))
 }

@@ -224,27 +224,11 @@ mod tests {
             let at = settled.next_attempt_at.expect("it is tried again").micros();
             assert!((least..=least + least / 20).contains(&at), "{at}");
         }
-        let outgoing = |expires_at: i64| {
-            let id = Id::named(&[b"message"]);
-            let text = String::new;
-            let message = openhub_model::message::NewMessage {
-                id,
-                part: id,
-                channel: text(),
-                address: text(),
-                purpose: text(),
-                content: text(),
-                journey: text(),
-                run: id,
-                node: text(),
-                created_at: now,
-                expires_at: Some(Timestamp::from_micros(expires_at)),
-            };
-            Outgoing { message, attempt: 0, fault: None }
-        };
         let next = |expires_at| {
             let waits = Settled { next_attempt_at: Some(Timestamp::from_micros(50)), ..settled(1) };
-            within_its_life(waits, &outgoing(expires_at)).next_attempt_at.map(Timestamp::micros)
+            let mut outgoing = outgoing(None);
+            outgoing.message.expires_at = Some(Timestamp::from_micros(expires_at));
+            within_its_life(waits, &outgoing).next_attempt_at.map(Timestamp::micros)
         };
         assert_eq!((next(20), next(90)), (Some(20), Some(50)), "nor beyond its life");
     }

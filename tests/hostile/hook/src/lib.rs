@@ -51,7 +51,11 @@ pub fn hook(request: Request) -> Result<Received, Failure> {
         "undeclared" => {
             Ok(Received::ok().event(&Happened::new("1", Untold { what: text("what") }).of("user_id", "ada")))
         }
-        "report" => Ok(Received::ok().report(Report::new(text("message"), text("status")))),
+        "report" => {
+            let report = Report::new(text("message"), text("status"));
+            let at = asked["at"].as_i64().map(Timestamp::from_micros);
+            Ok(Received::ok().report(at.map_or(report.clone(), |at| report.at(at))))
+        }
         "answer" => {
             let status = asked["status"].as_u64().unwrap_or_default() as u16;
             let answer = Received::answered(status, "<script>alert(1)</script>").header("Content-Type", "text/html");
