@@ -1,9 +1,9 @@
 //! Whether an installation's settings and grant fit its manifest, with pointers into the request.
 
-use openhub_engine::catalog::{ReadPath, WritePath};
+use openhub_engine::catalog::{ReadPath, WritePath, bindable, unknown_paths};
 use openhub_engine::uses::{self, Fate};
 use openhub_model::fault::there_are;
-use openhub_model::manifest::{Field, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
+use openhub_model::manifest::{Field, LIST_PATHS, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
 use openhub_model::{Fault, Timestamp, decimal, limits};
 use openhub_runtime::hosts;
 use openhub_store::Scope;
@@ -27,10 +27,25 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
                 faults.push(Fault::new(format!("/rules/{at}/reads/{index}/path"), "unknown-path", message));
             }
         }
+        for (index, list) in rule.lists.iter().enumerate() {
+            let unknown = unknown_paths(list, &format!("/rules/{at}/lists/{index}"), false);
+            faults.extend(unknown.into_iter().map(|(pointer, path)| {
+                let message = format!("A rule cannot read `{path}` as a list or in one. There are: {LIST_PATHS}.");
+                Fault::new(pointer, "unknown-path", message)
+            }));
+        }
         for (index, write) in rule.writes.iter().enumerate() {
-            if WritePath::parse(&write.path).is_none() {
-                let message = format!("A rule cannot write `{}`. There are: {WRITE_PATHS}.", write.path);
-                faults.push(Fault::new(format!("/rules/{at}/writes/{index}/path"), "unknown-path", message));
+            let pointer = format!("/rules/{at}/writes/{index}/path");
+            match WritePath::parse(&write.path) {
+                None => {
+                    let message = format!("A rule cannot write `{}`. There are: {WRITE_PATHS}.", write.path);
+                    faults.push(Fault::new(pointer, "unknown-path", message));
+                }
+                Some(path) if write.list && !matches!(path, WritePath::Attribute(_)) => {
+                    let message = format!("Only an attribute can be a list: `{}` cannot.", write.path);
+                    faults.push(Fault::new(pointer, "no-list", message));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -167,19 +182,21 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
         }
         for (read, path) in binding["reads"].as_object().into_iter().flatten() {
             let pointer = step(&step(&pointer, "reads"), read);
-            let Some(declared) = rule.reads.iter().find(|shape| shape.name == *read && shape.bind) else {
-                let bound = there_are(rule.reads.iter().filter(|shape| shape.bind).map(|shape| &shape.name));
+            let bindable = bindable(rule);
+            let Some(declared) = bindable.iter().find(|declared| declared.name == *read) else {
+                let bound = there_are(bindable.iter().map(|declared| &declared.name));
                 let message = format!("The rule has no read `{read}` that can be bound. {bound}");
                 faults.push(Fault::new(pointer, "unknown-read", message));
                 continue;
             };
             let is_element = |path: &str| path.contains("[]");
-            match path.as_str().filter(|path| ReadPath::parse(path).is_some()) {
+            match path.as_str().filter(|path| declared.takes(path)) {
                 None => {
-                    let message = format!("A rule cannot read this path. There are: {READ_PATHS}.");
+                    let paths = declared.paths();
+                    let message = format!("A rule cannot read this path here. There are: {paths}.");
                     faults.push(Fault::new(pointer, "unknown-path", message));
                 }
-                Some(path) if is_element(&declared.path) != is_element(path) => {
+                Some(path) if is_element(declared.path) != is_element(path) => {
                     let message = "A path with `[]` can be bound only to another path with `[]`.";
                     faults.push(Fault::new(pointer, "unknown-path", message));
                 }

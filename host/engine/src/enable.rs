@@ -9,7 +9,7 @@ use openhub_model::manifest::Manifest;
 use openhub_store::Installation;
 use serde_json::Value;
 
-use crate::catalog::path::{ReadPath, WritePath, bound_path};
+use crate::catalog::path::{ListPath, ReadPath, WritePath, bound_paths};
 
 /// A rule as the order sees it: what state it reads and writes (`attributes.tier`, `tags.vip`).
 #[derive(Clone, Debug)]
@@ -30,7 +30,9 @@ pub struct Cycle {
 
 pub fn state_read(path: &ReadPath) -> Option<String> {
     match path {
-        ReadPath::Attribute(name) => Some(format!("attributes.{name}")),
+        ReadPath::Attribute(name) | ReadPath::Element { list: ListPath::Attribute(name), .. } => {
+            Some(format!("attributes.{name}"))
+        }
         ReadPath::Tag(name) => Some(format!("tags.{name}")),
         _ => None,
     }
@@ -134,10 +136,9 @@ fn owned(manifest: &Manifest) -> impl Iterator<Item = (String, String)> {
 }
 
 fn nodes(Candidate { manifest, settings }: Candidate<'_>) -> Vec<Node> {
-    let path = |rule: &str, read| state_read(&bound_path(settings, rule, read)?);
     let nodes = manifest.rules.iter().map(|rule| Node {
         id: (manifest.name.clone(), rule.name.clone()),
-        reads: rule.reads.iter().filter_map(|read| path(&rule.name, read)).collect(),
+        reads: bound_paths(settings, rule).iter().filter_map(state_read).collect(),
         writes: rule.writes.iter().filter_map(|write| state_written(&WritePath::parse(&write.path)?)).collect(),
     });
     nodes.collect()
@@ -163,9 +164,10 @@ mod tests {
                     bind: false,
                 })
                 .collect(),
+            lists: vec![],
             writes: writes
                 .iter()
-                .map(|path| Write { name: "write".into(), path: path.to_string(), of: Type::Integer })
+                .map(|path| Write { name: "write".into(), path: path.to_string(), of: Type::Integer, list: false })
                 .collect(),
             events: vec![],
             objects: vec![],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openhub_model::identity::{Authority, Marker};
-use openhub_model::{ClockKind, TenantId, Timestamp};
+use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::{Scope, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -102,22 +102,9 @@ impl Engine {
         self.shared.catalogs.standing_out()
     }
 
-    /// The present of what is appended now: `now`, the host's, or where a replay will stand once all that is in its log has
-    /// happened, which was at the epoch before it began. However far the engine has come, it is the same.
+    /// See [`Shared::present`].
     pub async fn present(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
-        let tenant = scope.tenant();
-        let kind = match self.shared.clocks.get(tenant) {
-            Some(kind) => kind,
-            None => {
-                let kind = self.store().tenant(tenant).await?.ok_or(StoreError::NotFound)?.clock;
-                self.shared.clocks.put(tenant, kind);
-                kind
-            }
-        };
-        match kind {
-            ClockKind::Live => Ok(now),
-            ClockKind::Replay => Ok(self.store().clock_at_head(scope).await?.max(Timestamp::default())),
-        }
+        self.shared.present(scope, now).await
     }
 
     /// Whether events may be appended to a tenant's log, and after which while: see [`crate::Bounds`].

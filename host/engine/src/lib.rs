@@ -45,6 +45,7 @@ pub use body::{PROPOSED, identities_of};
 pub use catalog::Catalog;
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::SECRET_SET;
+pub use delivery::home::is_time_zone;
 pub use engine::{Engine, Halt};
 pub use erase::ERASED;
 pub use error::EngineError;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
-use openhub_store::Store;
+use openhub_store::{Scope, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
@@ -147,6 +147,26 @@ impl Clocks {
 
     pub fn get(&self, tenant: TenantId) -> Option<ClockKind> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+}
+
+impl Shared {
+    /// The present of what is appended now: `now`, the host's, or where a replay will stand once all that is in its log has
+    /// happened, which was at the epoch before it began. However far the engine has come, it is the same.
+    pub async fn present(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let tenant = scope.tenant();
+        let kind = match self.clocks.get(tenant) {
+            Some(kind) => kind,
+            None => {
+                let kind = self.store.tenant(tenant).await?.ok_or(StoreError::NotFound)?.clock;
+                self.clocks.put(tenant, kind);
+                kind
+            }
+        };
+        match kind {
+            ClockKind::Live => Ok(now),
+            ClockKind::Replay => Ok(self.store.clock_at_head(scope).await?.max(Timestamp::default())),
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use serde_json::json;
 
 /// Below the hub's own address.
 pub const PATH: &str = "/unsubscribe";
-/// As which a consent names where it was withdrawn.
+/// As which a consent names where it was withdrawn: on the page, or at the provider of a channel.
 const SOURCE: &str = "unsubscribe";
+const PROVIDER: &str = "opted-out";
 
 /// What its receiver wants no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +66,19 @@ impl Subscription {
     pub fn withdrawal(&self, token: &str, at: Timestamp, received_at: Timestamp) -> NewEvent {
         let minute = received_at.micros().div_euclid(60_000_000);
         let id = Id::named(&[b"unsubscribe", token.as_bytes(), &minute.to_le_bytes()]);
+        self.denial(format!("openhub:unsubscribe:{id}"), SOURCE, at, received_at)
+    }
+
+    /// The event by which a consent is withdrawn because the channel's provider says that the receiver has done so there. However
+    /// often a message is told so, it is one.
+    pub fn opted_out(&self, message: Id, at: Timestamp, received_at: Timestamp) -> NewEvent {
+        self.denial(format!("openhub:opted-out:{message}"), PROVIDER, at, received_at)
+    }
+
+    fn denial(&self, message_id: String, source: &str, at: Timestamp, received_at: Timestamp) -> NewEvent {
         let consent = format!("{}/{}", self.purpose, self.channel);
         NewEvent {
-            message_id: format!("openhub:unsubscribe:{id}"),
+            message_id,
             kind: EventKind::Update,
             name: String::new(),
             part: Some(self.part),
@@ -76,7 +87,7 @@ impl Subscription {
             historical: false,
             authority: Authority::Server,
             cause: None,
-            body: json!({"consents": {consent: {"state": "denied", "source": SOURCE}}}).to_string(),
+            body: json!({"consents": {consent: {"state": "denied", "source": source}}}).to_string(),
         }
     }
 }

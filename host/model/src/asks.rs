@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::manifest::{ChannelShape, Limits, Manifest, RuleShape, SecretShape};
+use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, RuleShape, SecretShape};
 
 /// Every line, in a fixed order; none twice.
 pub fn asks(manifest: &Manifest) -> Vec<String> {
@@ -51,12 +51,23 @@ fn of_rule(rule: &RuleShape, lines: &mut Vec<String>) {
     let by = format!("(rule `{}`)", rule.name);
     lines.extend(rule.on.iter().map(|event| format!("runs on the event \"{event}\" {by}")));
     lines.extend(rule.reads.iter().map(|read| format!("reads {} {by}", read.path)));
+    for list in &rule.lists {
+        of_list(list, "", &by, lines);
+    }
     lines.extend(rule.writes.iter().map(|write| match write.path.strip_prefix("customer.counters.") {
         Some(counter) => format!("adds to the counter {counter} {by}"),
         None => format!("writes {} {by}", write.path),
     }));
     lines.extend(rule.events.iter().map(|event| format!("causes the event \"{event}\" {by}")));
     lines.extend(rule.objects.iter().map(|kind| format!("makes and changes objects of the type `{kind}` {by}")));
+}
+
+fn of_list(list: &ListShape, within: &str, by: &str, lines: &mut Vec<String>) {
+    let path = format!("{within}{}[].", list.path);
+    lines.extend(list.reads.iter().map(|read| format!("reads {path}{} {by}", read.path)));
+    for list in &list.lists {
+        of_list(list, &path, by, lines);
+    }
 }
 
 fn of_channel(channel: &ChannelShape) -> String {
@@ -107,9 +118,10 @@ mod tests {
             name: "tier".into(),
             on: vec!["Order Completed".into()],
             reads: vec![],
+            lists: vec![],
             writes: writes
                 .iter()
-                .map(|path| Write { name: "it".into(), path: (*path).into(), of: Type::Text })
+                .map(|path| Write { name: "it".into(), path: (*path).into(), of: Type::Text, list: false })
                 .collect(),
             events: vec![],
             objects: vec![],

@@ -59,6 +59,9 @@ pub struct RuleShape {
     /// The events that trigger it.
     pub on: Vec<String>,
     pub reads: Vec<Read>,
+    /// Lists that it reads with several fields of each element.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListShape>,
     pub writes: Vec<Write>,
     /// Events that it may cause, by name.
     #[serde(default)]
@@ -73,14 +76,15 @@ pub struct RuleShape {
 
 /// The paths that a rule can read, as people are told them.
 pub const READ_PATHS: &str = "event.name, event.properties.<name> (with dots into objects), \
-    event.properties.<list>[].<field>, customer.attributes.<name>, customer.counters.<name>, customer.tags.<name>, row.at, \
-    row.seed, row.customer";
+    event.properties.<list>[] and event.properties.<list>[].<field>, customer.attributes.<name>, customer.attributes.<list>[] \
+    and customer.attributes.<list>[].<field>, customer.counters.<name>, customer.tags.<name>, row.at, row.seed, row.customer";
+/// The lists that a rule can read with several fields.
+pub const LIST_PATHS: &str = "event.properties.<name> (with dots into objects), customer.attributes.<name>; below a list, a field of its elements";
 /// The paths that a rule can write.
 pub const WRITE_PATHS: &str =
     "customer.attributes.<name>, customer.counters.<name>, customer.tags.<name>, decision (of a journey)";
 
-/// `path` is one of `event.properties.<name>…`, `event.properties.<list>[].<name>`, `event.name`,
-/// `customer.attributes.<name>`, `customer.tags.<name>`, `row.at`, `row.seed`, `row.customer`.
+/// `path` is one of [`READ_PATHS`]. Below a list it starts at the element: `sku`, `codes[]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
@@ -88,11 +92,109 @@ pub struct Read {
     pub path: String,
     #[serde(rename = "type")]
     pub of: Type,
-    /// A row that lacks a required read is not sent.
+    /// A row that lacks a required read is not sent. In a list, each element must have it.
     pub required: bool,
     /// An admin may point it at another path, per tenant.
     #[serde(default)]
     pub bind: bool,
+}
+
+/// A list whose elements a rule reads: a table, with a column for each of their fields. A row without the list has an empty one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListShape {
+    pub name: String,
+    /// One of [`LIST_PATHS`].
+    pub path: String,
+    #[serde(default)]
+    pub bind: bool,
+    pub reads: Vec<Read>,
+    /// Lists in each of its elements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListShape>,
+}
+
+/// A table of a rule's calls, in the order in which they cross the boundary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableShape<'m> {
+    /// The table whose elements have these lists; none: the rows.
+    pub parent: Option<u32>,
+    /// The list's path, from its element where it has a parent.
+    pub path: &'m str,
+    pub columns: Vec<ElementShape<'m>>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ElementShape<'m> {
+    /// As a binding calls it: `items.sku`.
+    pub name: String,
+    /// From the element; empty for the element itself.
+    pub path: &'m str,
+    pub of: &'m Type,
+    pub required: bool,
+}
+
+impl ListShape {
+    /// Its reads and those of the lists in it.
+    pub fn all_reads(&self) -> Vec<&Read> {
+        let mut reads: Vec<&Read> = self.reads.iter().collect();
+        self.lists.iter().for_each(|list| reads.extend(list.all_reads()));
+        reads
+    }
+}
+
+impl RuleShape {
+    /// The reads that are columns, in order: those outside of lists.
+    pub fn scalars(&self) -> impl Iterator<Item = &Read> {
+        self.reads.iter().filter(|read| split(&read.path).is_none())
+    }
+
+    /// One table a declared list: the lists of single reads first, then those with fields, each followed by what is in it.
+    /// `bound` gives the path that an admin has set in place of a read's, by the read's name.
+    pub fn tables<'m>(&'m self, bound: &dyn Fn(&str) -> Option<&'m str>) -> Vec<TableShape<'m>> {
+        let mut tables = Vec::new();
+        add_tables(None, "", &self.reads, &self.lists, bound, &mut tables);
+        tables
+    }
+}
+
+/// A path's list and what follows it: `event.properties.items` and `sku`, of `event.properties.items[].sku`.
+pub fn split(path: &str) -> Option<(&str, &str)> {
+    let (list, field) = path.split_once("[]")?;
+    Some((list, field.strip_prefix('.').unwrap_or(field)))
+}
+
+fn add_tables<'m>(
+    parent: Option<u32>,
+    prefix: &str,
+    reads: &'m [Read],
+    lists: &'m [ListShape],
+    bound: &dyn Fn(&str) -> Option<&'m str>,
+    tables: &mut Vec<TableShape<'m>>,
+) {
+    let resolve = |name: &str, path: &'m str, bind: bool| bound(name).filter(|_| bind).unwrap_or(path);
+    for read in reads {
+        let name = format!("{prefix}{}", read.name);
+        if let Some((list, field)) = split(resolve(&name, &read.path, read.bind)) {
+            let column = ElementShape { name, path: field, of: &read.of, required: read.required };
+            tables.push(TableShape { parent, path: list, columns: vec![column] });
+        }
+    }
+    for list in lists {
+        let name = format!("{prefix}{}", list.name);
+        let path = resolve(&name, &list.path, list.bind);
+        let inner = format!("{name}.");
+        let fields = list.reads.iter().filter(|read| split(&read.path).is_none()).map(|read| {
+            let name = format!("{inner}{}", read.name);
+            let path = resolve(&name, &read.path, read.bind);
+            ElementShape { name, path, of: &read.of, required: read.required }
+        });
+        let at = tables.len() as u32;
+        let columns = fields.collect();
+        tables.push(TableShape { parent, path, columns });
+        add_tables(Some(at), &inner, &list.reads, &list.lists, bound, tables);
+    }
 }
 
 /// `path` is one of `customer.attributes.<name>`, `customer.counters.<name>`, `customer.tags.<name>`, `decision`.
@@ -103,6 +205,9 @@ pub struct Write {
     pub path: String,
     #[serde(rename = "type")]
     pub of: Type,
+    /// The attribute becomes a list of such values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
 }
 
 /// Logical types. Timestamps travel as microseconds, decimals as integers of the smallest unit, enums and

@@ -16,3 +16,42 @@ pub enum ClockKind {
     /// The greatest event time so far, or an explicit advance: for past events run as if they happened now.
     Replay,
 }
+
+/// The language and the time zone of a tenant, or of a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// A language tag of BCP 47: `en`, `zh-CN`.
+    pub locale: String,
+    /// A name of the IANA time zone database: `Europe/Berlin`.
+    pub time_zone: String,
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home { locale: "en".to_owned(), time_zone: "UTC".to_owned() }
+    }
+}
+
+/// Whether this has the form of a language tag: letters first, then subtags of letters and digits.
+pub fn is_locale(text: &str) -> bool {
+    let is_subtag =
+        |subtag: &str| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let language = text.split('-').next().unwrap_or_default();
+    let is_language = (2..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    text.len() <= 35 && is_language && text.split('-').all(is_subtag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_have_tags() {
+        for locale in ["en", "zh-CN", "zh-Hans-CN", "de-1996"] {
+            assert!(is_locale(locale), "{locale}");
+        }
+        for locale in ["", "e", "en_GB", "en-", "deutschland-sprache", "12"] {
+            assert!(!is_locale(locale), "{locale}");
+        }
+    }
+}

@@ -55,7 +55,9 @@ pub struct RuleWrite {
     /// Index into the rule's declared writes.
     pub target: u32,
     pub rows: Vec<u32>,
-    /// One a row of `rows`.
+    /// For a list: row `i` of `rows` has the values from `ends[i - 1]` (0 for the first) to `ends[i]`. Empty for any other write.
+    pub ends: Vec<u32>,
+    /// One a row of `rows`, or as many as the ends say.
     pub values: Values,
     pub unset: Vec<u32>,
 }

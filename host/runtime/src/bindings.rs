@@ -64,8 +64,6 @@ pub mod source {
 /// The shared types under the names that borrowing bindings ask for.
 pub mod owned {
     pub use super::channel::openhub::types::types::*;
-
-    pub type JsonParam<'a> = &'a str;
 }
 
 pub use channel::openhub::{call, clock, http, log, secrets, types};

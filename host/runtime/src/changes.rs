@@ -88,6 +88,7 @@ mod tests {
             name: "r".into(),
             on: Vec::new(),
             reads: Vec::new(),
+            lists: vec![],
             writes: Vec::new(),
             events: Vec::new(),
             objects: vec!["coupon".into()],

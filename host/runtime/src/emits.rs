@@ -173,6 +173,7 @@ mod tests {
             name: "r".into(),
             on: Vec::new(),
             reads: Vec::new(),
+            lists: vec![],
             writes: Vec::new(),
             events: vec!["Tier Changed".into(), "Left".into()],
             objects: Vec::new(),

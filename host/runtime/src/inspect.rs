@@ -2,7 +2,7 @@
 
 use openhub_model::decimal::MAX_SCALE;
 use openhub_model::limits;
-use openhub_model::manifest::{MANIFEST_SECTION, Manifest, Type};
+use openhub_model::manifest::{ListShape, MANIFEST_SECTION, Manifest, Type};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use wasmparser::component_types::ComponentEntityType;
@@ -189,6 +189,9 @@ const FIELDS: usize = 200;
 const VALUES: usize = 1_000;
 /// What comes back is searched for each in all its forms.
 const SECRETS: usize = 32;
+/// Lists that a rule reads, and how deep they may lie in each other.
+const LISTS: usize = 50;
+const LIST_DEPTH: usize = 4;
 
 fn bounded(manifest: &Manifest) -> Result<(), String> {
     if manifest.secrets.len() > SECRETS {
@@ -209,6 +212,22 @@ fn bounded(manifest: &Manifest) -> Result<(), String> {
         named.extend(fields.iter().map(|field| (&field.name, Some(&field.of))));
     }
     named.extend(rules().flat_map(|rule| rule.reads.iter().map(|read| (&read.name, Some(&read.of)))));
+    for rule in rules() {
+        let mut lists: Vec<(&ListShape, usize)> = rule.lists.iter().map(|list| (list, 1)).collect();
+        let mut count = 0;
+        while let Some((list, depth)) = lists.pop() {
+            count += 1;
+            if count > LISTS || depth > LIST_DEPTH {
+                let name = &rule.name;
+                return Err(format!(
+                    "`{name:.60}` reads too many lists: at most {LISTS}, {LIST_DEPTH} within each other"
+                ));
+            }
+            named.push((&list.name, None));
+            named.extend(list.reads.iter().map(|read| (&read.name, Some(&read.of))));
+            lists.extend(list.lists.iter().map(|list| (list, depth + 1)));
+        }
+    }
     named.extend(rules().flat_map(|rule| rule.writes.iter().map(|write| (&write.name, Some(&write.of)))));
     for (name, of) in named {
         if !(1..=limits::NAME).contains(&name.len()) {

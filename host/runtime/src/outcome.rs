@@ -7,7 +7,7 @@
 use openhub_model::Timestamp;
 use openhub_model::columns::Values;
 use openhub_model::limits;
-use openhub_model::manifest::{Manifest, RuleShape, Type};
+use openhub_model::manifest::{Manifest, RuleShape, Type, Write};
 use std::collections::BTreeMap;
 
 use crate::answer::{Outcome, Reason, RowFault, RuleWrite};
@@ -34,7 +34,7 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
         if std::mem::replace(&mut targets[target], true) {
             return Err(format!("the rule wrote to the target {target} twice"));
         }
-        writes.push(check_write(&declared.of, rows, write, &mut faults)?);
+        writes.push(check_write(declared, rows, write, &mut faults)?);
     }
     let events = emits::check(manifest, shape, rows, answer.events, &mut faults)?;
     let objects = changes::check(manifest, shape, rows, answer.objects, &mut faults)?;
@@ -155,15 +155,39 @@ pub(crate) fn checked_values(
     Ok(values)
 }
 
-fn check_write(of: &Type, rows: u32, write: answered::Write, faults: &mut Faults) -> Result<RuleWrite, String> {
+fn check_write(declared: &Write, rows: u32, write: answered::Write, faults: &mut Faults) -> Result<RuleWrite, String> {
     ascending(&write.rows, rows)?;
     ascending(&write.unset, rows)?;
     if write.unset.iter().any(|row| write.rows.binary_search(row).is_ok()) {
         return Err("the rule both wrote and unset a row".to_owned());
     }
-    let values = checked_values(of, &write.rows, &[], write.values, faults)?;
-    Ok(RuleWrite { target: write.target, rows: write.rows, values, unset: write.unset })
+    let answered::Write { target, rows, ends, values, unset } = write;
+    if !declared.list {
+        if !ends.is_empty() {
+            return Err(format!("the rule wrote lists to the target {target}, which is not declared as a list"));
+        }
+        let values = checked_values(&declared.of, &rows, &[], values, faults)?;
+        return Ok(RuleWrite { target, rows, ends, values, unset });
+    }
+    if ends.len() != rows.len() || !ends.is_sorted() {
+        return Err(format!(
+            "the rule wrote lists to the target {target} without an end for each row, in ascending order"
+        ));
+    }
+    // Each value belongs to a row, whose fault it is if it is none.
+    let lengths = ends.iter().scan(0, |at, end| Some(end - std::mem::replace(at, *end)));
+    let total = ends.last().copied().unwrap_or(0);
+    if total > LIST_VALUES {
+        return Err(format!("the rule wrote {total} values in lists: at most {LIST_VALUES} in a call"));
+    }
+    let owners: Vec<u32> =
+        rows.iter().zip(lengths).flat_map(|(row, length)| std::iter::repeat_n(*row, length as usize)).collect();
+    let values = checked_values(&declared.of, &owners, &[], values, faults)?;
+    Ok(RuleWrite { target, rows, ends, values, unset })
 }
+
+/// Values that the lists of one write may have in a call. An attribute's size is bounded where it is written.
+const LIST_VALUES: u32 = 100_000;
 
 /// Whether a text is one JSON object without U+0000 and not too deep, which the hub refuses everywhere.
 pub fn is_object(text: &str) -> bool {
@@ -187,7 +211,20 @@ fn drop_rows(outcome: &mut Outcome, faults: &Faults) {
     outcome.objects.retain(|object| !faults.contains_key(&object.row));
     for write in &mut outcome.writes {
         write.unset.retain(|row| !faults.contains_key(row));
-        let mut keep = write.rows.iter().map(|row| !faults.contains_key(row));
+        let mut kept_values = Vec::with_capacity(write.rows.len());
+        let (mut at, mut kept_to) = (0, 0);
+        let mut ends = Vec::with_capacity(write.ends.len());
+        for (index, row) in write.rows.iter().enumerate() {
+            let is_kept = !faults.contains_key(row);
+            let count = write.ends.get(index).map_or(1, |end| end - std::mem::replace(&mut at, *end));
+            kept_values.extend(std::iter::repeat_n(is_kept, count as usize));
+            if is_kept && !write.ends.is_empty() {
+                kept_to += count;
+                ends.push(kept_to);
+            }
+        }
+        write.ends = ends;
+        let mut keep = kept_values.into_iter();
         let mut kept = || keep.next().unwrap_or(false);
         match &mut write.values {
             Values::Booleans(values) => values.retain(|_| kept()),

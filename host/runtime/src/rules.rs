@@ -12,14 +12,8 @@ use crate::outcome;
 use crate::plugin::Plugin;
 
 impl Plugin {
-    /// Runs a rule over a batch. Blocks the thread; `params` is a JSON object as text.
-    pub fn evaluate(
-        &self,
-        call: &CallContext,
-        rule: &str,
-        params: &str,
-        batch: &RecordBatch,
-    ) -> Result<Evaluated, CallFault> {
+    /// Runs a rule over a batch. Blocks the thread.
+    pub fn evaluate(&self, call: &CallContext, rule: &str, batch: &RecordBatch) -> Result<Evaluated, CallFault> {
         let shape = self.manifest().rules.iter().find(|shape| shape.name == rule);
         let (Some(shape), Some(extension)) = (shape, &self.rule) else {
             let rules = self.manifest().rules.iter().map(|shape| shape.name.as_str());
@@ -29,13 +23,16 @@ impl Plugin {
         };
         check(shape, batch, &self.machine.limits)?;
         let columns: Vec<_> = batch.columns.iter().map(borrow).collect();
-        let lists: Vec<Vec<_>> = batch.lists.iter().map(|list| list.columns.iter().map(borrow).collect()).collect();
-        let tables = batch.lists.iter().zip(&lists);
-        let tables: Vec<_> = tables.map(|(list, columns)| columns::Table { ends: &list.ends, columns }).collect();
-        let input = rules::Batch { rows: batch.rows, columns: &columns, lists: &tables };
+        let params: Vec<_> = batch.params.iter().map(borrow).collect();
+        let elements: Vec<Vec<_>> =
+            batch.tables.iter().map(|table| table.columns.iter().map(borrow).collect()).collect();
+        let tables = batch.tables.iter().zip(&elements);
+        let tables = tables.map(|(table, columns)| columns::Table { parent: table.parent, ends: &table.ends, columns });
+        let tables: Vec<_> = tables.collect();
+        let input = rules::Batch { rows: batch.rows, params: &params, columns: &columns, tables: &tables };
         let (answer, receipt) = self.pure(call, batch.rows as usize, |store| {
             let instance = extension.instantiate(&mut *store)?;
-            instance.openhub_rule_rule().call_evaluate(store, rule, params, input)
+            instance.openhub_rule_rule().call_evaluate(store, rule, input)
         })?;
         let answer = answer
             .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
@@ -47,18 +44,21 @@ impl Plugin {
 /// What the hub sends is its own doing: a mismatch here is no fault of the plugin.
 fn check(shape: &RuleShape, batch: &RecordBatch, limits: &Defaults) -> Result<(), CallFault> {
     let host = |message: String| Err(CallFault::new(FaultKind::Host, message));
-    let scalars = shape.reads.iter().filter(|read| !read.path.contains("[]")).count();
-    if batch.columns.len() != scalars {
-        return host(format!(
-            "the call has {} columns, but `{}` has {scalars} scalar reads",
-            batch.columns.len(),
-            shape.name
-        ));
+    let tables = shape.tables(&|_| None);
+    let counts = [
+        ("columns", batch.columns.len(), shape.scalars().count()),
+        ("parameters", batch.params.len(), shape.params.len()),
+        ("tables", batch.tables.len(), tables.len()),
+    ];
+    for (what, found, declared) in counts {
+        if found != declared {
+            return host(format!("the call has {found} {what}, but `{}` declares {declared}", shape.name));
+        }
     }
     if batch.rows > limits.rows_per_call {
         return host(format!("the call has {} rows: at most {}", batch.rows, limits.rows_per_call));
     }
-    let size: usize = batch.columns.iter().chain(batch.lists.iter().flat_map(|list| &list.columns)).map(bytes).sum();
+    let size: usize = batch.columns.iter().chain(batch.tables.iter().flat_map(|table| &table.columns)).map(bytes).sum();
     if size as u64 > limits.call_bytes {
         return host(format!("the call has {size} bytes: at most {}", limits.call_bytes));
     }

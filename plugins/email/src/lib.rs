@@ -54,6 +54,7 @@ fn request(provider: &Provider, message: Message<Mail>) -> Option<(Message<Mail>
         return None;
     }
     let request = Request::post(&provider.url)
+        .concerning(&message)
         .header_of("authorization", vec![Part::Text("Bearer ".to_owned()), Part::Secret(KEY.to_owned())])
         .header("content-type", "application/json")
         // The provider takes a mail of one key once, however often it is sent.

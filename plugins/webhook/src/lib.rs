@@ -39,6 +39,7 @@ fn request(url: &str, message: &Message<Json>, now: Timestamp) -> Result<Request
     let body = body(message);
     let signature = secrets::hmac(SECRET, Digest::Sha256, &signed(&message.idempotency_key, now, &body))?;
     Ok(Request::post(url)
+        .concerning(message)
         .header("content-type", "application/json")
         .header("webhook-id", &message.idempotency_key)
         .header("webhook-timestamp", now.seconds().to_string())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::semver::Version;
-use openhub_model::manifest::{Field, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
+use openhub_model::manifest::{Field, LIST_PATHS, ListShape, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
 
 /// Checks names, paths and types; the error names the rule, object or channel and the field.
 pub fn check(manifest: &Manifest) -> Result<()> {
@@ -80,12 +80,24 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             "row.customer" => matches!(read.of, Type::Customer | Type::Text),
             "event.name" => read.of == Type::Text,
             path if is_tag(path) => read.of == Type::Boolean,
-            path if is_event_property(path) || is_below(path, "customer.attributes.") => true,
+            path if is_property(path) || is_listed_attribute(path) || is_below(path, "customer.attributes.") => true,
             path => bail!("field `{}`: a rule cannot read `{path}`; there are: {READ_PATHS}", read.name),
         };
         ensure!(typed, "field `{}`: `{}` is not of type {:?}", read.name, read.path, read.of);
     }
+    for list in &rule.lists {
+        let path = &list.path;
+        let known = is_property(path) && !path.contains("[]") || is_below(path, "customer.attributes.");
+        ensure!(known, "list `{}`: a rule cannot read `{path}` as a list; there are: {LIST_PATHS}", list.name);
+        check_elements(list)?;
+    }
     for write in &rule.writes {
+        ensure!(
+            !write.list || is_below(&write.path, "customer.attributes."),
+            "field `{}`: only an attribute can be a list, so `{}` cannot",
+            write.name,
+            write.path
+        );
         let typed = match write.path.as_str() {
             "decision" => matches!(write.of, Type::Text | Type::Boolean | Type::Enum(_)),
             path if is_tag(path) => write.of == Type::Boolean,
@@ -106,18 +118,45 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|name| !name.is_empty() && !name.contains("[]"))
 }
 
-/// `event.properties.a.b` or, with one list on the way, `event.properties.a[].b`.
-fn is_event_property(path: &str) -> bool {
-    let Some(names) = path.strip_prefix("event.properties.") else { return false };
-    let mut names = names.split('.').peekable();
-    let mut lists = 0;
-    while let Some(name) = names.next() {
-        let plain = name.strip_suffix("[]").inspect(|_| lists += 1).unwrap_or(name);
-        if plain.is_empty() || plain.contains(['[', ']']) || (plain != name && names.peek().is_none()) {
-            return false;
+/// `event.properties.a.b` or, with one list on the way, `event.properties.a[].b`; `event.properties.a[]` are the elements.
+fn is_property(path: &str) -> bool {
+    path.strip_prefix("event.properties.").is_some_and(is_inner)
+}
+
+/// The elements of an attribute that is a list, or a field of each.
+fn is_listed_attribute(path: &str) -> bool {
+    let list = path.strip_prefix("customer.attributes.").filter(|rest| rest.contains("[]"));
+    list.is_some_and(is_inner)
+}
+
+/// Names with dots between them, and at most one `[]` behind one of them.
+fn is_inner(path: &str) -> bool {
+    let is_plain = |name: &str| !name.is_empty() && !name.contains(['[', ']']);
+    match path.split_once("[]") {
+        None => path.split('.').all(is_plain),
+        Some((list, "")) => list.split('.').all(is_plain),
+        Some((list, field)) => {
+            let field = field.strip_prefix('.').is_some_and(|field| field.split('.').all(is_plain));
+            field && list.split('.').all(is_plain)
         }
     }
-    lists <= 1
+}
+
+/// Paths below a list start at its elements.
+fn check_elements(list: &ListShape) -> Result<()> {
+    let place = || format!("list `{}`", list.name);
+    ensure!(!list.reads.is_empty() || !list.lists.is_empty(), "{}: its elements have no fields", place());
+    distinct(list.reads.iter().map(|read| read.name.as_str()), "read").with_context(place)?;
+    for read in &list.reads {
+        let message = "starts at the element: write a field of it, like `sku` or `codes[]`";
+        ensure!(is_inner(&read.path), "{}, field `{}`: the path `{}` {message}", place(), read.name, read.path);
+    }
+    for inner in &list.lists {
+        let is_plain = is_inner(&inner.path) && !inner.path.contains("[]");
+        ensure!(is_plain, "{}, list `{}`: `{}` is not a field of its elements", place(), inner.name, inner.path);
+        check_elements(inner).with_context(place)?;
+    }
+    Ok(())
 }
 
 fn check_fields(fields: &[Field]) -> Result<()> {
@@ -191,7 +230,8 @@ mod tests {
             name: "points".into(),
             on: vec!["Order Completed".into()],
             reads: vec![Read { name: "a".into(), path: read.0.into(), of: read.1, required: true, bind: false }],
-            writes: vec![Write { name: "b".into(), path: write.0.into(), of: write.1 }],
+            lists: vec![],
+            writes: vec![Write { name: "b".into(), path: write.0.into(), of: write.1, list: false }],
             events: vec![],
             objects: vec![],
             params: vec![],
@@ -203,14 +243,19 @@ mod tests {
     #[test]
     fn paths_and_their_types() {
         let fine = ("customer.attributes.tier", Type::Text);
-        for path in
-            ["event.properties.total", "event.properties.a.b", "event.properties.items[].sku", "customer.tags.vip"]
-        {
+        for path in [
+            "event.properties.total",
+            "event.properties.a.b",
+            "event.properties.items[].sku",
+            "event.properties.items[]",
+            "customer.attributes.seen[]",
+            "customer.tags.vip",
+        ] {
             let of = if is_tag(path) { Type::Boolean } else { Type::Text };
             check(&manifest((path, of), fine.clone())).unwrap();
         }
         for path in
-            ["event.total", "event.properties.", "event.properties.items[]", "event.properties.a[].b[].c", "row.when"]
+            ["event.total", "event.properties.", "event.properties.a[]b", "event.properties.a[].b[].c", "row.when"]
         {
             let error = format!("{:#}", check(&manifest((path, Type::Text), fine.clone())).unwrap_err());
             assert!(error.contains("rule `points`: field `a`") && error.contains(path), "{error}");

@@ -13,7 +13,14 @@ use wasmparser::{Parser, Payload};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Fragment {
-    Reads(Fields),
+    Reads {
+        #[serde(rename = "type")]
+        of: String,
+        fields: Vec<Value>,
+        /// Lists whose elements have the fields of another such type.
+        #[serde(default)]
+        lists: Vec<List>,
+    },
     Writes {
         #[serde(rename = "type")]
         of: String,
@@ -81,6 +88,25 @@ pub struct Fields {
     #[serde(rename = "type")]
     pub of: String,
     pub fields: Vec<Value>,
+}
+
+/// A list that a rule reads.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    pub name: String,
+    pub path: String,
+    /// The type of its elements.
+    pub reads: Named,
+    #[serde(default)]
+    pub bind: bool,
+}
+
+/// A type of the code.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    pub named: String,
 }
 
 /// All fragments of a core module, from all its sections of that name, each one once.

@@ -7,18 +7,21 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use openhub_model::manifest::{
-    ChannelShape, EventShape, Field, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
+    ChannelShape, EventShape, Field, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::fragments::{Fields, Fragment};
+use crate::fragments::{Fields, Fragment, List};
 use crate::policy::Policy;
+
+/// How deep lists may lie in each other, as in a hub.
+const LIST_DEPTH: usize = 4;
 
 /// The fragments by kind and by the name of their Rust type.
 #[derive(Default)]
 struct Types {
-    reads: BTreeMap<String, Vec<Value>>,
+    reads: BTreeMap<String, Row>,
     writes: BTreeMap<String, Effects>,
     enums: BTreeMap<String, Vec<String>>,
     /// Rust type → name and fields.
@@ -28,6 +31,12 @@ struct Types {
     objects: BTreeMap<String, String>,
     content: BTreeMap<String, Vec<Value>>,
     settings: BTreeMap<String, Vec<Value>>,
+}
+
+/// What a rule reads of a row, or of an element of a list.
+struct Row {
+    fields: Vec<Value>,
+    lists: Vec<List>,
 }
 
 /// What a rule may write; events and objects by their Rust types.
@@ -99,7 +108,7 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
     let mut types = Types::default();
     for fragment in fragments.iter().cloned() {
         match fragment {
-            Fragment::Reads(Fields { of, fields }) => put(&mut types.reads, of, fields, "Reads")?,
+            Fragment::Reads { of, fields, lists } => put(&mut types.reads, of, Row { fields, lists }, "Reads")?,
             Fragment::Writes { of, fields, events, objects } => {
                 put(&mut types.writes, of, Effects { fields, events, objects }, "Writes")?;
             }
@@ -137,7 +146,7 @@ impl Types {
         params: Option<&str>,
     ) -> Result<RuleShape> {
         let place = format!("rule `{name}`");
-        let reads = named(&self.reads, reads, &place, "reads", "Reads")?;
+        let Row { fields: reads, lists } = named(&self.reads, reads, &place, "reads", "Reads")?;
         let Effects { fields, events, objects } = named(&self.writes, writes, &place, "writes", "Writes")?;
         let events = events.iter().map(|of| Ok(named(&self.events, of, &place, "event", "Event")?.0.clone()));
         let objects = objects.iter().map(|of| named(&self.objects, of, &place, "object", "DataObject").cloned());
@@ -148,12 +157,32 @@ impl Types {
         Ok(RuleShape {
             on,
             reads: self.fields::<Read>(reads, &place)?,
+            lists: self.lists(lists, &place, 1)?,
             writes: self.fields::<Write>(fields, &place)?,
             events: events.collect::<Result<_>>()?,
             objects: objects.collect::<Result<_>>()?,
             params,
             name,
         })
+    }
+
+    /// Lists with their elements' types resolved.
+    fn lists(&self, lists: &[List], place: &str, depth: usize) -> Result<Vec<ListShape>> {
+        if depth > LIST_DEPTH && !lists.is_empty() {
+            bail!("{place}: its lists lie more than {LIST_DEPTH} deep in each other");
+        }
+        let lists = lists.iter().map(|list| {
+            let place = format!("{place}, list `{}`", list.name);
+            let Row { fields, lists } = named(&self.reads, &list.reads.named, &place, "element", "Reads")?;
+            Ok(ListShape {
+                name: list.name.clone(),
+                path: list.path.clone(),
+                bind: list.bind,
+                reads: self.fields::<Read>(fields, &place)?,
+                lists: self.lists(lists, &place, depth + 1)?,
+            })
+        });
+        lists.collect()
     }
 
     fn settings(&self) -> Result<Vec<Field>> {

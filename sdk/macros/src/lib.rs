@@ -20,12 +20,17 @@ use syn::{DeriveInput, ItemFn, parse_macro_input};
 ///
 /// An `Option` may be absent, anything else is required; `bind` lets an admin point the read at another path,
 /// in the settings: `{"bindings": {"<rule>": {"reads": {"total": "event.properties.amount"}}}}` (docs/plugins.md).
-#[proc_macro_derive(Reads, attributes(read))]
+///
+/// Lists are a `Vec`: `#[read("event.properties.items[].sku")] skus: Vec<String>` reads one value of each element,
+/// `#[list("event.properties.items")] items: Vec<Item>` several, if `Item` derives `Reads`, too. The paths of its fields
+/// start at the element: `#[read("sku")] sku: String`. An element may have lists of its own.
+#[proc_macro_derive(Reads, attributes(read, list))]
 pub fn derive_reads(input: TokenStream) -> TokenStream {
     finish(reads::derive(&parse_macro_input!(input as DeriveInput)))
 }
 
-/// What a rule does to one row: `#[write("customer.attributes.points")] points: Set<i64>`, `Add` for counters; fields
+/// What a rule does to one row: `#[write("customer.attributes.points")] points: Set<i64>`, `Set<Vec<String>>` for an attribute
+/// that is a list, `Add` for counters; fields
 /// without `write` are events (`Vec` or `Option` of an `Event`), those with `#[object]` objects.
 #[proc_macro_derive(Writes, attributes(write, object))]
 pub fn derive_writes(input: TokenStream) -> TokenStream {

@@ -53,8 +53,40 @@ fn columnar(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// Parameters cross the boundary as columns, and need no JSON.
 pub fn params(input: &DeriveInput) -> Result<TokenStream> {
-    marked(input, "params", &quote!(record::Params))
+    if !input.generics.params.is_empty() {
+        return Err(Error::new(input.generics.span(), "parameters cannot have parameters of their own"));
+    }
+    let of = &input.ident;
+    let (mut shapes, mut takes) = (Vec::new(), Vec::new());
+    for (place, field) in attributes::fields(input)?.into_iter().enumerate() {
+        let ident = attributes::ident(field)?;
+        let name = attributes::name(ident);
+        let options = attributes::field_options(field)?;
+        let shape = shapes::shape(&field.ty)?;
+        let required = shape.required && options.default.is_none();
+        shapes.push(json!({"name": name, "type": shape.of, "required": required}));
+        let value = &field.ty;
+        let otherwise = match options.default {
+            None => quote!(::std::option::Option::None),
+            Some(Absent::OfType) => quote!(::std::option::Option::Some(|| ::std::default::Default::default())),
+            Some(Absent::Value(value)) => quote!(::std::option::Option::Some(|| ::std::convert::Into::into(#value))),
+        };
+        takes.push(quote!(#ident: ::openhub_sdk::params::take::<#value>(columns, #place, #name, #otherwise)?));
+    }
+    let fragment = shapes::emit(&json!({"params": {"type": of.to_string(), "fields": shapes}}));
+    Ok(quote! {
+        #fragment
+
+        impl ::openhub_sdk::params::Params for #of {
+            fn open(
+                columns: &[::openhub_sdk::rule::Column],
+            ) -> ::std::result::Result<Self, ::openhub_sdk::reason::Reason> {
+                ::std::result::Result::Ok(Self { #(#takes),* })
+            }
+        }
+    })
 }
 
 pub fn settings(input: &DeriveInput) -> Result<TokenStream> {

@@ -36,13 +36,20 @@ pub fn shape(of: &Type) -> Result<Shape> {
     }
 }
 
-/// Of a write: `Set` of a value, or `Add`.
-pub fn written(of: &Type) -> Result<Value> {
+/// The type of a write's value, or of each of its values.
+pub struct Written {
+    pub of: Value,
+    pub list: bool,
+}
+
+/// Of a write: `Set` of a value or of a `Vec`, or `Add`.
+pub fn written(of: &Type) -> Result<Written> {
     if let Some(of) = inner(of, "Set") {
-        return logical(of);
+        let elements = inner(of, "Vec");
+        return Ok(Written { of: logical(elements.unwrap_or(of))?, list: elements.is_some() });
     }
     match segment(of) {
-        Some(last) if last.ident == "Add" => Ok(json!("integer")),
+        Some(last) if last.ident == "Add" => Ok(Written { of: json!("integer"), list: false }),
         _ => Err(Error::new(of.span(), "a write must be a `Set<…>`, or an `Add` for a counter")),
     }
 }
@@ -135,8 +142,10 @@ mod tests {
         assert_eq!(of(parse_quote!(Option<my::Tier>)), Ok((json!({"named": "Tier"}), false)));
         assert!(of(parse_quote!(u32)).is_err());
         assert!(of(parse_quote!(Vec<i64>)).is_err());
-        assert_eq!(written(&parse_quote!(Set<Timestamp>)).ok(), Some(json!("timestamp")));
-        assert_eq!(written(&parse_quote!(Add)).ok(), Some(json!("integer")));
+        let told = |of: Type| written(&of).ok().map(|written| (written.of, written.list));
+        assert_eq!(told(parse_quote!(Set<Timestamp>)), Some((json!("timestamp"), false)));
+        assert_eq!(told(parse_quote!(Set<Vec<String>>)), Some((json!("text"), true)));
+        assert_eq!(told(parse_quote!(Add)), Some((json!("integer"), false)));
         assert!(written(&parse_quote!(i64)).is_err());
     }
 

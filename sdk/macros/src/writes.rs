@@ -17,7 +17,8 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
         if let Some(attribute) = attributes::find(&field.attrs, "write") {
             let path = attributes::path(attribute)?;
             let name = attributes::name(ident);
-            shapes.push(json!({"name": name, "path": path.path, "type": shapes::written(&field.ty)?}));
+            let shapes::Written { of, list } = shapes::written(&field.ty)?;
+            shapes.push(json!({"name": name, "path": path.path, "type": of, "list": list}));
             let place = syn::Index::from(types.len());
             collect.push(quote!(::openhub_sdk::writes::Writable::put(self.#ident, row, &mut sinks.0.#place);));
             types.push(&field.ty);

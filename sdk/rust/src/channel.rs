@@ -66,7 +66,7 @@ impl<C: Content> Iterator for Messages<C> {
     }
 }
 
-/// One message to one address. Left unsettled it counts as tried again, or as unknown after a fetch.
+/// One message to one address. Left unsettled it is tried again, or counts as unknown if a request may have delivered it.
 #[derive(Clone, Debug)]
 pub struct Message<C> {
     index: u32,
@@ -102,6 +102,11 @@ impl<C> Message<C> {
             unsubscribe_url: raw.unsubscribe_url,
             content,
         }
+    }
+
+    /// Its place in the call.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
     }
 
     pub fn settle(self, verdict: Verdict) {

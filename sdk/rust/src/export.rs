@@ -14,12 +14,11 @@ macro_rules! plugin {
             impl $crate::rule::Guest for Exported {
                 fn evaluate(
                     rule: ::std::string::String,
-                    params: ::std::string::String,
                     input: $crate::rule::Batch,
                 ) -> ::std::result::Result<$crate::rule::Outcome, $crate::reason::Reason> {
                     $crate::panic::announce();
                     $(if rule == <$rule as $crate::rule::Rule>::NAME {
-                        return $crate::rule::run::<$rule>(&params, &input);
+                        return $crate::rule::run::<$rule>(&input);
                     })*
                     ::std::result::Result::Err($crate::reason::Reason::unknown("rule", &rule))
                 }

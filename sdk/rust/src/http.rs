@@ -3,6 +3,7 @@
 //! A request is made of parts: a secret is a part that the host fills in, only where the manifest allows it.
 
 use crate::bindings::io::openhub::http::http;
+use crate::channel::Message;
 use crate::time::Timestamp;
 
 pub use crate::bindings::io::openhub::http::http::{Fault, Part, Request};
@@ -18,6 +19,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
+            concerns: Vec::new(),
         }
     }
 
@@ -45,6 +47,14 @@ impl Request {
     #[must_use]
     pub fn body(mut self, body: impl Into<String>) -> Request {
         self.body.push(Part::Text(body.into()));
+        self
+    }
+
+    /// It may deliver this message of the channel's call: if the call ends before the message is settled, it may have arrived, and
+    /// messages that no request concerned have not.
+    #[must_use]
+    pub fn concerning<C>(mut self, message: &Message<C>) -> Request {
+        self.concerns.push(message.index());
         self
     }
 

@@ -29,6 +29,7 @@ pub mod decimal;
 pub mod enumeration;
 pub mod field;
 pub mod panic;
+pub mod params;
 pub mod reads;
 pub mod reason;
 pub mod record;
@@ -43,9 +44,10 @@ pub mod prelude {
     pub use crate::enumeration::Enum;
     pub use crate::event::Event;
     pub use crate::field::CustomerRef;
+    pub use crate::params::Params;
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};
-    pub use crate::record::{Params, Settings};
+    pub use crate::record::Settings;
     pub use crate::source::{Happened, Received, Report, Request};
     pub use crate::time::Timestamp;
     pub use crate::writes::{

@@ -6,18 +6,18 @@
 use std::slice::Iter;
 
 use crate::bindings::rule::exports::openhub::rule::rule::Batch;
-use crate::bindings::rule::openhub::types::columns::{Column, Values};
+use crate::bindings::rule::openhub::types::columns::{Column, Table, Values};
 use crate::decimal::Decimal;
 use crate::field::CustomerRef;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
-/// A struct that is one row of a rule's declared reads. `'c` is the batch that its texts may borrow from.
+/// A struct that is one row of a rule's declared reads, or one element of a list. `'c` is the batch that its texts may borrow from.
 pub trait Reads<'c>: Sized {
     type Cursors;
 
-    /// Columns come in the order of the fields; those of a list come in its table.
-    fn open(batch: &'c Batch) -> Result<Self::Cursors, Reason>;
+    /// Columns come in the order of the fields; each list takes the next table, those of single reads first.
+    fn open(columns: &'c [Column], tables: &mut Tables<'c>) -> Result<Self::Cursors, Reason>;
     /// The next row. A fault leaves the cursors at the row after it.
     fn next(cursors: &mut Self::Cursors) -> Result<Self, Reason>;
 }
@@ -184,7 +184,22 @@ impl<'c, const SCALE: u32> Scalar<'c> for Decimal<SCALE> {
     }
 }
 
-/// A walk along one column of a table, row by row.
+/// The tables of a batch, in the order in which the fields of a row open them.
+pub struct Tables<'c> {
+    rest: Iter<'c, Table>,
+}
+
+impl<'c> Tables<'c> {
+    pub fn of(batch: &'c Batch) -> Self {
+        Tables { rest: batch.tables.iter() }
+    }
+
+    fn next(&mut self, name: &str) -> Result<&'c Table, Reason> {
+        self.rest.next().ok_or_else(|| malformed(name))
+    }
+}
+
+/// A walk along a list of single values, entry by entry.
 pub struct Elements<'c, C> {
     ends: Iter<'c, u32>,
     at: u32,
@@ -192,11 +207,9 @@ pub struct Elements<'c, C> {
 }
 
 impl<C> Elements<'_, C> {
-    /// The elements of the next row. None if one of them is no value of its type.
+    /// The elements of the next entry. None if one of them is no value of its type.
     pub fn next<'c, T: Readable<'c, Cursor = C>>(&mut self) -> Option<Vec<T>> {
-        let end = *self.ends.next()?;
-        let count = end.checked_sub(self.at)?;
-        self.at = end;
+        let count = step(&mut self.ends, &mut self.at)?;
         let mut elements = Vec::with_capacity(count as usize);
         // All of them are stepped over, so that a fault stays in its row.
         elements.extend((0..count).filter_map(|_| T::next(&mut self.cursor)));
@@ -204,22 +217,50 @@ impl<C> Elements<'_, C> {
     }
 }
 
+/// A walk along a list of structs, entry by entry.
+pub struct Structs<'c, T: Reads<'c>> {
+    ends: Iter<'c, u32>,
+    at: u32,
+    cursors: T::Cursors,
+}
+
+impl<'c, T: Reads<'c>> Structs<'c, T> {
+    /// The elements of the next entry. None if one of them lacks what it must have.
+    pub fn next(&mut self) -> Option<Vec<T>> {
+        let count = step(&mut self.ends, &mut self.at)?;
+        let mut elements = Vec::with_capacity(count as usize);
+        elements.extend((0..count).filter_map(|_| T::next(&mut self.cursors).ok()));
+        (elements.len() == count as usize).then_some(elements)
+    }
+}
+
+/// How many elements the next entry has.
+fn step(ends: &mut Iter<'_, u32>, at: &mut u32) -> Option<u32> {
+    let end = *ends.next()?;
+    end.checked_sub(std::mem::replace(at, end))
+}
+
 /// The column at a field's place, for generated code.
-pub fn open<'c, T: Readable<'c>>(batch: &'c Batch, index: usize, name: &str) -> Result<T::Cursor, Reason> {
-    let column = batch.columns.get(index).ok_or_else(|| malformed(name))?;
+pub fn open<'c, T: Readable<'c>>(columns: &'c [Column], index: usize, name: &str) -> Result<T::Cursor, Reason> {
+    let column = columns.get(index).ok_or_else(|| malformed(name))?;
     T::open(column).ok_or_else(|| malformed(name))
 }
 
-/// The column of a table at a field's place, for generated code.
-pub fn open_list<'c, T: Readable<'c>>(
-    batch: &'c Batch,
-    list: usize,
-    index: usize,
+/// The next table as a list of single values, for generated code.
+pub fn open_elements<'c, T: Readable<'c>>(
+    tables: &mut Tables<'c>,
     name: &str,
 ) -> Result<Elements<'c, T::Cursor>, Reason> {
-    let table = batch.lists.get(list).ok_or_else(|| malformed(name))?;
-    let cursor = table.columns.get(index).and_then(T::open).ok_or_else(|| malformed(name))?;
+    let table = tables.next(name)?;
+    let cursor = table.columns.first().and_then(T::open).ok_or_else(|| malformed(name))?;
     Ok(Elements { ends: table.ends.iter(), at: 0, cursor })
+}
+
+/// The next table as a list of structs, for generated code.
+pub fn open_structs<'c, T: Reads<'c>>(tables: &mut Tables<'c>, name: &str) -> Result<Structs<'c, T>, Reason> {
+    let table = tables.next(name)?;
+    let cursors = T::open(&table.columns, tables)?;
+    Ok(Structs { ends: table.ends.iter(), at: 0, cursors })
 }
 
 fn malformed(name: &str) -> Reason {

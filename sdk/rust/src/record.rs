@@ -27,33 +27,8 @@ pub trait Record: Sized {
     }
 }
 
-/// Parameters of a rule; made by `#[derive(Params)]`.
-pub trait Params: Record {}
-
 /// Settings of an installation, without its secrets; made by `#[derive(Settings)]`.
 pub trait Settings: Record {}
-
-/// A rule without parameters.
-impl Record for () {
-    fn from_fields(_: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        Ok(())
-    }
-
-    fn to_fields(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
-    fn write(&self, out: &mut String) {
-        out.push_str("{}");
-    }
-
-    /// Reads nothing, so that a plugin without parameters links no JSON reader for them.
-    fn parse(_: &str) -> Result<Self, Vec<Fault>> {
-        Ok(())
-    }
-}
-
-impl Params for () {}
 
 /// Reads one field after the other and gathers their faults, for generated code.
 pub struct Reader<'r> {

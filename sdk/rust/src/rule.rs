@@ -1,9 +1,9 @@
 //! Rules: called with many rows as columns, written as a function of one.
 
 use crate::bindings::rule::exports::openhub::rule::rule::RowFault;
-use crate::reads::Reads;
+use crate::params::Params;
+use crate::reads::{Reads, Tables};
 use crate::reason::Reason;
-use crate::record::{Record, reason};
 use crate::writes::Writes;
 
 pub use crate::bindings::rule::exports::openhub::rule::rule::{Batch, Guest, Outcome};
@@ -14,15 +14,15 @@ pub trait Rule {
     const NAME: &'static str;
     type Row<'c>: Reads<'c>;
     type Effects: Writes;
-    type Params: crate::record::Params;
+    type Params: Params;
 
     fn apply(row: Self::Row<'_>, params: &Self::Params) -> Result<Self::Effects, Reason>;
 }
 
 /// Runs one rule over a batch. A row that fails drops its own effects, the others stand.
-pub fn run<R: Rule>(params: &str, batch: &Batch) -> Result<Outcome, Reason> {
-    let params = R::Params::parse(params).map_err(|faults| reason("params", &faults))?;
-    let mut cursors = R::Row::open(batch)?;
+pub fn run<R: Rule>(batch: &Batch) -> Result<Outcome, Reason> {
+    let params = R::Params::open(&batch.params)?;
+    let mut cursors = R::Row::open(&batch.columns, &mut Tables::of(batch))?;
     let mut sinks = <R::Effects as Writes>::Sinks::default();
     let mut outcome = Outcome { writes: Vec::new(), events: Vec::new(), objects: Vec::new(), faults: Vec::new() };
     for row in 0..batch.rows {

@@ -131,7 +131,45 @@ impl<T: Storable> Writable for Set<T> {
     fn finish(sink: Self::Sink, target: u32, outcome: &mut Outcome) {
         let Sink { rows, column, unset } = sink;
         if !(rows.is_empty() && unset.is_empty()) {
-            outcome.writes.push(Write { target, rows, values: T::values(column), unset });
+            outcome.writes.push(Write { target, rows, ends: Vec::new(), values: T::values(column), unset });
+        }
+    }
+}
+
+/// The rows that one write of a list touches, so far.
+pub struct ListSink<C> {
+    rows: Vec<u32>,
+    ends: Vec<u32>,
+    column: C,
+    unset: Vec<u32>,
+}
+
+impl<C: Default> Default for ListSink<C> {
+    fn default() -> Self {
+        ListSink { rows: Vec::new(), ends: Vec::new(), column: C::default(), unset: Vec::new() }
+    }
+}
+
+impl<T: Storable> Writable for Set<Vec<T>> {
+    type Sink = ListSink<T::Column>;
+
+    #[inline]
+    fn put(self, row: u32, sink: &mut Self::Sink) {
+        match self {
+            Keep => {}
+            To(values) => {
+                sink.rows.push(row);
+                sink.ends.push(sink.ends.last().copied().unwrap_or(0) + values.len() as u32);
+                values.into_iter().for_each(|value| value.push(&mut sink.column));
+            }
+            Unset => sink.unset.push(row),
+        }
+    }
+
+    fn finish(sink: Self::Sink, target: u32, outcome: &mut Outcome) {
+        let ListSink { rows, ends, column, unset } = sink;
+        if !(rows.is_empty() && unset.is_empty()) {
+            outcome.writes.push(Write { target, rows, ends, values: T::values(column), unset });
         }
     }
 }

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::is_time_zone;
+use openhub_model::tenant::{self, Home};
 use openhub_model::{Fault, limits};
 use openhub_store::{Op, PageSettings, Settings};
 use serde::{Deserialize, Serialize};
@@ -33,11 +35,17 @@ pub(crate) struct SettingsView {
     page_origins: Vec<String>,
     /// Names of events that a page's key may not send, like orders, since anybody can read such a key.
     server_events: Vec<String>,
+    /// The language of customers who have no attribute `locale`: a language tag of BCP 47, like `zh-CN`.
+    locale: String,
+    /// The time zone of customers who have no attribute `timezone`: a name of the IANA database, like `Europe/Berlin`.
+    time_zone: String,
 }
 
 impl From<Settings> for SettingsView {
-    fn from(Settings { fault_days, pages: PageSettings { origins, server_events } }: Settings) -> SettingsView {
-        SettingsView { fault_days, page_origins: origins, server_events }
+    fn from(settings: Settings) -> SettingsView {
+        let Settings { fault_days, pages: PageSettings { origins, server_events }, home } = settings;
+        let Home { locale, time_zone } = home;
+        SettingsView { fault_days, page_origins: origins, server_events, locale, time_zone }
     }
 }
 
@@ -51,6 +59,10 @@ pub(crate) struct SettingsChange {
     page_origins: Option<Vec<String>>,
     /// Names of events, up to 100.
     server_events: Option<Vec<String>>,
+    /// A language tag of BCP 47, like `zh-CN` (default `en`).
+    locale: Option<String>,
+    /// A name of the IANA database, like `Europe/Berlin` (default `UTC`).
+    time_zone: Option<String>,
 }
 
 /// The tenant's settings.
@@ -85,7 +97,7 @@ pub(crate) async fn change_settings(
     let _alone = change.alone().await?;
     let mut settings = app.store.settings(&change.scope).await?;
     let mut said = serde_json::Map::new();
-    let SettingsChange { fault_days, page_origins, server_events } = wanted;
+    let SettingsChange { fault_days, page_origins, server_events, locale, time_zone } = wanted;
     if let Some(days) = fault_days {
         said.insert("fault_days".into(), days.into());
         settings.fault_days = days;
@@ -94,6 +106,13 @@ pub(crate) async fn change_settings(
         ("page_origins", page_origins, &mut settings.pages.origins),
         ("server_events", server_events, &mut settings.pages.server_events),
     ] {
+        let Some(wanted) = wanted else { continue };
+        said.insert(name.into(), json!(wanted));
+        *held = wanted;
+    }
+    for (name, wanted, held) in
+        [("locale", locale, &mut settings.home.locale), ("time_zone", time_zone, &mut settings.home.time_zone)]
+    {
         let Some(wanted) = wanted else { continue };
         said.insert(name.into(), json!(wanted));
         *held = wanted;
@@ -116,6 +135,14 @@ impl SettingsChange {
         if self.fault_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
             let message = format!("This must be 1 to {MOST_DAYS} days.");
             faults.push(Fault::new("/fault_days", "out-of-range", message));
+        }
+        if self.locale.as_deref().is_some_and(|locale| !tenant::is_locale(locale)) {
+            let message = "This must be a language tag, like `en` or `zh-CN`.";
+            faults.push(Fault::new("/locale", "invalid-locale", message));
+        }
+        if self.time_zone.as_deref().is_some_and(|zone| !is_time_zone(zone)) {
+            let message = "This must be the name of a time zone, like `Europe/Berlin` or `Asia/Shanghai`.";
+            faults.push(Fault::new("/time_zone", "invalid-time-zone", message));
         }
         for (name, list) in [("page_origins", &self.page_origins), ("server_events", &self.server_events)] {
             let pointer = format!("/{name}");

@@ -18,14 +18,15 @@ use openhub_model::Fault;
 use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
+use openhub_model::tenant::Home;
 use openhub_runtime::{Imports, Plugin};
 use openhub_store::{Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
 
 pub use enabled::{Channel, Enabled, ObjectType};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
-pub use path::{ReadPath, WritePath};
-pub use rule::{Reading, Rule, RuleName, Writing};
+pub use path::{Bindable, ListPath, ReadPath, WritePath, bindable, unknown_paths};
+pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 
 use self::surroundings::surroundings;
@@ -60,6 +61,8 @@ pub struct Catalog {
     pub types: Types,
     /// What a page's key may set.
     pub pages: Arc<Pages>,
+    /// Where a customer lives who says nothing about it.
+    pub home: Home,
     /// Whether erased identities are refused: then those of each batch are looked up.
     pub suppresses: bool,
     /// What is not in force though it was asked for.
@@ -74,6 +77,7 @@ impl Catalog {
         catalog.policies = Arc::new(Policies::new(policies));
         catalog.unreadable(EntryKind::IdentityKinds, unreadable);
         catalog.suppresses = store.suppresses(scope).await?;
+        catalog.home = store.settings(scope).await?.home;
         let (mut installations, unreadable) = store.readable_plugins(scope).await?;
         catalog.unreadable(EntryKind::Plugin, unreadable);
         catalog.merges = counters(&installations);

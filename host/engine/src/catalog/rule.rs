@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use openhub_model::manifest::{RuleShape, Type};
+use openhub_model::columns::{Column, ColumnBuilder};
+use openhub_model::manifest::{RuleShape, TableShape, Type};
 use serde_json::Value;
 
 use super::enabled::Enabled;
-use super::path::{ReadPath, WritePath, bound_path};
+use super::path::{ListPath, ReadPath, WritePath, below, bound, bound_paths};
 use crate::enable;
 
 /// A rule by its names.
@@ -22,18 +23,46 @@ pub struct Reading {
     pub required: bool,
 }
 
+/// A list that a rule reads, as a table.
+pub struct Listing {
+    pub from: ListFrom,
+    pub columns: Vec<ElementReading>,
+}
+
+/// Where a table's lists lie.
+pub enum ListFrom {
+    Row(ListPath),
+    /// In the elements of an earlier table.
+    Element {
+        table: usize,
+        steps: Vec<String>,
+    },
+}
+
+/// A field of each element.
+pub struct ElementReading {
+    pub steps: Vec<String>,
+    pub of: Type,
+    pub required: bool,
+}
+
 pub struct Writing {
     pub path: WritePath,
     pub of: Type,
+    pub list: bool,
 }
 
 pub struct Rule {
     pub name: Arc<str>,
     pub on: Vec<String>,
+    /// Outside of lists.
     pub reads: Vec<Reading>,
+    pub tables: Vec<Listing>,
     pub writes: Vec<Writing>,
-    /// Its parameters as JSON text: the settings under the rule's name.
-    pub params: String,
+    /// Its parameters, from the settings under the rule's name.
+    pub params: Vec<Column>,
+    /// Where its reads and lists lie.
+    touched: Vec<ReadPath>,
     pub owner: Arc<Enabled>,
     /// Of the owner's component, for what the rule is the cause of.
     pub digest: Arc<str>,
@@ -46,24 +75,26 @@ impl Rule {
     pub fn of(shape: &RuleShape, owner: &Arc<Enabled>) -> Rule {
         let settings = &owner.installation.settings;
         let binding = &settings["bindings"][&shape.name];
-        let reads = shape.reads.iter().filter_map(|read| {
-            let path = bound_path(settings, &shape.name, read)?;
-            Some(Reading { path, of: read.of.clone(), required: read.required })
+        let bound = |read: &str| bound(settings, &shape.name, read);
+        let reads = shape.scalars().map(|read| {
+            let path = bound(&read.name).filter(|_| read.bind).and_then(ReadPath::parse);
+            // What does not parse was refused when the plugin was installed.
+            let path = path.or_else(|| ReadPath::parse(&read.path)).unwrap_or(ReadPath::Property(Vec::new()));
+            Reading { path, of: read.of.clone(), required: read.required }
         });
         let reads: Vec<Reading> = reads.collect();
-        let writes = shape
-            .writes
-            .iter()
-            .filter_map(|write| Some(Writing { path: WritePath::parse(&write.path)?, of: write.of.clone() }))
-            .collect();
-        let params = match &settings[&shape.name] {
-            Value::Object(params) => Value::Object(params.clone()).to_string(),
-            _ => "{}".to_owned(),
-        };
-        let reads_state = reads.iter().any(|read| matches!(read.path, ReadPath::Attribute(_) | ReadPath::Tag(_)));
+        let tables = shape.tables(&bound).iter().map(Listing::of).collect();
+        let writes = shape.writes.iter().filter_map(|write| {
+            Some(Writing { path: WritePath::parse(&write.path)?, of: write.of.clone(), list: write.list })
+        });
+        let writes = writes.collect();
+        let params = &settings[&shape.name];
+        let params = shape.params.iter().map(|field| ColumnBuilder::one(&field.of, params.get(&field.name))).collect();
+        let touched = bound_paths(settings, shape);
+        let reads_state = touched.iter().any(|path| enable::state_read(path).is_some());
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
         let (name, digest) = (shape.name.as_str().into(), owner.installation.digest.as_str().into());
-        Rule { name, on, reads, writes, params, owner: owner.clone(), digest, reads_state }
+        Rule { name, on, reads, tables, writes, params, touched, owner: owner.clone(), digest, reads_state }
     }
 
     pub fn is(&self, only: &RuleName) -> bool {
@@ -73,9 +104,25 @@ impl Rule {
     pub fn node(&self) -> enable::Node {
         enable::Node {
             id: (self.owner.installation.name.clone(), self.name.as_ref().to_owned()),
-            reads: self.reads.iter().filter_map(|read| enable::state_read(&read.path)).collect(),
+            reads: self.touched.iter().filter_map(enable::state_read).collect(),
             writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
         }
+    }
+}
+
+impl Listing {
+    fn of(shape: &TableShape<'_>) -> Listing {
+        let steps = |path: &str| below(path).unwrap_or_default();
+        let from = match shape.parent {
+            Some(table) => ListFrom::Element { table: table as usize, steps: steps(shape.path) },
+            None => ListFrom::Row(ListPath::parse(shape.path).unwrap_or(ListPath::Property(Vec::new()))),
+        };
+        let columns = shape.columns.iter().map(|column| ElementReading {
+            steps: steps(column.path),
+            of: column.of.clone(),
+            required: column.required,
+        });
+        Listing { from, columns: columns.collect() }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The declared reads of a rule as columns, for the rows that have what it requires.
 
-use openhub_model::columns::{RecordBatch, Table};
+use openhub_model::columns::{Column, ColumnBuilder, RecordBatch, Table, fits};
 use openhub_model::identity::Marker;
 use openhub_model::{Customer, Seed, TenantId};
 use serde_json::Value;
 
 use super::event::Happening;
-use super::values::{ColumnBuilder, fits};
-use crate::catalog::{ReadPath, Reading, Rule};
+use crate::catalog::{ListFrom, ListPath, Listing, ReadPath, Reading, Rule};
 
 /// One row: the event and the state of its customer before it.
 pub struct Row<'a> {
@@ -32,65 +31,123 @@ impl Lack {
     }
 }
 
-impl Row<'_> {
-    /// The first required read that the row lacks, by its index: then it is not sent.
-    pub fn lacks(&self, rule: &Rule) -> Option<(usize, Lack)> {
-        let required = rule.reads.iter().enumerate().filter(|(_, read)| read.required);
-        let mut lacking = required.filter_map(|(index, read)| Some((index, self.lack(read)?)));
-        lacking.next()
+impl<'a> Row<'a> {
+    /// The path of the first required read that the row lacks: then it is not sent.
+    pub fn lacks(&self, rule: &Rule) -> Option<(String, Lack)> {
+        let mut required = rule.reads.iter().filter(|read| read.required);
+        let lacking = required.find_map(|read| Some((read.path.to_string(), self.lack(read)?)));
+        lacking.or_else(|| self.lacks_element(rule))
     }
 
     fn lack(&self, read: &Reading) -> Option<Lack> {
-        let (value, is_fit) = match &read.path {
-            ReadPath::Property(steps) => {
-                let value = at(&self.event.properties, steps);
-                (value, fits(&read.of, value))
-            }
-            ReadPath::Attribute(name) => {
-                let value = self.customer.attribute(name);
-                (value, fits(&read.of, value))
-            }
-            ReadPath::Element { list, .. } => {
-                let value = at(&self.event.properties, list);
-                (value, value.is_some_and(Value::is_array))
-            }
-            ReadPath::Tag(_) | ReadPath::EventName | ReadPath::At | ReadPath::Seed | ReadPath::Customer => return None,
+        let value = match &read.path {
+            ReadPath::Property(steps) => at(&self.event.properties, steps),
+            ReadPath::Attribute(name) => self.customer.attribute(name),
+            _ => return None,
         };
-        match value {
-            _ if is_fit => None,
-            None | Some(Value::Null) => Some(Lack::Absent),
-            Some(_) => Some(Lack::OtherType),
-        }
+        lack_of(fits(&read.of, value), value)
     }
-}
 
-/// Columns in the order of the reads; reads below `[]` become one table a list, in order of first mention.
-pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> RecordBatch {
-    let mut batch = RecordBatch { rows: rows.len() as u32, ..RecordBatch::default() };
-    let mut lists: Vec<&[String]> = Vec::new();
-    for read in &rule.reads {
-        match &read.path {
-            ReadPath::Element { list, field } => {
-                let table = lists.iter().position(|known| *known == list.as_slice()).unwrap_or_else(|| {
-                    lists.push(list);
-                    batch.lists.push(Table { ends: ends(rows, list), columns: Vec::new() });
-                    lists.len() - 1
-                });
-                batch.lists[table].columns.push(elements(read, rows, list, field));
+    /// What some element of a list lacks. Who has no list has no elements.
+    fn lacks_element(&self, rule: &Rule) -> Option<(String, Lack)> {
+        let mut tables: Vec<Vec<&'a Value>> = Vec::with_capacity(rule.tables.len());
+        for (index, table) in rule.tables.iter().enumerate() {
+            let mut elements = Vec::new();
+            for list in self.lists(table, &tables) {
+                match list {
+                    Some(Value::Array(items)) => elements.extend(items),
+                    Some(value) if !value.is_null() && table.columns.iter().any(|column| column.required) => {
+                        return Some((full_path(rule, index, &[]), Lack::OtherType));
+                    }
+                    _ => {}
+                }
             }
-            _ => batch.columns.push(column(tenant, marker, rule, read, rows)),
+            for column in table.columns.iter().filter(|column| column.required) {
+                let lacking = elements.iter().find_map(|element| {
+                    let value = at(element, &column.steps);
+                    lack_of(fits(&column.of, value), value)
+                });
+                if let Some(lack) = lacking {
+                    return Some((full_path(rule, index, &column.steps), lack));
+                }
+            }
+            tables.push(elements);
+        }
+        None
+    }
+
+    /// The lists of one row that are in a table: one, or one for each element of the table that they lie in.
+    fn lists(&self, table: &Listing, tables: &[Vec<&'a Value>]) -> Vec<Option<&'a Value>> {
+        match &table.from {
+            ListFrom::Row(path) => vec![self.list(path)],
+            ListFrom::Element { table, steps } => tables[*table].iter().map(|element| at(element, steps)).collect(),
         }
     }
-    batch
+
+    fn list(&self, path: &ListPath) -> Option<&'a Value> {
+        match path {
+            ListPath::Property(steps) => at(&self.event.properties, steps),
+            ListPath::Attribute(name) => self.customer.attribute(name),
+        }
+    }
 }
 
-fn column(
-    tenant: TenantId,
-    marker: &Marker,
-    rule: &Rule,
-    read: &Reading,
-    rows: &[Row<'_>],
-) -> openhub_model::columns::Column {
+fn lack_of(is_fit: bool, value: Option<&Value>) -> Option<Lack> {
+    match value {
+        _ if is_fit => None,
+        None | Some(Value::Null) => Some(Lack::Absent),
+        Some(_) => Some(Lack::OtherType),
+    }
+}
+
+/// A path below a table as it is declared: `event.properties.items[].codes[].value`.
+fn full_path(rule: &Rule, table: usize, field: &[String]) -> String {
+    let listing = &rule.tables[table];
+    let list = match &listing.from {
+        ListFrom::Row(path) => path.to_string(),
+        ListFrom::Element { table, steps } => full_path(rule, *table, steps),
+    };
+    if field.is_empty() { format!("{list}[]") } else { format!("{list}[].{}", field.join(".")) }
+}
+
+/// Columns in the order of the reads, and one table a declared list.
+pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> RecordBatch {
+    let columns = rule.reads.iter().map(|read| column(tenant, marker, rule, read, rows)).collect();
+    let tables = if rule.tables.is_empty() { Vec::new() } else { tables(rule, rows) };
+    RecordBatch { rows: rows.len() as u32, params: rule.params.clone(), columns, tables }
+}
+
+/// What is no list counts as an empty one.
+fn tables(rule: &Rule, rows: &[Row<'_>]) -> Vec<Table> {
+    let mut elements: Vec<Vec<&Value>> = Vec::with_capacity(rule.tables.len());
+    let tables = rule.tables.iter().map(|table| {
+        let mut all: Vec<&Value> = Vec::new();
+        let mut ends = Vec::new();
+        let lists: Vec<Option<&Value>> = match &table.from {
+            ListFrom::Row(path) => rows.iter().map(|row| row.list(path)).collect(),
+            ListFrom::Element { table, steps } => elements[*table].iter().map(|element| at(element, steps)).collect(),
+        };
+        for list in lists {
+            all.extend(list.and_then(Value::as_array).into_iter().flatten());
+            ends.push(all.len() as u32);
+        }
+        let columns = table.columns.iter().map(|column| {
+            let mut built = ColumnBuilder::new(&column.of, all.len());
+            all.iter().for_each(|element| built.push(at(element, &column.steps)));
+            built.build()
+        });
+        let parent = match &table.from {
+            ListFrom::Row(_) => None,
+            ListFrom::Element { table, .. } => Some(*table as u32),
+        };
+        let table = Table { parent, ends, columns: columns.collect() };
+        elements.push(all);
+        table
+    });
+    tables.collect()
+}
+
+fn column(tenant: TenantId, marker: &Marker, rule: &Rule, read: &Reading, rows: &[Row<'_>]) -> Column {
     let mut column = ColumnBuilder::new(&read.of, rows.len());
     for row in rows {
         match &read.path {
@@ -111,29 +168,6 @@ fn seed(tenant: TenantId, marker: &Marker, rule: &Rule, event: &Happening) -> Se
     let plugin = rule.owner.installation.name.as_bytes();
     let tenant = tenant.0.to_le_bytes();
     marker.seed(&[&tenant, event.message_id.as_bytes(), plugin, rule.name.as_bytes()], 0, 0)
-}
-
-fn ends(rows: &[Row<'_>], list: &[String]) -> Vec<u32> {
-    let mut end = 0;
-    let ends = rows.iter().map(|row| {
-        end += items(row, list).len() as u32;
-        end
-    });
-    ends.collect()
-}
-
-fn elements(read: &Reading, rows: &[Row<'_>], list: &[String], field: &[String]) -> openhub_model::columns::Column {
-    let mut column = ColumnBuilder::new(&read.of, rows.len());
-    for row in rows {
-        for item in items(row, list) {
-            column.push(at(item, field));
-        }
-    }
-    column.build()
-}
-
-fn items<'a>(row: &Row<'a>, list: &[String]) -> &'a [Value] {
-    at(&row.event.properties, list).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn at<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {

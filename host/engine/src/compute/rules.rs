@@ -20,7 +20,7 @@ use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::project::{Lack, Row, project};
 use super::stop::Stop;
-use super::values::to_json;
+use super::values::{to_json, to_lists};
 use crate::catalog::{Rule, WritePath};
 
 /// Rows of one call at most.
@@ -64,7 +64,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
     let rule = &catalog.rules[number];
     let mut sent: Vec<usize> = Vec::with_capacity(turns.len());
     let mut rows = Vec::with_capacity(turns.len());
-    let mut skipped: BTreeMap<(usize, Lack), (i64, &Happening)> = BTreeMap::new();
+    let mut skipped: BTreeMap<(String, Lack), (i64, &Happening)> = BTreeMap::new();
     for turn in turns {
         let (actor, Item::Event(event)) = &wave[*turn] else { continue };
         let Some(customer) = &batch.actors[*actor].customer else { continue };
@@ -80,8 +80,8 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
             }
         }
     }
-    batch.faults.extend(skipped.into_iter().map(|((read, lack), (count, last))| {
-        let fault = lacking(rule, read, lack);
+    batch.faults.extend(skipped.into_iter().map(|((path, lack), (count, last))| {
+        let fault = lacking(rule, &path, lack);
         NewFault { count, ..fault.example(&last.message_id, last.position, last.depth) }
     }));
     if rows.is_empty() {
@@ -91,7 +91,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
     // All of them read the state before the call, whichever piece they are called in.
     let pieces = bisect(rows.len(), batch.retries.give_up, |range| {
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range]);
-        rule.owner.plugin.evaluate(&call, &rule.name, &rule.params, &batch)
+        rule.owner.plugin.evaluate(&call, &rule.name, &batch)
     });
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
     let mut answers = Vec::with_capacity(pieces.len());
@@ -139,7 +139,12 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Ou
     }
     for write in outcome.writes {
         let target = &rule.writes[write.target as usize];
-        for (row, value) in write.rows.iter().zip(to_json(&target.of, &write.values)) {
+        let values: Box<dyn Iterator<Item = Value>> = if target.list {
+            Box::new(to_lists(&target.of, &write.ends, &write.values).into_iter())
+        } else {
+            to_json(&target.of, &write.values)
+        };
+        for (row, value) in write.rows.iter().zip(values) {
             if !failed[*row as usize] {
                 put(batch, rule, sent[*row as usize], &target.path, value);
             }
@@ -245,11 +250,10 @@ fn names(rule: &Rule) -> String {
 }
 
 /// Rows that lack what a rule requires are counted by what they lack.
-fn lacking(rule: &Rule, read: usize, lack: Lack) -> NewFault {
-    let path = rule.reads[read].path.to_string();
+fn lacking(rule: &Rule, path: &str, lack: Lack) -> NewFault {
     let text = match lack {
         Lack::Absent => format!("The rule requires `{path}`, which the event or its customer does not have."),
         Lack::OtherType => format!("The rule requires `{path}`, which does not have the declared type here."),
     };
-    NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), &path, text)
+    NewFault::counted(FaultKind::RowSkipped, names(rule), lack.code(), path, text)
 }

@@ -1,116 +1,9 @@
-//! Between JSON, in which state and events are kept, and the columns that cross the plugin boundary.
+//! From the columns in which a rule answers to the JSON in which state is kept.
 
-use openhub_model::columns::{Column, Values};
+use openhub_model::columns::Values;
 use openhub_model::manifest::Type;
 use openhub_model::{Timestamp, decimal};
 use serde_json::Value;
-
-/// Builds one column. A value that is absent or of another type counts as absent.
-pub struct ColumnBuilder {
-    of: Type,
-    values: Values,
-    absent: Vec<u32>,
-    rows: u32,
-}
-
-impl ColumnBuilder {
-    pub fn new(of: &Type, rows: usize) -> ColumnBuilder {
-        let values = match of {
-            Type::Boolean => Values::Booleans(Vec::with_capacity(rows)),
-            Type::Integer | Type::Timestamp | Type::Decimal(_) => Values::Integers(Vec::with_capacity(rows)),
-            Type::Number => Values::Numbers(Vec::with_capacity(rows)),
-            Type::Text | Type::Enum(_) | Type::Customer => Values::Texts(String::with_capacity(rows * 12)),
-        };
-        ColumnBuilder { of: of.clone(), values, absent: Vec::new(), rows: 0 }
-    }
-
-    pub fn push(&mut self, value: Option<&Value>) {
-        let present = match (&mut self.values, value) {
-            (_, None | Some(Value::Null)) => false,
-            (Values::Booleans(all), Some(value)) => value.as_bool().map(|value| all.push(value.into())).is_some(),
-            (Values::Integers(all), Some(value)) => integer(&self.of, value).map(|value| all.push(value)).is_some(),
-            (Values::Numbers(all), Some(value)) => value.as_f64().map(|value| all.push(value)).is_some(),
-            (Values::Texts(all), Some(value)) => text(&self.of, value).map(|value| push_text(all, value)).is_some(),
-        };
-        self.pushed(present);
-    }
-
-    /// For a read that is an integer by itself (a time, a seed) and needs no JSON.
-    pub fn push_integer(&mut self, value: i64) {
-        let fits = match &mut self.values {
-            Values::Integers(all) => {
-                all.push(value);
-                true
-            }
-            Values::Numbers(all) => {
-                all.push(value as f64);
-                true
-            }
-            _ => false,
-        };
-        self.pushed(fits);
-    }
-
-    pub fn push_text(&mut self, value: &str) {
-        let fits = match &mut self.values {
-            Values::Texts(all) => {
-                push_text(all, value);
-                true
-            }
-            _ => false,
-        };
-        self.pushed(fits);
-    }
-
-    fn pushed(&mut self, present: bool) {
-        if !present {
-            self.absent.push(self.rows);
-            match &mut self.values {
-                Values::Booleans(all) => all.push(0),
-                Values::Integers(all) => all.push(0),
-                Values::Numbers(all) => all.push(0.0),
-                Values::Texts(all) => push_text(all, ""),
-            }
-        }
-        self.rows += 1;
-    }
-
-    pub fn build(self) -> Column {
-        Column { values: self.values, absent: self.absent }
-    }
-}
-
-/// Whether a column of this type would hold the value.
-pub fn fits(of: &Type, value: Option<&Value>) -> bool {
-    let Some(value) = value else { return false };
-    match of {
-        Type::Boolean => value.is_boolean(),
-        Type::Integer | Type::Timestamp | Type::Decimal(_) => integer(of, value).is_some(),
-        Type::Number => value.is_number(),
-        Type::Text | Type::Enum(_) | Type::Customer => text(of, value).is_some(),
-    }
-}
-
-fn integer(of: &Type, value: &Value) -> Option<i64> {
-    match of {
-        Type::Decimal(scale) => decimal::rounded(value, *scale),
-        Type::Timestamp => Some(value.as_str()?.parse::<Timestamp>().ok()?.micros()),
-        _ => value.as_i64(),
-    }
-}
-
-fn text<'a>(of: &Type, value: &'a Value) -> Option<&'a str> {
-    let text = value.as_str()?;
-    match of {
-        Type::Enum(values) if !values.iter().any(|known| known == text) => None,
-        _ => Some(text),
-    }
-}
-
-fn push_text(all: &mut String, value: &str) {
-    all.push_str(value);
-    all.push('\0');
-}
 
 /// The values of a write as JSON, one a row, in order; the runtime has checked their count and kind.
 pub fn to_json<'a>(of: &'a Type, values: &'a Values) -> Box<dyn Iterator<Item = Value> + 'a> {
@@ -126,30 +19,22 @@ pub fn to_json<'a>(of: &'a Type, values: &'a Values) -> Box<dyn Iterator<Item = 
     }
 }
 
+/// The lists of a write as JSON, one a row, in order; the runtime has checked that the ends ascend to the last value.
+pub fn to_lists(of: &Type, ends: &[u32], values: &Values) -> Vec<Value> {
+    let mut values = to_json(of, values);
+    let mut at = 0;
+    let lists = ends.iter().map(|end| {
+        let count = end.saturating_sub(at) as usize;
+        at = *end;
+        Value::Array(values.by_ref().take(count).collect())
+    });
+    lists.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn what_does_not_fit_is_absent() {
-        let mut column = ColumnBuilder::new(&Type::Decimal(2), 4);
-        for value in [Some(json!(29.33)), None, Some(json!("x")), Some(json!("7"))] {
-            column.push(value.as_ref());
-        }
-        let column = column.build();
-        assert_eq!(column.values, Values::Integers(vec![2933, 0, 0, 700]));
-        assert_eq!(column.absent, [1, 2]);
-    }
-
-    #[test]
-    fn an_unknown_enum_value_is_absent() {
-        let mut column = ColumnBuilder::new(&Type::Enum(vec!["gold".into()]), 2);
-        column.push(Some(&json!("gold")));
-        column.push(Some(&json!("lead")));
-        let column = column.build();
-        assert_eq!((column.values, column.absent), (Values::Texts("gold\0\0".into()), vec![1]));
-    }
 
     #[test]
     fn writes_come_back_as_json() {
@@ -157,5 +42,6 @@ mod tests {
         assert_eq!(to_json(&Type::Text, &texts).collect::<Vec<_>>(), [json!("a"), json!(""), json!("b")]);
         let at = Values::Integers(vec![1_000_000]);
         assert_eq!(to_json(&Type::Timestamp, &at).collect::<Vec<_>>(), [json!("1970-01-01T00:00:01Z")]);
+        assert_eq!(to_lists(&Type::Text, &[0, 2, 3], &texts), [json!([]), json!(["a", ""]), json!(["b"])]);
     }
 }

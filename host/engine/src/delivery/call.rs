@@ -1,15 +1,17 @@
 //! One call of a channel with claimed messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use openhub_model::TenantId;
+use openhub_model::tenant::Home;
+use openhub_model::{Id, TenantId};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Installation, Outgoing, Settled};
 use tokio_util::sync::CancellationToken;
 
+use super::opted_out;
 use super::places::Place;
 use super::verdict::settlements;
 use crate::catalog::{Catalog, Channel, Enabled};
@@ -60,6 +62,7 @@ pub struct Order {
     pub channel: String,
     pub io: IoContext,
     pub messages: Vec<Outgoing>,
+    pub homes: HashMap<Id, Home>,
     pub stop: CancellationToken,
     /// Held until it is over.
     pub place: Place,
@@ -67,14 +70,19 @@ pub struct Order {
 
 /// Calls a channel. Whatever happens, there is one settlement a message.
 pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> Call {
-    let Order { id, tenant, channel: name, io, messages, stop, place: _place } = order;
+    let Order { id, tenant, channel: name, io, messages, homes, stop, place: _place } = order;
     let Some(channel) = catalog.channels.get(&name) else {
         return Call { id, channel: name, settled: Vec::new(), accepted: false };
     };
-    let out = messages.iter().map(|outgoing| out_message(&shared, tenant, outgoing)).collect();
+    let out = messages.iter().map(|outgoing| {
+        let home = homes.get(&outgoing.message.part).unwrap_or(&catalog.home);
+        out_message(&shared, tenant, outgoing, home)
+    });
+    let out = out.collect();
     let sending = channel.owner.plugin.send_until(io, &name, out, stop.cancelled());
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
-    let sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
+    let mut sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
+    opted_out::record(&shared, tenant, &messages, &mut sent.verdicts).await;
     let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
     Call { id, channel: name, settled, accepted }
 }
@@ -115,7 +123,7 @@ fn granted_hosts(installation: &Installation) -> Result<Vec<String>, EngineError
     })
 }
 
-fn out_message(shared: &Shared, tenant: TenantId, outgoing: &Outgoing) -> OutMessage {
+fn out_message(shared: &Shared, tenant: TenantId, outgoing: &Outgoing, home: &Home) -> OutMessage {
     let message = &outgoing.message;
     let unsubscribes = shared.config.public_url.as_ref().zip(Subscription::of(tenant, outgoing));
     OutMessage {
@@ -124,8 +132,8 @@ fn out_message(shared: &Shared, tenant: TenantId, outgoing: &Outgoing) -> OutMes
         address: message.address.clone(),
         customer: message.part.to_string(),
         purpose: message.purpose.clone(),
-        locale: "en".to_owned(),
-        time_zone: "UTC".to_owned(),
+        locale: home.locale.clone(),
+        time_zone: home.time_zone.clone(),
         expires_at: message.expires_at,
         unsubscribe_url: unsubscribes
             .map(|(hub, wanted)| format!("{hub}{PATH}/{}", wanted.token(&shared.sealer.marker()))),

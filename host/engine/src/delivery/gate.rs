@@ -21,3 +21,8 @@ pub fn refusal(message: &NewMessage, customer: Option<&Customer>, now: Timestamp
 pub fn needs_consent(message: &NewMessage) -> bool {
     !message.purpose.is_empty() && message.purpose != TRANSACTIONAL
 }
+
+/// Whether it has a purpose, so that it goes to somebody who lives somewhere; others go to systems.
+pub fn goes_to_a_person(message: &NewMessage) -> bool {
+    !message.purpose.is_empty()
+}

@@ -8,6 +8,8 @@ mod breaker;
 pub mod call;
 mod due;
 mod gate;
+pub mod home;
+mod opted_out;
 pub mod places;
 mod queue;
 mod settle;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_model::manifest::UnknownOutcome;
+use openhub_model::tenant::Home;
 use openhub_model::{Id, TenantId, Timestamp};
 use openhub_store::{Lease, Outgoing, Scope, StoreError};
 use tokio::task::{JoinError, JoinSet};
@@ -68,6 +71,8 @@ pub struct Delivery {
 struct Batch {
     channel: String,
     messages: Vec<Outgoing>,
+    /// Where their receivers live, as far as it is known.
+    homes: HashMap<Id, Home>,
     place: Place,
 }
 
@@ -359,13 +364,18 @@ impl Delivery {
                     break;
                 };
                 let messages = queue.next_call();
-                batches.extend(messages.map(|messages| Batch { channel: name.clone(), messages, place }));
+                batches.extend(messages.map(|messages| Batch {
+                    channel: name.clone(),
+                    messages,
+                    homes: HashMap::new(),
+                    place,
+                }));
             }
         }
         if batches.is_empty() {
             return Ok(if crowded { Next::Crowded } else { Next::Idle });
         }
-        let batches = match self.gate(batches, now).await? {
+        let batches = match self.gate(catalog, batches, now).await? {
             Some(batches) => batches,
             None => return Ok(Next::Again),
         };
@@ -379,9 +389,14 @@ impl Delivery {
     }
 
     /// Leaves out what may not be sent. None if what was read is stale: messages were erased meanwhile.
-    async fn gate(&mut self, mut batches: Vec<Batch>, now: Timestamp) -> Result<Option<Vec<Batch>>, StoreError> {
+    async fn gate(
+        &mut self,
+        catalog: &Catalog,
+        mut batches: Vec<Batch>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Batch>>, StoreError> {
         let outgoing = batches.iter().flat_map(|batch| &batch.messages);
-        let asks = outgoing.filter(|outgoing| gate::needs_consent(&outgoing.message));
+        let asks = outgoing.filter(|outgoing| gate::goes_to_a_person(&outgoing.message));
         let asks: Vec<Id> = asks.map(|outgoing| outgoing.message.part).collect();
         let customers = match asks.is_empty() {
             true => Ok(HashMap::new()),
@@ -395,7 +410,7 @@ impl Delivery {
             return customers.map(|_| None);
         }
         let customers = customers?;
-        for Batch { messages, .. } in &mut batches {
+        for Batch { messages, homes, .. } in &mut batches {
             let mut refused = Vec::new();
             messages.retain(|outgoing| {
                 let refusal = gate::refusal(
@@ -407,13 +422,16 @@ impl Delivery {
                 refusal.is_none()
             });
             self.verdicts.add(refused);
+            let receivers = messages.iter().map(|outgoing| outgoing.message.part);
+            let known = receivers.filter_map(|part| Some((part, &**customers.get(&part)?)));
+            *homes = home::homes(catalog, known);
         }
         Ok(Some(batches))
     }
 
     /// Starts a call; says whether it could be.
     fn spawn(&mut self, catalog: &Arc<Catalog>, batch: Batch) -> bool {
-        let Batch { channel: name, messages, place } = batch;
+        let Batch { channel: name, messages, homes, place } = batch;
         let Some(channel) = self.channel(catalog, &name) else {
             self.queues.entry(name).or_default().claimed.extend(messages);
             return false;
@@ -425,7 +443,7 @@ impl Delivery {
                 let id = self.numbered;
                 self.under_way.insert(id, under_way);
                 self.queues.entry(name.clone()).or_default().calls += 1;
-                let order = Order { id, tenant: self.tenant, channel: name, io, messages, stop, place };
+                let order = Order { id, tenant: self.tenant, channel: name, io, messages, homes, stop, place };
                 self.calls.spawn(call::call(self.shared.clone(), catalog.clone(), order));
                 true
             }

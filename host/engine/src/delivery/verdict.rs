@@ -72,6 +72,7 @@ pub fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) 
         attempt: outgoing.attempt,
         next_attempt_at: Some(until),
         provider_id: None,
+        is_reported: false,
         units: 0,
         fault: if hub_stopped(outgoing) { outgoing.fault.clone() } else { Some(fault.to_owned()) },
         digest: None,
@@ -85,10 +86,16 @@ pub fn settlements(channel: &Channel, messages: &[Outgoing], sent: Sent, now: Ti
         tracing::warn!(channel = channel.shape.name, %fault, "A channel call failed.");
     }
     let digest = &channel.owner.installation.digest;
+    // Only a source of the same plugin reports on its messages; an index of the others would be for nothing.
+    let is_reported = !channel.owner.installation.manifest.sources.is_empty();
     let mut accepted = false;
     let settled = messages.iter().zip(sent.verdicts).map(|(outgoing, verdict)| {
-        accepted |= matches!(verdict, Verdict::Accepted { .. } | Verdict::Rejected(_) | Verdict::BadAddress(_));
-        let mut settled = Settled { digest: Some(digest.clone()), ..hold(outgoing, now, now, "") };
+        // That the provider knows better does not speak against the channel.
+        accepted |= matches!(
+            verdict,
+            Verdict::Accepted { .. } | Verdict::Rejected(_) | Verdict::BadAddress(_) | Verdict::OptedOut(_)
+        );
+        let mut settled = Settled { digest: Some(digest.clone()), is_reported, ..hold(outgoing, now, now, "") };
         settled.attempt += 1;
         settle(&mut settled, verdict, channel.shape.unknown, now);
         within_its_life(settled, outgoing)
@@ -184,6 +191,7 @@ mod tests {
             attempt,
             next_attempt_at: Some(now),
             provider_id: None,
+            is_reported: false,
             units: 0,
             fault: None,
             digest: None,

@@ -13,6 +13,7 @@ use crate::config::Defaults;
 use crate::egress::hosts::{self, Pattern};
 use crate::egress::{Egress, request, send};
 use crate::error::Refusal;
+use crate::fault::{FaultKind, Raised};
 use crate::host::Host;
 
 /// Requests of one call that are under way at the same time.
@@ -120,26 +121,28 @@ impl http::Host for Host {
         let io = self.io()?;
         let secrets = Arc::clone(&io.secrets);
         let egress = Arc::clone(&io.requests.egress);
-        let (mut began, mut bytes) = (0, 0);
+        let (mut began, mut bytes) = (Vec::new(), 0);
         let mut checked = Vec::with_capacity(requests.len());
         for request in requests {
             // Each may be a large one; others have their turn in between.
             tokio::task::yield_now().await;
+            let concerns = request.concerns.clone();
             let result = io.requests.take_one().and_then(|()| {
                 let grant = request::Grant { hosts: &io.requests.hosts, secrets: &secrets, egress: &egress };
                 request::check(request, &grant, io.requests.at_most)
             });
             if let Ok(request) = &result {
-                began += 1;
+                began.push(concerns);
                 bytes += request.bytes;
             }
             checked.push(result);
         }
         let response_bytes = io.requests.response_bytes;
-        if began > 0 {
-            io.settlement.fetch_began(began as usize);
+        if !began.is_empty() {
+            let told = io.settlement.fetch_began(&began);
+            told.map_err(|message| Raised::error(FaultKind::Malformed, message))?;
         }
-        self.meter.fetches += began;
+        self.meter.fetches += began.len() as u32;
         self.meter.bytes_out += bytes;
         let (egress, secrets) = (&egress, &secrets);
         let sent = checked.into_iter().map(|checked| async move {

@@ -60,7 +60,8 @@ pub struct Secrets {
     shapes: Vec<SecretShape>,
     /// Of each shape, where it may go to; none: wherever requests may.
     hosts: Vec<Option<Vec<Pattern>>>,
-    masked: Vec<Vec<u8>>,
+    /// Made once a call: they are looked for in each header and body.
+    masked: Vec<memmem::Finder<'static>>,
 }
 
 impl Secrets {
@@ -79,6 +80,7 @@ impl Secrets {
             values.values().filter(|value| value.len() >= MASKED_FROM).flat_map(|value| forms(value)).collect();
         masked.sort();
         masked.dedup();
+        let masked = masked.iter().map(|form| memmem::Finder::new(form).into_owned()).collect();
         Secrets { values, shapes: manifest.secrets.clone(), hosts, masked }
     }
 
@@ -116,11 +118,11 @@ impl Secrets {
     }
 
     pub fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let found = |form: &Vec<u8>| {
-            let length = form.len();
-            memmem::find_iter(&bytes, form).map(move |at| at..at + length).collect::<Vec<Range<usize>>>()
-        };
-        let mut found: Vec<Range<usize>> = self.masked.iter().flat_map(found).collect();
+        let found = self.masked.iter().filter(|form| form.needle().len() <= bytes.len()).flat_map(|form| {
+            let length = form.needle().len();
+            form.find_iter(&bytes).map(move |at| at..at + length)
+        });
+        let mut found: Vec<Range<usize>> = found.collect();
         if found.is_empty() {
             return bytes;
         }

@@ -28,18 +28,29 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
 /// The fates of a call's messages so far.
 pub struct Settlement {
     verdicts: Vec<Option<Verdict>>,
-    /// Requests that began in the last fetch, less the messages settled since: how many messages may have gone out
-    /// without anyone knowing.
+    /// Messages that a request concerned which began.
+    concerned: Vec<bool>,
+    /// Requests of the last fetch that did not say what they concern, less the messages settled since: how many messages may
+    /// have gone out without anyone knowing.
     in_doubt: usize,
 }
 
 impl Settlement {
     pub fn prepare(messages: usize) -> Settlement {
-        Settlement { verdicts: vec![None; messages], in_doubt: 0 }
+        Settlement { verdicts: vec![None; messages], concerned: vec![false; messages], in_doubt: 0 }
     }
 
-    pub fn fetch_began(&mut self, requests: usize) {
-        self.in_doubt = requests;
+    /// Requests begin, each of which may deliver these messages; none: any.
+    pub fn fetch_began(&mut self, requests: &[Vec<u32>]) -> Result<(), String> {
+        self.in_doubt = requests.iter().filter(|concerns| concerns.is_empty()).count();
+        for message in requests.iter().flatten() {
+            let count = self.concerned.len();
+            let concerned = self.concerned.get_mut(*message as usize).ok_or_else(|| {
+                format!("a request concerns the message {message}, but there are only {count}, counted from 0")
+            })?;
+            *concerned = true;
+        }
+        Ok(())
     }
 
     fn settle(&mut self, message: u32, verdict: Verdict) -> Result<(), String> {
@@ -57,24 +68,33 @@ impl Settlement {
         }
     }
 
-    /// One verdict a message. What was settled stands. What is left counts as unknown if a fetch began since the last
-    /// settling, else as what the plugin answered for the rest, else as retry.
+    /// One verdict a message. What was settled stands. What is left counts as unknown if it may have gone out, else as what the
+    /// plugin answered for the rest, else as retry.
     pub fn finish(self, answer: Result<Option<Failure>, &CallFault>) -> Vec<Verdict> {
-        let rest = rest(answer, self.in_doubt > 0);
-        self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+        let rest = rest(answer);
+        let in_doubt = self.in_doubt > 0;
+        let verdicts = self.verdicts.into_iter().zip(self.concerned);
+        let verdicts = verdicts.map(|(verdict, concerned)| {
+            verdict.unwrap_or_else(|| if concerned || in_doubt { doubted(rest.clone()) } else { rest.clone() })
+        });
+        verdicts.collect()
     }
 }
 
-fn rest(answer: Result<Option<Failure>, &CallFault>, in_doubt: bool) -> Verdict {
-    let told = match answer {
+fn rest(answer: Result<Option<Failure>, &CallFault>) -> Verdict {
+    match answer {
         Ok(Some(Failure::Retry(retry))) => Verdict::Retry { after_ms: retry.after_ms, reason: retry.reason.into() },
         Ok(Some(Failure::Rejected(reason))) => Verdict::Rejected(reason.into()),
         Ok(Some(Failure::Misconfigured(reason))) => Verdict::Misconfigured(reason.into()),
         Ok(None) => Verdict::Retry { after_ms: 0, reason: unsettled("the plugin ended without settling this message") },
         Err(fault) => Verdict::Retry { after_ms: 0, reason: unsettled(&fault.to_string()) },
-    };
+    }
+}
+
+/// Of a message that may have gone out.
+fn doubted(told: Verdict) -> Verdict {
     match told {
-        Verdict::Retry { reason, .. } | Verdict::Rejected(reason) | Verdict::Misconfigured(reason) if in_doubt => {
+        Verdict::Retry { reason, .. } | Verdict::Rejected(reason) | Verdict::Misconfigured(reason) => {
             Verdict::Unknown(reason)
         }
         told => told,
@@ -146,7 +166,7 @@ mod tests {
     #[test]
     fn what_was_settled_stands_and_the_rest_is_tried_again() {
         let mut settlement = Settlement::prepare(3);
-        settlement.fetch_began(1);
+        settlement.fetch_began(&[vec![]]).unwrap();
         settlement.settle(1, accepted()).unwrap();
         let verdicts = settlement.finish(Err(&trap()));
         assert_eq!(verdicts[1], accepted());
@@ -156,11 +176,24 @@ mod tests {
     #[test]
     fn after_a_fetch_the_rest_is_unknown() {
         let mut settlement = Settlement::prepare(3);
-        settlement.fetch_began(3);
+        settlement.fetch_began(&[vec![], vec![], vec![]]).unwrap();
         settlement.settle(0, accepted()).unwrap();
         let verdicts = settlement.finish(Err(&trap()));
         assert_eq!(verdicts[0], accepted());
         assert!(matches!(verdicts[1], Verdict::Unknown(_)) && matches!(verdicts[2], Verdict::Unknown(_)));
+    }
+
+    #[test]
+    fn only_what_a_request_concerned_is_unknown() {
+        let mut settlement = Settlement::prepare(4);
+        settlement.fetch_began(&[vec![0], vec![1, 2]]).unwrap();
+        settlement.settle(0, accepted()).unwrap();
+        settlement.fetch_began(&[vec![2]]).unwrap();
+        let verdicts = settlement.finish(Err(&trap()));
+        assert_eq!(verdicts[0], accepted());
+        assert!(matches!(verdicts[1], Verdict::Unknown(_)) && matches!(verdicts[2], Verdict::Unknown(_)));
+        assert!(matches!(verdicts[3], Verdict::Retry { .. }), "nothing that concerns it went out");
+        assert!(Settlement::prepare(1).fetch_began(&[vec![1]]).is_err(), "there is no such message");
     }
 
     #[test]

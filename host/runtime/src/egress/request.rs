@@ -66,7 +66,11 @@ pub fn work(request: &Request) -> usize {
     let headers = request.headers.iter().map(|(name, parts)| name.len() + size(parts)).sum::<usize>();
     let (url, body) = (size(&request.url), size(&request.body));
     // One with too many is not read.
-    headers + url + body + (url + body) * (secrets(&request.url) + secrets(&request.body)).min(SECRETS)
+    headers
+        + url
+        + body
+        + 4 * request.concerns.len()
+        + (url + body) * (secrets(&request.url) + secrets(&request.body)).min(SECRETS)
 }
 
 fn len(part: &Part) -> usize {
@@ -300,7 +304,14 @@ mod tests {
     }
 
     fn get(url: &str) -> Request {
-        Request { method: "GET".to_owned(), url: vec![text(url)], headers: Vec::new(), body: Vec::new(), timeout_ms: 0 }
+        Request {
+            method: "GET".to_owned(),
+            url: vec![text(url)],
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout_ms: 0,
+            concerns: Vec::new(),
+        }
     }
 
     fn secrets(places: Vec<SecretPlace>) -> Secrets {

@@ -73,11 +73,13 @@ pub fn rule_manifest(imports: &[&str]) -> Manifest {
         required: true,
         bind: false,
     };
-    let write = |name: &str, of| Write { name: name.to_owned(), path: format!("customer.attributes.{name}"), of };
+    let write =
+        |name: &str, of| Write { name: name.to_owned(), path: format!("customer.attributes.{name}"), of, list: false };
     let rule = RuleShape {
         name: "r".to_owned(),
         on: vec!["Order Completed".to_owned()],
         reads: vec![read],
+        lists: vec![],
         writes: vec![
             write("points", Type::Integer),
             write("ratio", Type::Number),
@@ -92,7 +94,7 @@ pub fn rule_manifest(imports: &[&str]) -> Manifest {
 
 /// A rule whose body leaves the pointer of its result on the stack.
 ///
-/// Locals of the body: 0–3 rule and params, 4 rows, 5–6 columns, 7–8 lists, 9–10 spare.
+/// Locals of the body: 0–1 rule, 2 rows, 3–4 params, 5–6 columns, 7–8 tables, 9–10 spare.
 /// 1024: the result; 1100: its one write; 1200: row 0; 1208: an i64 or f64; 1300: texts; 1400: "panicked at here".
 pub fn rule_wat(body: &str, imports: &str) -> String {
     format!(
@@ -115,9 +117,9 @@ pub fn rule_wat(body: &str, imports: &str) -> String {
             (i32.store (i32.const 1100) (local.get $target))
             (i32.store (i32.const 1104) (local.get $rows))
             (i32.store (i32.const 1108) (local.get $n))
-            (i32.store8 (i32.const 1112) (local.get $case))
-            (i32.store (i32.const 1116) (local.get $values))
-            (i32.store (i32.const 1120) (local.get $values_n))
+            (i32.store8 (i32.const 1120) (local.get $case))
+            (i32.store (i32.const 1124) (local.get $values))
+            (i32.store (i32.const 1128) (local.get $values_n))
             (i32.const 1024))
         (func $deeper (param i32) (result i32)
             (i32.add (i32.const 1) (call $deeper (i32.add (local.get 0) (i32.const 1)))))
@@ -130,12 +132,12 @@ pub fn rule_wat(body: &str, imports: &str) -> String {
 /// Answers each row's integer as it came.
 pub const ECHO: &str = "
     (block $done (loop $next
-        (br_if $done (i32.ge_u (local.get 9) (local.get 4)))
+        (br_if $done (i32.ge_u (local.get 9) (local.get 2)))
         (i32.store (i32.add (i32.const 16384) (i32.mul (local.get 9) (i32.const 4))) (local.get 9))
         (local.set 9 (i32.add (local.get 9) (i32.const 1)))
         (br $next)))
-    (call $answer (i32.const 0) (i32.const 16384) (local.get 4) (i32.const 1)
-        (i32.load offset=4 (local.get 5)) (local.get 4))";
+    (call $answer (i32.const 0) (i32.const 16384) (local.get 2) (i32.const 1)
+        (i32.load offset=4 (local.get 5)) (local.get 2))";
 
 pub async fn rule(body: &str) -> Result<Arc<Plugin>, Refusal> {
     let bytes = component("openhub:plugin/rule-plugin@1.0.0", &rule_wat(body, ""), Some(&rule_manifest(&[])));
@@ -217,7 +219,7 @@ pub const POSTING: &str = r#"(module
         (block $built (loop $next
             (br_if $built (i32.ge_u (local.get $i) (local.get $n)))
             (local.set $m (i32.add (local.get $messages) (i32.mul (local.get $i) (i32.const 96))))
-            (local.set $r (i32.add (i32.const 8192) (i32.mul (local.get $i) (i32.const 36))))
+            (local.set $r (i32.add (i32.const 8192) (i32.mul (local.get $i) (i32.const 44))))
             (local.set $p (i32.add (i32.const 16384) (i32.mul (local.get $i) (i32.const 24))))
             (i32.store (local.get $r) (i32.const 3000))
             (i32.store offset=4 (local.get $r) (i32.const 4))

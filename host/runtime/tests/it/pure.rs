@@ -9,11 +9,11 @@ use crate::guest::{self, ECHO, call};
 
 fn batch(rows: u32) -> RecordBatch {
     let values = Values::Integers((0..i64::from(rows)).collect());
-    RecordBatch { rows, columns: vec![Column { values, absent: Vec::new() }], lists: Vec::new() }
+    RecordBatch { rows, columns: vec![Column { values, absent: Vec::new() }], ..RecordBatch::default() }
 }
 
 fn evaluate(plugin: &Plugin, rows: u32) -> Result<Evaluated, CallFault> {
-    plugin.evaluate(&call(), "r", "{}", &batch(rows))
+    plugin.evaluate(&call(), "r", &batch(rows))
 }
 
 async fn fault(body: &str) -> CallFault {
@@ -187,9 +187,9 @@ async fn what_the_hub_sends_wrongly_is_no_fault_of_the_plugin() {
     let plugin = guest::rule(ECHO).await.unwrap();
     let no_columns = RecordBatch { rows: 1, ..RecordBatch::default() };
     for result in [
-        plugin.evaluate(&call(), "other", "{}", &batch(1)),
-        plugin.evaluate(&call(), "r", "{}", &no_columns),
-        plugin.evaluate(&call(), "r", "{}", &batch(1001)),
+        plugin.evaluate(&call(), "other", &batch(1)),
+        plugin.evaluate(&call(), "r", &no_columns),
+        plugin.evaluate(&call(), "r", &batch(1001)),
     ] {
         assert_eq!(result.unwrap_err().kind, FaultKind::Host);
     }

@@ -92,7 +92,7 @@ impl Store {
         rows.into_iter().map(message).collect()
     }
 
-    /// The messages that went through these channels, by the ids that their providers gave them. A provider's id that two
+    /// The messages that went through these channels, of a plugin that hears of them later, by the ids that their providers gave them. A provider's id that two
     /// messages have is nobody's.
     pub async fn messages_by_provider_ids(
         &self,
@@ -106,7 +106,7 @@ impl Store {
             Row,
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
              attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
-             WHERE tenant_id = $1 AND provider_id IN (SELECT atom FROM json_each($2)) \
+             WHERE tenant_id = $1 AND reported_as IN (SELECT atom FROM json_each($2)) \
              AND channel IN (SELECT atom FROM json_each($3))",
             scope.tenant().0,
             list(provider_ids),

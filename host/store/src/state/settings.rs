@@ -1,6 +1,7 @@
 //! What a tenant says about itself, and under which key the database's secrets are.
 
 use openhub_model::TenantId;
+use openhub_model::tenant::Home;
 
 use crate::database::bulk;
 use crate::database::connection::{execute, select};
@@ -15,6 +16,7 @@ pub struct Settings {
     /// For how many days the list of faults is kept.
     pub fault_days: i64,
     pub pages: PageSettings,
+    pub home: Home,
 }
 
 /// What the keys of pages may, which anybody can read.
@@ -31,12 +33,17 @@ impl Store {
         let rows = select!(
             self,
             scope,
-            (i64, String, String),
-            "SELECT fault_days, page_origins, server_events FROM tenants WHERE id = $1",
+            (i64, String, String, String, String),
+            "SELECT fault_days, page_origins, server_events, locale, time_zone FROM tenants WHERE id = $1",
             scope.tenant().0
         );
-        let (fault_days, origins, server_events) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
-        Ok(Settings { fault_days, pages: PageSettings::read(&origins, &server_events)? })
+        let row = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+        let (fault_days, origins, server_events, locale, time_zone) = row;
+        Ok(Settings {
+            fault_days,
+            pages: PageSettings::read(&origins, &server_events)?,
+            home: Home { locale, time_zone },
+        })
     }
 
     /// The names of the keys under which the database's secrets are sealed: one, unless a lost one was given up.
@@ -69,14 +76,17 @@ impl PageSettings {
 }
 
 pub(crate) async fn put_settings(tx: &mut Tx<'_>, tenant: TenantId, settings: &Settings) -> Result<(), StoreError> {
-    let Settings { fault_days, pages: PageSettings { origins, server_events } } = settings;
+    let Settings { fault_days, pages: PageSettings { origins, server_events }, home: Home { locale, time_zone } } =
+        settings;
     execute!(
         tx.conn(),
-        "UPDATE tenants SET fault_days = $2, page_origins = $3, server_events = $4 WHERE id = $1",
+        "UPDATE tenants SET fault_days = $2, page_origins = $3, server_events = $4, locale = $5, time_zone = $6 WHERE id = $1",
         tenant.0,
         *fault_days,
         bulk::list(origins),
         bulk::list(server_events),
+        locale,
+        time_zone,
     )
     .map(drop)
 }

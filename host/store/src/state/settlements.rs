@@ -31,6 +31,8 @@ pub struct Settled {
     /// For `Pending`: when to try again.
     pub next_attempt_at: Option<Timestamp>,
     pub provider_id: Option<String>,
+    /// Whether reports on it may come, which name it by the provider's id.
+    pub is_reported: bool,
     pub units: i64,
     pub fault: Option<String>,
     /// Of the component that sent it.
@@ -58,7 +60,7 @@ impl Store {
         let Some(rows) = Rows::of(&settled, |row, settled| {
             row.id(settled.id).int(settled.status.code()).int(settled.attempt).maybe_time(settled.next_attempt_at);
             row.maybe_text(settled.provider_id.as_deref()).int(settled.units).maybe_text(settled.fault.as_deref());
-            row.maybe_text(settled.digest.as_deref()).time(settled.at);
+            row.maybe_text(settled.digest.as_deref()).time(settled.at).int(i64::from(settled.is_reported));
         }) else {
             return Ok(());
         };
@@ -74,11 +76,14 @@ impl Store {
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
                          CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
                          CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
-                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at FROM jsonb_each($2)) \
-                         UPDATE messages SET (status, attempts, next_attempt_at, provider_id, units, fault, digest, settled_at) = \
+                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at, CAST(value ->> 9 AS BIGINT) AS is_reported \
+                         FROM jsonb_each($2)) UPDATE messages SET \
+                         (status, attempts, next_attempt_at, provider_id, reported_as, units, fault, digest, settled_at) = \
                          (SELECT CASE WHEN settled.status <> 0 THEN settled.status ELSE COALESCE((SELECT CASE journeys.status \
                          WHEN 2 THEN 6 WHEN 4 THEN 4 END FROM journeys WHERE journeys.tenant_id = $1 \
                          AND journeys.name = messages.journey), 0) END, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
+                         CASE WHEN settled.is_reported = 1 AND settled.provider_id IS NOT NULL THEN settled.provider_id \
+                         ELSE messages.reported_as END, \
                          settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
                          WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
                          id IN (SELECT settled.id FROM settled) RETURNING id, part_id, channel, status, attempts, fault, settled_at",

@@ -31,6 +31,7 @@ fn accepted(id: Id) -> Settled {
         attempt: 1,
         next_attempt_at: None,
         provider_id: Some("p".to_owned()),
+        is_reported: true,
         units: 1,
         fault: None,
         digest: None,
@@ -110,6 +111,7 @@ async fn a_messages_that_failed_are_faults(database: Database) -> anyhow::Result
         let ended = which.iter().map(|id| Settled {
             status,
             provider_id: None,
+            is_reported: true,
             fault: Some("bounced: no such box".to_owned()),
             ..accepted(*id)
         });

@@ -115,6 +115,7 @@ fn settled(id: Id) -> Settled {
         attempt: 1,
         next_attempt_at: None,
         provider_id: None,
+        is_reported: true,
         units: 0,
         fault: Some("bounced: no such box".to_owned()),
         digest: None,

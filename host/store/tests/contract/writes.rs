@@ -371,6 +371,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         attempt: 1,
         next_attempt_at: None,
         provider_id: Some("p".into()),
+        is_reported: true,
         units: 1,
         fault: None,
         digest: None,

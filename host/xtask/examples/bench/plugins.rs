@@ -5,7 +5,7 @@
 //! moves nobody to another tier cause no event; beside them stand rows of which about every fourth causes one.
 
 use anyhow::{Context, Result, ensure};
-use openhub_model::columns::{Column, RecordBatch, Values};
+use openhub_model::columns::{Column, ColumnBuilder, RecordBatch, Values};
 use openhub_model::manifest::RuleShape;
 use openhub_runtime::{CallContext, Plugin, Runtime};
 use serde_json::json;
@@ -58,7 +58,7 @@ fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64
     let rows = orders.len();
     let batch = columns(rule, orders)?;
     let context = CallContext { settings: "{}".into() };
-    let call = || plugin.evaluate(&context, &rule.name, "{}", &batch).map_err(|fault| anyhow::anyhow!("{fault:?}"));
+    let call = || plugin.evaluate(&context, &rule.name, &batch).map_err(|fault| anyhow::anyhow!("{fault:?}"));
     let evaluated = call()?;
     let target =
         rule.writes.iter().position(|write| write.path.ends_with(".points")).context("points writes points")?;
@@ -140,7 +140,9 @@ fn columns(rule: &RuleShape, orders: &[Order]) -> Result<RecordBatch> {
         })
     };
     let columns = rule.reads.iter().map(|read| Ok(Column { values: column(&read.path)?, absent: Vec::new() }));
-    Ok(RecordBatch { rows: orders.len() as u32, columns: columns.collect::<Result<_>>()?, lists: Vec::new() })
+    let columns = columns.collect::<Result<_>>()?;
+    let params = rule.params.iter().map(|field| ColumnBuilder::one(&field.of, None)).collect();
+    Ok(RecordBatch { rows: orders.len() as u32, params, columns, tables: Vec::new() })
 }
 
 /// The rule's answer: points for all, and who moved to which tier.

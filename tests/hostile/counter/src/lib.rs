@@ -34,9 +34,9 @@ mod export {
     enum Counting {}
 
     impl Guest for Counting {
-        fn evaluate(_rule: String, params: String, input: Batch) -> Result<Outcome, Reason> {
+        fn evaluate(_rule: String, input: Batch) -> Result<Outcome, Reason> {
             CALLS.fetch_add(1, Ordering::Relaxed);
-            run::<counter>(&params, &input)
+            run::<counter>(&input)
         }
     }
 

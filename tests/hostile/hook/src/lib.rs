@@ -15,12 +15,20 @@ pub struct Untold {
     pub what: String,
 }
 
-/// Takes every message; its provider's id is what the content has as `id`.
+/// Takes every message; its provider's id is what the content has as `id`, or where the receiver lives if that is `home`. To whom
+/// `opted-out` is said, it says that they want no more.
 #[channel(name = "hooked", address = "user_id")]
 pub fn hooked(batch: Messages<Json>) -> Result<(), Failure> {
     for message in batch {
         let content: Value = serde_json::from_str(&message.content.0).unwrap_or_default();
-        let provider_id = content["id"].as_str().unwrap_or_default().to_owned();
+        let provider_id = match content["id"].as_str().unwrap_or_default() {
+            "opted-out" => {
+                message.settle(Verdict::OptedOut(Reason::new("unsubscribed", "the receiver wants no more")));
+                continue;
+            }
+            "home" => format!("{} {}", message.locale, message.time_zone),
+            id => id.to_owned(),
+        };
         message.settle(Verdict::Accepted(Receipt { provider_id, units: 1 }));
     }
     Ok(())

@@ -45,10 +45,15 @@ impl Actor {
     fn has_room(&mut self, name: &str, value: &Value, cause: &Cause, word: Word, room: &mut Room) -> bool {
         let Some(customer) = &self.customer else { return true };
         let most = if word.page { limits::PAGE_VALUES } else { limits::VALUES };
-        let is_new = !customer.attributes.contains_key(name);
+        let held = customer.attributes.get(name);
+        let is_new = held.is_none();
+        if !word.page && (!is_new || customer.attributes.len() + room.added < most) {
+            room.added += usize::from(is_new);
+            return true;
+        }
         let size = if word.page { limits::size(value) } else { 0 };
         // What it takes the place of is among what pages have said.
-        let before = customer.attributes.get(name).filter(|held| word.page && held.cause.is_page());
+        let before = held.filter(|held| word.page && held.cause.is_page());
         let before = before.map_or(0, |held| limits::size(&held.value));
         let why = if is_new && customer.attributes.len() + room.added >= most {
             Why::TooMany

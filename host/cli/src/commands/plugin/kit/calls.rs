@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use openhub_model::Timestamp;
+use openhub_model::manifest::Write;
 use openhub_runtime::{
     Action, CallContext, CallFault, Change, HttpRequest, IoContext, Operation, OutMessage, Outcome, Plugin, Reason,
     Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
@@ -102,12 +103,10 @@ impl Installed {
         let shape = rules.iter().find(|rule| rule.name == call.name);
         let shape = shape.ok_or_else(|| unknown("rule", &call.name, rules.iter().map(|rule| rule.name.as_str())))?;
         let params = call.params.as_ref().or_else(|| call.settings.get(&call.name));
-        let params = params.map_or_else(|| "{}".to_owned(), Value::to_string);
-        let batch = columns::batch(&shape.reads, &call.rows)?;
-        match self.plugin.evaluate(&context(&call.settings), &shape.name, &params, &batch) {
+        let batch = columns::batch(shape, params.unwrap_or(&Value::Null), &call.rows)?;
+        match self.plugin.evaluate(&context(&call.settings), &shape.name, &batch) {
             Ok(evaluated) => {
-                let targets = shape.writes.iter().map(|write| (write.path.as_str(), &write.of)).collect::<Vec<_>>();
-                let effects = by_row(&targets, evaluated.outcome, call.rows.len());
+                let effects = by_row(&shape.writes, evaluated.outcome, call.rows.len());
                 Ok(json!({"effects": effects, "receipt": receipt(&evaluated.receipt)}))
             }
             Err(fault) => Ok(json!({"fault": told(&fault)})),
@@ -245,11 +244,21 @@ fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> 
 }
 
 /// What each row came to.
-fn by_row(targets: &[(&str, &openhub_model::manifest::Type)], outcome: Outcome, rows: usize) -> Vec<Value> {
+fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
     let mut effects = vec![json!({"written": {}, "events": [], "objects": [], "fault": null}); rows];
     for write in outcome.writes {
-        let (path, of) = targets[write.target as usize];
-        for (row, value) in write.rows.iter().zip(columns::values(of, &write.values)) {
+        let Write { path, of, list, .. } = &targets[write.target as usize];
+        let mut values = columns::values(of, &write.values);
+        if *list {
+            let mut values_left = values.into_iter();
+            let mut at = 0;
+            let lists = write.ends.iter().map(|end| {
+                let count = end - std::mem::replace(&mut at, *end);
+                Value::Array(values_left.by_ref().take(count as usize).collect())
+            });
+            values = lists.collect();
+        }
+        for (row, value) in write.rows.iter().zip(values) {
             effects[*row as usize]["written"][path] = json!({"to": value});
         }
         for row in write.unset {

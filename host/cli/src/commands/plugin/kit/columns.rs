@@ -3,57 +3,72 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use openhub_model::columns::{Column, RecordBatch, Table, Values};
 use openhub_model::decimal;
-use openhub_model::manifest::{Read, Type};
+use openhub_model::manifest::{ListShape, Read, RuleShape, Type, split};
 use openhub_model::{Id, Timestamp};
 use serde_json::{Map, Value};
 
 /// The batch of some rows, each a JSON object by the names of the reads; refused if a row names no read, lacks a required one, or
-/// has a value of another type.
-pub fn batch(reads: &[Read], rows: &[Value]) -> Result<RecordBatch> {
-    let rows = rows.iter().map(|row| object(reads, row)).collect::<Result<Vec<_>>>()?;
-    let mut batch = RecordBatch { rows: u32::try_from(rows.len())?, ..RecordBatch::default() };
-    let mut lists: Vec<&str> = Vec::new();
-    for read in reads {
-        match list(&read.path) {
-            None => {
-                let values = rows.iter().map(|row| single(read, row)).collect::<Result<Vec<_>>>()?;
-                batch.columns.push(column(&read.of, &values)?);
-            }
-            Some(path) => {
-                let each = rows.iter().map(|row| elements(read, row)).collect::<Result<Vec<_>>>()?;
-                let ends = each.iter().scan(0, |end, elements| {
-                    *end += elements.len() as u32;
-                    Some(*end)
-                });
-                let ends: Vec<u32> = ends.collect();
-                let place = lists.iter().position(|known| *known == path).unwrap_or_else(|| {
-                    lists.push(path);
-                    batch.lists.push(Table { ends: ends.clone(), columns: Vec::new() });
-                    lists.len() - 1
-                });
-                ensure!(batch.lists[place].ends == ends, "the lists of `{path}` must have the same length");
-                let elements: Vec<Option<Value>> = each.into_iter().flatten().map(Some).collect();
-                batch.lists[place].columns.push(column(&read.of, &elements)?);
-            }
-        }
-    }
-    Ok(batch)
+/// has a value of another type. A list is an array: of values, or of objects by the names of the elements' reads.
+pub fn batch(rule: &RuleShape, params: &Value, rows: &[Value]) -> Result<RecordBatch> {
+    let rows = rows.iter().map(|row| object(&rule.reads, &rule.lists, row)).collect::<Result<Vec<_>>>()?;
+    let params = rule.params.iter().map(|field| {
+        let value = params.get(&field.name).filter(|value| !value.is_null()).cloned();
+        ensure!(value.is_some() || !field.required, "the rule needs the parameter `{}`: set it", field.name);
+        column(&field.of, &[value])
+    });
+    let params = params.collect::<Result<_>>()?;
+    let columns = rule.scalars().map(|read| column(&read.of, &singles(read, &rows)?));
+    let columns = columns.collect::<Result<_>>()?;
+    let mut tables = Vec::new();
+    add_tables(None, &rule.reads, &rule.lists, &rows, &mut tables)?;
+    Ok(RecordBatch { rows: u32::try_from(rows.len())?, params, columns, tables })
 }
 
-fn object<'r>(reads: &[Read], row: &'r Value) -> Result<&'r Map<String, Value>> {
+/// The tables of some entries, in the order in which a hub sends them.
+fn add_tables(
+    parent: Option<u32>,
+    reads: &[Read],
+    lists: &[ListShape],
+    entries: &[&Map<String, Value>],
+    tables: &mut Vec<Table>,
+) -> Result<()> {
+    for read in reads.iter().filter(|read| split(&read.path).is_some()) {
+        let (ends, elements) = elements(&read.name, entries)?;
+        ensure!(
+            !read.required || elements.iter().all(|element| !element.is_null()),
+            "the rule requires each element of `{}`, so a hub would not send this row: set it",
+            read.name
+        );
+        let values = elements.into_iter().map(|element| Some(element.clone()).filter(|value| !value.is_null()));
+        tables.push(Table { parent, ends, columns: vec![column(&read.of, &values.collect::<Vec<_>>())?] });
+    }
+    for list in lists {
+        let (ends, elements) = elements(&list.name, entries)?;
+        let elements = elements.into_iter().map(|element| object(&list.reads, &list.lists, element));
+        let elements = elements.collect::<Result<Vec<_>>>().with_context(|| format!("the list `{}`", list.name))?;
+        let fields = list.reads.iter().filter(|read| split(&read.path).is_none());
+        let columns = fields.map(|read| column(&read.of, &singles(read, &elements)?)).collect::<Result<_>>()?;
+        let at = u32::try_from(tables.len())?;
+        tables.push(Table { parent, ends, columns });
+        add_tables(Some(at), &list.reads, &list.lists, &elements, tables)?;
+    }
+    Ok(())
+}
+
+fn object<'r>(reads: &[Read], lists: &[ListShape], row: &'r Value) -> Result<&'r Map<String, Value>> {
     let Value::Object(fields) = row else { bail!("a row must be a JSON object, not {row}") };
+    let names = || reads.iter().map(|read| &read.name).chain(lists.iter().map(|list| &list.name));
     for name in fields.keys() {
-        if !reads.iter().any(|read| read.name == *name) {
-            let names: Vec<&str> = reads.iter().map(|read| read.name.as_str()).collect();
+        if !names().any(|known| known == name) {
+            let names: Vec<&str> = names().map(String::as_str).collect();
             bail!("the rule does not read `{name}`; it reads: {}", names.join(", "));
         }
     }
     Ok(fields)
 }
 
-/// The list that a read lies in: `event.properties.items`, of `event.properties.items[].sku`.
-fn list(path: &str) -> Option<&str> {
-    path.split_once("[]").map(|(list, _)| list)
+fn singles(read: &Read, rows: &[&Map<String, Value>]) -> Result<Vec<Option<Value>>> {
+    rows.iter().map(|row| single(read, row)).collect()
 }
 
 fn single(read: &Read, row: &Map<String, Value>) -> Result<Option<Value>> {
@@ -75,16 +90,18 @@ fn single(read: &Read, row: &Map<String, Value>) -> Result<Option<Value>> {
     Ok(value)
 }
 
-fn elements(read: &Read, row: &Map<String, Value>) -> Result<Vec<Value>> {
-    match row.get(&read.name) {
-        None | Some(Value::Null) => {
-            let name = &read.name;
-            ensure!(!read.required, "the rule requires the list of `{name}`, so a hub would not send this row: set it");
-            Ok(Vec::new())
+/// Where each entry's list ends, and the elements of all. An entry without the list has an empty one.
+fn elements<'r>(name: &str, entries: &[&'r Map<String, Value>]) -> Result<(Vec<u32>, Vec<&'r Value>)> {
+    let (mut ends, mut all) = (Vec::with_capacity(entries.len()), Vec::new());
+    for entry in entries {
+        match entry.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(elements)) => all.extend(elements),
+            Some(value) => bail!("`{name}` must be a list, not {value}"),
         }
-        Some(Value::Array(elements)) => Ok(elements.clone()),
-        Some(value) => bail!("`{}` must be a list, not {value}", read.name),
+        ends.push(u32::try_from(all.len())?);
     }
+    Ok((ends, all))
 }
 
 fn column(of: &Type, values: &[Option<Value>]) -> Result<Column> {
@@ -159,6 +176,47 @@ mod tests {
         Read { name: name.into(), path: path.into(), of, required: false, bind: false }
     }
 
+    fn rule(reads: &[Read], lists: Vec<ListShape>) -> RuleShape {
+        let (on, writes, events, objects) = (vec!["Event".into()], vec![], vec![], vec![]);
+        RuleShape { name: "rule".into(), on, reads: reads.to_vec(), lists, writes, events, objects, params: vec![] }
+    }
+
+    fn batch(reads: &[Read], rows: &[Value]) -> Result<RecordBatch> {
+        super::batch(&rule(reads, vec![]), &Value::Null, rows)
+    }
+
+    #[test]
+    fn each_list_has_its_table_and_lists_in_a_list_name_it() {
+        let codes = read("codes", "codes[]", Type::Text);
+        let discounts = ListShape {
+            name: "discounts".into(),
+            path: "discounts".into(),
+            bind: false,
+            reads: vec![read("off", "off", Type::Integer)],
+            lists: vec![],
+        };
+        let items = ListShape {
+            name: "items".into(),
+            path: "event.properties.items".into(),
+            bind: false,
+            reads: vec![read("sku", "sku", Type::Text), codes],
+            lists: vec![discounts],
+        };
+        let seen = [read("seen", "customer.attributes.seen[]", Type::Text)];
+        let rows = [
+            json!({"seen": ["x"], "items": [{"sku": "a", "codes": ["1", "2"], "discounts": [{"off": 5}]}, {"sku": "b"}]}),
+            json!({"items": [{"sku": "c", "discounts": [{"off": 1}, {"off": 2}]}]}),
+        ];
+        let batch = super::batch(&rule(&seen, vec![items]), &Value::Null, &rows).expect("rows");
+        let tables: Vec<_> = batch.tables.iter().map(|table| (table.parent, table.ends.clone())).collect();
+        let (of_rows, of_items) = (None, Some(1));
+        let expected =
+            [(of_rows, vec![1, 1]), (of_rows, vec![2, 3]), (of_items, vec![2, 2, 2]), (of_items, vec![1, 1, 3])];
+        assert_eq!(tables, expected);
+        assert_eq!(batch.tables[1].columns.len(), 1, "what is a list in an element is a table of its own");
+        assert_eq!(batch.tables[3].columns[0].values, Values::Integers(vec![5, 1, 2]));
+    }
+
     #[test]
     fn rows_become_columns() {
         let reads = [
@@ -172,8 +230,8 @@ mod tests {
         assert_eq!(batch.columns[0], Column { values: Values::Integers(vec![1250, 0]), absent: vec![1] });
         assert_eq!(batch.columns[1], Column { values: Values::Texts("\0gold\0".into()), absent: vec![0] });
         assert_eq!(batch.columns[2].values, Values::Integers(vec![1_767_225_600_000_000, 7]));
-        assert_eq!(batch.lists[0].ends, [2, 2]);
-        assert_eq!(batch.lists[0].columns[0].values, Values::Texts("a\0b\0".into()));
+        assert_eq!(batch.tables[0].ends, [2, 2]);
+        assert_eq!(batch.tables[0].columns[0].values, Values::Texts("a\0b\0".into()));
     }
 
     #[test]
@@ -188,9 +246,10 @@ mod tests {
     }
 
     #[test]
-    fn e8_a_row_without_a_required_list_is_not_sent() {
+    fn a_row_with_an_element_without_what_is_required_is_not_sent() {
         let read = Read { required: true, ..read("sku", "event.properties.items[].sku", Type::Text) };
-        let told = batch(&[read], &[json!({})]).expect_err("it is refused").to_string();
+        assert_eq!(batch(std::slice::from_ref(&read), &[json!({})]).expect("a row").tables[0].ends, [0]);
+        let told = batch(&[read], &[json!({"sku": ["a", null]})]).expect_err("it is refused").to_string();
         assert!(told.contains("a hub would not send this row"), "{told}");
     }
 
