@@ -171,7 +171,7 @@ impl Sql {
                 self.push("CASE WHEN ").push(IS_WIDE).push(" THEN (length(json -> fullkey), json -> fullkey)");
                 self.push(operator).push("(length(").text(&text).push("), ").text(&text);
                 // Any whole number that SQLite has read as such is smaller.
-                self.push(") WHEN typeof(atom) = 'integer' THEN -1").push(operator).push("0");
+                self.push(") WHEN type = 'integer' AND typeof(atom) = 'integer' THEN -1").push(operator).push("0");
                 // What is left of a double without its highest bit is exact.
                 self.push(" WHEN type IN ('integer', 'real') THEN atom - ").push(WIDE_SQL).push(operator);
                 self.int((wide - WIDE).cast_signed()).push(" END")
