@@ -5,12 +5,16 @@
 
 use clap::{Args, ValueEnum};
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::error::{Actual, Kind};
+use figment::providers::{Env, Serialized};
+use openhub_model::fault::form;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
+use crate::settings_file::SettingsFile;
 
 /// What the hub runs with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -191,6 +195,9 @@ pub const KEYS: [&str; 25] = [
     "preview_seconds",
 ];
 
+/// Those at the end of [`KEYS`] that are not for operators.
+const OF_TESTS: usize = 2;
+
 /// Whether a text is `http` or `https`, a host, and at most a path.
 fn is_address(text: &str) -> bool {
     let url = reqwest::Url::parse(text);
@@ -200,97 +207,95 @@ fn is_address(text: &str) -> bool {
 }
 
 impl Config {
-    /// Merges and checks; a fault is a [`Refusal`] that names the key and where its value came from.
+    /// Merges and checks. A [`Refusal`] tells all faults, each with its key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Config, Refusal> {
-        let mut sources = Figment::from(Serialized::defaults(Config::default()));
-        if let Some(file) = &flags.config {
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                Refusal::new(format!("the configuration file {} cannot be read: {error}", file.display()))
-            })?;
-            sources = sources.merge(Toml::string(&text));
+        let mut sources = Sources::of(flags)?;
+        let mut faults =
+            sources.file.as_mut().map(|file| file.take_unknown(&KEYS, KEYS.len() - OF_TESTS)).unwrap_or_default();
+        let mut faulty = Vec::new();
+        // What does not fit is left out, so that it hides no other fault.
+        let config = loop {
+            let error = match sources.merged() {
+                Ok(config) => break config,
+                Err(error) => error,
+            };
+            let key = error.path.first().cloned().unwrap_or_default();
+            let is_new = KEYS.contains(&key.as_str()) && !faulty.contains(&key);
+            if !is_new {
+                return Err(Refusal::new(format!("bad configuration: {error}")));
+            }
+            faults.push(format!("{} {}", sources.origin(&key), told(&key, &error.kind)));
+            sources.leave_out(&key);
+            faulty.push(key);
+        };
+        let bounds = config.faults().into_iter().filter(|(key, _)| !faulty.iter().any(|faulty| faulty == key));
+        faults.extend(bounds.map(|(key, what)| format!("{} {what}", sources.origin(key))));
+        match faults.is_empty() {
+            true => Ok(config),
+            false => Err(Refusal::new(format!("bad configuration: {}", faults.join("; ")))),
         }
-        let config: Config = sources
-            .merge(Env::prefixed("OPENHUB_").only(&KEYS))
-            .merge(Serialized::defaults(flags))
-            .extract()
-            .map_err(|error| Refusal::new(format!("bad configuration: {}", told(error))))?;
-        config.check()?;
-        Ok(config)
     }
 
-    fn check(&self) -> Result<(), Refusal> {
-        let wrong = |key: &str, what: &str| Err(Refusal::new(format!("bad configuration: `{key}` {what}")));
+    /// What is out of its bounds, by key.
+    fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut wrong = |key: &'static str, what: &str| faults.push((key, what.to_owned()));
         if !(1..=1_000_000).contains(&self.connections) {
-            return wrong("connections", "must be between 1 and 1000000");
+            wrong("connections", "must be between 1 and 1000000");
         }
         if !(1..=86_400).contains(&self.head_seconds) {
-            return wrong("head_seconds", "must be between 1 and 86400");
+            wrong("head_seconds", "must be between 1 and 86400");
         }
         if !(1..=86_400).contains(&self.idle_seconds) {
-            return wrong("idle_seconds", "must be between 1 and 86400");
+            wrong("idle_seconds", "must be between 1 and 86400");
         }
         if !(1..=100_000).contains(&self.batch) {
-            return wrong("batch", "must be between 1 and 100000");
+            wrong("batch", "must be between 1 and 100000");
         }
         if !(1..=256).contains(&self.workers) {
-            return wrong("workers", "must be between 1 and 256");
+            wrong("workers", "must be between 1 and 256");
         }
         if !(1..=1024).contains(&self.deliveries) {
-            return wrong("deliveries", "must be between 1 and 1024");
+            wrong("deliveries", "must be between 1 and 1024");
         }
         if !(1..=256).contains(&self.read_connections) {
-            return wrong("read_connections", "must be between 1 and 256");
+            wrong("read_connections", "must be between 1 and 256");
         }
         if !(1..=1000).contains(&self.instances) {
-            return wrong("instances", "must be between 1 and 1000");
+            wrong("instances", "must be between 1 and 1000");
         }
         if !(1..=3600).contains(&self.compile_seconds) {
-            return wrong("compile_seconds", "must be between 1 and 3600");
+            wrong("compile_seconds", "must be between 1 and 3600");
         }
         if !(256..=65_536).contains(&self.compile_mib) {
-            return wrong("compile_mib", "must be between 256 and 65536");
+            wrong("compile_mib", "must be between 256 and 65536");
         }
-        if self.backlog_events == 0 {
-            return wrong("backlog_events", "must be at least 1");
-        }
-        if self.backlog_seconds == 0 {
-            return wrong("backlog_seconds", "must be at least 1");
-        }
-        if self.poll_ms == 0 {
-            return wrong("poll_ms", "must be at least 1");
-        }
+        let least = [
+            ("backlog_events", self.backlog_events),
+            ("backlog_seconds", self.backlog_seconds),
+            ("poll_ms", self.poll_ms),
+        ];
+        least.into_iter().filter(|(_, value)| *value == 0).for_each(|(key, _)| wrong(key, "must be at least 1"));
         let is_word = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase());
         if !is_word(&self.environment) {
-            return wrong("environment", "must be 1 to 16 lower-case letters");
+            wrong("environment", "must be 1 to 16 lower-case letters");
         }
-        if let Some(url) = &self.public_url
-            && !is_address(url)
-        {
-            return wrong("public_url", "must be an address like https://hub.example.com, without a query");
+        if self.public_url.as_ref().is_some_and(|url| !is_address(url)) {
+            wrong("public_url", "must be an address like https://hub.example.com, without a query");
         }
-        if let Some(url) = &self.database
-            && !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
-        {
-            return wrong("database", "must be a URL that begins with sqlite:// or postgres://");
-        }
-        if let Some(path) = self.database.as_deref().and_then(|url| url.strip_prefix("sqlite:"))
-            && !path.strip_prefix("//").is_some_and(|path| path.starts_with('/'))
-        {
-            return wrong("database", "must have an absolute path, as in sqlite:///var/lib/openhub/openhub.db");
+        if let Some(what) = self.database.as_deref().and_then(unfit_database) {
+            wrong("database", what);
         }
         if let Some(unknown) =
             self.withhold.iter().find(|interface| !openhub_runtime::interfaces().any(|it| it == *interface))
         {
             let there: Vec<&str> = openhub_runtime::interfaces().collect();
-            return wrong(
-                "withhold",
-                &format!("names `{unknown}`, which no hub offers; there are: {}", there.join(", ")),
-            );
+            wrong("withhold", &format!("names `{unknown}`, which no hub offers; there are: {}", there.join(", ")));
         }
         if let Err(error) = self.log.parse::<tracing_subscriber::EnvFilter>() {
-            return wrong("log", &format!("is not a log filter: {error}"));
+            wrong("log", &format!("is not a log filter: {error}"));
         }
-        Ok(())
+        faults
     }
 
     /// The database's URL: as configured, or the file in the data directory.
@@ -309,14 +314,107 @@ impl Config {
     }
 }
 
-/// What is wrong, without the place in our own source by which figment knows the flags.
-fn told(mut error: figment::Error) -> String {
-    let is_flag = |metadata: &figment::Metadata| matches!(metadata.source, Some(figment::Source::Code(_)));
-    if !error.metadata.as_ref().is_some_and(is_flag) {
-        return error.to_string();
+/// Why a database's URL cannot be one.
+fn unfit_database(url: &str) -> Option<&'static str> {
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Some("must be a URL that begins with sqlite:// or postgres://");
     }
-    error.metadata = None;
-    format!("{error} for the flag `--{}`", error.path.join("."))
+    let path = url.strip_prefix("sqlite:")?;
+    let is_absolute = path.strip_prefix("//").is_some_and(|path| path.starts_with('/'));
+    (!is_absolute).then_some("must have an absolute path, as in sqlite:///var/lib/openhub/openhub.db")
+}
+
+/// Where settings come from; the later wins: the file, the environment, the flags.
+struct Sources {
+    file: Option<SettingsFile>,
+    /// The keys that are still read from the environment.
+    environment: Vec<&'static str>,
+    flags: Map<String, Value>,
+}
+
+impl Sources {
+    fn of(flags: &Flags) -> Result<Sources, Refusal> {
+        let file = flags.config.as_deref().map(SettingsFile::read).transpose()?;
+        let flags = serde_json::to_value(flags).map_err(Refusal::new)?.as_object().cloned().unwrap_or_default();
+        Ok(Sources { file, environment: KEYS.to_vec(), flags })
+    }
+
+    fn merged(&self) -> Result<Config, figment::Error> {
+        let mut sources = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = &self.file {
+            sources = sources.merge(Serialized::defaults(&file.table));
+        }
+        sources
+            .merge(Env::prefixed("OPENHUB_").only(&self.environment))
+            .merge(Serialized::defaults(&self.flags))
+            .extract()
+    }
+
+    fn is_in_environment(&self, key: &str) -> bool {
+        let name = |variable: &std::ffi::OsStr| variable.to_string_lossy().to_ascii_lowercase();
+        self.environment.contains(&key)
+            && std::env::vars_os().any(|(variable, _)| name(&variable).strip_prefix("openhub_") == Some(key))
+    }
+
+    /// Whose word counts for a key, and the key as it is called there.
+    fn origin(&self, key: &str) -> String {
+        match &self.file {
+            _ if self.flags.contains_key(key) => format!("the flag `--{}`", key.replace('_', "-")),
+            _ if self.is_in_environment(key) => {
+                format!("`OPENHUB_{}` in the environment: `{key}`", key.to_ascii_uppercase())
+            }
+            Some(file) if file.table.contains_key(key) => format!("{}: `{key}`", file.place(key)),
+            _ => format!("`{key}`"),
+        }
+    }
+
+    /// From now on a key has the value that it has without this word.
+    fn leave_out(&mut self, key: &str) {
+        if self.flags.remove(key).is_some() {
+            return;
+        }
+        if self.is_in_environment(key) {
+            return self.environment.retain(|name| *name != key);
+        }
+        if let Some(file) = &mut self.file {
+            file.table.remove(key);
+        }
+    }
+}
+
+/// What is wrong with the value of a key.
+fn told(key: &str, kind: &Kind) -> String {
+    let said = match kind {
+        Kind::InvalidType(found, expected) => format!("invalid type: {}, expected {expected}", found_by_serde(found)),
+        Kind::InvalidValue(found, expected) => format!("invalid value: {}, expected {expected}", found_by_serde(found)),
+        Kind::UnknownVariant(name, known) => {
+            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("unknown variant `{name}`, expected one of {}", known.join(", "))
+        }
+        Kind::Message(_) if key == "listen" => "This must be an address and a port, like 127.0.0.1:7300.".to_owned(),
+        Kind::Message(_) if ["allow_private", "withhold"].contains(&key) => "This must be a list of texts.".to_owned(),
+        other => other.to_string(),
+    };
+    let sentence = form(&said);
+    let sentence = sentence.trim_end_matches('.');
+    match sentence.strip_prefix("This ") {
+        Some(rest) => rest.to_owned(),
+        None => format!("is not valid: {sentence}"),
+    }
+}
+
+/// In serde's own words, which figment has in others.
+fn found_by_serde(found: &Actual) -> String {
+    match found {
+        Actual::Bool(value) => format!("boolean `{value}`"),
+        Actual::Unsigned(number) => format!("integer `{number}`"),
+        Actual::Signed(number) => format!("integer `{number}`"),
+        Actual::Float(number) => format!("floating point `{number}`"),
+        Actual::Str(text) => format!("string {text:?}"),
+        Actual::Seq => "sequence".to_owned(),
+        Actual::Map => "map".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// `postgres://user:secret@host/db` → `postgres://user:***@host/db`.
@@ -373,10 +471,32 @@ mod tests {
             ("database = \"mysql://x\"", "database"),
             ("log = \"a=b=c\"", "log"),
             ("batch = [", "batch"),
+            ("database = \"postgres://u:secret@h/d", "database"),
         ] {
             let (_file, flags) = flags_with_file(text);
             let fault = Config::load(&flags).unwrap_err().to_string();
             assert!(fault.contains(key) && !fault.contains('\n'), "{text}: {fault}");
+            assert!(fault.contains("line 1") && !fault.contains("secret"), "{text}: {fault}");
+        }
+    }
+
+    #[test]
+    fn all_faults_of_a_file_are_told_with_their_lines_and_the_nearest_key() {
+        let text = "# a hub\nlisten = \"127.0.0.1:0\"\nbach = 1\n\nworkers = \"many\"\ndeliveries = 0\nlog_format = \"jsn\"\ncolour = 1\nlisten_on = 7\n";
+        let (file, mut flags) = flags_with_file(text);
+        flags.serving.batch = Some(0);
+        let fault = Config::load(&flags).unwrap_err().to_string();
+        let at = |line: usize| format!("{}, line {line}: ", file.path().display());
+        for told in [
+            format!("{}there is no setting `bach` (did you mean `batch`?)", at(3)),
+            format!("{}there is no setting `colour`;", at(8)),
+            "; the settings are listen, connections, ".to_owned(),
+            format!("{}`workers` must be a whole number that is not negative, not the string \"many\"", at(5)),
+            format!("{}`deliveries` must be between 1 and 1024", at(6)),
+            format!("{}`log_format` is not valid: `jsn` is not allowed here. Did you mean `json`?", at(7)),
+            "the flag `--batch` must be between 1 and 100000".to_owned(),
+        ] {
+            assert!(fault.contains(&told), "`{told}` is missing: {fault}");
         }
     }
 

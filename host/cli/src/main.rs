@@ -13,6 +13,7 @@ mod metrics;
 mod mint;
 mod refusal;
 mod serve;
+mod settings_file;
 mod shutdown;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +51,8 @@ enum Command {
     Import(commands::import::Arguments),
     /// Write events, customers or objects of a hub to a file.
     Export(commands::export::Arguments),
+    /// Declare what the attributes of customers are.
+    Attribute(commands::attribute::Arguments),
     /// List what failed; retry it, or discard it.
     Faults(commands::faults::Arguments),
     /// Check whether this machine can run a hub.
@@ -109,6 +112,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
         Command::Export(arguments) => commands::export::run(arguments).await?,
+        Command::Attribute(arguments) => commands::attribute::run(arguments).await?,
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}

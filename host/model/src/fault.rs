@@ -32,6 +32,15 @@ pub fn there_are<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     }
 }
 
+/// The name among `known` that somebody most likely meant who wrote `name`; none if no other is like it.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&other.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    // Whoever wrote a long name may have missed more than one letter of it.
+    let most = (name.chars().count() / 3).clamp(1, 4);
+    let found = known.into_iter().map(|other| (distance(other), other)).min_by_key(|(distance, _)| *distance);
+    found.filter(|(distance, _)| *distance <= most).map(|(_, other)| other)
+}
+
 /// What serde says of JSON that does not have the expected form, as a sentence in JSON's own words.
 pub fn form(said: &str) -> String {
     let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
@@ -45,10 +54,10 @@ pub fn form(said: &str) -> String {
     }
     if let Some(field) = quoted("unknown field `") {
         let there_are = if names.is_empty() { "There are none.".to_owned() } else { format!("There are: {names}.") };
-        return format!("There is no field `{field}`. {there_are}");
+        return format!("There is no field `{field}`.{} {there_are}", meant(field, &names));
     }
     if let Some(value) = quoted("unknown variant `") {
-        return format!("`{value}` is not allowed here. Allowed: {names}.");
+        return format!("`{value}` is not allowed here.{} Allowed: {names}.", meant(value, &names));
     }
     // A number or a boolean of a query, read from text.
     match said {
@@ -61,6 +70,12 @@ pub fn form(said: &str) -> String {
         Some(found) if !expected.is_empty() => format!("This must be {}, not {}.", wanted(expected), given(found)),
         _ => format!("{}.", said.trim_end_matches('.')),
     }
+}
+
+/// A question that names the nearest of serde's quoted names, if one is near.
+fn meant(name: &str, names: &str) -> String {
+    let known = names.split(", ").map(|name| name.trim_matches('`'));
+    nearest(name, known).map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default()
 }
 
 fn wanted(expected: &str) -> &str {
@@ -116,6 +131,14 @@ mod tests {
         };
         assert_eq!(said("{}"), "The field `count` is missing: set it.");
         assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`.");
+        assert_eq!(
+            said(r#"{"conut": 1}"#),
+            "There is no field `conut`. Did you mean `count`? There are: `count`, `name`, `colors`."
+        );
+        assert_eq!(
+            said(r#"{"colors": ["bleu"]}"#),
+            "`bleu` is not allowed here. Did you mean `blue`? Allowed: `red`, `blue`."
+        );
         assert_eq!(said(r#"{"colors": ["green"]}"#), "`green` is not allowed here. Allowed: `red`, `blue`.");
         assert_eq!(
             said(r#"{"count": "x"}"#),
@@ -126,6 +149,22 @@ mod tests {
         assert_eq!(said(r#"{"colors": null, "name": true}"#), "This must be a string, not true.");
         assert_eq!(said("7"), "This must be an object, not the number 7.");
         assert_eq!(form("anything else"), "anything else.");
+    }
+
+    #[test]
+    fn what_somebody_meant_is_near() {
+        let known = ["batch", "workers", "read_connections", "log"];
+        for (name, meant) in [
+            ("bach", Some("batch")),
+            ("Worker", Some("workers")),
+            ("read_conections", Some("read_connections")),
+            ("lgo", Some("log")),
+            ("colour", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, known), meant, "{name}");
+        }
     }
 
     #[test]

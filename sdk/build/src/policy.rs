@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use openhub_model::fault::form;
 use openhub_model::manifest::{Limits, SecretShape};
 use serde::Deserialize;
 
@@ -44,7 +45,8 @@ impl Policy {
     fn parse(text: &str) -> Result<Policy> {
         toml::from_str(text).map_err(|error| {
             let is_of_a_place = error.message().contains("variant");
-            let error = anyhow::Error::new(error);
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let error = anyhow::anyhow!("line {line}: {}", form(error.message()));
             if is_of_a_place { error.context(PLACES) } else { error }
         })
     }
@@ -60,6 +62,22 @@ mod tests {
         let text = "name = \"a\"\nversion = \"1.0.0\"\npublisher = \"o\"\n[[secrets]]\nname = \"key\"\nplaces = [\"header\"]\n";
         let told = format!("{:#}", Policy::parse(text).unwrap_err());
         assert!(told.contains("{ header = \"name\" }"), "{told}");
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_told_with_its_line_and_the_nearest() {
+        for (text, told) in [
+            (
+                "name = \"a\"\nversion = \"1.0.0\"\npublisher = \"o\"\nhost = []\n",
+                "line 4: There is no field `host`. Did you mean `hosts`? There are: `name`,",
+            ),
+            ("name = \"a\"\n[limits]\nio_sm = 5\n", "line 3: There is no field `io_sm`. Did you mean `io_ms`?"),
+            ("name = \"a\"\nversion = 1\n", "line 2: This must be a string, not the number 1."),
+            ("name = \"a\"\nversion = \n", "line 2: "),
+        ] {
+            let said = format!("{:#}", Policy::parse(text).unwrap_err());
+            assert!(said.starts_with(told), "{said}");
+        }
     }
 
     #[test]

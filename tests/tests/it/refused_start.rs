@@ -143,8 +143,13 @@ async fn a_bad_configuration() {
     {
         std::fs::write(&file, text).expect("the file is written");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
-        is_refused(command.arg("--config").arg(&file), &["configuration", key]).await;
+        is_refused(command.arg("--config").arg(&file), &["configuration", "hub.toml, line 1", key]).await;
     }
+    // All of them at once, each with its line, and the nearest setting.
+    std::fs::write(&file, "bach = 7\nworkers = \"many\"\ndeliveries = 0\n").expect("the file is written");
+    let all =
+        ["line 1: there is no setting `bach` (did you mean `batch`?)", "line 2: `workers`", "line 3: `deliveries`"];
+    is_refused(place.command(&["serve", "--listen", "127.0.0.1:0"]).arg("--config").arg(&file), &all).await;
     is_refused(&mut place.command(&["serve", "--listen", "nowhere"]), &["configuration", "`--listen`"]).await;
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     is_refused(command.env("OPENHUB_WORKERS", "0"), &["configuration", "workers"]).await;

@@ -1,5 +1,6 @@
 //! The commands beside `serve`, one file each.
 
+pub mod attribute;
 pub mod doctor;
 pub mod export;
 pub mod faults;
@@ -7,3 +8,8 @@ pub mod import;
 pub mod key;
 pub mod plugin;
 pub mod tenant;
+
+/// What a list says in place of rows: that there are none, and what to do next. It goes where no script looks for rows.
+pub fn empty(said: &str) {
+    eprintln!("{said}");
+}
