@@ -31,6 +31,7 @@ pub use history::conditions::{AsOf, Preview};
 pub use history::facts::CustomerFacts;
 pub use history::said::Before;
 pub use history::timeline::{InvalidCursor, TimelineCursor, TimelineFilter, TimelineItem, TimelineKind};
+pub use history::unfit::{Then, Unfit, Walk};
 pub use log::deeds::{Deed, NEWEST, Sought};
 pub use log::events::{Appended, EventFilter};
 pub use log::leases::{Claimed, Lease};

@@ -13,6 +13,7 @@ mod determinism;
 mod door;
 mod erase_crash;
 mod exact;
+mod first_contact;
 mod full_disk;
 mod generator;
 mod hostile;

@@ -78,6 +78,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(customers::history::customer_history))
         .routes(routes!(attributes::list_attributes))
         .routes(routes!(attributes::put_attribute, attributes::remove_attribute))
+        .routes(routes!(attributes::unfit_customers))
         .routes(routes!(identity_kinds::get_identity_kinds, identity_kinds::put_identity_kinds))
         .routes(routes!(matches::list_matches, matches::decide_matches))
         .routes(routes!(events::list_events))

@@ -1,7 +1,8 @@
 //! Identities: who may join whom, what the tenant configures, and how customers come apart again.
 
-use crate::hub::{Answer, Hub, Tenant, encode, until};
-use openhub_api::KeyScopes;
+use crate::hub::{Answer, Hub, Tenant, encode, limits, until};
+use openhub_api::{KeyScopes, Limits};
+use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
 async fn find(hub: &Hub, tenant: &Tenant, identity: &str) -> Value {
@@ -314,4 +315,89 @@ async fn a_customer_of_more_identities_than_an_event_takes_is_refused_before_any
     assert_eq!(pointer(&few), (400, "repeated-identity", "/identities/100"));
     let flood = hub.post("/api/v1/customers", &tenant.api_key, many(20_000)).await;
     assert_eq!(flood.status, 413, "{flood:?}");
+}
+
+/// Values that were there before: the declaration says how many there are, and where.
+async fn a_declaration_tells_of_the_values_that_do_not_fit(hub: Hub) {
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let born = ["1990-05-01", "01.05.1990", "1990-02-30", "soon"];
+    let person = |(number, born): (usize, &&str)| json!({"type": "identify", "userId": format!("u{number}"), "traits": {"born": born, "it\"s": born}});
+    let mut people: Vec<Value> = born.iter().enumerate().map(person).collect();
+    people.push(json!({"type": "identify", "userId": "u9", "traits": {"other": "soon"}}));
+    people.push(json!({"type": "identify", "userId": "gone", "traits": {"born": null}}));
+    people.push(json!({"type": "identify", "userId": "number", "traits": {"born": 1990}}));
+    hub.send_events(&tenant, json!(people)).await;
+    let declared = hub.call("PUT", "/api/v1/attributes/born", key, Some(json!({"type": "date"}))).await;
+    let unfit = &declared.body["unfit"];
+    assert_eq!((declared.status, &unfit["customers"], &unfit["complete"]), (200, &json!(4), &json!(true)));
+    assert_eq!(unfit["examples"].as_array().unwrap().len(), 4);
+    let message = unfit["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("4 customers have a value that is not of the type date, like 2026-01-31."),
+        "{message}"
+    );
+    assert!(message.contains("/api/v1/attributes/born/unfit"), "{message}");
+    // A page at a time, each once.
+    let (mut values, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = hub.get(&format!("/api/v1/attributes/born/unfit?limit=3{after}"), key).await.body;
+        let customers = page["customers"].as_array().unwrap();
+        assert!(customers.len() <= 3, "{page}");
+        values.extend(customers.iter().map(|customer| customer["value"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    values.sort();
+    assert_eq!(values, ["\"01.05.1990\"", "\"1990-02-30\"", "\"soon\"", "1990"]);
+    // A name may have any letter in it; of a type that all values have, nothing is told.
+    let quoted = hub.call("PUT", "/api/v1/attributes/it%22s", key, Some(json!({"type": "date"}))).await;
+    assert_eq!(quoted.body["unfit"]["customers"], 3, "{quoted:?}");
+    let fits = hub.call("PUT", "/api/v1/attributes/other", key, Some(json!({"type": "text"}))).await.body;
+    assert_eq!(fits.get("unfit"), None);
+    // Whoever may not read customers is told nothing of them.
+    let blind = hub.key(tenant.id, &["settings:write"]).await;
+    let told = hub.call("PUT", "/api/v1/attributes/born", &blind, Some(json!({"type": "date"}))).await;
+    assert_eq!((told.status, told.body.get("unfit")), (200, None));
+    assert_eq!(hub.get("/api/v1/attributes/born/unfit", &blind).await.status, 403);
+    assert_eq!(hub.get("/api/v1/attributes/nowhere/unfit", key).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_declaration_tells_of_the_values_that_do_not_fit_on_sqlite() {
+    a_declaration_tells_of_the_values_that_do_not_fit(Hub::start().await).await;
+}
+
+#[tokio::test]
+async fn a_declaration_tells_of_the_values_that_do_not_fit_on_postgres() {
+    let server = Server::start().await.expect("PostgreSQL starts");
+    let database = server.database().await.expect("a database");
+    a_declaration_tells_of_the_values_that_do_not_fit(Hub::on_postgres(database).await).await;
+}
+
+/// However many customers there are, the answer comes in time, and says that it may be more.
+#[tokio::test]
+async fn a_declaration_of_very_many_customers_says_at_least() {
+    let limits = Limits { preview_time: std::time::Duration::ZERO, ..limits() };
+    let hub = Hub::with_limits(limits).await;
+    let tenant = hub.tenant("shop").await;
+    let person =
+        |number: usize| json!({"type": "identify", "userId": format!("u{number}"), "traits": {"born": "soon"}});
+    hub.send_events(&tenant, (0..2_100).map(person).collect()).await;
+    let key = &tenant.api_key;
+    let declared = hub.call("PUT", "/api/v1/attributes/born", key, Some(json!({"type": "date"}))).await.body;
+    assert_eq!((&declared["unfit"]["customers"], &declared["unfit"]["complete"]), (&json!(2_000), &json!(false)));
+    assert!(declared["unfit"]["message"].as_str().unwrap().starts_with("At least 2000 customers"), "{declared}");
+    let (mut found, mut after) = (0, String::new());
+    loop {
+        let page = hub.get(&format!("/api/v1/attributes/born/unfit?limit=900{after}"), key).await.body;
+        found += page["customers"].as_array().unwrap().len();
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, 2_100);
 }

@@ -8,6 +8,7 @@ use openhub_engine::again::remedy;
 use openhub_model::{ClockKind, Id};
 use openhub_store::{FaultFilter, FaultStatus, Faulted, Remedy, Scope, Store};
 
+use super::empty;
 use super::tenant::{look, open};
 use crate::config::{Config, Flags};
 use crate::serve;
@@ -70,8 +71,10 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
     let scope = scope(store, tenant).await?;
     let status = (!all).then_some(FaultStatus::Open);
     let mut filter = FaultFilter { status, limit: PAGE, ..FaultFilter::default() };
+    let mut is_empty = true;
     loop {
         let page = store.faults(&scope, &filter).await?;
+        is_empty &= page.is_empty();
         for Faulted { fault, status, at, .. } in &page {
             let closed = match status {
                 FaultStatus::Open => "",
@@ -91,6 +94,10 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
         }
         match page.last() {
             Some(last) if page.len() == PAGE => filter.before = Some(last.cursor()),
+            _ if is_empty && all => return Ok(empty("nothing has failed")),
+            _ if is_empty => {
+                return Ok(empty("no fault is open; `--all` lists those that were retried or discarded, too"));
+            }
             _ => return Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use openhub_api::KeyScopes;
 use openhub_store::{Scope, Store, Tenant};
 use serde_json::json;
 
+use super::empty;
 use super::tenant::{look, open};
 use crate::config::{Config, Flags};
 use crate::mint::mint;
@@ -84,7 +85,11 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
         }
         Command::List { tenant, .. } => {
             let tenant = named(store, &tenant).await?;
-            for key in store.keys(&Scope::of(tenant.id)).await? {
+            let keys = store.keys(&Scope::of(tenant.id)).await?;
+            if keys.is_empty() {
+                empty(&format!("the tenant has no key; `openhub key create {}` creates one", tenant.name));
+            }
+            for key in keys {
                 let state = match key.revoked_at {
                     Some(at) => format!("revoked {at}"),
                     None => "valid".to_owned(),

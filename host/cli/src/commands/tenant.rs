@@ -7,6 +7,7 @@ use openhub_model::ClockKind;
 use openhub_store::{Store, StoreError};
 use serde_json::json;
 
+use crate::commands::empty;
 use crate::config::{Config, Flags};
 use crate::mint::mint;
 use crate::{data, refusal, serve};
@@ -81,7 +82,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let store = look(&Config::load(&flags)?).await?;
             let tenants = store.tenants().await;
             store.close().await;
-            for tenant in tenants? {
+            let tenants = tenants?;
+            if tenants.is_empty() {
+                empty("there is no tenant; `openhub tenant create NAME` creates one");
+            }
+            for tenant in tenants {
                 if json {
                     let line = json!({"tenant": tenant.id, "name": tenant.name, "clock": tenant.clock, "created_at": tenant.created_at});
                     println!("{line}");

@@ -5,3 +5,4 @@ pub mod facts;
 pub mod properties;
 pub mod said;
 pub mod timeline;
+pub mod unfit;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use crate::commands::empty;
 use crate::hub::{Hub, HubFlags};
 use openhub_sdk_build::{Built, Kind, Options};
 
@@ -298,7 +299,14 @@ fn described(plugin: &Value) -> Result<String> {
 
 async fn list(hub: &Hub) -> Result<()> {
     let all = hub.get("/api/v1/plugins").await?;
-    for plugin in all["plugins"].as_array().into_iter().flatten() {
+    let plugins = all["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if plugins.is_empty() {
+        empty(
+            "no plugin is installed; `openhub plugin new NAME` starts one, and `openhub plugin install PATH --enable` \
+             builds, installs and enables it",
+        );
+    }
+    for plugin in plugins {
         let waits = match plugin["candidate"]["version"].as_str() {
             Some(version) => format!("   {version} waits until you agree to it"),
             None => String::new(),
