@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use openhub_model::attribute::Types;
 use openhub_model::identity::Policies;
 use openhub_model::{Id, PartId};
 use openhub_store::{Scope, StoreError};
@@ -19,6 +20,17 @@ impl Engine {
                 let (plugins, declared) =
                     tokio::try_join!(self.store().plugins(scope), self.store().declared_attributes(scope))?;
                 Ok(Arc::new(Pages::of(&plugins, &declared)))
+            }
+        }
+    }
+
+    /// What the values of declared attributes have to be.
+    pub async fn types(&self, scope: &Scope) -> Result<Arc<Types>, StoreError> {
+        match self.catalog(scope.tenant()) {
+            Some(catalog) => Ok(catalog.types.clone()),
+            None => {
+                let declared = self.store().declared_attributes(scope).await?.into_iter();
+                Ok(Arc::new(declared.filter_map(|(name, declared)| Some((name, declared.of?))).collect()))
             }
         }
     }

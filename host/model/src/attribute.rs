@@ -101,14 +101,24 @@ impl AttributeType {
     pub fn holds(self, value: &Value) -> bool {
         match self {
             _ if value.is_null() => true,
-            AttributeType::Text => value.is_string(),
+            AttributeType::Text | AttributeType::Timestamp | AttributeType::Date => {
+                value.as_str().is_some_and(|text| self.holds_text(text))
+            }
             AttributeType::Number => value.is_number(),
             AttributeType::Integer => value.is_i64(),
             AttributeType::Boolean => value.is_boolean(),
-            AttributeType::Timestamp => value.as_str().is_some_and(|text| crate::condition::instant(text).is_some()),
-            AttributeType::Date => value.as_str().is_some_and(crate::condition::is_date),
             AttributeType::List => value.is_array(),
             AttributeType::Object => value.is_object(),
+        }
+    }
+
+    /// Whether a text has this type.
+    pub fn holds_text(self, text: &str) -> bool {
+        match self {
+            AttributeType::Text => true,
+            AttributeType::Timestamp => crate::condition::instant(text).is_some(),
+            AttributeType::Date => crate::condition::is_date(text),
+            _ => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 use super::advice::advice;
-use super::check::{Delivery, Taken};
+use super::check::{Delivery, Taken, WRONG_TYPE};
 use super::fields::instant;
 use super::item::Scalar;
 use super::split::split;
@@ -42,7 +42,8 @@ pub(crate) struct Receipt {
     /// The events of a batch that were not accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
-    /// Parts of accepted events that were left out: their key may not say them, or their call does not record them.
+    /// Parts of accepted events that were left out: their key may not say them (`authority`), their call does not record them
+    /// (`not-recorded`), or a trait is not of the type that its attribute was declared with (`wrong-type`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<Refused>,
     /// How many more parts were left out than `left_out` lists.
@@ -53,6 +54,8 @@ pub(crate) struct Receipt {
     moved: usize,
 }
 
+/// The code under which a value that was left out stands in the list of faults.
+const LEFT_OUT_VALUE: &str = "value-left-out";
 /// What is left out and listed: a page could else be answered far more than it sent.
 const LEFT_OUT: usize = 100;
 
@@ -121,7 +124,8 @@ pub(crate) async fn accept_one(
     }
     let left_out =
         left_out.into_iter().map(|Fault { pointer, code, message }| Refused { index: 0, code, pointer, message });
-    let (left_out, moved) = (left_out.collect(), usize::from(is_moved));
+    let (left_out, moved): (Vec<Refused>, _) = (left_out.collect(), usize::from(is_moved));
+    note_values(app, &scope, &key, &left_out, Some(&event.message_id));
     append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out, moved }).await
 }
 
@@ -143,6 +147,7 @@ pub(crate) async fn accept_batch(
     for Refused { code, pointer, .. } in &read.refused {
         note(app, &scope, &key, code, pointer, None);
     }
+    note_values(app, &scope, &key, &read.left_out, None);
     append(app, scope, authority, read).await
 }
 
@@ -273,6 +278,7 @@ pub(super) async fn delivery(
         tenant: scope.tenant(),
         received_at,
         latest,
+        types: app.engine.types(&scope).await?,
         pages: if page { Some(app.engine.pages(&scope).await?) } else { None },
         server_events,
         sent_at: None,
@@ -321,6 +327,13 @@ fn note(app: &App, scope: &Scope, key: &str, code: &str, pointer: &str, message_
         scope,
         openhub_store::Refused { key, code, text: advice(code), pointer, message_id, at: app.now() },
     );
+}
+
+/// Values that do not have their declared type, though their events were accepted: no library looks at an answer that says so.
+fn note_values(app: &App, scope: &Scope, key: &str, left_out: &[Refused], message_id: Option<&str>) {
+    for Refused { pointer, .. } in left_out.iter().filter(|left| left.code == WRONG_TYPE) {
+        note(app, scope, key, LEFT_OUT_VALUE, pointer, message_id);
+    }
 }
 
 /// Of an event that was refused.

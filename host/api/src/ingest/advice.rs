@@ -15,6 +15,7 @@ const TABLE: &[(&str, &str)] = &[
     ("invalid-identity", "Write each identity as `{\"kind\": …, \"value\": …}`, both strings."),
     ("invalid-json", "Send valid JSON in UTF-8: without lone surrogates, and with numbers that a double can hold."),
     ("invalid-name", "Use a name of 1 to 255 bytes, without U+0000; a consent's is its purpose, or `purpose/channel`."),
+    ("invalid-query", "Remove the parameter that the answer to the sender names: this route does not have it."),
     ("invalid-timestamp", "Write the time like 2026-01-31T12:00:00Z, in the years 1 to 9999."),
     ("malformed", "A source gave an answer that it does not declare: the hub's log says what; tell its author."),
     ("memory", "A source used up its memory: tell its author."),
@@ -43,6 +44,10 @@ const TABLE: &[(&str, &str)] = &[
     ("unknown-type", "Set `type` to `identify`, `track`, `page`, `screen`, `group` or `alias`."),
     ("unsupported-media-type", "Send JSON, as `application/json` or `text/plain`, plain or with gzip or deflate."),
     ("unverified-report", "A source reported on a message without verifying its caller: tell its author."),
+    (
+        "value-left-out",
+        "Send the trait in the form of its declared type: its value was left out, and the rest of the event stored.",
+    ),
     ("wrong-form", "Send the field in the form that the documentation of the call names."),
     ("wrong-type", "Send the field with the type that it has, or that its attribute was declared with."),
 ];

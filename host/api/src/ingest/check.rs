@@ -2,6 +2,7 @@
 
 use openhub_engine::catalog::Pages;
 use openhub_engine::{PROPOSED, REFUSED, VALUE_REFUSED};
+use openhub_model::attribute::Types;
 use openhub_model::event::{MESSAGE_REPORTED, SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
@@ -22,6 +23,9 @@ pub(crate) const MOVED: &str = "openhub:movedFrom";
 /// What some libraries call the `timestamp`.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
+/// The code of a value that is not of the type that its attribute was declared with.
+pub(super) const WRONG_TYPE: &str = "wrong-type";
+
 /// What the events of one request share.
 pub(super) struct Delivery {
     pub tenant: TenantId,
@@ -33,6 +37,8 @@ pub(super) struct Delivery {
     pub event_bytes: usize,
     /// By which traits are identities.
     pub policies: Arc<Policies>,
+    /// What the values of declared attributes have to be.
+    pub types: Arc<Types>,
     /// What a page may set, for a page's key.
     pub pages: Option<Arc<Pages>>,
     /// The events that the tenant leaves to servers, for a page's key.
@@ -174,6 +180,8 @@ impl Delivery {
             }
             return left_out;
         }
+        let may_set = |name: &str| self.pages.as_ref().is_none_or(|pages| pages.may_set(name) != Some(false));
+        left_out.extend(self.misfits(item, pointer).filter(|(name, _)| may_set(name)).map(|(_, fault)| fault));
         let Some(pages) = &self.pages else { return left_out };
         let mut leave = |at: String, message: &str| left_out.push(Fault::new(at, "authority", message));
         for name in item.names.all.iter().filter(|name| pages.may_set(name) == Some(false)) {
@@ -197,6 +205,17 @@ impl Delivery {
             }
         }
         left_out
+    }
+
+    /// The traits whose values are not of the types that their attributes were declared with.
+    fn misfits<'i>(&self, item: &'i Item<'_>, pointer: &str) -> impl Iterator<Item = (&'i str, Fault)> {
+        let traits = item.names.all.iter().zip(&item.names.values).filter(|_| !self.types.is_empty());
+        traits.filter_map(move |(name, value)| {
+            let of = self.types.get(&**name).filter(|of| !value.is_of(**of))?;
+            let message = format!("The value is not of the declared type ({}), so it was left out.", of.in_words());
+            let at = limits::step(&format!("{pointer}/traits"), name);
+            Some((&**name, Fault::new(at, WRONG_TYPE, message)))
+        })
     }
 
     fn is_left_to_servers(&self, name: &str) -> bool {
@@ -262,6 +281,7 @@ mod tests {
             authority: Authority::Browser,
             event_bytes: 32 * 1024,
             policies: Arc::default(),
+            types: Arc::default(),
             pages: Some(Arc::default()),
             latest: "2026-01-31T12:00:00Z".parse().unwrap(),
         }
@@ -298,6 +318,55 @@ mod tests {
         };
         assert_eq!(told(Some(Arc::default())), ["/tags/vip", "/consents/news", "/consents/x~1y"]);
         assert_eq!(told(None), [""; 0]);
+    }
+
+    #[test]
+    fn a_value_of_another_type_than_declared_is_told() {
+        use openhub_model::attribute::AttributeType::*;
+        let types = [
+            ("born", Date),
+            ("seen", Timestamp),
+            ("age", Integer),
+            ("score", Number),
+            ("vip", Boolean),
+            ("list", List),
+            ("city", Text),
+            ("address", Object),
+        ];
+        let types: Types = types.into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
+        let delivery = Delivery { types: Arc::new(types.clone()), pages: None, ..delivery() };
+        let values = [
+            json!("1990-05-01"),
+            json!("01.05.1990"),
+            json!("2026-01-31T12:00:00Z"),
+            json!(7),
+            json!(-1),
+            json!(7.0),
+            json!(1e30),
+            json!(u64::MAX),
+            json!(true),
+            json!("x"),
+            json!([]),
+            json!([1]),
+            json!({}),
+            json!({"a": 1}),
+            json!(null),
+        ];
+        // The engine judges by the value itself, the door by what it saw on its walk.
+        for (name, of) in &types {
+            for value in &values {
+                let traits = json!({ name: value, "free": value });
+                let raw = json!({"type": "identify", "userId": "u", "traits": traits}).to_string();
+                let left = delivery.read(&raw, None, "", || "fresh".to_owned()).unwrap().left_out;
+                let told: Vec<&str> = left.iter().map(|fault| fault.pointer.as_str()).collect();
+                let at = format!("/traits/{name}");
+                let expected = if of.holds(value) { vec![] } else { vec![at.as_str()] };
+                assert_eq!(told, expected, "{of:?} {value}");
+            }
+        }
+        let group = json!({"type": "group", "userId": "u", "groupId": "g", "traits": {"born": "soon"}}).to_string();
+        let left = delivery.read(&group, None, "", || "fresh".to_owned()).unwrap().left_out;
+        assert_eq!(left, [], "the traits of a group are the group's");
     }
 
     #[test]

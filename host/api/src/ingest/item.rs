@@ -3,8 +3,9 @@
 //! behind the door meets a text it cannot read.
 //!
 //! What the engine will read of an event and the door has to judge is kept as it will be read: tags, consents and
-//! identities, and of the traits their names and what is too long to be an identity.
+//! identities, and of the traits their names, their scalar values and what is too long to be an identity.
 
+use openhub_model::attribute::AttributeType;
 use openhub_model::limits;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -36,6 +37,21 @@ impl Scalar<'_> {
             Scalar::Text(text) => Some(text),
             Scalar::Number(number) => Some(number),
             _ => None,
+        }
+    }
+
+    /// Whether the engine will find it to be of a declared type.
+    pub fn is_of(&self, of: AttributeType) -> bool {
+        match (self, of) {
+            (Scalar::Absent | Scalar::Null, _)
+            | (Scalar::Number(_), AttributeType::Number)
+            | (Scalar::Boolean, AttributeType::Boolean)
+            | (Scalar::Array | Scalar::EmptyArray, AttributeType::List)
+            | (Scalar::Object | Scalar::EmptyObject, AttributeType::Object) => true,
+            // As it was read: a double has a point or an exponent.
+            (Scalar::Number(number), AttributeType::Integer) => number.parse::<i64>().is_ok(),
+            (Scalar::Text(text), of) => of.holds_text(text),
+            _ => false,
         }
     }
 }
@@ -95,6 +111,8 @@ impl<'a> Item<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
     pub all: Vec<Cow<'a, str>>,
+    /// What each of them is, in their order.
+    pub values: Vec<Scalar<'a>>,
     /// Those whose text is longer than an identity may be.
     pub long: Vec<Cow<'a, str>>,
 }
@@ -263,10 +281,11 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             Note::Names(names) => {
                 while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
                     let value = map.next_value_seed(Walk { left, note: Note::Nothing })?;
-                    if matches!(value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
+                    if matches!(&value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
                         names.long.push(name.clone());
                     }
                     names.all.push(name);
+                    names.values.push(value);
                     form = Scalar::Object;
                 }
             }

@@ -116,7 +116,7 @@ fn faulty(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, i
     note(app, scope, hook, code, pointer, id);
     Problem::new(
         PLUGIN_FAILED,
-        "The plugin's answer cannot be used, so nothing was accepted. The hub's admin is told why.",
+        "The plugin's answer cannot be used, so nothing was accepted. The list of faults says why.",
     )
 }
 

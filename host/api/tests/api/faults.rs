@@ -73,3 +73,45 @@ async fn a_faults_are_listed_tried_again_and_discarded() {
     assert_eq!(hub.get("/api/v1/status", key).await.body["open_faults"], json!({}));
     assert_eq!(hub.get("/api/v1/faults", &tenant.write_key).await.status, 403);
 }
+
+/// A trait of another type than declared: the event is accepted, the answer names the trait, and so does the list of faults.
+#[tokio::test]
+async fn a_value_that_is_left_out_is_told_to_the_sender_and_listed() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let declared = json!({"type": "date"});
+    assert_eq!(hub.call("PUT", "/api/v1/attributes/born", &tenant.api_key, Some(declared)).await.status, 200);
+    let good = json!({"type": "identify", "userId": "ada", "traits": {"born": "1990-05-01", "city": "Rome"}});
+    let bad = json!({"type": "identify", "userId": "bob", "traits": {"born": "01.05.1990", "city": "Rome"}});
+    // Pages and servers alike, by either call.
+    for key in [&tenant.write_key, &tenant.server_key] {
+        let one = hub.post("/v1/identify", key, bad.clone()).await;
+        assert_eq!((one.status, &one.body["success"]), (200, &json!(true)), "{one:?}");
+        let message = "The value is not of the declared type (date, like 2026-01-31), so it was left out.";
+        let told = json!([{"index": 0, "code": "wrong-type", "pointer": "/traits/born", "message": message}]);
+        assert_eq!(one.body["left_out"], told);
+        let many = hub.post("/v1/batch", key, json!({"batch": [good, bad]})).await;
+        assert_eq!((many.status, &many.body["left_out"][0]["pointer"]), (200, &json!("/batch/1/traits/born")));
+        assert_eq!(many.body["left_out"].as_array().map(Vec::len), Some(1), "{many:?}");
+    }
+    // A page may not set a closed one at all: that is told, and no other reason.
+    let closed = json!({"type": "date", "pages": "closed"});
+    assert_eq!(hub.call("PUT", "/api/v1/attributes/born", &tenant.api_key, Some(closed)).await.status, 200);
+    let one = hub.post("/v1/identify", &tenant.write_key, bad).await;
+    assert_eq!(one.body["left_out"].as_array().map(Vec::len), Some(1), "{one:?}");
+    assert_eq!(one.body["left_out"][0]["code"], "authority");
+    let faults = until("the faults are listed", async || {
+        let faults = hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
+        let count = faults.as_array()?.iter().filter_map(|fault| fault["count"].as_i64()).sum::<i64>();
+        (count >= 4).then_some(faults)
+    });
+    let faults = faults.await;
+    let mut told: Vec<_> = faults.as_array().unwrap().iter().map(|fault| (&fault["code"], &fault["place"])).collect();
+    told.sort_by_key(|(_, place)| place.to_string());
+    let code = json!("value-left-out");
+    let (batch, single) = (json!("/batch/*/traits/born"), json!("/traits/born"));
+    assert_eq!(told, [(&code, &batch), (&code, &batch), (&code, &single), (&code, &single)], "{faults}");
+    hub.settle(&tenant).await;
+    let bob = hub.get("/api/v1/customers?identity=user_id:bob", &tenant.api_key).await.body;
+    assert_eq!(bob["customers"][0]["attributes"], json!({"city": "Rome"}), "the rest of the event is in force");
+}

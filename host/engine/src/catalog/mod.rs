@@ -58,7 +58,7 @@ pub struct Catalog {
     /// How the attributes of joined parts become one: as declared; the counters of installed plugins are summed.
     pub merges: Merges,
     /// What the values of declared attributes have to be.
-    pub types: Types,
+    pub types: Arc<Types>,
     /// What a page's key may set.
     pub pages: Arc<Pages>,
     /// Where a customer lives who says nothing about it.
@@ -84,10 +84,12 @@ impl Catalog {
         let (declared, unreadable) = store.readable_attributes(scope).await?;
         catalog.unreadable(EntryKind::Attribute, unreadable);
         catalog.pages = Arc::new(Pages::of(&installations, declared.iter().map(|(name, of)| (name, of))));
+        let mut types = Types::new();
         for (name, declaration) in declared {
-            catalog.types.extend(declaration.of.map(|of| (name.clone(), of)));
+            types.extend(declaration.of.map(|of| (name.clone(), of)));
             catalog.merges.insert(name, declaration.merge);
         }
+        catalog.types = Arc::new(types);
         // A version with runs under way keeps its meaning when a plugin that it uses is disabled.
         let mut known = surroundings(installations.iter().map(|installation| &installation.manifest));
         // Who was first stays: one that came later and owns the same stands out.
