@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use openhub_model::fault::form;
 use openhub_model::identity::Authority;
-use openhub_model::strict::Strict;
+use openhub_model::misfits::{self, Misfit};
 use openhub_model::{Fault, limits, once};
 use openhub_store::Refused;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,6 @@ use crate::problem::{
     BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, OVERLOADED, Problem, TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
 };
-use crate::text;
 
 /// Bytes a second that a body has to come at after its grace.
 const RATE: f64 = 8_192.0;
@@ -291,20 +290,21 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if let Some(fault) = limits::value(&value, "") {
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    from_value(value, "").map_err(|fault| Problem::fault(INVALID_BODY, fault))
+    from_value(&value, "").map_err(|faults| Problem::faults(INVALID_BODY, faults))
 }
 
-/// Turns a JSON value into a `T`, whose structs are objects, or says below `pointer` where it does not fit.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value, pointer: &str) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
-        let pointer = error.path().iter().fold(pointer.to_owned(), |pointer, segment| match segment {
-            serde_path_to_error::Segment::Seq { index } => text::step(&pointer, &index.to_string()),
-            serde_path_to_error::Segment::Map { key } => text::step(&pointer, key),
-            serde_path_to_error::Segment::Enum { variant } => text::step(&pointer, variant),
-            serde_path_to_error::Segment::Unknown => pointer,
-        });
-        Fault::new(pointer, "wrong-form", form(&error.inner().to_string()))
-    })
+/// Turns a JSON value into a `T`, whose structs are objects, or says below `pointer` each place where it does not fit.
+pub(crate) fn from_value<T: DeserializeOwned>(value: &Value, pointer: &str) -> Result<T, Vec<Fault>> {
+    let misfits::Read { value, misfits, .. } = misfits::read(value);
+    match value.filter(|_| misfits.is_empty()) {
+        Some(value) => Ok(value),
+        None => Err(misfits.into_iter().map(|misfit| fault_of(misfit, pointer)).collect()),
+    }
+}
+
+/// A place that does not fit, as a fault below `pointer`.
+pub(crate) fn fault_of(misfit: Misfit, pointer: &str) -> Fault {
+    Fault::new(format!("{pointer}{}", misfit.pointer), "wrong-form", form(&misfit.said))
 }
 
 #[cfg(test)]
@@ -358,7 +358,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_pointed_at() {
         let value = json!({"all": [{"tag": "vip"}, {"attribute": {"name": "a", "is": "above", "value": 1}}]});
-        let fault = from_value::<Condition>(value, "/condition").unwrap_err();
+        let faults = from_value::<Condition>(&value, "/condition").unwrap_err();
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
         assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/condition/all/1/attribute/is", "wrong-form"));
     }
 }

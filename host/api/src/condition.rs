@@ -1,14 +1,15 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
+use openhub_model::condition::Declarations;
 use openhub_model::fault::there_are;
 use openhub_model::identity::Policy;
-use openhub_model::{Condition, Fault, limits};
+use openhub_model::{Condition, Fault, limits, misfits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::{Authorized, may_ask};
-use crate::body::from_value;
+use crate::body::{fault_of, from_value};
 use crate::problem::{INVALID_QUERY, Problem};
 
 /// The condition of a list's query parameter `condition`, a JSON text.
@@ -18,10 +19,7 @@ pub(crate) async fn in_query<P>(
     text: Option<&str>,
 ) -> Result<Option<Condition>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let condition = read(text).map_err(|faults| {
-        let detail = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
-        Problem::new(INVALID_QUERY, detail).with_faults(faults)
-    })?;
+    let condition = read(text).map_err(|faults| Problem::faults(INVALID_QUERY, faults))?;
     may_ask(access, &condition)?;
     let asked = condition.needs().segments;
     if !asked.is_empty() {
@@ -57,28 +55,33 @@ fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
         serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
-    let condition = parse(value, pointer)?;
-    let faults = condition.faults(pointer);
-    if faults.is_empty() { Ok(condition) } else { Err(faults) }
+    parse(&value, pointer, &Declarations::default())
 }
 
-/// Faults of form that are told at most.
-const TOLD: usize = 20;
+/// Faults that are told at most.
+const TOLD: usize = misfits::TOLD;
 
-/// The condition that lies at `pointer` of its document, or each place where it does not have the form of one.
-pub(crate) fn parse(value: Value, pointer: &str) -> Result<Condition, Vec<Fault>> {
-    if let Some(fault) = limits::value(&value, pointer) {
+/// The condition that lies at `pointer` of its document, or all that is wrong with it, up to a bound: its form, its meaning, and
+/// what it mentions that was not declared.
+pub(crate) fn parse(value: &Value, pointer: &str, declared: &Declarations<'_>) -> Result<Condition, Vec<Fault>> {
+    if let Some(fault) = limits::value(value, pointer) {
         return Err(vec![fault]);
     }
-    from_value(value.clone(), pointer).map_err(|first| {
-        let mut faults = Vec::new();
-        gather(&value, pointer, &mut faults);
-        if faults.is_empty() { vec![first] } else { faults }
-    })
+    match from_value::<Condition>(value, pointer) {
+        Ok(condition) => {
+            let faults = condition.faults_against(pointer, declared);
+            if faults.is_empty() { Ok(condition) } else { Err(faults) }
+        }
+        Err(first) => {
+            let mut faults = Vec::new();
+            gather(value, pointer, declared, &mut faults);
+            Err(if faults.is_empty() { first } else { faults })
+        }
+    }
 }
 
-/// Each leaf is read by itself: the first fault would hide those of the others.
-fn gather(value: &Value, pointer: &str, faults: &mut Vec<Fault>) {
+/// Each leaf is read by itself, so that one which does not have its form hides no fault of the others.
+fn gather(value: &Value, pointer: &str, declared: &Declarations<'_>, faults: &mut Vec<Fault>) {
     let only = value.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next());
     match only.map(|(word, content)| (word.as_str(), content)) {
         Some((word @ ("all" | "any"), Value::Array(parts))) => {
@@ -86,14 +89,18 @@ fn gather(value: &Value, pointer: &str, faults: &mut Vec<Fault>) {
                 if faults.len() >= TOLD {
                     break;
                 }
-                gather(part, &format!("{pointer}/{word}/{index}"), faults);
+                gather(part, &format!("{pointer}/{word}/{index}"), declared, faults);
             }
         }
-        Some(("not", part)) => gather(part, &format!("{pointer}/not"), faults),
-        _ => match from_value::<Condition>(value.clone(), pointer) {
-            Ok(leaf) => faults.extend(leaf.faults(pointer)),
-            Err(fault) => faults.push(fault),
-        },
+        Some(("not", part)) => gather(part, &format!("{pointer}/not"), declared, faults),
+        _ => {
+            let mut leaf = misfits::read::<Condition>(value);
+            let misfits = std::mem::take(&mut leaf.misfits);
+            faults.extend(misfits.into_iter().map(|misfit| fault_of(misfit, pointer)));
+            let meaning = leaf.value.as_ref().map(|read| read.faults_against("", declared)).unwrap_or_default();
+            let meaning = meaning.into_iter().filter(|fault| leaf.is_as_written(&fault.pointer));
+            faults.extend(meaning.map(|fault| Fault { pointer: format!("{pointer}{}", fault.pointer), ..fault }));
+        }
     }
     faults.truncate(TOLD);
 }
@@ -126,6 +133,7 @@ mod tests {
             7,
             {"tag": "a", "segment": "b"},
         ]});
+        let parse = |value: Value, pointer: &str| parse(&value, pointer, &Declarations::default());
         let faults = parse(condition, "/c").unwrap_err();
         let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         let expected = [
@@ -140,5 +148,33 @@ mod tests {
         assert_eq!(pointers, expected);
         assert_eq!(parse(json!({"any": vec![leaf; 100]}), "").unwrap_err().len(), TOLD);
         assert_eq!(parse(json!({"all": 7}), "/c").unwrap_err()[0].pointer, "/c/all");
+    }
+
+    #[test]
+    fn every_fault_within_one_leaf_is_pointed_at() {
+        let pointers = |value: Value| {
+            let faults = parse(&value, "/c", &Declarations::default()).unwrap_err();
+            let mut pointers: Vec<String> = faults.into_iter().map(|fault| fault.pointer).collect();
+            pointers.sort();
+            pointers
+        };
+        // Of form: each once, and nothing that only a stand-in makes wrong.
+        let form = json!({"attribute": {"name": 7, "is": "above", "value": [], "vlue": 1}});
+        assert_eq!(pointers(form), ["/c/attribute/is", "/c/attribute/name", "/c/attribute/vlue"]);
+        // Of meaning.
+        let meaning = json!({"event": {"name": "", "within": "0s", "aggregate": "count", "of": "total", "is": "prefix", "value": "x",
+            "where": [{"property": "", "is": "in", "value": []}]}});
+        let expected = [
+            "/c/event/is",
+            "/c/event/name",
+            "/c/event/of",
+            "/c/event/where/0/property",
+            "/c/event/where/0/value",
+            "/c/event/within",
+        ];
+        assert_eq!(pointers(meaning), expected);
+        // And of both, where the one says nothing of the other.
+        let both = json!({"event": {"name": "", "is": "ge", "value": 1, "where": [{"property": "x", "is": "above", "value": 1}]}});
+        assert_eq!(pointers(both), ["/c/event/name", "/c/event/where/0/is"]);
     }
 }

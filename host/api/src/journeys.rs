@@ -39,11 +39,10 @@ pub(crate) async fn faults_of_version(
 }
 
 fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {
-    let definition = match openhub_journey::parse(definition) {
-        Ok(definition) => definition,
-        Err(faults) => return faults,
-    };
-    Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default()
+    match openhub_journey::parse(definition) {
+        Ok(definition) => Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default(),
+        Err(_) => openhub_journey::faults(definition, surroundings),
+    }
 }
 
 /// What a journey's nodes may use: the channels and object types of the plugins that are enabled.

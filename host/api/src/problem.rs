@@ -100,6 +100,17 @@ impl Problem {
         Problem::new(kind, fault.message.clone()).with_faults(vec![fault])
     }
 
+    /// A problem with faults in the input; its text is the first one's, and says how many more there are.
+    pub(crate) fn faults(kind: Kind, faults: Vec<Fault>) -> Problem {
+        let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+        let detail = match faults.len() {
+            0 | 1 => first,
+            2 => format!("{first} There is one more fault: see `faults`."),
+            many => format!("{first} There are {} more faults: see `faults`.", many - 1),
+        };
+        Problem::new(kind, detail).with_faults(faults)
+    }
+
     pub(crate) fn not_found(what: &str) -> Problem {
         Problem::new(NOT_FOUND, format!("There is no such {what}. Check its id or name."))
     }

@@ -67,9 +67,8 @@ impl Known {
 
     /// A segment that mentions itself, `own`, is told so elsewhere; else it is not among those that there are.
     fn check(&self, value: Value, own: Option<&str>) -> Result<Condition, Problem> {
-        let condition = parse(value, POINTER).map_err(refused)?;
         let mut segments = self.names.clone();
-        segments.extend(own.filter(|own| condition.needs().segments.contains(*own)).map(str::to_owned));
+        segments.extend(own.filter(|own| is_mentioned(&value, own)).map(str::to_owned));
         let declared = Declarations {
             segments: Some(&segments),
             journeys: Some(&self.journeys),
@@ -77,8 +76,8 @@ impl Known {
             typed: Some(&self.attributes),
             ..Declarations::default()
         };
-        let faults = condition.faults_against(POINTER, &declared);
-        if faults.is_empty() { Ok(condition.normal(self.policies.latest())) } else { Err(refused(faults)) }
+        let condition = parse(&value, POINTER, &declared).map_err(refused)?;
+        Ok(condition.normal(self.policies.latest()))
     }
 
     /// The same for the condition of the segment `name`, which must not lead back to it.
@@ -105,6 +104,17 @@ const POINTER: &str = "/condition";
 
 fn refused(faults: Vec<Fault>) -> Problem {
     Problem::new(INVALID_CONDITION, "Nothing was changed. `faults` says what to correct.").with_faults(faults)
+}
+
+/// Whether a condition, well-formed or not, may mention a segment.
+fn is_mentioned(condition: &Value, segment: &str) -> bool {
+    match condition {
+        Value::Array(parts) => parts.iter().any(|part| is_mentioned(part, segment)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(word, content)| (word == "segment" && content == segment) || is_mentioned(content, segment)),
+        _ => false,
+    }
 }
 
 /// Where a condition mentions a segment.

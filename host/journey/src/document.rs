@@ -2,10 +2,9 @@
 
 use openhub_model::Fault;
 use openhub_model::fault::form;
-use openhub_model::strict::Strict;
+use openhub_model::misfits::{self, Misfit, quoted};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_path_to_error::Segment;
 
 /// Where a node lies in the document.
 pub(crate) fn node_pointer(id: &str) -> String {
@@ -17,32 +16,39 @@ pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// Reads one value at `pointer`; a fault points at the field that is unknown, missing or malformed.
-pub(crate) fn read<T: DeserializeOwned>(pointer: &str, value: Value) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
-        let mut at = pointer.to_owned();
-        for segment in error.path() {
-            match segment {
-                Segment::Seq { index } => at.push_str(&format!("/{index}")),
-                Segment::Map { key } => at.push_str(&format!("/{}", escape(key))),
-                Segment::Enum { variant } => at.push_str(&format!("/{}", escape(variant))),
-                Segment::Unknown => {}
-            }
-        }
-        let message = error.into_inner().to_string();
-        if let Some(field) = quoted(&message, "missing field `") {
-            return Fault::new(format!("{at}/{}", escape(field)), "missing-field", form(&message));
-        }
-        if let Some(field) = quoted(&message, "unknown field `") {
-            let field = escape(field);
-            let at = if at.ends_with(&format!("/{field}")) { at } else { format!("{at}/{field}") };
-            return Fault::new(at, "unknown-field", form(&message));
-        }
-        Fault::new(at, if message.contains("spans are") { "bad-span" } else { "malformed" }, form(&message))
-    })
+/// Reads one value at `pointer`; each fault points at a field that is unknown, missing or malformed.
+pub(crate) fn read<T: DeserializeOwned>(pointer: &str, value: &Value) -> Result<T, Vec<Fault>> {
+    let read = read_leniently(pointer, value);
+    match read.value.filter(|_| read.faults.is_empty()) {
+        Some(value) => Ok(value),
+        None => Err(read.faults),
+    }
 }
 
-/// The name that serde quotes after `prefix`.
-fn quoted<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
-    message.strip_prefix(prefix)?.split('`').next()
+/// What could be read of a value, and its faults.
+pub(crate) struct Lenient<T> {
+    /// With stand-ins where there are faults; none if none fits.
+    pub(crate) value: Option<T>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Reads as much of a value as has its form.
+pub(crate) fn read_leniently<T: DeserializeOwned>(pointer: &str, value: &Value) -> Lenient<T> {
+    let misfits::Read { value, misfits, .. } = misfits::read(value);
+    let faults = misfits.into_iter().map(|misfit| fault(pointer, &misfit)).collect();
+    Lenient { value, faults }
+}
+
+fn fault(pointer: &str, misfit: &Misfit) -> Fault {
+    let (at, message) = (format!("{pointer}{}", misfit.place), form(&misfit.said));
+    let code = if quoted(&misfit.said, "missing field `").is_some() {
+        "missing-field"
+    } else if quoted(&misfit.said, "unknown field `").is_some() {
+        "unknown-field"
+    } else if misfit.said.contains("spans are") {
+        "bad-span"
+    } else {
+        "malformed"
+    };
+    Fault::new(at, code, message)
 }

@@ -28,7 +28,7 @@ mod triggers;
 mod uses;
 
 pub use ask::{Answer, Ask};
-pub use check::check;
+pub use check::{check, faults};
 pub use context::{Moment, StepContext};
 pub use definition::{Definition, Reentry};
 pub use journey::Journey;

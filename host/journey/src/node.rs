@@ -30,10 +30,13 @@ impl<'a> Edge<'a> {
 /// Fields of objects that a fault lists: each fault of a node does.
 const LISTED: usize = 100;
 
+/// The code of a template's variable that does not exist at its node.
+pub(crate) const UNKNOWN_VARIABLE: &str = "unknown-variable";
+
 /// What every node type answers.
 pub(crate) trait NodeType {
     /// Reads the node's fields (without its `type`).
-    fn read(pointer: &str, value: Value) -> Result<Self, Fault>
+    fn read(pointer: &str, value: &Value) -> Result<Self, Vec<Fault>>
     where
         Self: Sized + DeserializeOwned,
     {
@@ -117,7 +120,7 @@ impl<'a> NodeCheck<'a, '_> {
                 found.extend(unknown.map(|path| {
                     Fault::new(
                         pointer,
-                        "unknown-variable",
+                        UNKNOWN_VARIABLE,
                         format!("There is no `{path}` at this node. There are: {known}."),
                     )
                 }));

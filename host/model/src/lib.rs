@@ -17,6 +17,7 @@ pub mod identity;
 pub mod limits;
 pub mod manifest;
 pub mod message;
+pub mod misfits;
 pub mod object;
 pub mod once;
 pub mod principal;

@@ -39,8 +39,9 @@ pub(crate) async fn put_identity_kinds(
     change: Change<SettingsWrite>,
     JsonBody(policy): JsonBody<Policy>,
 ) -> Result<Response, Problem> {
-    if let Some(fault) = policy.faults().into_iter().next() {
-        return Err(Problem::fault(INVALID_BODY, fault));
+    let faults = policy.faults();
+    if !faults.is_empty() {
+        return Err(Problem::faults(INVALID_BODY, faults));
     }
     match change.commit("identity.kinds", json!({ "policy": policy })).await? {
         Progress::Done => Ok(Json(json!(policy)).into_response()),

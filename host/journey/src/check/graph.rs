@@ -18,12 +18,8 @@ pub(super) enum Waits {
 
 pub(super) fn check(definition: &Definition, waits: Waits, faults: &mut Vec<Fault>) {
     let exists = |id: &str| definition.nodes.contains_key(id);
-    for (id, node) in &definition.nodes {
-        faults.extend(limits::name(id, || node_pointer(id)).err());
-        for edge in node.as_type().edges().iter().filter(|edge| !exists(edge.to)) {
-            faults.push(dangling(field(id, edge), edge.to, definition));
-        }
-    }
+    check_edges(definition, exists, faults);
+    check_start(definition, exists, faults);
     if exists(&definition.start) {
         let reached = reachable(definition, &definition.start);
         for id in definition.nodes.keys().filter(|id| !reached.contains(id.as_str())) {
@@ -33,11 +29,26 @@ pub(super) fn check(definition: &Definition, waits: Waits, faults: &mut Vec<Faul
                 "No run can reach this node: lead another node to it, or remove it.",
             ));
         }
-    } else {
-        faults.push(dangling("/start".to_owned(), &definition.start, definition));
     }
     let shortest = if waits == Waits::LongEnough { SHORTEST } else { Span::from_micros(0) };
     cycles(definition, shortest, faults);
+}
+
+/// Names of nodes, and edges to nodes that do not exist.
+pub(super) fn check_edges(definition: &Definition, exists: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
+    for (id, node) in &definition.nodes {
+        faults.extend(limits::name(id, || node_pointer(id)).err());
+        for edge in node.as_type().edges().iter().filter(|edge| !exists(edge.to)) {
+            faults.push(dangling(field(id, edge), edge.to, definition));
+        }
+    }
+}
+
+/// Whether the node exists at which runs start.
+pub(super) fn check_start(definition: &Definition, exists: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
+    if !exists(&definition.start) {
+        faults.push(dangling("/start".to_owned(), &definition.start, definition));
+    }
 }
 
 fn field(id: &str, edge: &Edge<'_>) -> String {

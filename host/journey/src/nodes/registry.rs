@@ -1,7 +1,7 @@
 //! The node types: a new one is a file beside this and a line here.
 
 use openhub_model::Fault;
-use openhub_model::fault::there_are;
+use openhub_model::fault::{nearest, there_are};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ macro_rules! registry {
         const NAMES: &[&str] = &[$($name),*];
 
         impl Node {
-            fn of_type(name: &str, pointer: &str, value: Value) -> Option<Result<Node, Fault>> {
+            fn of_type(name: &str, pointer: &str, value: &Value) -> Option<Result<Node, Vec<Fault>>> {
                 match name {
                     $($name => Some(<$definition as NodeType>::read(pointer, value).map(Node::$variant)),)*
                     _ => None,
@@ -48,21 +48,21 @@ registry! {
 
 impl Node {
     /// Reads a node of the document at `pointer`.
-    pub(crate) fn read(pointer: &str, value: Value) -> Result<Node, Fault> {
+    pub(crate) fn read(pointer: &str, value: Value) -> Result<Node, Vec<Fault>> {
+        let fault =
+            |at: &str, code: &str, message: String| Err(vec![Fault::new(format!("{pointer}{at}"), code, message)]);
         let Value::Object(mut fields) = value else {
-            return Err(Fault::new(pointer, "malformed", "A node must be an object."));
+            return fault("", "malformed", "A node must be an object.".to_owned());
         };
-        let at = format!("{pointer}/type");
         match fields.remove("type") {
-            Some(Value::String(name)) => Node::of_type(&name, pointer, Value::Object(fields)).unwrap_or_else(|| {
-                let message = format!("There is no node type `{name}`. {}", there_are(NAMES));
-                Err(Fault::new(at, "unknown-type", message))
+            Some(Value::String(name)) => Node::of_type(&name, pointer, &Value::Object(fields)).unwrap_or_else(|| {
+                let meant = nearest(&name, NAMES.iter().copied());
+                let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+                let message = format!("There is no node type `{name}`.{meant} {}", there_are(NAMES));
+                fault("/type", "unknown-type", message)
             }),
-            Some(_) => Err(Fault::new(at, "malformed", "A node's type must be a string.")),
-            None => {
-                let message = format!("The node has no type: set `type`. {}", there_are(NAMES));
-                Err(Fault::new(at, "missing-field", message))
-            }
+            Some(_) => fault("/type", "malformed", "A node's type must be a string.".to_owned()),
+            None => fault("/type", "missing-field", format!("The node has no type: set `type`. {}", there_are(NAMES))),
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct Match {
 }
 
 impl NodeType for Wait {
-    fn read(pointer: &str, value: Value) -> Result<Wait, Fault> {
+    fn read(pointer: &str, value: &Value) -> Result<Wait, Vec<Fault>> {
         if value.get("for").is_some() {
             read(pointer, value).map(Wait::Until)
         } else {

@@ -22,7 +22,7 @@ macro_rules! registry {
 
         impl Trigger {
             /// Reads a trigger of the document at `pointer`. Without the field of any, it is read as the first.
-            pub(crate) fn read(pointer: &str, value: Value) -> Result<Trigger, Fault> {
+            pub(crate) fn read(pointer: &str, value: &Value) -> Result<Trigger, Vec<Fault>> {
                 let named = [$($field),*].into_iter().find(|field| value.get(field).is_some());
                 match named.unwrap_or([$($field),*][0]) {
                     $($field => read::<$definition>(pointer, value).map(Trigger::$variant),)*

@@ -1,6 +1,6 @@
 //! Each fault of a document, with its exact pointer.
 
-use openhub_journey::parse;
+use openhub_journey::{Surroundings, faults, parse};
 use serde_json::{Value, json};
 
 use crate::pointers;
@@ -18,7 +18,6 @@ fn each_fault_names_node_and_field() {
     };
     for (document, pointer, code) in [
         (json!(1), "", "malformed"),
-        (json!({}), "/trigger", "missing-field"),
         (json!({ "trigger": {}, "start": "a", "nodes": {} }), "/trigger/event", "missing-field"),
         (json!({ "trigger": { "event": "e" }, "start": "a", "nodes": {}, "more": 1 }), "/more", "unknown-field"),
         (changed("/trigger", json!({ "event": "e", "more": 1 })), "/trigger/more", "unknown-field"),
@@ -33,7 +32,7 @@ fn each_fault_names_node_and_field() {
         (with(json!({ "type": "teleport" })), "/nodes/quiet/type", "unknown-type"),
         (with(json!({ "type": 1 })), "/nodes/quiet/type", "malformed"),
         (with(json!({ "type": "exit", "next": "x" })), "/nodes/quiet/next", "unknown-field"),
-        (with(json!({ "type": "wait" })), "/nodes/quiet/duration", "missing-field"),
+        (with(json!({ "type": "wait", "next": "x" })), "/nodes/quiet/duration", "missing-field"),
         (with(json!({ "type": "wait", "duration": "1 hour", "next": "x" })), "/nodes/quiet/duration", "bad-span"),
         (with(json!({ "type": "wait", "duration": 60, "next": "x" })), "/nodes/quiet/duration", "malformed"),
         (
@@ -75,6 +74,64 @@ fn each_fault_names_node_and_field() {
         let faults = parse(&document).expect_err("a fault");
         assert_eq!(pointers(&faults), [(pointer, code)], "{document}: {faults:?}");
     }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let missing = parse(&json!({})).expect_err("faults");
+    let mut told = pointers(&missing);
+    told.sort_unstable();
+    assert_eq!(told, [("/nodes", "missing-field"), ("/start", "missing-field"), ("/trigger", "missing-field")]);
+    let branch = json!({ "type": "branch", "else": 7, "branches": [
+        { "if": { "attribute": { "name": "x", "is": "above", "vlue": 1 } }, "nxt": "b" }] });
+    let document = json!({
+        "trigger": { "evnt": "e" }, "strat": "a", "reentry": "sometimes",
+        "nodes": { "a": branch, "b": { "type": "wait", "duration": "1 hour" }, "c": { "type": "teleport" } }
+    });
+    let expected = [
+        ("/nodes/a/branches/0/if/attribute/is", "malformed"),
+        ("/nodes/a/branches/0/if/attribute/vlue", "unknown-field"),
+        ("/nodes/a/branches/0/next", "missing-field"),
+        ("/nodes/a/branches/0/nxt", "unknown-field"),
+        ("/nodes/a/else", "malformed"),
+        ("/nodes/b/duration", "bad-span"),
+        ("/nodes/b/next", "missing-field"),
+        ("/nodes/c/type", "unknown-type"),
+        ("/reentry", "malformed"),
+        ("/start", "missing-field"),
+        ("/strat", "unknown-field"),
+        ("/trigger/event", "missing-field"),
+        ("/trigger/evnt", "unknown-field"),
+    ];
+    let faults = parse(&document).expect_err("faults");
+    let mut told = pointers(&faults);
+    told.sort_unstable();
+    assert_eq!(told, expected, "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.message.contains("Did you mean `event`?")), "{faults:?}");
+}
+
+/// A node without its form hides nothing of the others, and nothing is made up about what is missing with it.
+#[test]
+fn what_is_wrong_with_the_other_nodes_is_told_too() {
+    let document = json!({
+        "trigger": { "event": "" }, "start": "gift",
+        "nodes": {
+            "gift": { "type": "object", "action": "make", "kind": "coupon", "as": "coupon", "next": "letter" },
+            "letter": { "type": "send", "channel": "pigeon", "content": { "text": "{{ coupon.code }}" }, "next": "end" },
+            "rest": { "type": "wait", "duration": "0s", "next": "nowhere" },
+            "end": { "type": "exit" },
+        }
+    });
+    let mut told = faults(&document, &Surroundings::default());
+    told.sort_by(|one, other| one.pointer.cmp(&other.pointer));
+    let expected = [
+        ("/nodes/gift/action", "malformed"),
+        ("/nodes/letter/channel", "unknown-channel"),
+        ("/nodes/rest/duration", "bad-span"),
+        ("/nodes/rest/next", "dangling-edge"),
+        ("/trigger/event", "empty"),
+    ];
+    assert_eq!(pointers(&told), expected, "{told:?}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl<'a> Check<'a> {
 
     pub(super) fn event(&mut self, test: &EventTest, pointer: &str) {
         self.leaf();
-        let Some(fields) = self.event_name(&test.name, &format!("{pointer}/name")) else { return };
+        let fields = self.event_name(&test.name, &format!("{pointer}/name"));
         self.properties(&test.tests, fields, &format!("{pointer}/where"));
         self.span(test.within, &format!("{pointer}/within"));
         if test.within.is_some() && (test.from.is_some() || test.to.is_some()) {
@@ -107,20 +107,17 @@ impl<'a> Check<'a> {
         let declared = (!fields.is_empty()).then_some(fields);
         let of = match (test.aggregate, &test.of) {
             (Aggregate::Count, Some(_)) => {
-                return self.fault(
-                    &at,
-                    "unexpected-value",
-                    "`count` counts events and needs no property: remove `of`.",
-                );
+                self.fault(&at, "unexpected-value", "`count` counts events and needs no property: remove `of`.");
+                Subject::Number
             }
             (Aggregate::Count, None) => Subject::Number,
-            (_, None) => return self.fault(&at, "missing-value", "This aggregate needs a property: name it in `of`."),
+            (_, None) => {
+                self.fault(&at, "missing-value", "This aggregate needs a property: name it in `of`.");
+                Subject::Anything
+            }
             (_, Some(of)) => {
                 self.name(of, &at);
-                match self.field("property", of, declared, &at) {
-                    Some(subject) => subject,
-                    None => return,
-                }
+                self.field("property", of, declared, &at).unwrap_or(Subject::Anything)
             }
         };
         let subject = match test.aggregate {
@@ -135,9 +132,8 @@ impl<'a> Check<'a> {
         let at = format!("{pointer}/steps");
         if !(2..=MAX_STEPS).contains(&test.steps.len()) {
             self.fault(&at, "out-of-range", format!("A sequence must have 2 to {MAX_STEPS} steps."));
-            return;
         }
-        for (index, step) in test.steps.iter().enumerate() {
+        for (index, step) in test.steps.iter().take(MAX_STEPS).enumerate() {
             self.step(step, &format!("{at}/{index}"));
         }
         if let Some(without) = &test.without {
@@ -148,9 +144,8 @@ impl<'a> Check<'a> {
     }
 
     fn step(&mut self, step: &Step, pointer: &str) {
-        if let Some(fields) = self.event_name(&step.name, &format!("{pointer}/name")) {
-            self.properties(&step.tests, fields, &format!("{pointer}/where"));
-        }
+        let fields = self.event_name(&step.name, &format!("{pointer}/name"));
+        self.properties(&step.tests, fields, &format!("{pointer}/where"));
     }
 
     pub(super) fn object(&mut self, test: &ObjectTest, pointer: &str) {
@@ -198,15 +193,17 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The declared fields of an event: none if it may have any property, and nothing to check further if it is unknown.
-    fn event_name(&mut self, name: &str, pointer: &str) -> Option<&'a [Field]> {
+    /// The declared fields of an event: none if it may have any property, or is unknown.
+    fn event_name(&mut self, name: &str, pointer: &str) -> &'a [Field] {
         self.name(name, pointer);
-        let Some(events) = self.declared.events else { return Some(&[]) };
-        let fields = events.get(name);
-        if fields.is_none() {
-            self.unknown("event", name, events.keys(), pointer);
+        let Some(events) = self.declared.events else { return &[] };
+        match events.get(name) {
+            Some(fields) => fields,
+            None => {
+                self.unknown("event", name, events.keys(), pointer);
+                &[]
+            }
         }
-        fields.map(Vec::as_slice)
     }
 
     pub(super) fn properties(&mut self, tests: &[PropertyTest], fields: &'a [Field], pointer: &str) {
