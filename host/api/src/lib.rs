@@ -11,6 +11,7 @@ mod condition;
 mod cors;
 mod cursor;
 mod declared;
+mod event_query;
 mod export;
 mod history;
 mod ingest;

@@ -85,19 +85,8 @@ pub(crate) async fn refuse_unknown(State(asking): State<Arc<Asking>>, request: R
     }
 }
 
-/// Libraries put what they like behind an event's route, but what would keep an event from being stored, or make history of it,
-/// is refused where it does neither.
-pub(crate) async fn refuse_import(request: Request, next: Next) -> Response {
-    let imports = request.uri().path().trim_end_matches('/') == "/v1/import";
-    let of_imports = names(&request).find(|name| ["dry_run", "historical"].contains(name));
-    match of_imports {
-        Some(name) if !imports => unknown(name),
-        _ => next.run(request).await,
-    }
-}
-
 /// Of the query's parameters, as they are written.
-fn names(request: &Request) -> impl Iterator<Item = &str> {
+pub(crate) fn names(request: &Request) -> impl Iterator<Item = &str> {
     let query = request.uri().query().unwrap_or_default();
     query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).filter(|name| !name.is_empty())
 }

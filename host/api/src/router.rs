@@ -14,10 +14,11 @@ use crate::auth::KeyCache;
 use crate::body::Weights;
 use crate::change::Locks;
 use crate::cors::open_to_pages;
+use crate::event_query;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
-use crate::parameters::{Asking, refuse_import, refuse_unknown};
+use crate::parameters::{Asking, refuse_unknown};
 use crate::places::{Places, Shares, alone};
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
@@ -43,7 +44,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         app,
     };
     let (ingest, _) = routes::ingest().split_for_parts();
-    let ingest = routes::doors(ingest).route_layer(from_fn(refuse_import));
+    let ingest = routes::doors(ingest).route_layer(from_fn_with_state(shared.clone(), event_query::refuse_unknown));
     let (api, described) = routes::api().split_for_parts();
     let asking = Arc::new(Asking::of(&described));
     let api = api.route_layer(from_fn_with_state(asking, refuse_unknown));

@@ -1,6 +1,6 @@
 //! Whatever comes in, the answer is a problem with a stable type, and never a 5xx.
 
-use crate::hub::{Hub, Tenant, encode, request};
+use crate::hub::{Hub, Tenant, encode, request, until};
 use axum::body::Body;
 use axum::http::header;
 use insta::assert_json_snapshot;
@@ -244,7 +244,7 @@ async fn a_parameter_that_a_route_does_not_have_is_refused_and_nothing_is_done()
     for path in
         ["/v1/track", "/v1/t", "/v1/t/", "/v1/batch", "/v1/batch/", "/v1/alias", "/beacon/v1/batch", "/api/s/track"]
     {
-        for parameter in ["dry_run=true", "historical=true", "writeKey=x&dry_run"] {
+        for parameter in ["dry_run=true", "historical=true", "writeKey=x&dry_run", "dryRun=1", "async=false"] {
             let path = format!("{path}?{parameter}");
             let answer = hub.post(&path, &tenant.write_key, event.clone()).await;
             assert_eq!((answer.status, &answer.body["code"]), (400, &json!("invalid-query")), "{path}: {answer:?}");
@@ -264,7 +264,36 @@ async fn a_parameter_that_a_route_does_not_have_is_refused_and_nothing_is_done()
         let answer = hub.post(path, &tenant.server_key, json!({"batch": []})).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
-    let seen = hub.post("/v1/track?v=1&_=17&c=x", &tenant.write_key, json!({"userId": "ada", "event": "E"})).await;
-    assert_eq!(seen.status, 200, "what libraries add is nothing to the hub: {seen:?}");
+    let told = hub.post("/v1/import?dryrun=true", &tenant.server_key, json!({"batch": []})).await;
+    let detail = told.body["detail"].as_str().unwrap();
+    assert!(detail.contains("`dryrun`") && detail.contains("Did you mean `dry_run`?"), "{detail}");
+    assert!(detail.contains("There are: writeKey, historical, dry_run;"), "{detail}");
+    let told = hub.post("/v1/track?historical=true", &tenant.server_key, json!({"userId": "ada", "event": "E"})).await;
+    assert!(told.body["detail"].as_str().unwrap().contains("Only `/v1/import` has it."), "{told:?}");
+    // What libraries send changes nothing.
+    let event = json!({"userId": "ada", "event": "E"});
+    let seen = hub.post("/v1/track?v=1&_=17&cb=x", &tenant.write_key, event.clone()).await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+    for path in ["/v1/track", "/beacon/v1/batch", "/v1/import"] {
+        let body = if path == "/v1/track" {
+            event.clone()
+        } else {
+            json!({"batch": [{"type": "track", "userId": "ada", "event": "E"}]})
+        };
+        let request = request("POST", &format!("{path}?writeKey={}", tenant.write_key));
+        let seen = hub.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!(seen.status, 200, "{path}: {seen:?}");
+    }
+    for path in ["/sourceConfig?p=npm&v=3.34&build=modern&writeKey=", "/v1/m?anything="] {
+        let method = if path.starts_with("/v1/m") { "POST" } else { "GET" };
+        let seen =
+            hub.send(request(method, &format!("{path}{}", tenant.write_key)).body(Body::from("{}")).unwrap()).await;
+        assert_eq!(seen.status, 200, "{path}: {seen:?}");
+    }
+    let listed = until("what was refused is listed", async || {
+        let faults = hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
+        faults.as_array()?.iter().find(|fault| fault["code"] == "invalid-query").cloned()
+    });
+    assert!(listed.await["text"].as_str().unwrap().starts_with("Remove the parameter"));
     assert_eq!(hub.get("/api/v1/events?limit=1", &tenant.api_key).await.status, 200);
 }

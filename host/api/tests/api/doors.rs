@@ -85,7 +85,7 @@ async fn a_key_comes_wherever_libraries_put_it() {
         post("/api/s/track", &[("x-write-key", key)], event),
         post("/api/s/track", &[("x-write-key", &with_secret)], event),
         post(
-            &format!("/beacon/v1/batch?x=1&writeKey={key}"),
+            &format!("/beacon/v1/batch?_=1&writeKey={key}"),
             &[],
             r#"{"batch":[{"type":"track","event":"E","userId":"1"}]}"#,
         ),

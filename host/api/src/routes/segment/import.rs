@@ -14,8 +14,8 @@ use crate::openapi::Problems;
 use crate::parameters::Query;
 use crate::problem::Problem;
 
+/// Those that it does not have are refused for all routes of events: see `event_query`.
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
     /// `true`: the events are history; they change customers and trigger nothing. `false`: they come from a file, and trigger
