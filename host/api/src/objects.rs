@@ -82,7 +82,7 @@ pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Probl
         ("*", None) => Ok(None),
         (text, None) if version(text).is_some() => Ok(version(text)),
         _ => {
-            let message = "`If-Match` must be one version, as `ETag` gave it, like `\"3\"`.";
+            let message = "`If-Match` must be one version, taken from `ETag`, like `\"3\"`.";
             Err(Problem::fault(INVALID_HEADER, Fault::new("", "invalid-if-match", message)))
         }
     }

@@ -5,10 +5,12 @@
 
 mod column;
 mod pages;
+mod style;
 mod table;
 
 pub(crate) use column::{Column, Read, columns};
 pub(crate) use pages::{Page, respond};
+pub(crate) use style::{Asked, Style};
 pub(crate) use table::{Format, Table};
 
 /// Rows that are read at a time.

@@ -31,8 +31,8 @@ where
     F: Future<Output = Result<Page<K>, Problem>> + Send,
 {
     let headers = [
-        (header::CONTENT_TYPE, table.format.media_type().to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{}\"", table.format.extension())),
+        (header::CONTENT_TYPE, table.style.format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{}\"", table.style.format.extension())),
     ];
     let first = page(None).await?;
     let mut text = table.head();

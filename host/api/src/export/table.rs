@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use utoipa::ToSchema;
 
 use super::Column;
+use super::style::{Style, Texts, is_formula, quoted};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -32,8 +33,11 @@ impl Format {
     }
 }
 
+/// U+FEFF in UTF-8.
+const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 pub(crate) struct Table {
-    pub format: Format,
+    pub style: Style,
     /// None: rows as they are. CSV always has columns.
     pub columns: Option<Vec<Column>>,
 }
@@ -41,18 +45,22 @@ pub(crate) struct Table {
 impl Table {
     /// The header, if the format has one.
     pub fn head(&self) -> Vec<u8> {
-        match (&self.columns, self.format) {
+        match (&self.columns, self.style.format) {
             (Some(columns), Format::Csv) => {
-                records(std::iter::once(columns.iter().map(|column| Cow::Borrowed(column.name.as_bytes()))))
+                let mut head = if self.style.bom { BOM.to_vec() } else { Vec::new() };
+                let names = columns.iter().map(|column| Cow::Borrowed(column.name.as_bytes()));
+                head.extend(self.records(std::iter::once(names)));
+                head
             }
             _ => Vec::new(),
         }
     }
 
     pub fn text(&self, rows: &[Value]) -> Vec<u8> {
-        match (&self.columns, self.format) {
+        match (&self.columns, self.style.format) {
             (Some(columns), Format::Csv) => {
-                records(rows.iter().map(|row| columns.iter().map(move |column| cell(column, row))))
+                let texts = self.style.texts;
+                self.records(rows.iter().map(|row| columns.iter().map(move |column| cell(column, row, texts))))
             }
             (Some(columns), Format::Jsonl) => lines(rows.iter().map(|row| {
                 let values = columns.iter().map(|column| (column.name.clone(), column.read.of(row).into_owned()));
@@ -60,6 +68,15 @@ impl Table {
             })),
             (None, _) => lines(rows.iter().map(Cow::Borrowed)),
         }
+    }
+
+    /// `csv` does the quoting.
+    fn records<'c, C: Iterator<Item = Cow<'c, [u8]>>>(&self, rows: impl Iterator<Item = C>) -> Vec<u8> {
+        let mut writer = csv::WriterBuilder::new().delimiter(self.style.delimiter).from_writer(Vec::new());
+        for row in rows {
+            writer.write_record(row).expect("every record has a cell a column, and memory takes it");
+        }
+        writer.into_inner().expect("a buffer in memory is flushed")
     }
 }
 
@@ -72,23 +89,17 @@ fn lines<'r>(rows: impl Iterator<Item = Cow<'r, Value>>) -> Vec<u8> {
     out
 }
 
-/// `csv` does the quoting.
-fn records<'c, C: Iterator<Item = Cow<'c, [u8]>>>(rows: impl Iterator<Item = C>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).expect("every record has a cell a column, and memory takes it");
-    }
-    writer.into_inner().expect("a buffer in memory is flushed")
-}
-
 /// A text as it is; what is no scalar, as JSON; what is absent, as nothing. A text that a reader would take for a number is written
-/// `="0123"`, as Excel keeps it, and as an import takes it for a text again.
-fn cell<'r>(column: &Column, row: &'r Value) -> Cow<'r, [u8]> {
-    match column.read.of(row) {
+/// `="0123"`, as Excel keeps it, and as an import takes it for a text again. For Excel, so is one that it would compute.
+fn cell<'r>(column: &Column, row: &'r Value, texts: Texts) -> Cow<'r, [u8]> {
+    let value = column.read.of(row);
+    let is_quoted = |text: &str| match texts {
+        Texts::AsTheyAre => column.is_guessed() && is_ambiguous(text),
+        Texts::ForExcel => is_formula(text) || is_ambiguous(text),
+    };
+    match value {
         Cow::Borrowed(Value::Null) | Cow::Owned(Value::Null) => Cow::Borrowed(b""),
-        Cow::Borrowed(Value::String(text)) if column.is_guessed() && is_ambiguous(text) => {
-            Cow::Owned(format!("=\"{text}\"").into_bytes())
-        }
+        Cow::Borrowed(Value::String(text)) if is_quoted(text) => Cow::Owned(quoted(text).into_bytes()),
         Cow::Borrowed(Value::String(text)) => Cow::Borrowed(text.as_bytes()),
         other => Cow::Owned(other.to_string().into_bytes()),
     }
@@ -103,7 +114,7 @@ fn is_ambiguous(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::Read;
+    use crate::export::{Asked, Read};
     use serde_json::json;
 
     fn column(name: &str, read: Read) -> Column {
@@ -111,13 +122,18 @@ mod tests {
     }
 
     fn table(format: Format) -> Table {
+        let asked = Asked { format: Some(format), excel: None, bom: None, delimiter: None };
+        styled(Style::of(&asked).unwrap())
+    }
+
+    fn styled(style: Style) -> Table {
         let columns = vec![
             column("identity.email", Read::Identity("email".to_owned())),
             column("attribute.note", Read::below(&["attributes"], "note").unwrap()),
             column("attribute.address", Read::below(&["attributes"], "address").unwrap()),
             column("tag.vip", Read::Tag("vip".to_owned())),
         ];
-        Table { format, columns: Some(columns) }
+        Table { style, columns: Some(columns) }
     }
 
     #[test]
@@ -137,5 +153,40 @@ mod tests {
         let rows = [json!({"identities": [], "attributes": {"note": 1.50}, "tags": []})];
         let text = String::from_utf8(table(Format::Jsonl).text(&rows)).unwrap();
         assert_eq!(text, "{\"attribute.note\":1.5,\"tag.vip\":false}\n");
+    }
+
+    #[test]
+    fn nothing_is_computed_that_is_written_for_excel() {
+        let asked = |excel, bom, delimiter| Style::of(&Asked { format: Some(Format::Csv), excel, bom, delimiter });
+        let for_excel = styled(asked(Some(true), None, None).unwrap());
+        assert_eq!(for_excel.head(), "\u{feff}identity.email;attribute.note;attribute.address;tag.vip\n".as_bytes());
+        let written = |email: &str, note: &str| {
+            let row =
+                json!({"identities": [{"kind": "email", "value": email}], "attributes": {"note": note}, "tags": []});
+            String::from_utf8(for_excel.text(&[row])).unwrap()
+        };
+        for (text, cell) in [
+            ("=1+1", "\"=\"\"=1+1\"\"\""),
+            ("+49170", "\"=\"\"+49170\"\"\""),
+            ("-x", "\"=\"\"-x\"\"\""),
+            ("@a", "\"=\"\"@a\"\"\""),
+            ("\tx", "\"=\"\"\tx\"\"\""),
+            ("=\"a\"", "\"=\"\"=\"\"\"\"a\"\"\"\"\"\"\""),
+            ("0123", "\"=\"\"0123\"\"\""),
+            ("a=b", "a=b"),
+        ] {
+            assert_eq!(written(text, text), format!("{cell};{cell};;false\n"), "{text}");
+        }
+        let long = written("x", &format!("={}", "x".repeat(300)));
+        assert!(long.contains(&format!("\"\"&\"\"{}\"\"\"", "x".repeat(51))), "{long}");
+        let plain = styled(asked(None, Some(true), Some("tab")).unwrap());
+        assert!(plain.head().starts_with("\u{feff}identity.email\tattribute.note".as_bytes()));
+        let row = json!({"identities": [{"kind": "email", "value": "=1+1"}], "attributes": {"note": "-x"}, "tags": []});
+        assert_eq!(String::from_utf8(plain.text(&[row])).unwrap(), "=1+1\t-x\t\tfalse\n");
+        for wrong in ["", "ab", "x", "\"", "\n", "ä"] {
+            assert!(asked(None, None, Some(wrong)).is_err(), "{wrong:?}");
+        }
+        let lines = Asked { format: Some(Format::Jsonl), excel: Some(true), bom: None, delimiter: None };
+        assert!(Style::of(&lines).is_err());
     }
 }

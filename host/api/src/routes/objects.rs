@@ -166,7 +166,8 @@ pub(crate) struct ObjectRow {
     /// The key that the object has had, as an export has it; without one, the plugin gives it a key. A row whose key an object has
     /// already is passed over if their fields are the same, and refused if not.
     key: Option<String>,
-    /// Typed by the plugin that declares the object type. A customer is an id, or `{"kind": …, "value": …}`.
+    /// Typed by the plugin that declares the object type. A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`,
+    /// or as an export writes it, `user_id:42`.
     #[schema(value_type = Object)]
     fields: Map<String, Value>,
 }

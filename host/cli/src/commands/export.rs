@@ -18,8 +18,18 @@ pub struct Arguments {
     what: What,
     /// The file to write; `-` is stdout. Its name tells the format.
     file: PathBuf,
+    /// The file's format (default: read from its name).
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// A CSV for Excel: with a byte order mark, `;` between cells, and no text that Excel would compute.
+    #[arg(long)]
+    excel: bool,
+    /// Begin a CSV with the byte order mark of UTF-8.
+    #[arg(long)]
+    bom: bool,
+    /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `--excel`, `;`).
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<String>,
     #[command(flatten)]
     hub: HubFlags,
     /// The columns, separated by commas: `identity.user_id,attribute.city,tag.vip,consent.news` (default: the usual ones).
@@ -46,6 +56,18 @@ enum What {
     Objects,
 }
 
+impl What {
+    /// So many of them.
+    fn counted(self, count: u64) -> String {
+        let (one, many) = match self {
+            What::Customers => ("customer", "customers"),
+            What::Events => ("event", "events"),
+            What::Objects => ("object", "objects"),
+        };
+        format!("{count} {}", if count == 1 { one } else { many })
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Jsonl,
@@ -53,18 +75,28 @@ enum Format {
 }
 
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let format = arguments.format.or_else(|| told_by_name(&arguments.file));
-    let format = match format.context("the name does not tell the format: add `--format jsonl` or `--format csv`")? {
+    let for_csv = arguments.excel.then_some(Format::Csv);
+    let format = arguments.format.or_else(|| told_by_name(&arguments.file)).or(for_csv);
+    let format = format.context("the file name does not show the format: add `--format jsonl` or `--format csv`")?;
+    let name = match format {
         Format::Csv => "csv",
         Format::Jsonl => "jsonl",
     };
+    let of_csv = arguments.excel || arguments.bom || arguments.delimiter.is_some();
+    ensure!(
+        format == Format::Csv || !of_csv,
+        "only a CSV has `--excel`, `--bom` and `--delimiter`: add `--format csv`, or leave them out"
+    );
     let path = match arguments.what {
         What::Customers => "/api/v1/export/customers",
         What::Events => "/api/v1/export/events",
         What::Objects => "/api/v1/export/objects",
     };
     let said = [
-        ("format", Some(format)),
+        ("format", Some(name)),
+        ("excel", arguments.excel.then_some("true")),
+        ("bom", arguments.bom.then_some("true")),
+        ("delimiter", arguments.delimiter.as_deref()),
         ("fields", arguments.fields.as_deref()),
         ("kind", arguments.kind.as_deref()),
         ("condition", arguments.condition.as_deref()),
@@ -77,18 +109,53 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed}")?);
     bar.enable_steady_tick(Duration::from_millis(200));
-    let (began, mut bytes, mut lines) = (Instant::now(), 0, 0);
+    let (began, mut bytes, mut rows) = (Instant::now(), 0, Rows::of(format));
     while let Some(chunk) = answer.chunk().await.context("the export broke off")? {
         out.write(&chunk)?;
         bytes += chunk.len() as u64;
-        lines += chunk.iter().filter(|byte| **byte == b'\n').count();
+        rows.count(&chunk);
         bar.set_position(bytes);
     }
     bar.finish_and_clear();
     out.finish()?;
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!("{lines} lines, {bytes} bytes ({seconds:.1} s, {:.0} lines/s)", lines as f64 / seconds.max(1e-3));
+    let (lines, rate) = (rows.lines, rows.whole() as f64 / seconds.max(1e-3));
+    eprintln!(
+        "{} in {lines} lines, {bytes} bytes ({seconds:.1} s, {rate:.0} rows/s)",
+        arguments.what.counted(rows.whole())
+    );
     Ok(())
+}
+
+/// Counts what a file has: of a CSV, its header is no row, and a row may go over several lines.
+struct Rows {
+    format: Format,
+    lines: u64,
+    ended: u64,
+    quoted: bool,
+}
+
+impl Rows {
+    fn of(format: Format) -> Rows {
+        Rows { format, lines: 0, ended: 0, quoted: false }
+    }
+
+    fn count(&mut self, chunk: &[u8]) {
+        for byte in chunk {
+            match byte {
+                b'"' if self.format == Format::Csv => self.quoted = !self.quoted,
+                b'\n' => {
+                    self.lines += 1;
+                    self.ended += u64::from(!self.quoted);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn whole(&self) -> u64 {
+        self.ended.saturating_sub(u64::from(self.format == Format::Csv))
+    }
 }
 
 fn told_by_name(path: &Path) -> Option<Format> {
@@ -134,5 +201,24 @@ impl Out {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_and_not_lines() {
+        let counted = |format, text: &str| {
+            let mut rows = Rows::of(format);
+            text.as_bytes().chunks(3).for_each(|chunk| rows.count(chunk));
+            (rows.whole(), rows.lines)
+        };
+        assert_eq!(counted(Format::Csv, ""), (0, 0));
+        assert_eq!(counted(Format::Csv, "a,b\n"), (0, 1));
+        assert_eq!(counted(Format::Csv, "a,b\n1,\"x \"\"y\"\"\nz\"\n2,3\n"), (2, 4));
+        assert_eq!(counted(Format::Jsonl, "{\"a\":\"\\\"\"}\n{}\n"), (2, 2));
+        assert_eq!([What::Customers.counted(1), What::Events.counted(2)], ["1 customer", "2 events"]);
     }
 }

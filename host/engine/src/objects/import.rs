@@ -31,7 +31,7 @@ pub struct NewObject {
     pub id: String,
     /// The key that it has had elsewhere; none, and its plugin gives it one.
     pub key: Option<String>,
-    /// A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`.
+    /// A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`, or `user_id:42`.
     pub fields: Map<String, Value>,
 }
 
@@ -239,7 +239,8 @@ impl Batch<'_> {
         let shape = &self.object.of().shape;
         let by_id = |made: &Made| {
             let mut named = strangers::named(shape, &made.object.fields, None);
-            named.retain(|(field, _)| self.rows[made.row].fields.get(field).is_some_and(Value::is_string));
+            let is_id = |value: &Value| value.is_string() && identity_in(value).is_none();
+            named.retain(|(field, _)| self.rows[made.row].fields.get(field).is_some_and(is_id));
             named
         };
         let named: Vec<_> = made.iter().map(by_id).collect();
@@ -439,9 +440,18 @@ fn with_customers(
     let mut fields = fields.clone();
     for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
         let Some(value) = fields.get_mut(&field.name) else { continue };
-        if let (Some(kind), Some(of_kind)) = (value["kind"].as_str(), value["value"].as_str()) {
-            *value = policy.normal(Identity::new(kind, of_kind)).part(tenant).to_string().into();
+        if let Some(identity) = identity_in(value) {
+            *value = policy.normal(identity).part(tenant).to_string().into();
         }
     }
     fields
+}
+
+/// The identity that a customer is named by; none if it is named by an id. An export writes `user_id:42`: no id has a colon.
+fn identity_in(value: &Value) -> Option<Identity> {
+    let (kind, of_kind) = match value {
+        Value::String(text) => text.split_once(':')?,
+        value => (value["kind"].as_str()?, value["value"].as_str()?),
+    };
+    Some(Identity::new(kind, of_kind))
 }

@@ -93,6 +93,26 @@ impl Store {
         Ok(owners)
     }
 
+    /// The identity that each of these parts is; one that the engine has not met yet is not among the answers.
+    pub async fn identities_of(
+        &self,
+        scope: &Scope,
+        parts: &[PartId],
+    ) -> Result<HashMap<PartId, Identity>, StoreError> {
+        if parts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = select!(
+            self,
+            scope,
+            (String, String, String),
+            "SELECT part_id, kind, value FROM parts WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        rows.into_iter().map(|(part, kind, value)| Ok((id(&part)?, Identity::new(kind, value)))).collect()
+    }
+
     /// The customers that these parts belong to; a part that no customer has is not among the answers.
     pub async fn owners(&self, scope: &Scope, parts: &[PartId]) -> Result<HashMap<PartId, PartId>, StoreError> {
         if parts.is_empty() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, PrivacyRead};
-use crate::export::{Format, PAGE, Page, Table, respond};
+use crate::export::{PAGE, Page, Style, Table, respond};
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::people::person;
@@ -48,7 +48,7 @@ pub(crate) async fn customer_data(
 ) -> Result<Response, Problem> {
     let place = exports.begin(access.tenant())?;
     let (scope, id) = (access.scope, id_in_path(&id, "customer")?);
-    let table = Table { format: Format::Jsonl, columns: None };
+    let table = Table { style: Style::LINES, columns: None };
     respond(table, "customer", place, move |place| page(Arc::clone(&app), scope, id, place.unwrap_or(Place::Customer)))
         .await
 }

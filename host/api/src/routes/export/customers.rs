@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
-use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
@@ -31,10 +31,15 @@ const USUAL_IN_CSV: [&str; 6] = ["id", "identities", "attributes", "tags", "firs
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl` (default `jsonl`).
-    #[serde(default)]
+    /// `csv` or `jsonl` (default `jsonl`; with `excel`, `csv`).
     #[param(inline)]
-    format: Format,
+    format: Option<Format>,
+    /// `true`: a CSV for Excel, with a byte order mark, `;` between cells, and no text that Excel would compute.
+    excel: Option<bool>,
+    /// `true`: a CSV begins with the byte order mark of UTF-8.
+    bom: Option<bool>,
+    /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
+    delimiter: Option<String>,
     /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `consent.<purpose>`,
     /// `identities`, `attributes`, `tags`, `consents` (not in CSV by default), `first_seen_at`, `last_seen_at`, and beside one `consent.<purpose>` also its `timestamp`.
     fields: Option<String>,
@@ -54,14 +59,16 @@ pub(crate) async fn export_customers(
     State(exports): State<Exports>,
     State(previews): State<Previews>,
     access: Authorized<CustomersRead>,
-    Query(Parameters { format, fields, condition }): Query<Parameters>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let Parameters { format, excel, bom, delimiter, fields, condition } = parameters;
     let place = exports.begin(access.tenant())?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
     let condition = condition::in_query(&app, &access, condition.as_deref()).await?;
     let time = time(fields.as_deref())?;
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
-    let usual: &[&str] = if format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
-    let table = Table { format, columns: Some(columns(fields.as_deref(), usual, read)?) };
+    let usual: &[&str] = if style.format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), usual, read)?) };
     let scope = access.scope;
     respond(table, "customers", place, move |after| {
         page(Arc::clone(&app), previews.clone(), scope, condition.clone(), after)

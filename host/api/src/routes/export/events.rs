@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, EventsRead};
-use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::ingest::{MOVED, ORIGINAL};
 use crate::openapi::Problems;
 use crate::parameters::{Query, id_in_query};
@@ -25,10 +25,15 @@ const STAMPS: [&str; 6] = ["position", "customer", "receivedAt", "origin", "hist
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl` (default `jsonl`).
-    #[serde(default)]
+    /// `csv` or `jsonl` (default `jsonl`; with `excel`, `csv`).
     #[param(inline)]
-    format: Format,
+    format: Option<Format>,
+    /// `true`: a CSV for Excel, with a byte order mark, `;` between cells, and no text that Excel would compute.
+    excel: Option<bool>,
+    /// `true`: a CSV begins with the byte order mark of UTF-8.
+    bom: Option<bool>,
+    /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
+    delimiter: Option<String>,
     /// The columns, separated by commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
     /// `traits.<path>`, `context.<path>`, `properties`, `traits`, `context`, `position`, `customer`, `receivedAt`,
     /// `origin`, `historical`, `cause`. Without it, `jsonl` gives the events as they came.
@@ -48,18 +53,20 @@ pub(crate) async fn export_events(
     State(app): State<Arc<App>>,
     State(exports): State<Exports>,
     access: Authorized<EventsRead>,
-    Query(Parameters { format, fields, name, customer }): Query<Parameters>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let Parameters { format, excel, bom, delimiter, fields, name, customer } = parameters;
     let place = exports.begin(access.tenant())?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
     let part = id_in_query("customer", customer.as_deref())?;
-    let columns = match (format, &fields) {
+    let columns = match (style.format, &fields) {
         (Format::Jsonl, None) => None,
         _ => Some(columns(fields.as_deref(), &USUAL, read)?),
     };
     let scope = access.scope;
     let head = app.store.standing(&scope).await?.head;
     let whole = columns.is_none();
-    respond(Table { format, columns }, "events", place, move |after| {
+    respond(Table { style, columns }, "events", place, move |after| {
         let filter = EventFilter { name: name.clone(), part, after, limit: PAGE };
         page(Arc::clone(&app), scope, filter, head, if whole { as_it_came } else { with_stamps })
     })

@@ -2,15 +2,18 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use openhub_model::manifest::Type;
+use openhub_model::{Identity, Object, PartId};
 use openhub_store::{ObjectFilter, Scope};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
-use crate::auth::{Authorized, ObjectsRead};
-use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::auth::{Authorized, CustomersRead, ObjectsRead};
+use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::objects::expect_type;
 use crate::openapi::{Absent, Problems};
 use crate::parameters::{Query, id_in_query};
@@ -25,10 +28,15 @@ const USUAL: [&str; 6] = ["key", "customer", "version", "fields", "created_at", 
 pub(crate) struct Parameters {
     /// The object type.
     kind: String,
-    /// `csv` or `jsonl` (default `jsonl`).
-    #[serde(default)]
+    /// `csv` or `jsonl` (default `jsonl`; with `excel`, `csv`).
     #[param(inline)]
-    format: Format,
+    format: Option<Format>,
+    /// `true`: a CSV for Excel, with a byte order mark, `;` between cells, and no text that Excel would compute.
+    excel: Option<bool>,
+    /// `true`: a CSV begins with the byte order mark of UTF-8.
+    bom: Option<bool>,
+    /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
+    delimiter: Option<String>,
     /// The columns, separated by commas: `key`, `customer`, `version`, `field.<name>`, `fields`, `created_at`, `updated_at`.
     fields: Option<String>,
     /// Only objects of this customer, by id.
@@ -36,6 +44,9 @@ pub(crate) struct Parameters {
 }
 
 /// All objects of a type, by key.
+///
+/// To a key that may also read customers (`customers:read`), a field that names a customer has an identity, like `user_id:42`, which
+/// an import into another hub understands; `customer` has the id. A customer whom the hub has not met yet has only an id.
 #[utoipa::path(get, path = "/api/v1/export/objects", tag = "objects", params(Parameters),
     security(("api_key" = ["objects:read"])),
     responses((status = 200, description = "The rows, as a stream.",
@@ -44,21 +55,55 @@ pub(crate) async fn export_objects(
     State(app): State<Arc<App>>,
     State(exports): State<Exports>,
     access: Authorized<ObjectsRead>,
-    Query(Parameters { kind, format, fields, customer }): Query<Parameters>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let Parameters { kind, format, excel, bom, delimiter, fields, customer } = parameters;
     let place = exports.begin(access.tenant())?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
     let part = id_in_query("customer", customer.as_deref())?;
-    let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
     expect_type(&app, &scope, &kind).await?;
+    let customers =
+        if access.may::<CustomersRead>() { customer_fields(&app, &scope, &kind).await? } else { Vec::new() };
     respond(table, "objects", place, move |after| {
-        page(Arc::clone(&app), scope, ObjectFilter { kind: kind.clone(), part, after, limit: PAGE })
+        let filter = ObjectFilter { kind: kind.clone(), part, after, limit: PAGE };
+        page(Arc::clone(&app), scope, filter, customers.clone())
     })
     .await
 }
 
-async fn page(app: Arc<App>, scope: Scope, filter: ObjectFilter) -> Result<Page<String>, Problem> {
-    let objects = app.store.objects(&scope, &filter).await?;
+/// The fields of a type that name customers.
+async fn customer_fields(app: &App, scope: &Scope, kind: &str) -> Result<Vec<String>, Problem> {
+    let catalog = app.engine.in_force(scope).await?;
+    let fields = catalog.objects.get(kind).into_iter().flat_map(|object| &object.shape.fields);
+    Ok(fields.filter(|field| field.of == Type::Customer).map(|field| field.name.clone()).collect())
+}
+
+/// Puts identities in the place of customers' ids, as far as they are known.
+async fn name_customers(app: &App, scope: &Scope, objects: &mut [Object], fields: &[String]) -> Result<(), Problem> {
+    let id = |object: &Object, field: &String| object.fields[field].as_str()?.parse::<PartId>().ok();
+    let ids: HashSet<PartId> =
+        objects.iter().flat_map(|object| fields.iter().filter_map(move |field| id(object, field))).collect();
+    let identities = app.store.identities_of(scope, &ids.into_iter().collect::<Vec<_>>()).await?;
+    for object in objects {
+        for field in fields {
+            if let Some(Identity { kind, value }) = id(object, field).and_then(|id| identities.get(&id)) {
+                object.fields[field] = format!("{kind}:{value}").into();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn page(
+    app: Arc<App>,
+    scope: Scope,
+    filter: ObjectFilter,
+    customers: Vec<String>,
+) -> Result<Page<String>, Problem> {
+    let mut objects = app.store.objects(&scope, &filter).await?;
+    name_customers(&app, &scope, &mut objects, &customers).await?;
     let next = objects.last().filter(|_| objects.len() == PAGE).map(|object| object.key.clone());
     let rows = objects.into_iter().map(|object| serde_json::to_value(ObjectView::from(object)).unwrap_or(Value::Null));
     Ok(Page { rows: rows.collect(), next })

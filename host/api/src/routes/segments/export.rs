@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead};
-use crate::export::{Format, PAGE, Page, Read, Table, columns, respond};
+use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
 use crate::people::people;
@@ -27,10 +27,15 @@ const USUAL: [&str; 2] = ["id", "since"];
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `csv` or `jsonl` (default `jsonl`).
-    #[serde(default)]
+    /// `csv` or `jsonl` (default `jsonl`; with `excel`, `csv`).
     #[param(inline)]
-    format: Format,
+    format: Option<Format>,
+    /// `true`: a CSV for Excel, with a byte order mark, `;` between cells, and no text that Excel would compute.
+    excel: Option<bool>,
+    /// `true`: a CSV begins with the byte order mark of UTF-8.
+    bom: Option<bool>,
+    /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
+    delimiter: Option<String>,
     /// The columns, separated by commas (default `id,since`): `since`, the columns of the export of all customers,
     /// `attributes.<name>`, `consents.<purpose>`, or the kind of an identity, like `email`.
     fields: Option<String>,
@@ -47,12 +52,14 @@ pub(crate) async fn export_segment(
     State(exports): State<Exports>,
     access: Authorized<CustomersRead>,
     Path(name): Path<String>,
-    Query(Parameters { format, fields }): Query<Parameters>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    let Parameters { format, excel, bom, delimiter, fields } = parameters;
     let place = exports.begin(access.tenant())?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
     let scope = access.scope;
     let segment = find(&app, &scope, &name).await?.name;
-    let table = Table { format, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let file = segment.clone();
     respond(table, &file, place, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await
 }
