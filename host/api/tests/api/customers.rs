@@ -91,3 +91,34 @@ async fn the_timeline_is_newest_first() {
     let second = hub.get(&format!("{path}&before={next}"), &tenant.api_key).await;
     assert_json_snapshot!("timeline", [first, second]);
 }
+
+#[tokio::test]
+async fn a_run_that_failed_says_why_in_the_timeline() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let update = json!({"type": "update", "attributes": {"label": "{{ trigger.properties.label }}"}, "next": "end"});
+    let nodes = json!({"set": update, "end": {"type": "exit"}});
+    let journey = json!({"trigger": {"event": "Go"}, "reentry": "always", "start": "set", "nodes": nodes});
+    let saved = hub.call("PUT", "/api/v1/journeys/labels", key, Some(journey)).await;
+    assert_eq!((saved.status, &saved.body["faults"]), (200, &json!([])), "{saved:?}");
+    assert_eq!(hub.post("/api/v1/journeys/labels/publish", key, json!({})).await.status, 200);
+    let go = |properties: serde_json::Value| json!({"type": "track", "userId": "ada", "event": "Go", "properties": properties});
+    hub.send_events(&tenant, json!([go(json!({"label": "x"}))])).await;
+    hub.send_events(&tenant, json!([go(json!({}))])).await;
+    let found = hub.get("/api/v1/customers?identity=user_id:ada", key).await;
+    let path = format!("/api/v1/customers/{}/timeline?kind=run", found.body["customers"][0]["id"].as_str().unwrap());
+    let page = hub.get(&path, key).await.body;
+    let mut runs: Vec<(&str, Option<&str>)> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["detail"]["status"].as_str().unwrap(), item["detail"]["fault"].as_str()))
+        .collect();
+    runs.sort_unstable();
+    assert_eq!(runs[0], ("done", None), "{page}");
+    assert!(
+        runs[1].0 == "failed" && runs[1].1.is_some_and(|fault| fault.contains("trigger.properties.label")),
+        "{page}"
+    );
+}

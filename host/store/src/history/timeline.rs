@@ -99,7 +99,7 @@ pub struct TimelineItem {
     pub id: String,
     pub title: String,
     /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`, `fault`, `next_attempt_at`. Run: `journey`, `version`,
-    /// `node`, `status`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set aside:
+    /// `node`, `status`, `fault`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set aside:
     /// `type`, `fault`, `body`.
     pub detail: Value,
 }
@@ -122,7 +122,7 @@ struct Row {
     number: i64,
     note: Option<String>,
     body: String,
-    /// Of a message: what it waits for or has failed of, and when it is tried again.
+    /// Of a message: what it waits for or has failed of, and when it is tried again. Of a run: why it failed, or was stopped.
     why: Option<String>,
     due: Option<i64>,
 }
@@ -166,7 +166,7 @@ impl Source {
             TimelineKind::Run => Source {
                 columns: "SELECT started_at AS happened_at, 9223372036854775807 AS place, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
                           version AS number, node AS note, CAST(status AS TEXT) AS body, \
-                          CAST(NULL AS TEXT) AS why, CAST(NULL AS BIGINT) AS due FROM ",
+                          fault AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "runs WHERE tenant_id = ",
                 own: " AND part_id = own",
                 at: "started_at",
@@ -282,6 +282,7 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
             "version": number,
             "node": note,
             "status": body.as_i64().and_then(openhub_model::run::RunStatus::from_code),
+            "fault": row.why,
         }),
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
         TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),
