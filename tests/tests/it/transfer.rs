@@ -264,7 +264,7 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     let mended = std::fs::read(&list).expect("the list");
     let again = [&mapping_of_orders()[..], &["--restart"]].concat();
     let (ended_well, text) = hub.import(&file, &again).await;
-    assert!(!ended_well && text.contains("is not as this import has left it"), "{text}");
+    assert!(!ended_well && text.contains("was changed after the import wrote it"), "{text}");
     hub.import(&file, &[&again[..], &["--dry-run"]].concat()).await;
     assert_eq!(std::fs::read(&list).expect("the list"), mended);
     let (_, text) = hub.import(&list, &mapping_of_orders()).await;
@@ -438,6 +438,177 @@ async fn what_was_exported_is_imported() {
         }
     }
     assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+/// Amounts as one country writes them are told before the first row is sent, with the option that reads them.
+#[tokio::test]
+async fn amounts_in_another_notation_are_noticed() {
+    let hub = Fixture::new().await;
+    let rows = "id;amount;zip;ip\n1;1.234,56;01067;10.0.0.1\n2;99;10115;10.0.0.2\n3;10,50;80331;10.0.0.3\n";
+    let people = ["--into", "customers", "--map", "id=identity.user_id"];
+    let file = hub.file("amounts.csv", rows);
+    let (ended_well, text) = hub.import(&file, &[&people[..], &["--dry-run"]].concat()).await;
+    assert!(ended_well, "{text}");
+    let told =
+        "the column `amount` has 2 values like `1.234,56`, which will be taken for texts: with `--decimal comma` they";
+    assert!(text.contains(told) && text.contains("which was taken for texts"), "{text}");
+    assert!(!text.contains("`zip`") && !text.contains("`ip`"), "{text}");
+    let (ended_well, text) = hub.import(&file, &[&people[..], &["--decimal", "comma"]].concat()).await;
+    assert!(ended_well && !text.contains("taken for texts"), "{text}");
+    hub.client.settled(&hub.tenant.api_key).await;
+    let amounts = async |id: &str| {
+        let found = hub.client.get(&format!("/api/v1/customers?identity=user_id:{id}"), &hub.tenant.api_key).await.body;
+        found["customers"][0]["attributes"].clone()
+    };
+    assert_eq!(amounts("1").await, json!({"amount": 1234.56, "zip": "01067", "ip": "10.0.0.1"}));
+    assert_eq!(amounts("2").await["amount"], 99);
+    assert_eq!(amounts("3").await["amount"], 10.5);
+    // A declared number is read in the notation, too.
+    let number = json!({"type": "number"});
+    let declared = hub.client.json(Method::PUT, "/api/v1/attributes/sum", &hub.tenant.api_key, &number).await;
+    assert_eq!(declared.status, 200, "{}", declared.body);
+    let english = hub.file("english.csv", "id,sum,count\n4,\"1,234.56\",\"12,345\"\n");
+    let (ended_well, text) = hub.import(&english, &[&people[..], &["--dry-run"]].concat()).await;
+    assert!(!ended_well && text.contains("use `--decimal point`"), "{text}");
+    let (ended_well, text) = hub.import(&english, &[&people[..], &["--decimal", "point"]].concat()).await;
+    assert!(ended_well, "{text}");
+    hub.client.settled(&hub.tenant.api_key).await;
+    assert_eq!(amounts("4").await, json!({"sum": 1234.56, "count": 12345}));
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+/// Objects go from hub to hub with their owners, whose ids are each hub's own.
+#[tokio::test]
+async fn objects_find_their_owners_in_another_hub() {
+    let coupon = programs().components.iter().find(|(name, _)| name == "coupon").expect("coupon is ours").1.clone();
+    let hub = Fixture::new().await;
+    hub.client.enable(&hub.tenant.api_key, coupon.clone()).await;
+    let people = json!({"batch": [{"type": "identify", "userId": "a:b"}, {"type": "identify", "userId": "u2"}]});
+    assert_eq!(hub.client.ingest("/v1/batch", &hub.tenant.api_key, &people).await.body, json!({"success": true}));
+    hub.client.settled(&hub.tenant.api_key).await;
+    let rows = "person,percent\na:b,5\nu2,7\n";
+    let objects = ["--into", "objects", "--type", "coupon"];
+    let wrong = hub.file("wrong.csv", "owner,percnt,colour\nuser_id:u2,5,red\n");
+    let (ended_well, text) = hub.import(&wrong, &objects).await;
+    assert!(
+        !ended_well && text.contains("the column `percnt` (did you mean `percent`?), the column `colour`"),
+        "{text}"
+    );
+    assert!(text.contains("There are: ") && text.contains("percent") && text.contains("`--map percnt=-`"), "{text}");
+    assert_eq!(hub.export("objects", &["--type", "coupon", "--format", "jsonl"]).await, "");
+    let mapped = [&objects[..], &["--map", "person=field.owner:customer:user_id"]].concat();
+    let (ended_well, text) = hub.import(&hub.file("coupons.csv", rows), &mapped).await;
+    assert!(ended_well && text.contains("2 of 2 rows imported"), "{text}");
+    let fields = ["--type", "coupon", "--format", "csv", "--fields", "field.owner,field.percent"];
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let owners = sorted(&hub.export("objects", &fields).await);
+    assert_eq!(owners, ["field.owner,field.percent", "user_id:a:b,5", "user_id:u2,7"]);
+    for name in ["objects.csv", "objects.jsonl", "fields.csv"] {
+        let format = name.split('.').next_back().expect("an ending");
+        let usual = match name {
+            "fields.csv" => {
+                hub.export(
+                    "objects",
+                    &["--type", "coupon", "--excel", "--fields", "key,field.code,field.owner,field.percent"],
+                )
+                .await
+            }
+            _ => hub.export("objects", &["--type", "coupon", "--format", format]).await,
+        };
+        let other = Fixture::new().await;
+        other.client.enable(&other.tenant.api_key, coupon.clone()).await;
+        other.client.ingest("/v1/batch", &other.tenant.api_key, &people).await;
+        other.client.settled(&other.tenant.api_key).await;
+        let (ended_well, text) = other.import(&other.file(name, usual), &objects).await;
+        assert!(ended_well && text.contains("2 of 2 rows imported, 0 refused"), "{name}: {text}");
+        assert_eq!(sorted(&other.export("objects", &fields).await), owners, "{name}");
+        let found = other.client.get("/api/v1/customers?identity=user_id:u2", &other.tenant.api_key).await.body;
+        let id = found["customers"][0]["id"].as_str().expect("an id").to_owned();
+        let mine = other
+            .export("objects", &["--type", "coupon", "--format", "csv", "--fields", "field.percent", "--customer", &id])
+            .await;
+        assert_eq!(mine, "field.percent\n7\n", "{name}");
+        assert!(other.hub.stop().await.expect("the hub ends").success());
+    }
+    // Whoever may not read customers is told no identity.
+    let key = hub.place.command(&["key", "create", "test-live", "--scope", "objects:read"]).output().await;
+    let key = String::from_utf8(key.expect("the binary runs").stdout).expect("it is UTF-8");
+    let blind = hub
+        .client
+        .get("/api/v1/export/objects?kind=coupon&fields=field.owner&format=csv", key.lines().next().expect("a key"))
+        .await;
+    assert!(blind.status.is_success() && !blind.body.to_string().contains("user_id"), "{blind:?}");
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
+/// For people with Excel: nothing is computed there, and an import takes each text back as it was.
+#[tokio::test]
+async fn what_was_exported_for_excel_comes_back() {
+    let hub = Fixture::new().await;
+    let texts = [
+        "=1+1",
+        "+49170",
+        "-5",
+        "@SUM(A1)",
+        "\ttab",
+        "\rreturn",
+        "=\"x\" \"y\"",
+        "0123",
+        "12345678901234567",
+        "plain; \"q\"",
+    ];
+    let long = format!("=\"{}", "long ".repeat(200));
+    let person = |text: &str| {
+        let traits = json!({"note": text, "number": -5, "city": "Zürich"});
+        json!({"type": "identify", "userId": text, "traits": traits})
+    };
+    // A line end is trimmed at the ends of an identity, so that these are told by what follows.
+    let people: Vec<Value> = texts.iter().map(|text| person(text)).chain([person(&long[..200])]).collect();
+    let batch = json!({"batch": people});
+    let sent = hub.client.ingest("/v1/batch", &hub.tenant.api_key, &batch).await;
+    assert_eq!(sent.body, json!({"success": true}));
+    hub.client.settled(&hub.tenant.api_key).await;
+    let fields = "identity.user_id,attribute.note,attribute.number,attribute.city";
+    let plain = ["--format", "jsonl", "--fields", fields];
+    let before = hub.export("customers", &plain).await;
+    let excel = hub.export("customers", &["--excel", "--fields", fields]).await;
+    assert!(excel.starts_with(&format!("\u{feff}{}\n", fields.replace(',', ";"))), "{excel}");
+    assert!(excel.contains(";-5;Zürich\n"), "a number is none of these texts: {excel}");
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(excel.as_bytes());
+    for row in reader.records() {
+        for cell in row.expect("a row").iter() {
+            let is_computed =
+                cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !cell.starts_with("=\"") && cell != "-5";
+            assert!(!is_computed, "{cell}");
+        }
+    }
+    let other = ["--format", "csv", "--bom", "--delimiter", "tab", "--fields", fields];
+    let tabs = hub.export("customers", &other).await;
+    assert!(tabs.starts_with(&format!("\u{feff}{}\n", fields.replace(',', "\t"))), "{tabs}");
+    let elsewhere = Fixture::new().await;
+    let (ended_well, told) = elsewhere.import(&elsewhere.file("people.csv", &excel), &["--into", "customers"]).await;
+    assert!(ended_well && told.contains("11 of 11 rows imported"), "{told}");
+    elsewhere.client.settled(&elsewhere.tenant.api_key).await;
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&elsewhere.export("customers", &plain).await), sorted(&before));
+    // What is told at the end counts customers, and lines.
+    let counted = hub.command("export", &hub.tenant.api_key, &["customers", "-", "--excel"]).output().await;
+    let told = String::from_utf8(counted.expect("the binary runs").stderr).expect("it is UTF-8");
+    assert!(told.contains("11 customers in 12 lines, "), "{told}");
+    let mut refused = hub.command("export", &hub.tenant.api_key, &["customers", "-", "--format", "jsonl", "--bom"]);
+    let (ended_well, told) = self::told(refused.output().await.expect("the binary runs"));
+    assert!(!ended_well && told.contains("only a CSV has"), "{told}");
+    for fixture in [hub, elsewhere] {
+        assert!(fixture.hub.stop().await.expect("the hub ends").success());
+    }
 }
 
 /// Of a number the last digit counts, too: through log and state, in events, attributes and objects.

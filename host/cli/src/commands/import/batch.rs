@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 
+use super::notation::Notations;
 use super::plan::{Columns, RowFault};
 use super::refused::Refused;
 use super::source::Source;
@@ -24,6 +25,8 @@ pub struct Batch {
     pub refused: Vec<Refused>,
     /// Which column says what of a row.
     pub columns: Columns,
+    /// What was noticed of numbers so far.
+    pub notations: Notations,
     /// The last row that this batch settles.
     pub last: u64,
     /// Bytes of the file up to there.
@@ -101,6 +104,7 @@ impl Batches {
             sent: Vec::new(),
             refused: Vec::new(),
             columns: Columns::default(),
+            notations: Notations::default(),
             last: 0,
             read: 0,
         };
@@ -138,6 +142,7 @@ impl Batches {
         }
         let list = if self.into == Into::Objects { "rows" } else { "batch" };
         batch.columns = self.source.mapper.columns();
+        batch.notations = self.source.mapper.notations();
         batch.body = format!("{{\"{list}\":[{}]}}", texts.join(","));
         Ok(Some(batch))
     }

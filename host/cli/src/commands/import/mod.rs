@@ -6,7 +6,9 @@
 
 mod batch;
 mod exact;
+mod fields;
 mod input;
+mod notation;
 mod plan;
 mod quotes;
 mod refused;
@@ -28,6 +30,7 @@ use tokio::sync::mpsc::Receiver;
 
 use self::batch::{Batch, Batches};
 use self::input::Look;
+use self::notation::Notations;
 use self::plan::{Declared, Form, Mapping, Plan};
 use self::refused::{Refused, RefusedFile};
 use self::source::Source;
@@ -92,11 +95,15 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let form = match arguments
         .format
         .or_else(|| told_by_name(path))
-        .context("the name does not tell the format: add `--format jsonl` or `--format csv`")?
+        .context("the file name does not show the format: add `--format jsonl` or `--format csv`")?
     {
         FileFormat::Csv => Form::Csv,
         FileFormat::Jsonl => Form::Lines,
     };
+    ensure!(
+        form == Form::Csv || arguments.mapping.decimal.is_none(),
+        "only the numbers of a CSV file have a notation: leave `--decimal` out"
+    );
     let plan = Plan::new(arguments.into, &arguments.mapping)?;
     // With a progress file of its own an import is another's business.
     let _alone = if arguments.dry_run || arguments.state.is_some() { None } else { Some(alone(path)?) };
@@ -121,9 +128,22 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         eprintln!("continuing after row {}", state.state.rows);
     }
     let hub = Hub::new(&arguments.hub)?;
-    let mut source = Source::open(path, &look, form, arguments.delimiter, plan)?;
-    if form == Form::Csv && arguments.into != Into::Objects {
-        source.mapper.declare(declared(&hub).await);
+    let declared = match form {
+        Form::Csv if arguments.into != Into::Objects => declared(&hub).await,
+        _ => Declared::new(),
+    };
+    let open = |plan: Plan| {
+        let mut source = Source::open(path, &look, form, arguments.delimiter, plan)?;
+        source.mapper.declare(declared.clone());
+        source.mapper.write_numbers(arguments.mapping.decimal);
+        anyhow::Ok(source)
+    };
+    if form == Form::Csv {
+        foresee(open(plan.clone())?)?.iter().for_each(|line| eprintln!("{line}"));
+    }
+    let source = open(plan)?;
+    if let (Some(kind), Into::Objects) = (&arguments.kind, arguments.into) {
+        fields::check(&hub, kind, &source.fields()).await?;
     }
     let manner = source.manner();
     let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, manner.ending()));
@@ -144,9 +164,19 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         began: Instant::now(),
         now: 0,
         reasons: BTreeMap::new(),
+        notations: Notations::default(),
         identity: if arguments.into == Into::Customers { "identity.user_id" } else { "userId" },
     };
     import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
+}
+
+/// Rows that are looked at before the first one is sent.
+const FORESEEN: u64 = 5_000;
+
+/// What the first rows say of how their numbers are written.
+fn foresee(mut source: Source) -> Result<Vec<String>> {
+    while source.next()?.is_some_and(|row| row.number < FORESEEN) {}
+    Ok(source.mapper.notations().told("will be taken"))
 }
 
 /// Until the lock is dropped no other import of this file runs: both would write its progress and its refused rows.
@@ -212,13 +242,17 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// The hash of the file's bytes, of how they are read, the mapping and the type: 16 hexadecimal digits.
-fn name(look: &Look, plan: &Plan, Arguments { kind, delimiter, .. }: &Arguments) -> String {
+fn name(look: &Look, plan: &Plan, Arguments { kind, delimiter, mapping, .. }: &Arguments) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher
         .update(look.hash.as_bytes())
         .update(look.encoding.name().as_bytes())
         .update(&[delimiter.unwrap_or_default()]);
     hasher.update(plan.fingerprint().as_bytes()).update(kind.as_deref().unwrap_or_default().as_bytes());
+    // Where it was not said, the name is that of an import of before.
+    if let Some(decimal) = mapping.decimal {
+        hasher.update(format!("{decimal:?}").as_bytes());
+    }
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
@@ -251,6 +285,8 @@ struct Import {
     now: u64,
     /// How many of them were refused for each code, with the first of them.
     reasons: BTreeMap<String, (u64, String)>,
+    /// What was noticed of numbers.
+    notations: Notations,
     /// Where a column that names its customer goes.
     identity: &'static str,
 }
@@ -282,6 +318,7 @@ impl Import {
         if state.moved > 0 {
             println!("  {} rows had a time in the future; they count from now", state.moved);
         }
+        self.notations.told("was taken").iter().for_each(|line| println!("  {line}"));
         let mut reasons: Vec<_> = self.reasons.iter().collect();
         reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
         for (code, (count, first)) in reasons.iter().take(REASONS) {
@@ -297,14 +334,16 @@ impl Import {
 
     /// Requests go out side by side, and are settled in the order of the file.
     async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
-        let Import { hub, path, credential, parallel, bar, refused, state, now, reasons, identity, .. } = self;
+        let Import { hub, path, credential, parallel, bar, refused, state, now, reasons, notations, identity, .. } =
+            self;
         let (hub, path, credential) = (&*hub, path.as_str(), *credential);
         let mut told = Instant::now();
         let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
         while let Some(settled) = answers.next().await {
-            let Settled { last, read, refused: mut rows, moved } = settled?;
+            let Settled { last, read, refused: mut rows, moved, notations: noticed } = settled?;
+            *notations = noticed;
             for row in &mut rows {
                 if row.code == NOBODY {
                     row.message = format!("no column says whose the row is: map one, like `--map ID={identity}`");
@@ -359,10 +398,11 @@ struct Settled {
     refused: Vec<Refused>,
     /// Rows whose time lay in the future.
     moved: u64,
+    notations: Notations,
 }
 
 async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
-    let Batch { body, sent, mut refused, columns, last, read } = batch;
+    let Batch { body, sent, mut refused, columns, notations, last, read } = batch;
     let mut moved = 0;
     if !sent.is_empty() {
         let answer = hub.post_patiently(path, credential, body).await?;
@@ -380,7 +420,7 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
     refused.sort_by_key(|refused| refused.row);
     // A row of several events is one row.
     refused.dedup_by_key(|refused| refused.row);
-    Ok(Settled { last, read, refused, moved })
+    Ok(Settled { last, read, refused, moved, notations })
 }
 
 /// `/batch/3/properties/total` → `/properties/total`

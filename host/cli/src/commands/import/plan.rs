@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::notation::{Decimal, Notations};
 use super::target::{As, Into, Target, put};
 use super::value::{self, Cell};
 
@@ -35,6 +36,9 @@ pub struct Mapping {
     /// The column with the time: RFC 3339, or a date, which means midnight.
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
+    /// How a CSV file writes its numbers: `comma` for `1.234,56`, `point` for `1,234.56` (default: `1234.56`).
+    #[arg(long, value_name = "MARK", value_enum)]
+    pub decimal: Option<Decimal>,
     /// The time zone of times without one, like `Europe/Berlin`.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     zone: String,
@@ -179,6 +183,9 @@ pub struct Mapper {
     columns: Columns,
     /// What attributes were declared as.
     declared: Declared,
+    /// How a CSV file writes its numbers, if that was said.
+    decimal: Option<Decimal>,
+    notations: Notations,
 }
 
 /// By attribute.
@@ -186,7 +193,26 @@ pub type Declared = HashMap<String, As>;
 
 impl Mapper {
     pub fn new(plan: Plan, form: Form) -> Mapper {
-        Mapper { plan, form, known: HashMap::new(), columns: Columns::default(), declared: Declared::new() }
+        Mapper {
+            plan,
+            form,
+            known: HashMap::new(),
+            columns: Columns::default(),
+            declared: Declared::new(),
+            decimal: None,
+            notations: Notations::default(),
+        }
+    }
+
+    /// From now on numbers of a CSV file are read in this notation.
+    pub fn write_numbers(&mut self, decimal: Option<Decimal>) {
+        self.decimal = decimal;
+        self.notations = Notations::new(decimal);
+    }
+
+    /// What was noticed of columns whose numbers seem to be written in another notation.
+    pub fn notations(&self) -> Notations {
+        self.notations.clone()
     }
 
     /// Of a CSV file, a column that nothing was said of is read as its attribute was declared.
@@ -195,6 +221,14 @@ impl Mapper {
     }
 
     fn of(&self, column: &str) -> (Target, As) {
+        let (target, of) = self.typed(column);
+        match self.decimal.filter(|_| self.form == Form::Csv) {
+            Some(decimal) => (target, of.in_notation(decimal)),
+            None => (target, of),
+        }
+    }
+
+    fn typed(&self, column: &str) -> (Target, As) {
         match (self.plan.of(column, self.form), self.form) {
             ((Target::At(path), As::Guess), Form::Csv) => {
                 let attribute =
@@ -203,6 +237,14 @@ impl Mapper {
                 (Target::At(path), declared.unwrap_or(As::Guess))
             }
             (of, _) => of,
+        }
+    }
+
+    /// The field of an object that a column is; none if it is something else.
+    pub fn field(&self, column: &str) -> Option<String> {
+        match self.of(column) {
+            (Target::At(path), _) if path.first().is_some_and(|place| place == "fields") => path.get(1).cloned(),
+            _ => None,
         }
     }
 
@@ -227,6 +269,9 @@ impl Mapper {
             else {
                 continue;
             };
+            if let (As::Guess | As::GuessIn(_), Cell::Text(text), Value::String(_)) = (of, &cell, &value) {
+                self.notations.note(column, text);
+            }
             match target {
                 // Behind all others: what they say of a trait goes first.
                 Target::Identity(_) | Target::Identities => identities.push((column.to_owned(), target.clone(), value)),

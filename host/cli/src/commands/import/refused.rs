@@ -167,7 +167,7 @@ impl RefusedFile {
         hasher.update(text.get(..written).unwrap_or(&text));
         ensure!(
             known == Some(hasher.finalize().to_hex().as_str()),
-            "{} is not as this import has left it: import it, or give it another name; or name another file with `--refused`",
+            "{} was changed after the import wrote it: import it or rename it first, or choose another file with `--refused`",
             path.display()
         );
         if bytes == 0 {

@@ -92,6 +92,16 @@ impl Source {
         }
     }
 
+    /// The columns of a CSV file that are fields of an object, each with the field's name.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        match &self.rows {
+            Rows::Csv { header, .. } => {
+                header.iter().filter_map(|column| Some((column.clone(), self.mapper.field(column)?))).collect()
+            }
+            Rows::Lines { .. } => Vec::new(),
+        }
+    }
+
     /// The next row; none at the end of the file.
     pub fn next(&mut self) -> Result<Option<Row>> {
         let mapper = &mut self.mapper;
@@ -143,18 +153,43 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
     // In the list of refused rows it was filled up with empty cells: whoever mends it says so.
     let code = header.iter().position(|column| column == "import.code");
     if code.is_some_and(|code| &record[code] == WRONG_COLUMNS.as_bytes()) {
-        let message = "the row had more or fewer columns than the header: mend it, then empty its `import.code`";
+        let message = "the row had more or fewer columns than the header: correct it, then clear its `import.code`";
         return Err(fault("import.code", WRONG_COLUMNS, message));
     }
     let mut cells = Vec::with_capacity(header.len());
     for (column, bytes) in header.iter().zip(record) {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| fault(column, "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
-        // As Excel keeps a text from becoming a number.
-        let exact = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"'));
-        cells.push((column.as_str(), exact.map_or(Cell::Text(text), Cell::Exact)));
+        cells.push((column.as_str(), text, exact_text(text)));
     }
-    mapper.row(cells.into_iter())
+    mapper.row(
+        cells.iter().map(|(column, text, exact)| (*column, exact.as_deref().map_or(Cell::Text(text), Cell::Exact))),
+    )
+}
+
+/// A text as Excel keeps it from becoming a number or a formula: `="0123"`, with each quote in it twice, or in pieces that are joined,
+/// `="a"&"b"`. Whoever wrote it by hand may have left its quotes as they are.
+fn exact_text(cell: &str) -> Option<String> {
+    let inner = cell.strip_prefix("=\"")?.strip_suffix('"')?;
+    Some(joined(inner).unwrap_or_else(|| inner.to_owned()))
+}
+
+/// What stands between the first quote of a formula and the last; none if a quote alone is no end of a piece.
+fn joined(inner: &str) -> Option<String> {
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((before, after)) = rest.split_once('"') {
+        text.push_str(before);
+        rest = match after.strip_prefix('"') {
+            Some(after) => {
+                text.push('"');
+                after
+            }
+            None => after.strip_prefix("&\"")?,
+        };
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 fn from_line(mapper: &mut Mapper, line: &str) -> Result<Map<String, Value>, RowFault> {
@@ -170,4 +205,27 @@ fn written(columns: usize, record: &ByteRecord) -> Vec<String> {
     let mut cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
     cells.resize(columns.max(cells.len()), String::new());
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_was_kept_from_excel_is_read_as_it_was() {
+        for (cell, text) in [
+            ("=\"0123\"", Some("0123")),
+            ("=\"=1+1\"", Some("=1+1")),
+            ("=\"say \"\"hi\"\"\"", Some("say \"hi\"")),
+            ("=\"a\"&\"b\"", Some("ab")),
+            ("=\"\"\"\"", Some("\"")),
+            ("=\"\"", Some("")),
+            // As it was once written.
+            ("=\"=\"x\"\"", Some("=\"x\"")),
+            ("=1+1", None),
+            ("0123", None),
+        ] {
+            assert_eq!(exact_text(cell).as_deref(), text, "{cell}");
+        }
+    }
 }

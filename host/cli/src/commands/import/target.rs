@@ -5,6 +5,8 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
+use super::notation::Decimal;
+
 /// What a row of the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Into {
@@ -44,6 +46,11 @@ pub enum As {
     Number,
     /// With a comma before its decimals, and points between thousands: `1.234,50`.
     CommaNumber,
+    /// With a point before its decimals, and commas between thousands: `1,234.50`.
+    PointNumber,
+    /// As [`As::Guess`] and [`As::Integer`], with numbers in this notation.
+    GuessIn(Decimal),
+    IntegerIn(Decimal),
     Boolean,
     /// RFC 3339, or without an offset in the import's zone; a date is its midnight.
     Timestamp,
@@ -63,6 +70,19 @@ pub enum As {
     Customer(String),
     /// `granted` or `denied`, or a boolean.
     Consent,
+}
+
+impl As {
+    /// The same with numbers in a notation, where it says none itself.
+    pub fn in_notation(self, decimal: Decimal) -> As {
+        match (self, decimal) {
+            (As::Guess, decimal) => As::GuessIn(decimal),
+            (As::Integer, decimal) => As::IntegerIn(decimal),
+            (As::Number, Decimal::Comma) => As::CommaNumber,
+            (As::Number, Decimal::Point) => As::PointNumber,
+            (of, _) => of,
+        }
+    }
 }
 
 const EVENT_FIELDS: [&str; 9] =
@@ -168,6 +188,7 @@ impl FromStr for As {
             ("integer", None) => As::Integer,
             ("number", None) => As::Number,
             ("number", Some(",")) => As::CommaNumber,
+            ("number", Some(".")) => As::PointNumber,
             ("boolean", None) => As::Boolean,
             ("timestamp", None) => As::Timestamp,
             ("timestamp", Some(pattern)) => As::Pattern(pattern.to_owned()),
@@ -178,7 +199,7 @@ impl FromStr for As {
             ("json", None) => As::Json,
             ("customer", Some(kind)) => As::Customer(kind.to_owned()),
             _ => bail!(
-                "there is no type `{text}`; there are: text, integer, number, `number:,` (with a decimal comma), boolean, timestamp, timestamp:PATTERN, date, date:PATTERN, unix, unix-ms, json, customer:KIND"
+                "there is no type `{text}`; there are: text, integer, number, `number:,` (like 1.234,50), `number:.` (like 1,234.50), boolean, timestamp, timestamp:PATTERN, date, date:PATTERN, unix, unix-ms, json, customer:KIND"
             ),
         })
     }

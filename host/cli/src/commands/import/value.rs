@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::exact;
+use super::notation::{Decimal, plain};
 use super::target::As;
 
 /// What people write for yes and no.
@@ -36,7 +37,12 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
     let is_json = matches!(cell, Cell::Json(_));
     let wrong = |what: &str| format!("`{}` is not {what}", shortened(text));
     Ok(Some(match of {
-        As::Guess if is_json || matches!(cell, Cell::Exact(_)) => Value::from(text),
+        As::Guess | As::GuessIn(_) if is_json || matches!(cell, Cell::Exact(_)) => Value::from(text),
+        As::GuessIn(decimal) => match plain(text, *decimal).and_then(|number| kept(&number)) {
+            Some(number) => number,
+            None if ["true", "false"].contains(&text) => Value::Bool(text == "true"),
+            None => Value::from(text),
+        },
         As::Guess => match serde_json::from_str(text) {
             // One of more digits than a number has is a name: of an order, of a parcel.
             Ok(Value::Number(number)) if number.is_f64() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -47,15 +53,30 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
         },
         As::Text => Value::from(text),
         As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?),
+        As::IntegerIn(decimal) => {
+            let number = plain(text, *decimal).and_then(|number| number.parse::<i64>().ok());
+            json!(number.ok_or_else(|| wrong("a whole number"))?)
+        }
         As::Number => match serde_json::from_str(text.trim()) {
             Ok(Value::Number(_)) => kept(text.trim()).ok_or_else(|| wrong(KEPT))?,
-            _ if with_comma(text).is_some() => {
-                return Err(wrong("a number: for a decimal comma, map the column with `:number:,`"));
+            _ if plain(text, Decimal::Comma).is_some() => {
+                return Err(wrong(
+                    "a number: for a decimal comma, use `--decimal comma`, or map the column with `:number:,`",
+                ));
+            }
+            _ if plain(text, Decimal::Point).is_some() => {
+                return Err(wrong(
+                    "a number: for commas between thousands, use `--decimal point`, or map the column with `:number:.`",
+                ));
             }
             _ => return Err(wrong("a number")),
         },
         As::CommaNumber => {
-            let plain = with_comma(text).ok_or_else(|| wrong("a number like 1.234,50"))?;
+            let plain = plain(text, Decimal::Comma).ok_or_else(|| wrong("a number like 1.234,50"))?;
+            kept(&plain).ok_or_else(|| wrong(KEPT))?
+        }
+        As::PointNumber => {
+            let plain = plain(text, Decimal::Point).ok_or_else(|| wrong("a number like 1,234.50"))?;
             kept(&plain).ok_or_else(|| wrong(KEPT))?
         }
         As::Boolean => match text.trim().to_ascii_lowercase().as_str() {
@@ -102,26 +123,12 @@ fn kept(number: &str) -> Option<Value> {
     exact::number(number).map(Value::Number)
 }
 
-/// A number that has a comma before its decimals, and may have points between its thousands, as JSON writes it.
-fn with_comma(text: &str) -> Option<String> {
-    let text = text.trim();
-    let (whole, decimals) = text.split_once(',').unwrap_or((text, ""));
-    let (first, thousands) = whole.split_once('.').unwrap_or((whole, ""));
-    let grouped = thousands.is_empty() || (first.len() <= 4 && thousands.split('.').all(|group| group.len() == 3));
-    let joined = format!("{}.{}", whole.replace('.', ""), if decimals.is_empty() { "0" } else { decimals });
-    let plain = if decimals.is_empty() { whole.replace('.', "") } else { joined };
-    match serde_json::from_str(&plain) {
-        Ok(Value::Number(_)) if grouped => Some(plain),
-        _ => None,
-    }
-}
-
 fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
     let fits = match of {
-        As::Guess | As::Json | As::Moment => true,
+        As::Guess | As::GuessIn(_) | As::Json | As::Moment => true,
         As::Text => value.is_number(),
-        As::Integer => value.is_i64(),
-        As::Number | As::CommaNumber => value.is_number(),
+        As::Integer | As::IntegerIn(_) => value.is_i64(),
+        As::Number | As::CommaNumber | As::PointNumber => value.is_number(),
         As::Boolean => value.is_boolean(),
         As::Unix | As::UnixMs | As::Customer(_) if value.is_number() => {
             return read(&Cell::Text(&value.to_string()), of, zone).map(Option::unwrap_or_default);
