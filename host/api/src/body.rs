@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use openhub_model::fault::form;
 use openhub_model::identity::Authority;
 use openhub_model::misfits::{self, Misfit};
+use openhub_model::strict::Strict;
 use openhub_model::{Fault, limits, once};
 use openhub_store::Refused;
 use serde::de::DeserializeOwned;
@@ -290,7 +291,40 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if let Some(fault) = limits::value(&value, "") {
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    from_value(&value, "").map_err(|faults| Problem::faults(INVALID_BODY, faults))
+    // What has its form is moved and not copied. What has not is read again, for all of its faults.
+    T::deserialize(Strict(value)).map_err(|error| {
+        let value = once::from_slice(bytes).map(|(value, _)| value).unwrap_or_default();
+        let faults = from_value::<T>(&value, "").err().filter(|faults| !faults.is_empty());
+        let first = || vec![Fault::new("", "wrong-form", form(&error.to_string()))];
+        Problem::faults(INVALID_BODY, faults.unwrap_or_else(first))
+    })
+}
+
+/// What a body means can be wrong, though it has its form.
+pub(crate) trait Meaning {
+    /// All that is wrong, with pointers into the body.
+    fn faults(&self) -> Vec<Fault>;
+}
+
+/// A small JSON body of which all is told that is wrong, its form and its meaning.
+pub(crate) struct MeantBody<T>(pub T);
+
+impl<T: DeserializeOwned + Meaning> FromRequest<Shared> for MeantBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, shared).await?;
+        let value: Value = parse(&bytes)?;
+        let mut read = misfits::read::<T>(&value);
+        let misfits = std::mem::take(&mut read.misfits);
+        let mut faults: Vec<Fault> = misfits.into_iter().map(|misfit| fault_of(misfit, "")).collect();
+        let meaning = read.value.as_ref().map(Meaning::faults).unwrap_or_default();
+        faults.extend(meaning.into_iter().filter(|fault| read.is_as_written(&fault.pointer)));
+        match read.value.filter(|_| faults.is_empty()) {
+            Some(value) => Ok(MeantBody(value)),
+            None => Err(Problem::faults(INVALID_BODY, faults)),
+        }
+    }
 }
 
 /// Turns a JSON value into a `T`, whose structs are objects, or says below `pointer` each place where it does not fit.

@@ -339,7 +339,7 @@ impl Sources {
         Ok(Sources { file, environment: KEYS.to_vec(), flags })
     }
 
-    fn merged(&self) -> Result<Config, figment::Error> {
+    fn merged(&self) -> Result<Config, Box<figment::Error>> {
         let mut sources = Figment::from(Serialized::defaults(Config::default()));
         if let Some(file) = &self.file {
             sources = sources.merge(Serialized::defaults(&file.table));
@@ -348,6 +348,7 @@ impl Sources {
             .merge(Env::prefixed("OPENHUB_").only(&self.environment))
             .merge(Serialized::defaults(&self.flags))
             .extract()
+            .map_err(Box::new)
     }
 
     fn is_in_environment(&self, key: &str) -> bool {

@@ -14,12 +14,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead, SettingsWrite};
-use crate::body::JsonBody;
+use crate::body::{Meaning, MeantBody};
 use crate::change::Change;
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
-use crate::problem::{INVALID_BODY, INVALID_PATH, Problem};
+use crate::problem::{INVALID_PATH, Problem};
 use crate::views::PendingView;
 use crate::writes::{Progress, accepted};
 
@@ -61,14 +61,10 @@ pub(crate) async fn put_attribute(
     State(app): State<Arc<App>>,
     change: Change<SettingsWrite>,
     Path(name): Path<String>,
-    JsonBody(declaration): JsonBody<Declaration>,
+    MeantBody(declaration): MeantBody<Declaration>,
 ) -> Result<Response, Problem> {
     if !(1..=255).contains(&name.len()) {
         return Err(Problem::new(INVALID_PATH, "The name must have 1 to 255 bytes."));
-    }
-    if declaration.description.len() > 1024 {
-        let fault = Fault::new("/description", "too-long", "The description is too long: at most 1024 bytes.");
-        return Err(Problem::fault(INVALID_BODY, fault));
     }
     let body = json!({ "attribute": name, "declaration": declaration });
     match change.commit("attribute.declared", body).await? {
@@ -82,6 +78,13 @@ pub(crate) async fn put_attribute(
             Ok(Json(answer).into_response())
         }
         Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+impl Meaning for Declaration {
+    fn faults(&self) -> Vec<Fault> {
+        let fault = || Fault::new("/description", "too-long", "The description is too long: at most 1024 bytes.");
+        (self.description.len() > 1024).then(fault).into_iter().collect()
     }
 }
 

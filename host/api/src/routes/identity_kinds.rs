@@ -3,16 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use openhub_model::Fault;
 use openhub_model::identity::Policy;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead, SettingsWrite};
-use crate::body::JsonBody;
+use crate::body::{Meaning, MeantBody};
 use crate::change::Change;
 use crate::openapi::Problems;
-use crate::problem::{INVALID_BODY, Problem};
+use crate::problem::Problem;
 use crate::views::PendingView;
 use crate::writes::{Progress, accepted};
 
@@ -37,14 +38,16 @@ pub(crate) async fn get_identity_kinds(
     responses((status = 200, body = Object), (status = 202, body = PendingView), Problems))]
 pub(crate) async fn put_identity_kinds(
     change: Change<SettingsWrite>,
-    JsonBody(policy): JsonBody<Policy>,
+    MeantBody(policy): MeantBody<Policy>,
 ) -> Result<Response, Problem> {
-    let faults = policy.faults();
-    if !faults.is_empty() {
-        return Err(Problem::faults(INVALID_BODY, faults));
-    }
     match change.commit("identity.kinds", json!({ "policy": policy })).await? {
         Progress::Done => Ok(Json(json!(policy)).into_response()),
         Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+impl Meaning for Policy {
+    fn faults(&self) -> Vec<Fault> {
+        Policy::faults(self)
     }
 }

@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::{Authorized, KeyCache, SettingsWrite, StatusRead};
-use crate::body::JsonBody;
+use crate::body::{Meaning, MeantBody};
 use crate::change::Change;
 use crate::openapi::Problems;
-use crate::problem::{INVALID_BODY, Problem};
+use crate::problem::Problem;
 use crate::views::PendingView;
 use crate::writes::{Progress, accepted};
 
@@ -86,14 +86,8 @@ pub(crate) async fn change_settings(
     State(app): State<Arc<App>>,
     State(keys): State<Arc<KeyCache>>,
     change: Change<SettingsWrite>,
-    JsonBody(wanted): JsonBody<SettingsChange>,
+    MeantBody(wanted): MeantBody<SettingsChange>,
 ) -> Result<Response, Problem> {
-    let faults = wanted.faults();
-    if !faults.is_empty() {
-        return Err(
-            Problem::new(INVALID_BODY, "Nothing was changed. `faults` says what to correct.").with_faults(faults)
-        );
-    }
     let _alone = change.alone().await?;
     let mut settings = app.store.settings(&change.scope).await?;
     let mut said = serde_json::Map::new();
@@ -129,7 +123,7 @@ pub(crate) async fn change_settings(
     }
 }
 
-impl SettingsChange {
+impl Meaning for SettingsChange {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.fault_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {

@@ -29,6 +29,15 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
         );
     }
     assert_eq!(change(json!({"days": 3})).await.status, 400);
+    // All of it at once, form and meaning.
+    let many = json!({"fault_days": "many", "fault_dyas": 1, "page_origins": ["nope", 7, "https://a.example"], "server_events": [""]});
+    let refused = change(many).await;
+    let faults = refused.body["faults"].as_array().unwrap();
+    let mut told: Vec<&str> = faults.iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["/fault_days", "/fault_dyas", "/page_origins/1", "/server_events/0"], "{refused:?}");
+    assert!(refused.body["detail"].as_str().unwrap().contains("There are 3 more faults"), "{refused:?}");
+    assert!(faults.iter().any(|fault| fault["message"].as_str().unwrap().contains("Did you mean `fault_days`?")));
     assert_eq!(hub.get("/api/v1/settings", key).await.body, says(7));
     assert_eq!(hub.get("/api/v1/settings", &other.api_key).await.body, says(90), "each says its own");
     assert_eq!(

@@ -156,8 +156,11 @@ async fn unfit(hub: &Hub, name: &str) -> Result<()> {
         }
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
-            None if found == 0 => return Ok(empty("every customer's value has the declared type")),
-            None => return Ok(()),
+            None => break,
         }
     }
+    if found == 0 {
+        empty("every customer's value has the declared type");
+    }
+    Ok(())
 }

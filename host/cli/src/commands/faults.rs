@@ -94,13 +94,15 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
         }
         match page.last() {
             Some(last) if page.len() == PAGE => filter.before = Some(last.cursor()),
-            _ if is_empty && all => return Ok(empty("nothing has failed")),
-            _ if is_empty => {
-                return Ok(empty("no fault is open; `--all` lists those that were retried or discarded, too"));
-            }
-            _ => return Ok(()),
+            _ => break,
         }
     }
+    match (is_empty, all) {
+        (true, true) => empty("nothing has failed"),
+        (true, false) => empty("no fault is open; `--all` lists those that were retried or discarded, too"),
+        (false, _) => {}
+    }
+    Ok(())
 }
 
 async fn close(chosen: Chosen, status: FaultStatus) -> Result<()> {
