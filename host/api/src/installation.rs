@@ -211,7 +211,7 @@ fn fits(of: &Type, value: &Value) -> bool {
         Type::Boolean => value.is_boolean(),
         Type::Integer => value.is_i64(),
         Type::Number => value.is_number(),
-        Type::Text | Type::Customer => value.is_string(),
+        Type::Text | Type::Customer | Type::Object(_) => value.is_string(),
         Type::Timestamp => value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
         Type::Decimal(scale) => decimal::from_json(value, *scale).is_some(),
         Type::Enum(values) => value.as_str().is_some_and(|text| values.iter().any(|value| value == text)),
@@ -254,7 +254,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn installation(settings: Value) -> Installation {
-        let field = |name: &str, of: Type, required: bool| Field { name: name.into(), of, required, unique: false };
+        let field = |name: &str, of: Type, required: bool| Field { required, ..Field::new(name, of) };
         let manifest = Manifest {
             name: "webhook".into(),
             settings: vec![field("url", Type::Text, true), field("rate", Type::Decimal(2), false)],

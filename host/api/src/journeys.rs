@@ -45,7 +45,7 @@ fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fau
     }
 }
 
-/// What a journey's nodes may use: the channels and object types of the plugins that are enabled.
+/// What a journey's nodes may use: the channels and object types of the plugins that are enabled, and the declared types.
 async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem> {
     let plugins = app.store.plugins(scope).await?;
     let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
@@ -55,6 +55,10 @@ async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem>
         surroundings.channels.extend(named);
         let named = plugin.manifest.objects.into_iter().map(|object| (object.name.clone(), object));
         surroundings.objects.extend(named);
+    }
+    for declared in app.store.object_types(scope).await? {
+        let shape = declared.declaration.shape(&declared.name, declared.version);
+        surroundings.objects.insert(declared.name, shape);
     }
     Ok(surroundings)
 }

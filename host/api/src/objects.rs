@@ -14,7 +14,7 @@ use crate::auth::Authorized;
 use crate::problem::{INVALID_BODY, INVALID_HEADER, NOT_FOUND, Problem};
 use crate::writes::present;
 
-/// Typed by the plugin that declares the object type.
+/// Typed by the object type.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ObjectFields)]
@@ -44,7 +44,7 @@ pub(crate) async fn write_context<P>(app: &App, access: &Authorized<P>) -> Resul
     Ok(WriteContext { by, now, random: u64::from_le_bytes(random), once: None })
 }
 
-/// A type that no enabled plugin declares, and of which nothing is stored, is not there: most likely it is misspelt.
+/// A type that nobody declares, and of which nothing is stored, is not there: most likely it is misspelt.
 pub(crate) async fn expect_type(app: &App, scope: &Scope, kind: &str) -> Result<(), Problem> {
     let catalog = app.engine.in_force(scope).await?;
     if catalog.objects.contains_key(kind) {

@@ -47,12 +47,14 @@ kinds! {
     CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
     ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
     NOT_AGREED = CONFLICT, "not-agreed", "What it asks for is not agreed to";
+    NARROWS = CONFLICT, "narrows", "Objects may not fit the new version";
     IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not supported";
-    REFUSED_FIELDS = UNPROCESSABLE_ENTITY, "refused-fields", "The object's plugin refuses the fields";
+    REFUSED_FIELDS = UNPROCESSABLE_ENTITY, "refused-fields", "The object's type refuses the fields";
+    INVALID_OBJECT_TYPE = UNPROCESSABLE_ENTITY, "invalid-object-type", "The object type cannot be declared like this";
     INVALID_JOURNEY = UNPROCESSABLE_ENTITY, "invalid-journey", "The journey cannot be published";
     INVALID_CONDITION = UNPROCESSABLE_ENTITY, "invalid-condition", "The condition cannot be evaluated";
     TOO_COSTLY = UNPROCESSABLE_ENTITY, "too-costly", "The condition takes too long to count";
@@ -162,8 +164,11 @@ impl From<StoreError> for Problem {
                 ALREADY_EXISTS,
                 "An object with this key or unique value already exists. Choose another one.",
             ),
-            StoreError::VersionConflict(..) => {
+            StoreError::VersionConflict(..) | StoreError::OtherType(_) => {
                 Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")
+            }
+            StoreError::LeadsNowhere(_) | StoreError::LedTo(_) => {
+                Problem::new(CONFLICT, "An object that this change is about was changed meanwhile. Repeat the change.")
             }
             StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
@@ -196,13 +201,16 @@ impl From<ObjectError> for Problem {
         match error {
             ObjectError::UnknownType(kind) => Problem::new(
                 NOT_FOUND,
-                format!("No enabled plugin declares the object type `{kind}`. Check the name, or enable its plugin."),
+                format!("Nobody declares the object type `{kind}`. Check the name, declare it, or enable its plugin."),
             ),
             ObjectError::NotFound => Problem::not_found("object"),
             ObjectError::Refused(faults) => {
                 let below = |fault: Fault| Fault { pointer: format!("/fields{}", fault.pointer), ..fault };
                 Problem::new(REFUSED_FIELDS, "Nothing was changed. `faults` says what to correct.")
                     .with_faults(faults.into_iter().map(below).collect())
+            }
+            ObjectError::InUse(faults) => {
+                Problem::new(IN_USE, "Other objects lead to it. First change what `faults` names.").with_faults(faults)
             }
             ObjectError::VersionMoved => {
                 Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")

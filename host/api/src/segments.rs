@@ -30,7 +30,7 @@ pub(crate) struct Known {
     pub segments: BTreeMap<String, SegmentVersion>,
     names: BTreeSet<String>,
     journeys: BTreeSet<String>,
-    /// The types that enabled plugins declare.
+    /// The types that enabled plugins declare, and an admin.
     objects: BTreeMap<String, Vec<Field>>,
     /// Those that were declared with a type; others may be named too.
     attributes: Types,
@@ -46,13 +46,15 @@ impl Known {
         let plugins = app.store.plugins(scope).await?;
         let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
         let objects = enabled.flat_map(|plugin| plugin.manifest.objects).map(|shape| (shape.name, shape.fields));
+        let declared = app.store.object_types(scope).await?.into_iter();
+        let declared = declared.map(|declared| (declared.name, declared.declaration.fields));
         let attributes = app.store.declared_attributes(scope).await?.into_iter();
         let attributes = attributes.filter_map(|(name, declared)| Some((name, declared.of?)));
         Ok(Known {
             names: segments.keys().cloned().collect(),
             segments,
             journeys,
-            objects: objects.collect(),
+            objects: objects.chain(declared).collect(),
             attributes: attributes.collect(),
             policies: app.engine.policies(scope).await?,
         })

@@ -47,6 +47,8 @@ enum Command {
     Key(commands::key::Arguments),
     /// Write, build, test and install a plugin.
     Plugin(commands::plugin::Arguments),
+    /// Declare types of objects, without code.
+    ObjectType(commands::object_type::Arguments),
     /// Send a file of events, customers or objects to a hub.
     Import(commands::import::Arguments),
     /// Write events, customers or objects of a hub to a file.
@@ -110,6 +112,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tenant(arguments) => commands::tenant::run(arguments).await?,
         Command::Key(arguments) => commands::key::run(arguments).await?,
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
+        Command::ObjectType(arguments) => commands::object_type::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
         Command::Export(arguments) => commands::export::run(arguments).await?,
         Command::Attribute(arguments) => commands::attribute::run(arguments).await?,

@@ -208,8 +208,10 @@ impl Lane {
                     }
                     return self.rerun();
                 }
-                // Loaded objects moved meanwhile: the next attempt loads them again.
-                Err(EngineError::Store(StoreError::VersionConflict(_))) => return self.rerun(),
+                // Loaded objects, or what leads to them, moved meanwhile: the next attempt loads them again.
+                Err(EngineError::Store(
+                    StoreError::VersionConflict(_) | StoreError::LeadsNowhere(_) | StoreError::LedTo(_),
+                )) => return self.rerun(),
                 Err(error) => return Err(error),
             };
             self.reached(lease);
@@ -303,7 +305,13 @@ impl Lane {
         // What the last attempt asked for, it asked for in its turn.
         let reader = match ahead {
             Some(_) => plain,
-            None => Reader { needs: &self.needs, sought: &self.sought, values: &self.values, ..plain },
+            None => Reader {
+                needs: &self.needs,
+                sought: &self.sought,
+                values: &self.values,
+                referred: &self.referred,
+                ..plain
+            },
         };
         Ok(match reader.next(limit, now).await? {
             Next::Idle => {
@@ -392,6 +400,7 @@ impl Lane {
                 self.sought.extend(lacks.deeds);
                 self.links.extend(lacks.links);
                 self.values.extend(lacks.values);
+                self.referred.extend(lacks.referred);
                 self.again += 1;
                 // One item at a time, nobody needs to be linked; and a smaller batch lacks less.
                 if self.again > SERIAL_AFTER {

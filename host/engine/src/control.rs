@@ -3,7 +3,7 @@
 
 use hashbrown::HashSet;
 use openhub_model::{Event, Identity, NewEvent, PartId};
-use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus};
+use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes};
 use serde_json::Value;
 
 use crate::aside::control_fault;
@@ -13,6 +13,7 @@ use crate::erase::ERASED;
 use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
+use crate::object_types;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
 
@@ -41,6 +42,10 @@ impl Lane {
         }
         if let Some(CatalogChange::Plugin { name, settings, .. }) = &mut change {
             self.set(&event, name, settings).await?;
+        }
+        if let Some(CatalogChange::ObjectType { name, declaration, presumes, .. }) = &mut change {
+            let before = self.catalog.declared.iter().find(|declared| declared.name == *name);
+            *presumes = object_types::presumes(before.map(|declared| &declared.declaration), declaration.as_deref());
         }
         if let Some(asked) = &change
             && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
@@ -116,7 +121,9 @@ impl Lane {
 fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
     let about = match change {
         CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
-        CatalogChange::Journey { name, .. } | CatalogChange::RemoveJourney { name } => format!(" of {name}"),
+        CatalogChange::Journey { name, .. }
+        | CatalogChange::RemoveJourney { name }
+        | CatalogChange::ObjectType { name, .. } => format!(" of {name}"),
         _ => String::new(),
     };
     EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
@@ -151,6 +158,18 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
         "attribute.declared" => {
             let declaration = serde_json::from_value(body["declaration"].clone()).ok();
             Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
+        }
+        "object-type.declared" => {
+            let declaration = Some(&body["declaration"]).filter(|declaration| !declaration.is_null());
+            // What this version cannot read is no declaration, and does not take one away.
+            let declaration = declaration.map(|given| serde_json::from_value(given.clone())).transpose().ok()?;
+            Some(CatalogChange::ObjectType {
+                name: text("type")?,
+                declaration,
+                expected: body["expected"].as_i64(),
+                presumes: Presumes::NoObjects,
+                position: event.position,
+            })
         }
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),

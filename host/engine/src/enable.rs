@@ -1,12 +1,12 @@
-//! May this plugin be enabled beside the others? One owner for each attribute and tag, each object type and
-//! channel; no cycles between rules. And the order in which rules run.
+//! May this plugin be enabled beside the others, and beside what an admin declares? One owner for each attribute and tag, each
+//! object type and channel; no cycles between rules. And the order in which rules run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use openhub_model::Fault;
 use openhub_model::manifest::Manifest;
 
-use openhub_store::Installation;
+use openhub_store::{DeclaredType, Installation};
 use serde_json::Value;
 
 use crate::catalog::path::{ListPath, ReadPath, WritePath, bound_paths};
@@ -85,10 +85,20 @@ impl<'a> From<&'a Installation> for Candidate<'a> {
     }
 }
 
-/// Checks the candidate against the plugins that are enabled (the candidate's own older version left out).
-pub fn check(enabled: &[Candidate<'_>], candidate: Candidate<'_>) -> Vec<Fault> {
+/// What a candidate comes beside.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// Its own older version is no hindrance.
+    pub enabled: &'a [Candidate<'a>],
+    /// The object types that an admin declares.
+    pub types: &'a [DeclaredType],
+}
+
+/// Checks the candidate against the plugins that are enabled, and against the types that an admin declares.
+pub fn check(beside: Beside<'_>, candidate: Candidate<'_>) -> Vec<Fault> {
     let name = &candidate.manifest.name;
-    let others: Vec<Candidate<'_>> = enabled.iter().copied().filter(|other| other.manifest.name != *name).collect();
+    let others: Vec<Candidate<'_>> =
+        beside.enabled.iter().copied().filter(|other| other.manifest.name != *name).collect();
     let mut faults = Vec::new();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     for other in &others {
@@ -104,6 +114,12 @@ pub fn check(enabled: &[Candidate<'_>], candidate: Candidate<'_>) -> Vec<Fault> 
             None => {
                 owners.insert(what, name.clone());
             }
+        }
+    }
+    for (at, shape) in candidate.manifest.objects.iter().enumerate() {
+        if beside.types.iter().any(|declared| declared.name == shape.name) {
+            let message = format!("An admin declares the object type `{}`: delete that declaration first.", shape.name);
+            faults.push(Fault::new(format!("/objects/{at}"), "already-owned", message));
         }
     }
     let nodes: Vec<Node> = others.iter().copied().chain([candidate]).flat_map(nodes).collect();
@@ -176,6 +192,10 @@ mod tests {
         Manifest { name: name.into(), rules: vec![rule], ..Manifest::default() }
     }
 
+    fn beside<'a>(enabled: &'a [Candidate<'a>]) -> Beside<'a> {
+        Beside { enabled, types: &[] }
+    }
+
     fn alone(manifest: &Manifest) -> Candidate<'_> {
         Candidate { manifest, settings: &Value::Null }
     }
@@ -192,14 +212,14 @@ mod tests {
     fn two_owners_and_cycles_are_refused() {
         let one = plugin("one", &["customer.attributes.b"], &["customer.attributes.a"]);
         let two = plugin("two", &["customer.attributes.a"], &["customer.attributes.b"]);
-        let faults = check(&[alone(&one)], alone(&two));
+        let faults = check(beside(&[alone(&one)]), alone(&two));
         assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["rule-cycle"]);
         let same = plugin("same", &[], &["customer.attributes.a"]);
-        assert_eq!(check(&[alone(&one)], alone(&same))[0].code, "already-owned");
-        assert_eq!(check(&[alone(&one)], alone(&one)), [], "a plugin does not stand in its own way");
+        assert_eq!(check(beside(&[alone(&one)]), alone(&same))[0].code, "already-owned");
+        assert_eq!(check(beside(&[alone(&one)]), alone(&one)), [], "a plugin does not stand in its own way");
         let counter = plugin("counter", &[], &["customer.counters.n"]);
         let other = plugin("other", &[], &["customer.counters.n"]);
-        assert_eq!(check(&[alone(&counter)], alone(&other)), [], "counters may have many");
+        assert_eq!(check(beside(&[alone(&counter)]), alone(&other)), [], "counters may have many");
     }
 
     #[test]
@@ -208,8 +228,8 @@ mod tests {
         one.rules[0].reads[0].bind = true;
         let two = plugin("two", &["customer.attributes.a"], &["customer.attributes.b"]);
         let settings = json!({"bindings": {"rule": {"reads": {"read": "customer.attributes.b"}}}});
-        assert_eq!(check(&[alone(&two)], alone(&one)), []);
+        assert_eq!(check(beside(&[alone(&two)]), alone(&one)), []);
         let bound = Candidate { manifest: &one, settings: &settings };
-        assert_eq!(check(&[alone(&two)], bound)[0].code, "rule-cycle");
+        assert_eq!(check(beside(&[alone(&two)]), bound)[0].code, "rule-cycle");
     }
 }

@@ -5,8 +5,9 @@ use openhub_model::Fault;
 use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Scope, Store};
 
 use crate::catalog::{Catalog, compile, short};
-use crate::enable::{self, Candidate};
+use crate::enable::{self, Beside, Candidate};
 use crate::error::EngineError;
+use crate::object_types::{self, Wanted};
 use crate::uses::{self, Fate};
 
 /// Why a change does nothing; `None`: it takes effect.
@@ -30,7 +31,8 @@ pub async fn refusal(
             let settings = settings.as_ref().unwrap_or(&plugin.settings);
             let enabled = installed.iter().filter(|other| other.status == PluginStatus::Enabled);
             let enabled: Vec<Candidate<'_>> = enabled.map(Candidate::from).collect();
-            let faults = enable::check(&enabled, Candidate { manifest, settings });
+            let beside = Beside { enabled: &enabled, types: &catalog.declared };
+            let faults = enable::check(beside, Candidate { manifest, settings });
             if !faults.is_empty() {
                 return Ok(told(&faults));
             }
@@ -38,6 +40,14 @@ pub async fn refusal(
         }
         CatalogChange::Plugin { name, status: PluginStatus::Disabled, .. } => {
             Ok(told(&uses::users(store, scope, name, Fate::Stops).await?))
+        }
+        CatalogChange::ObjectType { name, declaration, expected, .. } => {
+            let wanted = Wanted { name, declaration: declaration.as_deref(), expected: *expected };
+            let hindrance = object_types::hindrance(store, scope, wanted).await?;
+            Ok(hindrance.map(|hindrance| match told(hindrance.faults()) {
+                Some(faults) => format!("{hindrance}: {faults}"),
+                None => hindrance.to_string(),
+            }))
         }
         CatalogChange::RemovePlugin { name, digest } => {
             let Some(plugin) = store.plugin(scope, name).await? else { return Ok(None) };

@@ -36,6 +36,8 @@ pub struct Lane {
     pub(crate) needs: Vec<(String, String)>,
     pub(crate) sought: Vec<Sought>,
     pub(crate) values: Vec<Unique>,
+    /// And of who leads to objects.
+    pub(crate) referred: Vec<(String, String)>,
     /// Customers whose items the attempt takes in the order of the log, since they touch the same object.
     pub(crate) links: Vec<(PartId, PartId)>,
     pub(crate) order: Order,
@@ -71,6 +73,7 @@ impl Lane {
             needs: Vec::new(),
             sought: Vec::new(),
             values: Vec::new(),
+            referred: Vec::new(),
             links: Vec::new(),
             order: Order::Waves,
             again: 0,
@@ -128,6 +131,7 @@ impl Lane {
             needs: &[],
             sought: &[],
             values: &[],
+            referred: &[],
             ahead: None,
             held: &self.held,
             marker: self.shared.sealer.marker(),
@@ -144,6 +148,7 @@ impl Lane {
         self.sought.clear();
         self.links.clear();
         self.values.clear();
+        self.referred.clear();
         self.again = 0;
         if !self.retries.is_empty() {
             self.retries = Retries::default();

@@ -10,12 +10,12 @@ use openhub_model::identity::{Marker, Part};
 use openhub_model::run::Run;
 use openhub_model::timer::Timer;
 use openhub_model::{ClockKind, Customer, Event, EventKind, Identity, PartId, Timestamp};
-use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Room, Scope, Sought, Store, StoreError, Unique};
+use openhub_store::{AsOf, CustomerFacts, Deed, Lease, Referrer, Room, Scope, Sought, Store, StoreError, Unique};
 
 use crate::ahead::Ahead;
 use crate::body::Body;
 use crate::catalog::Catalog;
-use crate::compute::{Input, Past, Plan, body, is_awaited, named};
+use crate::compute::{Input, Past, Plan, REFERRERS, body, is_awaited, named};
 use crate::error::EngineError;
 use crate::held::{Held, Known};
 use crate::suppression::Suppressions;
@@ -54,6 +54,8 @@ pub struct Reader<'a> {
     pub sought: &'a [Sought],
     /// And of who has unique values.
     pub values: &'a [Unique],
+    /// And of who leads to objects.
+    pub referred: &'a [(String, String)],
     /// What the batch before this one changes, if its commit is still under way.
     pub ahead: Option<&'a Ahead>,
     pub held: &'a Mutex<Held>,
@@ -188,6 +190,7 @@ impl Reader<'_> {
             objects = self.objects().await?;
         }
         let holders = self.holders().await?;
+        let referrers = self.referrers().await?;
         let deeds = self.deeds(&pairs, &parts, &runs).await?;
         let tenant = self.lease.tenant;
         Ok(Input {
@@ -205,6 +208,7 @@ impl Reader<'_> {
             facts,
             objects,
             holders,
+            referrers,
             deeds,
             silenced,
         })
@@ -216,6 +220,18 @@ impl Reader<'_> {
             values => self.store.holders(self.scope, values).await?.into_iter().collect(),
         };
         Ok(self.values.iter().map(|value| (value.clone(), stored.get(value).cloned())).collect())
+    }
+
+    async fn referrers(&self) -> Result<Vec<((String, String), Vec<Referrer>)>, StoreError> {
+        let stored = match self.referred {
+            [] => return Ok(Vec::new()),
+            referred => self.store.referrers(self.scope, referred, REFERRERS + 1).await?,
+        };
+        let of = |key: &(String, String)| {
+            let leads = |referrer: &&Referrer| referrer.leads.to.kind == key.0 && referrer.leads.to.key == key.1;
+            stored.iter().filter(leads).cloned().collect()
+        };
+        Ok(self.referred.iter().map(|key| (key.clone(), of(key))).collect())
     }
 
     /// What customers whom an event may join did while a run of the other waited for it. Ahead of a commit that cannot be

@@ -1,7 +1,9 @@
 //! Objects as the API writes them: through the plugin's check, with their event in the log in the same commit. What every writer
 //! of them shares is in `shape`.
 
+pub(crate) mod declared;
 mod import;
+mod related;
 pub mod shape;
 mod strangers;
 mod typed;
@@ -18,8 +20,9 @@ use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use self::shape::{merge, pointer, uniques, unknown_fields};
-use self::typed::{ATTEMPTS, Typed, event_id, type_of};
+use self::related::{cleared, refuse_lost};
+use self::shape::{complete_required, indexed, merge, pointer, uniques, unknown_fields};
+use self::typed::{ATTEMPTS, Typed, event_id, type_as_stored, type_of};
 use crate::body::object_changed;
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
@@ -31,14 +34,14 @@ pub async fn create(
     fields: Map<String, Value>,
     context: WriteContext,
 ) -> Result<(Object, Appended), ObjectError> {
-    let object = type_of(engine, scope, kind).await?;
-    refuse_unknown_fields(&object, &fields)?;
-    let fields = Value::Object(fields);
+    let mut object = type_of(engine, scope, kind).await?;
+    let given = Value::Object(fields);
     let mut wanted = None;
     for attempt in 0..ATTEMPTS {
-        if let Some(made) = made_before(engine, scope, kind, &fields, &context).await? {
+        if let Some(made) = made_before(engine, scope, kind, &given, &context).await? {
             return Ok((made, Appended::default()));
         }
+        let fields = object.created(&given)?;
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
         let change = Change {
             key: None,
@@ -51,18 +54,26 @@ pub async fn create(
         let made = object.made(scope.tenant(), &accepted, None, &context)?;
         refuse_strangers(engine, scope, &object, &made, None).await?;
         refuse_suppressed(engine, scope, &made).await?;
-        let change = ObjectChange::Create(made.clone(), uniques(&object.of().shape, &made.fields));
-        let told = Told { verb: "created", object: &made, before: None, asked: context.once.map(|_| asked(&fields)) };
+        refuse_lost(engine, scope, &object, &made, None).await?;
+        let change = ObjectChange::Create(made.clone(), indexed(&object.of().shape, &made.fields));
+        let told = Told { asked: context.once.map(|_| asked(&given)), ..Told::of("created", &made) };
         match write(engine, scope, &object, change, told, accepted, &context).await {
             // The same write may have been made at the same context: then it is found.
             Err(ObjectError::Store(StoreError::UniqueConflict(_))) => wanted = Some(made),
             Err(ObjectError::Store(StoreError::AlreadyExists(_))) if context.once.is_some() => {}
+            // What it leads to was deleted meanwhile.
+            Err(ObjectError::Store(StoreError::LeadsNowhere(_))) => {}
+            // It is checked against the type as it is by now.
+            Err(ObjectError::Store(StoreError::OtherType(_))) => object = type_as_stored(engine, scope, kind).await?,
             Ok(appended) => return Ok((made, appended)),
             Err(error) => return Err(error),
         }
     }
-    if let Some(made) = made_before(engine, scope, kind, &fields, &context).await? {
+    if let Some(made) = made_before(engine, scope, kind, &given, &context).await? {
         return Ok((made, Appended::default()));
+    }
+    if wanted.is_none() {
+        return Err(ObjectError::VersionMoved);
     }
     let unique = wanted.map(|made| uniques(&object.of().shape, &made.fields)).unwrap_or_default();
     let taken = engine.store().taken_values(scope, kind, &unique).await?;
@@ -118,7 +129,8 @@ pub async fn update(
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
     refuse_unknown_fields(&object, patch)?;
-    let fields = merge(&stored.fields, &Value::Object(patch.clone()));
+    let mut fields = merge(&stored.fields, &Value::Object(patch.clone()));
+    complete_required(&object.of().shape, &mut fields);
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
     let made = object.made(scope.tenant(), &accepted, Some(&stored), &context)?;
@@ -128,9 +140,10 @@ pub async fn update(
         let fault = Fault::new("", "key-changed", "The key of an object cannot change.");
         return Err(ObjectError::Refused(vec![fault]));
     }
-    let uniques = uniques(&object.of().shape, &made.fields);
-    let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), uniques };
-    let told = Told { verb: "updated", object: &made, before: stored.part, asked: None };
+    refuse_lost(engine, scope, &object, &made, Some(&stored)).await?;
+    let indexed = indexed(&object.of().shape, &made.fields);
+    let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), indexed };
+    let told = Told { before: stored.part, ..Told::of("updated", &made) };
     let appended = write(engine, scope, &object, change, told, accepted, &context).await?;
     Ok((made, appended))
 }
@@ -147,9 +160,17 @@ pub async fn delete(
     let stored = stored(engine, scope, kind, key, expected).await?;
     let operation = Operation::Delete(stored.fields.to_string());
     let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
-    let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
-    let told = Told { verb: "deleted", object: &stored, before: None, asked: None };
-    write(engine, scope, &object, change, told, accepted, &context).await
+    for _ in 0..ATTEMPTS {
+        let cleared = cleared(engine, scope, &object, &stored, &context).await?;
+        let change = ObjectChange::Delete { kind: kind.to_owned(), key: key.to_owned(), version: stored.version };
+        let told = Told { cleared, ..Told::of("deleted", &stored) };
+        match write(engine, scope, &object, change, told, accepted.clone(), &context).await {
+            // Another object leads to it by now.
+            Err(ObjectError::Store(StoreError::LedTo(_))) => {}
+            done => return done,
+        }
+    }
+    Err(ObjectError::VersionMoved)
 }
 
 /// A field may not be named that the type does not have.
@@ -202,6 +223,14 @@ struct Told<'a> {
     before: Option<PartId>,
     /// Of a write that its caller names.
     asked: Option<Id>,
+    /// Objects that are changed with it, since they led to it: the change, and what it makes of them.
+    cleared: Vec<(ObjectChange, Object)>,
+}
+
+impl<'a> Told<'a> {
+    fn of(verb: &'a str, object: &'a Object) -> Told<'a> {
+        Told { verb, object, before: None, asked: None, cleared: Vec::new() }
+    }
 }
 
 async fn write(
@@ -213,7 +242,7 @@ async fn write(
     accepted: Accepted,
     context: &WriteContext,
 ) -> Result<Appended, ObjectError> {
-    let Told { verb, object: made, before, asked } = told;
+    let Told { verb, object: made, before, asked, cleared } = told;
     let tenant = scope.tenant();
     let cause = event_id(tenant, context);
     let mut body = json!({
@@ -237,7 +266,20 @@ async fn write(
     };
     let told = event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body);
     let told = if context.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
-    let mut ops = vec![Op::Object(change), told];
+    let of_type = object.of().version().map(|version| Op::OfType { kind: object.kind.clone(), version });
+    let (also, cleared): (Vec<ObjectChange>, Vec<Object>) = cleared.into_iter().unzip();
+    let changes = Op::Objects([change].into_iter().chain(also).collect());
+    let mut ops: Vec<Op> = of_type.into_iter().chain([changes, told]).collect();
+    for (ordinal, object) in cleared.into_iter().enumerate() {
+        let id = Id::named(&[b"object-cleared", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();
+        let body = json!({
+            "type": "object", "action": "updated", "kind": object.kind, "key": object.key,
+            "version": object.version, "fields": object.fields, "principal": context.by,
+        });
+        let name = format!("{}.updated", object.kind);
+        let told = event(id, EventKind::Object, name, Some(cause.clone()), body);
+        ops.push(Op::Append(NewEvent { part: object.part, ..told }));
+    }
     for (ordinal, (name, properties)) in accepted.events.into_iter().enumerate() {
         let properties: Value = serde_json::from_str(&properties).unwrap_or_default();
         let id = Id::named(&[b"object-event", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();

@@ -1,5 +1,5 @@
-//! Who uses what a plugin gives: journeys its channels and object types, segments the fields of its objects, other
-//! plugins' rules its object types. Asked before it is taken away or replaced.
+//! Who uses what a plugin gives, or an object type that an admin declares: journeys channels and object types, segments the fields
+//! of objects, plugins' rules object types. Asked before it is taken away or replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,10 @@ use openhub_journey::{Journey, Surroundings};
 use openhub_model::Fault;
 use openhub_model::condition::Declarations;
 use openhub_model::manifest::{Field, Manifest};
-use openhub_store::{Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store};
+use openhub_model::object_type::Declaration;
+use openhub_store::{
+    DeclaredType, Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store,
+};
 
 use crate::catalog::surroundings::surroundings;
 use crate::error::EngineError;
@@ -29,21 +32,64 @@ pub async fn users(store: &Store, scope: &Scope, name: &str, fate: Fate<'_>) -> 
     if !installed.iter().any(|plugin| plugin.name == name) {
         return Ok(Vec::new());
     }
+    // What still runs in a version that starts nobody needs the shapes, and waits while they stand still.
+    let versions = versions(store, scope, !matches!(fate, Fate::Stops)).await?;
+    let types = store.object_types(scope).await?;
+    let (others, before) = (installed.iter().filter(|plugin| plugin.name != name), Known::of(&installed, &types));
+    let mut after = Known { manifests: others.clone().map(|plugin| &plugin.manifest).collect(), ..before.clone() };
+    if let Fate::Becomes(manifest) = fate {
+        after.manifests.push(manifest);
+    }
+    Ok(missing(&before, &after, &versions, &store.segments(scope).await?, others))
+}
+
+/// The same of an object type that an admin declares: what `becomes` of it, or none if it goes.
+pub async fn users_of_type(
+    store: &Store,
+    scope: &Scope,
+    name: &str,
+    becomes: Option<&Declaration>,
+) -> Result<Vec<Fault>, EngineError> {
+    let (installed, types) = (store.plugins(scope).await?, store.object_types(scope).await?);
+    let Some(declared) = types.iter().find(|declared| declared.name == name) else { return Ok(Vec::new()) };
+    let becomes = becomes.map(|declaration| DeclaredType { declaration: declaration.clone(), ..declared.clone() });
+    let versions = versions(store, scope, true).await?;
+    let before = Known::of(&installed, &types);
+    let mut after = before.clone();
+    after.types.retain(|declared| declared.name != name);
+    after.types.extend(&becomes);
+    Ok(missing(&before, &after, &versions, &store.segments(scope).await?, installed.iter()))
+}
+
+/// What is published and counts: it starts runs, or runs wait in it.
+async fn versions(store: &Store, scope: &Scope, waiting: bool) -> Result<Vec<JourneyVersion>, EngineError> {
     let journeys = store.journeys(scope).await?;
     let mut versions = Vec::new();
     for version in store.published_versions(scope).await? {
         let starts = journeys.iter().any(|journey| starts(journey, &version));
-        // What still runs in a version that starts nobody needs the shapes, and waits while they stand still.
-        let counts = match fate {
-            Fate::Stops => starts,
-            Fate::Becomes(_) | Fate::Goes => starts || waits(store, scope, &version).await?,
-        };
-        if counts {
+        if starts || (waiting && waits(store, scope, &version).await?) {
             versions.push(version);
         }
     }
-    let segments = store.segments(scope).await?;
-    Ok(missing(&installed, &versions, &segments, name, fate))
+    Ok(versions)
+}
+
+/// Who declares what.
+#[derive(Clone)]
+struct Known<'a> {
+    manifests: Vec<&'a Manifest>,
+    types: Vec<&'a DeclaredType>,
+}
+
+impl<'a> Known<'a> {
+    fn of(installed: &'a [Installation], types: &'a [DeclaredType]) -> Known<'a> {
+        let manifests = installed.iter().map(|plugin| &plugin.manifest).collect();
+        Known { manifests, types: types.iter().collect() }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        surroundings(self.manifests.iter().copied(), self.types.iter().copied())
+    }
 }
 
 /// Whether the engine starts runs of this version.
@@ -58,21 +104,15 @@ async fn waits(store: &Store, scope: &Scope, version: &JourneyVersion) -> Result
     Ok(counts.iter().any(|count| count.version == version.version && count.waiting > 0))
 }
 
-fn missing(
-    installed: &[Installation],
+fn missing<'a>(
+    before: &Known<'_>,
+    after: &Known<'_>,
     versions: &[JourneyVersion],
     segments: &[Segment],
-    name: &str,
-    fate: Fate<'_>,
+    others: impl Iterator<Item = &'a Installation>,
 ) -> Vec<Fault> {
-    let others = || installed.iter().filter(|plugin| plugin.name != name).map(|plugin| &plugin.manifest);
-    let before: Vec<&Manifest> = installed.iter().map(|plugin| &plugin.manifest).collect();
-    let after: Vec<&Manifest> = match fate {
-        Fate::Becomes(manifest) => others().chain([manifest]).collect(),
-        Fate::Stops | Fate::Goes => others().collect(),
-    };
     let mut users = Vec::new();
-    let (had, has) = (surroundings(before.iter().copied()), surroundings(after.iter().copied()));
+    let (had, has) = (before.surroundings(), after.surroundings());
     for version in versions {
         let was = broken(version, &had);
         if let Some(fault) = broken(version, &has).into_iter().find(|fault| is_new(fault, &was)) {
@@ -81,7 +121,7 @@ fn missing(
             users.push(in_use(pointer, &user, &fault));
         }
     }
-    let (had, has) = (fields(&before), fields(&after));
+    let (had, has) = (fields(had), fields(has));
     for segment in segments {
         let Some(condition) = segment.condition.as_ref().filter(|_| segment.version.is_some()) else { continue };
         let faults = |objects| {
@@ -97,8 +137,7 @@ fn missing(
         }
     }
     let gone: BTreeSet<&String> = had.keys().filter(|kind| !has.contains_key(*kind)).collect();
-    let enabled = |plugin: &&Installation| plugin.name != name && plugin.status == PluginStatus::Enabled;
-    for other in installed.iter().filter(enabled) {
+    for other in others.filter(|plugin| plugin.status == PluginStatus::Enabled) {
         let rules = other.manifest.rules.iter();
         for (rule, kind) in rules.flat_map(|rule| rule.objects.iter().map(move |kind| (rule, kind))) {
             if gone.contains(kind) {
@@ -131,7 +170,6 @@ fn broken(version: &JourneyVersion, surroundings: &Surroundings) -> Vec<Fault> {
     compiled.err().unwrap_or_default()
 }
 
-fn fields(manifests: &[&Manifest]) -> BTreeMap<String, Vec<Field>> {
-    let shapes = manifests.iter().flat_map(|manifest| &manifest.objects);
-    shapes.map(|shape| (shape.name.clone(), shape.fields.clone())).collect()
+fn fields(surroundings: Surroundings) -> BTreeMap<String, Vec<Field>> {
+    surroundings.objects.into_iter().map(|(kind, shape)| (kind, shape.fields)).collect()
 }

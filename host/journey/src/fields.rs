@@ -2,9 +2,9 @@
 //!
 //! A text with a template is typed when it is rendered; here only what stands in the definition is looked at.
 
+use openhub_model::Fault;
 use openhub_model::fault::there_are;
-use openhub_model::manifest::{Field, Type};
-use openhub_model::{Fault, Id, Timestamp, decimal};
+use openhub_model::manifest::Field;
 use serde_json::{Map, Value};
 
 use crate::document::escape;
@@ -28,14 +28,14 @@ pub(crate) fn check(
             Some(_) if owner == Some(name) => {
                 faults.push(Fault::new(at(name), "reserved-field", format!("The hub sets `{name}`: remove it.")));
             }
-            Some(field) if value.is_null() && field.required => faults.push(missing(at(name), name)),
-            Some(field) if !value.is_null() && !fits(&field.of, value) => {
-                faults.push(Fault::new(at(name), "wrong-type", format!("`{name}` must be {}.", field.of.in_words())));
+            Some(field) if value.is_null() && field.required && field.default.is_none() => {
+                faults.push(missing(at(name), name))
             }
+            Some(field) if !value.is_null() => faults.extend(fixed(field, value, &at(name))),
             Some(_) => {}
         }
     }
-    let needed = shape.iter().filter(|field| field.required && owner != Some(&field.name));
+    let needed = shape.iter().filter(|field| field.required && field.default.is_none() && owner != Some(&field.name));
     for field in needed.filter(|field| !fields.contains_key(&field.name)) {
         faults.push(missing(at(&field.name), &field.name));
     }
@@ -45,17 +45,15 @@ fn missing(pointer: String, name: &str) -> Fault {
     Fault::new(pointer, "missing-field", format!("`{name}` is required: set it."))
 }
 
-fn fits(of: &Type, value: &Value) -> bool {
-    match (of, value) {
-        (_, Value::String(text)) if is_template(text) => true,
-        (Type::Boolean, value) => value.is_boolean(),
-        (Type::Integer, value) => value.is_i64(),
-        (Type::Number, value) => value.is_number(),
-        (Type::Text, value) => value.is_string(),
-        (Type::Timestamp, Value::String(text)) => text.parse::<Timestamp>().is_ok(),
-        (Type::Decimal(scale), value) => decimal::from_json(value, *scale).is_some(),
-        (Type::Enum(values), Value::String(text)) => values.contains(text),
-        (Type::Customer, Value::String(text)) => text.parse::<Id>().is_ok(),
-        (Type::Timestamp | Type::Enum(_) | Type::Customer, _) => false,
+/// What is wrong with a value that stands there as it is; what a template makes is typed when it is rendered.
+fn fixed(field: &Field, value: &Value, pointer: &str) -> Vec<Fault> {
+    let is_made = |value: &Value| value.as_str().is_some_and(is_template);
+    match value {
+        value if is_made(value) && !field.list => Vec::new(),
+        Value::Array(items) if field.list => {
+            let known: Vec<Value> = items.iter().filter(|item| !is_made(item)).cloned().collect();
+            field.faults(&Value::Array(known), pointer)
+        }
+        value => field.faults(value, pointer),
     }
 }

@@ -56,7 +56,9 @@ impl ColumnBuilder {
             Type::Boolean => Values::Booleans(Vec::with_capacity(rows)),
             Type::Integer | Type::Timestamp | Type::Decimal(_) => Values::Integers(Vec::with_capacity(rows)),
             Type::Number => Values::Numbers(Vec::with_capacity(rows)),
-            Type::Text | Type::Enum(_) | Type::Customer => Values::Texts(String::with_capacity(rows * 12)),
+            Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => {
+                Values::Texts(String::with_capacity(rows * 12))
+            }
         };
         ColumnBuilder { of: of.clone(), values, absent: Vec::new(), rows: 0 }
     }
@@ -131,7 +133,7 @@ pub fn fits(of: &Type, value: Option<&Value>) -> bool {
         Type::Boolean => value.is_boolean(),
         Type::Integer | Type::Timestamp | Type::Decimal(_) => integer(of, value).is_some(),
         Type::Number => value.is_number(),
-        Type::Text | Type::Enum(_) | Type::Customer => text(of, value).is_some(),
+        Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => text(of, value).is_some(),
     }
 }
 

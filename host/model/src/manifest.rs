@@ -4,6 +4,7 @@
 //! secrets, limits) from its `plugin.toml`; the build merges both. Read without executing anything.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Name of the custom section of a component that holds the manifest.
@@ -224,6 +225,8 @@ pub enum Type {
     Enum(Vec<String>),
     /// A relation to a customer, by id.
     Customer,
+    /// A relation to an object of this type, by key.
+    Object(String),
 }
 
 impl Type {
@@ -238,11 +241,12 @@ impl Type {
             Type::Decimal(scale) => format!("a decimal with at most {scale} digits after the point"),
             Type::Enum(values) => format!("one of {}", values.join(", ")),
             Type::Customer => "the id of a customer".to_owned(),
+            Type::Object(kind) => format!("the key of an object of the type `{kind}`"),
         }
     }
 }
 
-/// A typed field of an object, an event, a content or the settings.
+/// A typed field of an object, an event, a content or the settings. What a value of it must be is in [`crate::field`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
@@ -254,6 +258,53 @@ pub struct Field {
     /// No two objects of the type share a value.
     #[serde(default)]
     pub unique: bool,
+    /// What people are shown, by language: `en`, `zh`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label: BTreeMap<String, String>,
+    /// The value of an object that is created without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// Whether it has several values, in an array.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub list: bool,
+    /// The smallest and the greatest value of a number, a decimal or a timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Value>,
+    /// Characters of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// Values of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<usize>,
+    /// Of a relation to an object: what becomes of it when that object is deleted.
+    #[serde(default, skip_serializing_if = "OnDelete::is_refuse")]
+    pub on_delete: OnDelete,
+}
+
+/// What the deletion of an object means to those that name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDelete {
+    /// It is refused while one does.
+    #[default]
+    Refuse,
+    /// They name it no more.
+    Clear,
+}
+
+impl OnDelete {
+    fn is_refuse(&self) -> bool {
+        *self == OnDelete::Refuse
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

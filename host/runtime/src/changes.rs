@@ -81,7 +81,7 @@ mod tests {
     use openhub_model::manifest::{Field, ObjectShape, Type};
 
     fn declared() -> (Manifest, RuleShape) {
-        let field = |name: &str, of| Field { name: name.into(), of, required: true, unique: false };
+        let field = |name: &str, of| Field { required: true, ..Field::new(name, of) };
         let fields = vec![field("code", Type::Text), field("percent", Type::Integer)];
         let coupon = ObjectShape { name: "coupon".into(), version: 1, fields, owner: None };
         let rule = RuleShape {

@@ -158,7 +158,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn declared() -> (Manifest, RuleShape) {
-        let field = |name: &str, of: Type, required| Field { name: name.into(), of, required, unique: false };
+        let field = |name: &str, of: Type, required| Field { required, ..Field::new(name, of) };
         let fields = vec![
             field("from", Type::Enum(vec!["gold".into(), "silver".into()]), false),
             field("saved", Type::Decimal(2), true),

@@ -134,8 +134,8 @@ pub(crate) fn check_fields(shape: &[Field], fields: &Map<String, Value>, faults:
             None if field.required => {
                 faults.push(Fault::new(pointer(&field.name), "required", "This field is required: set it."))
             }
-            Some(value) if !fits(&field.of, value) => {
-                let message = format!("This must be {}.", field.of.in_words());
+            Some(value) if !holds(field, value) => {
+                let message = format!("This must be {}.", field.in_words());
                 faults.push(Fault::new(pointer(&field.name), "wrong-type", message));
             }
             _ => {}
@@ -147,12 +147,20 @@ fn pointer(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
+/// Bounds are the host's to check.
+fn holds(field: &Field, value: &Value) -> bool {
+    match value {
+        Value::Array(items) if field.list => items.iter().all(|item| fits(&field.of, item)),
+        value => !field.list && fits(&field.of, value),
+    }
+}
+
 fn fits(of: &Type, value: &Value) -> bool {
     match of {
         Type::Boolean => value.is_boolean(),
         Type::Integer => value.is_i64(),
         Type::Number => value.is_number(),
-        Type::Text | Type::Customer => value.is_string(),
+        Type::Text | Type::Customer | Type::Object(_) => value.is_string(),
         Type::Timestamp => value.is_i64() || value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
         Type::Decimal(scale) => decimal::from_json(value, *scale).is_some(),
         Type::Enum(allowed) => value.as_str().is_some_and(|text| allowed.iter().any(|value| value == text)),

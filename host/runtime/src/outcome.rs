@@ -134,7 +134,7 @@ pub(crate) fn checked_values(
             }
             values.len()
         }
-        (Type::Text | Type::Enum(_) | Type::Customer, Values::Texts(texts)) => {
+        (Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_), Values::Texts(texts)) => {
             if !texts.is_empty() && !texts.ends_with('\0') {
                 return Err("the rule wrote a text without its end".to_owned());
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use openhub_model::attribute::Declaration;
 use openhub_model::identity::{Part, Policy};
 use openhub_model::message::NewMessage;
+use openhub_model::object_type::Declaration as ObjectDeclaration;
 use openhub_model::run::Run;
 use openhub_model::timer::Timer;
 use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
@@ -15,6 +16,7 @@ use crate::state::claims::ClaimRow;
 use crate::state::faults::NewFault;
 use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
+use crate::state::object_types::Presumes;
 use crate::state::objects::ObjectChange;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
@@ -127,6 +129,16 @@ pub enum CatalogChange {
     Attribute {
         name: String,
         declaration: Option<Declaration>,
+        position: i64,
+    },
+    /// Declares an object type, or takes its declaration away.
+    ObjectType {
+        name: String,
+        declaration: Option<Box<ObjectDeclaration>>,
+        /// The version that it is meant to follow, 0 if there is to be none; nothing: whatever is in force.
+        expected: Option<i64>,
+        /// Judged at its place.
+        presumes: Presumes,
         position: i64,
     },
     /// The digest is the component that was meant.

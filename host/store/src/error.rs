@@ -29,6 +29,14 @@ pub struct Clash {
     pub value: Option<(String, String)>,
 }
 
+/// A field of one object leads to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Leads {
+    pub from: ObjectKey,
+    pub field: String,
+    pub to: ObjectKey,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database was written by a newer version of the hub.
@@ -70,6 +78,15 @@ pub enum StoreError {
     /// These objects are not at the version before the one that was to be written; nothing was written.
     #[error("someone else has changed {} of these objects in the meantime", .0.len())]
     VersionConflict(Vec<ObjectKey>),
+    /// The declared type of these objects was changed meanwhile; nothing was written.
+    #[error("the object type `{0}` has been changed in the meantime")]
+    OtherType(String),
+    /// These objects would lead to others that are not there; nothing was written.
+    #[error("{} relations lead to objects that do not exist", .0.len())]
+    LeadsNowhere(Vec<Leads>),
+    /// These objects lead to others that would be deleted; nothing was written.
+    #[error("objects lead to others that were to be deleted")]
+    LedTo(Vec<Leads>),
     /// All of a transaction would have succeeded; it was undone because that was asked for.
     #[error("the transaction was undone on request")]
     Undone,

@@ -64,6 +64,8 @@ pub const TABLES: &[Table] = &[
     table("messages", Customer("part_id"), WithCustomers),
     table("node_counts", Nobody, Slowly),
     table("nodes", Nobody, Slowly),
+    table("object_relations", With("objects"), WithCustomers),
+    table("object_types", ByHand, Slowly),
     table("object_uniques", With("objects"), WithCustomers),
     table("objects", Customer("part_id"), WithCustomers),
     table("partitions", Nobody, Slowly),

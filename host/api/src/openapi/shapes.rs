@@ -12,6 +12,7 @@ pub(super) fn complete(document: &mut Value) {
     shapes.extend(calls());
     shapes.extend(journey());
     shapes.extend(declarations());
+    shapes.extend(object_types());
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.extend(shapes);
     }
@@ -27,6 +28,7 @@ pub(super) fn complete(document: &mut Value) {
         ("/api/v1/journeys/{name}", "put", "JourneyDefinition"),
         ("/api/v1/attributes/{name}", "put", "AttributeDeclaration"),
         ("/api/v1/identity-kinds", "put", "IdentityKinds"),
+        ("/api/v1/object-types/{name}", "put", "ObjectTypeDeclaration"),
     ] {
         let body = json!({ "required": true, "content": { "application/json": { "schema": of(shape) } } });
         document["paths"][path][method]["requestBody"] = body;
@@ -303,12 +305,60 @@ fn declarations() -> serde_json::Map<String, Value> {
     shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
 }
 
+fn object_types() -> serde_json::Map<String, Value> {
+    let texts = json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "By language: `en`, `zh`." });
+    let words = json!({ "type": "string", "enum": ["boolean", "integer", "number", "text", "timestamp", "customer"] });
+    let named = |name: &str, of: Value| json!({ "type": "object", "required": [name], "additionalProperties": false, "properties": { name: of } });
+    let kinds = [
+        words,
+        named("decimal", json!({ "type": "integer", "minimum": 0, "maximum": 18 })),
+        named("enum", json!({ "type": "array", "items": { "type": "string" } })),
+        named("object", text("The name of an object type, of which the value is a key.")),
+    ];
+    let count = |description: &str| json!({ "type": "integer", "minimum": 0, "description": description });
+    let field = json!({
+        "type": "object", "required": ["name", "type"], "additionalProperties": false,
+        "properties": {
+            "name": text("At most 64 characters `a-z`, `0-9` and `_`, the first of them a letter."),
+            "type": { "oneOf": kinds }, "label": texts,
+            "required": { "type": "boolean" }, "unique": { "type": "boolean" },
+            "list": { "type": "boolean", "description": "Whether it has several values, in an array." },
+            "default": { "description": "The value of an object that is created without one." },
+            "min": { "type": ["number", "string"], "description": "Of a number, a decimal or a timestamp." },
+            "max": { "type": ["number", "string"] },
+            "min_length": count("Characters of a text."), "max_length": count("Characters of a text."),
+            "max_items": count("Values of a list."),
+            "on_delete": { "type": "string", "enum": ["refuse", "clear"], "description": "What the deletion of the object that it leads to means (default `refuse`)." },
+        },
+    });
+    let declaration = json!({
+        "type": "object", "required": ["fields"], "additionalProperties": false,
+        "properties": {
+            "title": texts, "description": texts,
+            "fields": { "type": "array", "minItems": 1, "maxItems": 100, "items": of("ObjectTypeField") },
+            "owner": text("The field of type `customer` that tells whose an object is."),
+            "key": text("The field whose value is an object's key; without one the hub gives each object a key."),
+        },
+        "examples": [{
+            "title": { "en": "Store", "zh": "门店" }, "key": "code", "owner": "manager",
+            "fields": [
+                { "name": "code", "type": "text", "required": true, "label": { "en": "Code", "zh": "编号" } },
+                { "name": "manager", "type": "customer" },
+                { "name": "status", "type": { "enum": ["open", "closed"] }, "default": "open" },
+            ],
+        }],
+    });
+    let shapes = [("ObjectTypeField", field), ("ObjectTypeDeclaration", declaration)];
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use openhub_model::Condition;
     use openhub_model::attribute::Declaration;
     use openhub_model::identity::Policy;
+    use openhub_model::object_type::Declaration as ObjectType;
 
     /// Every example is taken by what reads it.
     #[test]
@@ -316,6 +366,8 @@ mod tests {
         let example = |shapes: &serde_json::Map<String, Value>, name: &str| shapes[name]["examples"][0].clone();
         let declared = declarations();
         serde_json::from_value::<Declaration>(example(&declared, "AttributeDeclaration")).expect("a declaration");
+        let object_type = serde_json::from_value::<ObjectType>(example(&object_types(), "ObjectTypeDeclaration"));
+        assert_eq!(object_type.expect("an object type").faults(), []);
         serde_json::from_value::<Policy>(example(&declared, "IdentityKinds")).expect("identity kinds");
         openhub_journey::parse(&example(&journey(), "JourneyDefinition")).expect("a journey");
         let of_condition = conditions();

@@ -12,6 +12,7 @@ mod identity_kinds;
 mod journeys;
 mod matches;
 mod messages;
+mod object_types;
 mod objects;
 mod plugins;
 mod segment;
@@ -108,6 +109,9 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::get_message))
         .routes(routes!(messages::retry_message))
         .routes(routes!(messages::discard_message))
+        .routes(routes!(object_types::list_object_types))
+        .routes(routes!(object_types::get_object_type, object_types::put_object_type, object_types::remove_object_type))
+        .routes(routes!(object_types::object_type_schema))
         .routes(routes!(objects::list_objects, objects::create_object))
         .routes(routes!(objects::get_object, objects::update_object, objects::remove_object))
         .routes(routes!(objects::import_objects))

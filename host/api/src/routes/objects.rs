@@ -1,4 +1,4 @@
-//! Records of custom types, checked by the plugin that declares them.
+//! Records of custom types, checked against their declared fields and by the plugin that declares them, if one does.
 
 use axum::Json;
 use axum::extract::State;
@@ -38,7 +38,7 @@ pub(crate) struct Parameters {
     limit: Option<usize>,
 }
 
-/// Objects of a type, by key. A type that no plugin declares, and of which nothing is stored, is not found.
+/// Objects of a type, by key. A type that nobody declares, and of which nothing is stored, is not found.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}", tag = "objects",
     params(("kind" = String, Path, description = "The object type."), Parameters),
     security(("api_key" = ["objects:read"])),
@@ -62,7 +62,8 @@ pub(crate) async fn list_objects(
     Ok(Json(ObjectList { objects: objects.into_iter().map(Into::into).collect(), next }))
 }
 
-/// Creates an object. The plugin that declares the type checks it, completes it and gives it its key. With an
+/// Creates an object. What is left out and has a default has it. The plugin that declares the type checks it, completes it and
+/// gives it its key; a type that an admin declares says which field is the key, or the hub makes one. With an
 /// `Idempotency-Key` it is made once: the same request again answers what is there, and one of other fields is refused.
 #[utoipa::path(post, path = "/api/v1/objects/{kind}", tag = "objects", request_body = Fields,
     params(("kind" = String, Path, description = "The object type."),
@@ -122,13 +123,14 @@ pub(crate) async fn update_object(
     Ok(([(header::ETAG, etag(object.version))], Json(ObjectView::from(object))).into_response())
 }
 
-/// Deletes an object, if its plugin lets it go. With `If-Match: "<version>"`, only that version.
+/// Deletes an object, if its plugin lets it go and no other object leads to it. Those whose field says `"on_delete": "clear"`
+/// lead there no more. With `If-Match: "<version>"`, only that version.
 #[utoipa::path(delete, path = "/api/v1/objects/{kind}/{key}", tag = "objects",
     params(
         ("kind" = String, Path, description = "The object type."), ("key" = String, Path, description = "The object's key."),
         ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`.")),
     security(("api_key" = ["objects:write"])),
-    responses((status = 204, description = "The object was deleted."), Problems, Changed))]
+    responses((status = 204, description = "The object was deleted."), Problems, Changed, Unfit, PluginFailed))]
 pub(crate) async fn remove_object(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsWrite>,
@@ -163,10 +165,10 @@ pub(crate) struct ObjectRows {
 pub(crate) struct ObjectRow {
     /// The `messageId` of the event that creates the object: a row sent twice creates one object.
     id: String,
-    /// The key that the object has had, as an export has it; without one, the plugin gives it a key. A row whose key an object has
+    /// The key that the object has had, as an export has it; without one, its type gives it a key. A row whose key an object has
     /// already is passed over if their fields are the same, and refused if not.
     key: Option<String>,
-    /// Typed by the plugin that declares the object type. A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`,
+    /// Typed by the object type. A customer is an id, or an identity: `{"kind": "user_id", "value": "42"}`,
     /// or as an export writes it, `user_id:42`.
     #[schema(value_type = Object)]
     fields: Map<String, Value>,

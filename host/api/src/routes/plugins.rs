@@ -267,7 +267,9 @@ pub(crate) async fn enable_plugin(
     let others = app.store.plugins(scope).await?;
     let enabled = others.iter().filter(|other| other.status == PluginStatus::Enabled);
     let enabled: Vec<enable::Candidate<'_>> = enabled.map(enable::Candidate::from).collect();
-    faults.extend(enable::check(&enabled, enable::Candidate { manifest, settings: &settings }));
+    let types = app.store.object_types(scope).await?;
+    let beside = enable::Beside { enabled: &enabled, types: &types };
+    faults.extend(enable::check(beside, enable::Candidate { manifest, settings: &settings }));
     if !faults.is_empty() {
         let detail = format!("`{name}` was not changed. `faults` says what to correct.");
         return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));

@@ -11,7 +11,7 @@ use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
 fn field(name: &str) -> Field {
-    Field { name: name.into(), of: Type::Text, required: true, unique: false }
+    Field { required: true, ..Field::new(name, Type::Text) }
 }
 
 /// A manifest that no component has inside: what is stored is believed, and nothing of it is called here.

@@ -7,7 +7,7 @@ use insta::assert_json_snapshot;
 use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
 use openhub_model::{EventKind, Id, Identity, NewEvent, Object};
-use openhub_store::{Changes, ObjectChange, Scope};
+use openhub_store::{Changes, Indexed, ObjectChange, Scope};
 use serde_json::json;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ async fn furnished(hub: &Hub) -> (Tenant, String) {
         updated_at: hub.now(),
         cause: "m".to_owned(),
     };
-    let objects = vec![ObjectChange::Create(object, Vec::new())];
+    let objects = vec![ObjectChange::Create(object, Indexed::default())];
     hub.commit(&tenant, Changes { messages: vec![message], objects, ..Changes::default() }).await;
     let event = |kind, name: &str, part, body: serde_json::Value| NewEvent {
         message_id: format!("m-{name}"),

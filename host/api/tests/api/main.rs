@@ -15,6 +15,7 @@ mod hub;
 mod identities;
 mod journeys;
 mod keys;
+mod object_types;
 mod objects;
 mod overload;
 mod plugins;

@@ -133,7 +133,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         armed: vec![Timer::run(id("run"), part, due)],
         entries: vec![Entry { journey: "win-back".into(), part, runs: 2, active: 1, last_entered_at: hub.now() }],
         messages: vec![message],
-        objects: vec![ObjectChange::Create(object, vec![("code".to_owned(), of("unique"))])],
+        objects: vec![ObjectChange::Create(object, vec![("code".to_owned(), of("unique"))].into())],
         matches: vec![proposal],
         counts: vec![NodeCount {
             journey: "win-back".into(),

@@ -3,7 +3,7 @@
 use crate::hub::Hub;
 use insta::assert_json_snapshot;
 use openhub_model::{Cause, Object, PartId};
-use openhub_store::{CatalogChange, Changes, Membership, ObjectChange, Op, Scope, SegmentVersion};
+use openhub_store::{CatalogChange, Changes, Indexed, Membership, ObjectChange, Op, Scope, SegmentVersion};
 use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn object(hub: &Hub, kind: &str, key: &str, part: PartId) -> ObjectChange {
         updated_at: hub.now(),
         cause: "m".to_owned(),
     };
-    ObjectChange::Create(object, Vec::new())
+    ObjectChange::Create(object, Indexed::default())
 }
 
 #[tokio::test]

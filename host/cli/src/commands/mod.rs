@@ -6,6 +6,7 @@ pub mod export;
 pub mod faults;
 pub mod import;
 pub mod key;
+pub mod object_type;
 pub mod plugin;
 pub mod tenant;
 

@@ -1,10 +1,12 @@
-//! What enabled plugins bring.
+//! What enabled plugins bring, and the object types that an admin declares.
 
 use std::sync::Arc;
 
 use openhub_model::manifest::{ChannelShape, ObjectShape};
-use openhub_runtime::Plugin;
-use openhub_store::Installation;
+use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin};
+use openhub_store::{DeclaredType, Installation};
+
+use crate::objects::declared;
 
 /// An enabled plugin.
 pub struct Enabled {
@@ -16,7 +18,54 @@ pub struct Enabled {
 
 pub struct ObjectType {
     pub shape: ObjectShape,
-    pub owner: Arc<Enabled>,
+    pub owner: TypeOwner,
+}
+
+/// Who says which objects of a type are valid, besides its declared fields.
+pub enum TypeOwner {
+    Plugin(Arc<Enabled>),
+    /// Nobody: an admin declared the type, without code.
+    Admin {
+        /// Of the declaration.
+        version: i64,
+        /// The field whose value is an object's key.
+        key: Option<String>,
+    },
+}
+
+impl ObjectType {
+    pub(crate) fn declared(declared: DeclaredType) -> ObjectType {
+        let DeclaredType { name, version, declaration, .. } = declared;
+        let owner = TypeOwner::Admin { version, key: declaration.key.clone() };
+        ObjectType { shape: declaration.shape(&name, version), owner }
+    }
+
+    /// Has changes of its objects checked. Blocks the thread.
+    pub fn check(&self, changes: Vec<Change>) -> Result<Checked, CallFault> {
+        match &self.owner {
+            TypeOwner::Plugin(enabled) => {
+                let call = CallContext { settings: enabled.settings.clone() };
+                enabled.plugin.check(&call, &self.shape.name, changes)
+            }
+            TypeOwner::Admin { key, .. } => Ok(declared::check(&self.shape, key.as_deref(), changes)),
+        }
+    }
+
+    /// The plugin that checks its objects.
+    pub fn plugin(&self) -> Option<&Arc<Enabled>> {
+        match &self.owner {
+            TypeOwner::Plugin(enabled) => Some(enabled),
+            TypeOwner::Admin { .. } => None,
+        }
+    }
+
+    /// The version of an admin's declaration, under which its objects are written.
+    pub fn version(&self) -> Option<i64> {
+        match &self.owner {
+            TypeOwner::Plugin(_) => None,
+            TypeOwner::Admin { version, .. } => Some(*version),
+        }
+    }
 }
 
 pub struct Channel {

@@ -11,6 +11,7 @@ pub enum EntryKind {
     Journey,
     Segment,
     Attribute,
+    ObjectType,
     IdentityKinds,
     /// A change that was refused at its place in the log.
     Change,
@@ -23,6 +24,7 @@ impl EntryKind {
             EntryKind::Journey => "journey",
             EntryKind::Segment => "segment",
             EntryKind::Attribute => "attribute",
+            EntryKind::ObjectType => "object-type",
             EntryKind::IdentityKinds => "identity-kinds",
             EntryKind::Change => "change",
         }

@@ -20,9 +20,11 @@ use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::tenant::Home;
 use openhub_runtime::{Imports, Plugin};
-use openhub_store::{Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable};
+use openhub_store::{
+    DeclaredType, Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable,
+};
 
-pub use enabled::{Channel, Enabled, ObjectType};
+pub use enabled::{Channel, Enabled, ObjectType, TypeOwner};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
 pub use path::{Bindable, ListPath, ReadPath, WritePath, bindable, unknown_paths};
@@ -43,6 +45,8 @@ pub struct Catalog {
     /// Indexes into `rules`, ascending, by the event that triggers them.
     pub rules_on: HashMap<String, Vec<usize>>,
     pub objects: HashMap<String, ObjectType>,
+    /// The types among them that an admin declares.
+    pub declared: Vec<DeclaredType>,
     pub channels: HashMap<String, Channel>,
     /// Every version that is active or still has runs.
     pub journeys: HashMap<(String, i64), Arc<Journey>>,
@@ -91,7 +95,10 @@ impl Catalog {
         }
         catalog.types = Arc::new(types);
         // A version with runs under way keeps its meaning when a plugin that it uses is disabled.
-        let mut known = surroundings(installations.iter().map(|installation| &installation.manifest));
+        let (types, unreadable) = store.readable_object_types(scope).await?;
+        catalog.unreadable(EntryKind::ObjectType, unreadable);
+        let mut known = surroundings(installations.iter().map(|installation| &installation.manifest), &types);
+        catalog.declare(types);
         // Who was first stays: one that came later and owns the same stands out.
         installations.sort_by_key(|installation| installation.position);
         for installation in installations {
@@ -116,7 +123,8 @@ impl Catalog {
     ) -> Result<(), EngineError> {
         let enabled: Vec<enable::Candidate<'_>> =
             self.plugins.values().map(|enabled| enable::Candidate::from(&enabled.installation)).collect();
-        let faults = enable::check(&enabled, enable::Candidate::from(&installation));
+        let beside = enable::Beside { enabled: &enabled, types: &self.declared };
+        let faults = enable::check(beside, enable::Candidate::from(&installation));
         let (name, digest) = (&installation.name, &installation.digest);
         let loaded = match faults.first() {
             Some(fault) => Err(fault.message.clone()),
@@ -181,7 +189,13 @@ impl Catalog {
 
     /// What a journey's graph is checked against before it is published.
     pub fn surroundings(&self) -> Surroundings {
-        surroundings(self.plugins.values().map(|enabled| &enabled.installation.manifest))
+        surroundings(self.plugins.values().map(|enabled| &enabled.installation.manifest), &self.declared)
+    }
+
+    fn declare(&mut self, types: Vec<DeclaredType>) {
+        let objects = types.iter().map(|each| (each.name.clone(), ObjectType::declared(each.clone())));
+        self.objects.extend(objects);
+        self.declared = types;
     }
 
     fn add_plugin(&mut self, installation: Installation, plugin: Arc<Plugin>) {
@@ -190,7 +204,7 @@ impl Catalog {
         let manifest = &enabled.installation.manifest;
         self.rules.extend(manifest.rules.iter().map(|shape| Rule::of(shape, &enabled)));
         for shape in &manifest.objects {
-            let object = ObjectType { shape: shape.clone(), owner: enabled.clone() };
+            let object = ObjectType { shape: shape.clone(), owner: TypeOwner::Plugin(enabled.clone()) };
             self.objects.insert(shape.name.clone(), object);
         }
         for shape in &manifest.channels {

@@ -154,6 +154,9 @@ impl<'a> Batch<'a> {
         for (value, holder) in input.holders {
             objects.held_by(value, holder);
         }
+        for (key, by) in input.referrers {
+            objects.referred(key, by);
+        }
         let Plan { from, clock, checkpoint, fire, .. } = input.plan;
         Batch {
             tenant: input.tenant,
@@ -186,6 +189,17 @@ impl<'a> Batch<'a> {
             reach: Reach { before: from, after: (clock, checkpoint) },
             furthest: Place::FIRST,
             cut: None,
+        }
+    }
+
+    /// Notes that a customer touches an object or a unique value; whoever touches it, too, is linked with them.
+    pub fn touch(&mut self, actor: usize, kind: &str, field: &str, value: &str) {
+        let actor = &self.actors[actor];
+        let what = (kind.to_owned(), field.to_owned(), value.to_owned());
+        if let Some(other) = self.touched.touch(what, actor.cluster, actor.known_by)
+            && let Some(part) = actor.known_by
+        {
+            self.lacks.links.push((other, part));
         }
     }
 

@@ -7,7 +7,7 @@ use openhub_model::identity::{Marker, Part};
 use openhub_model::object::Object;
 use openhub_model::run::Run;
 use openhub_model::{Customer, Event, PartId, TenantId};
-use openhub_store::{CustomerFacts, Entry, Judged, Sought, Tombstone, Unique};
+use openhub_store::{CustomerFacts, Entry, Judged, Referrer, Sought, Tombstone, Unique};
 
 use super::past::Past;
 use super::plan::Plan;
@@ -36,6 +36,8 @@ pub struct Input {
     pub objects: HashMap<(String, String), Option<Object>>,
     /// Which stored object has a unique value that an earlier attempt asked about, if one has.
     pub holders: Vec<(Unique, Option<String>)>,
+    /// Who leads to an object that an earlier attempt asked about.
+    pub referrers: Vec<((String, String), Vec<Referrer>)>,
     /// What customers whom an event may join did while a run of the other waited for it.
     pub deeds: Vec<(Sought, Vec<Past>)>,
     /// Events that are not computed, because they name a suppressed identity.

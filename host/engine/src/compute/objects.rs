@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{EventKind, Fault, Object};
-use openhub_runtime::{Accepted, CallContext, CallFault, Change};
+use openhub_runtime::{Accepted, CallFault, Change};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
@@ -18,10 +18,11 @@ use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::occasion::Occasion;
+use super::related::relate;
 use super::segments::learn_of_another;
 use super::stop::Stop;
 use crate::catalog::ObjectType;
-use crate::objects::shape::{belongs_to, conform, uniques};
+use crate::objects::shape::{belongs_to, complete, complete_required, conform, uniques};
 
 /// Changes of one call at most.
 const ROWS: usize = 1_000;
@@ -39,8 +40,7 @@ pub fn check_objects(batch: &mut Batch<'_>) -> Result<Vec<Answer>, Stop> {
     for (kind, requests) in by_kind {
         let catalog = batch.catalog;
         let Some(object) = catalog.objects.get(&kind) else {
-            let fault =
-                Fault::new("", "unknown-object-type", format!("No enabled plugin declares the object type `{kind}`."));
+            let fault = Fault::new("", "unknown-object-type", format!("Nobody declares the object type `{kind}`."));
             let from = answers.len();
             answers.extend(requests.into_iter().map(|request| refused(request, vec![fault.clone()])));
             file_refused(batch, &kind, &answers[from..]);
@@ -83,7 +83,7 @@ fn first_requests(batch: &mut Batch<'_>) -> Vec<Request> {
         if let Operation::Merge { key, .. } | Operation::Delete { key } = &request.operation {
             let key = (request.kind.clone(), key.clone());
             if !batch.objects.knows(&key) {
-                touch(batch, request.actor, &key.0, "", &key.1);
+                batch.touch(request.actor, &key.0, "", &key.1);
                 batch.actors[request.actor].stall();
                 batch.lacks.objects.push(key);
                 continue;
@@ -94,17 +94,6 @@ fn first_requests(batch: &mut Batch<'_>) -> Vec<Request> {
     later.retain(|request| !batch.actors[request.actor].stalled);
     batch.asks.objects = later;
     first
-}
-
-/// Notes that a customer touches an object or a unique value; whoever touches it, too, is linked with them.
-fn touch(batch: &mut Batch<'_>, actor: usize, kind: &str, field: &str, value: &str) {
-    let actor = &batch.actors[actor];
-    let what = (kind.to_owned(), field.to_owned(), value.to_owned());
-    if let Some(other) = batch.touched.touch(what, actor.cluster, actor.known_by)
-        && let Some(part) = actor.known_by
-    {
-        batch.lacks.links.push((other, part));
-    }
 }
 
 fn check(
@@ -118,9 +107,9 @@ fn check(
         if let Operation::Create { key: Some(key), .. } | Operation::Merge { key, .. } | Operation::Delete { key } =
             &request.operation
         {
-            touch(batch, request.actor, &request.kind, "", key);
+            batch.touch(request.actor, &request.kind, "", key);
         }
-        match change(batch, &request) {
+        match change(batch, &object.shape, &request) {
             Ok(change) => {
                 asked.push(request);
                 changes.push(change);
@@ -131,11 +120,8 @@ fn check(
     if asked.is_empty() {
         return Ok(());
     }
-    let call = CallContext { settings: object.owner.settings.clone() };
-    let (plugin, name) = (&object.owner.plugin, &object.shape.name);
-    let checked =
-        bisect(changes.len(), batch.retries.give_up, |range| plugin.check(&call, name, changes[range].to_vec()));
-    let checked = checked.map_err(|fault| Stop::fault(&object.owner, name, &fault))?;
+    let checked = bisect(changes.len(), batch.retries.give_up, |range| object.check(changes[range].to_vec()));
+    let checked = checked.map_err(|fault| Stop::fault(owner(object), &object.shape.name, &fault))?;
     let mut results = Vec::with_capacity(asked.len());
     for (range, answered) in checked {
         batch.tally.calls += 1;
@@ -172,16 +158,21 @@ fn check(
     Ok(())
 }
 
+/// Who checks its objects, as people know them.
+fn owner(object: &ObjectType) -> &str {
+    object.plugin().map_or("admin", |plugin| &plugin.installation.name)
+}
+
 fn broke_off(batch: &mut Batch<'_>, object: &ObjectType, request: &Request, fault: &CallFault) {
     batch.tally.row_faults += 1;
-    let subject = format!("{}/{}", object.owner.installation.name, object.shape.name);
+    let subject = format!("{}/{}", owner(object), object.shape.name);
     let of = format!("{}/{}", request.key.0, request.key.1);
     let filed = NewFault::one(FaultKind::Object, &of, subject, fault.kind.as_str(), fault.message.as_str());
     batch.faults.push(NewFault { message_id: Some(request.cause.clone()), part: request.part, ..filed });
 }
 
 /// The question to the plugin; refused at once if its attempts are spent or it changes what is not there.
-fn change(batch: &Batch<'_>, request: &Request) -> Result<Change, Fault> {
+fn change(batch: &Batch<'_>, shape: &ObjectShape, request: &Request) -> Result<Change, Fault> {
     let spent = || Fault::new("", "not-unique", "The key or a unique value already exists, after three attempts.");
     let attempt = batch.retries.attempt(&request.key, &batch.asked_again).ok_or_else(spent)?;
     let tenant = batch.tenant.0.to_le_bytes();
@@ -194,11 +185,15 @@ fn change(batch: &Batch<'_>, request: &Request) -> Result<Change, Fault> {
     };
     let (key, operation) = match &request.operation {
         Operation::Create { key, fields } => {
-            (key.clone().filter(|key| !key.is_empty()), openhub_runtime::Operation::Create(fields.to_string()))
+            let mut fields = fields.as_object().cloned().unwrap_or_default();
+            complete(shape, &mut fields);
+            let fields = Value::Object(fields).to_string();
+            (key.clone().filter(|key| !key.is_empty()), openhub_runtime::Operation::Create(fields))
         }
         Operation::Merge { key, fields } => {
             let old = &current(key)?.fields;
-            let new = crate::objects::shape::merge(old, fields);
+            let mut new = crate::objects::shape::merge(old, fields);
+            complete_required(shape, &mut new);
             (Some(key.clone()), openhub_runtime::Operation::Update(old.to_string(), new.to_string()))
         }
         Operation::Delete { key } => {
@@ -225,11 +220,15 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
         return Accept::Answered(Err(vec![Fault::new("", "key-changed", "The key of an object cannot change.")]));
     }
     let slot = (request.kind.clone(), accepted.key.clone());
-    touch(batch, request.actor, &request.kind, "", &accepted.key);
+    batch.touch(request.actor, &request.kind, "", &accepted.key);
     let current = batch.objects.current(&slot);
     if current.is_some() && matches!(request.operation, Operation::Create { .. }) {
         return Accept::Taken;
     }
+    if let Err(faults) = relate(batch, shape, request, &slot, (!deleted).then_some(&fields)) {
+        return Accept::Answered(Err(faults));
+    }
+    let current = batch.objects.current(&slot);
     let (had, before) = (current.map(|object| uniques(shape, &object.fields)), current.and_then(|object| object.part));
     let object = (!deleted).then(|| Object {
         kind: request.kind.clone(),
@@ -243,7 +242,7 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
     });
     let has = object.as_ref().map(|object| uniques(shape, &object.fields));
     for (field, value) in had.into_iter().chain(has).flatten() {
-        touch(batch, request.actor, &request.kind, &field, &value);
+        batch.touch(request.actor, &request.kind, &field, &value);
     }
     if object.as_ref().is_some_and(|object| batch.objects.clashes(shape, object)) {
         return Accept::Taken;

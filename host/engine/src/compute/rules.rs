@@ -93,7 +93,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range]);
         rule.owner.plugin.evaluate(&call, &rule.name, &batch)
     });
-    let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner, &rule.name, &fault))?;
+    let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;
     let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated) in pieces {
         batch.tally.calls += 1;

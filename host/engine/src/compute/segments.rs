@@ -138,6 +138,17 @@ pub fn learn_of_another(batch: &mut Batch<'_>, request: &Request, owner: PartId,
     note_object(batch, other, key);
 }
 
+/// The same of an object that was changed with another one, whoever owns it.
+pub fn learn_beside(batch: &mut Batch<'_>, request: &Request, owner: PartId, key: &(String, String)) {
+    let segments = &batch.catalog.segments;
+    if batch.actors[request.actor].member(owner).is_none() {
+        learn_of_another(batch, request, owner, key);
+    } else if segments.needs().objects.contains(&key.0) {
+        note_object(batch, request.actor, key);
+        batch.actors[request.actor].segments.touch(segments.on_object(&key.0));
+    }
+}
+
 /// An object that a run or a rule changed becomes a fact of the customer that owns it, if that is the actor.
 pub fn learn_object(batch: &mut Batch<'_>, answer: &Answer) {
     let segments = &batch.catalog.segments;

@@ -8,12 +8,12 @@ use hashbrown::{HashMap, HashSet};
 use openhub_model::PartId;
 use openhub_model::manifest::ObjectShape;
 use openhub_model::object::Object;
-use openhub_store::{ObjectChange, Unique};
+use openhub_store::{Indexed, Leads, ObjectChange, ObjectKey, Referrer, Unique};
 
 use super::place::Place;
 use super::retry::{Made, Makers, RequestKey};
 use crate::catalog::Catalog;
-use crate::objects::shape::uniques;
+use crate::objects::shape::{indexed, relations, uniques};
 
 /// The type of an object, and its key.
 pub type Key = (String, String);
@@ -44,6 +44,8 @@ pub struct Objects {
     holders: HashMap<Unique, String>,
     /// Values of which LOAD looked up who has them.
     looked_up: HashSet<Unique>,
+    /// Of each object that LOAD looked up: who leads to it now.
+    referrers: HashMap<Key, Vec<Referrer>>,
 }
 
 impl Objects {
@@ -61,6 +63,16 @@ impl Objects {
             self.holders.insert(value.clone(), key);
         }
         self.looked_up.insert(value);
+    }
+
+    /// Who leads to an object, as it is stored.
+    pub fn referred(&mut self, key: Key, by: Vec<Referrer>) {
+        self.referrers.insert(key, by);
+    }
+
+    /// Who leads to an object now; none if LOAD did not look.
+    pub fn referrers(&self, key: &Key) -> Option<&[Referrer]> {
+        self.referrers.get(key).map(Vec::as_slice)
     }
 
     /// Whether the batch knows what is stored under a key, or has written it.
@@ -88,6 +100,22 @@ impl Objects {
         let values =
             |object: &Option<Object>| object.as_ref().map(|object| uniques(shape, &object.fields)).unwrap_or_default();
         let (had, has, stored) = (values(&before), values(&slot.current), values(&slot.stored));
+        let leads = |object: &Option<Object>| {
+            object.as_ref().map(|object| relations(shape, &object.fields)).unwrap_or_default()
+        };
+        let (led, leads) = (leads(&before), leads(&slot.current));
+        let from = ObjectKey::new(&key.0, &key.1);
+        for relation in led {
+            if let Some(by) = self.referrers.get_mut(&(relation.to.kind, relation.to.key)) {
+                by.retain(|referrer| referrer.leads.from != from || referrer.leads.field != relation.field);
+            }
+        }
+        for relation in leads {
+            if let Some(by) = self.referrers.get_mut(&(relation.to.kind.clone(), relation.to.key.clone())) {
+                let leads = Leads { from: from.clone(), field: relation.field, to: relation.to };
+                by.push(Referrer { leads, clears: relation.clears });
+            }
+        }
         let unique = |(field, value): (String, String)| (shape.name.clone(), field, value);
         let mut unseen = Unseen::default();
         if slot.current.is_none() && !slot.loaded {
@@ -133,15 +161,15 @@ impl Objects {
 }
 
 fn change(slot: Slot, shape: Option<&ObjectShape>) -> Option<ObjectChange> {
-    let uniques = |object: &Object| shape.map(|shape| uniques(shape, &object.fields)).unwrap_or_default();
+    let indexed = |object: &Object| shape.map_or_else(Indexed::default, |shape| indexed(shape, &object.fields));
     match (slot.stored, slot.current) {
         (None, Some(object)) => {
-            let uniques = uniques(&object);
-            Some(ObjectChange::Create(object, uniques))
+            let indexed = indexed(&object);
+            Some(ObjectChange::Create(object, indexed))
         }
         (Some(stored), Some(object)) if stored != object => {
-            let uniques = uniques(&object);
-            Some(ObjectChange::Replace { stored: stored.version, object, uniques })
+            let indexed = indexed(&object);
+            Some(ObjectChange::Replace { stored: stored.version, object, indexed })
         }
         (Some(stored), None) => {
             Some(ObjectChange::Delete { kind: stored.kind, key: stored.key, version: stored.version })

@@ -4,8 +4,6 @@ use openhub_model::PartId;
 use openhub_runtime::CallFault;
 use openhub_store::{Sought, Unique};
 
-use crate::catalog::Enabled;
-
 /// COMPUTE could not finish because a plugin failed as a whole; the lane bisects the batch.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("plugin `{plugin}` failed at `{what}`: {message}")]
@@ -38,20 +36,23 @@ pub struct Lacks {
     pub links: Vec<(PartId, PartId)>,
     /// Unique values of which it has to be known who has them.
     pub values: Vec<Unique>,
+    /// Objects of which it has to be known who leads to them.
+    pub referred: Vec<(String, String)>,
 }
 
 impl Lacks {
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.deeds.is_empty() && self.links.is_empty() && self.values.is_empty()
+        self.objects.is_empty()
+            && self.deeds.is_empty()
+            && self.links.is_empty()
+            && self.values.is_empty()
+            && self.referred.is_empty()
     }
 }
 
 impl Stop {
-    pub fn fault(owner: &Enabled, what: &str, fault: &CallFault) -> Stop {
-        Stop::Fault(ComputeFault {
-            plugin: owner.installation.name.clone(),
-            what: what.to_owned(),
-            message: fault.to_string(),
-        })
+    /// `owner` is a plugin's name.
+    pub fn fault(owner: &str, what: &str, fault: &CallFault) -> Stop {
+        Stop::Fault(ComputeFault { plugin: owner.to_owned(), what: what.to_owned(), message: fault.to_string() })
     }
 }

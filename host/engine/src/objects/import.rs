@@ -10,14 +10,15 @@ use std::sync::Arc;
 use openhub_model::identity::{Authority, Policy};
 use openhub_model::manifest::{ObjectShape, Type};
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Seed, TenantId};
-use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
-use openhub_store::{Met, ObjectChange, Op, Scope, StoreError};
+use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, PartId, Seed, TenantId};
+use openhub_runtime::{Accepted, CallFault, Change, Operation};
+use openhub_store::{Indexed, Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::shape::{belongs_to, conform, merge, owner, uniques, unknown_fields};
+use super::related::not_there;
+use super::shape::{belongs_to, complete, conform, indexed, lost, merge, owner, pointer, unknown_fields};
 use super::strangers;
-use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_of};
+use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_as_stored, type_of};
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -71,7 +72,7 @@ pub async fn import(
     rows: &[NewObject],
     how: Importing,
 ) -> Result<Vec<Fate>, ObjectError> {
-    let batch = Batch { engine, scope, object: type_of(engine, scope, kind).await?, rows, how };
+    let mut batch = Batch { engine, scope, object: type_of(engine, scope, kind).await?, rows, how };
     let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
     let (mut ids, mut claims) = (HashSet::new(), Claims::default());
     for (row, fate) in rows.iter().zip(&mut fates) {
@@ -92,7 +93,10 @@ pub async fn import(
         let made = batch.check(open, attempt, &mut fates).await?;
         let made = batch.keep_keys(made, &mut fates).await?;
         let made = batch.refuse_strangers(made, &mut fates).await?;
-        batch.commit(made, &mut claims, &mut fates).await?;
+        let made = batch.refuse_lost(made, &mut fates).await?;
+        if batch.commit(made, &mut claims, &mut fates).await? == Moved::Type {
+            batch.object = type_as_stored(engine, scope, kind).await?;
+        }
     }
     batch.pass_over_known(&mut fates).await?;
     let taken = || refused("", "not-unique", "An object with this key or this unique value already exists.");
@@ -115,8 +119,16 @@ struct Batch<'a> {
 struct Made {
     row: usize,
     object: Object,
-    uniques: Vec<(String, String)>,
+    indexed: Indexed,
     events: Vec<(String, String)>,
+}
+
+/// What was changed between a check and its commit.
+#[derive(PartialEq, Eq)]
+enum Moved {
+    Nothing,
+    /// The declaration of the objects' type.
+    Type,
 }
 
 /// Which row has which key and which unique value, so that the first of two keeps it.
@@ -131,10 +143,10 @@ impl Claims {
     fn claim(&mut self, made: &Made) -> bool {
         let is_free = |claimed: Option<&usize>| claimed.is_none_or(|row| *row == made.row);
         let free = is_free(self.keys.get(&made.object.key))
-            && made.uniques.iter().all(|value| is_free(self.values.get(value)));
+            && made.indexed.uniques.iter().all(|value| is_free(self.values.get(value)));
         if free {
             self.keys.insert(made.object.key.clone(), made.row);
-            self.values.extend(made.uniques.iter().map(|value| (value.clone(), made.row)));
+            self.values.extend(made.indexed.uniques.iter().map(|value| (value.clone(), made.row)));
         }
         free
     }
@@ -158,7 +170,7 @@ impl Batch<'_> {
     async fn refuse_suppressed(&self, fates: &mut [Option<Fate>]) -> Result<(), ObjectError> {
         let shape = &self.object.of().shape;
         let part = |row: &NewObject| {
-            let fields = with_customers(shape, &row.fields, self.scope.tenant(), self.policy());
+            let fields = as_created(shape, &row.fields, self.scope.tenant(), self.policy());
             owner(shape, &Value::Object(fields))
         };
         let suppressed = self.engine.suppressed(self.scope, &self.rows.iter().filter_map(part).collect()).await?;
@@ -188,7 +200,7 @@ impl Batch<'_> {
         let shape = &self.object.of().shape;
         for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
             let Some(there) = row.key.as_ref().and_then(|key| taken.get(key)) else { continue };
-            let fields = Value::Object(with_customers(shape, &row.fields, self.scope.tenant(), self.policy()));
+            let fields = Value::Object(as_created(shape, &row.fields, self.scope.tenant(), self.policy()));
             *fate = Some(if merge(&json!({}), &fields) == merge(&json!({}), &there.fields) {
                 Fate::Known
             } else {
@@ -239,8 +251,7 @@ impl Batch<'_> {
         let shape = &self.object.of().shape;
         let by_id = |made: &Made| {
             let mut named = strangers::named(shape, &made.object.fields, None);
-            let is_id = |value: &Value| value.is_string() && identity_in(value).is_none();
-            named.retain(|(field, _)| self.rows[made.row].fields.get(field).is_some_and(is_id));
+            named.retain(|(field, part)| names(self.rows[made.row].fields.get(field), *part));
             named
         };
         let named: Vec<_> = made.iter().map(by_id).collect();
@@ -250,6 +261,24 @@ impl Batch<'_> {
             match faults.is_empty() {
                 true => kept.push(made),
                 false => fates[made.row] = Some(Fate::Refused(faults)),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What a row leads to is to be there, or to come with it.
+    async fn refuse_lost(&self, made: Vec<Made>, fates: &mut [Option<Fate>]) -> Result<Vec<Made>, ObjectError> {
+        let shape = &self.object.of().shape;
+        let objects: Vec<_> = made.iter().map(|made| (&made.object, None)).collect();
+        let gone = not_there(self.engine, self.scope, shape, &objects).await?;
+        let mut kept = Vec::with_capacity(made.len());
+        for made in made {
+            match gone.is_empty() {
+                true => kept.push(made),
+                false => match lost(shape, &made.object.fields, |to| !gone.contains(to)) {
+                    faults if faults.is_empty() => kept.push(made),
+                    faults => fates[made.row] = Some(Fate::Refused(faults)),
+                },
             }
         }
         Ok(kept)
@@ -312,11 +341,7 @@ impl Batch<'_> {
         changes: Vec<Change>,
     ) -> Result<Result<Vec<Result<Accepted, Vec<Fault>>>, CallFault>, ObjectError> {
         let (catalog, kind) = (Arc::clone(&self.object.catalog), self.object.kind.clone());
-        let checked = tokio::task::spawn_blocking(move || {
-            let object = &catalog.objects[&kind];
-            let call = CallContext { settings: object.owner.settings.clone() };
-            object.owner.plugin.check(&call, &kind, changes)
-        });
+        let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(changes));
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
         Ok(checked.map(|checked| checked.answers))
     }
@@ -324,7 +349,7 @@ impl Batch<'_> {
     fn change(&self, row: usize, attempt: u32) -> Change {
         let NewObject { id, key, fields } = &self.rows[row];
         let shape = &self.object.of().shape;
-        let fields = Value::Object(with_customers(shape, fields, self.scope.tenant(), self.policy()));
+        let fields = Value::Object(as_created(shape, fields, self.scope.tenant(), self.policy()));
         Change {
             key: key.clone(),
             customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
@@ -341,7 +366,7 @@ impl Batch<'_> {
             return Err(faults);
         }
         let now = self.how.context.now;
-        let uniques = uniques(shape, &fields);
+        let indexed = indexed(shape, &fields);
         let object = Object {
             kind: self.object.kind.clone(),
             key: accepted.key,
@@ -352,7 +377,7 @@ impl Batch<'_> {
             updated_at: now,
             cause: self.rows[row].id.clone(),
         };
-        Ok(Made { row, object, uniques, events: accepted.events })
+        Ok(Made { row, object, indexed, events: accepted.events })
     }
 
     /// Commits what conflicts with nothing; what does stays without a fate, and may be asked for again.
@@ -361,7 +386,7 @@ impl Batch<'_> {
         made: Vec<Made>,
         claims: &mut Claims,
         fates: &mut [Option<Fate>],
-    ) -> Result<(), ObjectError> {
+    ) -> Result<Moved, ObjectError> {
         let mut open: Vec<Made> = made.into_iter().filter(|made| claims.claim(made)).collect();
         while !open.is_empty() {
             match self.engine.store().transact(self.scope, self.ops(&open)).await {
@@ -379,17 +404,37 @@ impl Batch<'_> {
                         break;
                     }
                 }
+                // What they lead to was deleted meanwhile, or is a row that is refused.
+                Err(StoreError::LeadsNowhere(lost)) => {
+                    let lost: HashMap<&str, &str> =
+                        lost.iter().map(|leads| (leads.from.key.as_str(), leads.field.as_str())).collect();
+                    let before = open.len();
+                    open.retain(|made| {
+                        let Some(field) = lost.get(made.object.key.as_str()) else { return true };
+                        let at = format!("/{}", pointer(field));
+                        fates[made.row] =
+                            Some(refused(&at, "unknown-object", "It leads to an object that is not there."));
+                        false
+                    });
+                    if open.len() == before {
+                        break;
+                    }
+                }
                 // Somebody else sent the same rows meanwhile: they are known by the next look.
                 Err(StoreError::AlreadyExists(_)) => break,
+                Err(StoreError::OtherType(_)) => return Ok(Moved::Type),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(Moved::Nothing)
     }
 
     fn ops(&self, made: &[Made]) -> Vec<Op> {
-        let changes = made.iter().map(|made| ObjectChange::Create(made.object.clone(), made.uniques.clone()));
-        let mut ops = vec![Op::Objects(changes.collect()), Op::AppendNew(self.events(made))];
+        let changes = made.iter().map(|made| ObjectChange::Create(made.object.clone(), made.indexed.clone()));
+        let of_type = self.object.of().version();
+        let of_type = of_type.map(|version| Op::OfType { kind: self.object.kind.clone(), version });
+        let written = [Op::Objects(changes.collect()), Op::AppendNew(self.events(made))];
+        let mut ops: Vec<Op> = of_type.into_iter().chain(written).collect();
         if self.how.trial == Trial::DryRun {
             ops.push(Op::Undo);
         }
@@ -430,8 +475,18 @@ impl Batch<'_> {
     }
 }
 
-/// The fields with each customer as an id; what is no identity stays, and is refused by its type.
-fn with_customers(
+/// Whether a row names a part by its id, and not by an identity that leads to it.
+fn names(given: Option<&Value>, part: PartId) -> bool {
+    let is_id = |value: &Value| value.as_str().and_then(|text| text.parse().ok()) == Some(part);
+    match given {
+        Some(Value::Array(several)) => several.iter().any(is_id),
+        given => given.is_some_and(is_id),
+    }
+}
+
+/// The fields as they are created: with defaults, and each customer as an id; what is no identity stays, and is refused by its
+/// type.
+fn as_created(
     shape: &ObjectShape,
     fields: &Map<String, Value>,
     tenant: TenantId,
@@ -440,10 +495,17 @@ fn with_customers(
     let mut fields = fields.clone();
     for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
         let Some(value) = fields.get_mut(&field.name) else { continue };
-        if let Some(identity) = identity_in(value) {
-            *value = policy.normal(identity).part(tenant).to_string().into();
+        let values = match value {
+            Value::Array(several) => several.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for value in values {
+            if let Some(identity) = identity_in(value) {
+                *value = policy.normal(identity).part(tenant).to_string().into();
+            }
         }
     }
+    complete(shape, &mut fields);
     fields
 }
 

@@ -1,9 +1,9 @@
-//! What every writer of objects shares: the shape that a plugin declares, whose an object is, and its unique values.
+//! What every writer of objects shares: the declared shape with its defaults, whose an object is, and its unique values.
 
-use openhub_model::fault::there_are;
-use openhub_model::manifest::{Field, ObjectShape, Type};
+use openhub_model::manifest::{Field, ObjectShape, OnDelete};
 use openhub_model::object::Object;
-use openhub_model::{Fault, PartId, Timestamp, limits};
+use openhub_model::{Fault, PartId, field, limits};
+use openhub_store::{Indexed, ObjectKey, Referrer, Relation};
 use serde_json::{Map, Value};
 
 /// `null` in the patch removes a field.
@@ -50,7 +50,100 @@ pub fn uniques(shape: &ObjectShape, fields: &Value) -> Vec<(String, String)> {
     values.collect()
 }
 
-/// What a plugin accepted must have the declared shape: the plugin's own code is not trusted with it.
+/// The fields of an object that is created: what is left out and has a default has it.
+pub fn complete(shape: &ObjectShape, fields: &mut Map<String, Value>) {
+    default_of(shape, fields, |_| true);
+}
+
+/// The fields of an object that is changed: what is required cannot be taken away where it has a default, and one that was made
+/// before the field was declared gets it now.
+pub fn complete_required(shape: &ObjectShape, fields: &mut Value) {
+    if let Some(fields) = fields.as_object_mut() {
+        default_of(shape, fields, |field| field.required);
+    }
+}
+
+fn default_of(shape: &ObjectShape, fields: &mut Map<String, Value>, which: impl Fn(&Field) -> bool) {
+    for field in shape.fields.iter().filter(|field| which(field)) {
+        if let Some(default) = field.default.as_ref().filter(|_| fields.get(&field.name).is_none_or(Value::is_null)) {
+            fields.insert(field.name.clone(), default.clone());
+        }
+    }
+}
+
+/// What of an object is found by its value.
+pub fn indexed(shape: &ObjectShape, fields: &Value) -> Indexed {
+    let has_relations = shape.fields.iter().any(|field| field.relation().is_some());
+    Indexed { uniques: uniques(shape, fields), relations: has_relations.then(|| relations(shape, fields)) }
+}
+
+/// What an object leads to.
+pub fn relations(shape: &ObjectShape, fields: &Value) -> Vec<Relation> {
+    let mut found = Vec::new();
+    for (field, kind) in shape.fields.iter().filter_map(|field| Some((field, field.relation()?))) {
+        let clears = field.on_delete == OnDelete::Clear;
+        let relation = |key: &str| Relation { field: field.name.clone(), to: ObjectKey::new(kind, key), clears };
+        match &fields[&field.name] {
+            Value::Array(keys) => found.extend(keys.iter().filter_map(Value::as_str).map(relation)),
+            value => found.extend(value.as_str().map(relation)),
+        }
+    }
+    found
+}
+
+/// The fields of an object that leads to another no more: in one field, or as one of several.
+pub fn without(fields: &Value, field: &str, key: &str) -> Value {
+    let mut fields = fields.clone();
+    match fields.get_mut(field) {
+        Some(Value::Array(keys)) => keys.retain(|other| other.as_str() != Some(key)),
+        Some(_) => drop(fields.as_object_mut().and_then(|fields| fields.remove(field))),
+        None => {}
+    }
+    fields
+}
+
+/// A fault at each relation that leads to an object which is not there.
+pub fn lost(shape: &ObjectShape, fields: &Value, is_there: impl Fn(&ObjectKey) -> bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut check = |kind: &str, key: &Value, pointer: String| {
+        let Some(key) = key.as_str() else { return };
+        if !is_there(&ObjectKey::new(kind, key)) {
+            let message = format!("There is no object `{key}` of the type `{kind}`.");
+            faults.push(Fault::new(pointer, "unknown-object", message));
+        }
+    };
+    for (field, kind) in shape.fields.iter().filter_map(|field| Some((field, field.relation()?))) {
+        let at = format!("/{}", pointer(&field.name));
+        match &fields[&field.name] {
+            Value::Array(keys) => {
+                keys.iter().enumerate().for_each(|(index, key)| check(kind, key, format!("{at}/{index}")));
+            }
+            key => check(kind, key, at),
+        }
+    }
+    faults
+}
+
+/// Objects that a message names.
+const TOLD: usize = 20;
+
+/// Why an object is not deleted, if others lead to it: they do not give that up, or are more than `most`.
+pub fn led_to(referrers: &[Referrer], most: usize) -> Vec<Fault> {
+    if referrers.len() > most {
+        let message = format!("More than {most} objects lead to it: change those first.");
+        return vec![Fault::new("", "in-use", message)];
+    }
+    let holding = referrers.iter().filter(|referrer| !referrer.clears).take(TOLD);
+    let fault = |referrer: &Referrer| {
+        let from = &referrer.leads.from;
+        let message =
+            format!("The object `{}` of the type `{}` leads to it in `{}`.", from.key, from.kind, referrer.leads.field);
+        Fault::new(format!("/objects/{}/{}", pointer(&from.kind), pointer(&from.key)), "in-use", message)
+    };
+    holding.map(fault).collect()
+}
+
+/// What is to be stored must have the declared shape, whoever says so: a plugin's own code is not trusted with it.
 pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     let Some(map) = fields.as_object() else {
         return vec![Fault::new("", "not-an-object", "The fields must be a JSON object.")];
@@ -58,49 +151,17 @@ pub fn conform(shape: &ObjectShape, fields: &Value) -> Vec<Fault> {
     if let Some(fault) = limits::value(fields, "") {
         return vec![fault];
     }
-    let mut faults: Vec<Fault> =
-        shape.fields.iter().filter_map(|field| fault_of(field, map.get(&field.name))).collect();
-    faults.extend(unknown_fields(shape, map));
-    faults
+    field::faults(&shape.fields, map, &named(shape))
 }
 
 /// A fault at each member that is no field of the type. What a caller asks for is held to this before the plugin sees it: what
-/// the plugin does not know, it would drop without a word. A `null` takes a field away, and may name one that is gone.
+/// the plugin does not know, it would drop without a word.
 pub fn unknown_fields(shape: &ObjectShape, fields: &Map<String, Value>) -> Vec<Fault> {
-    let is_unknown = |name: &String| shape.fields.iter().all(|field| field.name != *name);
-    let unknown = fields.iter().filter(|(name, value)| !value.is_null() && is_unknown(name));
-    let fault = |(name, _): (&String, &Value)| {
-        let known = there_are(shape.fields.iter().map(|field| &field.name));
-        let message = format!("The object type `{}` has no field `{name}`. {known}", shape.name);
-        Fault::new(format!("/{}", pointer(name)), "unknown-field", message)
-    };
-    unknown.map(fault).collect()
+    field::unknown(&shape.fields, fields, &named(shape))
 }
 
-fn fault_of(field: &Field, value: Option<&Value>) -> Option<Fault> {
-    let at = || format!("/{}", pointer(&field.name));
-    match value.filter(|value| !value.is_null()) {
-        None if field.required => Some(Fault::new(at(), "required", format!("`{}` is required: set it.", field.name))),
-        None => None,
-        Some(value) if has_type(&field.of, value) => {
-            let text = value.as_str().filter(|_| field.unique)?;
-            limits::length(text, limits::UNIQUE, at).err()
-        }
-        Some(_) => Some(Fault::new(at(), "wrong-type", format!("`{}` must be {}.", field.name, field.of.in_words()))),
-    }
-}
-
-fn has_type(of: &Type, value: &Value) -> bool {
-    match of {
-        Type::Boolean => value.is_boolean(),
-        Type::Integer => value.is_i64(),
-        Type::Number => value.is_number(),
-        Type::Text => value.is_string(),
-        Type::Timestamp => value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
-        Type::Decimal(scale) => openhub_model::decimal::from_json(value, *scale).is_some(),
-        Type::Enum(values) => value.as_str().is_some_and(|text| values.iter().any(|known| known == text)),
-        Type::Customer => value.as_str().is_some_and(|text| text.parse::<PartId>().is_ok()),
-    }
+fn named(shape: &ObjectShape) -> String {
+    format!("The object type `{}`", shape.name)
 }
 
 /// A name as a token of a JSON pointer (RFC 6901).
@@ -111,12 +172,13 @@ pub(super) fn pointer(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openhub_model::Id;
+    use openhub_model::manifest::Type;
+    use openhub_model::{Id, Timestamp};
     use serde_json::json;
 
     fn shape() -> ObjectShape {
         let field =
-            |name: &str, of: Type, required: bool, unique: bool| Field { name: name.into(), of, required, unique };
+            |name: &str, of: Type, required: bool, unique: bool| Field { required, unique, ..Field::new(name, of) };
         ObjectShape {
             name: "coupon".into(),
             version: 1,
@@ -186,6 +248,19 @@ mod tests {
         let nobodys = Object { part: None, ..stored.clone() };
         assert_eq!(belongs_to(&unowned, &fields, Some(&nobodys), Some(theirs)), None);
         assert_eq!(belongs_to(&shape(), &fields, Some(&stored), Some(mine)), Some(theirs), "its field says so");
+    }
+
+    #[test]
+    fn a_default_is_filled_in_at_create_and_what_is_required_keeps_one() {
+        let mut shape = shape();
+        shape.fields[1].default = Some(json!(10));
+        shape.fields[2].default = Some(json!("x"));
+        let mut made = json!({ "code": "A", "percent": null }).as_object().cloned().unwrap();
+        complete(&shape, &mut made);
+        assert_eq!(Value::Object(made), json!({ "code": "A", "percent": 10, "owner": "x" }));
+        let mut changed = json!({ "code": "A" });
+        complete_required(&shape, &mut changed);
+        assert_eq!(changed, json!({ "code": "A", "percent": 10 }));
     }
 
     #[test]

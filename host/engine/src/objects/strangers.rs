@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use openhub_model::manifest::{ObjectShape, Type};
+use openhub_model::manifest::{Field, ObjectShape, Type};
 use openhub_model::{Fault, PartId};
 use openhub_store::{Scope, StoreError};
 use serde_json::Value;
@@ -15,7 +15,13 @@ use crate::engine::Engine;
 pub fn named(shape: &ObjectShape, fields: &Value, stored: Option<&Value>) -> Vec<(String, PartId)> {
     let customers = shape.fields.iter().filter(|field| field.of == Type::Customer);
     let anew = customers.filter(|field| stored.is_none_or(|stored| stored[&field.name] != fields[&field.name]));
-    anew.filter_map(|field| Some((field.name.clone(), fields[&field.name].as_str()?.parse().ok()?))).collect()
+    let of = |field: &Field| {
+        let several = fields[&field.name].as_array();
+        let values = several.map_or_else(|| std::slice::from_ref(&fields[&field.name]), Vec::as_slice);
+        let named = values.iter().filter_map(|value| value.as_str()?.parse().ok());
+        named.map(|part| (field.name.clone(), part)).collect::<Vec<_>>()
+    };
+    anew.flat_map(of).collect()
 }
 
 /// For each of these objects, a fault at each field that names nobody.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use openhub_model::object::Object;
 use openhub_model::{Fault, Id, Principal, Seed, TenantId, Timestamp};
-use openhub_runtime::{Accepted, CallContext, CallFault, Change, Operation};
+use openhub_runtime::{Accepted, CallFault, Change, Operation};
 use openhub_store::{Scope, StoreError};
 use serde_json::Value;
 
-use super::shape::{belongs_to, conform};
+use super::shape::{belongs_to, complete, conform, unknown_fields};
 use crate::catalog::{Catalog, ObjectType};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,12 +17,15 @@ pub const ATTEMPTS: u32 = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    #[error("no enabled plugin declares the object type `{0}`")]
+    #[error("nobody declares the object type `{0}`")]
     UnknownType(String),
     #[error("the object does not exist")]
     NotFound,
     #[error("the object is refused")]
     Refused(Vec<Fault>),
+    /// Others lead to it, and do not give that up.
+    #[error("other objects lead to it")]
+    InUse(Vec<Fault>),
     /// It is not at the version that the caller saw, or was changed at the same context.
     #[error("the object is at another version: read it again")]
     VersionMoved,
@@ -77,9 +80,29 @@ pub async fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed
     Ok(Typed { catalog, kind: kind.to_owned() })
 }
 
+/// The same as the database has it, for who was told that it is another by now.
+pub async fn type_as_stored(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed, ObjectError> {
+    let catalog = Arc::new(Catalog::load(engine.store(), scope, engine.prepared()).await?);
+    if !catalog.objects.contains_key(kind) {
+        return Err(ObjectError::UnknownType(kind.to_owned()));
+    }
+    Ok(Typed { catalog, kind: kind.to_owned() })
+}
+
 impl Typed {
     pub fn of(&self) -> &ObjectType {
         &self.catalog.objects[&self.kind]
+    }
+
+    /// The fields of a new object, with what its type fills in; none if they name a field that the type does not have.
+    pub fn created(&self, given: &Value) -> Result<Value, ObjectError> {
+        let mut fields = given.as_object().cloned().unwrap_or_default();
+        let faults = unknown_fields(&self.of().shape, &fields);
+        if !faults.is_empty() {
+            return Err(ObjectError::Refused(faults));
+        }
+        complete(&self.of().shape, &mut fields);
+        Ok(Value::Object(fields))
     }
 
     pub fn change_of(&self, stored: &Object, operation: Operation, context: &WriteContext) -> Change {
@@ -94,11 +117,7 @@ impl Typed {
 
     pub async fn check(&self, change: Change) -> Result<Accepted, ObjectError> {
         let (catalog, kind) = (self.catalog.clone(), self.kind.clone());
-        let checked = tokio::task::spawn_blocking(move || {
-            let object = &catalog.objects[&kind];
-            let call = CallContext { settings: object.owner.settings.clone() };
-            object.owner.plugin.check(&call, &kind, vec![change])
-        });
+        let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(vec![change]));
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
         let checked = checked.map_err(ObjectError::Plugin)?;
         match checked.answers.into_iter().next() {

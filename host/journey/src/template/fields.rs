@@ -65,6 +65,7 @@ impl Fields {
                 .render(walk.templates, &data)
                 .and_then(|value| match (form, of) {
                     (Form::Text(_), Some(of)) => typed(value, of),
+                    (Form::List(forms), Some(of)) => typed_items(value, forms, of),
                     _ => Ok(value),
                 })
                 .map_err(|error| error.at(format!("{}/{}", self.pointer, escape(name))))?;
@@ -150,6 +151,16 @@ impl Form {
     }
 }
 
+/// The values of a list, of which those that were rendered are typed.
+fn typed_items(value: Value, forms: &[Form], of: &Type) -> Result<Value, StepError> {
+    let Value::Array(items) = value else { return Ok(value) };
+    let items = items.into_iter().zip(forms).map(|(item, form)| match form {
+        Form::Text(_) => typed(item, of),
+        _ => Ok(item),
+    });
+    items.collect::<Result<_, _>>().map(Value::Array)
+}
+
 /// A rendered text as the JSON value of the field's type.
 fn typed(value: Value, of: &Type) -> Result<Value, StepError> {
     let Value::String(text) = value else { return Ok(value) };
@@ -161,7 +172,7 @@ fn typed(value: Value, of: &Type) -> Result<Value, StepError> {
         Type::Decimal(scale) => decimal::round(trimmed, *scale).map(|units| decimal::format(units, *scale).into()),
         Type::Timestamp => trimmed.parse::<Timestamp>().ok().map(|at| at.to_string().into()),
         Type::Enum(values) => values.iter().find(|value| *value == trimmed).cloned().map(Value::String),
-        Type::Text | Type::Customer => return Ok(Value::String(text)),
+        Type::Text | Type::Customer | Type::Object(_) => return Ok(Value::String(text)),
     };
     typed.ok_or_else(|| StepError::WrongType { text, expected: of.in_words() })
 }

@@ -14,6 +14,11 @@ pub fn same(left: &Value, right: &Value) -> bool {
     compare(left, Comparison::Eq, right).holds()
 }
 
+/// The order of two numbers, as conditions compare them.
+pub fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    Some(Number::of(left)?.compare(Number::of(right)?))
+}
+
 /// The truth of a test for a value that may be absent.
 pub(super) fn test(found: Option<&Value>, is: Comparison, value: &Value) -> Truth {
     let found = found.filter(|found| !found.is_null());

@@ -255,7 +255,7 @@ pub const POSTING: &str = r#"(module
 
 /// One object type `coupon` with a required text `code`.
 pub fn object_manifest() -> Manifest {
-    let code = Field { name: "code".to_owned(), of: Type::Text, required: true, unique: true };
+    let code = Field { required: true, unique: true, ..Field::new("code", Type::Text) };
     let coupon = ObjectShape { name: "coupon".to_owned(), version: 1, fields: vec![code], owner: None };
     Manifest { objects: vec![coupon], ..manifest(&[]) }
 }

@@ -80,7 +80,7 @@ fn a_manifest_has_its_bounds() {
         change(&mut manifest);
         code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest)))
     };
-    let field = |name: String, of| Field { name, of, required: false, unique: false };
+    let field = |name: String, of| Field::new(name, of);
     let event = |fields| EventShape { name: "Tier Changed".to_owned(), fields };
     assert_eq!(refused(&|it| it.rules[0].writes[0].of = Type::Decimal(4_000_000_000)), "bad-manifest");
     assert_eq!(refused(&|it| it.events = vec![event(vec![field("a".to_owned(), Type::Decimal(19))])]), "bad-manifest");

@@ -88,6 +88,15 @@ pub(crate) fn heard_statement(conn: &Conn<'_>) -> &'static str {
     }
 }
 
+/// Keeps the engine's commits, and others' appends, away from a tenant until the transaction ends: they take the same row first.
+/// On SQLite nothing else is written meanwhile.
+pub(crate) fn hold_statement(conn: &Conn<'_>) -> &'static str {
+    match conn {
+        Conn::Sqlite(_) => "SELECT head FROM partitions WHERE tenant_id = $1 AND bucket = 0",
+        Conn::Postgres(_) => "SELECT head FROM partitions WHERE tenant_id = $1 AND bucket = 0 FOR UPDATE",
+    }
+}
+
 /// How texts compare: by their bytes. SQLite does so by itself.
 pub(crate) const POSTGRES_COLLATION: &str = " COLLATE \"C\"";
 

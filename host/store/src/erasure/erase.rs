@@ -229,6 +229,22 @@ impl Stepping<'_, '_, '_> {
             &rows.json,
         )?;
         add(counts, "object_uniques", uniques);
+        // Whoever led to one of them keeps a key that leads nowhere.
+        let to = execute!(
+            self.tx.conn(),
+            "DELETE FROM object_relations WHERE tenant_id = $1 AND (to_kind, to_key) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
+            self.tenant.0,
+            &rows.json,
+        )?;
+        let from = execute!(
+            self.tx.conn(),
+            "DELETE FROM object_relations WHERE tenant_id = $1 AND (kind, object_key) IN \
+             (SELECT CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT) FROM jsonb_each($2))",
+            self.tenant.0,
+            &rows.json,
+        )?;
+        add(counts, "object_relations", to + from);
         let gone = execute!(
             self.tx.conn(),
             "DELETE FROM objects WHERE tenant_id = $1 AND (kind, key) IN \

@@ -71,6 +71,7 @@ impl Store {
              UNION ALL SELECT 3, position FROM segments WHERE tenant_id = $1 \
              UNION ALL SELECT 4, position FROM attributes WHERE tenant_id = $1 \
              UNION ALL SELECT 5, position FROM identity_policies WHERE tenant_id = $1 \
+             UNION ALL SELECT 7, position FROM object_types WHERE tenant_id = $1 \
              UNION ALL SELECT 6, 0 WHERE EXISTS (SELECT 1 FROM suppressions WHERE tenant_id = $1)) AS entries \
              GROUP BY kind ORDER BY kind",
             scope.tenant().0,

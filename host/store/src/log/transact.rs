@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::log::events::{Appended, append_all};
 use crate::scope::Scope;
 use crate::state::journeys::{delete_journey, put_draft, put_version};
+use crate::state::object_types::hold_type;
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
 use crate::state::plugins::{Candidate, Installation, put_candidate, put_component, put_plugin, put_secret};
@@ -68,6 +69,11 @@ pub enum Op {
     /// its position in the log.
     PutSegmentVersion(SegmentVersion),
     Objects(Vec<ObjectChange>),
+    /// What follows is checked against this version of a declared object type, or [`StoreError::OtherType`].
+    OfType {
+        kind: String,
+        version: i64,
+    },
     /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
     Undo,
 }
@@ -120,6 +126,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutSettings(settings) => put_settings(tx, tenant, &settings).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
+        Op::OfType { kind, version } => hold_type(tx, tenant, &kind, version).await?,
         Op::Undo => return Err(StoreError::Undone),
     }
     Ok(Appended::default())

@@ -10,6 +10,8 @@ pub mod journeys;
 pub mod keys;
 pub mod matches;
 pub mod messages;
+pub mod object_relations;
+pub mod object_types;
 pub(crate) mod object_writes;
 pub mod objects;
 pub mod outbox;

@@ -7,6 +7,7 @@ use crate::database::bulk::{Bulk, Rows};
 use crate::database::connection::{execute, fetch_all};
 use crate::database::transaction::Tx;
 use crate::error::{Clash, ObjectKey, StoreError};
+use crate::state::object_relations::{RelationWrites, hold_relations, write_relations};
 use crate::state::objects::ObjectChange;
 
 /// Changes of objects as bulk rows, one statement each.
@@ -22,6 +23,7 @@ pub(crate) struct ObjectWrites {
     doubled: Vec<Clash>,
     /// All that are created or replaced.
     keys: Vec<ObjectKey>,
+    relations: RelationWrites,
 }
 
 pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
@@ -31,7 +33,7 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
     let (mut keys, mut values) = (HashSet::new(), HashSet::new());
     for change in changes {
         match change {
-            ObjectChange::Create(object, unique) | ObjectChange::Replace { object, uniques: unique, .. } => {
+            ObjectChange::Create(object, indexed) | ObjectChange::Replace { object, indexed, .. } => {
                 all.push(ObjectKey::new(&object.kind, &object.key));
                 let replaced = match change {
                     ObjectChange::Replace { stored, .. } => Some(*stored),
@@ -54,7 +56,7 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
                         row.text(&object.kind).text(&object.key);
                     });
                 }
-                for (field, value) in unique {
+                for (field, value) in &indexed.uniques {
                     if !values.insert((&object.kind, field, value)) {
                         let value = Some((field.clone(), value.clone()));
                         doubled.push(Clash { object: ObjectKey::new(&object.kind, &object.key), value });
@@ -82,7 +84,22 @@ pub(crate) fn object_writes(changes: &[ObjectChange]) -> ObjectWrites {
         uniques: uniques.finish(),
         doubled,
         keys: all,
+        relations: relations_of(changes),
     }
+}
+
+fn relations_of(changes: &[ObjectChange]) -> RelationWrites {
+    let written = changes.iter().filter_map(|change| match change {
+        ObjectChange::Create(object, indexed) | ObjectChange::Replace { object, indexed, .. } => {
+            Some((object.kind.as_str(), object.key.as_str(), indexed.relations.as_deref()?))
+        }
+        ObjectChange::Delete { .. } => None,
+    });
+    let deleted = changes.iter().filter_map(|change| match change {
+        ObjectChange::Delete { kind, key, .. } => Some((kind.as_str(), key.as_str())),
+        _ => None,
+    });
+    RelationWrites::of(written, deleted)
 }
 
 /// Writes all changes or answers who is in conflict; the caller's savepoint undoes what was written by then.
@@ -90,6 +107,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
     if !writes.doubled.is_empty() {
         return Err(StoreError::UniqueConflict(writes.doubled.clone()));
     }
+    hold_relations(tx, tenant, &writes.relations).await?;
     if let Some(rows) = &writes.deletes {
         let deleted = execute!(
             tx.conn(),
@@ -161,7 +179,7 @@ pub(crate) async fn write_objects(tx: &mut Tx<'_>, tenant: TenantId, writes: &Ob
             return Err(taken(tx, tenant, writes).await);
         }
     }
-    Ok(())
+    write_relations(tx, tenant, &writes.relations).await
 }
 
 type Keys = Vec<(String, String)>;

@@ -9,17 +9,32 @@ use crate::database::decode::{json, limit, maybe_id, time};
 use crate::database::filters::Sql;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
+use crate::state::object_relations::Relation;
 use crate::store::Store;
 
-/// `uniques` are the object's unique fields and their values, as texts.
+/// What of an object is found by its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Indexed {
+    /// Its unique fields and their values, as texts.
+    pub uniques: Vec<(String, String)>,
+    /// What it leads to; none if its type has no relations.
+    pub relations: Option<Vec<Relation>>,
+}
+
+impl From<Vec<(String, String)>> for Indexed {
+    fn from(uniques: Vec<(String, String)>) -> Indexed {
+        Indexed { uniques, relations: None }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectChange {
-    Create(Object, Vec<(String, String)>),
+    Create(Object, Indexed),
     /// `stored` is the version that must be stored.
     Replace {
         stored: i64,
         object: Object,
-        uniques: Vec<(String, String)>,
+        indexed: Indexed,
     },
     /// `version` is the stored one.
     Delete {

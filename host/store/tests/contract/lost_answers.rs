@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use openhub_model::object::Object;
-use openhub_store::{Changes, Lease, ObjectChange, Op, StoreError};
+use openhub_store::{Changes, Indexed, Lease, ObjectChange, Op, StoreError};
 use openhub_test_postgres::{Proxy, Server};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ async fn b1_whose_answer_is_lost_is_told_the_truth() -> anyhow::Result<()> {
         let events = vec![event(format!("{number}-a"), part), event(format!("{number}-b"), part)];
         let appended = store.append(&scope, events).await?;
         assert_eq!((appended.accepted, appended.duplicates), (2, 0), "{number}");
-        let ops = vec![Op::Object(ObjectChange::Create(coupon(number), Vec::new()))];
+        let ops = vec![Op::Object(ObjectChange::Create(coupon(number), Indexed::default()))];
         store.transact(&scope, ops).await?;
         let to = Changes { checkpoint: appended.position, ..changes(0) };
         held = store.commit(&scope, &held, &to).await?;

@@ -12,8 +12,9 @@ use openhub_model::run::{Run, RunStatus};
 use openhub_model::timer::Timer;
 use openhub_model::{Cause, ClockKind, Condition, Customer, EventKind, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Lease, MessageFilter, Met, NodeCount, ObjectChange, ObjectKey,
-    Op, Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Tombstone, Verdicts,
+    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Indexed, Lease, MessageFilter, Met, NodeCount, ObjectChange,
+    ObjectKey, Op, Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Tombstone,
+    Verdicts,
 };
 use serde_json::json;
 
@@ -290,12 +291,13 @@ pub async fn a_unique_conflict_leaves_nothing(database: &Database) -> anyhow::Re
     let mut stored = object("c1");
     stored.version = 3;
     let mut stale = changes(2);
-    stale.objects.push(ObjectChange::Replace { stored: 2, object: stored.clone(), uniques: Vec::new() });
+    stale.objects.push(ObjectChange::Replace { stored: 2, object: stored.clone(), indexed: Indexed::default() });
     assert!(matches!(store.commit(&scope, &lease, &stale).await, Err(StoreError::VersionConflict(_))));
     // The old code is free again, within the same commit. A batch may have changed it more than once.
     let mut moved = changes(2);
-    let uniques = vec![("code".into(), "CODE-5".into())];
-    moved.objects = vec![ObjectChange::Replace { stored: 1, object: stored, uniques }, create("c5", "CODE-1")];
+    let uniques = vec![("code".to_owned(), "CODE-5".to_owned())];
+    moved.objects =
+        vec![ObjectChange::Replace { stored: 1, object: stored, indexed: uniques.into() }, create("c5", "CODE-1")];
     let lease = store.commit(&scope, &lease, &moved).await?;
     assert_eq!(store.object(&scope, "coupon", "c1").await?.map(|object| object.version), Some(3));
     store.release_leases(&[lease]).await?;
@@ -542,7 +544,7 @@ fn object(key: &str) -> Object {
 }
 
 fn create(key: &str, code: &str) -> ObjectChange {
-    ObjectChange::Create(object(key), vec![("code".into(), code.into())])
+    ObjectChange::Create(object(key), vec![("code".to_owned(), code.to_owned())].into())
 }
 
 fn message(part: Id, run: Id) -> NewMessage {

@@ -225,7 +225,7 @@ impl<'a> Check<'a> {
         if field.is_none() {
             self.unknown(what, name, fields.iter().map(|field| &field.name), pointer);
         }
-        field.map(|field| Subject::Declared(&field.of))
+        field.map(|field| if field.list { Subject::List } else { Subject::Declared(&field.of) })
     }
 
     fn channel(&mut self, channel: Option<&str>, pointer: &str) {

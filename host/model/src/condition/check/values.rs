@@ -21,6 +21,8 @@ pub(super) enum Subject<'a> {
     /// A day of the calendar.
     Date,
     Declared(&'a Type),
+    /// Several values: whether there are any is all that can be asked.
+    List,
 }
 
 impl Check<'_> {
@@ -141,11 +143,11 @@ impl Check<'_> {
                 return;
             }
             Subject::Number => &["number"],
-            Subject::Label | Subject::Date => &["string"],
+            Subject::Label | Subject::Date | Subject::List => &["string"],
             Subject::Declared(of) => match of {
                 Type::Boolean => &["boolean"],
                 Type::Integer | Type::Number => &["number"],
-                Type::Text | Type::Enum(_) | Type::Customer => &["string"],
+                Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => &["string"],
                 Type::Timestamp => &["string"],
                 Type::Decimal(_) => &["string", "number"],
             },
@@ -197,6 +199,9 @@ fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {
         Subject::Number if looks_inside => Some("`prefix` and `contains` work only with strings."),
         Subject::Number if matches!(is, Exists | Missing) => {
             Some("A computed number always exists: do not use `exists` or `missing`.")
+        }
+        Subject::List if !matches!(is, Exists | Missing) => {
+            Some("A field with several values is compared with nothing: use `exists` or `missing`.")
         }
         Subject::Label if orders => Some("Identities have no order: do not use `lt`, `le`, `gt` or `ge`."),
         Subject::Date if looks_inside => {

@@ -70,7 +70,7 @@ fn of_form() {
 
 #[test]
 fn of_what_does_not_exist_or_does_not_compare() {
-    let field = |name: &str, of: Type| Field { name: name.into(), of, required: false, unique: false };
+    let field = |name: &str, of: Type| Field::new(name, of);
     let tiers = || Type::Enum(vec!["gold".into(), "silver".into()]);
     let attributes = BTreeMap::from([("age".to_owned(), Type::Integer), ("tier".to_owned(), tiers())]);
     let events = BTreeMap::from([
@@ -135,7 +135,7 @@ fn of_what_does_not_exist_or_does_not_compare() {
 
 #[test]
 fn e5_of_times_that_are_none() {
-    let field = |name: &str, of: Type| Field { name: name.into(), of, required: false, unique: false };
+    let field = |name: &str, of: Type| Field::new(name, of);
     let attributes = BTreeMap::from([("expires_at".to_owned(), Type::Timestamp), ("age".to_owned(), Type::Integer)]);
     let fields = vec![field("expires_at", Type::Timestamp), field("price", Type::Decimal(2))];
     let objects = BTreeMap::from([("coupon".to_owned(), fields)]);

@@ -118,7 +118,7 @@ fn column(of: &Type, values: &[Option<Value>]) -> Result<Column> {
             let read = |value: Option<&Value>| value.map_or(Ok(0), |value| integer(of, value));
             Values::Integers(given.map(read).collect::<Result<_>>()?)
         }
-        Type::Text | Type::Enum(_) | Type::Customer => {
+        Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => {
             let read = |value: Option<&Value>| Ok(value.map_or(Ok(""), text)?.to_owned() + "\0");
             Values::Texts(given.map(read).collect::<Result<_>>()?)
         }

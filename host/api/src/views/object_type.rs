@@ -1,0 +1,78 @@
+//! Object types, whoever declares them.
+
+use openhub_engine::catalog::{ObjectType, TypeOwner};
+use openhub_model::manifest::{Field, ObjectShape};
+use openhub_store::DeclaredType;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A type of objects.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ObjectType)]
+pub(crate) struct ObjectTypeView {
+    pub name: String,
+    /// Who declares it.
+    declared_by: DeclaredBy,
+    /// The plugin that declares it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// For `If-Match`. Of a plugin's type, the one that its manifest says.
+    version: i64,
+    /// By language: `en`, `zh`.
+    title: BTreeMap<String, String>,
+    description: BTreeMap<String, String>,
+    #[schema(value_type = Vec<Object>)]
+    fields: Vec<Field>,
+    /// The field that tells whose an object is.
+    owner: Option<String>,
+    /// The field whose value is an object's key.
+    key: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeclaredBy {
+    Admin,
+    Plugin,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ObjectTypeList {
+    pub object_types: Vec<ObjectTypeView>,
+}
+
+impl From<DeclaredType> for ObjectTypeView {
+    fn from(DeclaredType { name, version, declaration, .. }: DeclaredType) -> Self {
+        ObjectTypeView {
+            name,
+            declared_by: DeclaredBy::Admin,
+            plugin: None,
+            version,
+            title: declaration.title,
+            description: declaration.description,
+            fields: declaration.fields,
+            owner: declaration.owner,
+            key: declaration.key,
+        }
+    }
+}
+
+impl ObjectTypeView {
+    /// Of a plugin; what an admin declares is stored as it was declared.
+    pub fn of_plugin(object: &ObjectType) -> Option<ObjectTypeView> {
+        let TypeOwner::Plugin(enabled) = &object.owner else { return None };
+        let ObjectShape { name, version, fields, owner } = object.shape.clone();
+        Some(ObjectTypeView {
+            name,
+            declared_by: DeclaredBy::Plugin,
+            plugin: Some(enabled.installation.name.clone()),
+            version: i64::from(version),
+            title: BTreeMap::new(),
+            description: BTreeMap::new(),
+            fields,
+            owner,
+            key: None,
+        })
+    }
+}

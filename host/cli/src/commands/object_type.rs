@@ -1,0 +1,101 @@
+//! `openhub object-type`: declare types of objects, without code.
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::hub::{Hub, HubFlags};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Declare a type, or its next version.
+    Put {
+        /// The type's name.
+        name: String,
+        /// The declaration, as JSON; `-` reads it from the standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// List the types, and who declares them.
+    List {
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// Print a type as JSON.
+    Show {
+        name: String,
+        /// Print the fields of a new object as JSON Schema.
+        #[arg(long)]
+        schema: bool,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+    /// Take a declaration away. There must be no objects of the type.
+    Remove {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
+}
+
+pub async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Put { name, file, hub } => put(&Hub::new(&hub)?, &name, &file).await,
+        Command::List { hub } => list(&Hub::new(&hub)?).await,
+        Command::Show { name, schema, hub } => {
+            let path = format!("/api/v1/object-types/{name}{}", if schema { "/schema" } else { "" });
+            println!("{}", serde_json::to_string_pretty(&Hub::new(&hub)?.get(&path).await?)?);
+            Ok(())
+        }
+        Command::Remove { name, hub } => {
+            let path = format!("/api/v1/object-types/{name}");
+            let answer = Hub::new(&hub)?.call(Method::DELETE, &path, &json!({})).await?;
+            told(&answer, &format!("removed {name}"));
+            Ok(())
+        }
+    }
+}
+
+async fn put(hub: &Hub, name: &str, file: &Path) -> Result<()> {
+    let text = match file.to_str() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("the standard input")?;
+            text
+        }
+        _ => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
+    let declaration: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+    let answer = hub.call(Method::PUT, &format!("/api/v1/object-types/{name}"), &declaration).await?;
+    told(&answer, &format!("declared {name}, version {}", answer["version"]));
+    Ok(())
+}
+
+/// What was done, or from when on it is.
+fn told(answer: &Value, done: &str) {
+    match answer["position"].as_i64() {
+        None => println!("{done}"),
+        Some(position) => println!("the engine is behind: it takes effect when it reaches position {position}"),
+    }
+}
+
+async fn list(hub: &Hub) -> Result<()> {
+    let all = hub.get("/api/v1/object-types").await?;
+    for each in all["object_types"].as_array().into_iter().flatten() {
+        let by = each["plugin"].as_str().map_or_else(|| "admin".to_owned(), |plugin| format!("plugin {plugin}"));
+        let fields = each["fields"].as_array().map_or(0, Vec::len);
+        let name = each["name"].as_str().unwrap_or_default();
+        println!("{name:<24} version {:<6} {by:<24} {fields} fields", each["version"]);
+    }
+    Ok(())
+}

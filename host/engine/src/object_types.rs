@@ -1,0 +1,130 @@
+//! Whether a declaration of an object type may come into force, or go: asked at the door, and again at its place in the log.
+
+use openhub_model::Fault;
+use openhub_model::fault::there_are;
+use openhub_model::object_type::{Declaration, TYPES};
+use openhub_store::{DeclaredType, Presumes, Scope, Store};
+
+use crate::error::EngineError;
+use crate::uses;
+
+/// What an admin wants of a type.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    /// None: that nobody declares it any more.
+    pub declaration: Option<&'a Declaration>,
+    /// The version that they have seen, 0 if there was none. None: whichever there is.
+    pub expected: Option<i64>,
+}
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum Hindrance {
+    #[error("nobody declares the object type")]
+    NotThere,
+    #[error("the object type is at version {0} by now: read it again")]
+    OtherVersion(i64),
+    #[error("the plugin `{0}` declares this object type: take another name, or remove that plugin first")]
+    OfPlugin(String),
+    #[error("there are {TYPES} declared object types already, the most that there may be: delete one first")]
+    TooMany,
+    /// It leads to types that nobody declares.
+    #[error("the declaration leads to object types that nobody declares")]
+    LeadsNowhere(Vec<Fault>),
+    /// Objects of the version before may not fit.
+    #[error("there are objects, which may not fit the new version")]
+    Narrows(Vec<Fault>),
+    #[error("there are objects of the type: delete them first")]
+    HasObjects,
+    /// Segments, journeys, plugins and other types would miss something.
+    #[error("the object type is in use")]
+    InUse(Vec<Fault>),
+}
+
+impl Hindrance {
+    /// What is told one by one.
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Hindrance::LeadsNowhere(faults) | Hindrance::Narrows(faults) | Hindrance::InUse(faults) => faults,
+            _ => &[],
+        }
+    }
+}
+
+/// What a change presumes of the objects that there are: of one that only widens, nothing.
+pub fn presumes(before: Option<&Declaration>, after: Option<&Declaration>) -> Presumes {
+    match (before, after) {
+        (Some(before), Some(after)) if after.narrows(before).is_empty() => Presumes::Nothing,
+        _ => Presumes::NoObjects,
+    }
+}
+
+/// Whether it may come into force now; none: it may.
+pub async fn hindrance(store: &Store, scope: &Scope, wanted: Wanted<'_>) -> Result<Option<Hindrance>, EngineError> {
+    let Wanted { name, declaration, expected } = wanted;
+    let types = store.object_types(scope).await?;
+    let stored = types.iter().find(|declared| declared.name == name);
+    let version = stored.map_or(0, |stored| stored.version);
+    if expected.is_some_and(|expected| expected != version) {
+        return Ok(Some(Hindrance::OtherVersion(version)));
+    }
+    let Some(declaration) = declaration else {
+        return if stored.is_none() { Ok(Some(Hindrance::NotThere)) } else { end(store, scope, name, &types).await };
+    };
+    let plugins = store.plugins(scope).await?;
+    let has = |kind: &str| plugins.iter().find(|plugin| plugin.manifest.objects.iter().any(|shape| shape.name == kind));
+    if let Some(plugin) = has(name) {
+        return Ok(Some(Hindrance::OfPlugin(plugin.name.clone())));
+    }
+    if stored.is_none() && types.len() >= TYPES {
+        return Ok(Some(Hindrance::TooMany));
+    }
+    let known = |kind: &str| kind == name || types.iter().any(|declared| declared.name == kind) || has(kind).is_some();
+    let lost = lost(declaration, known, &types);
+    if !lost.is_empty() {
+        return Ok(Some(Hindrance::LeadsNowhere(lost)));
+    }
+    let before = stored.map(|stored| &stored.declaration);
+    if presumes(before, Some(declaration)) == Presumes::NoObjects && store.has_objects(scope, name).await? {
+        let narrows = |before: &Declaration| declaration.narrows(before).into_iter().map(|narrowing| narrowing.fault);
+        return Ok(Some(match before {
+            Some(before) => Hindrance::Narrows(narrows(before).collect()),
+            None => Hindrance::HasObjects,
+        }));
+    }
+    let users = uses::users_of_type(store, scope, name, Some(declaration)).await?;
+    Ok((!users.is_empty()).then_some(Hindrance::InUse(users)))
+}
+
+async fn end(
+    store: &Store,
+    scope: &Scope,
+    name: &str,
+    types: &[DeclaredType],
+) -> Result<Option<Hindrance>, EngineError> {
+    let mut users = uses::users_of_type(store, scope, name, None).await?;
+    for other in types.iter().filter(|other| other.name != name) {
+        if other.declaration.relations().any(|kind| kind == name) {
+            let message = format!("The object type `{}` has a field that leads to it.", other.name);
+            users.push(Fault::new(format!("/object-types/{}", other.name), "in-use", message));
+        }
+    }
+    if !users.is_empty() {
+        return Ok(Some(Hindrance::InUse(users)));
+    }
+    Ok(store.has_objects(scope, name).await?.then_some(Hindrance::HasObjects))
+}
+
+/// A fault at each field that leads to a type which nobody declares.
+fn lost(declaration: &Declaration, known: impl Fn(&str) -> bool, types: &[DeclaredType]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, field) in declaration.fields.iter().enumerate() {
+        if let Some(kind) = field.relation().filter(|kind| !known(kind)) {
+            let there_are = there_are(types.iter().map(|declared| &declared.name));
+            let message = format!("There is no object type `{kind}`. {there_are}");
+            faults.push(Fault::new(format!("/fields/{index}/type/object"), "unknown-object", message));
+        }
+    }
+    faults
+}
