@@ -167,6 +167,12 @@ impl From<StoreError> for Problem {
             StoreError::VersionConflict(..) | StoreError::OtherType(_) => {
                 Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")
             }
+            StoreError::Migrating(kind) => {
+                let detail = format!(
+                    "Objects of the type `{kind}` are being migrated to its next version. Nothing was accepted. Try again later."
+                );
+                Problem::new(UNAVAILABLE, detail).retry_after(1)
+            }
             StoreError::LeadsNowhere(_) | StoreError::LedTo(_) => {
                 Problem::new(CONFLICT, "An object that this change is about was changed meanwhile. Repeat the change.")
             }

@@ -2,6 +2,7 @@
 //! as an attempt of its own. Nothing is computed across it.
 
 use hashbrown::HashSet;
+use openhub_model::object_type::Migration;
 use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::erase::ERASED;
 use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
+use crate::migrate::Migrated;
 use crate::object_types;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
@@ -21,6 +23,8 @@ use crate::unmerge::Neighbourhood;
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
 const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
+/// The control event that declares an object type.
+pub const DECLARED: &str = "object-type.declared";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -35,6 +39,7 @@ impl Lane {
         }
         let undone = self.unmerged(&event).await?;
         let mut change = if undone.is_some() { None } else { catalog_change(&event) };
+        let migration = migration_of(&event);
         let mut faults = Vec::new();
         if change.is_none() && undone.is_none() && !TOLD.contains(&event.name.as_str()) {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
@@ -45,7 +50,10 @@ impl Lane {
         }
         if let Some(CatalogChange::ObjectType { name, declaration, presumes, .. }) = &mut change {
             let before = self.catalog.declared.iter().find(|declared| declared.name == *name);
-            *presumes = object_types::presumes(before.map(|declared| &declared.declaration), declaration.as_deref());
+            *presumes = match &migration {
+                Some(_) => Presumes::Nothing,
+                None => object_types::presumes(before.map(|declared| &declared.declaration), declaration.as_deref()),
+            };
         }
         if let Some(asked) = &change
             && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
@@ -53,6 +61,21 @@ impl Lane {
             faults.push(control_fault(&event, "refused", &reason));
             self.refused.push(refused(&event, asked, reason));
             change = None;
+        }
+        if let (Some(CatalogChange::ObjectType { name, declaration: Some(declaration), .. }), Some(migration)) =
+            (&change, &migration)
+        {
+            match self.migrate(&event, name, declaration, migration).await? {
+                Migrated::All => {}
+                Migrated::Stopped => return Ok(()),
+                Migrated::Not(misfits) => {
+                    let reason = misfits.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
+                    faults.push(control_fault(&event, "refused", &reason));
+                    let asked = CatalogChange::ObjectTypeMigrates { name: name.clone(), state: None };
+                    self.refused.push(refused(&event, &asked, reason));
+                    change = Some(asked);
+                }
+            }
         }
         let arrivals = self.asked_anew(&event, change.as_ref()).await?;
         let changes = Changes {
@@ -123,10 +146,20 @@ fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault 
         CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
         CatalogChange::Journey { name, .. }
         | CatalogChange::RemoveJourney { name }
-        | CatalogChange::ObjectType { name, .. } => format!(" of {name}"),
+        | CatalogChange::ObjectType { name, .. }
+        | CatalogChange::ObjectTypeMigrates { name, .. } => format!(" of {name}"),
         _ => String::new(),
     };
     EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
+}
+
+/// How the objects of a type become of the version that an event declares, if it says so.
+fn migration_of(event: &Event) -> Option<Migration> {
+    if event.name != DECLARED {
+        return None;
+    }
+    let body: Value = serde_json::from_str(&event.body).ok()?;
+    serde_json::from_value(body["migrate"].clone()).ok()
 }
 
 fn catalog_change(event: &Event) -> Option<CatalogChange> {
@@ -159,7 +192,7 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
             let declaration = serde_json::from_value(body["declaration"].clone()).ok();
             Some(CatalogChange::Attribute { name: text("attribute")?, declaration, position: event.position })
         }
-        "object-type.declared" => {
+        DECLARED => {
             let declaration = Some(&body["declaration"]).filter(|declaration| !declaration.is_null());
             // What this version cannot read is no declaration, and does not take one away.
             let declaration = declaration.map(|given| serde_json::from_value(given.clone())).transpose().ok()?;

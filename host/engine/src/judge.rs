@@ -2,7 +2,7 @@
 //! then; the log may have brought something else before it.
 
 use openhub_model::Fault;
-use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Scope, Store};
+use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Presumes, Scope, Store};
 
 use crate::catalog::{Catalog, compile, short};
 use crate::enable::{self, Beside, Candidate};
@@ -41,8 +41,9 @@ pub async fn refusal(
         CatalogChange::Plugin { name, status: PluginStatus::Disabled, .. } => {
             Ok(told(&uses::users(store, scope, name, Fate::Stops).await?))
         }
-        CatalogChange::ObjectType { name, declaration, expected, .. } => {
-            let wanted = Wanted { name, declaration: declaration.as_deref(), expected: *expected };
+        CatalogChange::ObjectType { name, declaration, expected, presumes, .. } => {
+            let migrates = *presumes == Presumes::Nothing;
+            let wanted = Wanted { name, declaration: declaration.as_deref(), expected: *expected, migrates };
             let hindrance = object_types::hindrance(store, scope, wanted).await?;
             Ok(hindrance.map(|hindrance| match told(hindrance.faults()) {
                 Some(faults) => format!("{hindrance}: {faults}"),

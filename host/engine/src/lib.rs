@@ -26,6 +26,7 @@ mod held;
 pub mod judge;
 mod lane;
 mod load;
+mod migrate;
 pub mod object_types;
 pub mod objects;
 mod plugins;

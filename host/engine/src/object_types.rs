@@ -1,5 +1,7 @@
 //! Whether a declaration of an object type may come into force, or go: asked at the door, and again at its place in the log.
 
+pub mod fit;
+
 use openhub_model::Fault;
 use openhub_model::fault::there_are;
 use openhub_model::object_type::{Declaration, TYPES};
@@ -16,6 +18,8 @@ pub struct Wanted<'a> {
     pub declaration: Option<&'a Declaration>,
     /// The version that they have seen, 0 if there was none. None: whichever there is.
     pub expected: Option<i64>,
+    /// Whether objects are made to fit, or have to as they are.
+    pub migrates: bool,
 }
 
 /// Why not.
@@ -62,7 +66,7 @@ pub fn presumes(before: Option<&Declaration>, after: Option<&Declaration>) -> Pr
 
 /// Whether it may come into force now; none: it may.
 pub async fn hindrance(store: &Store, scope: &Scope, wanted: Wanted<'_>) -> Result<Option<Hindrance>, EngineError> {
-    let Wanted { name, declaration, expected } = wanted;
+    let Wanted { name, declaration, expected, migrates } = wanted;
     let types = store.object_types(scope).await?;
     let stored = types.iter().find(|declared| declared.name == name);
     let version = stored.map_or(0, |stored| stored.version);
@@ -88,10 +92,17 @@ pub async fn hindrance(store: &Store, scope: &Scope, wanted: Wanted<'_>) -> Resu
     let before = stored.map(|stored| &stored.declaration);
     if presumes(before, Some(declaration)) == Presumes::NoObjects && store.has_objects(scope, name).await? {
         let narrows = |before: &Declaration| declaration.narrows(before).into_iter().map(|narrowing| narrowing.fault);
-        return Ok(Some(match before {
-            Some(before) => Hindrance::Narrows(narrows(before).collect()),
-            None => Hindrance::HasObjects,
-        }));
+        match before {
+            None => return Ok(Some(Hindrance::HasObjects)),
+            Some(before) => {
+                // An object keeps the key that it has.
+                let narrows = narrows(before).filter(|fault| !migrates || fault.pointer == "/key");
+                let narrows: Vec<Fault> = narrows.collect();
+                if !narrows.is_empty() {
+                    return Ok(Some(Hindrance::Narrows(narrows)));
+                }
+            }
+        }
     }
     let users = uses::users_of_type(store, scope, name, Some(declaration)).await?;
     Ok((!users.is_empty()).then_some(Hindrance::InUse(users)))

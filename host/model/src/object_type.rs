@@ -1,6 +1,7 @@
 //! Object types that an admin declares, without code: what their fields are, whose an object is and what its key is.
 
 mod check;
+mod migration;
 mod schema;
 mod widening;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::manifest::{Field, ObjectShape};
 
 pub use check::{is_type_name, name_fault};
+pub use migration::{FieldMigration, Migration};
 pub use widening::Narrowing;
 
 /// Fields of a type.

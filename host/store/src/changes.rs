@@ -16,7 +16,7 @@ use crate::state::claims::ClaimRow;
 use crate::state::faults::NewFault;
 use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
-use crate::state::object_types::Presumes;
+use crate::state::object_types::{Migrating, Presumes};
 use crate::state::objects::ObjectChange;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
@@ -140,6 +140,11 @@ pub enum CatalogChange {
         /// Judged at its place.
         presumes: Presumes,
         position: i64,
+    },
+    /// How far the objects of a declared type have come on their way to its next version; none: they are on none.
+    ObjectTypeMigrates {
+        name: String,
+        state: Option<Migrating>,
     },
     /// The digest is the component that was meant.
     /// With its versions; nothing if runs wait in it.

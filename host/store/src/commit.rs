@@ -25,7 +25,7 @@ use crate::state::identity_policies::put_policy;
 use crate::state::journeys::{delete_journey, follow_status};
 use crate::state::matches::{decide_matches, decision_rows, match_rows, put_matches};
 use crate::state::messages::{add_messages, message_rows, take_back};
-use crate::state::object_types::put_object_type;
+use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
 use crate::state::plugins::change_plugin;
@@ -345,6 +345,9 @@ async fn change_catalog(
         }
         CatalogChange::ObjectType { name, declaration, presumes, position, .. } => {
             return put_object_type(tx, tenant, name, declaration.as_deref(), *presumes, *position).await;
+        }
+        CatalogChange::ObjectTypeMigrates { name, state } => {
+            return put_migrating(tx, tenant, name, state.as_ref()).await;
         }
         CatalogChange::Plugin { .. } => return change_plugin(tx, tenant, change).await,
         CatalogChange::Segment { name, version, position } => {

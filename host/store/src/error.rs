@@ -81,6 +81,9 @@ pub enum StoreError {
     /// The declared type of these objects was changed meanwhile; nothing was written.
     #[error("the object type `{0}` has been changed in the meantime")]
     OtherType(String),
+    /// Objects of this type are on their way to its next version; nothing was written.
+    #[error("objects of the type `{0}` are being migrated")]
+    Migrating(String),
     /// These objects would lead to others that are not there; nothing was written.
     #[error("{} relations lead to objects that do not exist", .0.len())]
     LeadsNowhere(Vec<Leads>),

@@ -50,7 +50,7 @@ pub use state::keys::Key;
 pub use state::matches::{Decision, Match, MatchStatus, NewMatch};
 pub use state::messages::{MessageFilter, MessageRow};
 pub use state::object_relations::{Referrer, Relation};
-pub use state::object_types::{DeclaredType, Presumes};
+pub use state::object_types::{DeclaredType, Migrating, Presumes};
 pub use state::objects::{Indexed, ObjectChange, ObjectFilter, Unique};
 pub use state::outbox::Outgoing;
 pub use state::plugins::{Candidate, Installation, PluginStatus, Unreadable};

@@ -338,6 +338,7 @@ fn object_types() -> serde_json::Map<String, Value> {
             "fields": { "type": "array", "minItems": 1, "maxItems": 100, "items": of("ObjectTypeField") },
             "owner": text("The field of type `customer` that tells whose an object is."),
             "key": text("The field whose value is an object's key; without one the hub gives each object a key."),
+            "migrate": { "type": "object", "additionalProperties": of("FieldMigration"), "description": "How objects of the version before become objects of this one, by field." },
         },
         "examples": [{
             "title": { "en": "Store", "zh": "门店" }, "key": "code", "owner": "manager",
@@ -348,7 +349,17 @@ fn object_types() -> serde_json::Map<String, Value> {
             ],
         }],
     });
-    let shapes = [("ObjectTypeField", field), ("ObjectTypeDeclaration", declaration)];
+    let migration = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "from": text("The field of the version before that had the values."),
+            "map": { "type": "object", "description": "The new value, by the text of the one before." },
+            "convert": { "type": "boolean", "description": "Whether values become of the new type, where nothing is lost." },
+            "default": { "description": "For objects without a value." },
+            "drop": { "type": "boolean", "description": "The field is gone, with its values." },
+        },
+    });
+    let shapes = [("FieldMigration", migration), ("ObjectTypeField", field), ("ObjectTypeDeclaration", declaration)];
     shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
 }
 

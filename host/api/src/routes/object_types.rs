@@ -4,13 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use openhub_engine::object_types::fit::{Fit, Misfit, Step};
 use openhub_engine::object_types::{Hindrance, Wanted, hindrance};
 use openhub_model::manifest::Field;
-use openhub_model::object_type::{BYTES, Declaration, is_type_name, name_fault};
+use openhub_model::object_type::{BYTES, Declaration, Migration, is_type_name, name_fault};
 use openhub_model::{Fault, limits};
-use openhub_store::Scope;
+use openhub_store::{Scope, StoreError};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::auth::{Authorized, ObjectsRead, SettingsWrite};
@@ -18,10 +21,10 @@ use crate::body::{JsonBody, from_value};
 use crate::change::Change;
 use crate::objects::{etag, expected_version};
 use crate::openapi::{Changed, Problems, Unfit};
-use crate::parameters::Path;
+use crate::parameters::{Path, Query};
 use crate::problem::{CONFLICT, IN_USE, INVALID_OBJECT_TYPE, INVALID_PATH, NARROWS, Problem, VERSION_MISMATCH};
 use crate::text::step;
-use crate::views::{ObjectTypeList, ObjectTypeView, PendingView};
+use crate::views::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView, PendingView};
 use crate::writes::{Progress, accepted};
 
 /// The object types by name: those of enabled plugins, and those that an admin declares.
@@ -50,8 +53,8 @@ pub(crate) async fn get_object_type(
     access: Authorized<ObjectsRead>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    if let Some(declared) = declared(&app, &access.scope, &name).await? {
-        return Ok(declared);
+    if let Some(view) = declared(&app, &access.scope, &name).await? {
+        return Ok(([(header::ETAG, etag(view.version))], Json(view)).into_response());
     }
     let catalog = app.engine.in_force(&access.scope).await?;
     let of_plugin = catalog.objects.get(&name).and_then(ObjectTypeView::of_plugin);
@@ -82,33 +85,58 @@ pub(crate) async fn object_type_schema(
 /// `max`), lengths (`min_length`, `max_length`) and `max_items`. All faults are told at once.
 ///
 /// The version takes effect at its place in the log. One that objects may not fit (a new required field without a default, a
-/// value of an enum that is gone, tighter bounds, another type) is refused while there are objects. With `If-Match:
+/// value of an enum that is gone, tighter bounds, another type) is refused while there are objects, unless `migrate` says how they
+/// become objects of it: `{"status": {"map": {"closed": "shut"}}, "size": {"convert": true}, "floor": {"default": 0}, "label":
+/// {"from": "title"}, "old": {"drop": true}}`. All of them are looked at first; if one does not fit, nothing is changed.
+///
+/// With `dry_run=true`, nothing is changed: the answer counts the objects that do not fit, with samples. With `If-Match:
 /// "<version>"`, only that version is followed.
 #[utoipa::path(put, path = "/api/v1/object-types/{name}", tag = "objects", request_body = Object,
     params(("name" = String, Path, description = "The type's name: at most 64 characters `a-z`, `0-9`, `-` and `_`."),
-        ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`.")),
+        ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`."), Parameters),
     security(("api_key" = ["settings:write"])),
-    responses((status = 200, body = ObjectTypeView), (status = 202, body = PendingView), Problems, Changed, Unfit))]
+    responses((status = 200, body = Declared), (status = 202, body = PendingView), Problems, Changed, Unfit))]
 pub(crate) async fn put_object_type(
     State(app): State<Arc<App>>,
     change: Change<SettingsWrite>,
     Path(name): Path<String>,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<Value>,
+    JsonBody(mut body): JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let expected = expected_version(&headers)?;
+    let is_trial = parameters.dry_run == Some(true);
     if !is_type_name(&name) {
         return Err(Problem::new(INVALID_PATH, name_fault()));
     }
+    let migrate = body.as_object_mut().and_then(|body| body.remove("migrate"));
     let declaration = read(body)?;
+    let migration = migrate.map(|migrate| from_value::<Migration>(migrate, "/migrate")).transpose();
+    let migration = migration.map_err(|fault| wrong(vec![fault]))?;
+    let fit = match migration.is_some() || is_trial {
+        false => Fit::default(),
+        true => fit(&app, &change.scope, &name, &declaration, migration.as_ref()).await?,
+    };
+    if !fit.misfits.is_empty() && !is_trial {
+        let detail = "There are objects that would not fit. Nothing was changed.";
+        return Err(Problem::new(NARROWS, detail).with_faults(fit.misfits.iter().map(Misfit::fault).collect()));
+    }
     let _alone = change.alone().await?;
-    let wanted = Wanted { name: &name, declaration: Some(&declaration), expected };
+    let migrates = migration.is_some() || is_trial;
+    let wanted = Wanted { name: &name, declaration: Some(&declaration), expected, migrates };
     if let Some(hindrance) = hindrance(&app.store, &change.scope, wanted).await? {
         return Err(refused(hindrance));
     }
-    let body = json!({ "type": name, "declaration": declaration, "expected": expected });
+    if is_trial {
+        return Ok(Json(Declared::Trial(ObjectTypeTrial::from(fit))).into_response());
+    }
+    let body = json!({ "type": name, "declaration": declaration, "migrate": migration, "expected": expected });
     match change.commit("object-type.declared", body).await? {
-        Progress::Done => declared(&app, &change.scope, &name).await?.ok_or_else(|| Problem::not_found("object type")),
+        Progress::Done => {
+            let view = declared(&app, &change.scope, &name).await?.ok_or_else(|| Problem::not_found("object type"))?;
+            let tag = [(header::ETAG, etag(view.version))];
+            Ok((tag, Json(Declared::Type(Box::new(view)))).into_response())
+        }
         Progress::Pending(position) => Ok(accepted(position)),
     }
 }
@@ -129,7 +157,7 @@ pub(crate) async fn remove_object_type(
 ) -> Result<Response, Problem> {
     let expected = expected_version(&headers)?;
     let _alone = change.alone().await?;
-    let wanted = Wanted { name: &name, declaration: None, expected };
+    let wanted = Wanted { name: &name, declaration: None, expected, migrates: false };
     match hindrance(&app.store, &change.scope, wanted).await? {
         Some(Hindrance::NotThere) => {
             let catalog = app.engine.in_force(&change.scope).await?;
@@ -150,21 +178,49 @@ pub(crate) async fn remove_object_type(
     }
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// `true`: check everything, count the objects that do not fit, and change nothing.
+    dry_run: Option<bool>,
+}
+
+/// Whether the objects that there are fit a version, as they are or as a migration makes them.
+async fn fit(
+    app: &App,
+    scope: &Scope,
+    name: &str,
+    declaration: &Declaration,
+    migration: Option<&Migration>,
+) -> Result<Fit, Problem> {
+    let types = app.store.object_types(scope).await?;
+    let Some(stored) = types.iter().find(|declared| declared.name == name) else { return Ok(Fit::default()) };
+    if stored.migrating.is_some() {
+        return Err(StoreError::Migrating(name.to_owned()).into());
+    }
+    let nothing = Migration::default();
+    let migration = migration.unwrap_or(&nothing);
+    let faults = migration.faults(&stored.declaration, declaration, "/migrate");
+    if !faults.is_empty() {
+        return Err(wrong(faults));
+    }
+    Ok(Step::of(stored, declaration, migration).fit(&app.store, scope).await?)
+}
+
+fn wrong(faults: Vec<Fault>) -> Problem {
+    let detail = "Nothing was changed. `faults` says what to correct.";
+    Problem::new(INVALID_OBJECT_TYPE, detail).with_faults(faults)
+}
+
 /// A declared type, as it is in force.
-async fn declared(app: &App, scope: &Scope, name: &str) -> Result<Option<Response>, Problem> {
+async fn declared(app: &App, scope: &Scope, name: &str) -> Result<Option<ObjectTypeView>, Problem> {
     let declared = app.store.object_types(scope).await?.into_iter().find(|declared| declared.name == name);
-    Ok(declared.map(|declared| {
-        let tag = [(header::ETAG, etag(declared.version))];
-        (tag, Json(ObjectTypeView::from(declared))).into_response()
-    }))
+    Ok(declared.map(ObjectTypeView::from))
 }
 
 /// A declaration, or all that is wrong with it: its fields are read one by one, since the first fault would hide the others.
 fn read(mut body: Value) -> Result<Declaration, Problem> {
-    let wrong = |faults: Vec<Fault>| {
-        let detail = "Nothing was changed. `faults` says what to correct.";
-        Problem::new(INVALID_OBJECT_TYPE, detail).with_faults(faults)
-    };
     if limits::is_longer(&body, BYTES) {
         let message = format!("The declaration is too large: at most {BYTES} bytes.");
         return Err(wrong(vec![Fault::new("", "too-large", message)]));

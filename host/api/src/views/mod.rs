@@ -26,7 +26,7 @@ pub(crate) use input::FaultView;
 pub(crate) use journey::{CountsView, FaultsView, JourneyList, JourneyView, PublishedView};
 pub(crate) use message::{MessageList, MessageView};
 pub(crate) use object::{ObjectList, ObjectView};
-pub(crate) use object_type::{ObjectTypeList, ObjectTypeView};
+pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView};
 pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};

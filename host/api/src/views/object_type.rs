@@ -1,6 +1,7 @@
 //! Object types, whoever declares them.
 
 use openhub_engine::catalog::{ObjectType, TypeOwner};
+use openhub_engine::object_types::fit::{Fit, Misfit};
 use openhub_model::manifest::{Field, ObjectShape};
 use openhub_store::DeclaredType;
 use serde::Serialize;
@@ -18,7 +19,9 @@ pub(crate) struct ObjectTypeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin: Option<String>,
     /// For `If-Match`. Of a plugin's type, the one that its manifest says.
-    version: i64,
+    pub version: i64,
+    /// Whether its objects are on their way to the next version: none of them can be written until then.
+    migrating: bool,
     /// By language: `en`, `zh`.
     title: BTreeMap<String, String>,
     description: BTreeMap<String, String>,
@@ -42,13 +45,59 @@ pub(crate) struct ObjectTypeList {
     pub object_types: Vec<ObjectTypeView>,
 }
 
+/// What a declaration has come to.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Declared {
+    Type(Box<ObjectTypeView>),
+    /// Of a dry run.
+    Trial(ObjectTypeTrial),
+}
+
+/// What a version would do to the objects that there are.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ObjectTypeTrial {
+    objects: u64,
+    /// Those that would be written anew.
+    changed: u64,
+    /// In how many ways objects would not fit.
+    misfits: Vec<MisfitView>,
+}
+
+/// Objects that do not fit in the same way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Misfit)]
+pub(crate) struct MisfitView {
+    /// Into the fields of an object.
+    pointer: String,
+    code: String,
+    message: String,
+    objects: u64,
+    /// Keys of some of them.
+    samples: Vec<String>,
+}
+
+impl From<Fit> for ObjectTypeTrial {
+    fn from(Fit { objects, changed, misfits }: Fit) -> Self {
+        let misfit = |Misfit { pointer, code, message, objects, samples }| MisfitView {
+            pointer,
+            code,
+            message,
+            objects,
+            samples,
+        };
+        ObjectTypeTrial { objects, changed, misfits: misfits.into_iter().map(misfit).collect() }
+    }
+}
+
 impl From<DeclaredType> for ObjectTypeView {
-    fn from(DeclaredType { name, version, declaration, .. }: DeclaredType) -> Self {
+    fn from(DeclaredType { name, version, declaration, migrating, .. }: DeclaredType) -> Self {
         ObjectTypeView {
             name,
             declared_by: DeclaredBy::Admin,
             plugin: None,
             version,
+            migrating: migrating.is_some(),
             title: declaration.title,
             description: declaration.description,
             fields: declaration.fields,
@@ -68,6 +117,7 @@ impl ObjectTypeView {
             declared_by: DeclaredBy::Plugin,
             plugin: Some(enabled.installation.name.clone()),
             version: i64::from(version),
+            migrating: false,
             title: BTreeMap::new(),
             description: BTreeMap::new(),
             fields,

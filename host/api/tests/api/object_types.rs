@@ -33,6 +33,8 @@ on_both! {
     another_version_takes_all_that_is_there_or_is_refused, another_version_takes_all_that_is_there_or_is_refused_on_postgres;
     an_import_takes_what_an_export_writes, an_import_takes_what_an_export_writes_on_postgres;
     objects_go_with_their_customer, objects_go_with_their_customer_on_postgres;
+    objects_become_of_another_version, objects_become_of_another_version_on_postgres;
+    a_migration_goes_on_where_a_hub_has_stopped, a_migration_goes_on_where_a_hub_has_stopped_on_postgres;
     nothing_is_written_under_a_version_that_has_gone, nothing_is_written_under_a_version_that_has_gone_on_postgres;
 }
 
@@ -479,6 +481,200 @@ mod checks {
         let path = format!("/api/v1/objects/visit/{}", led.body["key"].as_str().unwrap());
         let changed = hub.call("PATCH", &path, key, Some(json!({"fields": {"at": "S2"}}))).await;
         assert_eq!(changed.status, 200, "{changed:?}");
+    }
+
+    pub async fn objects_become_of_another_version(hub: Hub) {
+        let tenant = hub.tenant("shop").await;
+        let key = &tenant.api_key;
+        let before = json!({"owner": "who", "fields": [
+            {"name": "who", "type": "customer"},
+            {"name": "status", "type": {"enum": ["open", "closed"]}},
+            {"name": "size", "type": "text"},
+            {"name": "code", "type": "text"},
+            {"name": "old", "type": "boolean"},
+        ]});
+        declare(&hub, &tenant, "store", before).await;
+        let ada = customer(&hub, &tenant, "ada").await;
+        let open = json!({"condition": {"object": {"kind": "store", "quantifier": "any", "where": [{"field": "status", "is": "eq", "value": "open"}]}}});
+        assert_eq!(hub.call("PUT", "/api/v1/segments/open", key, Some(open)).await.status, 200);
+        let made = json!({"rows": [
+            {"id": "1", "key": "a", "fields": {"who": ada, "status": "closed", "size": "40", "code": "x", "old": true}},
+            {"id": "2", "key": "b", "fields": {"status": "open", "size": "many", "code": "x"}},
+            {"id": "3", "key": "c", "fields": {}},
+        ]});
+        assert_eq!(hub.post("/api/v1/import/objects/store", key, made).await.body["accepted"], 3);
+        let after = |migrate: Option<Value>| {
+            let mut declaration = json!({"owner": "who", "fields": [
+                {"name": "who", "type": "customer"},
+                {"name": "status", "type": {"enum": ["open", "closed"]}},
+                {"name": "size", "type": "integer", "max": 100},
+                {"name": "number", "type": "text", "unique": true},
+                {"name": "floor", "type": "integer", "required": true},
+            ]});
+            if let Some(migrate) = migrate {
+                declaration["migrate"] = migrate;
+            }
+            declaration
+        };
+        let whole = json!({
+            "status": {"map": {"open": "closed", "closed": "open"}}, "size": {"convert": true}, "number": {"from": "code"},
+            "floor": {"default": 1}, "old": {"drop": true},
+        });
+
+        // Without a word about it, it is refused; a dry run says what does not fit, and how many.
+        let refused = put(&hub, &tenant, "store", after(None)).await;
+        let narrows = [
+            ("/fields", "narrows"),
+            ("/fields", "narrows"),
+            ("/fields/2/type", "narrows"),
+            ("/fields/4/required", "narrows"),
+        ];
+        is(&refused, 409, &narrows);
+        let dry = async |migrate: Option<Value>| {
+            let tried = put(&hub, &tenant, "store?dry_run=true", after(migrate)).await;
+            assert_eq!(tried.status, 200, "{tried:?}");
+            let misfits = tried.body["misfits"].as_array().unwrap().iter();
+            let misfits =
+                misfits.map(|misfit| json!([misfit["pointer"], misfit["code"], misfit["objects"], misfit["samples"]]));
+            json!([tried.body["objects"], tried.body["changed"], misfits.collect::<Vec<_>>()])
+        };
+        assert_eq!(
+            dry(None).await,
+            json!([
+                3,
+                0,
+                [
+                    ["/code", "unknown-field", 2, ["a", "b"]],
+                    ["/floor", "required", 3, ["a", "b", "c"]],
+                    ["/old", "unknown-field", 1, ["a"]],
+                    ["/size", "wrong-type", 2, ["a", "b"]],
+                ]
+            ])
+        );
+        let misfits = json!([3, 3, [["/number", "not-unique", 1, ["b"]], ["/size", "wrong-type", 1, ["b"]]]]);
+        assert_eq!(dry(Some(whole.clone())).await, misfits);
+        let refused = put(&hub, &tenant, "store", after(Some(whole.clone()))).await;
+        is(&refused, 409, &[("/objects/number", "not-unique"), ("/objects/size", "wrong-type")]);
+        let wrong =
+            put(&hub, &tenant, "store", after(Some(json!({"none": {"drop": true}, "floor": {"default": "x"}})))).await;
+        is(&wrong, 422, &[("/migrate/floor/default", "wrong-type"), ("/migrate/none", "unknown-field")]);
+        let wrong = put(&hub, &tenant, "store", after(Some(json!({"floor": {"defalt": 1}})))).await;
+        is(&wrong, 422, &[("/migrate/floor/defalt", "wrong-form")]);
+        let unchanged = hub.get("/api/v1/objects/store/a", key).await.body;
+        assert_eq!((&unchanged["version"], &unchanged["fields"]["size"]), (&json!(1), &json!("40")));
+
+        // Once each object fits, all of them become of the new version, and who asks about them knows it.
+        let mended = json!({"fields": {"size": null, "code": "y"}});
+        assert_eq!(hub.call("PATCH", "/api/v1/objects/store/b", key, Some(mended)).await.status, 200);
+        assert_eq!(dry(Some(whole.clone())).await, json!([3, 3, []]));
+        assert_eq!(hub.get("/api/v1/object-types/store", key).await.body["version"], 1, "a dry run changes nothing");
+        let done = put(&hub, &tenant, "store", after(Some(whole.clone()))).await;
+        assert_eq!(
+            (done.status, &done.body["version"], &done.body["migrating"]),
+            (200, &json!(2), &json!(false)),
+            "{done:?}"
+        );
+        hub.settle(&tenant).await;
+        let object = |key: &str| format!("/api/v1/objects/store/{key}");
+        let a = hub.get(&object("a"), key).await.body;
+        let expected = json!({"who": ada, "status": "open", "size": 40, "number": "x", "floor": 1});
+        assert_eq!((&a["fields"], &a["version"]), (&expected, &json!(2)));
+        assert_eq!(hub.get(&object("c"), key).await.body["fields"], json!({"floor": 1}));
+        let members = hub.get("/api/v1/segments/open/members", key).await.body;
+        assert_eq!(members["members"].as_array().unwrap().len(), 1, "{members}");
+        is(
+            &create(&hub, &tenant, "store", json!({"number": "x", "floor": 2})).await,
+            422,
+            &[("/fields/number", "not-unique")],
+        );
+        assert_eq!(create(&hub, &tenant, "store", json!({"number": "z", "floor": 2})).await.status, 201);
+
+        // At its place in the log it is looked at once more.
+        let body =
+            json!({"type": "store", "declaration": {"fields": [{"name": "floor", "type": "boolean"}]}, "migrate": {}});
+        let event = openhub_model::NewEvent {
+            message_id: "behind".into(),
+            kind: openhub_model::EventKind::Control,
+            name: "object-type.declared".into(),
+            part: None,
+            occurred_at: hub.now(),
+            received_at: hub.now(),
+            historical: false,
+            authority: openhub_model::identity::Authority::Server,
+            cause: None,
+            body: body.to_string(),
+        };
+        let op = openhub_store::Op::Append(event);
+        assert_eq!(hub.call("DELETE", "/api/v1/segments/open", key, None).await.status, 204);
+        hub.store.transact(&Scope::of(tenant.id), vec![op]).await.expect("it is appended");
+        hub.settle(&tenant).await;
+        let declared = hub.get("/api/v1/object-types/store", key).await.body;
+        assert_eq!((&declared["version"], &declared["migrating"]), (&json!(2), &json!(false)));
+        let status = hub.get("/api/v1/status", key).await.body;
+        assert!(status["faults"].to_string().contains("do not fit"), "{status}");
+    }
+
+    /// The map is not one that may be applied twice: who is closed is open then.
+    pub async fn a_migration_goes_on_where_a_hub_has_stopped(hub: Hub) {
+        const OBJECTS: usize = 10_000;
+        let tenant = hub.tenant("shop").await;
+        let (key, scope) = (&tenant.api_key, Scope::of(tenant.id));
+        let of = json!({"key": "n", "fields": [
+            {"name": "n", "type": "integer", "required": true},
+            {"name": "status", "type": {"enum": ["open", "closed"]}},
+        ]});
+        declare(&hub, &tenant, "store", of.clone()).await;
+        let row = |n: usize| json!({"id": format!("r{n}"), "fields": {"n": n, "status": if n % 2 == 0 { "open" } else { "closed" }}});
+        for rows in (0..OBJECTS).collect::<Vec<_>>().chunks(1_000) {
+            let rows: Vec<Value> = rows.iter().map(|n| row(*n)).collect();
+            let made = hub.post("/api/v1/import/objects/store", key, json!({ "rows": rows })).await;
+            assert_eq!(made.body["accepted"], 1_000, "{made:?}");
+        }
+        let mut turned = of;
+        turned["migrate"] = json!({"status": {"map": {"open": "closed", "closed": "open"}}});
+        let stored = async || hub.store.object_types(&scope).await.expect("types").remove(0);
+        let stopped = async {
+            // As soon as some are of the new version.
+            let migrating = until("some are done", async || {
+                let stored = stored().await;
+                if stored.version == 2 {
+                    Some(None)
+                } else {
+                    stored.migrating.filter(|state| state.after.is_some()).map(Some)
+                }
+            })
+            .await;
+            hub.engine.stop().await;
+            assert!(migrating.is_some(), "it was through before anybody could look");
+            let stored = stored().await;
+            assert_eq!(stored.version, 1, "the version before is in force");
+            let after = stored.migrating.and_then(|state| state.after).expect("it is under way");
+            // What is written meanwhile waits.
+            let waits = create(&hub, &tenant, "store", json!({"n": OBJECTS})).await;
+            assert_eq!((waits.status, &waits.headers[header::RETRY_AFTER]), (503, &"1".parse().unwrap()), "{waits:?}");
+            let first = hub.get("/api/v1/objects/store/0", key).await.body;
+            assert_eq!(first["fields"]["status"], "closed", "{after}");
+            hub.another_engine()
+        };
+        let (done, engine) = tokio::join!(put(&hub, &tenant, "store", turned), stopped);
+        assert_eq!((done.status, &done.body["version"]), (200, &json!(2)), "{done:?}");
+        let mut after = None;
+        let mut seen = 0;
+        loop {
+            let filter = openhub_store::ObjectFilter { kind: "store".into(), part: None, after, limit: 1_000 };
+            let page = hub.store.objects(&scope, &filter).await.expect("a page");
+            let Some(last) = page.last() else { break };
+            for object in &page {
+                let n = object.fields["n"].as_i64().expect("a number");
+                let expected = if n % 2 == 0 { "closed" } else { "open" };
+                assert_eq!((object.version, &object.fields["status"]), (2, &json!(expected)), "{n}");
+            }
+            seen += page.len();
+            after = Some(last.key.clone());
+        }
+        assert_eq!(seen, OBJECTS);
+        assert_eq!(create(&hub, &tenant, "store", json!({"n": OBJECTS})).await.status, 201);
+        engine.stop().await;
     }
 
     /// Objects are written while the type is changed to one that they would not fit: none is left that does not.

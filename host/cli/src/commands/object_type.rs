@@ -1,6 +1,6 @@
 //! `openhub object-type`: declare types of objects, without code.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ enum Command {
         name: String,
         /// The declaration, as JSON; `-` reads it from the standard input.
         file: PathBuf,
+        /// Change nothing: count the objects that would not fit, and show samples.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         hub: HubFlags,
     },
@@ -50,7 +53,7 @@ enum Command {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::Put { name, file, hub } => put(&Hub::new(&hub)?, &name, &file).await,
+        Command::Put { name, file, dry_run, hub } => put(&Hub::new(&hub)?, &name, &file, dry_run).await,
         Command::List { hub } => list(&Hub::new(&hub)?).await,
         Command::Show { name, schema, hub } => {
             let path = format!("/api/v1/object-types/{name}{}", if schema { "/schema" } else { "" });
@@ -66,7 +69,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-async fn put(hub: &Hub, name: &str, file: &Path) -> Result<()> {
+async fn put(hub: &Hub, name: &str, file: &Path, dry_run: bool) -> Result<()> {
     let text = match file.to_str() {
         Some("-") => {
             let mut text = String::new();
@@ -76,8 +79,32 @@ async fn put(hub: &Hub, name: &str, file: &Path) -> Result<()> {
         _ => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
     };
     let declaration: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-    let answer = hub.call(Method::PUT, &format!("/api/v1/object-types/{name}"), &declaration).await?;
+    let query = if dry_run { "?dry_run=true" } else { "" };
+    let answer = hub.call(Method::PUT, &format!("/api/v1/object-types/{name}{query}"), &declaration).await?;
+    if dry_run {
+        return tried(&answer);
+    }
     told(&answer, &format!("declared {name}, version {}", answer["version"]));
+    Ok(())
+}
+
+/// What a version would do.
+fn tried(trial: &Value) -> Result<()> {
+    println!("{} objects, of which {} would be written anew", trial["objects"], trial["changed"]);
+    let misfits = trial["misfits"].as_array().map_or(&[][..], Vec::as_slice);
+    for misfit in misfits {
+        let word = |name: &str| misfit[name].as_str().unwrap_or_default();
+        let samples = misfit["samples"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let samples: Vec<&str> = samples.collect();
+        println!(
+            "{} do not fit at {}: {} ({})",
+            misfit["objects"],
+            word("pointer"),
+            word("message"),
+            samples.join(", ")
+        );
+    }
+    ensure!(misfits.is_empty(), "there are objects that do not fit: say in `migrate` what becomes of them");
     Ok(())
 }
 

@@ -1,10 +1,11 @@
--- Object types that an admin declares: the version in force.
+-- Object types that an admin declares: the version in force. `migrating`: how far its objects are on their way to the next one.
 CREATE TABLE object_types (
     tenant_id  BIGINT NOT NULL,
     name       TEXT   NOT NULL,
     version    BIGINT NOT NULL,
     definition TEXT   NOT NULL,
     position   BIGINT NOT NULL,
+    migrating  TEXT,
     PRIMARY KEY (tenant_id, name)
 ) WITHOUT ROWID;
 

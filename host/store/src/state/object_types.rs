@@ -2,6 +2,7 @@
 
 use openhub_model::TenantId;
 use openhub_model::object_type::Declaration;
+use serde::{Deserialize, Serialize};
 
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::json;
@@ -21,6 +22,17 @@ pub struct DeclaredType {
     pub declaration: Declaration,
     /// Where in the log it came into force.
     pub position: i64,
+    /// Its objects are on their way to the next version.
+    pub migrating: Option<Migrating>,
+}
+
+/// How far the objects of a type have come on their way to its next version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrating {
+    /// Of the event that declares it.
+    pub position: i64,
+    /// The key of the last object that is of the next version; none if all are of the one before.
+    pub after: Option<String>,
 }
 
 /// What a change of a type presumes of its objects.
@@ -40,15 +52,16 @@ impl Store {
         let rows = select!(
             self,
             scope,
-            (String, i64, String, i64),
-            "SELECT name, version, definition, position FROM object_types WHERE tenant_id = $1 ORDER BY name",
+            (String, i64, String, i64, Option<String>),
+            "SELECT name, version, definition, position, migrating FROM object_types WHERE tenant_id = $1 ORDER BY name",
             scope.tenant().0,
         );
-        Ok(readable(rows.into_iter().map(|(name, version, text, position)| {
-            match json(&text, "an object type's declaration") {
-                Ok(declaration) => Ok(DeclaredType { name, version, declaration, position }),
-                Err(error) => Err(Unreadable::of(&name, Some(version), error)),
-            }
+        Ok(readable(rows.into_iter().map(|(name, version, text, position, migrating)| {
+            let unreadable = |error| Unreadable::of(&name, Some(version), error);
+            let declaration = json(&text, "an object type's declaration").map_err(unreadable)?;
+            let migrating = migrating.map(|text| json(&text, "a migration of objects")).transpose();
+            let migrating = migrating.map_err(unreadable)?;
+            Ok(DeclaredType { name, version, declaration, position, migrating })
         })))
     }
 
@@ -92,7 +105,7 @@ pub(crate) async fn put_object_type(
                 tx.conn(),
                 "INSERT INTO object_types (tenant_id, name, version, definition, position) VALUES ($1, $2, 1, $3, $4) \
                  ON CONFLICT (tenant_id, name) DO UPDATE SET version = object_types.version + 1, \
-                 definition = excluded.definition, position = excluded.position",
+                 definition = excluded.definition, position = excluded.position, migrating = NULL",
                 tenant.0,
                 name,
                 &definition,
@@ -118,16 +131,39 @@ pub(crate) async fn put_object_type(
 /// Holds the version of a type that objects are written under until that is committed. The engine's commits, which put another
 /// in force, wait as long.
 ///
-/// [`StoreError::OtherType`] if it is another by now.
+/// [`StoreError::OtherType`] if it is another by now, [`StoreError::Migrating`] if it is on its way to another.
 pub(crate) async fn hold_type(tx: &mut Tx<'_>, tenant: TenantId, kind: &str, version: i64) -> Result<(), StoreError> {
     let hold = hold_statement(&tx.conn());
     fetch_optional!(tx.conn(), (i64,), hold, tenant.0)?;
     let stored = fetch_optional!(
         tx.conn(),
-        (i64,),
-        "SELECT version FROM object_types WHERE tenant_id = $1 AND name = $2",
+        (i64, Option<String>),
+        "SELECT version, migrating FROM object_types WHERE tenant_id = $1 AND name = $2",
         tenant.0,
         kind,
     )?;
-    if stored == Some((version,)) { Ok(()) } else { Err(StoreError::OtherType(kind.to_owned())) }
+    match stored {
+        Some((_, Some(_))) => Err(StoreError::Migrating(kind.to_owned())),
+        Some((stored, None)) if stored == version => Ok(()),
+        _ => Err(StoreError::OtherType(kind.to_owned())),
+    }
+}
+
+/// Notes how far the objects of a type have come on their way to its next version.
+pub(crate) async fn put_migrating(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    name: &str,
+    state: Option<&Migrating>,
+) -> Result<(), StoreError> {
+    let state = state.map(serde_json::to_string).transpose();
+    let state = state.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    execute!(
+        tx.conn(),
+        "UPDATE object_types SET migrating = $3 WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        name,
+        &state,
+    )
+    .map(drop)
 }
