@@ -27,6 +27,7 @@ mod one_hub;
 mod openapi;
 mod receivers;
 mod refused_start;
+mod relations;
 mod replay;
 mod restart;
 mod segments;
