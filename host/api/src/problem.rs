@@ -141,6 +141,11 @@ impl Problem {
         &self.code
     }
 
+    /// Seconds that the client is to wait.
+    pub(crate) fn waits(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
     /// Whether it is wrong with what was sent, so that it is no better the next time.
     pub(crate) fn is_of_the_body(&self) -> bool {
         [INVALID_JSON, INVALID_BODY, TOO_LARGE, INVALID_ENCODING, UNSUPPORTED_MEDIA_TYPE]

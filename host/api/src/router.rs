@@ -27,6 +27,8 @@ use crate::text::refuse_nul_in_target;
 /// The hub's HTTP service.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
     let app = app.into();
+    let door = Arc::downgrade(&app);
+    app.engine.open(door);
     let document = describe();
     let shared = Shared {
         keys: Arc::new(KeyCache::default()),

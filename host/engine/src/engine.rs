@@ -1,6 +1,6 @@
 //! The engine as the rest of the hub sees it: starts and stops what moves, and answers for tenants.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use openhub_model::identity::{Authority, Marker};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
 use crate::delivery::places::Places;
+use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
 use crate::plugins::Plugins;
@@ -63,10 +64,16 @@ impl Engine {
             halts: Halts::default(),
             places,
             source_places,
+            opened: OnceLock::new(),
         });
         let stop = CancellationToken::new();
         let node = tokio::spawn(Node::new(shared.clone(), stop.clone()).run());
         Engine { shared, stop, node: tokio::sync::Mutex::new(Some(node)) }
+    }
+
+    /// From now on plugins can append events. Given once: the door holds the engine, so the engine does not hold the door.
+    pub fn open(&self, door: Weak<dyn Door>) {
+        self.shared.opened.get_or_init(|| door);
     }
 
     /// Finishes the attempts and calls under way, and releases the leases.

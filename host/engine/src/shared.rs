@@ -1,7 +1,7 @@
 //! What lanes, deliveries and the API share of a node.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
 use crate::delivery::places::Places;
+use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
 use crate::plugins::Plugins;
@@ -81,6 +82,14 @@ pub struct Shared {
     pub places: Arc<Places>,
     /// Of that lane, those in which sources answer: whoever calls them, channels go on.
     pub source_places: Arc<Places>,
+    /// Where plugins' events go in, once the API is there.
+    pub opened: OnceLock<Weak<dyn Door>>,
+}
+
+impl Shared {
+    pub fn door(&self) -> Option<Arc<dyn Door>> {
+        self.opened.get()?.upgrade()
+    }
 }
 
 /// What the lanes of a node together may hold of customers, in bytes.

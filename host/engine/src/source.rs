@@ -10,6 +10,7 @@ use crate::catalog::Enabled;
 use crate::delivery::call;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::tracked::Caller;
 
 /// How often it is looked whether a plugin that answers is still enabled, whichever node has disabled it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,7 +44,8 @@ impl Engine {
         drop(catalog);
         let waited = self.shared.source_places.take_within(scope.tenant(), PATIENCE).await;
         let Some(_place) = waited else { return Ok(Asked::Busy) };
-        let context = call::context(&self.shared, scope.tenant(), &enabled)?;
+        let caller = Caller::Source(source.to_owned());
+        let context = call::context(&self.shared, scope.tenant(), &enabled, caller)?;
         let answered = enabled.plugin.receive(context, source, request, self.ended(scope, &enabled)).await;
         Ok(Asked::Answered(Box::new(answered)))
     }

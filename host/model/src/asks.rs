@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, RuleShape, SecretShape};
 
+/// Who imports it appends events that it declares.
+const EVENTS: &str = "openhub:events/events";
+
 /// Every line, in a fixed order; none twice.
 pub fn asks(manifest: &Manifest) -> Vec<String> {
     let mut lines = Vec::new();
@@ -31,6 +34,9 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
         });
     }
     lines.extend(manifest.secrets.iter().map(of_secret));
+    if manifest.imports.iter().any(|import| import.starts_with(EVENTS)) {
+        lines.extend(manifest.events.iter().map(|event| format!("says by itself that the event \"{}\" happened", event.name)));
+    }
     lines.extend(manifest.imports.iter().map(|import| format!("calls the hub's interface {import}")));
     of_limits(&manifest.limits, &mut lines);
     let mut seen = BTreeSet::new();

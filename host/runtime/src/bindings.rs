@@ -7,7 +7,12 @@ pub mod channel {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/channel-plugin",
-        imports: { "openhub:http/http": async | trappable, default: trappable },
+        imports: {
+            "openhub:http/http": async | trappable,
+            "openhub:kv/kv": async | trappable,
+            "openhub:events/events": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
     });
 }
@@ -66,4 +71,4 @@ pub mod owned {
     pub use super::channel::openhub::types::types::*;
 }
 
-pub use channel::openhub::{call, clock, http, log, secrets, types};
+pub use channel::openhub::{call, clock, events, http, kv, log, secrets, types};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 use crate::answer::{CallContext, Receipt};
+use crate::backing::{EventLog, KeyValues};
 use crate::capabilities::http::Requests;
 use crate::capabilities::log::Log;
 use crate::capabilities::secrets::Secrets;
@@ -13,6 +14,7 @@ use crate::fault::{FaultKind, Raised};
 use crate::io::HostClock;
 use crate::plugin::Plugin;
 use openhub_model::Timestamp;
+use openhub_model::manifest::Manifest;
 
 /// The data of a store.
 pub struct Host {
@@ -33,6 +35,13 @@ pub struct Io {
     pub settlement: Settlement,
     /// Whether a signature was verified with a secret.
     pub verified: bool,
+    pub manifest: Arc<Manifest>,
+    pub kv: Option<Arc<dyn KeyValues>>,
+    /// Bytes that the call has written there.
+    pub written: usize,
+    pub events: Option<Arc<dyn EventLog>>,
+    /// Events that the call has appended so far.
+    pub tracked: usize,
 }
 
 impl Host {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use crate::answer::{CallContext, Receipt};
+use crate::backing::{EventLog, KeyValues};
 use crate::capabilities::http::Requests;
 use crate::capabilities::secrets::Secrets;
 use crate::capabilities::settlement::Settlement;
@@ -30,6 +31,10 @@ pub struct IoContext {
     /// The decoded bytes of the secrets that were set, by name.
     pub secrets: Arc<BTreeMap<String, Vec<u8>>>,
     pub clock: HostClock,
+    /// Where its own state is kept. None: nowhere, and whoever asks for it is broken off.
+    pub kv: Option<Arc<dyn KeyValues>>,
+    /// Where its events go. None: likewise.
+    pub events: Option<Arc<dyn EventLog>>,
 }
 
 impl fmt::Debug for IoContext {
@@ -83,6 +88,11 @@ impl Plugin {
             requests: Requests::prepare(&self.egress, &context.hosts, limits, items),
             settlement: Settlement::prepare(items),
             verified: false,
+            manifest: Arc::clone(&self.manifest),
+            kv: context.kv,
+            written: 0,
+            events: context.events,
+            tracked: 0,
         });
         let mut store = match self.machine.store(host, fuel) {
             Ok(store) => store,

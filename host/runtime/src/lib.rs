@@ -6,6 +6,7 @@
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
 
 mod answer;
+mod backing;
 mod bindings;
 mod cache;
 mod capabilities;
@@ -16,6 +17,7 @@ mod emits;
 mod engine;
 mod error;
 mod fault;
+mod happened;
 mod host;
 mod inspect;
 mod io;
@@ -33,7 +35,9 @@ pub use answer::{
     Accepted, Action, CallContext, CausedEvent, CausedObject, Change, Checked, Evaluated, Operation, Outcome, Reason,
     Receipt, RowFault, RuleWrite,
 };
+pub use backing::{Declined, Entry, EntryWrite, EventLog, KeyValues, Range, Scanned, Tracked};
 pub use capabilities::interfaces;
+pub use capabilities::kv::{KEY as KV_KEY, VALUE as KV_VALUE};
 pub use capabilities::secrets::decode as decode_secret;
 pub use config::{Config, Defaults, HostPort};
 pub use egress::hosts;

@@ -66,7 +66,7 @@ pub struct Plugin {
     pub(crate) machine: Arc<Machine>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) digest: Arc<str>,
-    manifest: Manifest,
+    pub(crate) manifest: Arc<Manifest>,
     pub(crate) rule: Option<RulePluginPre<Host>>,
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
@@ -101,7 +101,7 @@ impl Plugin {
         granted: &Imports,
     ) -> Result<Plugin, Refusal> {
         let pure = linked(&machine.engine, component, Lane::Pure, granted)?;
-        let manifest = inspected.manifest;
+        let manifest = Arc::new(inspected.manifest);
         let mut plugin = Plugin {
             machine,
             egress,
@@ -120,7 +120,7 @@ impl Plugin {
         if !plugin.manifest.objects.is_empty() {
             plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
         }
-        let Manifest { channels, sources, .. } = &plugin.manifest;
+        let Manifest { channels, sources, .. } = &*plugin.manifest;
         if !channels.is_empty() || !sources.is_empty() {
             let io = linked(&plugin.machine.engine, component, Lane::Io, granted)?;
             let source = (!sources.is_empty()).then(|| SourcePluginPre::new(io.clone()));

@@ -10,8 +10,8 @@ use crate::bindings::channel::openhub::types::types as shared;
 use crate::bindings::source::exports::openhub::source::source as bound;
 use crate::bindings::types::types::Failure;
 use crate::fault::{CallFault, FaultKind};
+use crate::happened::{self, Wrong, invalid_id};
 use crate::io::{Bounds, Called, IoContext};
-use crate::objects;
 use crate::plugin::Plugin;
 
 /// Who calls waits no longer. Milliseconds.
@@ -134,45 +134,27 @@ impl Plugin {
     }
 
     fn event(&self, shape: &SourceShape, index: usize, event: shared::NewEvent) -> Result<SourceEvent, Unanswered> {
-        let unfit = |below: &str, code: &str, message: String| {
-            Unanswered::Unfit(Fault::new(format!("/events/{index}{below}"), code, message))
+        let at = |fault: Fault| {
+            let Fault { pointer, code, message } = fault;
+            Unanswered::Unfit(Fault::new(format!("/events/{index}{pointer}"), code, message))
         };
-        let shared::NewEvent { id, name, occurred_at, identities, properties } = event;
-        let declared = self.manifest().events.iter().find(|declared| declared.name == name);
-        let Some(declared) = declared.filter(|_| shape.events.contains(&name)) else {
+        let undeclared = |name: &str| {
             let declared = there_are(&shape.events);
-            return Err(format!("the source gave an event {name:?}, which it does not declare. {declared}").into());
+            Unanswered::from(format!("the source gave an event {name:?}, which it does not declare. {declared}"))
         };
-        if !(1..=limits::NAME).contains(&id.len()) || id.contains('\0') {
-            let message = format!("An event's id must have 1 to {} bytes, without U+0000.", limits::NAME);
-            return Err(unfit("/id", "invalid-id", message));
+        if !shape.events.contains(&event.name) {
+            return Err(undeclared(&event.name));
         }
-        let Ok(Value::Object(properties)) = serde_json::from_str::<Value>(&properties) else {
-            return Err(format!("the event {name:?} has properties that are not a JSON object").into());
-        };
-        let mut faults: Vec<Fault> = limits::value(&Value::Object(properties.clone()), "").into_iter().collect();
-        objects::check_fields(&declared.fields, &properties, &mut faults);
-        if let Some(Fault { pointer, code, message }) = faults.into_iter().next() {
-            return Err(unfit(&format!("/properties{pointer}"), &code, message));
+        if event.id.is_empty() {
+            return Err(at(Fault::new("/id", "invalid-id", invalid_id())));
         }
-        let occurred_at = time(occurred_at).map_err(|message| unfit("/occurred_at", "invalid-timestamp", message))?;
-        let identities: Vec<Identity> =
-            identities.into_iter().map(|identity| Identity::new(identity.kind, identity.value)).collect();
-        let is_good = |identity: &Identity| !identity.value.is_empty() && limits::is_identity(identity);
-        if identities.is_empty() || !identities.iter().all(is_good) {
-            let message = "An event needs an identity, and each must have a kind and a value within the limits.";
-            return Err(unfit("/identities", "invalid-identity", message.to_owned()));
-        }
-        Ok(SourceEvent { id, name, occurred_at, identities, properties })
-    }
-}
-
-/// A time that can be written and read again.
-fn time(micros: Option<i64>) -> Result<Option<Timestamp>, String> {
-    let at = micros.map(Timestamp::from_micros);
-    match at.is_none_or(Timestamp::is_writable) {
-        true => Ok(at),
-        false => Err("The time must be in the years 1 to 9999.".to_owned()),
+        happened::event(&self.manifest.events, event).map_err(|wrong| match wrong {
+            Wrong::Undeclared(name) => undeclared(&name),
+            Wrong::NoObject(name) => {
+                format!("the event {name:?} has properties that are not a JSON object").into()
+            }
+            Wrong::Unfit(fault) => at(fault),
+        })
     }
 }
 
@@ -213,7 +195,7 @@ fn report((index, report): (usize, bound::Report)) -> Result<Report, Unanswered>
         let message = format!("A message's provider id must have 1 to {} bytes, without U+0000.", limits::NAME);
         return Err(Unanswered::Unfit(Fault::new(format!("/reports/{index}/provider_id"), "invalid-id", message)));
     }
-    let at = time(at).map_err(|message| {
+    let at = happened::time(at).map_err(|message| {
         Unanswered::Unfit(Fault::new(format!("/reports/{index}/at"), "invalid-timestamp", message))
     })?;
     Ok(Report { provider_id, status, at, reason: reason.map(Reason::from) })

@@ -53,6 +53,7 @@ pub use state::object_relations::{Referrer, Relation};
 pub use state::object_types::{DeclaredType, Migrating, Presumes};
 pub use state::objects::{Indexed, ObjectChange, ObjectFilter, Unique};
 pub use state::outbox::Outgoing;
+pub use state::plugin_kv::{KV_BYTES, KV_ENTRIES, KvEntry, KvOf, KvPut, KvRange, KvWrite};
 pub use state::plugins::{Candidate, Installation, PluginStatus, Unreadable};
 pub use state::refusals::Refused;
 pub use state::runs::{Entry, RunFilter};

@@ -20,7 +20,9 @@ pub mod source;
 // What it may call: one file a capability.
 pub mod call;
 pub mod clock;
+pub mod events;
 pub mod http;
+pub mod kv;
 pub mod log;
 pub mod secrets;
 

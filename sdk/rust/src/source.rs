@@ -48,13 +48,7 @@ impl Received {
     /// Adds an event that the source declares.
     #[must_use]
     pub fn event<E: Event>(mut self, event: &Happened<E>) -> Received {
-        self.events.push(NewEvent {
-            id: event.id.clone(),
-            name: E::NAME.to_owned(),
-            occurred_at: event.at.map(Timestamp::micros),
-            identities: event.identities.clone(),
-            properties: event.event.to_json(),
-        });
+        self.events.push(event.to_event());
         self
     }
 
@@ -79,6 +73,22 @@ impl<E: Event> Happened<E> {
     /// `id` is the same whenever the caller sends it again. It needs an identity, too.
     pub fn new(id: impl Into<String>, event: E) -> Happened<E> {
         Happened { id: id.into(), at: None, identities: Vec::new(), event }
+    }
+
+    /// Without an id: only for a job, whose run names it then. Give one wherever the other system has one.
+    pub fn unnamed(event: E) -> Happened<E> {
+        Happened::new("", event)
+    }
+
+    /// As it crosses the boundary.
+    pub fn to_event(&self) -> NewEvent {
+        NewEvent {
+            id: self.id.clone(),
+            name: E::NAME.to_owned(),
+            occurred_at: self.at.map(Timestamp::micros),
+            identities: self.identities.clone(),
+            properties: self.event.to_json(),
+        }
     }
 
     /// `of("email", "ada@example.com")`; also `user_id`, `anonymous_id`, `phone` and the tenant's own kinds.

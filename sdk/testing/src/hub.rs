@@ -136,6 +136,22 @@ impl Hub {
         SourceCase::new(self, name)
     }
 
+    /// What the plugin keeps under a key, by `openhub_sdk::kv`.
+    #[track_caller]
+    pub fn kept(&self, key: &str) -> Option<Vec<u8>> {
+        let told = self.ask(&json!({"kv": {"key": key}}));
+        let bytes = told["value"].as_array()?.iter();
+        Some(bytes.filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).collect())
+    }
+
+    /// Keeps something under a key, as if the plugin had.
+    #[must_use]
+    #[track_caller]
+    pub fn keeping(self, key: &str, value: impl AsRef<[u8]>) -> Hub {
+        self.ask(&json!({"kv": {"key": key, "value": value.as_ref()}}));
+        self
+    }
+
     /// What the last call used: fuel, memory, calls of the host.
     pub fn receipt(&self) -> Receipt {
         self.receipt.get()

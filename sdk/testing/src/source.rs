@@ -23,9 +23,11 @@ pub struct Received {
     pub verified: bool,
     pub events: Vec<SourceEvent>,
     pub reports: Vec<Report>,
+    /// Events that it appended by `openhub_sdk::events` meanwhile.
+    pub tracked: Vec<SourceEvent>,
 }
 
-/// An event that a source yields.
+/// An event that a source yields, or that a plugin appends by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceEvent {
     pub id: String,
@@ -131,6 +133,7 @@ impl Received {
             verified: told["verified"] == true,
             events: list("events").iter().map(SourceEvent::of).collect(),
             reports: list("reports").iter().map(Report::of).collect(),
+            tracked: list("tracked").iter().map(SourceEvent::of).collect(),
         }
     }
 
@@ -141,7 +144,7 @@ impl Received {
 }
 
 impl SourceEvent {
-    fn of(told: &Value) -> SourceEvent {
+    pub(crate) fn of(told: &Value) -> SourceEvent {
         SourceEvent {
             id: text(&told["id"]),
             name: text(&told["name"]),

@@ -11,6 +11,7 @@ mod item;
 mod received;
 mod split;
 mod time;
+mod told;
 
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, admit, try_batch};
 pub(crate) use advice::advice;

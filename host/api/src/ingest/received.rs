@@ -1,5 +1,6 @@
 //! What a plugin's source yields, on its way into the log by the same door as everybody's events.
 
+use openhub_engine::event_id;
 use openhub_model::event::MESSAGE_REPORTED;
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Timestamp};
@@ -44,8 +45,8 @@ pub(crate) async fn accept_received(
         // Its own events are its to say, which no page may: a call records nothing but events.
         delivery.pages = None;
         for (index, event) in received.events.iter().enumerate() {
-            let id = || format!("openhub:source:{}", Id::named(&[hook.plugin.as_bytes(), event.id.as_bytes()]));
-            let raw = body(hook, event).to_string();
+            let id = || event_id(hook.plugin, &event.id);
+            let raw = body((hook.plugin, hook.source), event).to_string();
             match delivery.read(&raw, Some(EventKind::Track), &format!("/events/{index}"), id) {
                 Ok(Taken { event, .. }) => events.push(event),
                 Err(fault) => return Err(unfit(app, &scope, hook, fault, Some(&event.id))),
@@ -121,11 +122,11 @@ fn faulty(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, i
 }
 
 /// As a library would send it. Whose it is says its user id, else its anonymous id, else whatever else it has.
-fn body(hook: Hook<'_>, event: &SourceEvent) -> Value {
+pub(super) fn body((plugin, by): (&str, &str), event: &SourceEvent) -> Value {
     let named = |kind: &str| event.identities.iter().find(|identity| identity.kind == kind);
     let mut body = json!({
         "type": "track", "event": event.name, "properties": event.properties,
-        "context": {"source": {"plugin": hook.plugin, "name": hook.source, "id": event.id}},
+        "context": {"source": {"plugin": plugin, "name": by, "id": event.id}},
     });
     if let Some(at) = event.occurred_at {
         body["timestamp"] = at.to_string().into();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Every place that an erasure looks into, in the order of the receipt.
-const PLACES: [&str; 20] = [
+const PLACES: [&str; 21] = [
     "customers",
     "parts",
     "claims",
@@ -27,6 +27,7 @@ const PLACES: [&str; 20] = [
     "messages",
     "objects",
     "object_uniques",
+    "plugin_kv",
 ];
 
 /// The receipt of an erased customer: what was erased where. It does not say who they were.

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use openhub_model::tenant::Home;
 use openhub_model::{Id, TenantId};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
-use openhub_store::{Installation, Outgoing, Settled};
+use openhub_store::{Installation, Outgoing, Scope, Settled};
 use tokio_util::sync::CancellationToken;
 
 use super::opted_out;
@@ -16,8 +16,10 @@ use super::places::Place;
 use super::verdict::settlements;
 use crate::catalog::{Catalog, Channel, Enabled};
 use crate::error::EngineError;
+use crate::kept::Kept;
 use crate::secrets::Owner;
 use crate::shared::Shared;
+use crate::tracked::{Caller, Told};
 use crate::unsubscribe::{PATH, Subscription};
 
 /// A call that has come back.
@@ -93,8 +95,13 @@ fn broke_off(messages: usize) -> Sent {
     Sent { verdicts: vec![Verdict::Unknown(reason); messages], fault: None, receipt: Default::default() }
 }
 
-/// What a call is granted: the hosts, the secrets and the time.
-pub fn context(shared: &Shared, tenant: TenantId, enabled: &Enabled) -> Result<IoContext, EngineError> {
+/// What a call is granted: the hosts, the secrets, the time, its own state, and the way into the log.
+pub fn context(
+    shared: &Arc<Shared>,
+    tenant: TenantId,
+    enabled: &Enabled,
+    caller: Caller,
+) -> Result<IoContext, EngineError> {
     let installation = &enabled.installation;
     let mut secrets = BTreeMap::new();
     for (name, sealed) in &installation.secrets {
@@ -103,11 +110,21 @@ pub fn context(shared: &Shared, tenant: TenantId, enabled: &Enabled) -> Result<I
         let unopened = |source| EngineError::Sealed { plugin: installation.name.clone(), secret: name.clone(), source };
         secrets.insert(name.clone(), opened.map_err(unopened)?);
     }
+    let (scope, plugin) = (Scope::of(tenant), installation.name.clone());
+    let kept = Kept {
+        store: shared.store.clone(),
+        scope,
+        plugin: plugin.clone(),
+        clock: shared.clock.clone(),
+        fence: caller.fence(),
+    };
     Ok(IoContext {
         call: CallContext { settings: enabled.settings.clone() },
         hosts: granted_hosts(installation)?,
         secrets: Arc::new(secrets),
         clock: shared.clock.clone(),
+        kv: Some(Arc::new(kept)),
+        events: Some(Arc::new(Told { shared: shared.clone(), scope, plugin, caller })),
     })
 }
 

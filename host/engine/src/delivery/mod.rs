@@ -36,6 +36,7 @@ use self::verdict::{HOLD, dropped, hold, hub_stopped, left};
 use crate::catalog::{Catalog, Channel};
 use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
+use crate::tracked::Caller;
 
 /// Messages of a channel that are read from the outbox at a time.
 const READ_AHEAD: usize = 400;
@@ -436,7 +437,7 @@ impl Delivery {
             self.queues.entry(name).or_default().claimed.extend(messages);
             return false;
         };
-        match call::context(&self.shared, self.tenant, &channel.owner) {
+        match call::context(&self.shared, self.tenant, &channel.owner, Caller::Channel(name.clone())) {
             Ok(io) => {
                 let (under_way, stop) = UnderWay::of(&name, &channel.owner);
                 self.numbered += 1;

@@ -18,6 +18,8 @@ fn context(hosts: &[&str]) -> IoContext {
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         secrets: Arc::new(BTreeMap::from([("key".to_owned(), SECRET.as_bytes().to_vec())])),
         clock: Arc::new(|| Timestamp::from_micros(0)),
+        kv: None,
+        events: None,
     }
 }
 

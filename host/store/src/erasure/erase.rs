@@ -25,6 +25,7 @@ use crate::scope::Scope;
 use crate::state::customers::drop_customers;
 use crate::state::faults::forget_faults;
 use crate::state::parts::drop_parts;
+use crate::state::plugin_kv::{forget_entries, lock_entries};
 use crate::state::runs::{disarm, timer_rows};
 use crate::state::segments::{Membership, membership_rows, put_memberships};
 use crate::state::suppressions::put_suppressions;
@@ -108,8 +109,11 @@ impl Stepping<'_, '_, '_> {
             return Ok((EraseStep::Done, lease));
         };
         let parts: Vec<PartId> = self.erasing.parts.iter().map(Part::id).collect();
+        // Nobody writes an entry of theirs between this step, if it is the last, and the end of their parts.
+        lock_entries(self.tx, self.tenant).await?;
         for part in &parts {
             let part = part.to_string();
+            self.entries_of_plugins(&part, &mut counts).await?;
             self.messages(&part, &mut counts).await?;
             self.runs(&part, &mut counts).await?;
             self.objects(&part, &mut counts).await?;
@@ -151,6 +155,17 @@ impl Stepping<'_, '_, '_> {
         )?;
         add(counts, "messages", gone);
         self.left -= gone as usize;
+        Ok(())
+    }
+
+    /// What plugins keep of theirs.
+    async fn entries_of_plugins(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let gone = forget_entries(self.tx, self.tenant, part, self.left).await?;
+        add(counts, "plugin_kv", gone as i64);
+        self.left -= gone;
         Ok(())
     }
 

@@ -98,6 +98,19 @@ impl Store {
         rows.into_iter().map(lease).collect()
     }
 
+    /// Whether the tenant is moved under this fence.
+    pub async fn is_held(&self, scope: &Scope, fence: i64) -> Result<bool, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT fence FROM partitions WHERE tenant_id = $1 AND bucket = 0 AND fence = $2",
+            scope.tenant().0,
+            fence,
+        );
+        Ok(!rows.is_empty())
+    }
+
     /// Gives leases back, so that another node can claim them at once.
     pub async fn release_leases(&self, leases: &[Lease]) -> Result<(), StoreError> {
         let rows = Rows::of(leases, |row, lease| {
@@ -136,6 +149,19 @@ impl Store {
             })
             .await
     }
+}
+
+/// Whether the tenant is moved under this fence: else [`StoreError::FenceLost`]. None asks for no lease.
+pub(crate) async fn holds(tx: &mut Tx<'_>, tenant: TenantId, fence: Option<i64>) -> Result<(), StoreError> {
+    let Some(fence) = fence else { return Ok(()) };
+    let held = fetch_optional!(
+        tx.conn(),
+        (i64,),
+        "SELECT fence FROM partitions WHERE tenant_id = $1 AND bucket = 0 AND fence = $2",
+        tenant.0,
+        fence,
+    )?;
+    held.map(drop).ok_or(StoreError::FenceLost)
 }
 
 /// Says that the node lives, if that has to be said again; answers whether it was not known to.

@@ -16,6 +16,7 @@ pub(crate) mod object_writes;
 pub mod objects;
 pub mod outbox;
 pub mod parts;
+pub mod plugin_kv;
 pub mod plugins;
 pub(crate) mod refusals;
 pub mod runs;

@@ -12,6 +12,7 @@ use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, time};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
+use crate::log::leases::holds;
 use crate::scope::Scope;
 use crate::state::fault_kinds::FaultStatus;
 use crate::state::faults::message_is_seen_to;
@@ -79,14 +80,7 @@ impl Store {
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
-                    let held = fetch_optional!(
-                        tx.conn(),
-                        (i64,),
-                        "SELECT fence FROM partitions WHERE tenant_id = $1 AND bucket = 0 AND fence = $2",
-                        tenant.0,
-                        fence,
-                    )?;
-                    held.ok_or(StoreError::FenceLost)?;
+                    holds(tx, tenant, Some(fence)).await?;
                     let claimed = fetch_all!(
                         tx.conn(),
                         (String,),

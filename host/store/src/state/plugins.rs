@@ -212,6 +212,12 @@ pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Insta
         json_text(&plugin.grant),
         plugin.installed_at.micros(),
     )?;
+    execute!(
+        tx.conn(),
+        "INSERT INTO plugin_state (tenant_id, plugin) VALUES ($1, $2) ON CONFLICT (tenant_id, plugin) DO NOTHING",
+        tenant.0,
+        &plugin.name,
+    )?;
     for (name, sealed) in &plugin.secrets {
         put_secret(tx, tenant, &plugin.name, name, sealed).await?;
     }

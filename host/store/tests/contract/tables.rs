@@ -145,6 +145,10 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
                 .to_owned(),
         )
         .await?;
+    let plugin = "INSERT INTO plugins (tenant_id, name, digest, version, manifest, status, settings, granted, installed_at) \
+                  VALUES (1, 'p', 'd', '1', '{}', 0, '{}', '{}', 0)";
+    connection.execute(plugin.to_owned()).await?;
+    connection.execute("INSERT INTO plugin_state (tenant_id, plugin) VALUES (1, 'p')".to_owned()).await?;
     // A row of them in each table that holds customers, and in what goes with those.
     let who = part(&tenant, 1);
     let holds = |table: &&Table| matches!(table.holds, Holds::Customer(_) | Holds::With(_)) || table.name == "events";
@@ -281,6 +285,7 @@ fn planted(table: &str, column: &str, is_number: bool, who: PartId) -> String {
         "kind" if !is_number => "'user_id'".to_owned(),
         "key" | "object_key" => "'x'".to_owned(),
         "journey" => "'j'".to_owned(),
+        "plugin" => "'p'".to_owned(),
         _ if is_number => "0".to_owned(),
         _ => "'{}'".to_owned(),
     }

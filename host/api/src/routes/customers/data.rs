@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use openhub_model::identity::Part;
 use openhub_model::{Id, PartId};
-use openhub_store::{EventFilter, FaultCursor, FaultFilter, Faulted, MessageFilter, ObjectKey, RunFilter, Scope};
+use openhub_store::{EventFilter, FaultCursor, FaultFilter, Faulted, KvOf, MessageFilter, ObjectKey, RunFilter, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -18,6 +20,9 @@ use crate::people::person;
 use crate::problem::Problem;
 use crate::views::{CustomerView, EventView, ListedFaultView, MessageView, ObjectView};
 
+/// Entries of plugins on a page: each may be large.
+const KEPT: usize = 20;
+
 /// The place that the next page is read from, and how far it has come in it.
 enum Place {
     Customer,
@@ -27,6 +32,8 @@ enum Place {
     Runs(Option<Id>),
     Messages(Option<Id>),
     Objects(Option<ObjectKey>),
+    /// Behind the entry of this plugin and key.
+    Kept(Option<(String, String)>),
     Faults(Option<FaultCursor>),
 }
 
@@ -34,7 +41,7 @@ enum Place {
 ///
 /// Kinds: `profile`, `attribute` and `tag` with who set them, `consent`, `identity` (with the state of its own, if it was
 /// joined), `claim`, `match`, `membership`, `entry` (how often a journey was entered), `set-aside`, `event` with its body,
-/// `run`, `message`, `object`, `fault` (what did not go through of its events, runs and messages). What an attribute was before stands in the events that set it.
+/// `run`, `message`, `object`, `kept` (what plugins keep of their own about the customer), `fault` (what did not go through of its events, runs and messages). What an attribute was before stands in the events that set it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id.")),
     security(("api_key" = ["privacy:read"])),
@@ -94,9 +101,16 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
             let objects = store.objects_of(&scope, id, after.as_ref(), PAGE).await?;
             let last = objects.last().filter(|_| objects.len() == PAGE);
             let last = last.map(|last| ObjectKey::new(&last.kind, &last.key));
-            let next = last.map_or(Place::Faults(None), |last| Place::Objects(Some(last)));
+            let next = last.map_or(Place::Kept(None), |last| Place::Objects(Some(last)));
             let rows = objects.into_iter().map(|object| line("object", ObjectView::from(object)));
             Ok(Page { rows: rows.collect(), next: Some(next) })
+        }
+        Place::Kept(after) => {
+            let entries = store.kv_of(&scope, id, after.as_ref(), KEPT).await?;
+            let last = entries.last().filter(|_| entries.len() == KEPT);
+            let last = last.map(|last| (last.plugin.clone(), last.key.clone()));
+            let next = last.map_or(Place::Faults(None), |last| Place::Kept(Some(last)));
+            Ok(Page { rows: entries.into_iter().map(kept).collect(), next: Some(next) })
         }
         Place::Faults(before) => {
             let filter = FaultFilter { part: Some(id), before, limit: PAGE, ..FaultFilter::default() };
@@ -206,6 +220,18 @@ async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pr
     Ok(rows)
 }
 
+/// Its value as text, or in base64 if it is none.
+fn kept(entry: KvOf) -> Value {
+    let KvOf { plugin, key, value } = entry;
+    match String::from_utf8(value) {
+        Ok(value) => line("kept", json!({"plugin": plugin, "key": key, "value": value})),
+        Err(bytes) => {
+            let value = STANDARD.encode(bytes.as_bytes());
+            line("kept", json!({"plugin": plugin, "key": key, "base64": value}))
+        }
+    }
+}
+
 fn line(kind: &str, data: impl Serialize) -> Value {
     json!({"kind": kind, "data": data})
 }
@@ -226,6 +252,7 @@ mod tests {
         ("messages", "message"),
         ("objects", "object"),
         ("parts", "identity"),
+        ("plugin_kv", "kept"),
         ("runs", "run"),
         ("set_aside", "set-aside"),
         ("timers", "run, with when it is due"),

@@ -12,11 +12,14 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::backing::{Appended, Kept, Unnamed, happened};
 use super::columns;
 
 /// A plugin that is installed for a test.
 pub struct Installed {
     pub plugin: Arc<Plugin>,
+    /// What it keeps of its own, from call to call.
+    pub kept: Arc<Kept>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +92,23 @@ pub struct SourceCall {
     body: Vec<u8>,
 }
 
+/// What the plugin keeps is read, or written as if it had been there before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KvCall {
+    key: String,
+    /// None reads.
+    value: Option<Vec<u8>>,
+}
+
 impl Installed {
+    pub fn kv(&self, call: KvCall) -> Value {
+        match call.value {
+            Some(value) => json!({"version": self.kept.put(call.key, value)}),
+            None => self.kept.look(&call.key).map_or(Value::Null, |value| json!({"value": value})),
+        }
+    }
+
     /// The bytes of a secret that the manifest declares.
     pub fn check_secret(&self, secret: &SecretText) -> Result<Vec<u8>> {
         let declared = &self.plugin.manifest().secrets;
@@ -139,7 +158,8 @@ impl Installed {
         let channels = &manifest.channels;
         let shape = channels.iter().find(|channel| channel.name == call.name);
         let shape = shape.ok_or_else(|| unknown("channel", &call.name, channels.iter().map(|it| it.name.as_str())))?;
-        let context = self.io(&call.settings, &call.secrets, call.at)?;
+        let tracked = Arc::new(Appended::new(Unnamed::Refused));
+        let context = self.io(&call.settings, &call.secrets, call.at, &tracked)?;
         let purpose = shape.purpose.clone().unwrap_or_default();
         let messages = call.messages.into_iter().map(|message| OutMessage {
             idempotency_key: message.idempotency_key,
@@ -156,7 +176,8 @@ impl Installed {
         let sent = self.plugin.send(context, &call.name, messages.collect()).await;
         let verdicts: Vec<Value> = sent.verdicts.iter().map(verdict).collect();
         let fault = sent.fault.as_ref().map(told);
-        Ok(json!({"verdicts": verdicts, "fault": fault, "receipt": receipt(&sent.receipt)}))
+        let tracked = tracked.take();
+        Ok(json!({"verdicts": verdicts, "fault": fault, "tracked": tracked, "receipt": receipt(&sent.receipt)}))
     }
 }
 
@@ -165,7 +186,8 @@ impl Installed {
         let sources = &self.plugin.manifest().sources;
         let there = sources.iter().map(|source| source.name.as_str());
         ensure!(there.clone().any(|name| name == call.name), unknown("source", &call.name, there));
-        let context = self.io(&call.settings, &call.secrets, call.at)?;
+        let tracked = Arc::new(Appended::new(Unnamed::Refused));
+        let context = self.io(&call.settings, &call.secrets, call.at, &tracked)?;
         let path = format!("/hooks/test/{}/{}", self.plugin.manifest().name, call.name);
         let SourceCall { name, method, query, headers, body, .. } = call;
         let request = HttpRequest { method, path, query, headers, body };
@@ -173,12 +195,7 @@ impl Installed {
             Ok(received) => {
                 let Received { answer, events, reports, verified, receipt: used } = received;
                 let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
-                let events = events.iter().map(|event| {
-                    let identities = event.identities.iter().map(|identity| (&identity.kind, &identity.value));
-                    let identities: Vec<_> = identities.collect();
-                    json!({"id": event.id, "name": event.name, "at": at(event.occurred_at), "identities": identities,
-                        "properties": event.properties})
-                });
+                let events = events.iter().map(happened);
                 let reports = reports.iter().map(|report| {
                     json!({"provider_id": report.provider_id, "status": report.status, "at": at(report.at),
                         "reason": report.reason.as_ref().map(reason)})
@@ -186,6 +203,7 @@ impl Installed {
                 json!({
                     "status": answer.status, "headers": answer.headers, "body": answer.body, "verified": verified,
                     "events": events.collect::<Vec<_>>(), "reports": reports.collect::<Vec<_>>(),
+                    "tracked": tracked.take(),
                     "receipt": receipt(&used),
                 })
             }
@@ -203,13 +221,27 @@ impl Installed {
     }
 
     /// What a call of the I/O lane gets: all that the manifest asks for is granted.
-    fn io(&self, settings: &Map<String, Value>, secrets: &[SecretText], at: i64) -> Result<IoContext> {
+    fn io(
+        &self,
+        settings: &Map<String, Value>,
+        secrets: &[SecretText],
+        at: i64,
+        tracked: &Arc<Appended>,
+    ) -> Result<IoContext> {
         let secrets = secrets.iter().map(|secret| Ok((secret.name.clone(), self.check_secret(secret)?)));
         let secrets: BTreeMap<String, Vec<u8>> = secrets.collect::<Result<_>>()?;
         let hosts = hosts::resolve(&self.plugin.manifest().hosts, &Value::Object(settings.clone()));
         let hosts = hosts.map_err(|faults| anyhow!("the settings are not valid: {faults:?}"))?;
         let now = Timestamp::from_micros(at);
-        Ok(IoContext { call: context(settings), hosts, secrets: secrets.into(), clock: Arc::new(move || now) })
+        self.kept.is_now(now);
+        Ok(IoContext {
+            call: context(settings),
+            hosts,
+            secrets: secrets.into(),
+            clock: Arc::new(move || now),
+            kv: Some(self.kept.clone()),
+            events: Some(tracked.clone()),
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! of a test (an unknown name, a value of a wrong type). So a plugin's tests compile no runtime, and run in the one that will
 //! serve the plugin.
 
+mod backing;
 mod calls;
 mod columns;
 mod provider;
@@ -29,6 +30,7 @@ enum Request {
     Object(calls::ObjectCall),
     Channel(calls::ChannelCall),
     Source(calls::SourceCall),
+    Kv(calls::KvCall),
     /// Adds an answer to the provider's script.
     Answer(Answer),
     /// The requests that the provider got since this was asked last.
@@ -87,6 +89,7 @@ impl Kit {
             Request::Object(call) => tokio::task::block_in_place(|| installed.object(call)),
             Request::Channel(call) => installed.channel(call).await,
             Request::Source(call) => installed.source(call).await,
+            Request::Kv(call) => Ok(installed.kv(call)),
             Request::Answer(answer) => {
                 provider.answer(answer);
                 Ok(Value::Null)
@@ -115,7 +118,7 @@ impl Kit {
         let plugin = Runtime::new(config)?.prepare(&bytes).await;
         let plugin = plugin.map_err(|refusal| anyhow::anyhow!("the hub refuses this component: {refusal}"))?;
         let opened = json!({"manifest": plugin.manifest(), "provider": provider.address(), "component": component});
-        self.open = Some((Installed { plugin: Arc::clone(&plugin) }, provider));
+        self.open = Some((Installed { plugin: Arc::clone(&plugin), kept: Arc::default() }, provider));
         Ok(opened)
     }
 }

@@ -1,0 +1,46 @@
+//! The door that everybody's events pass is the API's. The engine knows it as this, so that plugins' events pass it, too.
+
+use futures::future::BoxFuture;
+use openhub_model::identity::Authority;
+use openhub_model::{Fault, Id};
+use openhub_runtime::SourceEvent;
+use openhub_store::Scope;
+
+/// The way into the log, with its checks, limits, suppression and back pressure.
+pub trait Door: Send + Sync {
+    /// All that can be taken is committed before this answers: one answer an event, in order.
+    fn take<'a>(
+        &'a self,
+        scope: Scope,
+        teller: Teller<'a>,
+        events: Vec<Named>,
+    ) -> BoxFuture<'a, Result<Vec<Result<(), Fault>>, Turned>>;
+}
+
+/// Who says that something happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller<'a> {
+    pub plugin: &'a str,
+    /// Its channel, source or job.
+    pub by: &'a str,
+    pub authority: Authority,
+}
+
+/// An event, and its id in the log.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub message_id: String,
+    pub event: SourceEvent,
+}
+
+/// Nothing was taken: again, after a while.
+#[derive(Clone, Debug)]
+pub struct Turned {
+    pub code: String,
+    pub after_ms: u32,
+}
+
+/// The id, in the log, of an event that has an id within its plugin. No client can use one like it.
+pub fn event_id(plugin: &str, id: &str) -> String {
+    format!("openhub:source:{}", Id::named(&[plugin.as_bytes(), id.as_bytes()]))
+}
