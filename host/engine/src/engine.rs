@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use openhub_model::identity::{Authority, Marker};
 use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::Runtime;
-use openhub_store::{Scope, Store, StoreError};
+use openhub_store::{JobKey, Scope, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,8 +26,8 @@ use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, H
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
-/// One in so many places of the I/O lane may be a source's.
-const SOURCES: usize = 4;
+/// One in so many places of the I/O lane may be a source's, and as many a job's.
+const SHARE: usize = 4;
 /// A database that has taken no write for so long takes none.
 const UNWRITTEN: Duration = Duration::from_secs(3);
 /// For so long it is believed how far a tenant's log is ahead.
@@ -43,7 +43,8 @@ impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
-        let (places, source_places) = (Places::of(runtime.io_places()), Places::of(runtime.io_places() / SOURCES));
+        let share = || Places::of(runtime.io_places() / SHARE);
+        let (places, source_places, job_places) = (Places::of(runtime.io_places()), share(), share());
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime),
             turns: Turns::of(config.workers),
@@ -64,6 +65,7 @@ impl Engine {
             halts: Halts::default(),
             places,
             source_places,
+            job_places,
             opened: OnceLock::new(),
         });
         let stop = CancellationToken::new();
@@ -135,6 +137,11 @@ impl Engine {
         let halt = Halt { shared: self.shared.clone(), tenant, plugin: plugin.to_owned(), ends_at: None };
         halt.put(Some(i64::MAX));
         halt
+    }
+
+    /// Asks for a run of a job of an enabled plugin as soon as can be, whichever node moves the tenant.
+    pub async fn run_job(&self, scope: &Scope, key: JobKey) -> Result<(), StoreError> {
+        self.store().ask_job(scope, key, (self.shared.clock)()).await
     }
 
     /// What a tenant runs that this node moves. None while no lane has loaded it: see [`Engine::in_force`].

@@ -24,6 +24,7 @@ mod follow;
 mod followed;
 mod gather;
 mod held;
+mod jobs;
 pub mod judge;
 mod kept;
 mod lane;

@@ -75,11 +75,7 @@ pub(crate) struct Told {
 }
 
 impl EventLog for Told {
-    fn track(
-        &self,
-        events: Vec<Tracked>,
-        verified: bool,
-    ) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>> {
+    fn track(&self, events: Vec<Tracked>, verified: bool) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>> {
         self.append(events, verified).boxed()
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, RuleShape, SecretShape};
+use crate::schedule::in_words;
 
 /// Who imports it appends events that it declares.
 const EVENTS: &str = "openhub:events/events";
@@ -27,6 +28,7 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
         lines.push(format!("answers calls from outside at /hooks/<tenant>/{}/{} {by}", manifest.name, source.name));
         lines.extend(source.events.iter().map(|event| format!("says that the event \"{event}\" happened {by}")));
     }
+    lines.extend(manifest.jobs.iter().map(|job| format!("runs the job `{}` {}", job.name, in_words(job))));
     for host in &manifest.hosts {
         lines.push(match host.strip_prefix("setting:") {
             Some(setting) => format!("reaches the host of the URL in its setting `{setting}`"),
@@ -35,7 +37,9 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
     }
     lines.extend(manifest.secrets.iter().map(of_secret));
     if manifest.imports.iter().any(|import| import.starts_with(EVENTS)) {
-        lines.extend(manifest.events.iter().map(|event| format!("says by itself that the event \"{}\" happened", event.name)));
+        lines.extend(
+            manifest.events.iter().map(|event| format!("says by itself that the event \"{}\" happened", event.name)),
+        );
     }
     lines.extend(manifest.imports.iter().map(|import| format!("calls the hub's interface {import}")));
     of_limits(&manifest.limits, &mut lines);
@@ -107,7 +111,7 @@ fn of_secret(secret: &SecretShape) -> String {
 fn of_limits(limits: &Limits, lines: &mut Vec<String>) {
     let asked = [
         (limits.pure_ms, "ms of CPU for each call of a rule or a check"),
-        (limits.io_ms, "ms of CPU for each call of a channel or a source"),
+        (limits.io_ms, "ms of CPU for each call of a channel, a source or a job"),
         (limits.memory_mib, "MiB of memory"),
     ];
     lines.extend(asked.into_iter().filter_map(|(most, of)| Some(format!("takes up to {} {of}", most?))));

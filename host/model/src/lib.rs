@@ -24,6 +24,7 @@ pub mod object_type;
 pub mod once;
 pub mod principal;
 pub mod run;
+pub mod schedule;
 pub mod strict;
 pub mod tenant;
 pub mod time;

@@ -1,7 +1,7 @@
 //! What a plugin is made of and what it asks for: the JSON in its custom section `openhub:manifest`.
 //!
-//! Shapes (rules, objects, channels, sources, events) come from the plugin's code, policy (name, texts, hosts,
-//! secrets, limits) from its `plugin.toml`; the build merges both. Read without executing anything.
+//! Shapes (rules, objects, channels, sources, jobs, events) come from the plugin's code, policy (name, texts, hosts,
+//! secrets, limits, schedules) from its `plugin.toml`; the build merges both. Read without executing anything.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,8 @@ pub struct Manifest {
     pub channels: Vec<ChannelShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -352,6 +354,43 @@ pub struct SourceShape {
     /// Events that it may yield, by name.
     #[serde(default)]
     pub events: Vec<String>,
+}
+
+/// Work by the clock: see [`crate::schedule`]. Its name comes from the code, all else from `plugin.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobShape {
+    pub name: String,
+    /// Minute, hour, day of the month, month, day of the week: `0 3 * * *`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// How far its runs are apart: `15m`. Without this and `cron` it runs only when somebody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+    /// The time zone of `cron`, by its IANA name. Default: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(default)]
+    pub catch_up: CatchUp,
+    /// How many missed times `all` makes up for, the latest. Default: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u32>,
+    /// How long a run may take: `30s`. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+}
+
+/// What becomes of the times that passed while nobody could run a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CatchUp {
+    /// They are left out.
+    Skip,
+    /// One run makes up for all of them.
+    #[default]
+    Once,
+    /// Each has its run, in order.
+    All,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -23,8 +23,7 @@ pub trait KeyValues: Send + Sync {
 /// The way of a plugin's events into the log.
 pub trait EventLog: Send + Sync {
     /// One answer an event, in order. `verified`: whether a verification by a secret held in this call.
-    fn track(&self, events: Vec<Tracked>, verified: bool)
-    -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>>;
+    fn track(&self, events: Vec<Tracked>, verified: bool) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

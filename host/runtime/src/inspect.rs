@@ -3,6 +3,7 @@
 use openhub_model::decimal::MAX_SCALE;
 use openhub_model::limits;
 use openhub_model::manifest::{ListShape, MANIFEST_SECTION, Manifest, Type};
+use openhub_model::schedule::Schedule;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use wasmparser::component_types::ComponentEntityType;
@@ -172,11 +173,19 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("source", manifest.sources.iter().map(|source| &source.name))?;
+    unique("job", manifest.jobs.iter().map(|job| &job.name))?;
     // They stand in addresses, and in the names of consents (`marketing/email`).
     let channels = manifest.channels.iter().map(|channel| ("channel", &channel.name));
     let named = channels.chain(manifest.sources.iter().map(|source| ("source", &source.name)));
+    let named = named.chain(manifest.jobs.iter().map(|job| ("job", &job.name)));
     if let Some((what, name)) = named.into_iter().find(|(_, name)| !kebab(name)) {
         return Err(bad(format!("the {what}'s name {name:?} is not valid: use kebab-case, at most 64 characters")));
+    }
+    if manifest.jobs.len() > JOBS {
+        return Err(bad(format!("the manifest has {} jobs: at most {JOBS}", manifest.jobs.len())));
+    }
+    for job in &manifest.jobs {
+        Schedule::check(job).map_err(|why| bad(format!("the job `{}`: {why}", job.name)))?;
     }
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)
@@ -192,6 +201,8 @@ const SECRETS: usize = 32;
 /// Lists that a rule reads, and how deep they may lie in each other.
 const LISTS: usize = 50;
 const LIST_DEPTH: usize = 4;
+/// Each is a row that is looked at whenever one of its tenant has ended.
+const JOBS: usize = 32;
 
 fn bounded(manifest: &Manifest) -> Result<(), String> {
     if manifest.secrets.len() > SECRETS {
@@ -284,6 +295,7 @@ pub const RULE: &str = "openhub:rule/rule";
 pub const OBJECTS: &str = "openhub:data-object/data-object";
 pub const CHANNEL: &str = "openhub:channel/channel";
 pub const SOURCE: &str = "openhub:source/source";
+pub const JOB: &str = "openhub:job/job";
 
 fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal> {
     let declared = [
@@ -291,6 +303,7 @@ fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal>
         ("objects", !manifest.objects.is_empty(), OBJECTS),
         ("channels", !manifest.channels.is_empty(), CHANNEL),
         ("sources", !manifest.sources.is_empty(), SOURCE),
+        ("jobs", !manifest.jobs.is_empty(), JOB),
     ];
     for (what, is_declared, interface) in declared {
         if is_declared && !exports.iter().any(|export| export == interface) {

@@ -64,6 +64,8 @@ pub(crate) struct Called<T> {
     /// Whether what it was given proved to come from who knows one of its secrets.
     pub verified: bool,
     pub receipt: Receipt,
+    /// The last lines that it logged.
+    pub lines: Vec<String>,
 }
 
 impl Plugin {
@@ -98,7 +100,8 @@ impl Plugin {
             Ok(store) => store,
             Err(error) => {
                 let (answer, settlement) = (Err(CallFault::host(&error)), Settlement::prepare(items));
-                return Called { answer, settlement, verified: false, receipt: Receipt::default() };
+                let receipt = Receipt::default();
+                return Called { answer, settlement, verified: false, receipt, lines: Vec::new() };
             }
         };
         store.set_epoch_deadline(YIELD_MILLIS);
@@ -109,7 +112,8 @@ impl Plugin {
             () = stopped => None,
         };
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
-        let host = store.into_data();
+        let mut host = store.into_data();
+        let lines = host.log.take_lines();
         let receipt = host.receipt(used);
         let answer = match called {
             None => {
@@ -123,6 +127,6 @@ impl Plugin {
         };
         let (settlement, verified) =
             host.io.map_or_else(|| (Settlement::prepare(items), false), |io| (io.settlement, io.verified));
-        Called { answer, settlement, verified, receipt }
+        Called { answer, settlement, verified, receipt, lines }
     }
 }

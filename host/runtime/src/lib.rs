@@ -1,7 +1,7 @@
 //! Runs plugins: WebAssembly components, in two lanes.
 //!
 //! The pure lane (rules, object checks) is synchronous, gets a fresh instance for every call and can reach nothing
-//! but its input, so that it replays. The I/O lane (channels, sources) is asynchronous and gets the capabilities that it was
+//! but its input, so that it replays. The I/O lane (channels, sources, jobs) is asynchronous and gets the capabilities that it was
 //! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
 
@@ -21,6 +21,7 @@ mod happened;
 mod host;
 mod inspect;
 mod io;
+mod job;
 mod objects;
 mod outcome;
 mod plugin;
@@ -45,6 +46,7 @@ pub use error::{Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use inspect::Inspected;
 pub use io::{HostClock, IoContext};
+pub use job::{JobFailure, JobRunCall, Progress, Ran};
 pub use plugin::{Imports, Plugin};
 pub use receive::{HttpRequest, HttpResponse, Received, Report, SourceEvent, Unanswered};
 pub use runtime::Runtime;

@@ -10,6 +10,7 @@ use wasmtime::{Engine, Store};
 
 use crate::answer::{CallContext, Receipt};
 use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
+use crate::bindings::job::{JobPluginIndices, JobPluginPre};
 use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
 use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
 use crate::bindings::source::{SourcePluginIndices, SourcePluginPre};
@@ -71,6 +72,7 @@ pub struct Plugin {
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
     pub(crate) source: Option<SourcePluginPre<Host>>,
+    pub(crate) job: Option<JobPluginPre<Host>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -110,6 +112,7 @@ impl Plugin {
             objects: None,
             channel: None,
             source: None,
+            job: None,
             manifest,
         };
         let bad = |error| Refusal::new(Refusal::BAD_EXPORT, format!("{error:#}"));
@@ -120,13 +123,15 @@ impl Plugin {
         if !plugin.manifest.objects.is_empty() {
             plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
         }
-        let Manifest { channels, sources, .. } = &*plugin.manifest;
-        if !channels.is_empty() || !sources.is_empty() {
+        let Manifest { channels, sources, jobs, .. } = &*plugin.manifest;
+        if !channels.is_empty() || !sources.is_empty() || !jobs.is_empty() {
             let io = linked(&plugin.machine.engine, component, Lane::Io, granted)?;
+            let job = (!jobs.is_empty()).then(|| JobPluginPre::new(io.clone()));
             let source = (!sources.is_empty()).then(|| SourcePluginPre::new(io.clone()));
             let channel = (!channels.is_empty()).then(|| ChannelPluginPre::new(io));
             plugin.channel = channel.transpose().map_err(bad)?;
             plugin.source = source.transpose().map_err(bad)?;
+            plugin.job = job.transpose().map_err(bad)?;
         }
         Ok(plugin)
     }
@@ -149,6 +154,9 @@ impl Plugin {
             }
             if !manifest.sources.is_empty() {
                 SourcePluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.jobs.is_empty() {
+                JobPluginIndices::new(pure)?.load(&mut *store, &instance)?;
             }
             Ok(())
         });

@@ -150,9 +150,7 @@ impl Plugin {
         }
         happened::event(&self.manifest.events, event).map_err(|wrong| match wrong {
             Wrong::Undeclared(name) => undeclared(&name),
-            Wrong::NoObject(name) => {
-                format!("the event {name:?} has properties that are not a JSON object").into()
-            }
+            Wrong::NoObject(name) => format!("the event {name:?} has properties that are not a JSON object").into(),
             Wrong::Unfit(fault) => at(fault),
         })
     }

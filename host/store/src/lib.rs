@@ -45,6 +45,8 @@ pub use state::claims::{ClaimRow, ClaimStatus, Judged};
 pub use state::customers::CustomerFilter;
 pub use state::fault_kinds::{FaultKind, FaultStatus};
 pub use state::faults::{FaultCursor, FaultFilter, Faulted, NewFault, Remedy};
+pub use state::job_runs::{JOB_RUNS, JobOutcome, JobRun};
+pub use state::jobs::{JobClaim, JobEnd, JobKey, JobPlan, JobRow};
 pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
 pub use state::keys::Key;
 pub use state::matches::{Decision, Match, MatchStatus, NewMatch};

@@ -70,6 +70,8 @@ pub const TABLES: &[Table] = &[
     table("objects", Customer("part_id"), WithCustomers),
     table("partitions", Nobody, Slowly),
     table("parts", Customer("customer_id"), WithCustomers),
+    table("plugin_job_runs", ByHand, Slowly),
+    table("plugin_jobs", ByHand, Slowly),
     table("plugin_kv", Customer("part_id"), WithCustomers),
     table("plugin_secrets", Nobody, Slowly),
     table("plugin_state", Nobody, Slowly),

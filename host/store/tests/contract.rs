@@ -8,6 +8,10 @@ mod deeds;
 mod faults;
 #[path = "contract/identities.rs"]
 mod identities;
+#[path = "contract/jobs.rs"]
+mod jobs;
+#[path = "contract/kv.rs"]
+mod kv;
 #[path = "contract/lists.rs"]
 mod lists;
 #[path = "contract/lost_answers.rs"]
@@ -43,6 +47,9 @@ macro_rules! each_case {
         writes::f_two_nodes_of_one_name_do_not_take_turns(&database).await?;
         ready::who_sleeps_is_ready_when_something_arrives_or_is_due(&database).await?;
         ready::a_replay_sleeps_through_its_timers(&database).await?;
+        kv::an_entry_has_a_version_that_is_never_used_twice(&database).await?;
+        kv::an_installation_keeps_so_much_and_no_more(&database).await?;
+        jobs::a_job_is_run_by_one_node_and_its_cursor_moves_with_its_outcome(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
         deeds::history_hides_nothing_that_was_done(&database).await?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_metadata::semver::Version;
 use openhub_model::manifest::{Field, LIST_PATHS, ListShape, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
+use openhub_model::schedule::Schedule;
 
 /// Checks names, paths and types; the error names the rule, object or channel and the field.
 pub fn check(manifest: &Manifest) -> Result<()> {
@@ -44,6 +45,12 @@ pub fn check(manifest: &Manifest) -> Result<()> {
     for source in &manifest.sources {
         kebab(&source.name).with_context(|| format!("source `{}`", source.name))?;
     }
+    distinct(manifest.jobs.iter().map(|job| job.name.as_str()), "job")?;
+    for job in &manifest.jobs {
+        let place = || format!("job `{}`", job.name);
+        kebab(&job.name).with_context(place)?;
+        Schedule::check(job).map_err(|why| anyhow!("plugin.toml, {}: {why}", place()))?;
+    }
     for event in &manifest.events {
         check_fields(&event.fields).with_context(|| format!("event `{}`", event.name))?;
     }
@@ -58,6 +65,7 @@ pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
         ("openhub:data-object/data-object", manifest.objects.is_empty(), "objects"),
         ("openhub:channel/channel", manifest.channels.is_empty(), "channels"),
         ("openhub:source/source", manifest.sources.is_empty(), "sources"),
+        ("openhub:job/job", manifest.jobs.is_empty(), "jobs"),
     ];
     for (interface, empty, what) in kinds {
         let exported = exports.iter().any(|export| export == interface);

@@ -78,6 +78,9 @@ pub enum Fragment {
         #[serde(default)]
         events: Vec<String>,
     },
+    Job {
+        name: String,
+    },
     Settings(Fields),
 }
 
@@ -129,7 +132,7 @@ pub fn read(module: &[u8]) -> Result<Vec<Fragment>> {
     }
     if fragments.is_empty() {
         bail!(
-            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel] or a #[source] of openhub-sdk"
+            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel], a #[source] or a #[job] of openhub-sdk"
         );
     }
     Ok(fragments)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use openhub_model::manifest::{
-    ChannelShape, EventShape, Field, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
+    ChannelShape, EventShape, Field, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,6 +49,7 @@ struct Effects {
 /// Makes the manifest; its `imports` stay empty until the component is there to be asked.
 pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     let types = collect(&fragments)?;
+    let jobs = jobs(&fragments, policy.jobs)?;
     let mut manifest = Manifest {
         format: 1,
         name: policy.name,
@@ -59,6 +60,7 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
         secrets: policy.secrets,
         hosts: policy.hosts,
         limits: policy.limits,
+        jobs,
         ..Manifest::default()
     };
     for fragment in fragments {
@@ -104,6 +106,28 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// A job's name comes from the code, and when it runs from `plugin.toml`: neither is there alone.
+fn jobs(fragments: &[Fragment], policy: Vec<JobShape>) -> Result<Vec<JobShape>> {
+    let named: Vec<&String> = fragments
+        .iter()
+        .filter_map(|fragment| match fragment {
+            Fragment::Job { name } => Some(name),
+            _ => None,
+        })
+        .collect();
+    if let Some(name) = named.iter().find(|name| !policy.iter().any(|job| job.name == ***name)) {
+        bail!(
+            "job `{name}`: plugin.toml does not say when it runs: add [[jobs]] with name = \"{name}\" and cron or every"
+        );
+    }
+    if let Some(job) = policy.iter().find(|job| !named.contains(&&job.name)) {
+        bail!("plugin.toml, jobs: `{}` is no #[job] of the code", job.name);
+    }
+    let mut jobs = policy;
+    jobs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(jobs)
+}
+
 fn collect(fragments: &[Fragment]) -> Result<Types> {
     let mut types = Types::default();
     for fragment in fragments.iter().cloned() {
@@ -118,7 +142,7 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
             Fragment::Object { of, name, .. } => put(&mut types.objects, of, name, "DataObject")?,
             Fragment::Content(Fields { of, fields }) => put(&mut types.content, of, fields, "Content")?,
             Fragment::Settings(Fields { of, fields }) => put(&mut types.settings, of, fields, "Settings")?,
-            Fragment::Rule { .. } | Fragment::Channel { .. } | Fragment::Source { .. } => {}
+            Fragment::Rule { .. } | Fragment::Channel { .. } | Fragment::Source { .. } | Fragment::Job { .. } => {}
         }
     }
     Ok(types)
@@ -256,6 +280,18 @@ mod tests {
         assert!(without(2).contains("rule `points`: its reads type `Purchase`"));
         assert!(without(4).contains("field `tier`: its type `Tier`"), "{}", without(4));
         assert!(without(5).contains("rule `points`: its event type `TierChanged`"));
+    }
+
+    #[test]
+    fn a_job_has_its_schedule_in_the_policy() {
+        let poll = fragments(json!([{"job": {"name": "poll"}}]));
+        let policy = |names: &[&str]| Policy {
+            jobs: names.iter().map(|name| JobShape { name: (*name).to_owned(), ..JobShape::default() }).collect(),
+            ..Policy::default()
+        };
+        assert_eq!(merge(poll.clone(), policy(&["poll"])).unwrap().jobs[0].name, "poll");
+        assert!(merge(poll.clone(), policy(&[])).unwrap_err().to_string().contains("[[jobs]]"));
+        assert!(merge(poll, policy(&["poll", "other"])).unwrap_err().to_string().contains("`other`"));
     }
 
     #[test]

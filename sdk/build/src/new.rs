@@ -18,10 +18,11 @@ pub enum Kind {
     Object,
     Channel,
     Source,
+    Job,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source];
+    pub const ALL: [Kind; 5] = [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source, Kind::Job];
 }
 
 impl FromStr for Kind {
@@ -29,7 +30,9 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Kind> {
         let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
-        found.with_context(|| format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source"))
+        found.with_context(|| {
+            format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source, job")
+        })
     }
 }
 
@@ -40,6 +43,7 @@ impl fmt::Display for Kind {
             Kind::Object => "object",
             Kind::Channel => "channel",
             Kind::Source => "source",
+            Kind::Job => "job",
         })
     }
 }
@@ -69,6 +73,11 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
             include_str!("../../templates/source/plugin.toml.in"),
             include_str!("../../templates/source/lib.rs.in"),
             include_str!("../../templates/source/test.rs.in"),
+        ],
+        Kind::Job => [
+            include_str!("../../templates/job/plugin.toml.in"),
+            include_str!("../../templates/job/lib.rs.in"),
+            include_str!("../../templates/job/test.rs.in"),
         ],
     };
     [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use openhub_model::fault::form;
-use openhub_model::manifest::{Limits, SecretShape};
+use openhub_model::manifest::{JobShape, Limits, SecretShape};
 use serde::Deserialize;
 
 /// The file's name, beside the plugin's `Cargo.toml`.
@@ -26,6 +26,9 @@ pub struct Policy {
     pub hosts: Vec<String>,
     #[serde(default)]
     pub secrets: Vec<SecretShape>,
+    /// When each `#[job]` of the code runs.
+    #[serde(default)]
+    pub jobs: Vec<JobShape>,
     #[serde(default)]
     pub limits: Limits,
 }

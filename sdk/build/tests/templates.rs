@@ -26,5 +26,6 @@ fn a_new_plugin_builds() {
         assert_eq!(manifest.objects.len(), usize::from(kind == Kind::Object));
         assert_eq!(manifest.channels.len(), usize::from(kind == Kind::Channel));
         assert_eq!(manifest.sources.len(), usize::from(kind == Kind::Source));
+        assert_eq!(manifest.jobs.len(), usize::from(kind == Kind::Job));
     }
 }

@@ -6,6 +6,7 @@
 mod attributes;
 mod channel;
 mod enumeration;
+mod job;
 mod reads;
 mod records;
 mod rule;
@@ -93,6 +94,13 @@ pub fn channel(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn source(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(source::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// A job: `#[job(name = "poll")] pub fn poll(run: Run) -> Result<Progress, Failure>`. When it runs stands in `plugin.toml`, under
+/// `[[jobs]]`.
+#[proc_macro_attribute]
+pub fn job(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(job::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
 }
 
 fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

@@ -97,4 +97,29 @@ pub mod source {
     });
 }
 
+/// The job export.
+pub mod job {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "job-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::job",
+        export_macro_name: "export_job",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+            "openhub:clock/clock@1.0.0": crate::bindings::io::openhub::clock::clock,
+            "openhub:kv/kv@1.0.0": crate::bindings::io::openhub::kv::kv,
+            "openhub:customers/customers@1.0.0": crate::bindings::io::openhub::customers::customers,
+            "openhub:events/events@1.0.0": crate::bindings::io::openhub::events::events,
+            "openhub:objects/objects@1.0.0": crate::bindings::io::openhub::objects::objects,
+            "openhub:secrets/secrets@1.0.0": crate::bindings::io::openhub::secrets::secrets,
+            "openhub:http/http@1.0.0": crate::bindings::io::openhub::http::http,
+        },
+    });
+}
+
 pub use wit_bindgen::rt;

@@ -3,7 +3,7 @@
 //! A component exports each interface once, whatever the number of rules behind it, and nothing at link time on
 //! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
 
-/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders] }`.
+/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders], jobs: [poll] }`.
 #[macro_export]
 macro_rules! plugin {
     (@rules $($rule:path),*) => {
@@ -88,6 +88,29 @@ macro_rules! plugin {
                 }
             }
             $crate::bindings::source::export_source!(Exported with_types_in $crate::bindings::source);
+        };
+    };
+    (@jobs $($job:path),*) => {
+        const _: &[&str] = &[$(<$job as $crate::job::Job>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::job::Guest for Exported {
+                fn run(
+                    job: ::std::string::String,
+                    scheduled: i64,
+                    cursor: ::std::option::Option<::std::string::String>,
+                ) -> ::std::result::Result<$crate::job::RawProgress, $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    $(if job == <$job as $crate::job::Job>::NAME {
+                        return $crate::job::run::<$job>(scheduled, cursor);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Failure::Misconfigured(
+                        $crate::reason::Reason::unknown("job", &job),
+                    ))
+                }
+            }
+            $crate::bindings::job::export_job!(Exported with_types_in $crate::bindings::job);
         };
     };
     ($($section:ident: [$($item:path),* $(,)?]),+ $(,)?) => {

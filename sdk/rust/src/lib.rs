@@ -1,4 +1,4 @@
-//! What a plugin of OpenHub is written with: typed rules, object types, channels and sources over the contract in `wit/`.
+//! What a plugin of OpenHub is written with: typed rules, object types, channels, sources and jobs over the contract in `wit/`.
 //!
 //! A plugin declares its shapes as types (`Reads`, `Writes`, `Event`, `DataObject`, `Content`, …), writes plain
 //! functions over them, and names what it exports once, with [`plugin!`]. The generated code moves whole columns, the
@@ -14,6 +14,7 @@ mod export;
 pub mod channel;
 pub mod data_object;
 pub mod event;
+pub mod job;
 pub mod rule;
 pub mod source;
 
@@ -46,6 +47,7 @@ pub mod prelude {
     pub use crate::enumeration::Enum;
     pub use crate::event::Event;
     pub use crate::field::CustomerRef;
+    pub use crate::job::{Progress, Run};
     pub use crate::params::Params;
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};
@@ -58,6 +60,6 @@ pub mod prelude {
         Writes,
     };
     pub use openhub_sdk_macros::{
-        Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, rule, source,
+        Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, job, rule, source,
     };
 }

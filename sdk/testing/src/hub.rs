@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::channel::ChannelCase;
+use crate::job::JobCase;
 use crate::kit::{self, Kit};
 use crate::object::ObjectCase;
 use crate::provider::Provider;
@@ -134,6 +135,11 @@ impl Hub {
     /// A source, by its name.
     pub fn source(&self, name: &str) -> SourceCase<'_> {
         SourceCase::new(self, name)
+    }
+
+    /// A job, by its name.
+    pub fn job(&self, name: &str) -> JobCase<'_> {
+        JobCase::new(self, name)
     }
 
     /// What the plugin keeps under a key, by `openhub_sdk::kv`.

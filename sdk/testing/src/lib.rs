@@ -7,7 +7,7 @@
 //! }
 //! ```
 //!
-//! A test names rules, object types, channels and sources as the manifest does, gives values as JSON, and gets effects,
+//! A test names rules, object types, channels, sources and jobs as the manifest does, gives values as JSON, and gets effects,
 //! records, verdicts and events back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
 //! wrong type, a trap) panics and says why. There is no log, no database and no journey here.
 //!
@@ -15,6 +15,7 @@
 
 mod channel;
 mod hub;
+mod job;
 mod kit;
 mod object;
 mod provider;
@@ -24,6 +25,7 @@ mod told;
 
 pub use channel::{ChannelCase, Sent, Verdict};
 pub use hub::Hub;
+pub use job::{JobCase, JobFailure, Progress};
 pub use object::{ObjectCase, Stored};
 pub use openhub_sdk::time::Timestamp;
 pub use openhub_sdk_testing_macros::test;

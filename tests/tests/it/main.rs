@@ -18,6 +18,7 @@ mod full_disk;
 mod generator;
 mod hostile;
 mod identities;
+mod jobs;
 mod libraries;
 mod lists;
 mod long_history;

@@ -9,6 +9,7 @@ mod export;
 mod faults;
 pub(crate) mod hooks;
 mod identity_kinds;
+mod jobs;
 mod journeys;
 mod matches;
 mod messages;
@@ -88,6 +89,8 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(plugins::set_plugin_secret))
         .routes(routes!(plugins::enable_plugin))
         .routes(routes!(plugins::disable_plugin))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::run_job))
         .routes(routes!(journeys::list_journeys))
         .routes(routes!(journeys::get_journey, journeys::save_journey, journeys::remove_journey))
         .routes(routes!(journeys::check_journey))

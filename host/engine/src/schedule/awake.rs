@@ -1,4 +1,4 @@
-//! A tenant that is awake: its lane and its delivery, until both have rested for long enough.
+//! A tenant that is awake: its lane, its delivery and its jobs, until all have rested for long enough.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
+use crate::jobs::Jobs;
 use crate::lane::Lane;
 use crate::schedule::rest::Rests;
 use crate::shared::Shared;
@@ -26,16 +27,18 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
     let (ends, rests) = (stop.child_token(), Arc::new(Rests::default()));
     let lane = Lane::new(shared.clone(), lease, rests.clone(), ends.clone());
     let delivery = Delivery::new(shared.clone(), lease, rests.clone(), ends.clone());
+    let jobs = Jobs::new(shared.clone(), lease, rests.clone(), ends.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(lane.run());
     tasks.spawn(delivery.run());
+    tasks.spawn(jobs.run());
     let rested = tokio::select! {
         // It has lost its fence, or panicked.
         Some(ended) = tasks.join_next() => {
             told(ended);
             false
         }
-        () = rests.both_for(shared.config.hold) => true,
+        () = rests.all_for(shared.config.hold) => true,
         () = stop.cancelled() => false,
     };
     ends.cancel();
@@ -46,7 +49,7 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
     if !rested || stop.is_cancelled() {
         return After::Lost;
     }
-    if !rests.both() {
+    if !rests.all() {
         // Something came at the last moment, and may not be done.
         return After::Awake;
     }

@@ -1,4 +1,4 @@
-//! Rest: a lane or a delivery that is awake and has no work asks the database nothing. It is woken by what is appended in this
+//! Rest: a lane, a delivery or what runs jobs, awake and without work, asks the database nothing. It is woken by what is appended in this
 //! process, by a time that it knows of, and by the node for what other processes append.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,15 +65,19 @@ pub async fn rest(
 pub enum Half {
     Lane,
     Delivery,
+    Jobs,
 }
+
+/// How many there are.
+const HALVES: usize = 3;
 
 /// Who was woken to be looked at, and had nothing to do, sleeps on after so long.
 const NOTHING: Duration = Duration::from_secs(1);
 
-/// Which of the two has nothing to do, and nothing in hand.
+/// Which of them has nothing to do, and nothing in hand.
 #[derive(Default)]
 pub struct Rests {
-    both: watch::Sender<[bool; 2]>,
+    all: watch::Sender<[bool; HALVES]>,
     /// Whether there was something to do at all.
     worked: AtomicBool,
 }
@@ -83,25 +87,26 @@ impl Rests {
         let place = match half {
             Half::Lane => 0,
             Half::Delivery => 1,
+            Half::Jobs => 2,
         };
-        self.both.send_if_modified(|both| std::mem::replace(&mut both[place], rests) != rests);
+        self.all.send_if_modified(|all| std::mem::replace(&mut all[place], rests) != rests);
     }
 
     pub fn worked(&self) {
         self.worked.store(true, Ordering::Relaxed);
     }
 
-    pub fn both(&self) -> bool {
-        *self.both.borrow() == [true; 2]
+    pub fn all(&self) -> bool {
+        *self.all.borrow() == [true; HALVES]
     }
 
-    /// Waits until both have rested for so long.
-    pub async fn both_for(&self, hold: Duration) {
-        let mut both = self.both.subscribe();
+    /// Waits until all have rested for so long.
+    pub async fn all_for(&self, hold: Duration) {
+        let mut all = self.all.subscribe();
         // The sender lives as long as this.
-        while both.wait_for(|both| *both == [true; 2]).await.is_ok() {
+        while all.wait_for(|all| *all == [true; HALVES]).await.is_ok() {
             let hold = if self.worked.load(Ordering::Relaxed) { hold } else { hold.min(NOTHING) };
-            let ends = tokio::time::timeout(hold, both.wait_for(|both| *both != [true; 2])).await;
+            let ends = tokio::time::timeout(hold, all.wait_for(|all| *all != [true; HALVES])).await;
             if ends.is_err() {
                 return;
             }
@@ -162,15 +167,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tenant_sleeps_once_both_have_rested_for_long_enough() {
+    async fn a_tenant_sleeps_once_all_have_rested_for_long_enough() {
         let (rests, hold) = (Arc::new(Rests::default()), Duration::from_millis(20));
         let mut asleep = Box::pin({
             let rests = rests.clone();
-            async move { rests.both_for(hold).await }
+            async move { rests.all_for(hold).await }
         });
         rests.says(Half::Lane, true);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "its delivery is at work");
         rests.says(Half::Delivery, true);
+        assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "a job of it runs");
+        rests.says(Half::Jobs, true);
         assert!(futures::poll!(&mut asleep).is_pending(), "not at once");
         rests.says(Half::Lane, false);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "something has come");

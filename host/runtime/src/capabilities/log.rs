@@ -1,6 +1,7 @@
 //! `openhub:log/log`: lines for the author and the admin. Both lanes; capped, escaped, and secrets masked.
 
 use openhub_model::manifest::Manifest;
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker};
@@ -11,6 +12,9 @@ use crate::host::Host;
 
 /// The longest error line that is kept for a fault's message, in bytes.
 const KEPT: usize = 1_000;
+/// Lines of a call that are kept for who looks at it, and bytes of one.
+const LINES: usize = 20;
+const LINE: usize = 400;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     log::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
@@ -26,16 +30,35 @@ pub struct Log {
     plugin: Arc<str>,
     left: u64,
     last_error: Option<String>,
+    lines: VecDeque<String>,
 }
 
 impl Log {
     pub fn new(plugin: Arc<str>, at_most: u64) -> Log {
-        Log { plugin, left: at_most, last_error: None }
+        Log { plugin, left: at_most, last_error: None, lines: VecDeque::new() }
     }
 
     /// The last line of level error: what the SDK's panic hook says before the trap.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
+    }
+
+    /// The last lines of level info and above, each with its level.
+    pub fn take_lines(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines).into()
+    }
+
+    fn keep(&mut self, level: Level, message: &str) {
+        let level = match level {
+            Level::Debug => return,
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(format!("{level}: {}", escape(message, LINE)));
     }
 
     /// Leaves no more of a line that will be dropped than shows that it is too long, and why the call failed.
@@ -57,10 +80,12 @@ impl Log {
             // The reason of a panic is worth more than the cap.
             if level == Level::Error {
                 self.last_error = Some(escape(message, KEPT));
+                self.keep(level, message);
             }
             return;
         }
         self.left -= size;
+        self.keep(level, message);
         let (message, fields) = (escape(message, usize::MAX), escape(fields, usize::MAX));
         let digest = &*self.plugin;
         match level {
@@ -134,5 +159,6 @@ mod tests {
         assert_eq!(log.left, 0);
         log.write(Level::Error, "panicked at 'x'", "{}");
         assert_eq!(log.last_error(), Some("panicked at 'x'"));
+        assert_eq!(log.take_lines(), ["error: first", "error: panicked at 'x'"]);
     }
 }

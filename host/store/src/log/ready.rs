@@ -11,6 +11,7 @@ use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::scope::Scope;
+use crate::state::jobs::next_job;
 use crate::state::outbox;
 use crate::store::Store;
 
@@ -127,6 +128,7 @@ impl Store {
                         let timer = "SELECT due FROM timers WHERE tenant_id = $1 ORDER BY due LIMIT 1";
                         dues.push(fetch_optional!(tx.conn(), (i64,), timer, tenant.0)?.map(|(due,)| due));
                     }
+                    dues.push(next_job(tx, tenant).await?);
                     dues.push((left || behind > 0).then_some(LOOK));
                     let due = dues.into_iter().flatten().min();
                     execute!(

@@ -6,6 +6,8 @@ pub mod customers;
 pub mod fault_kinds;
 pub mod faults;
 pub mod identity_policies;
+pub mod job_runs;
+pub mod jobs;
 pub mod journeys;
 pub mod keys;
 pub mod matches;

@@ -12,6 +12,7 @@ use crate::database::decode::{corrupt, json, time};
 use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
+use crate::state::jobs::unplan;
 use crate::store::Store;
 
 /// The number is what the database stores.
@@ -282,6 +283,9 @@ pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &Ca
             name,
             digest,
         )?;
+    }
+    if *status != PluginStatus::Enabled {
+        unplan(tx, tenant, name).await?;
     }
     let agreed = digest.as_ref().filter(|_| *status == PluginStatus::Enabled);
     let changed = execute!(

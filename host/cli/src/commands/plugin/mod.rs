@@ -1,6 +1,7 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
 mod inspect;
+mod jobs;
 mod kit;
 
 use anyhow::{Context, Result, ensure};
@@ -26,7 +27,7 @@ enum Command {
     New {
         /// The plugin's name, in kebab-case; also the name of its folder.
         name: String,
-        /// The kind of plugin: `rule`, `object`, `channel` or `source`.
+        /// The kind of plugin: `rule`, `object`, `channel`, `source` or `job`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
         /// The folder to create, if it should have another name.
@@ -107,6 +108,15 @@ enum Command {
         #[command(flatten)]
         hub: HubFlags,
     },
+    /// Show the jobs of a plugin with their last runs, or run one now.
+    Jobs {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// The job to run as soon as there is a place for it.
+        #[arg(long, value_name = "JOB")]
+        run: Option<String>,
+    },
     /// Stop a plugin. Its settings and what it created stay.
     Disable {
         name: String,
@@ -164,6 +174,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
         Command::List { hub } => list(&Hub::new(&hub)?).await?,
         Command::Show { name, hub } => show(&Hub::new(&hub)?, &name).await?,
+        Command::Jobs { name, hub, run } => jobs::run(&Hub::new(&hub)?, &name, run.as_deref()).await?,
         Command::Disable { name, hub } => {
             Hub::new(&hub)?.call(Method::POST, &format!("/api/v1/plugins/{name}/disable"), &json!({})).await?;
             println!("disabled {name}");

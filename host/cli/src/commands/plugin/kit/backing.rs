@@ -85,9 +85,10 @@ impl KeyValues for Kept {
     fn scan(&self, range: Range) -> BoxFuture<'_, Result<Scanned, Declined>> {
         let Range { prefix, after, limit } = range;
         let entries = self.lock();
-        let found = entries.by_key.iter().filter(|(key, _)| {
-            key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after)
-        });
+        let found = entries
+            .by_key
+            .iter()
+            .filter(|(key, _)| key.starts_with(&prefix) && after.as_ref().is_none_or(|after| *key > after));
         let mut found: Vec<Entry> = found.take(limit + 1).map(entry).collect();
         let more = found.len() > limit;
         found.truncate(limit);
@@ -122,11 +123,7 @@ impl Appended {
 }
 
 impl EventLog for Appended {
-    fn track(
-        &self,
-        events: Vec<Tracked>,
-        _verified: bool,
-    ) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>> {
+    fn track(&self, events: Vec<Tracked>, _verified: bool) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (ids, all) = &mut *taken;
         let answers = events.into_iter().map(|Tracked { event, .. }| {

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use openhub_model::Timestamp;
 use openhub_model::manifest::Write;
+use openhub_model::schedule::Schedule;
 use openhub_runtime::{
-    Action, CallContext, CallFault, Change, HttpRequest, IoContext, Operation, OutMessage, Outcome, Plugin, Reason,
-    Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
+    Action, CallContext, CallFault, Change, HttpRequest, IoContext, JobFailure, JobRunCall, Operation, OutMessage,
+    Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -90,6 +91,17 @@ pub struct SourceCall {
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobCall {
+    name: String,
+    settings: Map<String, Value>,
+    secrets: Vec<SecretText>,
+    at: i64,
+    /// None begins anew.
+    cursor: Option<Value>,
 }
 
 /// What the plugin keeps is read, or written as if it had been there before.
@@ -218,6 +230,39 @@ impl Installed {
             }
             Err(Unanswered::Failed(fault)) => json!({"fault": told(&fault)}),
         })
+    }
+
+    pub async fn job(&self, call: JobCall) -> Result<Value> {
+        let jobs = &self.plugin.manifest().jobs;
+        let shape = jobs.iter().find(|job| job.name == call.name);
+        let shape = shape.ok_or_else(|| unknown("job", &call.name, jobs.iter().map(|job| job.name.as_str())))?;
+        let schedule = Schedule::of(shape, &[]).map_err(|why| anyhow!("the job `{}`: {why}", call.name))?;
+        let tracked = Arc::new(Appended::new(Unnamed::Named));
+        let context = self.io(&call.settings, &call.secrets, call.at, &tracked)?;
+        let cursor = call.cursor.map(|cursor| cursor.to_string());
+        let run = JobRunCall {
+            job: &call.name,
+            scheduled: Timestamp::from_micros(call.at),
+            cursor: cursor.as_deref(),
+            wall_ms: u32::try_from(schedule.timeout().micros() / 1_000).unwrap_or(u32::MAX),
+        };
+        let ran = self.plugin.run_job(context, run, std::future::pending()).await;
+        let mut told = match ran.outcome {
+            Ok(progress) => json!({
+                "cursor": progress.cursor.as_deref().map(object), "done": progress.done, "note": progress.note,
+            }),
+            Err(JobFailure::Retry { after_ms, reason: why }) => {
+                json!({"failed": {"retry": {"after_ms": after_ms, "reason": reason(&why)}}})
+            }
+            Err(JobFailure::Rejected(why)) => json!({"failed": {"rejected": reason(&why)}}),
+            Err(JobFailure::Misconfigured(why)) => json!({"failed": {"misconfigured": reason(&why)}}),
+            Err(JobFailure::Failed(fault)) => json!({"fault": self::told(&fault)}),
+            Err(JobFailure::Stopped) => json!({"fault": {"kind": "refused", "message": "it was stopped"}}),
+        };
+        told["tracked"] = tracked.take().into();
+        told["lines"] = json!(ran.lines);
+        told["receipt"] = receipt(&ran.receipt);
+        Ok(told)
     }
 
     /// What a call of the I/O lane gets: all that the manifest asks for is granted.

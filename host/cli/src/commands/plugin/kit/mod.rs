@@ -30,6 +30,7 @@ enum Request {
     Object(calls::ObjectCall),
     Channel(calls::ChannelCall),
     Source(calls::SourceCall),
+    Job(calls::JobCall),
     Kv(calls::KvCall),
     /// Adds an answer to the provider's script.
     Answer(Answer),
@@ -89,6 +90,7 @@ impl Kit {
             Request::Object(call) => tokio::task::block_in_place(|| installed.object(call)),
             Request::Channel(call) => installed.channel(call).await,
             Request::Source(call) => installed.source(call).await,
+            Request::Job(call) => installed.job(call).await,
             Request::Kv(call) => Ok(installed.kv(call)),
             Request::Answer(answer) => {
                 provider.answer(answer);
