@@ -236,7 +236,7 @@ async fn put(
     let stored = fetch_optional!(
         tx.conn(),
         (i64, i64, i64),
-        "SELECT version, bytes, CASE WHEN expires_at <= $4 THEN 1 ELSE 0 END FROM plugin_kv \
+        "SELECT version, bytes, CAST(CASE WHEN expires_at <= $4 THEN 1 ELSE 0 END AS BIGINT) FROM plugin_kv \
          WHERE tenant_id = $1 AND plugin = $2 AND key = $3",
         tenant.0,
         plugin,
