@@ -231,13 +231,18 @@ pub(crate) async fn unused(app: &App, scope: &Scope, name: &str, fate: Fate<'_>,
 
 /// All that the manifest asks for.
 pub(crate) fn whole_grant(manifest: &Manifest) -> Value {
-    json!({"hosts": manifest.hosts, "imports": manifest.imports})
+    json!({"hosts": manifest.hosts, "imports": manifest.imports, "access": manifest.access})
 }
 
 /// A grant gives at most what the manifest asks. What it leaves out breaks off the calls that use it.
-pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[String]) -> Vec<Fault> {
+pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[String], access: &[String]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (name, granted, asked) in [("hosts", hosts, &manifest.hosts), ("imports", imports, &manifest.imports)] {
+    let all = [
+        ("hosts", hosts, &manifest.hosts),
+        ("imports", imports, &manifest.imports),
+        ("access", access, &manifest.access),
+    ];
+    for (name, granted, asked) in all {
         for (index, item) in granted.iter().enumerate().filter(|(_, item)| !asked.contains(item)) {
             let message = format!("The manifest does not ask for `{item}`. {}", there_are(asked));
             faults.push(Fault::new(format!("/grant/{name}/{index}"), "not-asked-for", message));
@@ -318,10 +323,10 @@ mod tests {
     fn a_grant_is_never_wider_than_the_manifest() {
         let manifest = installation(json!({})).manifest;
         let imports = manifest.imports.clone();
-        assert_eq!(check_grant(&manifest, &manifest.hosts, &imports), []);
-        assert_eq!(check_grant(&manifest, &[], &imports), []);
-        assert_eq!(check_grant(&manifest, &["example.com".to_owned()], &imports)[0].pointer, "/grant/hosts/0");
-        assert_eq!(check_grant(&manifest, &[], &[]), []);
-        assert_eq!(check_grant(&manifest, &[], &["openhub:kv/kv".to_owned()])[0].pointer, "/grant/imports/0");
+        assert_eq!(check_grant(&manifest, &manifest.hosts, &imports, &[]), []);
+        assert_eq!(check_grant(&manifest, &[], &imports, &[]), []);
+        assert_eq!(check_grant(&manifest, &["example.com".to_owned()], &imports, &[])[0].pointer, "/grant/hosts/0");
+        assert_eq!(check_grant(&manifest, &[], &[], &[]), []);
+        assert_eq!(check_grant(&manifest, &[], &["openhub:kv/kv".to_owned()], &[])[0].pointer, "/grant/imports/0");
     }
 }

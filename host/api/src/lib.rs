@@ -25,6 +25,7 @@ mod parameters;
 mod people;
 mod places;
 mod problem;
+mod records;
 mod router;
 mod routes;
 mod segments;

@@ -1,9 +1,12 @@
-//! The door that everybody's events pass is the API's. The engine knows it as this, so that plugins' events pass it, too.
+//! The door that everybody's events pass, and by which everybody reads and writes, is the API's. The engine knows it as this, so that
+//! plugins pass it, too.
+
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use openhub_model::identity::Authority;
-use openhub_model::{Fault, Id};
-use openhub_runtime::SourceEvent;
+use openhub_model::{Fault, Id, Principal};
+use openhub_runtime::{Customers, Objects, SourceEvent};
 use openhub_store::Scope;
 
 /// The way into the log, with its checks, limits, suppression and back pressure.
@@ -15,6 +18,9 @@ pub trait Door: Send + Sync {
         teller: Teller<'a>,
         events: Vec<Named>,
     ) -> BoxFuture<'a, Result<Vec<Result<(), Fault>>, Turned>>;
+
+    /// The tenant's customers and objects, for this plugin: what it writes is written in its name.
+    fn records(&self, scope: Scope, plugin: Principal) -> (Arc<dyn Customers>, Arc<dyn Objects>);
 }
 
 /// Who says that something happened.

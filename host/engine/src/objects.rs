@@ -1,29 +1,31 @@
 //! Objects as the API writes them: through the plugin's check, with their event in the log in the same commit. What every writer
 //! of them shares is in `shape`.
 
+mod commit;
 pub(crate) mod declared;
 mod import;
 mod related;
 pub mod shape;
 mod strangers;
+mod told;
 mod typed;
 
+pub use self::commit::{Conflict, commit};
 pub use self::typed::{ObjectError, WriteContext};
 pub use import::{Fate, Importing, NewObject, Trial, import};
 
 use std::collections::HashSet;
 
-use openhub_model::identity::Authority;
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed};
+use openhub_model::{EventKind, Fault, Id, PartId, Seed};
 use openhub_runtime::{Accepted, Change, Operation};
-use openhub_store::{Appended, ObjectChange, Op, Scope, StoreError};
-use serde_json::{Map, Value, json};
+use openhub_store::{Appended, ObjectChange, Scope, StoreError};
+use serde_json::{Map, Value};
 
 use self::related::{cleared, refuse_lost};
 use self::shape::{complete_required, indexed, merge, pointer, uniques, unknown_fields};
-use self::typed::{ATTEMPTS, Typed, event_id, type_as_stored, type_of};
-use crate::body::object_changed;
+use self::told::{Told, ops};
+use self::typed::{ATTEMPTS, Typed, type_as_stored, type_of};
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -215,24 +217,6 @@ async fn stored(
     Ok(stored)
 }
 
-/// What the log is told of a write.
-struct Told<'a> {
-    verb: &'a str,
-    object: &'a Object,
-    /// Whose it was.
-    before: Option<PartId>,
-    /// Of a write that its caller names.
-    asked: Option<Id>,
-    /// Objects that are changed with it, since they led to it: the change, and what it makes of them.
-    cleared: Vec<(ObjectChange, Object)>,
-}
-
-impl<'a> Told<'a> {
-    fn of(verb: &'a str, object: &'a Object) -> Told<'a> {
-        Told { verb, object, before: None, asked: None, cleared: Vec::new() }
-    }
-}
-
 async fn write(
     engine: &Engine,
     scope: &Scope,
@@ -242,62 +226,7 @@ async fn write(
     accepted: Accepted,
     context: &WriteContext,
 ) -> Result<Appended, ObjectError> {
-    let Told { verb, object: made, before, asked, cleared } = told;
-    let tenant = scope.tenant();
-    let cause = event_id(tenant, context);
-    let mut body = json!({
-        "type": "object", "action": verb, "kind": made.kind, "key": made.key,
-        "version": made.version, "fields": made.fields, "principal": context.by,
-    });
-    if let Some(asked) = asked {
-        body["asked"] = asked.to_string().into();
-    }
-    let event = |message_id: String, kind, name, cause, body: Value| NewEvent {
-        message_id,
-        kind,
-        name,
-        part: made.part,
-        occurred_at: context.now,
-        received_at: context.now,
-        historical: false,
-        authority: Authority::Server,
-        cause,
-        body: body.to_string(),
-    };
-    let told = event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body);
-    let told = if context.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
-    let of_type = object.of().version().map(|version| Op::OfType { kind: object.kind.clone(), version });
-    let (also, cleared): (Vec<ObjectChange>, Vec<Object>) = cleared.into_iter().unzip();
-    let changes = Op::Objects([change].into_iter().chain(also).collect());
-    let mut beside: Vec<&str> = cleared.iter().map(|object| object.kind.as_str()).collect();
-    beside.sort_unstable();
-    beside.dedup();
-    let beside = beside.into_iter().filter(|kind| *kind != object.kind).filter_map(|kind| {
-        let version = object.catalog.objects.get(kind)?.version()?;
-        Some(Op::OfType { kind: kind.to_owned(), version })
-    });
-    let mut ops: Vec<Op> = of_type.into_iter().chain(beside).chain([changes, told]).collect();
-    for (ordinal, object) in cleared.into_iter().enumerate() {
-        let id = Id::named(&[b"object-cleared", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();
-        let body = json!({
-            "type": "object", "action": "updated", "kind": object.kind, "key": object.key,
-            "version": object.version, "fields": object.fields, "principal": context.by,
-        });
-        let name = format!("{}.updated", object.kind);
-        let told = event(id, EventKind::Object, name, Some(cause.clone()), body);
-        ops.push(Op::Append(NewEvent { part: object.part, ..told }));
-    }
-    for (ordinal, (name, properties)) in accepted.events.into_iter().enumerate() {
-        let properties: Value = serde_json::from_str(&properties).unwrap_or_default();
-        let id = Id::named(&[b"object-event", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();
-        let body = json!({ "type": "track", "event": name, "messageId": id, "properties": properties });
-        ops.push(Op::Append(event(id, EventKind::Track, name, Some(cause.clone()), body)));
-    }
-    // Whose it was has lost it, and nothing else may happen to them.
-    if let Some(before) = before.filter(|before| Some(*before) != made.part) {
-        let (object, of) = ((made.kind.clone(), made.key.clone()), Id::named(&[b"given-away", cause.as_bytes()]));
-        ops.push(Op::Append(object_changed(before, &object, (of, 0), (&cause, 1), context.now)));
-    }
+    let ops = ops(scope.tenant(), object, change, told, accepted, context);
     match engine.store().transact(scope, ops).await {
         Err(StoreError::VersionConflict(_)) => Err(ObjectError::VersionMoved),
         appended => Ok(appended?),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::access::Access;
 use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, RuleShape, SecretShape};
 use crate::schedule::in_words;
 
@@ -29,6 +30,7 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
         lines.extend(source.events.iter().map(|event| format!("says that the event \"{event}\" happened {by}")));
     }
     lines.extend(manifest.jobs.iter().map(|job| format!("runs the job `{}` {}", job.name, in_words(job))));
+    lines.extend(manifest.access.iter().filter_map(|access| Some(Access::parse(access)?.in_words())));
     for host in &manifest.hosts {
         lines.push(match host.strip_prefix("setting:") {
             Some(setting) => format!("reaches the host of the URL in its setting `{setting}`"),

@@ -94,7 +94,7 @@ mod window;
 
 pub use bucket::{BUCKETS, BucketHash};
 pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES, property_faults};
-pub use compare::{order, properties_match, same};
+pub use compare::{object_matches, order, properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;
 pub use evaluate::Evaluation;

@@ -4,6 +4,7 @@
 //! Everything here is pure: no IO, no async, no ambient clock or randomness. Time and randomness are
 //! parameters, so that whatever is computed from these types replays.
 
+pub mod access;
 pub mod asks;
 pub mod attribute;
 pub mod columns;

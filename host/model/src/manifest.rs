@@ -47,6 +47,9 @@ pub struct Manifest {
     /// Hosts that `http` may reach: a host name, `*.example.com`, or `setting:<name>` (the host of the URL in that setting).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// What it may read and write of the tenant's customers and objects: see [`crate::access::Access`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<String>,
     /// The interfaces that the component imports, `openhub:http/http`, sorted: its true capability set.
     #[serde(default)]
     pub imports: Vec<String>,

@@ -2,7 +2,9 @@
 //! database. What is asked is within the call's bounds and the manifest by then.
 
 use futures::future::BoxFuture;
-use openhub_model::Fault;
+use openhub_model::condition::FieldTest;
+use openhub_model::{Fault, Identity};
+use serde_json::{Map, Value};
 
 use crate::answer::Reason;
 use crate::bindings::types::types::{self as bound, Failure, Retry};
@@ -24,6 +26,100 @@ pub trait KeyValues: Send + Sync {
 pub trait EventLog: Send + Sync {
     /// One answer an event, in order. `verified`: whether a verification by a secret held in this call.
     fn track(&self, events: Vec<Tracked>, verified: bool) -> BoxFuture<'_, Result<Vec<Result<(), Fault>>, Declined>>;
+}
+
+/// The tenant's customers: whole ones, of which the plugin is told what was granted.
+pub trait Customers: Send + Sync {
+    /// One answer an id, in order.
+    fn get(&self, ids: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Known>>, Declined>>;
+
+    fn find(&self, identities: Vec<Identity>) -> BoxFuture<'_, Result<Vec<Option<Known>>, Declined>>;
+
+    /// Ids of the members of a segment behind `after`, ascending.
+    fn members(
+        &self,
+        segment: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, Declined>>;
+}
+
+/// The tenant's objects.
+pub trait Objects: Send + Sync {
+    fn get(&self, kind: String, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Record>>, Declined>>;
+
+    fn find(
+        &self,
+        kind: String,
+        tests: Vec<FieldTest>,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Found, Declined>>;
+
+    /// All or nothing.
+    fn commit(&self, changes: Vec<RecordChange>) -> BoxFuture<'_, Result<Result<(), Conflict>, Declined>>;
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    pub id: String,
+    /// By name.
+    pub attributes: Map<String, Value>,
+    pub tags: Map<String, Value>,
+    pub consents: Map<String, Value>,
+    pub identities: Vec<Identity>,
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub kind: String,
+    pub key: String,
+    pub customer: Option<String>,
+    pub version: u64,
+    pub fields: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    pub records: Vec<Record>,
+    /// How far was looked, if there is more behind.
+    pub next: Option<String>,
+    /// How many were looked at.
+    pub looked: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordChange {
+    Create { kind: String, fields: Map<String, Value> },
+    Replace { kind: String, key: String, version: u64, fields: Map<String, Value> },
+    Delete { kind: String, key: String, version: u64 },
+}
+
+impl RecordChange {
+    pub fn kind(&self) -> &str {
+        match self {
+            RecordChange::Create { kind, .. }
+            | RecordChange::Replace { kind, .. }
+            | RecordChange::Delete { kind, .. } => kind,
+        }
+    }
+
+    /// None while it has none.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            RecordChange::Create { .. } => None,
+            RecordChange::Replace { key, .. } | RecordChange::Delete { key, .. } => Some(key),
+        }
+    }
+}
+
+/// Why nothing was written: at this key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    Exists(String),
+    Missing(String),
+    Version(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub mod channel {
             "openhub:http/http": async | trappable,
             "openhub:kv/kv": async | trappable,
             "openhub:events/events": async | trappable,
+            "openhub:customers/customers": async | trappable,
+            "openhub:objects/objects": async | trappable,
             default: trappable,
         },
         exports: { default: async },
@@ -93,4 +95,4 @@ pub mod owned {
     pub use super::channel::openhub::types::types::*;
 }
 
-pub use channel::openhub::{call, clock, events, http, kv, log, secrets, types};
+pub use channel::openhub::{call, clock, customers, events, http, kv, log, objects, secrets, types};

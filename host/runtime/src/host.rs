@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 use crate::answer::{CallContext, Receipt};
-use crate::backing::{EventLog, KeyValues};
+use crate::backing::{Customers, EventLog, KeyValues, Objects};
 use crate::capabilities::http::Requests;
 use crate::capabilities::log::Log;
 use crate::capabilities::secrets::Secrets;
@@ -42,6 +42,12 @@ pub struct Io {
     pub events: Option<Arc<dyn EventLog>>,
     /// Events that the call has appended so far.
     pub tracked: usize,
+    pub customers: Option<Arc<dyn Customers>>,
+    /// Customers, and objects, that the call has read.
+    pub read: usize,
+    pub objects: Option<Arc<dyn Objects>>,
+    /// What was granted of the manifest's `access`.
+    pub access: Vec<String>,
 }
 
 impl Host {
@@ -54,6 +60,19 @@ impl Host {
             log: Log::new(Arc::clone(&plugin.digest), limits.log_bytes),
             memory: MemoryLimit::new(plugin.memory_bytes()),
             io: None,
+        }
+    }
+
+    /// Counts what a call reads of the tenant's data.
+    pub fn reads(&mut self, rows: usize) -> wasmtime::Result<()> {
+        let io = self.io()?;
+        io.read = io.read.saturating_add(rows);
+        match io.read > ROWS_READ {
+            true => Err(Raised::error(
+                FaultKind::Fuel,
+                format!("the plugin read too many customers and objects: at most {ROWS_READ} a call"),
+            )),
+            false => Ok(()),
         }
     }
 
@@ -75,6 +94,9 @@ impl Host {
         }
     }
 }
+
+/// Customers and objects that one call may read.
+const ROWS_READ: usize = 10_000;
 
 /// Fuel for each byte that the host reads, masks, hashes or hands over: about what it takes of a core.
 const FUEL_PER_BYTE: u64 = 8;

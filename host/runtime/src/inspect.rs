@@ -1,5 +1,6 @@
 //! Reads a component without executing or compiling it: its manifest, what it imports and what it exports.
 
+use openhub_model::access::{ACCESS, Access};
 use openhub_model::decimal::MAX_SCALE;
 use openhub_model::limits;
 use openhub_model::manifest::{ListShape, MANIFEST_SECTION, Manifest, Type};
@@ -186,6 +187,12 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     }
     for job in &manifest.jobs {
         Schedule::check(job).map_err(|why| bad(format!("the job `{}`: {why}", job.name)))?;
+    }
+    if manifest.access.len() > FIELDS {
+        return Err(bad(format!("the manifest asks for {} kinds of access: at most {FIELDS}", manifest.access.len())));
+    }
+    if let Some(access) = manifest.access.iter().find(|access| Access::parse(access).is_none()) {
+        return Err(bad(format!("`{access:.100}` is not valid in `access`: there are {ACCESS}")));
     }
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use crate::answer::{CallContext, Receipt};
-use crate::backing::{EventLog, KeyValues};
+use crate::backing::{Customers, EventLog, KeyValues, Objects};
 use crate::capabilities::http::Requests;
 use crate::capabilities::secrets::Secrets;
 use crate::capabilities::settlement::Settlement;
@@ -35,6 +35,11 @@ pub struct IoContext {
     pub kv: Option<Arc<dyn KeyValues>>,
     /// Where its events go. None: likewise.
     pub events: Option<Arc<dyn EventLog>>,
+    /// The tenant's customers and objects. None: likewise.
+    pub customers: Option<Arc<dyn Customers>>,
+    pub objects: Option<Arc<dyn Objects>>,
+    /// What was granted of the manifest's `access`.
+    pub access: Vec<String>,
 }
 
 impl fmt::Debug for IoContext {
@@ -95,6 +100,10 @@ impl Plugin {
             written: 0,
             events: context.events,
             tracked: 0,
+            customers: context.customers,
+            read: 0,
+            objects: context.objects,
+            access: context.access,
         });
         let mut store = match self.machine.store(host, fuel) {
             Ok(store) => store,

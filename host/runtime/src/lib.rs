@@ -36,7 +36,10 @@ pub use answer::{
     Accepted, Action, CallContext, CausedEvent, CausedObject, Change, Checked, Evaluated, Operation, Outcome, Reason,
     Receipt, RowFault, RuleWrite,
 };
-pub use backing::{Declined, Entry, EntryWrite, EventLog, KeyValues, Range, Scanned, Tracked};
+pub use backing::{
+    Conflict, Customers, Declined, Entry, EntryWrite, EventLog, Found, KeyValues, Known, Objects, Range, Record,
+    RecordChange, Scanned, Tracked,
+};
 pub use capabilities::interfaces;
 pub use capabilities::kv::{KEY as KV_KEY, VALUE as KV_VALUE};
 pub use capabilities::secrets::decode as decode_secret;

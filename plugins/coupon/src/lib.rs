@@ -1,9 +1,10 @@
 //! Coupons: the object type `coupon`, and the check that makes and verifies codes and guards a coupon's life.
 //!
 //! A coupon is issued, then redeemed once or expired, and that is final. Its code is its key; code, owner and time of
-//! issue never change. Who may redeem, and when one expires, is not decided here.
+//! issue never change. Who may redeem is not decided here; a job expires what is too old (`expire`).
 
 mod code;
+mod expire;
 
 use openhub_sdk::prelude::*;
 
@@ -124,7 +125,7 @@ fn percent(percent: i64) -> Option<Fault> {
     (!(1..=100).contains(&percent)).then(wrong)
 }
 
-openhub_sdk::plugin! { objects: [Coupon] }
+openhub_sdk::plugin! { objects: [Coupon], jobs: [expire::expire] }
 
 #[cfg(test)]
 mod tests {

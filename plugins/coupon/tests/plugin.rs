@@ -35,3 +35,22 @@ fn one_bad_coupon_leaves_the_others(hub: Hub) {
         answers.iter().map(|answer| answer.as_ref().err().map(|faults| faults[0].pointer.as_str())).collect();
     assert_eq!(told, [None, Some("/percent"), Some("/code")]);
 }
+
+#[openhub_sdk_testing::test]
+fn coupons_that_are_too_old_expire(hub: Hub) {
+    let at = |text: &str| Timestamp::parse(text).expect("a time");
+    let coupon = |hub: &Hub, seed: u64, issued: &str| {
+        let coupons = hub.object("coupon").customer("ann").at(at(issued)).seed(seed);
+        coupons.create(json!({"percent": 15})).expect("a coupon")
+    };
+    let (old, new) = (coupon(&hub, 7, "2026-01-01T00:00:00Z"), coupon(&hub, 8, "2026-01-20T00:00:00Z"));
+    let hub = hub.storing("coupon", &old.key, old.fields.clone()).storing("coupon", &new.key, new.fields.clone());
+    let hub = hub.at(at("2026-02-01T03:30:00Z"));
+    assert!(hub.job("expire").run().note.is_some_and(|note| note.contains("no coupon expires")));
+    let hub = hub.with_settings(json!({"expire_after_days": 30}));
+    let ran = hub.job("expire").run();
+    assert_eq!((ran.done, ran.note.as_deref()), (true, Some("1 coupons expired")));
+    let status = |key: &str| hub.stored("coupon", key).expect("it is there")["status"].clone();
+    assert_eq!((status(&old.key), status(&new.key)), (json!("expired"), json!("issued")));
+    assert_eq!(hub.job("expire").run().note.as_deref(), Some("0 coupons expired"));
+}

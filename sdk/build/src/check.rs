@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_metadata::semver::Version;
+use openhub_model::access::{ACCESS, Access};
 use openhub_model::manifest::{Field, LIST_PATHS, ListShape, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
 use openhub_model::schedule::Schedule;
 
@@ -195,6 +196,9 @@ fn check_policy(manifest: &Manifest) -> Result<()> {
             "{} is not valid: write a host name, `*.` and a name, or `setting:` and a setting",
             place()
         );
+    }
+    for access in &manifest.access {
+        ensure!(Access::parse(access).is_some(), "plugin.toml, access: `{access}` is not valid: there are {ACCESS}");
     }
     distinct(manifest.secrets.iter().map(|secret| secret.name.as_str()), "secret")?;
     for secret in &manifest.secrets {

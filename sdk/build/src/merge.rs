@@ -59,6 +59,7 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
         description: policy.description,
         secrets: policy.secrets,
         hosts: policy.hosts,
+        access: policy.access,
         limits: policy.limits,
         jobs,
         ..Manifest::default()

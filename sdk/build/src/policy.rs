@@ -24,6 +24,9 @@ pub struct Policy {
     pub description: BTreeMap<String, String>,
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Customers' fields, segments and object types that it uses by itself.
+    #[serde(default)]
+    pub access: Vec<String>,
     #[serde(default)]
     pub secrets: Vec<SecretShape>,
     /// When each `#[job]` of the code runs.

@@ -21,10 +21,12 @@ pub mod source;
 // What it may call: one file a capability.
 pub mod call;
 pub mod clock;
+pub mod customers;
 pub mod events;
 pub mod http;
 pub mod kv;
 pub mod log;
+pub mod objects;
 pub mod secrets;
 
 // The words they share.

@@ -158,6 +158,30 @@ impl Hub {
         self
     }
 
+    /// An object that is there, or was written: its fields. For what jobs, sources and channels do; [`Hub::object`] tries a check.
+    #[track_caller]
+    pub fn stored(&self, kind: &str, key: &str) -> Option<Value> {
+        let told = self.ask(&json!({"record": {"kind": kind, "key": key}}));
+        (!told.is_null()).then_some(told)
+    }
+
+    /// Puts an object there, as it is.
+    #[must_use]
+    #[track_caller]
+    pub fn storing(self, kind: &str, key: &str, fields: Value) -> Hub {
+        self.ask(&json!({"record": {"kind": kind, "key": key, "fields": fields}}));
+        self
+    }
+
+    /// Knows a customer: `{"id": "ann", "attributes": {"points": 7}, "identities": [["email", "ann@example.com"]], "segments": ["vip"]}`;
+    /// also `tags` and `consents`.
+    #[must_use]
+    #[track_caller]
+    pub fn knowing(self, customer: Value) -> Hub {
+        self.ask(&json!({"customer": customer}));
+        self
+    }
+
     /// What the last call used: fuel, memory, calls of the host.
     pub fn receipt(&self) -> Receipt {
         self.receipt.get()

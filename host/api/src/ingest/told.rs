@@ -1,10 +1,13 @@
 //! What a plugin says by itself, on its way into the log by the same door as everybody's events.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use openhub_engine::{Door, Named, Teller, Turned};
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Fault};
+use openhub_model::{EventKind, Fault, Principal};
+use openhub_runtime::{Customers, Objects};
 use openhub_store::{Refused, Scope};
 
 use super::accept::{admit, delivery};
@@ -13,6 +16,7 @@ use super::check::Taken;
 use super::received::body;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::records::Records;
 use crate::suppression::faults_of;
 
 /// Where a plugin is told to wait and not for how long.
@@ -28,6 +32,11 @@ impl Door for App {
         events: Vec<Named>,
     ) -> BoxFuture<'a, Result<Answers, Turned>> {
         take(self, scope, teller, events).map(|taken| taken.map_err(turned)).boxed()
+    }
+
+    fn records(&self, scope: Scope, plugin: Principal) -> (Arc<dyn Customers>, Arc<dyn Objects>) {
+        let records = Arc::new(Records::of(self, scope, plugin));
+        (records.clone(), records)
     }
 }
 

@@ -229,6 +229,8 @@ pub(crate) struct Grant {
     hosts: Option<Vec<String>>,
     /// Default: the imports that the manifest asks for.
     imports: Option<Vec<String>>,
+    /// Default: the access to customers and objects that the manifest asks for.
+    access: Option<Vec<String>>,
 }
 
 /// Enables a plugin at the present end of the log: a candidate takes the place of the version before there.
@@ -257,11 +259,12 @@ pub(crate) async fn enable_plugin(
     let grant = match request.grant {
         None if accept.is_none() => plugin.grant.clone(),
         None => whole_grant(manifest),
-        Some(Grant { hosts, imports, .. }) => {
+        Some(Grant { hosts, imports, access, .. }) => {
             let hosts = hosts.unwrap_or_else(|| manifest.hosts.clone());
             let imports = imports.unwrap_or_else(|| manifest.imports.clone());
-            faults.extend(check_grant(manifest, &hosts, &imports));
-            json!({"hosts": hosts, "imports": imports})
+            let access = access.unwrap_or_else(|| manifest.access.clone());
+            faults.extend(check_grant(manifest, &hosts, &imports, &access));
+            json!({"hosts": hosts, "imports": imports, "access": access})
         }
     };
     let others = app.store.plugins(scope).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use openhub_model::tenant::Home;
-use openhub_model::{Id, TenantId};
+use openhub_model::{Id, Principal, TenantId};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Installation, Outgoing, Scope, Settled};
 use tokio_util::sync::CancellationToken;
@@ -118,7 +118,13 @@ pub fn context(
         clock: shared.clock.clone(),
         fence: caller.fence(),
     };
+    let door = shared.door();
+    let by = || Principal::Plugin { name: plugin.clone(), digest: installation.digest.clone() };
+    let (customers, objects) = door.map(|door| door.records(scope, by())).unzip();
     Ok(IoContext {
+        customers,
+        objects,
+        access: granted_access(installation),
         call: CallContext { settings: enabled.settings.clone() },
         hosts: granted_hosts(installation)?,
         secrets: Arc::new(secrets),
@@ -126,6 +132,14 @@ pub fn context(
         kv: Some(Arc::new(kept)),
         events: Some(Arc::new(Told { shared: shared.clone(), scope, plugin, caller })),
     })
+}
+
+/// What the admin granted of the manifest's access to customers and objects.
+fn granted_access(installation: &Installation) -> Vec<String> {
+    let granted = installation.grant["access"].as_array();
+    let is_granted =
+        |access: &&String| granted.is_none_or(|granted| granted.iter().any(|one| one.as_str() == Some(access)));
+    installation.manifest.access.iter().filter(is_granted).cloned().collect()
 }
 
 /// Hosts of the manifest that the admin granted, with settings resolved.

@@ -64,6 +64,11 @@ pub fn properties_match(tests: &[PropertyTest], properties: &Value) -> bool {
     tests.iter().all(|each| test(properties.get(&each.property), each.is, &each.value).holds())
 }
 
+/// Whether an object's fields pass all of these tests.
+pub fn object_matches(tests: &[FieldTest], fields: &Value, now: Timestamp) -> bool {
+    fields_match(tests, fields, now).0
+}
+
 /// Whether all tests on an object's fields are true, and when one of them may change by time alone.
 pub(super) fn fields_match(tests: &[FieldTest], fields: &Value, now: Timestamp) -> (bool, Option<Timestamp>) {
     let mut matches = (true, None);

@@ -11,10 +11,12 @@ use crate::host::Host;
 
 pub mod call;
 pub mod clock;
+pub mod customers;
 pub mod events;
 pub mod http;
 pub mod kv;
 pub mod log;
+pub mod objects;
 pub mod secrets;
 pub mod settlement;
 
@@ -33,13 +35,20 @@ pub struct Capability {
     pub link: fn(&mut Linker<Host>) -> wasmtime::Result<()>,
 }
 
-const ALL: [Capability; 8] = [
+const ALL: [Capability; 10] = [
     Capability { interface: "openhub:call/call", io_only: false, check: call::check, link: call::link },
     Capability { interface: "openhub:log/log", io_only: false, check: log::check, link: log::link },
     Capability { interface: "openhub:clock/clock", io_only: true, check: clock::check, link: clock::link },
     Capability { interface: "openhub:http/http", io_only: true, check: http::check, link: http::link },
     Capability { interface: "openhub:kv/kv", io_only: true, check: kv::check, link: kv::link },
     Capability { interface: "openhub:events/events", io_only: true, check: events::check, link: events::link },
+    Capability {
+        interface: "openhub:customers/customers",
+        io_only: true,
+        check: customers::check,
+        link: customers::link,
+    },
+    Capability { interface: "openhub:objects/objects", io_only: true, check: objects::check, link: objects::link },
     Capability { interface: "openhub:secrets/secrets", io_only: true, check: secrets::check, link: secrets::link },
     Capability {
         interface: "openhub:channel/settlement",

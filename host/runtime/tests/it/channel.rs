@@ -20,6 +20,9 @@ fn context(hosts: &[&str]) -> IoContext {
         clock: Arc::new(|| Timestamp::from_micros(0)),
         kv: None,
         events: None,
+        customers: None,
+        objects: None,
+        access: Vec::new(),
     }
 }
 

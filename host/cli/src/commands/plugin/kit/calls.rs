@@ -15,12 +15,15 @@ use std::sync::Arc;
 
 use super::backing::{Appended, Kept, Unnamed, happened};
 use super::columns;
+use super::records::Records;
 
 /// A plugin that is installed for a test.
 pub struct Installed {
     pub plugin: Arc<Plugin>,
     /// What it keeps of its own, from call to call.
     pub kept: Arc<Kept>,
+    /// The tenant's customers and objects.
+    pub records: Arc<Records>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +116,27 @@ pub struct KvCall {
     value: Option<Vec<u8>>,
 }
 
+/// An object is read, or put there as if it had been there before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordCall {
+    kind: String,
+    key: String,
+    /// None reads.
+    fields: Option<Map<String, Value>>,
+}
+
 impl Installed {
+    pub fn record(&self, call: RecordCall) -> Value {
+        match call.fields {
+            Some(fields) => {
+                self.records.put(call.kind, call.key, fields);
+                Value::Null
+            }
+            None => self.records.fields(&call.kind, &call.key).unwrap_or_default(),
+        }
+    }
+
     pub fn kv(&self, call: KvCall) -> Value {
         match call.value {
             Some(value) => json!({"version": self.kept.put(call.key, value)}),
@@ -279,13 +302,18 @@ impl Installed {
         let hosts = hosts.map_err(|faults| anyhow!("the settings are not valid: {faults:?}"))?;
         let now = Timestamp::from_micros(at);
         self.kept.is_now(now);
+        let call = context(settings);
+        self.records.begin(now, call.settings.clone());
         Ok(IoContext {
-            call: context(settings),
+            call,
             hosts,
             secrets: secrets.into(),
             clock: Arc::new(move || now),
             kv: Some(self.kept.clone()),
             events: Some(tracked.clone()),
+            customers: Some(self.records.clone()),
+            objects: Some(self.records.clone()),
+            access: self.plugin.manifest().access.clone(),
         })
     }
 }

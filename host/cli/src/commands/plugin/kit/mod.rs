@@ -8,6 +8,7 @@ mod backing;
 mod calls;
 mod columns;
 mod provider;
+mod records;
 
 use anyhow::{Context, Result, bail};
 use openhub_runtime::{Config, HostPort, Runtime};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use calls::Installed;
 use provider::{Answer, Provider};
+use records::Records;
 
 /// What a test may ask.
 #[derive(Deserialize)]
@@ -32,6 +34,8 @@ enum Request {
     Source(calls::SourceCall),
     Job(calls::JobCall),
     Kv(calls::KvCall),
+    Record(calls::RecordCall),
+    Customer(records::Told),
     /// Adds an answer to the provider's script.
     Answer(Answer),
     /// The requests that the provider got since this was asked last.
@@ -92,6 +96,11 @@ impl Kit {
             Request::Source(call) => installed.source(call).await,
             Request::Job(call) => installed.job(call).await,
             Request::Kv(call) => Ok(installed.kv(call)),
+            Request::Record(call) => Ok(installed.record(call)),
+            Request::Customer(told) => {
+                installed.records.know(told);
+                Ok(Value::Null)
+            }
             Request::Answer(answer) => {
                 provider.answer(answer);
                 Ok(Value::Null)
@@ -120,7 +129,8 @@ impl Kit {
         let plugin = Runtime::new(config)?.prepare(&bytes).await;
         let plugin = plugin.map_err(|refusal| anyhow::anyhow!("the hub refuses this component: {refusal}"))?;
         let opened = json!({"manifest": plugin.manifest(), "provider": provider.address(), "component": component});
-        self.open = Some((Installed { plugin: Arc::clone(&plugin), kept: Arc::default() }, provider));
+        let records = Arc::new(Records::of(Arc::clone(&plugin)));
+        self.open = Some((Installed { plugin, kept: Arc::default(), records }, provider));
         Ok(opened)
     }
 }
