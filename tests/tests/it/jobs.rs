@@ -223,6 +223,75 @@ async fn jobs_run_by_the_clock_and_harm_nobody_on_postgres() {
     jobs(Some(postgres.database().await.expect("a database"))).await;
 }
 
+/// A plugin reads what it was granted of customers and objects, and writes objects as the API does.
+async fn records(database: Option<String>) {
+    let place = Place::new(database);
+    let tenant = place.tenant("live").await;
+    let hub = place.serve().await;
+    let client = Client::new(&hub.url);
+    let key = tenant.api_key.clone();
+    client.enable(&key, guests::build("plugins/coupon").bytes).await;
+    let worker = Worker::with_plugin(&client, tenant).await;
+    let ada = json!({"userId": "ada", "traits": {"email": "ada@example.com", "points": 7, "secret": "x"}});
+    assert!(client.ingest("/v1/identify", &key, &ada).await.status.is_success());
+    let rich = json!({"condition": {"attribute": {"name": "points", "is": "ge", "value": 7}}});
+    let saved = client.json(Method::PUT, "/api/v1/segments/rich", &key, &rich).await;
+    assert!(saved.status.is_success(), "{saved:?}");
+    client.settled(&key).await;
+    let told = r#"{"attributes":{"points":7},"identities":{"email":["ada@example.com"]}} true true"#;
+    until("she is in the segment", || async { (worker.told("read", "ada").await["note"] == told).then_some(()) }).await;
+
+    let found = client.get("/api/v1/customers?identity=user_id:ada", &key).await.body;
+    let owner = found["customers"][0]["id"].clone();
+    let coupon = async |issued_at: &str| {
+        let fields = json!({"fields": {"percent": 10, "owner": owner, "issued_at": issued_at}});
+        let made = client.json(Method::POST, "/api/v1/objects/coupon", &key, &fields).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        made.body["key"].as_str().expect("a key").to_owned()
+    };
+    let (old, new) = (coupon("2020-01-01T00:00:00Z").await, coupon("2099-01-01T00:00:00Z").await);
+    assert_eq!(worker.told("coupons", "").await["note"], "2 of 2");
+    for (what, code) in [
+        ("members", "not-granted"),
+        ("others-objects", "not-granted"),
+        ("forge", "not-granted"),
+        ("mistaken", "unknown-field"),
+        ("everybody", "fuel"),
+    ] {
+        let run = worker.told(what, "").await;
+        assert_eq!(run["code"], code, "{what}: {run}");
+    }
+
+    // Coupons that are too old expire: through their check, with their event in the log.
+    let coupons = "/api/v1/plugins/coupon";
+    let terms = json!({"settings": {"expire_after_days": 30}});
+    let set = client.json(Method::POST, &format!("{coupons}/enable"), &key, &terms).await;
+    assert_eq!(set.status, StatusCode::OK, "{set:?}");
+    let asked = client.json(Method::POST, &format!("{coupons}/jobs/expire/run"), &key, &json!({})).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    let status = async |key_of: &str| {
+        let object = client.get(&format!("/api/v1/objects/coupon/{key_of}"), &key).await;
+        object.body["fields"]["status"].clone()
+    };
+    until("the old one expires", || async { (status(&old).await == "expired").then_some(()) }).await;
+    assert_eq!(status(&new).await, "issued");
+    let updated = client.rows("/api/v1/events?name=coupon.updated", "events", &key).await;
+    let principal = &updated[0]["body"]["principal"];
+    assert_eq!((updated.len(), &principal["kind"], &principal["name"]), (1, &json!("plugin"), &json!("coupon")));
+    assert!(hub.stop().await.expect("the hub ends").success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_uses_customers_and_objects_as_it_was_granted_on_sqlite() {
+    records(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_uses_customers_and_objects_as_it_was_granted_on_postgres() {
+    let postgres = Postgres::start().await.expect("PostgreSQL starts");
+    records(Some(postgres.database().await.expect("a database"))).await;
+}
+
 /// So many steps are done when the hub is killed.
 const KILLS: [usize; 6] = [2, 7, 13, 20, 26, 33];
 const STEPS: i64 = 40;

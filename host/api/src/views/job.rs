@@ -32,9 +32,8 @@ pub(crate) struct JobView {
     running_since: Option<Timestamp>,
     /// Runs in a row that failed: it is tried again from the same cursor.
     failures: i64,
-    /// How far it has come, as the plugin says it.
-    #[schema(value_type = Option<Object>)]
-    cursor: Option<Value>,
+    /// How far it has come, as the plugin says it; `null` at the beginning.
+    cursor: Value,
     /// The last runs, the latest first.
     runs: Vec<JobRunView>,
 }
@@ -70,6 +69,7 @@ impl JobView {
     /// `row` is absent until the job was planned once.
     pub fn of(shape: &JobShape, row: Option<JobRow>, runs: Vec<JobRun>) -> JobView {
         let row = row.as_ref();
+        let cursor = row.and_then(|row| row.cursor.as_deref());
         JobView {
             name: shape.name.clone(),
             schedule: in_words(shape),
@@ -77,7 +77,7 @@ impl JobView {
             next_at: row.and_then(|row| row.due),
             running_since: row.and_then(|row| row.started_at),
             failures: row.map_or(0, |row| row.attempt),
-            cursor: row.and_then(|row| row.cursor.as_deref()).and_then(|cursor| serde_json::from_str(cursor).ok()),
+            cursor: cursor.and_then(|cursor| serde_json::from_str(cursor).ok()).unwrap_or_default(),
             runs: runs.into_iter().map(JobRunView::from).collect(),
         }
     }

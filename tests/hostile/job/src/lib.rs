@@ -1,7 +1,7 @@
 //! Jobs that count, and one that does what a setting says: what it does wrong must harm nobody else.
 
 use openhub_sdk::prelude::*;
-use openhub_sdk::{call, events, kv, log};
+use openhub_sdk::{call, customers, events, kv, log, objects};
 use serde_json::Value;
 
 #[derive(Clone, Debug, Settings)]
@@ -85,6 +85,37 @@ pub fn told(run: Run) -> Result<Progress, Failure> {
             let page = kv::scan("of/", None, 10)?;
             Ok(Progress::done().note(format!("{} entries", page.items.len())))
         }
+        // Whoever it asks for, it is told what was granted.
+        "read" => {
+            let fields = ["attributes.points", "attributes.secret", "identities.email", "identities.user_id"];
+            let found = customers::find(&[("user_id", &customer), ("user_id", "nobody")], &fields)?;
+            let [Some(known), None] = found.as_slice() else { return Err(Failure::Rejected(reason())) };
+            let again = customers::get(&[known.id.clone(), "no id".to_owned()], &fields)?;
+            let same = again[0].as_ref().is_some_and(|again| again.fields == known.fields) && again[1].is_none();
+            let members = customers::members("rich", None, 10)?.customers;
+            Ok(Progress::done().note(format!("{} {same} {}", known.fields, members == [known.id.clone()])))
+        }
+        "members" => customers::members("others", None, 10).map(|_| Progress::done()),
+        "everybody" => {
+            let nobody: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+            loop {
+                customers::get(&nobody, &["attributes.points"])?;
+            }
+        }
+        "coupons" => {
+            let tests = [objects::test("percent", "ge", 10), objects::test("status", "eq", "issued")];
+            let page = objects::find("coupon", &tests, None, 10)?;
+            let keys: Vec<String> = page.objects.iter().map(|object| object.key.clone()).collect();
+            let read = objects::get("coupon", &keys)?.into_iter().flatten().count();
+            Ok(Progress::done().note(format!("{read} of {}", keys.len())))
+        }
+        "mistaken" => objects::find("coupon", &[objects::test("colour", "eq", "red")], None, 10).map(|_| Progress::done()),
+        "forge" => {
+            let page = objects::find("coupon", &[], None, 1)?;
+            let stolen = page.objects.into_iter().next().map(objects::Object::delete);
+            objects::commit(&stolen.into_iter().collect::<Vec<_>>()).map(|_| Progress::done())
+        }
+        "others-objects" => objects::get("order", &["1".to_owned()]).map(|_| Progress::done()),
         "undeclared" => {
             let mut event = Happened::new("1", Ticked { number: 1 }).of("user_id", "ada").to_event();
             event.name = "Order Completed".to_owned();
