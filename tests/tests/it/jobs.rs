@@ -276,7 +276,7 @@ async fn records(database: Option<String>) {
     until("the old one expires", || async { (status(&old).await == "expired").then_some(()) }).await;
     assert_eq!(status(&new).await, "issued");
     let updated = client.rows("/api/v1/events?name=coupon.updated", "events", &key).await;
-    let principal = &updated[0]["body"]["principal"];
+    let principal = &updated[0]["principal"];
     assert_eq!((updated.len(), &principal["kind"], &principal["name"]), (1, &json!("plugin"), &json!("coupon")));
     assert!(hub.stop().await.expect("the hub ends").success());
 }

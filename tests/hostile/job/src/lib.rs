@@ -109,7 +109,9 @@ pub fn told(run: Run) -> Result<Progress, Failure> {
             let read = objects::get("coupon", &keys)?.into_iter().flatten().count();
             Ok(Progress::done().note(format!("{read} of {}", keys.len())))
         }
-        "mistaken" => objects::find("coupon", &[objects::test("colour", "eq", "red")], None, 10).map(|_| Progress::done()),
+        "mistaken" => {
+            objects::find("coupon", &[objects::test("colour", "eq", "red")], None, 10).map(|_| Progress::done())
+        }
         "forge" => {
             let page = objects::find("coupon", &[], None, 1)?;
             let stolen = page.objects.into_iter().next().map(objects::Object::delete);
