@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use openhub_model::manifest::{
-    ChannelShape, EventShape, Field, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type, Write,
+    ChannelShape, EventShape, Field, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type,
+    Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;

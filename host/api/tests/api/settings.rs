@@ -12,9 +12,8 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
     let other = hub.tenant("other").await;
     let key = &tenant.api_key;
     let change = async |body| hub.call("PATCH", "/api/v1/settings", key, Some(body)).await;
-    let says = |days| {
-        json!({"fault_days": days, "page_origins": [], "server_events": [], "locale": "en", "time_zone": "UTC"})
-    };
+    let says =
+        |days| json!({"fault_days": days, "page_origins": [], "server_events": [], "locale": "en", "time_zone": "UTC"});
     assert_eq!(hub.get("/api/v1/settings", key).await.body, says(90));
     let changed = change(json!({"fault_days": 7})).await;
     assert_eq!((changed.status, changed.body), (200, says(7)));

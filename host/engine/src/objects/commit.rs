@@ -61,6 +61,9 @@ pub async fn commit(
             Err(error) => return Err(error.into()),
         }
     }
+    if taken.is_empty() {
+        return Err(ObjectError::VersionMoved);
+    }
     Ok(Err(Conflict::Exists(taken)))
 }
 
