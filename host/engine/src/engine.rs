@@ -67,6 +67,7 @@ impl Engine {
             source_places,
             job_places,
             opened: OnceLock::new(),
+            began: Instant::now(),
         });
         let stop = CancellationToken::new();
         let node = tokio::spawn(Node::new(shared.clone(), stop.clone()).run());

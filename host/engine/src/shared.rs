@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_store::{Scope, Store, StoreError};
@@ -86,11 +86,26 @@ pub struct Shared {
     pub job_places: Arc<Places>,
     /// Where plugins' events go in, once the API is there.
     pub opened: OnceLock<Weak<dyn Door>>,
+    /// Since when the engine runs.
+    pub began: Instant,
 }
+
+/// The API is there so soon after the engine, or it never comes.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked for meanwhile.
+const LOOKS: Duration = Duration::from_millis(20);
 
 impl Shared {
     pub fn door(&self) -> Option<Arc<dyn Door>> {
         self.opened.get()?.upgrade()
+    }
+
+    /// As [`Shared::door`], which is waited for while the hub starts.
+    pub async fn door_soon(&self) -> Option<Arc<dyn Door>> {
+        while self.opened.get().is_none() && self.began.elapsed() < OPENS_WITHIN {
+            tokio::time::sleep(LOOKS).await;
+        }
+        self.door()
     }
 }
 

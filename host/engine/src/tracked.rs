@@ -83,7 +83,7 @@ impl EventLog for Told {
 impl Told {
     async fn append(&self, events: Vec<Tracked>, verified: bool) -> Result<Vec<Result<(), Fault>>, Declined> {
         let starts = || Declined::later("starting", "the hub is not ready yet");
-        let door = self.shared.door().ok_or_else(starts)?;
+        let door = self.shared.door_soon().await.ok_or_else(starts)?;
         self.still_moves().await?;
         let mut answers = Vec::with_capacity(events.len());
         let (mut named, mut places) = (Vec::new(), Vec::new());

@@ -64,6 +64,8 @@ impl UnderWay {
 /// Whatever happens, it answers what came of it.
 pub async fn run(order: Order) -> Over {
     let Order { shared, tenant, fence, owner, row, scheduled, wall_ms, stop, place: _place } = order;
+    // What it reads and says goes through it.
+    drop(shared.door_soon().await);
     let caller = Caller::Job(JobCall { job: row.key.job.clone(), step: row.step, fence });
     let ran = match call::context(&shared, tenant, &owner, caller) {
         Ok(context) => {

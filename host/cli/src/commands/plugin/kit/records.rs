@@ -36,6 +36,9 @@ struct All {
     objects: BTreeMap<(String, String), Record>,
 }
 
+/// An object's key and fields as its check wants them stored.
+type Accepted = (String, Map<String, Value>);
+
 pub struct Records {
     plugin: Arc<Plugin>,
     all: Mutex<All>,
@@ -76,7 +79,7 @@ impl Records {
     }
 
     /// By the plugin's own check, if the type is its own. The key and fields as they are stored.
-    fn checked(&self, kind: &str, change: Change) -> Result<Option<(String, Map<String, Value>)>, Declined> {
+    fn checked(&self, kind: &str, change: Change) -> Result<Option<Accepted>, Declined> {
         if !self.plugin.manifest().objects.iter().any(|shape| shape.name == kind) {
             return Ok(None);
         }
