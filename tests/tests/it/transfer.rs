@@ -745,3 +745,74 @@ async fn consents_that_were_exported_are_imported_with_their_time() {
     other.client.settled(&other.tenant.api_key).await;
     assert_eq!(sorted(other.export("customers", &all).await), exported);
 }
+
+#[tokio::test]
+async fn a_type_is_declared_from_a_file_and_its_objects_go_out_and_come_back() {
+    let hub = Fixture::new().await;
+    let call = async |hub: &Fixture, arguments: &[&str]| {
+        let mut command = hub.command("object-type", &hub.tenant.api_key, arguments);
+        told(command.output().await.expect("the binary runs"))
+    };
+    let mut declaration = json!({"title": {"en": "Store", "zh": "门店"}, "key": "code", "fields": [
+        {"name": "code", "type": "text", "required": true},
+        {"name": "size", "type": "text"},
+        {"name": "status", "type": {"enum": ["open", "closed"]}, "default": "open"},
+    ]});
+    let put = async |hub: &Fixture, declaration: &Value, flags: &[&str]| {
+        let file = hub.file("store.json", declaration.to_string());
+        let file = file.to_str().expect("a path").to_owned();
+        call(hub, &[&["put", "store", &file], flags].concat()).await
+    };
+    let declared = put(&hub, &declaration, &[]).await;
+    assert_eq!(declared, (true, "declared store, version 1\n".to_owned()));
+    let (_, listed) = call(&hub, &["list"]).await;
+    assert!(listed.contains("store") && listed.contains("admin") && listed.contains("3 fields"), "{listed}");
+    let (_, schema) = call(&hub, &["show", "store", "--schema"]).await;
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    assert_eq!(schema["required"], json!(["code"]));
+    let rows = hub.file("stores.csv", "code,size,status\nS1,40,closed\nS2,many,\nS3,7,ajar\n");
+    let (ended_well, text) = hub.import(&rows, &["--into", "objects", "--type", "store"]).await;
+    assert!(!ended_well && text.contains("2 of 3 rows imported, 1 refused"), "{text}");
+
+    // What was written is what is read.
+    let exported = hub
+        .export("objects", &["--type", "store", "--format", "csv", "--fields", "field.code,field.size,field.status"])
+        .await;
+    assert_eq!(exported.lines().count(), 3, "{exported}");
+    let other = Fixture::new().await;
+    assert!(put(&other, &declaration, &[]).await.0);
+    let whole = hub
+        .export(
+            "objects",
+            &["--type", "store", "--format", "csv", "--fields", "key,field.code,field.size,field.status"],
+        )
+        .await;
+    let (ended_well, text) =
+        other.import(&other.file("stores.csv", &whole), &["--into", "objects", "--type", "store"]).await;
+    assert!(ended_well && text.contains("2 of 2 rows imported, 0 refused"), "{text}");
+    let again = other
+        .export(
+            "objects",
+            &["--type", "store", "--format", "csv", "--fields", "key,field.code,field.size,field.status"],
+        )
+        .await;
+    assert_eq!(again, whole);
+
+    // Another version, tried before it is made.
+    declaration["fields"][1]["type"] = json!("integer");
+    let (ended_well, text) = put(&hub, &declaration, &[]).await;
+    assert!(!ended_well && text.contains("/fields/1/type narrows"), "{text}");
+    declaration["migrate"] = json!({"size": {"convert": true}});
+    let (ended_well, text) = put(&hub, &declaration, &["--dry-run"]).await;
+    assert!(!ended_well && text.contains("1 do not fit at /size") && text.contains("(S2)"), "{text}");
+    declaration["migrate"] = json!({"size": {"convert": true, "map": {"many": 100}}});
+    assert_eq!(
+        put(&hub, &declaration, &["--dry-run"]).await,
+        (true, "2 objects, of which 2 would be written anew\n".to_owned())
+    );
+    assert_eq!(put(&hub, &declaration, &[]).await, (true, "declared store, version 2\n".to_owned()));
+    let converted =
+        hub.export("objects", &["--type", "store", "--format", "csv", "--fields", "field.code,field.size"]).await;
+    assert!(converted.contains("S1,40") && converted.contains("S2,100"), "{converted}");
+    assert!(!call(&hub, &["remove", "store"]).await.0, "there are objects");
+}

@@ -624,7 +624,7 @@ mod checks {
             {"name": "status", "type": {"enum": ["open", "closed"]}},
         ]});
         declare(&hub, &tenant, "store", of.clone()).await;
-        let row = |n: usize| json!({"id": format!("r{n}"), "fields": {"n": n, "status": if n % 2 == 0 { "open" } else { "closed" }}});
+        let row = |n: usize| json!({"id": format!("r{n}"), "fields": {"n": n, "status": if n.is_multiple_of(2) { "open" } else { "closed" }}});
         for rows in (0..OBJECTS).collect::<Vec<_>>().chunks(1_000) {
             let rows: Vec<Value> = rows.iter().map(|n| row(*n)).collect();
             let made = hub.post("/api/v1/import/objects/store", key, json!({ "rows": rows })).await;

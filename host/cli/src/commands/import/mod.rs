@@ -128,8 +128,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         eprintln!("continuing after row {}", state.state.rows);
     }
     let hub = Hub::new(&arguments.hub)?;
-    let declared = match form {
-        Form::Csv if arguments.into != Into::Objects => declared(&hub).await,
+    let declared = match (form, arguments.into, &arguments.kind) {
+        (Form::Csv, Into::Objects, Some(kind)) => declared_fields(&hub, kind).await,
+        (Form::Csv, ..) => declared(&hub).await,
         _ => Declared::new(),
     };
     let open = |plan: Plan| {
@@ -233,6 +234,24 @@ async fn declared(hub: &Hub) -> Declared {
         Some((name.clone(), of))
     };
     answer["attributes"].as_object().into_iter().flatten().filter_map(of).collect()
+}
+
+/// What the fields of an object type are; nothing for a key that may not ask.
+async fn declared_fields(hub: &Hub, kind: &str) -> Declared {
+    let Ok(answer) = hub.get(&format!("/api/v1/object-types/{kind}")).await else { return Declared::new() };
+    let of = |field: &serde_json::Value| {
+        let of = match field["type"].as_str() {
+            _ if field["list"] == true => As::Json,
+            Some("integer") => As::Integer,
+            Some("number") => As::Number,
+            Some("boolean") => As::Boolean,
+            Some("timestamp") => As::Timestamp,
+            // A decimal is exact as a text; an enum, a customer and a key are texts.
+            _ => As::Text,
+        };
+        Some((field["name"].as_str()?.to_owned(), of))
+    };
+    answer["fields"].as_array().into_iter().flatten().filter_map(of).collect()
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

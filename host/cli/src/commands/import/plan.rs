@@ -181,7 +181,7 @@ pub struct Mapper {
     form: Form,
     known: HashMap<String, (Target, As)>,
     columns: Columns,
-    /// What attributes were declared as.
+    /// What attributes, or the fields of the object type, were declared as.
     declared: Declared,
     /// How a CSV file writes its numbers, if that was said.
     decimal: Option<Decimal>,
@@ -215,7 +215,7 @@ impl Mapper {
         self.notations.clone()
     }
 
-    /// Of a CSV file, a column that nothing was said of is read as its attribute was declared.
+    /// Of a CSV file, a column that nothing was said of is read as its attribute, or its field, was declared.
     pub fn declare(&mut self, declared: Declared) {
         self.declared = declared;
     }
@@ -231,9 +231,8 @@ impl Mapper {
     fn typed(&self, column: &str) -> (Target, As) {
         match (self.plan.of(column, self.form), self.form) {
             ((Target::At(path), As::Guess), Form::Csv) => {
-                let attribute =
-                    path.split_first().filter(|(place, _)| *place == "traits").map(|(_, rest)| rest.join("."));
-                let declared = attribute.and_then(|attribute| self.declared.get(&attribute).cloned());
+                let of = path.split_first().filter(|(place, _)| ["traits", "fields"].contains(&place.as_str()));
+                let declared = of.and_then(|(_, rest)| self.declared.get(&rest.join(".")).cloned());
                 (Target::At(path), declared.unwrap_or(As::Guess))
             }
             (of, _) => of,
