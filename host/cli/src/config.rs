@@ -210,8 +210,8 @@ impl Config {
     /// Merges and checks. A [`Refusal`] tells all faults, each with its key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Config, Refusal> {
         let mut sources = Sources::of(flags)?;
-        let mut faults =
-            sources.file.as_mut().map(|file| file.take_unknown(&KEYS, KEYS.len() - OF_TESTS)).unwrap_or_default();
+        let mut faults = sources.file.as_mut().map(|file| file.take_unknown(&KEYS)).unwrap_or_default();
+        let is_misspelt = !faults.is_empty();
         let mut faulty = Vec::new();
         // What does not fit is left out, so that it hides no other fault.
         let config = loop {
@@ -230,6 +230,9 @@ impl Config {
         };
         let bounds = config.faults().into_iter().filter(|(key, _)| !faulty.iter().any(|faulty| faulty == key));
         faults.extend(bounds.map(|(key, what)| format!("{} {what}", sources.origin(key))));
+        if is_misspelt {
+            faults.push(format!("the settings are {}", KEYS[..KEYS.len() - OF_TESTS].join(", ")));
+        }
         match faults.is_empty() {
             true => Ok(config),
             false => Err(Refusal::new(format!("bad configuration: {}", faults.join("; ")))),

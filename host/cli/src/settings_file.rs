@@ -38,18 +38,14 @@ impl SettingsFile {
         Ok(SettingsFile { path: path.to_owned(), lines, table })
     }
 
-    /// Takes the keys out that are no settings, and tells each with the setting that was most likely meant, and once the first
-    /// `listed` of those that there are.
-    pub fn take_unknown(&mut self, known: &[&str], listed: usize) -> Vec<String> {
+    /// Takes the keys out that are no settings, and tells each with the setting that was most likely meant.
+    pub fn take_unknown(&mut self, known: &[&str]) -> Vec<String> {
         let unknown: Vec<String> = self.table.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect();
         let told = unknown.iter().map(|key| {
             let meant = nearest(key, known.iter().copied()).map(|meant| format!(" (did you mean `{meant}`?)"));
             format!("{}: there is no setting `{key}`{}", self.place(key), meant.unwrap_or_default())
         });
-        let mut told: Vec<String> = told.collect();
-        if let Some(last) = told.last_mut() {
-            last.push_str(&format!("; the settings are {}", known[..listed].join(", ")));
-        }
+        let told = told.collect();
         unknown.iter().for_each(|key| drop(self.table.remove(key)));
         told
     }
