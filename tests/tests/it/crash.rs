@@ -12,8 +12,9 @@ const KILLS: usize = 10;
 /// The part of the work within which it is killed.
 const FIRST: f64 = 0.05;
 const LAST: f64 = 0.9;
-/// So many kills have to hit the hub at work.
-const KILLS_AT_WORK: usize = 8;
+/// So many kills have to hit the hub at work, or the test has tried nothing. A hub that is faster than who watches it ends its work
+/// before the last ones.
+const KILLS_AT_WORK: usize = 3;
 /// What the hub has in flight at most: calls of the channel at the same time, and messages of one call.
 const IN_FLIGHT: u64 = 2 * 8 * 20;
 
