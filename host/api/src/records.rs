@@ -168,7 +168,7 @@ fn unreadable(error: EngineError) -> Declined {
 
 fn unwritten(error: ObjectError) -> Declined {
     match error {
-        ObjectError::Refused(faults) => match faults.into_iter().next() {
+        ObjectError::Refused(faults) | ObjectError::InUse(faults) => match faults.into_iter().next() {
             Some(fault) => Declined::never(&fault.code, format!("{}: {}", fault.pointer, fault.message)),
             None => Declined::never("refused", "the object is refused"),
         },

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use openhub_engine::object_types::fit::{Fit, Misfit, Step};
 use openhub_engine::object_types::{Hindrance, Wanted, hindrance};
-use openhub_model::manifest::Field;
+use openhub_model::misfits;
 use openhub_model::object_type::{BYTES, Declaration, Migration, is_type_name, name_fault};
 use openhub_model::{Fault, limits};
 use openhub_store::{Scope, StoreError};
@@ -17,13 +17,12 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::auth::{Authorized, ObjectsRead, SettingsWrite};
-use crate::body::{JsonBody, from_value};
+use crate::body::{JsonBody, fault_of, from_value};
 use crate::change::Change;
 use crate::objects::{etag, expected_version};
 use crate::openapi::{Changed, Problems, Unfit};
 use crate::parameters::{Path, Query};
 use crate::problem::{CONFLICT, IN_USE, INVALID_OBJECT_TYPE, INVALID_PATH, NARROWS, Problem, VERSION_MISMATCH};
-use crate::text::step;
 use crate::views::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView, PendingView};
 use crate::writes::{Progress, accepted};
 
@@ -110,9 +109,9 @@ pub(crate) async fn put_object_type(
         return Err(Problem::new(INVALID_PATH, name_fault()));
     }
     let migrate = body.as_object_mut().and_then(|body| body.remove("migrate"));
-    let declaration = read(body)?;
-    let migration = migrate.map(|migrate| from_value::<Migration>(migrate, "/migrate")).transpose();
-    let migration = migration.map_err(|fault| wrong(vec![fault]))?;
+    let declaration = read(&body)?;
+    let migration = migrate.map(|migrate| from_value::<Migration>(&migrate, "/migrate")).transpose();
+    let migration = migration.map_err(wrong)?;
     let fit = match migration.is_some() || is_trial {
         false => Fit::default(),
         true => fit(&app, &change.scope, &name, &declaration, migration.as_ref()).await?,
@@ -219,35 +218,24 @@ async fn declared(app: &App, scope: &Scope, name: &str) -> Result<Option<ObjectT
     Ok(declared.map(ObjectTypeView::from))
 }
 
-/// A declaration, or all that is wrong with it: its fields are read one by one, since the first fault would hide the others.
-fn read(mut body: Value) -> Result<Declaration, Problem> {
-    if limits::is_longer(&body, BYTES) {
+/// A declaration, or all that is wrong with it.
+fn read(body: &Value) -> Result<Declaration, Problem> {
+    if limits::is_longer(body, BYTES) {
         let message = format!("The declaration is too large: at most {BYTES} bytes.");
         return Err(wrong(vec![Fault::new("", "too-large", message)]));
     }
-    let mut faults = Vec::new();
-    let given = body.get_mut("fields").and_then(Value::as_array_mut).map(std::mem::take);
-    let mut fields = Vec::new();
-    for (index, field) in given.iter().flatten().enumerate() {
-        match from_value::<Field>(field.clone(), &step("/fields", &index.to_string())) {
-            Ok(field) => fields.push(field),
-            Err(fault) => faults.push(fault),
+    let mut read = misfits::read::<Declaration>(body);
+    let misfits = std::mem::take(&mut read.misfits);
+    let mut faults: Vec<Fault> = misfits.into_iter().map(|misfit| fault_of(misfit, "")).collect();
+    let meaning = read.value.as_ref().map(Declaration::faults).unwrap_or_default();
+    faults.extend(meaning.into_iter().filter(|fault| read.is_as_written(&fault.pointer)));
+    match read.value.filter(|_| faults.is_empty()) {
+        Some(declaration) => Ok(declaration),
+        None => {
+            faults.truncate(TOLD);
+            Err(wrong(faults))
         }
     }
-    match from_value::<Declaration>(body, "") {
-        // Where one cannot be read, those behind it stand elsewhere than they were written.
-        Ok(rest) if faults.is_empty() => {
-            let declaration = Declaration { fields, ..rest };
-            faults = declaration.faults();
-            if faults.is_empty() {
-                return Ok(declaration);
-            }
-        }
-        Ok(_) => {}
-        Err(fault) => faults.push(fault),
-    }
-    faults.truncate(TOLD);
-    Err(wrong(faults))
 }
 
 /// Faults that are told at most.
