@@ -140,13 +140,7 @@ impl Jobs {
     /// One look: at what is enabled, at what is due, and at what others have left.
     async fn look(&mut self) -> Result<Next, StoreError> {
         self.save().await?;
-        let Some(catalog) = self.shared.catalogs.get(self.tenant) else { return Ok(Next::default()) };
-        self.jobs = jobs_of(&catalog, self.tenant);
-        drop(catalog);
-        self.halt();
-        for (key, run) in &self.under_way {
-            run.review(key, &self.jobs);
-        }
+        self.refresh();
         if self.jobs.is_empty() {
             // What is off its schedule was taken off when its plugin was disabled.
             return Ok(Next::default());
@@ -161,7 +155,19 @@ impl Jobs {
             self.shared.store.plan_jobs(&self.scope, self.fence, changes.plans, changes.gone).await?;
             rows = self.shared.store.jobs(&self.scope).await?;
         }
+        // Whoever asks for a run after a change of the plugin's settings has a run with those.
+        self.refresh();
         self.start(rows, now).await
+    }
+
+    /// Looks at what is enabled now, and breaks off what is not to run any more.
+    fn refresh(&mut self) {
+        let catalog = self.shared.catalogs.get(self.tenant);
+        self.jobs = catalog.map(|catalog| jobs_of(&catalog, self.tenant)).unwrap_or_default();
+        self.halt();
+        for (key, run) in &self.under_way {
+            run.review(key, &self.jobs);
+        }
     }
 
     /// Leaves out the jobs of plugins whose end is asked for.
