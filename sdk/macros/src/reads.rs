@@ -54,7 +54,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 let value = with_lifetime(value, &batch);
                 cursors.push(quote!(::openhub_sdk::reads::Structs<#batch, #value>));
                 opens.push((2, quote!(let #open = ::openhub_sdk::reads::open_structs::<#value>(tables, #name)?;)));
-                nexts.push(quote!(cursors.#cursor.next()));
+                nexts.push(quote!(cursors.#cursor.entry()));
             }
         }
     }

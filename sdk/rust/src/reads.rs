@@ -226,7 +226,7 @@ pub struct Structs<'c, T: Reads<'c>> {
 
 impl<'c, T: Reads<'c>> Structs<'c, T> {
     /// The elements of the next entry. None if one of them lacks what it must have.
-    pub fn next(&mut self) -> Option<Vec<T>> {
+    pub fn entry(&mut self) -> Option<Vec<T>> {
         let count = step(&mut self.ends, &mut self.at)?;
         let mut elements = Vec::with_capacity(count as usize);
         elements.extend((0..count).filter_map(|_| T::next(&mut self.cursors).ok()));
