@@ -21,7 +21,7 @@ use openhub_model::manifest::Manifest;
 
 pub use check::check;
 pub use lock::{LOCK_FILE, canonical};
-pub use new::{Kind, new_plugin};
+pub use new::{Kind, new_plugin, new_plugin_from, ours};
 pub use policy::{POLICY_FILE, Policy};
 
 /// Names the binary `openhub` in whose runtime a plugin's tests run.

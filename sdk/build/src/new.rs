@@ -85,6 +85,46 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
 
 /// Writes a new plugin crate into `dir`, which must be empty or not exist yet.
 pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
+    let files = texts(kind).into_iter().map(|(path, text)| (path, text.to_owned()));
+    write(dir, name, CARGO.to_owned(), files)
+}
+
+/// The plugins of ours that another one can start from.
+pub fn ours() -> Vec<&'static str> {
+    let folders = sdk::packed::PLUGINS.iter().filter_map(|(path, _)| path.strip_suffix("/Cargo.toml"));
+    folders.collect()
+}
+
+/// Writes a plugin of ours under another name, with its code, tests and policy, as a crate of its own.
+pub fn new_plugin_from(dir: &Path, name: &str, of: &str) -> Result<()> {
+    let prefix = format!("{of}/");
+    let files = sdk::packed::PLUGINS.iter().filter_map(|(path, text)| Some((path.strip_prefix(&prefix)?, *text)));
+    let files: Vec<(&str, &str)> = files.collect();
+    let cargo = files.iter().find(|(path, _)| *path == "Cargo.toml").map(|(_, text)| *text);
+    let cargo =
+        cargo.with_context(|| format!("there is no plugin `{of}` to start from; there are: {}", ours().join(", ")))?;
+    let cargo: toml::Table = cargo.parse()?;
+    let inherited = |table: &str| -> Result<String> {
+        let named = cargo.get(table).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+        // The SDK's own are in the template.
+        let named: Vec<&str> = named.map(String::as_str).filter(|name| !name.starts_with("openhub-")).collect();
+        sdk::dependencies(&named)
+    };
+    let cargo = CARGO
+        .replace("serde_json = \"1\"\n", &inherited("dependencies")?)
+        .replace("{{sdk-testing}}\n", &format!("{{{{sdk-testing}}}}\n{}", inherited("dev-dependencies")?));
+    let own = |path: &str| path == "Cargo.toml" || path == crate::LOCK_FILE;
+    let files = files.into_iter().filter(|(path, _)| !own(path)).map(|(path, text)| {
+        let text = match path {
+            crate::POLICY_FILE => text.replacen(&format!("name = \"{of}\""), &format!("name = \"{name}\""), 1),
+            _ => text.to_owned(),
+        };
+        (path, text)
+    });
+    write(dir, name, cargo, files)
+}
+
+fn write<'t>(dir: &Path, name: &str, cargo: String, files: impl Iterator<Item = (&'t str, String)>) -> Result<()> {
     let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let clean = letters && name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
     ensure!(
@@ -103,9 +143,9 @@ pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
             .replace("{{sdk}}", &dependency(&dir, "rust"))
             .replace("{{sdk-testing}}", &dependency(&dir, "testing"))
     };
-    let shared = [("Cargo.toml", CARGO), (".gitignore", IGNORE)];
-    for (path, text) in shared.into_iter().chain(texts(kind)) {
-        crate::lock::write_whole(&dir.join(path), filled(text).as_bytes())?;
+    let shared = [("Cargo.toml", cargo), (".gitignore", IGNORE.to_owned())];
+    for (path, text) in shared.into_iter().chain(files) {
+        crate::lock::write_whole(&dir.join(path), filled(&text).as_bytes())?;
     }
     if checkout(&dir).is_none() {
         sdk::unpack(&dir)?;
@@ -165,6 +205,24 @@ mod tests {
             assert_eq!(policy.name, "my-plugin");
             assert!(new_plugin(&dir, "my-plugin", kind).unwrap_err().to_string().contains("not empty"));
         }
+    }
+
+    #[test]
+    fn a_plugin_of_ours_is_a_crate_of_its_own_under_another_name() {
+        assert_eq!(ours(), ["coupon", "email", "points", "rfm", "shop-source", "webhook"]);
+        for of in ours() {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("mine");
+            new_plugin_from(&dir, "mine", of).unwrap();
+            let cargo = std::fs::read_to_string(dir.join("Cargo.toml")).unwrap();
+            let cargo: toml::Table = cargo.parse().unwrap_or_else(|error| panic!("{of}: {error}: {cargo}"));
+            assert!(!cargo.to_string().contains("workspace = true"), "{of}: {cargo}");
+            assert_eq!(crate::Policy::read(&dir).unwrap().name, "mine");
+            assert!(dir.join("src/lib.rs").is_file() && dir.join("tests/plugin.rs").is_file(), "{of}");
+            assert!(!dir.join(crate::LOCK_FILE).exists(), "{of}: its lock is of another name");
+        }
+        let unknown = new_plugin_from(Path::new("unused"), "mine", "sms").unwrap_err().to_string();
+        assert!(unknown.contains("there are: coupon, email"), "{unknown}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use openhub_model::Id;
 use toml::{Table, Value};
 
-mod packed {
+pub mod packed {
     include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 }
 
@@ -53,6 +53,19 @@ pub fn lock() -> &'static str {
 fn version() -> String {
     let texts: Vec<&[u8]> = packed::FILES.iter().flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]).collect();
     Id::named(&texts).to_string()
+}
+
+/// What the workspace says of the crates that a plugin depends on: `base64 = "0.22"`, one line each.
+pub fn dependencies(names: &[&str]) -> Result<String> {
+    let text = packed::FILES.iter().find(|(path, _)| *path == WORKSPACE).map_or("", |(_, text)| text);
+    let root: Table = text.parse().context("the packed Cargo.toml")?;
+    let known =
+        root.get("workspace").and_then(|whole| whole.get("dependencies")).context("it names no dependencies")?;
+    let lines = names.iter().map(|name| {
+        let of = known.get(name).with_context(|| format!("the packed Cargo.toml does not know `{name}`"))?;
+        Ok(format!("{name} = {of}\n"))
+    });
+    lines.collect()
 }
 
 /// The workspace of the checkout, with the SDK's crates alone.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use openhub_sdk_build::{Kind, LOCK_FILE, Options, build, new_plugin};
+use openhub_sdk_build::{Kind, LOCK_FILE, Options, build, new_plugin, new_plugin_from};
 
 #[test]
 fn a_new_plugin_builds() {
@@ -28,4 +28,19 @@ fn a_new_plugin_builds() {
         assert_eq!(manifest.sources.len(), usize::from(kind == Kind::Source));
         assert_eq!(manifest.jobs.len(), usize::from(kind == Kind::Job));
     }
+}
+
+#[test]
+fn a_plugin_of_ours_builds_under_another_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let binary = std::env::current_exe().unwrap();
+    let target_dir = binary.ancestors().nth(3).unwrap().to_path_buf();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("our-hooks");
+    new_plugin_from(&dir, "our-hooks", "webhook").unwrap();
+    std::fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+    let out = Some(folder.path().join("out"));
+    let built = build(&dir, Options { target_dir: Some(target_dir), out, ..Options::default() });
+    let built = built.unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!((built.manifest.name.as_str(), built.manifest.channels[0].name.as_str()), ("our-hooks", "webhook"));
 }

@@ -30,6 +30,9 @@ enum Command {
         /// The kind of plugin: `rule`, `object`, `channel`, `source` or `job`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
+        /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points` or `rfm`.
+        #[arg(long, value_name = "PLUGIN", conflicts_with = "kind")]
+        from: Option<String>,
         /// The folder to create, if it should have another name.
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
@@ -133,9 +136,12 @@ enum Command {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::New { name, kind, path } => {
+        Command::New { name, kind, from, path } => {
             let folder = path.unwrap_or_else(|| PathBuf::from(&name));
-            openhub_sdk_build::new_plugin(&folder, &name, kind)?;
+            match from {
+                Some(of) => openhub_sdk_build::new_plugin_from(&folder, &name, &of)?,
+                None => openhub_sdk_build::new_plugin(&folder, &name, kind)?,
+            }
             println!("{} is ready: `openhub plugin test {}`", folder.display(), folder.display());
         }
         Command::Build { path, locked, out } => {
