@@ -112,7 +112,7 @@ impl Engine {
         self.shared.catalogs.standing_out()
     }
 
-    /// See [`Shared::present`].
+    /// The present of what is appended now, by the clock of its tenant: `now`, the host's, or where a replay will stand.
     pub async fn present(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, StoreError> {
         self.shared.present(scope, now).await
     }
