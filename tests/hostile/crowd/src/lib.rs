@@ -176,8 +176,8 @@ mod export {
     enum Telling {}
 
     impl Guest for Telling {
-        fn evaluate(_rule: String, params: String, input: Batch) -> Result<Outcome, Reason> {
-            let mut outcome = run::<crowd>(&params, &input)?;
+        fn evaluate(_rule: String, input: Batch) -> Result<Outcome, Reason> {
+            let mut outcome = run::<crowd>(&input)?;
             for emit in &mut outcome.events {
                 // `Work` has its fields' columns; whom it is of is the sixth.
                 if let Some(Column { values: Values::Texts(texts), absent }) = emit.columns.get(5) {
