@@ -729,10 +729,10 @@ async fn a_declaration_is_told_all_that_is_wrong_with_it() {
         &put(&hub, &tenant, "store", unreadable).await,
         422,
         &[
+            ("/owner", "wrong-form"),
             ("/fields/0/type", "wrong-form"),
             ("/fields/1/size", "wrong-form"),
             ("/fields/3", "wrong-form"),
-            ("/owner", "wrong-form"),
         ],
     );
     let unsound = json!({"key": "b", "fields": [

@@ -15,6 +15,8 @@ use wit_parser::Resolve;
 
 /// Imports every capability, exports a rule: what no honest build would make.
 const ODD_WORLDS: &str = "package test:guest;
+    interface strange { reach: func(); }
+    world strange-rule { import strange; export openhub:rule/rule@1.0.0; }
     world reaching-rule { include openhub:plugin/io@1.0.0; export openhub:rule/rule@1.0.0; }";
 
 /// The component of a core module, with its manifest inside.

@@ -58,10 +58,10 @@ fn an_import_that_is_not_declared_is_refused_by_name() {
 
 #[test]
 fn an_import_that_is_not_offered_is_refused() {
-    let import = r#"(import "openhub:kv/kv@1.0.0" "delete" (func $delete (param i32 i32 i32)))"#;
-    let wat = rule_wat("(call $delete (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 1024)", import);
-    let manifest = rule_manifest(&["openhub:kv/kv"]);
-    assert_eq!(code(&component("test:guest/reaching-rule", &wat, Some(&manifest))), "unsupported-import");
+    let import = r#"(import "test:guest/strange" "reach" (func $reach))"#;
+    let wat = rule_wat("(call $reach) (i32.const 1024)", import);
+    let manifest = rule_manifest(&["test:guest/strange"]);
+    assert_eq!(code(&component("test:guest/strange-rule", &wat, Some(&manifest))), "unsupported-import");
 }
 
 #[test]
