@@ -124,14 +124,38 @@ impl Load {
         is_busy && (0.05..=0.95).contains(fraction)
     }
 
-    /// Waits for the end of the work: every figure is exact. Says how many messages came in again.
-    pub async fn finish(self, hub: Server) -> u64 {
-        self.client.await.expect("the client ends");
+    async fn idle(&self) {
         until_within(DEADLINE, "nothing is left to do", || async {
             let status = self.api.get("/api/v1/status").await.expect("the hub answers");
             (status["behind"] == 0 && status["unsent"] == 0).then_some(())
         })
         .await;
+    }
+
+    /// A message that was under way at two kills in a row is parked, since the hub may have died of it: an admin sees why, and sends
+    /// it again. No other message is parked.
+    async fn retry_parked(&self) {
+        let mut parked = Vec::new();
+        let see = |message: &Value| {
+            parked.push(message.clone());
+            Ok(())
+        };
+        self.api.each("/api/v1/messages?status=parked", "messages", see).await.expect("the messages are read");
+        for message in &parked {
+            let fault = message["fault"].as_str().unwrap_or_default();
+            assert!(fault.starts_with("hub-stopped: the hub stopped twice"), "{message}");
+            let path = format!("/api/v1/messages/{}/retry", message["id"].as_str().expect("an id"));
+            self.api.call(Method::POST, &path, None).await.expect("it is tried again");
+        }
+        say(format!("{}: {} messages were under way at two kills in a row, and sent by hand", self.name, parked.len()));
+    }
+
+    /// Waits for the end of the work: every figure is exact. Says how many messages came in again.
+    pub async fn finish(mut self, hub: Server) -> u64 {
+        (&mut self.client).await.expect("the client ends");
+        self.idle().await;
+        self.retry_parked().await;
+        self.idle().await;
         let mut figures = figures::collect(&self.api, &self.counted).await.expect("the figures are read");
         let again = figures.win_back_sent - figures.win_back_distinct;
         say(format!("{}: {} messages came in, {again} of them again", self.name, figures.win_back_sent));
