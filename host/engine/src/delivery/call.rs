@@ -35,14 +35,20 @@ pub struct Call {
 pub struct UnderWay {
     pub channel: String,
     owner: Arc<Enabled>,
+    /// Of a message under which a hub died.
+    suspect: bool,
     /// Breaks it off.
     stop: CancellationToken,
 }
 
 impl UnderWay {
-    pub fn of(channel: &str, owner: &Arc<Enabled>) -> (UnderWay, CancellationToken) {
+    pub fn of(channel: &str, owner: &Arc<Enabled>, suspect: bool) -> (UnderWay, CancellationToken) {
         let stop = CancellationToken::new();
-        (UnderWay { channel: channel.to_owned(), owner: owner.clone(), stop: stop.clone() }, stop)
+        (UnderWay { channel: channel.to_owned(), owner: owner.clone(), suspect, stop: stop.clone() }, stop)
+    }
+
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
     }
 
     /// Breaks the call off unless its channel is still there, of the same plugin and with all the secrets that it holds.

@@ -58,6 +58,8 @@ pub struct Delivery {
     under_way: HashMap<u64, UnderWay>,
     numbered: u64,
     verdicts: Verdicts,
+    /// The last message under which a hub died: the next one waits until what came of it is committed.
+    suspect: Option<Id>,
     /// How often messages had been erased when these were read.
     erased: u64,
     /// When what an earlier holder has left was looked for last.
@@ -106,6 +108,7 @@ impl Delivery {
             calls: JoinSet::new(),
             under_way: HashMap::new(),
             numbered: 0,
+            suspect: None,
             erased: 0,
             looked_over: None,
             doubtful: Vec::new(),
@@ -289,7 +292,7 @@ impl Delivery {
         let provided = |(name, queue): (&String, &Queue)| {
             let room = queue.room(bound);
             let open = self.channel(catalog, name).is_some() && queue.breaker.opens_at(now).is_none();
-            open && room > 0 && queue.ready.len() + queue.claimed.len() >= room * MESSAGES
+            open && room > 0 && queue.unsuspected() + queue.claimed.len() >= room * MESSAGES
         };
         if self.queues.iter().any(provided) {
             return Ok(());
@@ -304,7 +307,7 @@ impl Delivery {
             let enabled = self.channel(catalog, &channel).is_some();
             let queue = self.queues.entry(channel.clone()).or_default();
             let blocked = queue.blocked_until.filter(|until| !enabled && *until > now);
-            if due > now || blocked.is_some() || queue.room(bound) == 0 || queue.ready.len() >= bound * MESSAGES {
+            if due > now || blocked.is_some() || queue.room(bound) == 0 || queue.unsuspected() >= bound * MESSAGES {
                 continue;
             }
             let rows = queue.ready.len() + READ_AHEAD;
@@ -322,6 +325,9 @@ impl Delivery {
         let bound = self.bound();
         let open = |name: &String| self.channel(catalog, name).map(|channel| (name.clone(), channel.shape.unknown));
         let open: HashMap<String, UnknownOutcome> = self.queues.keys().filter_map(open).collect();
+        let mut suspects = !self.under_way.values().any(UnderWay::is_suspect)
+            && !self.queues.values().any(Queue::has_suspect)
+            && !self.suspect.is_some_and(|last| self.verdicts.holds(last));
         let mut wanted: Vec<Id> = Vec::new();
         let mut taken: Vec<(&mut Queue, Vec<Outgoing>)> = Vec::new();
         for (name, queue) in &mut self.queues {
@@ -329,8 +335,10 @@ impl Delivery {
             if queue.breaker.opens_at(now).is_some() {
                 continue;
             }
-            let lacks = queue.lacks(bound, *unknown);
-            let messages: Vec<Outgoing> = queue.ready.drain(..lacks).collect();
+            let messages = queue.take(bound, *unknown, suspects);
+            if let Some(suspect) = messages.iter().find(|outgoing| hub_stopped(outgoing)) {
+                (suspects, self.suspect) = (false, Some(suspect.message.id));
+            }
             wanted.extend(messages.iter().map(|outgoing| outgoing.message.id));
             taken.push((queue, messages));
         }
@@ -439,7 +447,7 @@ impl Delivery {
         };
         match call::context(&self.shared, self.tenant, &channel.owner, Caller::Channel(name.clone())) {
             Ok(io) => {
-                let (under_way, stop) = UnderWay::of(&name, &channel.owner);
+                let (under_way, stop) = UnderWay::of(&name, &channel.owner, messages.iter().any(hub_stopped));
                 self.numbered += 1;
                 let id = self.numbered;
                 self.under_way.insert(id, under_way);

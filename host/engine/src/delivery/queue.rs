@@ -32,20 +32,48 @@ impl Queue {
         bound.saturating_sub(self.calls)
     }
 
+    /// How many of those that are read no hub has died under.
+    pub fn unsuspected(&self) -> usize {
+        self.ready.iter().filter(|ready| !hub_stopped(ready)).count()
+    }
+
+    /// Whether a message under which a hub died is claimed.
+    pub fn has_suspect(&self) -> bool {
+        self.claimed.iter().any(hub_stopped)
+    }
+
     /// How many messages more are to be claimed. Where an unknown outcome is tried again, a round of calls is claimed ahead, so
-    /// that many share a commit; where it is parked, only what is called at once: a crash must not park what was never sent. The
-    /// second crash parks everywhere.
-    pub fn lacks(&self, bound: usize, unknown: UnknownOutcome) -> usize {
+    /// that many share a commit; where it is parked, only what is called at once: a crash must not park what was never sent.
+    fn lacks(&self, bound: usize, unknown: UnknownOutcome) -> usize {
         let at_once = self.room(bound) * MESSAGES;
         let ahead = match unknown {
-            UnknownOutcome::Retry if bound > 1 && !self.ready.iter().any(hub_stopped) => bound * MESSAGES,
+            UnknownOutcome::Retry if bound > 1 => bound * MESSAGES,
             UnknownOutcome::Retry | UnknownOutcome::Park => 0,
         };
         if self.claimed.len() < at_once.max(ahead / 2) {
-            (at_once + ahead).saturating_sub(self.claimed.len()).min(self.ready.len())
+            (at_once + ahead).saturating_sub(self.claimed.len())
         } else {
             0
         }
+    }
+
+    /// What is to be claimed. Messages under which a hub died go one at a time: if a hub dies of one of them, no other is taken for
+    /// it. `suspects` says whether one may go now.
+    pub fn take(&mut self, bound: usize, unknown: UnknownOutcome, suspects: bool) -> Vec<Outgoing> {
+        let (mut left, mut suspects) = (self.lacks(bound, unknown), suspects);
+        let (mut taken, mut rest) = (Vec::new(), VecDeque::with_capacity(self.ready.len()));
+        for ready in self.ready.drain(..) {
+            let is_suspect = hub_stopped(&ready);
+            if left == 0 || (is_suspect && !suspects) {
+                rest.push_back(ready);
+                continue;
+            }
+            suspects &= !is_suspect;
+            left -= 1;
+            taken.push(ready);
+        }
+        self.ready = rest;
+        taken
     }
 
     /// Adds what was read and is not here yet.
@@ -54,9 +82,11 @@ impl Queue {
         self.ready.extend(due.into_iter().filter(|due| !known.contains(&due.message.id)));
     }
 
-    /// The claimed messages of the next call; none if there are none.
+    /// The claimed messages of the next call; none if there are none. One under which a hub died is alone in its call.
     pub fn next_call(&mut self) -> Option<Vec<Outgoing>> {
-        let messages: Vec<Outgoing> = self.claimed.drain(..MESSAGES.min(self.claimed.len())).collect();
+        let innocent = self.claimed.iter().take_while(|claimed| !hub_stopped(claimed)).count();
+        let count = MESSAGES.min(innocent.max(1)).min(self.claimed.len());
+        let messages: Vec<Outgoing> = self.claimed.drain(..count).collect();
         (!messages.is_empty()).then_some(messages)
     }
 
@@ -110,15 +140,24 @@ mod tests {
         assert_eq!(queue(400, 160, 8).lacks(8, UnknownOutcome::Retry), 0);
         assert_eq!(queue(400, 140, 8).lacks(8, UnknownOutcome::Retry), 0, "not a commit a call");
         assert_eq!(queue(400, 60, 8).lacks(8, UnknownOutcome::Retry), 100);
-        assert_eq!(queue(9, 60, 8).lacks(8, UnknownOutcome::Retry), 9);
+        assert_eq!(queue(9, 60, 8).take(8, UnknownOutcome::Retry, true).len(), 9);
         assert_eq!(queue(400, 0, 0).lacks(1, UnknownOutcome::Retry), 20, "one call at a time reads nothing ahead");
     }
 
     #[test]
-    fn what_a_hub_died_of_is_claimed_for_calls_that_begin_at_once() {
-        let mut queue = queue(400, 0, 0);
-        queue.ready[0].fault = Some(crate::delivery::verdict::STOPPED_ONCE.to_owned());
-        assert_eq!(queue.lacks(8, UnknownOutcome::Retry), 160);
+    fn what_a_hub_died_of_goes_one_at_a_time_and_alone() {
+        let mut queue = queue(40, 0, 0);
+        for at in [3, 4, 30] {
+            queue.ready[at].fault = Some(crate::delivery::verdict::STOPPED_ONCE.to_owned());
+        }
+        assert_eq!(queue.unsuspected(), 37);
+        let taken = queue.take(8, UnknownOutcome::Retry, true);
+        assert_eq!((taken.len(), taken.iter().filter(|taken| hub_stopped(taken)).count()), (38, 1));
+        queue.claimed.extend(taken);
+        assert!(queue.has_suspect() && queue.take(8, UnknownOutcome::Retry, false).is_empty());
+        let calls = std::iter::from_fn(|| queue.next_call()).map(|call| (call.len(), call.iter().any(hub_stopped)));
+        assert_eq!(calls.collect::<Vec<_>>(), [(3, false), (1, true), (20, false), (14, false)]);
+        assert_eq!(queue.take(8, UnknownOutcome::Retry, true).len(), 1, "the next of them");
     }
 
     #[test]

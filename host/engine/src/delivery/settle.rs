@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openhub_model::Id;
 use openhub_store::{Scope, Settled, StoreError, Verdicts as Listeners};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -57,6 +58,11 @@ impl Verdicts {
     /// Verdicts that are not committed, those under way included.
     pub fn unsaved(&self) -> usize {
         self.gathered.len() + self.committing.len()
+    }
+
+    /// Whether the verdict on this message is not committed.
+    pub fn holds(&self, message: Id) -> bool {
+        self.gathered.iter().chain(self.committing.iter()).any(|settled| settled.id == message)
     }
 
     /// Whether verdicts wait for the next commit, and none is under way.
