@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use openhub_model::Id;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -15,6 +16,14 @@ pub struct HubFlags {
     /// An API key of the tenant (`oh_…`).
     #[arg(long, value_name = "KEY", env = "OPENHUB_KEY", hide_env_values = true)]
     pub key: String,
+}
+
+impl HubFlags {
+    /// Which hub and which tenant, as far as the flags say it, without the key itself.
+    pub fn target(&self) -> String {
+        let hub = self.hub.trim_end_matches('/');
+        Id::named(&[b"target", hub.as_bytes(), b"\0", self.key.as_bytes()]).to_string()
+    }
 }
 
 /// How often it is told that the hub takes nothing.

@@ -440,6 +440,27 @@ async fn what_was_exported_is_imported() {
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }
 
+/// What one tenant has taken says nothing of another.
+#[tokio::test]
+async fn a_file_goes_into_two_tenants() {
+    let hub = Fixture::new().await;
+    let other = hub.place.create_tenant("second", "live").await.expect("a tenant is made");
+    let file = hub.place.folder.join("two.csv");
+    std::fs::write(&file, "userId,event,v\na,Two,1\nb,Two,2\n").expect("a file");
+    let (ended_well, text) = hub.import(&file, &[]).await;
+    assert!(ended_well && text.contains("2 of 2 rows"), "{text}");
+    let (_, text) = hub.import(&file, &[]).await;
+    assert!(text.contains("2 of 2 rows were already imported"), "{text}");
+    let mut command = hub.command("import", &other.api_key, &[]);
+    let (ended_well, text) = told(command.arg(&file).output().await.expect("the binary runs"));
+    assert!(ended_well && text.contains("from its first row on") && !text.contains("already"), "{text}");
+    hub.client.settled(&other.api_key).await;
+    assert_eq!(hub.client.rows("/api/v1/events?name=Two", "events", &other.api_key).await.len(), 2);
+    let (ended_well, text) = told(hub.command("import", "oh_unknown", &[]).arg(&file).output().await.expect("it runs"));
+    assert!(!ended_well, "an unknown key is told: {text}");
+    assert!(hub.hub.stop().await.expect("the hub ends").success());
+}
+
 /// Amounts as one country writes them are told before the first row is sent, with the option that reads them.
 #[tokio::test]
 async fn amounts_in_another_notation_are_noticed() {

@@ -112,8 +112,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
     let state = match (arguments.dry_run, arguments.restart) {
         (true, _) => StateFile::none(&name),
-        (false, true) => StateFile::restart(&state_path, &name)?,
-        (false, false) => StateFile::open(&state_path, &name)?,
+        (false, true) => StateFile::restart(&state_path, &name, &arguments.hub.target())?,
+        (false, false) => StateFile::open(&state_path, &name, &arguments.hub.target())?,
     };
     if state.state.done {
         let State { rows, refused, .. } = state.state;

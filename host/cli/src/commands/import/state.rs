@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 pub struct State {
     /// Of the file and the mapping.
     pub import: String,
+    /// Into which hub and as whom: what one tenant has taken says nothing of another.
+    #[serde(default)]
+    pub target: String,
     /// Rows that are settled, from the first on.
     pub rows: u64,
     pub refused: u64,
@@ -28,8 +31,9 @@ pub struct State {
 
 impl State {
     /// A new import's, which knows the list of refused rows that another has left.
-    fn after(before: State, import: &str) -> State {
-        State { import: import.to_owned(), refused_hash: before.refused_hash, ..State::default() }
+    fn after(before: State, import: &str, target: &str) -> State {
+        let (import, target) = (import.to_owned(), target.to_owned());
+        State { import, target, refused_hash: before.refused_hash, ..State::default() }
     }
 }
 
@@ -46,18 +50,19 @@ impl StateFile {
     }
 
     /// From the first row on, whatever the file says.
-    pub fn restart(path: &Path, import: &str) -> Result<StateFile> {
+    pub fn restart(path: &Path, import: &str, target: &str) -> Result<StateFile> {
         let before = std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok());
         let restarted =
-            StateFile { path: Some(path.to_owned()), state: State::after(before.unwrap_or_default(), import) };
+            StateFile { path: Some(path.to_owned()), state: State::after(before.unwrap_or_default(), import, target) };
         restarted.save()?;
         Ok(restarted)
     }
 
-    pub fn open(path: &Path, import: &str) -> Result<StateFile> {
+    /// Where an import into this target has come to; into another one, it begins with the first row.
+    pub fn open(path: &Path, import: &str, target: &str) -> Result<StateFile> {
         let state = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                State { import: import.to_owned(), ..State::default() }
+                State::after(State::default(), import, target)
             }
             Err(error) => return Err(anyhow::Error::new(error).context(path.display().to_string())),
             Ok(text) => serde_json::from_str::<State>(&text)
@@ -71,7 +76,11 @@ impl StateFile {
                 state.rows
             );
         }
-        let state = if state.import == import { state } else { State::after(state, import) };
+        let is_continued = state.import == import && state.target == target;
+        if state.import == import && !is_continued && state.rows > 0 {
+            eprintln!("this file went to another hub, or with another key: it is sent from its first row on");
+        }
+        let state = if is_continued { state } else { State::after(state, import, target) };
         Ok(StateFile { path: Some(path.to_owned()), state })
     }
 
