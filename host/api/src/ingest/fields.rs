@@ -2,7 +2,7 @@
 
 use openhub_model::customer::consent_faults;
 use openhub_model::fault::there_are;
-use openhub_model::{EventKind, Fault, Identity, Timestamp, limits};
+use openhub_model::{EventKind, Fault, Identity, Timestamp, limits, once};
 use serde_json::Value;
 
 use super::item::{Item, Scalar};
@@ -143,10 +143,14 @@ pub(super) fn instant(value: &Scalar<'_>, pointer: &str) -> Result<Option<Timest
 
 /// Why a text that is JSON by its syntax is still not readable. Off the hot path.
 pub(super) fn unsound(raw: &str, pointer: &str, error: &serde_json::Error) -> Fault {
-    match serde_json::from_str::<Value>(raw) {
-        Ok(value) => {
-            limits::value(&value, pointer).unwrap_or_else(|| Fault::new(pointer, "invalid-event", format!("{error}.")))
-        }
+    match once::from_slice(raw.as_bytes()) {
+        Ok((value, repeated)) => limits::value(&value, pointer).unwrap_or_else(|| match repeated {
+            Some(at) => {
+                let message = "This member is written twice in one object, and only one of them could count.";
+                Fault::new(format!("{pointer}{at}"), "repeated-field", message)
+            }
+            None => Fault::new(pointer, "invalid-event", format!("{error}.")),
+        }),
         Err(error) => Fault::new(pointer, "invalid-json", format!("{error}.")),
     }
 }

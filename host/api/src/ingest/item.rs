@@ -11,6 +11,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// A value of a field that the door looks at.
@@ -143,7 +144,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 _ => None,
             };
             if let Some((name, kept)) = kept {
-                if kept.replace(sound(map.next_value()?)?).is_some() {
+                if kept.replace(sound(once(map.next_value()?)?)?).is_some() {
                     item.repeated = Some(name);
                 }
                 continue;
@@ -174,6 +175,44 @@ impl<'de> Visitor<'de> for ItemVisitor {
         item.consents = consents.unwrap_or_default();
         item.identities = identities.unwrap_or_default();
         Ok(item)
+    }
+}
+
+/// A value in which no object has a member twice.
+fn once<E: Error>(raw: &RawValue) -> Result<Value, E> {
+    let (value, repeated) = openhub_model::once::from_slice(raw.get().as_bytes()).map_err(E::custom)?;
+    match repeated {
+        None => Ok(value),
+        Some(pointer) => Err(twice(pointer.rsplit('/').next().unwrap_or_default())),
+    }
+}
+
+fn twice<E: Error>(name: &str) -> E {
+    let name: String = name.chars().take(60).collect();
+    E::custom(format!("the member `{name}` is written twice in one object, and only one of them could count"))
+}
+
+/// The members of one object so far.
+#[derive(Default)]
+struct Seen<'de> {
+    few: Vec<Cow<'de, str>>,
+    /// Once there are more than are looked through one by one.
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Seen<'de> {
+    const FEW: usize = 16;
+
+    fn add<E: Error>(&mut self, name: Cow<'de, str>) -> Result<(), E> {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return Err(twice(&name));
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+        Ok(())
     }
 }
 
@@ -262,9 +301,11 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         let left = deeper(self.left)?;
         let mut form = Scalar::EmptyObject;
+        let mut seen = Seen::default();
         match self.note {
             Note::Nothing => {
-                while map.next_key_seed(Sound(left))?.is_some() {
+                while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
+                    seen.add(name)?;
                     map.next_value_seed(Sound(left))?;
                     form = Scalar::Object;
                 }
@@ -275,12 +316,14 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                         true => *slot = map.next_value_seed(Walk { left, note: Note::Nothing })?,
                         false => map.next_value_seed(Sound(left))?,
                     }
+                    seen.add(name)?;
                     form = Scalar::Object;
                 }
             }
             Note::Names(names) => {
                 while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
                     let value = map.next_value_seed(Walk { left, note: Note::Nothing })?;
+                    seen.add(name.clone())?;
                     if matches!(&value, Scalar::Text(text) if text.len() > limits::IDENTITY) {
                         names.long.push(name.clone());
                     }
@@ -349,7 +392,9 @@ impl<'de> Visitor<'de> for Sound {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let left = Sound(deeper(self.0)?);
-        while map.next_key_seed(left)?.is_some() {
+        let mut seen = Seen::default();
+        while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
+            seen.add(name)?;
             map.next_value_seed(left)?;
         }
         Ok(())
