@@ -45,6 +45,17 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The one form in which a value of this type is kept, so that it is compared alike by whatever door it came: a decimal is a
+    /// number. None if it has that form already, or a number could not hold it exactly.
+    pub fn normal(&self, value: &Value) -> Option<Value> {
+        let Type::Decimal(scale) = self else { return None };
+        let units = decimal::from_json(value, *scale)?;
+        let number = decimal::to_json(units, *scale);
+        (number != *value && decimal::from_json(&number, *scale) == Some(units)).then_some(number)
+    }
+}
+
 impl Field {
     /// One that takes any value of its type.
     pub fn new(name: impl Into<String>, of: Type) -> Field {

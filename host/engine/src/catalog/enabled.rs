@@ -7,6 +7,7 @@ use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin};
 use openhub_store::{DeclaredType, Installation};
 
 use crate::objects::declared;
+use crate::objects::shape::normal_form;
 
 /// An enabled plugin.
 pub struct Enabled {
@@ -42,13 +43,15 @@ impl ObjectType {
 
     /// Has changes of its objects checked. Blocks the thread.
     pub fn check(&self, changes: Vec<Change>) -> Result<Checked, CallFault> {
-        match &self.owner {
+        let mut checked = match &self.owner {
             TypeOwner::Plugin(enabled) => {
                 let call = CallContext { settings: enabled.settings.clone() };
-                enabled.plugin.check(&call, &self.shape.name, changes)
+                enabled.plugin.check(&call, &self.shape.name, changes)?
             }
-            TypeOwner::Admin { key, .. } => Ok(declared::check(&self.shape, key.as_deref(), changes)),
-        }
+            TypeOwner::Admin { key, .. } => declared::check(&self.shape, key.as_deref(), changes),
+        };
+        checked.answers.iter_mut().flatten().for_each(|accepted| normal_form(&self.shape, &mut accepted.fields));
+        Ok(checked)
     }
 
     /// The plugin that checks its objects.

@@ -1,6 +1,6 @@
 //! What every writer of objects shares: the declared shape with its defaults, whose an object is, and its unique values.
 
-use openhub_model::manifest::{Field, ObjectShape, OnDelete};
+use openhub_model::manifest::{Field, ObjectShape, OnDelete, Type};
 use openhub_model::object::Object;
 use openhub_model::{Fault, PartId, field, limits};
 use openhub_store::{Indexed, ObjectKey, Referrer, Relation};
@@ -60,6 +60,31 @@ pub fn complete(shape: &ObjectShape, fields: &mut Map<String, Value>) {
 pub fn complete_required(shape: &ObjectShape, fields: &mut Value) {
     if let Some(fields) = fields.as_object_mut() {
         default_of(shape, fields, |field| field.required);
+    }
+}
+
+/// Fields as JSON text in the form in which they are kept ([`Type::normal`]).
+pub fn normal_form(shape: &ObjectShape, fields: &mut String) {
+    let decimals = || shape.fields.iter().filter(|field| matches!(field.of, Type::Decimal(_)));
+    if decimals().next().is_none() {
+        return;
+    }
+    let Ok(mut values) = serde_json::from_str::<Value>(fields) else { return };
+    let mut is_changed = false;
+    for field in decimals() {
+        let held = match values.get_mut(&field.name) {
+            Some(Value::Array(several)) => several.as_mut_slice(),
+            Some(one) => std::slice::from_mut(one),
+            None => continue,
+        };
+        for value in held {
+            if let Some(normal) = field.of.normal(value) {
+                (*value, is_changed) = (normal, true);
+            }
+        }
+    }
+    if is_changed {
+        *fields = values.to_string();
     }
 }
 
