@@ -80,16 +80,31 @@ async fn customer_fields(app: &App, scope: &Scope, kind: &str) -> Result<Vec<Str
     Ok(fields.filter(|field| field.of == Type::Customer).map(|field| field.name.clone()).collect())
 }
 
+/// The values of a field, which may be a list.
+fn several(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(several) => several,
+        one => std::slice::from_ref(one),
+    }
+}
+
 /// Puts identities in the place of customers' ids, as far as they are known.
 async fn name_customers(app: &App, scope: &Scope, objects: &mut [Object], fields: &[String]) -> Result<(), Problem> {
-    let id = |object: &Object, field: &String| object.fields[field].as_str()?.parse::<PartId>().ok();
-    let ids: HashSet<PartId> =
-        objects.iter().flat_map(|object| fields.iter().filter_map(move |field| id(object, field))).collect();
+    let id = |value: &Value| value.as_str()?.parse::<PartId>().ok();
+    let named = objects.iter().flat_map(|object| fields.iter().map(|field| &object.fields[field]));
+    let ids: HashSet<PartId> = named.flat_map(several).filter_map(id).collect();
     let identities = app.store.identities_of(scope, &ids.into_iter().collect::<Vec<_>>()).await?;
     for object in objects {
         for field in fields {
-            if let Some(Identity { kind, value }) = id(object, field).and_then(|id| identities.get(&id)) {
-                object.fields[field] = format!("{kind}:{value}").into();
+            let held = match object.fields.get_mut(field) {
+                Some(Value::Array(several)) => several.as_mut_slice(),
+                Some(one) => std::slice::from_mut(one),
+                None => continue,
+            };
+            for value in held {
+                if let Some(Identity { kind, value: of_kind }) = id(value).and_then(|id| identities.get(&id)) {
+                    *value = format!("{kind}:{of_kind}").into();
+                }
             }
         }
     }
