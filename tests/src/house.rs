@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use openhub_engine::{Clock, Config, Engine, Sealer};
 use openhub_model::identity::{Authority, Part};
-use openhub_model::{ClockKind, EventKind, Identity, NewEvent, PartId, TenantId, Timestamp};
+use openhub_model::{ClockKind, Day, EventKind, Identity, NewEvent, PartId, TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
-    ClaimRow, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, RunFilter, Scope,
-    SegmentVersion, Store,
+    Called, ClaimRow, CustomerFilter, EventFilter, Installation, MessageFilter, ObjectFilter, Op, RunFilter, Scope,
+    SegmentVersion, Store, UsageFilter,
 };
 use serde_json::{Value, json};
 
@@ -280,7 +280,14 @@ impl House {
         let parts: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
         let claims: Vec<String> = claims.iter().map(|claim| format!("{claim:?}")).collect();
         let standing = self.store.standing(&self.scope).await.expect("a standing");
+        let days = (Day::of(Timestamp::MIN), Day::of(Timestamp::MAX));
+        let used = UsageFilter { days, ..UsageFilter::default() };
+        let used = self.store.usage(&self.scope, &used, PAGE).await.expect("usage");
+        let rules = used.iter().map(|row| &row.usage).filter(|used| used.key.called == Called::Rule);
+        let rules = rules.map(|used| format!("{}/{} {}", used.key.plugin, used.key.name, used.items));
+        let rules: Vec<String> = rules.collect();
         json!({
+            "rules": rules,
             "customers": customers, "parts": parts, "claims": claims, "runs": runs, "coupons": coupons, "messages": messages, "events": events,
             "timers": timers, "members": members,
             "clock": standing.clock, "waiting": standing.waiting_runs,

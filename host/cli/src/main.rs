@@ -57,6 +57,8 @@ enum Command {
     Attribute(commands::attribute::Arguments),
     /// List what failed; retry it, or discard it.
     Faults(commands::faults::Arguments),
+    /// Show what plugins used, by day.
+    Usage(commands::usage::Arguments),
     /// Check whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
@@ -117,6 +119,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(arguments) => commands::export::run(arguments).await?,
         Command::Attribute(arguments) => commands::attribute::run(arguments).await?,
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
+        Command::Usage(arguments) => commands::usage::run(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}
     }

@@ -16,6 +16,8 @@ use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
+use crate::meter::Meters;
+use crate::metering::write_gathered;
 use crate::plugins::Plugins;
 use crate::pressure::{Admission, Backlog, Pressure, Room};
 use crate::schedule::node::Node;
@@ -36,7 +38,10 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     stop: CancellationToken,
-    node: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Once nothing moves any more.
+    ended: CancellationToken,
+    /// What moves, and what writes the meters of it.
+    tasks: tokio::sync::Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
 }
 
 impl Engine {
@@ -63,6 +68,7 @@ impl Engine {
             held: Budget::of(HELD),
             erasures: Erasures::default(),
             halts: Halts::default(),
+            meters: Meters::default(),
             places,
             source_places,
             job_places,
@@ -71,7 +77,9 @@ impl Engine {
         });
         let stop = CancellationToken::new();
         let node = tokio::spawn(Node::new(shared.clone(), stop.clone()).run());
-        Engine { shared, stop, node: tokio::sync::Mutex::new(Some(node)) }
+        let ended = CancellationToken::new();
+        let meter = tokio::spawn(write_gathered(shared.clone(), ended.clone()));
+        Engine { shared, stop, ended, tasks: tokio::sync::Mutex::new(Some((node, meter))) }
     }
 
     /// From now on plugins can append events. Given once: the door holds the engine, so the engine does not hold the door.
@@ -82,9 +90,10 @@ impl Engine {
     /// Finishes the attempts and calls under way, and releases the leases.
     pub async fn stop(&self) {
         self.stop.cancel();
-        if let Some(node) = self.node.lock().await.take()
-            && let Err(error) = node.await
-        {
+        let Some((node, meter)) = self.tasks.lock().await.take() else { return };
+        let node = node.await;
+        self.ended.cancel();
+        if let Err(error) = node.and(meter.await) {
             tracing::error!(%error, "The engine did not stop cleanly.");
         }
     }

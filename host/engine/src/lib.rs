@@ -29,6 +29,8 @@ pub mod judge;
 mod kept;
 mod lane;
 mod load;
+mod meter;
+mod metering;
 mod migrate;
 pub mod object_types;
 pub mod objects;

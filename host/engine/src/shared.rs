@@ -13,6 +13,7 @@ use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
+use crate::meter::Meters;
 use crate::plugins::Plugins;
 use crate::pressure::{Bounds, Pressure};
 use crate::schedule::turns::Turns;
@@ -78,6 +79,7 @@ pub struct Shared {
     pub held: Arc<Budget>,
     pub erasures: Erasures,
     pub halts: Halts,
+    pub meters: Meters,
     /// Of the lane in which channels are called.
     pub places: Arc<Places>,
     /// Of that lane, those in which sources answer: whoever calls them, channels go on.

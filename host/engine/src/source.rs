@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_runtime::{HttpRequest, Received, Unanswered};
-use openhub_store::Scope;
+use openhub_store::{Called, Scope};
 
 use crate::catalog::Enabled;
 use crate::delivery::call;
@@ -46,7 +46,10 @@ impl Engine {
         let Some(_place) = waited else { return Ok(Asked::Busy) };
         let caller = Caller::Source(source.to_owned());
         let context = call::context(&self.shared, scope.tenant(), &enabled, caller)?;
-        let answered = enabled.plugin.receive(context, source, request, self.ended(scope, &enabled)).await;
+        let ended = self.ended(scope, &enabled);
+        let (answered, receipt) = enabled.plugin.receive(context, source, request, ended).await;
+        let of = (&enabled.installation, Called::Source, source);
+        self.shared.meters.call(scope.tenant(), of, 1, answered.is_err(), &receipt);
         Ok(Asked::Answered(Box::new(answered)))
     }
 

@@ -10,6 +10,7 @@ pub mod attribute;
 pub mod columns;
 pub mod condition;
 pub mod customer;
+mod day;
 pub mod decimal;
 pub mod event;
 pub mod fault;
@@ -33,6 +34,7 @@ pub mod timer;
 
 pub use condition::Condition;
 pub use customer::{Attribute, Cause, Customer, Values};
+pub use day::Day;
 pub use event::{Event, EventKind, NewEvent, Origin};
 pub use fault::Fault;
 pub use id::{Id, PartId, Seed};

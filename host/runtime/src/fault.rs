@@ -4,6 +4,8 @@ use std::fmt;
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+use crate::answer::Receipt;
+
 /// A call that gave no answer, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
@@ -11,6 +13,8 @@ pub struct CallFault {
     pub kind: FaultKind,
     /// For a panic, with the guest's last log line.
     pub message: String,
+    /// What the call used until then.
+    pub receipt: Receipt,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,8 +59,14 @@ impl fmt::Display for FaultKind {
 }
 
 impl CallFault {
-    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> CallFault {
-        CallFault { kind, message: message.into() }
+    /// Of a call that was not made.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> CallFault {
+        CallFault { kind, message: message.into(), receipt: Receipt::default() }
+    }
+
+    /// Of a call that used this.
+    pub(crate) fn after(self, receipt: Receipt) -> CallFault {
+        CallFault { receipt, ..self }
     }
 
     pub(crate) fn malformed(message: impl Into<String>) -> CallFault {
@@ -75,7 +85,7 @@ impl CallFault {
             Some(line) if kind == FaultKind::Trap => format!("{cause}; last error logged: {line}"),
             _ => cause,
         };
-        CallFault { kind, message }
+        CallFault::new(kind, message)
     }
 }
 

@@ -36,9 +36,11 @@ impl Plugin {
             instance.openhub_data_object_data_object().call_check(store, kind, &changes)
         })?;
         let answers = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
+            .map_err(|fault| fault.after(receipt))?;
         if answers.len() != asked {
-            return Err(CallFault::malformed(format!("the plugin gave {} answers to {asked} changes", answers.len())));
+            let message = format!("the plugin gave {} answers to {asked} changes", answers.len());
+            return Err(CallFault::malformed(message).after(receipt));
         }
         let answers = answers.into_iter().zip(deletes).map(|(answer, is_delete)| match answer {
             Ok(accepted) => self::accepted(self.manifest(), shape, is_delete, accepted),

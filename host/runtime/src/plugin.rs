@@ -189,9 +189,10 @@ impl Plugin {
         store.set_epoch_deadline(u64::from(millis) * NET);
         let answer = run(&mut store);
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
+        let receipt = store.data().receipt(used);
         match answer {
-            Ok(answer) => Ok((answer, store.data().receipt(used))),
-            Err(error) => Err(CallFault::from_error(&error, store.data().log.last_error())),
+            Ok(answer) => Ok((answer, receipt)),
+            Err(error) => Err(CallFault::from_error(&error, store.data().log.last_error()).after(receipt)),
         }
     }
 }

@@ -48,7 +48,6 @@ pub struct Received {
     pub reports: Vec<Report>,
     /// Whether the source verified a signature in this call: only then its word on identities counts like a server's.
     pub verified: bool,
-    pub receipt: Receipt,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,18 +96,18 @@ impl From<String> for Unanswered {
 }
 
 impl Plugin {
-    /// Hands a request to a source, until `stopped` is over.
+    /// Hands a request to a source, until `stopped` is over; also answers what the call used.
     pub async fn receive(
         &self,
         context: IoContext,
         source: &str,
         request: HttpRequest,
         stopped: impl Future<Output = ()>,
-    ) -> Result<Received, Unanswered> {
+    ) -> (Result<Received, Unanswered>, Receipt) {
         let shape = self.manifest().sources.iter().find(|shape| shape.name == source);
         let (Some(shape), Some(extension)) = (shape, &self.source) else {
             let message = format!("the plugin has no source `{source}`");
-            return Err(Unanswered::Failed(CallFault::new(FaultKind::Host, message)));
+            return (Err(Unanswered::Failed(CallFault::new(FaultKind::Host, message))), Receipt::default());
         };
         let HttpRequest { method, path, query, headers, body } = request;
         let request = shared::Request { method, path, query, headers, body };
@@ -119,7 +118,12 @@ impl Plugin {
                 instance.openhub_source_source().call_receive(&mut *store, source, &request).await
             })
             .await;
-        let received = answer.map_err(Unanswered::Failed)?.map_err(unanswered)?;
+        let received = answer.map_err(Unanswered::Failed).and_then(|answer| answer.map_err(unanswered));
+        (received.and_then(|received| self.received(shape, received, verified)), receipt)
+    }
+
+    /// What a source answered, if it is what it declares.
+    fn received(&self, shape: &SourceShape, received: bound::Received, verified: bool) -> Result<Received, Unanswered> {
         let bound::Received { answer, events, reports } = received;
         for (what, count) in [("events", events.len()), ("reports", reports.len())] {
             if count > MANY {
@@ -130,7 +134,7 @@ impl Plugin {
         let events = events.into_iter().enumerate().map(|(index, event)| self.event(shape, index, event));
         let (events, reports) = (events.collect::<Result<_, _>>()?, reports.into_iter().enumerate().map(report));
         let reports = reports.collect::<Result<_, _>>()?;
-        Ok(Received { answer, events, reports, verified, receipt })
+        Ok(Received { answer, events, reports, verified })
     }
 
     fn event(&self, shape: &SourceShape, index: usize, event: shared::NewEvent) -> Result<SourceEvent, Unanswered> {

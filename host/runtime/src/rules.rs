@@ -35,8 +35,10 @@ impl Plugin {
             instance.openhub_rule_rule().call_evaluate(store, rule, input)
         })?;
         let answer = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
-        let outcome = outcome::check(self.manifest(), shape, batch.rows, answer).map_err(CallFault::malformed)?;
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
+            .map_err(|fault| fault.after(receipt))?;
+        let outcome = outcome::check(self.manifest(), shape, batch.rows, answer);
+        let outcome = outcome.map_err(|message| CallFault::malformed(message).after(receipt))?;
         Ok(Evaluated { outcome, receipt })
     }
 }

@@ -21,6 +21,7 @@ use crate::state::objects::ObjectChange;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
 use crate::state::segments::{Fill, Membership};
+use crate::state::usage::Usage;
 
 /// The changes of one batch. No row occurs twice in a list: each is the row's final state.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +61,8 @@ pub struct Changes {
     pub set_aside: Vec<SetAside>,
     /// What did not go through, for the list of faults.
     pub faults: Vec<NewFault>,
+    /// What the plugins that were called used.
+    pub usage: Vec<Usage>,
     pub catalog: Vec<CatalogChange>,
     /// Who left a segment, and who entered one: at most one row of each kind a customer and segment. Who has both left
     /// and entered is a member.

@@ -33,6 +33,7 @@ use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_row
 use crate::state::segments::{
     Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment,
 };
+use crate::state::usage::{put_usage, usage_rows};
 use crate::store::Store;
 
 /// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
@@ -67,6 +68,7 @@ pub struct Prepared {
     counts: Option<Bulk>,
     set_aside: Option<Bulk>,
     faults: Option<Bulk>,
+    usage: Option<Bulk>,
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
@@ -141,6 +143,7 @@ impl Prepared {
             counts: count_rows(&changes.counts),
             set_aside: set_aside_rows(&changes.set_aside),
             faults: fault_rows(&changes.faults, changes.wall),
+            usage: usage_rows(&changes.usage),
             catalog: changes.catalog.clone(),
             memberships: membership_rows(&changes.memberships),
             fills: changes.fills.clone(),
@@ -214,6 +217,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.faults.take() {
         put_faults(tx, tenant, changes.wall, &rows).await?;
+    }
+    if let Some(rows) = changes.usage.take() {
+        put_usage(tx, tenant, changes.wall, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {

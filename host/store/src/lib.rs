@@ -63,4 +63,5 @@ pub use state::segments::{Fill, Filling, Membership, Segment, SegmentVersion};
 pub use state::settings::{PageSettings, Settings};
 pub use state::settlements::{Settled, Verdicts};
 pub use state::tenants::Tenant;
+pub use state::usage::{Called, Usage, UsageCursor, UsageFilter, UsageKey, UsageOfDay};
 pub use store::{Config, Store};

@@ -75,6 +75,7 @@ pub const TABLES: &[Table] = &[
     table("plugin_kv", Customer("part_id"), WithCustomers),
     table("plugin_secrets", Nobody, Slowly),
     table("plugin_state", Nobody, Slowly),
+    table("plugin_usage", Nobody, Slowly),
     table("plugins", ByHand, Slowly),
     table("runs", Customer("part_id"), WithCustomers),
     table("segment_versions", ByHand, Slowly),

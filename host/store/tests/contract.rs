@@ -24,6 +24,8 @@ mod previews;
 mod ready;
 #[path = "contract/tables.rs"]
 mod tables;
+#[path = "contract/usage.rs"]
+mod usage;
 #[path = "contract/writes.rs"]
 mod writes;
 
@@ -70,6 +72,7 @@ macro_rules! each_case {
         writes::a_replay_stands_where_its_log_ends(&database).await?;
         writes::events_of_many_values_take_more_room(&database).await?;
         previews::c14_a_list_of_any_length_is_one_comparison(&database).await?;
+        usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;
     }};
 }

@@ -60,6 +60,8 @@ async fn the_batch_size_changes_nothing() {
     assert!(coupons > 100, "only {coupons} coupons: the test proves nothing");
     let events = one["events"].as_array().expect("events").iter().filter_map(Value::as_str);
     let count = |name: &str| events.clone().filter(|event| event.starts_with(name)).count();
+    let rules = one["rules"].as_array().expect("what rules were asked").iter().filter_map(Value::as_str);
+    assert!(rules.clone().any(|used| used == format!("points/points {ORDERS}")), "{:?}", rules.collect::<Vec<_>>());
     assert!(count("Tier Changed") > 50, "hardly a change of tier");
     assert!(count("Segment Entered") > 500 && count("Segment Left") > 300, "hardly anybody moved");
     for (batch, workers) in [(7, 1), (37, 2), (5_000, 2)] {

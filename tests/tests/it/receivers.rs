@@ -4,7 +4,7 @@ use openhub_test_postgres::Server as Postgres;
 use openhub_tests::guests;
 use openhub_tests::hub::{Client, Place};
 use openhub_tests::patience::until;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 async fn receivers(database: Option<String>) {
@@ -80,6 +80,23 @@ async fn receivers(database: Option<String>) {
         (dropped.len() == 1).then_some(())
     })
     .await;
+    let usage = async || client.rows("/api/v1/usage?plugin=hostile-hook", "usage", key).await;
+    let used = until("what was sent is metered", || async {
+        let used = usage().await.into_iter().find(|row| row["kind"] == "channel")?;
+        // The message that is dropped never reaches the channel.
+        (used["items"] == 3).then_some(used)
+    });
+    let used = used.await;
+    assert_eq!((&used["name"], &used["version"], &used["faults"]), (&json!("hooked"), &json!("1.0.0"), &json!(0)));
+    assert!(used["fuel"].as_i64().is_some_and(|fuel| fuel > 0) && used["peak_memory"].as_i64() > Some(0), "{used}");
+    for wrong in ["from=yesterday", "from=2026-02-01&to=2026-01-01", "after=x"] {
+        let refused = client.get(&format!("/api/v1/usage?{wrong}"), key).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::BAD_REQUEST, &json!("invalid-query")),
+            "{wrong}"
+        );
+    }
     assert!(hub.stop().await.expect("the hub ends").success());
 }
 

@@ -39,6 +39,7 @@ permissions! {
     FaultsWrite = "faults:write",
     PrivacyRead = "privacy:read",
     PrivacyWrite = "privacy:write",
+    UsageRead = "usage:read",
 }
 
 /// The scope that stands for all.

@@ -23,6 +23,7 @@ mod status;
 mod suppressions;
 mod system;
 pub(crate) mod unsubscribe;
+mod usage;
 
 use axum::routing::options;
 use utoipa_axum::router::OpenApiRouter;
@@ -128,6 +129,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(settings::get_settings, settings::change_settings))
         .routes(routes!(clock::get_clock, clock::advance_clock))
         .routes(routes!(status::get_status))
+        .routes(routes!(usage::plugin_usage))
 }
 
 /// For the operator; open to whoever reaches the port.

@@ -17,6 +17,7 @@ mod privacy;
 mod profile;
 mod segment;
 mod status;
+mod usage;
 
 pub(crate) use clock::ClockView;
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
@@ -37,3 +38,4 @@ pub(crate) use segment::{
     ExplanationView, MemberList, MembersChangedView, PreviewView, SegmentList, SegmentVersionList, SegmentView, WhyView,
 };
 pub(crate) use status::StatusView;
+pub(crate) use usage::UsageList;

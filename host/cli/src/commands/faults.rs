@@ -161,7 +161,7 @@ async fn now(store: &Store, scope: &Scope) -> Result<openhub_model::Timestamp> {
     })
 }
 
-async fn scope(store: &Store, tenant: &str) -> Result<Scope> {
+pub(super) async fn scope(store: &Store, tenant: &str) -> Result<Scope> {
     let found = store
         .tenant_by_name(tenant)
         .await?

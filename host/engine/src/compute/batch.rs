@@ -23,6 +23,7 @@ use super::stop::{Lacks, Stop};
 use super::traces::Traces;
 use crate::catalog::Catalog;
 use crate::held::Known;
+use crate::meter::Meter;
 
 /// The actor of each part.
 type Homes = HashMap<PartId, usize>;
@@ -49,6 +50,8 @@ pub struct Batch<'a> {
     /// Runs that ended for the sake of another one, with their parts.
     pub taken_back: Vec<(PartId, Id)>,
     pub tally: Tally,
+    /// What plugins used.
+    meter: Meter,
     /// What this run asks again, since another object of the batch had the key or the value.
     pub asked_again: Retries,
     pub lacks: Lacks,
@@ -179,6 +182,7 @@ impl<'a> Batch<'a> {
             traces: Traces::default(),
             taken_back: Vec::new(),
             tally: Tally::default(),
+            meter: Meter::default(),
             asked_again: Retries::default(),
             lacks: Lacks::default(),
             touched: Touched::default(),
@@ -220,11 +224,17 @@ impl<'a> Batch<'a> {
         passed.last().map_or(self.reach.before, |(position, clock, _)| (*clock, *position))
     }
 
-    /// What a plugin answered for so many rows, and the fuel that it took.
-    pub fn answered(&mut self, rows: usize, fuel: u64) {
+    /// What a plugin answered for so many rows.
+    pub fn answered(&mut self, rows: usize) {
         self.tally.rows += rows as u64;
+    }
+
+    /// What calls of a plugin used, those among them that failed and were made again in pieces.
+    pub fn used(&mut self, meter: Meter) {
+        let fuel = meter.fuel();
         self.tally.fuel += fuel;
         self.spent.fuel += fuel;
+        self.meter.add(meter);
     }
 
     pub fn finish(mut self) -> Output {
@@ -247,6 +257,7 @@ impl<'a> Batch<'a> {
             matches: self.matches,
             decisions: self.decisions,
             taken_back: self.taken_back,
+            usage: self.meter.finish(),
             ..Changes::default()
         };
         let catalog = self.catalog;

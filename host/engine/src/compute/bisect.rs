@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn fault(kind: FaultKind) -> CallFault {
-        CallFault { kind, message: String::new() }
+        CallFault::new(kind, "")
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{EventKind, Fault, Object};
 use openhub_runtime::{Accepted, CallFault, Change};
-use openhub_store::{FaultKind, NewFault};
+use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
 use super::ask::{Answer, Answered, Asker, Operation, Request};
@@ -22,6 +22,7 @@ use super::related::relate;
 use super::segments::learn_of_another;
 use super::stop::Stop;
 use crate::catalog::ObjectType;
+use crate::meter::Meter;
 use crate::objects::shape::{belongs_to, complete, complete_required, conform, uniques};
 
 /// Changes of one call at most.
@@ -120,14 +121,23 @@ fn check(
     if asked.is_empty() {
         return Ok(());
     }
-    let checked = bisect(changes.len(), batch.retries.give_up, |range| object.check(changes[range].to_vec()));
+    let mut meter = Meter::default();
+    let checked = bisect(changes.len(), batch.retries.give_up, |range| {
+        let count = range.len();
+        let answer = object.check(changes[range].to_vec());
+        if let Some((plugin, receipt)) = object.metered(&answer) {
+            meter.call((plugin, Called::Check, &object.shape.name), count, answer.is_err(), &receipt);
+        }
+        answer
+    });
+    batch.used(meter);
     let checked = checked.map_err(|fault| Stop::fault(owner(object), &object.shape.name, &fault))?;
     let mut results = Vec::with_capacity(asked.len());
     for (range, answered) in checked {
         batch.tally.calls += 1;
         match answered {
             Ok(checked) => {
-                batch.answered(range.len(), checked.receipt.fuel);
+                batch.answered(range.len());
                 results.extend(checked.answers);
             }
             // What the check breaks off on is refused, like what it refuses itself.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use openhub_model::{Cause, Id};
 use openhub_runtime::{Action, CallContext, CallFault, Outcome};
-use openhub_store::{FaultKind, NewFault};
+use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
 use super::actor::{Item, Turn};
@@ -22,6 +22,7 @@ use super::project::{Lack, Row, project};
 use super::stop::Stop;
 use super::values::{to_json, to_lists};
 use crate::catalog::{Rule, WritePath};
+use crate::meter::Meter;
 
 /// Rows of one call at most.
 const ROWS: usize = 1_000;
@@ -89,16 +90,23 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
     }
     let call = CallContext { settings: rule.owner.settings.clone() };
     // All of them read the state before the call, whichever piece they are called in.
+    let mut meter = Meter::default();
+    let of = (&rule.owner.installation, Called::Rule, &*rule.name);
     let pieces = bisect(rows.len(), batch.retries.give_up, |range| {
+        let count = range.len();
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range]);
-        rule.owner.plugin.evaluate(&call, &rule.name, &batch)
+        let answer = rule.owner.plugin.evaluate(&call, &rule.name, &batch);
+        let receipt = answer.as_ref().map_or_else(|fault| &fault.receipt, |evaluated| &evaluated.receipt);
+        meter.call(of, count, answer.is_err(), receipt);
+        answer
     });
+    batch.used(meter);
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;
     let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated) in pieces {
         batch.tally.calls += 1;
         let outcome = evaluated.map(|evaluated| {
-            batch.answered(range.len(), evaluated.receipt.fuel);
+            batch.answered(range.len());
             evaluated.outcome
         });
         answers.push(Answered { rule: number, turns: sent[range].to_vec(), outcome });

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use openhub_model::tenant::Home;
 use openhub_model::{Id, Principal, TenantId};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
-use openhub_store::{Installation, Outgoing, Scope, Settled};
+use openhub_store::{Called, Installation, Outgoing, Scope, Settled};
 use tokio_util::sync::CancellationToken;
 
 use super::opted_out;
@@ -90,6 +90,8 @@ pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> C
     let sending = channel.owner.plugin.send_until(io, &name, out, stop.cancelled());
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
     let mut sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
+    let of = (&channel.owner.installation, Called::Channel, &*name);
+    shared.meters.call(tenant, of, messages.len(), sent.fault.is_some(), &sent.receipt);
     opted_out::record(&shared, tenant, &messages, &mut sent.verdicts).await;
     let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
     Call { id, channel: name, settled, accepted }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn trapped() -> Option<Result<Progress, JobFailure>> {
-        let fault = CallFault { kind: FaultKind::Trap, message: "unreachable".to_owned() };
+        let fault = CallFault::new(FaultKind::Trap, "unreachable");
         Some(Err(JobFailure::Failed(fault)))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use openhub_model::{TenantId, Timestamp};
 use openhub_runtime::{CallFault, FaultKind, JobFailure, JobRunCall, Ran, Receipt};
-use openhub_store::{JobKey, JobRow};
+use openhub_store::{Called, JobKey, JobRow};
 use tokio_util::sync::CancellationToken;
 
 use super::end::Over;
@@ -79,11 +79,13 @@ pub async fn run(order: Order) -> Over {
             broke_off("its plugin cannot be called: see the hub's log".to_owned())
         }
     };
+    let of = (&owner.installation, Called::Job, &*row.key.job);
+    shared.meters.call(tenant, of, 1, ran.outcome.is_err(), &ran.receipt);
     let version = owner.installation.version.clone();
     Over { row, ran: Some(ran), scheduled, ended_at: (shared.clock)(), version }
 }
 
 fn broke_off(message: String) -> Ran {
-    let fault = CallFault { kind: FaultKind::Host, message };
+    let fault = CallFault::new(FaultKind::Host, message);
     Ran { outcome: Err(JobFailure::Failed(fault)), receipt: Receipt::default(), lines: Vec::new() }
 }

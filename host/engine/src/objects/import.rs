@@ -5,13 +5,12 @@
 //! is found by halving.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use openhub_model::identity::{Authority, Policy};
 use openhub_model::manifest::{ObjectShape, Type};
 use openhub_model::object::Object;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, PartId, Seed, TenantId};
-use openhub_runtime::{Accepted, CallFault, Change, Operation};
+use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Indexed, Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
@@ -229,7 +228,8 @@ impl Batch<'_> {
                 operation: Operation::Update(made.object.fields.to_string(), made.object.fields.to_string()),
             };
             // A plugin that says nothing of a key has nothing against it.
-            let answers = self.ask(call.iter().map(unchanged).collect()).await?.unwrap_or_default();
+            let answers = self.object.ask(call.iter().map(unchanged).collect()).await?;
+            let answers = answers.map(|checked| checked.answers).unwrap_or_default();
             let named = answers.into_iter().map(|answer| answer.ok().map(|accepted| accepted.key));
             for (mut made, named) in call.into_iter().zip(named.chain(std::iter::repeat(None))) {
                 let key = self.rows[made.row].key.clone().unwrap_or_default();
@@ -313,7 +313,7 @@ impl Batch<'_> {
         let mut calls: Vec<Vec<usize>> = rows.chunks(ROWS).rev().map(<[usize]>::to_vec).collect();
         while let Some(call) = calls.pop() {
             let changes = call.iter().map(|row| self.change(*row, attempt)).collect();
-            let answers = match self.ask(changes).await? {
+            let answers = match self.object.ask(changes).await?.map(|checked| checked.answers) {
                 Ok(answers) => answers,
                 Err(fault) if call.len() == 1 => {
                     tracing::warn!(error = %fault, "A plugin failed to check an imported object.");
@@ -334,16 +334,6 @@ impl Batch<'_> {
             }
         }
         Ok(made)
-    }
-
-    async fn ask(
-        &self,
-        changes: Vec<Change>,
-    ) -> Result<Result<Vec<Result<Accepted, Vec<Fault>>>, CallFault>, ObjectError> {
-        let (catalog, kind) = (Arc::clone(&self.object.catalog), self.object.kind.clone());
-        let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(changes));
-        let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
-        Ok(checked.map(|checked| checked.answers))
     }
 
     fn change(&self, row: usize, attempt: u32) -> Change {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use openhub_model::object::Object;
 use openhub_model::{Fault, Id, Principal, Seed, TenantId, Timestamp};
-use openhub_runtime::{Accepted, CallFault, Change, Operation};
-use openhub_store::{Scope, StoreError};
+use openhub_runtime::{Accepted, CallFault, Change, Checked, Operation};
+use openhub_store::{Called, Scope, StoreError};
 use serde_json::Value;
 
 use super::shape::{belongs_to, complete, conform, unknown_fields};
 use crate::catalog::{Catalog, ObjectType};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::shared::Shared;
 
 pub const ATTEMPTS: u32 = 3;
 
@@ -70,6 +71,8 @@ impl WriteContext {
 pub struct Typed {
     pub catalog: Arc<Catalog>,
     pub kind: String,
+    tenant: TenantId,
+    shared: Arc<Shared>,
 }
 
 pub async fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed, ObjectError> {
@@ -77,7 +80,7 @@ pub async fn type_of(engine: &Engine, scope: &Scope, kind: &str) -> Result<Typed
     if !catalog.objects.contains_key(kind) {
         return Err(ObjectError::UnknownType(kind.to_owned()));
     }
-    Ok(Typed { catalog, kind: kind.to_owned() })
+    Ok(Typed { catalog, kind: kind.to_owned(), tenant: scope.tenant(), shared: engine.shared.clone() })
 }
 
 /// The same as the database has it, for who was told that it is another by now.
@@ -86,7 +89,7 @@ pub async fn type_as_stored(engine: &Engine, scope: &Scope, kind: &str) -> Resul
     if !catalog.objects.contains_key(kind) {
         return Err(ObjectError::UnknownType(kind.to_owned()));
     }
-    Ok(Typed { catalog, kind: kind.to_owned() })
+    Ok(Typed { catalog, kind: kind.to_owned(), tenant: scope.tenant(), shared: engine.shared.clone() })
 }
 
 impl Typed {
@@ -115,11 +118,20 @@ impl Typed {
         }
     }
 
-    pub async fn check(&self, change: Change) -> Result<Accepted, ObjectError> {
-        let (catalog, kind) = (self.catalog.clone(), self.kind.clone());
-        let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(vec![change]));
+    /// Has changes checked, in one call.
+    pub async fn ask(&self, changes: Vec<Change>) -> Result<Result<Checked, CallFault>, ObjectError> {
+        let (catalog, kind, count) = (self.catalog.clone(), self.kind.clone(), changes.len());
+        let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(changes));
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
-        let checked = checked.map_err(ObjectError::Plugin)?;
+        if let Some((plugin, receipt)) = self.of().metered(&checked) {
+            let of = (plugin, Called::Check, &*self.kind);
+            self.shared.meters.call(self.tenant, of, count, checked.is_err(), &receipt);
+        }
+        Ok(checked)
+    }
+
+    pub async fn check(&self, change: Change) -> Result<Accepted, ObjectError> {
+        let checked = self.ask(vec![change]).await?.map_err(ObjectError::Plugin)?;
         match checked.answers.into_iter().next() {
             Some(answer) => answer.map_err(ObjectError::Refused),
             None => Err(ObjectError::NotFound),

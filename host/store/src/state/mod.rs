@@ -27,3 +27,4 @@ pub mod settings;
 pub mod settlements;
 pub mod suppressions;
 pub mod tenants;
+pub mod usage;

@@ -226,9 +226,10 @@ impl Installed {
         let path = format!("/hooks/test/{}/{}", self.plugin.manifest().name, call.name);
         let SourceCall { name, method, query, headers, body, .. } = call;
         let request = HttpRequest { method, path, query, headers, body };
-        Ok(match self.plugin.receive(context, &name, request, std::future::pending()).await {
+        let (received, used) = self.plugin.receive(context, &name, request, std::future::pending()).await;
+        Ok(match received {
             Ok(received) => {
-                let Received { answer, events, reports, verified, receipt: used } = received;
+                let Received { answer, events, reports, verified } = received;
                 let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
                 let events = events.iter().map(happened);
                 let reports = reports.iter().map(|report| {

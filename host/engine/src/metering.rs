@@ -1,0 +1,33 @@
+//! Writes the meters of the calls that no commit belongs to. A hub that is killed loses those of its last second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openhub_store::Scope;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::Shared;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Writes what has gathered, until nothing moves any more, and then once more.
+pub async fn write_gathered(shared: Arc<Shared>, ended: CancellationToken) {
+    loop {
+        let is_last = tokio::time::timeout(EVERY, ended.cancelled()).await.is_ok();
+        write(&shared).await;
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// What cannot be written now goes on gathering.
+async fn write(shared: &Shared) {
+    for (tenant, meter) in shared.meters.take() {
+        let used = meter.clone().finish();
+        if let Err(error) = shared.store.add_usage(&Scope::of(tenant), (shared.clock)(), &used).await {
+            tracing::warn!(tenant.id = tenant.0, %error, "What plugins used could not be written.");
+            shared.meters.add(tenant, meter);
+        }
+    }
+}
