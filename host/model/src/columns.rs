@@ -1,23 +1,26 @@
 //! Many rows at once, column by column: how batches cross the plugin boundary.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::manifest::Type;
 use crate::{Timestamp, decimal};
 
 /// The values of one column. Logical types (timestamp, decimal with scale, enum) travel as integers or texts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Values {
     /// 0 or 1.
     Booleans(Vec<u8>),
     Integers(Vec<i64>),
     Numbers(Vec<f64>),
-    /// Each text ends with U+0000.
+    /// Each text ends with U+0000; as JSON, it is a list of texts.
+    #[serde(serialize_with = "several", deserialize_with = "joined")]
     Texts(String),
 }
 
 /// One value a row; `absent` lists the rows without one, ascending, and `values` holds 0 or an empty text in their place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     pub values: Values,
     pub absent: Vec<u32>,
@@ -25,7 +28,7 @@ pub struct Column {
 
 /// One declared list of all rows: entry `i` of what it belongs to has the elements from `ends[i - 1]` (0 for the first) to
 /// `ends[i]`. It belongs to the rows, or to the elements of the table `parent`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     pub parent: Option<u32>,
     pub ends: Vec<u32>,
@@ -34,7 +37,7 @@ pub struct Table {
 
 /// What a rule is called with: its parameters, each a column with one value; its declared reads, in order; and a table for each
 /// declared list ([`RuleShape::tables`](crate::manifest::RuleShape::tables)).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecordBatch {
     pub rows: u32,
     pub params: Vec<Column>,
@@ -153,6 +156,17 @@ fn text<'a>(of: &Type, value: &'a Value) -> Option<&'a str> {
     }
 }
 
+fn several<S: Serializer>(texts: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.split_terminator('\0'))
+}
+
+fn joined<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let several = Vec::<String>::deserialize(deserializer)?;
+    let mut all = String::new();
+    several.iter().for_each(|text| push_text(&mut all, text));
+    Ok(all)
+}
+
 fn push_text(all: &mut String, value: &str) {
     all.push_str(value);
     all.push('\0');
@@ -172,6 +186,17 @@ mod tests {
         let column = column.build();
         assert_eq!(column.values, Values::Integers(vec![2933, 0, 0, 700]));
         assert_eq!(column.absent, [1, 2]);
+    }
+
+    #[test]
+    fn a_column_is_read_as_it_is_written() {
+        for values in [Values::Texts("a\0\0é\0".into()), Values::Texts(String::new()), Values::Numbers(vec![0.1, -0.0])]
+        {
+            let column = Column { values, absent: vec![1] };
+            let text = serde_json::to_string(&column).expect("a column is JSON");
+            assert!(!text.contains("\\u0000"), "{text}");
+            assert_eq!(serde_json::from_str::<Column>(&text).expect("it is read"), column);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use openhub_model::columns::Values;
 use openhub_model::{Fault, Identity, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a call may know of its surroundings.
@@ -14,7 +15,7 @@ pub struct CallContext {
 }
 
 /// What a call used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     pub fuel: u64,
     /// Bytes of linear memory at its greatest.
@@ -97,7 +98,7 @@ pub struct RowFault {
 }
 
 /// One change of an object, to be checked by the plugin that declares its type.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub key: Option<String>,
     pub customer: Option<String>,
@@ -108,7 +109,8 @@ pub struct Change {
 }
 
 /// The fields before and after, JSON objects as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     Create(String),
     /// Old, new.

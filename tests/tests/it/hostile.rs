@@ -65,6 +65,28 @@ impl Fixture {
         lines.filter(|line| line["kind"] == "fault").map(|line| line["data"].clone()).collect()
     }
 
+    /// Makes the call of a fault again by the command: it fails in the same way, with the same fuel.
+    async fn replays(&self, fault: &Value) {
+        assert_eq!(fault["recorded"], true, "{fault}");
+        let path = format!("/api/v1/faults/{}/recording", fault["id"].as_str().expect("an id"));
+        let recording = self.client.get(&path, &self.tenant.api_key).await.body;
+        let rows = recording["call"]["rule"]["batch"]["rows"].as_u64();
+        assert_eq!((rows, &recording["fault"]["kind"]), (Some(1), &fault["code"]), "{recording}");
+        let fuel = recording["receipt"]["fuel"].as_u64().expect("fuel");
+        assert!(fuel > 0, "{recording}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (call, component) = (folder.path().join("call.json"), folder.path().join("plugin.wasm"));
+        std::fs::write(&call, recording.to_string()).expect("a file is written");
+        std::fs::write(&component, guests::build("tests/hostile/poison").bytes).expect("a file is written");
+        let mut replay = tokio::process::Command::new(&programs().hub);
+        let output = replay.args(["plugin", "replay"]).args([&call, &component]).output().await.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("it fails in the same way"), "{said}");
+        assert!(said.contains(&format!("fuel {fuel} (recorded: {fuel})")), "{said}");
+        let printed: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        assert_eq!(printed["fault"], recording["fault"]);
+    }
+
     async fn ends_well(self) {
         let log = self.hub.log_tail();
         let ended = self.hub.stop().await.expect("the hub ends");
@@ -205,6 +227,7 @@ async fn e7_only_the_rule_misses_the_poison_row() {
     let listed = hub.client.rows(&format!("/api/v1/faults?customer={id}&"), "faults", &hub.tenant.api_key).await;
     assert_eq!((listed.len(), listed[0]["customer"].as_str()), (1, Some(id)), "{listed:?}");
     assert_eq!(hub.faults_told(id).await, listed);
+    hub.replays(&listed[0]).await;
     let found = hub.client.get("/api/v1/customers?identity=user_id:user-14", &hub.tenant.api_key).await.body;
     assert_eq!(hub.faults_told(found["customers"][0]["id"].as_str().expect("an id")).await, Vec::<Value>::new());
     hub.ends_well().await;

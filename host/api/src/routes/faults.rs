@@ -12,7 +12,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{Authorized, FaultsRead, FaultsWrite, MessagesWrite, may_cause};
+use crate::auth::{Authorized, CustomersRead, FaultsRead, FaultsWrite, MessagesWrite, may_cause};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path, id_in_query};
@@ -79,6 +79,26 @@ pub(crate) async fn get_fault(
     Path(id): Path<String>,
 ) -> Result<Json<ListedFaultView>, Problem> {
     Ok(Json(fault(&app, &access.scope, &id).await?.into()))
+}
+
+/// The call of a plugin that failed: `openhub plugin replay` makes it again, on any machine.
+///
+/// It has what the rule or the check declares to read of one customer, so the key needs `customers:read`, too. 404 if the fault is
+/// none of a rule or a check, or its call is longer than 256 KiB.
+#[utoipa::path(get, path = "/api/v1/faults/{id}/recording", tag = "faults",
+    params(("id" = String, Path, description = "The fault's id.")),
+    security(("api_key" = ["faults:read", "customers:read"])),
+    responses((status = 200, body = Value), Problems))]
+pub(crate) async fn fault_recording(
+    State(app): State<Arc<App>>,
+    access: Authorized<FaultsRead>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    access.must::<CustomersRead>()?;
+    let found = fault(&app, &access.scope, &id).await?.fault;
+    let recording = app.store.fault_recording(&access.scope, found.id).await?;
+    let recording = recording.and_then(|text| serde_json::from_str(&text).ok());
+    recording.map(Json).ok_or_else(|| Problem::not_found("recording"))
 }
 
 /// What closes a message's fault sends it again or drops it.

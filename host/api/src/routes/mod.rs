@@ -124,6 +124,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(export::objects::export_objects))
         .routes(routes!(faults::list_faults))
         .routes(routes!(faults::get_fault))
+        .routes(routes!(faults::fault_recording))
         .routes(routes!(faults::retry_fault))
         .routes(routes!(faults::discard_fault))
         .routes(routes!(settings::get_settings, settings::change_settings))

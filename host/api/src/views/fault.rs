@@ -38,16 +38,31 @@ pub(crate) struct ListedFaultView {
     at: Timestamp,
     /// What you can do: `retry`, `discard`. Empty if the fault is closed.
     actions: Vec<&'static str>,
+    /// Whether `GET /api/v1/faults/{id}/recording` has the call of the plugin that failed.
+    recorded: bool,
 }
 
 impl From<Faulted> for ListedFaultView {
-    fn from(Faulted { fault, status, first_at, at }: Faulted) -> ListedFaultView {
+    fn from(Faulted { fault, status, first_at, at, recorded }: Faulted) -> ListedFaultView {
         let mut actions = Vec::new();
         if status == FaultStatus::Open {
             actions.extend(fault.kind.can_retry().then_some("retry"));
             actions.push("discard");
         }
-        let NewFault { id, kind, subject, code, text, place, position, message_id, part, count, order: _ } = fault;
+        let NewFault {
+            id,
+            kind,
+            subject,
+            code,
+            text,
+            place,
+            position,
+            message_id,
+            part,
+            count,
+            order: _,
+            recording: _,
+        } = fault;
         let customer = part;
         ListedFaultView {
             id,
@@ -64,6 +79,7 @@ impl From<Faulted> for ListedFaultView {
             first_at,
             at,
             actions,
+            recorded,
         }
     }
 }

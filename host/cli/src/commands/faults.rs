@@ -34,6 +34,15 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Print the recorded call of a rule or a check that failed, for `openhub plugin replay`. It has data of a customer.
+    Recording {
+        /// Name of the tenant.
+        tenant: String,
+        /// The fault's id.
+        id: Id,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Retry faults: those that you name, or with `--subject` all of a rule or a channel.
     Retry(Chosen),
     /// Close faults for which nothing more needs to be done.
@@ -61,6 +70,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let listed = list(&store, &tenant, all).await;
             store.close().await;
             listed
+        }
+        Command::Recording { tenant, id, flags } => {
+            let store = look(&Config::load(&flags)?).await?;
+            let recording = recording(&store, &tenant, id).await;
+            store.close().await;
+            println!("{}", recording?);
+            Ok(())
         }
         Command::Retry(chosen) => close(chosen, FaultStatus::Retried).await,
         Command::Discard(chosen) => close(chosen, FaultStatus::Discarded).await,
@@ -105,6 +121,17 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
     Ok(())
 }
 
+async fn recording(store: &Store, tenant: &str, id: Id) -> Result<String> {
+    let scope = scope(store, tenant).await?;
+    store.fault(&scope, id).await?.with_context(|| no_fault(id))?;
+    let recording = store.fault_recording(&scope, id).await?;
+    recording.context("it has no recording: only a rule or a check that breaks off on one row is recorded")
+}
+
+fn no_fault(id: Id) -> String {
+    format!("there is no fault {id}: `openhub faults list` lists them")
+}
+
 async fn close(chosen: Chosen, status: FaultStatus) -> Result<()> {
     let store = open(&Config::load(&chosen.flags)?).await?;
     let closed = close_in(&store, chosen, status).await;
@@ -116,12 +143,7 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     let scope = scope(store, &chosen.tenant).await?;
     let mut faults = Vec::new();
     for id in chosen.ids {
-        faults.push(
-            store
-                .fault(&scope, id)
-                .await?
-                .with_context(|| format!("there is no fault {id}: `openhub faults list` lists them"))?,
-        );
+        faults.push(store.fault(&scope, id).await?.with_context(|| no_fault(id))?);
     }
     if let Some(subject) = chosen.subject {
         let status = Some(FaultStatus::Open);

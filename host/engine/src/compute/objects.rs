@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{EventKind, Fault, Object};
-use openhub_runtime::{Accepted, CallFault, Change};
+use openhub_runtime::{Accepted, CallContext, CallFault, Change, Recorded, Recording};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -142,7 +142,8 @@ fn check(
             }
             // What the check breaks off on is refused, like what it refuses itself.
             Err(fault) => {
-                broke_off(batch, object, &asked[range.start], &fault);
+                let recording = record(object, &changes[range.clone()], &fault);
+                broke_off(batch, object, &asked[range.start], &fault, recording);
                 results.push(Err(vec![Fault::new("", BROKE_OFF, fault.to_string())]));
             }
         }
@@ -173,12 +174,26 @@ fn owner(object: &ObjectType) -> &str {
     object.plugin().map_or("admin", |plugin| &plugin.installation.name)
 }
 
-fn broke_off(batch: &mut Batch<'_>, object: &ObjectType, request: &Request, fault: &CallFault) {
+/// The call that failed.
+fn record(object: &ObjectType, changes: &[Change], fault: &CallFault) -> Option<String> {
+    let plugin = object.plugin()?;
+    let call = CallContext { settings: plugin.settings.clone() };
+    let recorded = Recorded::Check { name: object.shape.name.clone(), changes: changes.to_vec() };
+    Some(Recording::of(&plugin.plugin, &call, recorded, fault).to_text())
+}
+
+fn broke_off(
+    batch: &mut Batch<'_>,
+    object: &ObjectType,
+    request: &Request,
+    fault: &CallFault,
+    recording: Option<String>,
+) {
     batch.tally.row_faults += 1;
     let subject = format!("{}/{}", owner(object), object.shape.name);
     let of = format!("{}/{}", request.key.0, request.key.1);
     let filed = NewFault::one(FaultKind::Object, &of, subject, fault.kind.as_str(), fault.message.as_str());
-    batch.faults.push(NewFault { message_id: Some(request.cause.clone()), part: request.part, ..filed });
+    batch.faults.push(NewFault { message_id: Some(request.cause.clone()), part: request.part, recording, ..filed });
 }
 
 /// The question to the plugin; refused at once if its attempts are spent or it changes what is not there.

@@ -2,9 +2,10 @@
 //! answers.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use openhub_model::{Cause, Id};
-use openhub_runtime::{Action, CallContext, CallFault, Outcome};
+use openhub_runtime::{Action, CallContext, CallFault, Outcome, Recorded, Recording};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -32,6 +33,8 @@ pub struct Answered {
     rule: usize,
     turns: Vec<usize>,
     outcome: Result<Outcome, CallFault>,
+    /// Of the call about a row that it failed on.
+    recording: Option<String>,
 }
 
 /// What this wave's events ask of rules.
@@ -100,16 +103,26 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
         meter.call(of, count, answer.is_err(), receipt);
         answer
     });
-    batch.used(meter);
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;
+    let record = |range: &Range<usize>, fault: &CallFault| {
+        let row = project(batch.tenant, &batch.marker, rule, &rows[range.clone()]);
+        let recorded = Recorded::Rule { name: rule.name.to_string(), batch: row };
+        Recording::of(&rule.owner.plugin, &call, recorded, fault).to_text()
+    };
+    let pieces = pieces.into_iter().map(|(range, evaluated)| {
+        let recording = evaluated.as_ref().err().map(|fault| record(&range, fault));
+        (range, evaluated, recording)
+    });
+    let pieces: Vec<_> = pieces.collect();
+    batch.used(meter);
     let mut answers = Vec::with_capacity(pieces.len());
-    for (range, evaluated) in pieces {
+    for (range, evaluated, recording) in pieces {
         batch.tally.calls += 1;
         let outcome = evaluated.map(|evaluated| {
             batch.answered(range.len());
             evaluated.outcome
         });
-        answers.push(Answered { rule: number, turns: sent[range].to_vec(), outcome });
+        answers.push(Answered { rule: number, turns: sent[range].to_vec(), outcome, recording });
     }
     Ok(answers)
 }
@@ -120,12 +133,14 @@ pub fn meet_outcome(batch: &mut Batch<'_>, wave: &[Turn], answered: Answered) {
     let sent: Vec<&Turn> = answered.turns.iter().map(|turn| &wave[*turn]).collect();
     match answered.outcome {
         Ok(outcome) => apply_outcome(batch, rule, &sent, outcome),
-        Err(fault) => sent.iter().for_each(|turn| go_without(batch, rule, turn, &fault)),
+        Err(fault) => {
+            sent.iter().for_each(|turn| go_without(batch, rule, turn, (&fault, answered.recording.as_deref())));
+        }
     }
 }
 
 /// The event goes on without the rule that fails on it; the pair waits in the list of faults, to be tried again.
-fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, fault: &CallFault) {
+fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, (fault, recording): (&CallFault, Option<&str>)) {
     let (_, Item::Event(event)) = turn else { return };
     batch.tally.row_faults += 1;
     let (id, message) = (&event.message_id, fault.message.as_str());
@@ -134,6 +149,7 @@ fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, fault: &CallFault
         position: (event.depth == 0 && event.only.is_none()).then_some(event.position),
         message_id: Some(event.message_id.to_string()),
         part: event.part,
+        recording: recording.map(str::to_owned),
         ..filed
     });
 }

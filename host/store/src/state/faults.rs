@@ -29,6 +29,8 @@ const DAY: i64 = 86_400_000_000;
 const TEXT: usize = 500;
 const SUBJECT: usize = 200;
 const CODE: usize = 64;
+/// Bytes of a recording; a longer one is left out.
+const RECORDING: usize = 256 << 10;
 
 /// What closes a fault.
 #[derive(Clone, Debug)]
@@ -71,6 +73,8 @@ pub struct NewFault {
     /// Whose event or run it is: erasing them takes the fault with them.
     pub part: Option<PartId>,
     pub count: i64,
+    /// The call of a plugin that failed, as JSON: see [`Store::fault_recording`]. The list leaves it out.
+    pub recording: Option<String>,
 }
 
 impl NewFault {
@@ -113,6 +117,7 @@ impl NewFault {
             order: (0, 0),
             part: None,
             count: 1,
+            recording: None,
         }
     }
 }
@@ -125,6 +130,8 @@ pub struct Faulted {
     pub first_at: Timestamp,
     /// The last time, by the host's clock.
     pub at: Timestamp,
+    /// Whether its call was recorded.
+    pub recorded: bool,
 }
 
 impl Faulted {
@@ -187,6 +194,7 @@ struct Row {
     count: i64,
     first_at: i64,
     at: i64,
+    recorded: i64,
 }
 
 impl Store {
@@ -195,12 +203,25 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at \
-             FROM faults WHERE tenant_id = $1 AND id = $2",
+            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at, \
+             CAST(CASE WHEN recording IS NULL THEN 0 ELSE 1 END AS BIGINT) AS recorded FROM faults WHERE tenant_id = $1 AND id = $2",
             scope.tenant().0,
             fault.to_string(),
         );
         rows.into_iter().next().map(faulted).transpose()
+    }
+
+    /// The call that failed, as JSON, if it was recorded.
+    pub async fn fault_recording(&self, scope: &Scope, fault: Id) -> Result<Option<String>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (Option<String>,),
+            "SELECT recording FROM faults WHERE tenant_id = $1 AND id = $2",
+            scope.tenant().0,
+            fault.to_string(),
+        );
+        Ok(rows.into_iter().next().and_then(|(recording,)| recording))
     }
 
     /// A page of faults, the last ones first.
@@ -208,7 +229,8 @@ impl Store {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
-            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at FROM ",
+            "SELECT id, kind, status, subject, code, text, place, position, message_id, part_id, count, first_at, at, \
+             CAST(CASE WHEN recording IS NULL THEN 0 ELSE 1 END AS BIGINT) AS recorded FROM ",
         );
         if let Some(part) = filter.part {
             sql.each_part_of(scope.tenant(), part);
@@ -305,6 +327,7 @@ pub(crate) fn fault_rows(faults: &[NewFault], at: Timestamp) -> Option<Bulk> {
         row.id(fault.id).int(fault.kind.code()).text(&cut(&fault.subject, SUBJECT)).text(&cut(&fault.code, CODE));
         row.text(&cut(&fault.text, TEXT)).text(&cut(&fault.place, SUBJECT)).maybe_int(fault.position);
         row.maybe_text(fault.message_id.as_deref()).maybe_id(fault.part).int(fault.count).time(at);
+        row.maybe_text(fault.recording.as_deref().filter(|recording| recording.len() <= RECORDING));
     })
 }
 
@@ -318,12 +341,12 @@ pub(crate) async fn put_faults(
     execute!(
         tx.conn(),
         "INSERT INTO faults (tenant_id, id, kind, status, subject, code, text, place, position, message_id, part_id, count, \
-         first_at, at) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), 0, CAST(value ->> 2 AS TEXT), \
+         first_at, at, recording) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS BIGINT), 0, CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS TEXT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS TEXT), CAST(value ->> 6 AS BIGINT), \
          CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), \
-         CAST(value ->> 10 AS BIGINT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET \
+         CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET \
          status = 0, text = excluded.text, code = excluded.code, message_id = excluded.message_id, \
-         count = faults.count + excluded.count, at = excluded.at",
+         count = faults.count + excluded.count, at = excluded.at, recording = excluded.recording",
         tenant.0,
         &rows.json,
     )?;
@@ -423,9 +446,11 @@ fn faulted(row: Row) -> Result<Faulted, StoreError> {
             message_id: row.message_id,
             part: maybe_id(row.part_id.as_deref())?,
             count: row.count,
+            recording: None,
         },
         status: FaultStatus::from_code(row.status).ok_or_else(|| corrupt("status of a fault"))?,
         first_at: time(row.first_at),
         at: time(row.at),
+        recorded: row.recorded != 0,
     })
 }

@@ -3,6 +3,7 @@
 mod inspect;
 mod jobs;
 mod kit;
+mod replay;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
@@ -70,6 +71,13 @@ enum Command {
         old: PathBuf,
         /// The new one.
         new: PathBuf,
+    },
+    /// Make a recorded call again, and compare what comes of it with the recording.
+    Replay {
+        /// The recording: what `openhub faults recording` prints.
+        call: PathBuf,
+        /// A component file, or a plugin's folder, which is built first.
+        plugin: PathBuf,
     },
     /// Upload a component to a hub, set it up and enable it.
     Install {
@@ -166,6 +174,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::Diff { old, new } => {
             let both = tokio::task::spawn_blocking(move || anyhow::Ok((component(&old)?, component(&new)?))).await??;
             print!("{}", inspect::difference(&both.0, &both.1)?);
+        }
+        Command::Replay { call, plugin } => {
+            let component = tokio::task::spawn_blocking(move || component(&plugin)).await??;
+            replay::run(&call, &component).await?;
         }
         Command::Install { path, hub, settings, secrets, enable } => {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;

@@ -1,12 +1,12 @@
 //! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages, sources by requests.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use openhub_model::Timestamp;
 use openhub_model::manifest::Write;
 use openhub_model::schedule::Schedule;
+use openhub_model::{Fault, Timestamp};
 use openhub_runtime::{
-    Action, CallContext, CallFault, Change, HttpRequest, IoContext, JobFailure, JobRunCall, Operation, OutMessage,
-    Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
+    Accepted, Action, CallContext, CallFault, Change, HttpRequest, IoContext, JobFailure, JobRunCall, Operation,
+    OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -173,17 +173,7 @@ impl Installed {
         ensure!(there.clone().any(|name| name == call.name), unknown("object type", &call.name, there));
         let changes = call.changes.into_iter().map(AskedChange::change).collect::<Result<Vec<_>>>()?;
         match self.plugin.check(&context(&call.settings), &call.name, changes) {
-            Ok(checked) => {
-                let answers = checked.answers.into_iter().map(|answer| match answer {
-                    Ok(accepted) => {
-                        let events = accepted.events.iter().map(|(name, properties)| event(name, properties));
-                        let events: Vec<Value> = events.collect();
-                        json!({"key": accepted.key, "fields": object(&accepted.fields), "events": events})
-                    }
-                    Err(faults) => json!({"faults": faults}),
-                });
-                Ok(json!({"answers": answers.collect::<Vec<_>>(), "receipt": receipt(&checked.receipt)}))
-            }
+            Ok(checked) => Ok(json!({"answers": answered(checked.answers), "receipt": receipt(&checked.receipt)})),
             Err(fault) => Ok(json!({"fault": told(&fault)})),
         }
     }
@@ -349,8 +339,21 @@ fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> 
     anyhow!("the plugin has no {what} `{name}`; it has {}{hint}", there.join(", "))
 }
 
+/// What each change came to.
+pub fn answered(answers: Vec<Result<Accepted, Vec<Fault>>>) -> Vec<Value> {
+    let answers = answers.into_iter().map(|answer| match answer {
+        Ok(accepted) => {
+            let events = accepted.events.iter().map(|(name, properties)| event(name, properties));
+            let events: Vec<Value> = events.collect();
+            json!({"key": accepted.key, "fields": object(&accepted.fields), "events": events})
+        }
+        Err(faults) => json!({"faults": faults}),
+    });
+    answers.collect()
+}
+
 /// What each row came to.
-fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
+pub fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
     let mut effects = vec![json!({"written": {}, "events": [], "objects": [], "fault": null}); rows];
     for write in outcome.writes {
         let Write { path, of, list, .. } = &targets[write.target as usize];

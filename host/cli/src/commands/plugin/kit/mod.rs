@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use calls::Installed;
+pub use calls::{answered, by_row};
 use provider::{Answer, Provider};
 use records::Records;
 

@@ -1,0 +1,61 @@
+//! `openhub plugin replay`: a recorded call is made again, in this binary's own runtime.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use openhub_runtime::{CallFault, Config, Receipt, Recorded, Recording, Replayed, Runtime};
+use serde_json::{Value, json};
+use std::path::Path;
+
+use super::kit::{answered, by_row};
+
+/// Prints what comes of the call as JSON, and then whether it is what was recorded.
+pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
+    let text = std::fs::read(call).with_context(|| call.display().to_string())?;
+    let recording: Recording = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no recording: `openhub faults recording` prints one", call.display()))?;
+    ensure!(recording.format == Recording::FORMAT, "the recording was made by another version of openhub");
+    let plugin = Runtime::new(Config { instances: 4, ..Config::default() })?.prepare(component).await;
+    let plugin = plugin.map_err(|refusal| anyhow!("the hub refuses this component: {refusal}"))?;
+    let name = &plugin.manifest().name;
+    ensure!(*name == recording.plugin, "the recording is of the plugin `{}`, and this is `{name}`", recording.plugin);
+    let same_component = plugin.digest() == recording.digest;
+
+    let replayed = tokio::task::block_in_place(|| plugin.replay(&recording));
+    let rows = match &recording.call {
+        Recorded::Rule { batch, .. } => batch.rows as usize,
+        Recorded::Check { changes, .. } => changes.len(),
+    };
+    let (printed, receipt) = match &replayed {
+        Ok(Replayed::Rule(evaluated)) => {
+            let Recorded::Rule { name, .. } = &recording.call else { unreachable!("a rule answers for a rule") };
+            let shape = plugin.manifest().rules.iter().find(|rule| rule.name == *name);
+            let writes = shape.map(|rule| rule.writes.as_slice()).unwrap_or_default();
+            (json!({"effects": by_row(writes, evaluated.outcome.clone(), rows)}), evaluated.receipt)
+        }
+        Ok(Replayed::Check(checked)) => (json!({"answers": answered(checked.answers.clone())}), checked.receipt),
+        Err(fault) => (json!({"fault": told(fault)}), fault.receipt),
+    };
+    println!("{}", serde_json::to_string_pretty(&printed)?);
+    eprintln!("{}", compared(&recording, same_component, replayed.as_ref().err(), &receipt));
+    Ok(())
+}
+
+fn told(fault: &CallFault) -> Value {
+    json!({"kind": fault.kind.as_str(), "message": fault.message})
+}
+
+/// In words: the same fault and the same fuel, or what is different.
+fn compared(recording: &Recording, same_component: bool, fault: Option<&CallFault>, receipt: &Receipt) -> String {
+    let of = if same_component {
+        format!("{} {}, the component of the recording", recording.plugin, recording.version)
+    } else {
+        format!("another component than the recorded {} {}", recording.plugin, recording.version)
+    };
+    let same = fault
+        .is_some_and(|fault| fault.kind.as_str() == recording.fault.kind && fault.message == recording.fault.message);
+    let outcome = match (same, fault) {
+        (true, _) => "fails in the same way",
+        (false, Some(_)) => "fails in another way",
+        (false, None) => "does not fail",
+    };
+    format!("{of}: it {outcome}; fuel {} (recorded: {})", receipt.fuel, recording.receipt.fuel)
+}

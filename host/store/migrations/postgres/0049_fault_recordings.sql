@@ -1,0 +1,2 @@
+-- The call of a plugin that failed on one row or object, so that it can be made again elsewhere.
+ALTER TABLE faults ADD COLUMN recording TEXT COLLATE "C";
