@@ -7,6 +7,7 @@ mod attributes;
 mod bad_input;
 mod connections;
 mod crash;
+mod crook;
 mod crowd;
 mod delivery;
 mod determinism;

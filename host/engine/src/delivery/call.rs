@@ -9,8 +9,10 @@ use openhub_model::tenant::Home;
 use openhub_model::{Id, Principal, TenantId};
 use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Called, Installation, Outgoing, Scope, Settled};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::apart::Apart;
 use super::opted_out;
 use super::places::Place;
 use super::verdict::settlements;
@@ -86,12 +88,17 @@ pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> C
         let home = homes.get(&outgoing.message.part).unwrap_or(&catalog.home);
         out_message(&shared, tenant, outgoing, home)
     });
-    let out = out.collect();
-    let sending = channel.owner.plugin.send_until(io, &name, out, stop.cancelled());
-    let sent = AssertUnwindSafe(sending).catch_unwind().await;
-    let mut sent = sent.unwrap_or_else(|_| broke_off(messages.len()));
-    let of = (&channel.owner.installation, Called::Channel, &*name);
-    shared.meters.call(tenant, of, messages.len(), sent.fault.is_some(), &sent.receipt);
+    let (mut apart, began) = (Apart::new(out.collect()), Instant::now());
+    while let Some(out) = apart.next(began.elapsed()) {
+        let count = out.len();
+        let sending = channel.owner.plugin.send_until(io.clone(), &name, out, stop.cancelled());
+        let sent = AssertUnwindSafe(sending).catch_unwind().await;
+        let sent = sent.unwrap_or_else(|_| broke_off(count));
+        let of = (&channel.owner.installation, Called::Channel, &*name);
+        shared.meters.call(tenant, of, count, sent.fault.is_some(), &sent.receipt);
+        apart.came(sent);
+    }
+    let mut sent = apart.finish().unwrap_or_else(|| broke_off(messages.len()));
     opted_out::record(&shared, tenant, &messages, &mut sent.verdicts).await;
     let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
     Call { id, channel: name, settled, accepted }

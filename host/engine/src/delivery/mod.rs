@@ -4,6 +4,7 @@
 //! claim. What was claimed when a process died, or lost its lease, is unknown to the next: the channel's setting says whether
 //! it is sent again, with the same key, or parked. The second time in a row it is parked: the hub may die of it.
 
+mod apart;
 mod breaker;
 pub mod call;
 mod due;
