@@ -45,17 +45,12 @@ fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fau
     }
 }
 
-/// What a journey's nodes may use: the channels and object types of the plugins that are enabled, and the declared types.
+/// What a journey's nodes may use: what enabled plugins bring, and the declared types.
 async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem> {
     let plugins = app.store.plugins(scope).await?;
     let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
     let mut surroundings = Surroundings::default();
-    for plugin in enabled {
-        let named = plugin.manifest.channels.into_iter().map(|channel| (channel.name.clone(), channel));
-        surroundings.channels.extend(named);
-        let named = plugin.manifest.objects.into_iter().map(|object| (object.name.clone(), object));
-        surroundings.objects.extend(named);
-    }
+    enabled.for_each(|plugin| surroundings.add(&plugin.manifest));
     for declared in app.store.object_types(scope).await? {
         let shape = declared.declaration.shape(&declared.name, declared.version);
         surroundings.objects.insert(declared.name, shape);

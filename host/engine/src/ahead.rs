@@ -109,7 +109,7 @@ mod tests {
             node: "quiet".into(),
             step: 1,
             status,
-            awaits: None,
+            awaits: Vec::new(),
             since: 0,
             due: due.map(Timestamp::from_micros),
             state: "{}".into(),

@@ -198,7 +198,7 @@ impl Lane {
             fault: Some(reason.short.clone()),
             ended_at: Some(timer.due),
             due: None,
-            awaits: None,
+            awaits: Vec::new(),
             ..run
         });
         Ok(())

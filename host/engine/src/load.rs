@@ -256,14 +256,16 @@ impl Reader<'_> {
             let both = owners.get(part).zip(owners.get(&identity.part(self.lease.tenant)));
             let Some((left, right)) = both.filter(|(left, right)| left != right) else { continue };
             for run in runs.iter().filter(|run| run.since > 0) {
-                let (Some(owner), Some(name)) = (owners.get(&run.part), &run.awaits) else { continue };
+                let Some(owner) = owners.get(&run.part).filter(|_| !run.awaits.is_empty()) else { continue };
                 let other = match owner {
                     owner if owner == left => right,
                     owner if owner == right => left,
                     _ => continue,
                 };
                 let others = parts.iter().filter(|part| part.customer == *other && part.seen);
-                others.for_each(|part| seek(part.id(), name, run.since));
+                for part in others {
+                    run.awaits.iter().for_each(|name| seek(part.id(), name, run.since));
+                }
             }
         }
         let sought = sought.into_iter().map(|((part, name), since)| Sought { part, name: name.to_owned(), since });

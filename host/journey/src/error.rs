@@ -2,6 +2,8 @@
 
 use openhub_model::Fault;
 
+use crate::calls::Call;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
     #[error("the customer has no `{0}` that the channel can send to")]
@@ -14,6 +16,13 @@ pub(crate) enum StepError {
     WrongType { text: String, expected: String },
     #[error("the object was refused: {}", said(.0))]
     Refused(Vec<Fault>),
+    #[error("the plugin's step says: {code}: {message}")]
+    Step { code: String, message: String },
+    #[error("the plugin's step gave no answer: {}", said(.0))]
+    NoAnswer(Vec<Fault>),
+    /// No error: a text cannot be made before functions of plugins are asked.
+    #[error("functions of plugins have not been asked")]
+    Asks(Vec<Call>),
     #[error("the run's state cannot be read: {0}")]
     State(#[from] serde_json::Error),
     #[error("version {version} has no node of this name")]
@@ -29,6 +38,9 @@ impl StepError {
             StepError::Template(_) | StepError::Missing(_) => "template",
             StepError::WrongType { .. } => "wrong-type",
             StepError::Refused(_) => "object-refused",
+            StepError::Step { .. } => "step-failed",
+            StepError::NoAnswer(_) => "plugin-failed",
+            StepError::Asks(_) => "template",
             StepError::State(_) => "unreadable-state",
             StepError::NoSuchNode { .. } => "no-such-node",
             StepError::Endless => "endless",
@@ -51,6 +63,14 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// What functions have to be asked before, if that is all.
+    pub(crate) fn open(self) -> Result<Vec<Call>, Failure> {
+        match self.error {
+            StepError::Asks(open) => Ok(open),
+            error => Err(Failure { pointer: self.pointer, error }),
+        }
+    }
+
     pub(crate) fn fault(&self) -> Fault {
         Fault::new(self.pointer.as_str(), self.error.code(), self.error.to_string())
     }

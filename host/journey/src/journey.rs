@@ -7,16 +7,17 @@ use openhub_model::{Customer, Fault, Id, TenantId};
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::ask::{Answer, Ask};
+use crate::calls::{Calls, Known};
 use crate::check::check;
 use crate::context::{Moment, StepContext};
 use crate::definition::{Definition, Reentry};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
 use crate::nodes::registry::Node;
-use crate::nodes::wait::Wait;
 use crate::plan::{Graph, plan};
 use crate::state::{EMPTY, Kept};
-use crate::step::{Flow, Input, Next, Step, Walk};
+use crate::step::{Act, Flow, Input, Next, Step, Walk};
 use crate::surroundings::Surroundings;
 use crate::triggers::registry::Trigger;
 
@@ -60,7 +61,7 @@ impl Journey {
             start: definition.start.clone(),
             graph: plan(definition, surroundings).map_err(|fault| vec![fault])?,
             needs: needs(definition),
-            awaited: awaited(definition),
+            awaited: awaited(definition, surroundings),
             converting: converting(definition),
         })
     }
@@ -119,7 +120,7 @@ impl Journey {
             node: self.start.clone(),
             step: 0,
             status: RunStatus::Waiting,
-            awaits: None,
+            awaits: Vec::new(),
             since: 0,
             due: None,
             state,
@@ -136,7 +137,8 @@ impl Journey {
         if run.status != RunStatus::Waiting {
             return Step { entered, messages: Vec::new(), next: Next::Ignored, fault: None };
         }
-        let mut walk = Walk { run, facts, templates: &self.graph.templates, messages: Vec::new() };
+        let templates = &self.graph.templates;
+        let mut walk = Walk { run, facts, templates, known: Known::default(), messages: Vec::new() };
         let mut fault = None;
         let next = self.walk(&mut walk, &input, &mut entered).unwrap_or_else(|failure| {
             end(walk.run, RunStatus::Failed, facts);
@@ -154,6 +156,10 @@ impl Journey {
         let mut flow = match (input, walk.run.step) {
             (Input::Enter(_), 0) => Flow::Go(here),
             (Input::Enter(_), _) | (_, 0) => Flow::Ignore,
+            (Input::Answer(Answer::Calls(known)), _) => {
+                walk.known = Known::clone(known);
+                arrive(&*self.graph.nodes[here].1, walk)?
+            }
             _ => self.graph.nodes[here].1.resume(walk, input)?,
         };
         loop {
@@ -166,9 +172,10 @@ impl Journey {
                     entered.push(id.clone());
                     walk.run.node.clone_from(id);
                     walk.run.step += 1;
-                    walk.run.awaits = None;
+                    walk.run.awaits.clear();
                     walk.run.due = None;
-                    flow = node.enter(walk)?;
+                    walk.known = Known::default();
+                    flow = arrive(&**node, walk)?;
                 }
                 Flow::Rest => return Ok(Next::Rest),
                 Flow::Need(request) => return Ok(request),
@@ -182,10 +189,21 @@ impl Journey {
     }
 }
 
+/// Enters a node, or asks what its texts need to know before.
+fn arrive(node: &dyn Act, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+    match node.enter(walk) {
+        Err(failure) => {
+            let open = failure.open()?;
+            Ok(Flow::Need(Next::Ask(Ask::Calls(Calls::new(open, walk.known.clone())))))
+        }
+        flow => flow,
+    }
+}
+
 /// What a run kept is of no use once it has ended.
 fn end(run: &mut Run, status: RunStatus, facts: &StepContext<'_>) {
     run.status = status;
-    run.awaits = None;
+    run.awaits.clear();
     run.due = None;
     run.state = EMPTY.to_owned();
     run.ended_at = Some(facts.now);
@@ -201,12 +219,9 @@ fn needs(definition: &Definition) -> Needs {
     needs
 }
 
-fn awaited(definition: &Definition) -> BTreeSet<String> {
-    let awaited = definition.nodes.values().filter_map(|node| match node {
-        Node::Wait(Wait::Until(until)) => Some(until.awaited.event.clone()),
-        _ => None,
-    });
-    awaited.collect()
+fn awaited(definition: &Definition, surroundings: &Surroundings) -> BTreeSet<String> {
+    let awaited = definition.nodes.values().flat_map(|node| node.as_type().awaits(surroundings));
+    awaited.map(str::to_owned).collect()
 }
 
 fn converting(definition: &Definition) -> BTreeSet<String> {

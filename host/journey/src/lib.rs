@@ -8,6 +8,7 @@
 //! Files use each other in one direction.
 
 mod ask;
+mod calls;
 mod check;
 mod context;
 mod definition;
@@ -27,7 +28,8 @@ mod trigger;
 mod triggers;
 mod uses;
 
-pub use ask::{Answer, Ask};
+pub use ask::{Answer, Ask, Onward, StepAsk, Woke};
+pub use calls::{Call, Calls, Known};
 pub use check::{check, faults};
 pub use context::{Moment, StepContext};
 pub use definition::{Definition, Reentry};
@@ -35,5 +37,5 @@ pub use journey::Journey;
 pub use nodes::registry::Node;
 pub use parse::parse;
 pub use step::{Input, Next, Step};
-pub use surroundings::{Named, Surroundings};
+pub use surroundings::{Functions, Named, Steps, Surroundings};
 pub use triggers::registry::Trigger;

@@ -1,8 +1,10 @@
 //! What a node type is: what it answers, and what it may see while it is checked and compiled. It sees no other node.
 
 use minijinja::Environment;
-use openhub_model::fault::there_are;
-use openhub_model::manifest::{ChannelShape, Field, ObjectShape};
+use openhub_model::attribute::AttributeType;
+use openhub_model::columns::fits;
+use openhub_model::fault::{nearest, there_are};
+use openhub_model::manifest::{ChannelShape, Field, ObjectShape, StepShape, Type};
 use openhub_model::{Condition, Fault, Span};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use crate::document::{node_pointer, read};
 use crate::fields;
 use crate::step::Act;
 use crate::surroundings::Surroundings;
-use crate::template::{self, Fields};
+use crate::template::{self, Argument, Called, Fields};
 use crate::uses::{Uses, Wanted};
 
 /// An edge out of a node: the field that names it, as a pointer below the node, and the node that it leads to.
@@ -48,6 +50,11 @@ pub(crate) trait NodeType {
     /// How long every run rests here at least, none if it goes on at once: a cycle needs a rest.
     fn rests(&self) -> Option<Span> {
         None
+    }
+
+    /// Names of events that a run may wait for here.
+    fn awaits<'s>(&'s self, _surroundings: &'s Surroundings) -> Vec<&'s str> {
+        Vec::new()
     }
 
     /// What it uses of the customer, the trigger and the run's objects.
@@ -105,18 +112,40 @@ impl<'a> NodeCheck<'a, '_> {
         fields::check(&format!("{}/{field}", self.pointer), fields, shape, owner, self.faults);
     }
 
-    /// The templates among these fields: that they compile, and that what they read exists at this node.
+    /// The templates among these fields: that they compile, that what they read exists at this node, and that the functions which
+    /// they call take what they are given.
     pub(crate) fn templates(&mut self, field: &str, fields: &Map<String, Value>) {
+        let surroundings = self.surroundings;
+        self.each_template(field, fields, &mut |call| function_fault(surroundings, call));
+    }
+
+    /// The same where no function can be called.
+    pub(crate) fn plain_templates(&mut self, field: &str, fields: &Map<String, Value>) {
+        self.each_template(field, fields, &mut |_| {
+            let message = "Functions of plugins cannot be called here: call them in the texts of other nodes.";
+            Some(("function-not-allowed", message.to_owned()))
+        });
+    }
+
+    /// `judge` says what is wrong with a call: a code, and a message.
+    fn each_template(
+        &mut self,
+        field: &str,
+        fields: &Map<String, Value>,
+        judge: &mut dyn FnMut(&Called) -> Option<(&'static str, String)>,
+    ) {
         let mut found = Vec::new();
         let pointer = format!("{}/{field}", self.pointer);
         let known = self.known();
-        template::each_field_template(&pointer, fields, &mut |pointer, source| match template::variables(
+        template::each_field_template(&pointer, fields, &mut |pointer, source| match template::reads(
             self.environment,
             source,
         ) {
             Err(error) => found.push(Fault::new(pointer, "bad-template", error.to_string())),
-            Ok(paths) => {
-                let unknown = paths.iter().filter(|path| !self.knows(path));
+            Ok(reads) => {
+                let wrong = reads.calls.iter().filter_map(&mut *judge);
+                found.extend(wrong.map(|(code, message)| Fault::new(pointer, code, message)));
+                let unknown = reads.variables.iter().filter(|path| !self.knows(path));
                 found.extend(unknown.map(|path| {
                     Fault::new(
                         pointer,
@@ -157,6 +186,59 @@ impl<'a> NodeCheck<'a, '_> {
     }
 }
 
+/// What is wrong with a call of a plugin's function, as far as it stands there.
+fn function_fault(surroundings: &Surroundings, call: &Called) -> Option<(&'static str, String)> {
+    let written = |plugin: &str, function: &str| format!("{}.{}", plugin.replace('-', "_"), function.replace('-', "_"));
+    let name = written(&call.plugin, &call.function);
+    let Some(shape) = surroundings.functions.get(&call.plugin).and_then(|of| of.get(&call.function)) else {
+        let known = surroundings.functions.iter();
+        let known = known.flat_map(|(plugin, of)| of.keys().map(move |function| written(plugin, function)));
+        let known: Vec<String> = known.collect();
+        let message = format!(
+            "No enabled plugin has the function `{name}`.{} {}",
+            did_you_mean(&name, known.iter().map(String::as_str)),
+            there_are(&known)
+        );
+        return Some(("unknown-function", message));
+    };
+    let signature = || format!("{}.{}", call.plugin.replace('-', "_"), shape.signature());
+    if !(shape.required()..=shape.arguments.len()).contains(&call.arguments.len()) {
+        let message = format!("The function is `{}`: this call has {} arguments.", signature(), call.arguments.len());
+        return Some(("wrong-arguments", message));
+    }
+    let wrong = |(declared, given): &(&Field, &Argument)| match given {
+        Argument::Constant(value) if value.is_null() => declared.required,
+        Argument::Constant(value) => !fits(&declared.of, Some(value)),
+        Argument::Attribute(name) => {
+            let typed = surroundings.named.as_ref().and_then(|named| named.attributes.get(name));
+            typed.is_some_and(|typed| !may_become(*typed, &declared.of))
+        }
+        Argument::Other => false,
+    };
+    let (declared, _) = shape.arguments.iter().zip(&call.arguments).find(wrong)?;
+    let message = format!("`{}` of `{}` must be {}.", declared.name, signature(), declared.of.in_words());
+    Some(("wrong-type", message))
+}
+
+/// Whether values of a declared attribute can be an argument of this type.
+fn may_become(attribute: AttributeType, argument: &Type) -> bool {
+    use AttributeType::{Boolean, Date, Integer, Number, Text, Timestamp};
+    match argument {
+        Type::Boolean => attribute == Boolean,
+        Type::Integer => attribute == Integer,
+        Type::Number => matches!(attribute, Integer | Number),
+        // Decimals and times are written as texts, too.
+        Type::Decimal(_) => matches!(attribute, Integer | Number | Text),
+        Type::Timestamp => matches!(attribute, Timestamp | Text),
+        Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => matches!(attribute, Text | Timestamp | Date),
+    }
+}
+
+/// A question that names the nearest name, if one is near.
+pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default()
+}
+
 /// That there is no such thing, and which there are.
 pub(crate) fn unknown<T>(what: &str, name: &str, known: &BTreeMap<String, T>) -> String {
     format!("There is no {what} `{name}`. {}", there_are(known.keys()))
@@ -188,6 +270,11 @@ impl<'a> NodePlan<'a> {
     pub(crate) fn object(&self, kind: &str) -> Result<&'a ObjectShape, Fault> {
         let objects = &self.surroundings.objects;
         objects.get(kind).ok_or_else(|| self.lacks("unknown-object", unknown("object type", kind, objects)))
+    }
+
+    pub(crate) fn step(&self, plugin: &str, step: &str) -> Result<&'a StepShape, Fault> {
+        let found = self.surroundings.steps.get(plugin).and_then(|of| of.get(step));
+        found.ok_or_else(|| self.lacks("unknown-step", format!("There is no step `{step}` of a plugin `{plugin}`.")))
     }
 
     fn lacks(&self, code: &str, message: String) -> Fault {

@@ -3,6 +3,7 @@
 use minijinja::Environment;
 use openhub_model::Fault;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::check::reachable;
 use crate::definition::Definition;
@@ -28,7 +29,7 @@ pub(crate) fn plan(definition: &Definition, surroundings: &Surroundings) -> Resu
         definition.nodes.iter().map(|(id, node)| (id.as_str(), node.as_type().uses(&names))).collect();
     let index: HashMap<String, usize> =
         definition.nodes.keys().enumerate().map(|(index, id)| (id.clone(), index)).collect();
-    let mut templates = template::environment();
+    let mut templates = template::environment(&Arc::new(surroundings.functions.clone()));
     let mut nodes = Vec::with_capacity(definition.nodes.len());
     for (id, node) in &definition.nodes {
         let later = |name: &str| {

@@ -2,6 +2,8 @@
 //!
 //! Stored as the JSON text in `Run::state`; `{}` for a graph that uses nothing.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use openhub_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +20,41 @@ pub(crate) struct Kept {
     pub(crate) trigger: KeptTrigger,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) objects: BTreeMap<String, Map<String, Value>>,
+    /// What the plugin's step keeps in which the run waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<KeptStep>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptStep {
+    /// The plugin's bytes, as Base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    state: String,
+    /// The version that the step had when it left them.
+    #[serde(default)]
+    pub(crate) version: u32,
+    /// An event that happened while the run must not move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) missed: Option<Missed>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Missed {
+    /// Its number among those that the step declares.
+    pub(crate) event: u32,
+    pub(crate) at: Timestamp,
+    pub(crate) properties: Value,
+}
+
+impl KeptStep {
+    pub(crate) fn of(state: &[u8], version: u32) -> KeptStep {
+        KeptStep { state: STANDARD.encode(state), version, missed: None }
+    }
+
+    pub(crate) fn state(&self) -> Vec<u8> {
+        // What is no Base64 was written by nobody: as good as no state.
+        STANDARD.decode(&self.state).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +82,7 @@ impl Kept {
         }
         let name = uses.trigger.wants("name").then(|| trigger.name.to_owned());
         let at = uses.trigger.wants("at").then_some(trigger.at);
-        Kept { trigger: KeptTrigger { name, at, properties }, objects: BTreeMap::new() }
+        Kept { trigger: KeptTrigger { name, at, properties }, objects: BTreeMap::new(), step: None }
     }
 
     pub(crate) fn read(state: &str) -> Result<Kept, serde_json::Error> {

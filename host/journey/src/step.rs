@@ -7,6 +7,7 @@ use openhub_model::run::Run;
 use serde_json::Value;
 
 use crate::ask::{Answer, Ask};
+use crate::calls::Known;
 use crate::context::{Moment, StepContext};
 use crate::document::node_pointer;
 use crate::error::{Failure, StepError};
@@ -17,7 +18,7 @@ use crate::state::Kept;
 pub enum Input<'a> {
     /// The run was just started by this event.
     Enter(&'a Moment<'a>),
-    /// An event of the customer, with the name that the run awaits.
+    /// An event of the customer, with a name that the run awaits.
     Event(&'a Moment<'a>),
     /// The same while the run must not move: it goes on from it when its `due` comes.
     Remember(&'a Moment<'a>),
@@ -70,7 +71,7 @@ pub(crate) enum Flow {
 
 /// A compiled node.
 pub(crate) trait Act: Send + Sync {
-    /// The run arrives here.
+    /// The run arrives here. Called anew once functions have answered that its texts call: nothing is done before they are made.
     fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure>;
 
     /// The run was here already, and something came.
@@ -84,6 +85,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) run: &'a mut Run,
     pub(crate) facts: &'a StepContext<'a>,
     pub(crate) templates: &'a Environment<'static>,
+    /// What functions of plugins have answered to the node where the run is.
+    pub(crate) known: Known,
     pub(crate) messages: Vec<NewMessage>,
 }
 

@@ -29,6 +29,19 @@ pub fn asks(manifest: &Manifest) -> Vec<String> {
         lines.push(format!("answers calls from outside at /hooks/<tenant>/{}/{} {by}", manifest.name, source.name));
         lines.extend(source.events.iter().map(|event| format!("says that the event \"{event}\" happened {by}")));
     }
+    for step in &manifest.steps {
+        let by = format!("(step `{}`)", step.name);
+        lines.push(format!("decides how runs of journeys go on {by}"));
+        lines.extend(step.input.iter().map(|field| format!("is given `{}` by journeys {by}", field.name)));
+        lines
+            .extend(step.events.iter().map(|event| format!("is told of the event \"{event}\" while a run waits {by}")));
+    }
+    lines.extend(
+        manifest
+            .functions
+            .iter()
+            .map(|function| format!("makes values for templates of journeys (function `{}`)", function.signature())),
+    );
     lines.extend(manifest.jobs.iter().map(|job| format!("runs the job `{}` {}", job.name, in_words(job))));
     lines.extend(manifest.access.iter().filter_map(|access| Some(Access::parse(access)?.in_words())));
     for host in &manifest.hosts {
@@ -112,7 +125,7 @@ fn of_secret(secret: &SecretShape) -> String {
 
 fn of_limits(limits: &Limits, lines: &mut Vec<String>) {
     let asked = [
-        (limits.pure_ms, "ms of CPU for each call of a rule or a check"),
+        (limits.pure_ms, "ms of CPU for each call of a rule, a check, a step or a function"),
         (limits.io_ms, "ms of CPU for each call of a channel, a source or a job"),
         (limits.memory_mib, "MiB of memory"),
     ];

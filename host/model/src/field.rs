@@ -67,6 +67,7 @@ impl Field {
             label: BTreeMap::new(),
             default: None,
             list: false,
+            html: false,
             min: None,
             max: None,
             min_length: None,

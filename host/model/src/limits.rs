@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+use crate::Span;
 use crate::fault::Fault;
 use crate::identity::Identity;
 
@@ -41,6 +42,9 @@ pub const EVENTS: i64 = 1_000_000;
 /// Runs of a customer that wait, before what a page says starts none, and before nobody starts one: each event looks at all of them.
 pub const PAGE_RUNS: usize = 1_000;
 pub const RUNS: usize = 10_000;
+/// The shortest rest of a run that makes a cycle, and the shortest wait of a plugin's step: what goes round faster is mostly a
+/// mistake, and costs as much as a crowd.
+pub const SHORTEST_WAIT: Span = Span::from_micros(1_000_000);
 /// Digits that a number may have behind its point, an exponent counted: what PostgreSQL's NUMERIC takes.
 pub const DECIMALS: usize = 16_383;
 /// How deep lists and objects may lie in each other. What is stored is wrapped a few times, and JSON is read to 128.

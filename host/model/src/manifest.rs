@@ -1,6 +1,6 @@
 //! What a plugin is made of and what it asks for: the JSON in its custom section `openhub:manifest`.
 //!
-//! Shapes (rules, objects, channels, sources, jobs, events) come from the plugin's code, policy (name, texts, hosts,
+//! Shapes (rules, objects, channels, sources, jobs, steps, functions, events) come from the plugin's code, policy (name, texts, hosts,
 //! secrets, limits, schedules) from its `plugin.toml`; the build merges both. Read without executing anything.
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,12 @@ pub struct Manifest {
     pub sources: Vec<SourceShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobShape>,
+    /// Nodes of journeys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepShape>,
+    /// Functions that templates of journeys call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -272,6 +278,9 @@ pub struct Field {
     /// Whether it has several values, in an array.
     #[serde(default, skip_serializing_if = "is_false")]
     pub list: bool,
+    /// Whether its text is HTML: what a template puts into it is escaped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub html: bool,
     /// The smallest and the greatest value of a number, a decimal or a timestamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Value>,
@@ -394,6 +403,49 @@ pub enum CatchUp {
     Once,
     /// Each has its run, in order.
     All,
+}
+
+/// A node of journeys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepShape {
+    pub name: String,
+    /// The ways on from it, by name.
+    pub outlets: Vec<String>,
+    /// Events that a run may wait for in it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// What the author of a journey sets, in `with`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input: Vec<Field>,
+    /// Of the state that its waits leave: it comes back with the version under which it was written.
+    #[serde(default)]
+    pub state_version: u32,
+}
+
+/// A function that templates of journeys call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionShape {
+    pub name: String,
+    /// In order; those that may be left out are the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<Field>,
+    pub returns: Type,
+}
+
+impl FunctionShape {
+    /// How many arguments a call must have.
+    pub fn required(&self) -> usize {
+        self.arguments.iter().filter(|argument| argument.required).count()
+    }
+
+    /// As people write it: `money(amount, currency?)`.
+    pub fn signature(&self) -> String {
+        let optional = |argument: &Field| if argument.required { "" } else { "?" };
+        let arguments = self.arguments.iter().map(|argument| format!("{}{}", argument.name, optional(argument)));
+        format!("{}({})", self.name.replace('-', "_"), arguments.collect::<Vec<_>>().join(", "))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

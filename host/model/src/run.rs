@@ -40,8 +40,8 @@ pub struct Run {
     /// Transitions made so far; (run, step) is the key of a transition.
     pub step: i64,
     pub status: RunStatus,
-    /// The event name that it waits for.
-    pub awaits: Option<String>,
+    /// Names of the events that it waits for: the first of them to happen ends the wait.
+    pub awaits: Vec<String>,
     /// The place in the log at which its wait began: what happened behind it may end the wait.
     pub since: i64,
     /// When its wait ends by time. The timer's id is the run's.

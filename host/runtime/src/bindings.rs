@@ -46,6 +46,32 @@ pub mod object {
     });
 }
 
+/// The `step` extension point.
+pub mod step {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/step-plugin",
+        with: {
+            "openhub:types": super::channel::openhub::types,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+        },
+    });
+}
+
+/// The `content` extension point.
+pub mod content {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/content-plugin",
+        with: {
+            "openhub:types/types": super::owned,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+        },
+    });
+}
+
 /// The `source` extension point, with the imports of the I/O lane.
 pub mod source {
     wasmtime::component::bindgen!({

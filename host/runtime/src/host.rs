@@ -78,9 +78,9 @@ impl Host {
 
     /// What the I/O lane has; in the pure lane a capability that needs it is never linked.
     pub fn io(&mut self) -> wasmtime::Result<&mut Io> {
-        self.io
-            .as_mut()
-            .ok_or_else(|| Raised::error(FaultKind::Refused, "this cannot be called by a rule or an object check"))
+        self.io.as_mut().ok_or_else(|| {
+            Raised::error(FaultKind::Refused, "this cannot be called by a rule, an object check, a step or a function")
+        })
     }
 
     /// `fuel` is what the guest has burnt.

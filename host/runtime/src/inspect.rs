@@ -3,7 +3,7 @@
 use openhub_model::access::{ACCESS, Access};
 use openhub_model::decimal::MAX_SCALE;
 use openhub_model::limits;
-use openhub_model::manifest::{ListShape, MANIFEST_SECTION, Manifest, Type};
+use openhub_model::manifest::{FunctionShape, ListShape, MANIFEST_SECTION, Manifest, StepShape, Type};
 use openhub_model::schedule::Schedule;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -175,16 +175,23 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("source", manifest.sources.iter().map(|source| &source.name))?;
     unique("job", manifest.jobs.iter().map(|job| &job.name))?;
+    unique("step", manifest.steps.iter().map(|step| &step.name))?;
+    unique("function", manifest.functions.iter().map(|function| &function.name))?;
     // They stand in addresses, and in the names of consents (`marketing/email`).
     let channels = manifest.channels.iter().map(|channel| ("channel", &channel.name));
     let named = channels.chain(manifest.sources.iter().map(|source| ("source", &source.name)));
     let named = named.chain(manifest.jobs.iter().map(|job| ("job", &job.name)));
+    // These stand in journeys.
+    let named = named.chain(manifest.steps.iter().map(|step| ("step", &step.name)));
+    let named = named.chain(manifest.functions.iter().map(|function| ("function", &function.name)));
     if let Some((what, name)) = named.into_iter().find(|(_, name)| !kebab(name)) {
         return Err(bad(format!("the {what}'s name {name:?} is not valid: use kebab-case, at most 64 characters")));
     }
     if manifest.jobs.len() > JOBS {
         return Err(bad(format!("the manifest has {} jobs: at most {JOBS}", manifest.jobs.len())));
     }
+    manifest.steps.iter().try_for_each(check_step).map_err(bad)?;
+    manifest.functions.iter().try_for_each(check_function).map_err(bad)?;
     for job in &manifest.jobs {
         Schedule::check(job).map_err(|why| bad(format!("the job `{}`: {why}", job.name)))?;
     }
@@ -198,6 +205,38 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     Ok(manifest)
 }
 
+fn check_step(step: &StepShape) -> Result<(), String> {
+    let name = &step.name;
+    if step.outlets.is_empty() || step.outlets.len() > OUTLETS {
+        return Err(format!("the step `{name}` has {} outlets: it needs 1 to {OUTLETS}", step.outlets.len()));
+    }
+    if step.events.len() > OUTLETS {
+        return Err(format!("the step `{name}` waits for {} events: at most {OUTLETS}", step.events.len()));
+    }
+    for (what, names) in [("outlet", &step.outlets), ("event", &step.events)] {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            return Err(format!("the step `{name}` declares the {what} `{twice:.60}` twice: remove one"));
+        }
+    }
+    Ok(())
+}
+
+fn check_function(function: &FunctionShape) -> Result<(), String> {
+    let name = &function.name;
+    if function.arguments.len() > ARGUMENTS {
+        return Err(format!("the function `{name}` has {} arguments: at most {ARGUMENTS}", function.arguments.len()));
+    }
+    match function.arguments.is_sorted_by_key(|argument| !argument.required) {
+        true => Ok(()),
+        false => Err(format!("the function `{name}` has a required argument behind one that may be left out")),
+    }
+}
+
+/// Outlets of a step, and events that it may wait for.
+const OUTLETS: usize = 50;
+/// Of a function.
+const ARGUMENTS: usize = 10;
 /// Bytes of a manifest: what it names is written for each row, in messages and in records.
 const MANIFEST: usize = 256 * 1024;
 /// Fields of a record, and values of an enum.
@@ -219,6 +258,8 @@ fn bounded(manifest: &Manifest) -> Result<(), String> {
     let records = (rules().map(|rule| (&rule.name, &rule.params)))
         .chain(manifest.objects.iter().map(|object| (&object.name, &object.fields)))
         .chain(manifest.channels.iter().map(|channel| (&channel.name, &channel.content)))
+        .chain(manifest.steps.iter().map(|step| (&step.name, &step.input)))
+        .chain(manifest.functions.iter().map(|function| (&function.name, &function.arguments)))
         .chain(manifest.events.iter().map(|event| (&event.name, &event.fields)))
         .chain([(&manifest.name, &manifest.settings)]);
     let mut named: Vec<(&String, Option<&Type>)> = Vec::new();
@@ -229,6 +270,10 @@ fn bounded(manifest: &Manifest) -> Result<(), String> {
         named.push((name, None));
         named.extend(fields.iter().map(|field| (&field.name, Some(&field.of))));
     }
+    named.extend(
+        manifest.steps.iter().flat_map(|step| step.outlets.iter().chain(&step.events)).map(|name| (name, None)),
+    );
+    named.extend(manifest.functions.iter().map(|function| (&function.name, Some(&function.returns))));
     named.extend(rules().flat_map(|rule| rule.reads.iter().map(|read| (&read.name, Some(&read.of)))));
     for rule in rules() {
         let mut lists: Vec<(&ListShape, usize)> = rule.lists.iter().map(|list| (list, 1)).collect();
@@ -303,6 +348,8 @@ pub const OBJECTS: &str = "openhub:data-object/data-object";
 pub const CHANNEL: &str = "openhub:channel/channel";
 pub const SOURCE: &str = "openhub:source/source";
 pub const JOB: &str = "openhub:job/job";
+pub const STEP: &str = "openhub:step/step";
+pub const CONTENT: &str = "openhub:content/content";
 
 fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal> {
     let declared = [
@@ -311,6 +358,8 @@ fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal>
         ("channels", !manifest.channels.is_empty(), CHANNEL),
         ("sources", !manifest.sources.is_empty(), SOURCE),
         ("jobs", !manifest.jobs.is_empty(), JOB),
+        ("steps", !manifest.steps.is_empty(), STEP),
+        ("functions", !manifest.functions.is_empty(), CONTENT),
     ];
     for (what, is_declared, interface) in declared {
         if is_declared && !exports.iter().any(|export| export == interface) {

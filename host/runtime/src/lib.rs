@@ -1,6 +1,6 @@
 //! Runs plugins: WebAssembly components, in two lanes.
 //!
-//! The pure lane (rules, object checks) is synchronous, gets a fresh instance for every call and can reach nothing
+//! The pure lane (rules, object checks, steps and functions) is synchronous, gets a fresh instance for every call and can reach nothing
 //! but its input, so that it replays. The I/O lane (channels, sources, jobs) is asynchronous and gets the capabilities that it was
 //! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
@@ -17,6 +17,7 @@ mod emits;
 mod engine;
 mod error;
 mod fault;
+mod functions;
 mod happened;
 mod host;
 mod inspect;
@@ -30,6 +31,7 @@ mod recording;
 mod rules;
 mod runtime;
 mod send;
+mod steps;
 mod turns;
 mod worker;
 
@@ -48,6 +50,7 @@ pub use config::{Config, Defaults, HostPort};
 pub use egress::hosts;
 pub use error::{Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
+pub use functions::{Applied, FunctionCalls};
 pub use inspect::Inspected;
 pub use io::{HostClock, IoContext};
 pub use job::{JobFailure, JobRunCall, Progress, Ran};
@@ -56,4 +59,5 @@ pub use receive::{HttpRequest, HttpResponse, Received, Report, SourceEvent, Unan
 pub use recording::{Recorded, RecordedFault, Recording, Replayed};
 pub use runtime::Runtime;
 pub use send::{OutMessage, Sent, Verdict};
+pub use steps::{Entered, Next as StepNext, STATE as STEP_STATE, Stepped, Wait as StepWait, Woke};
 pub use worker::{Bounds as CompileBounds, compile as compile_worker};

@@ -50,7 +50,7 @@ fn within(row: u32, rows: u32) -> Result<(), String> {
     if row < rows {
         Ok(())
     } else {
-        Err(format!("the rule answered for row {row}, but there are only {rows} rows, counted from 0"))
+        Err(format!("the plugin answered for row {row}, but there are only {rows} rows, counted from 0"))
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn in_order(listed: &[u32], rows: u32) -> Result<(), String> {
     if listed.is_sorted() {
         Ok(())
     } else {
-        Err("the rule answered with rows that are not in ascending order".to_owned())
+        Err("the plugin answered with rows that are not in ascending order".to_owned())
     }
 }
 
@@ -73,7 +73,7 @@ fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
     if listed.is_sorted_by(|a, b| a < b) {
         Ok(())
     } else {
-        Err("the rule answered with rows that are not in ascending order".to_owned())
+        Err("the plugin answered with rows that are not in ascending order".to_owned())
     }
 }
 
@@ -90,7 +90,7 @@ fn not_in(text: &str, allowed: &[String]) -> String {
     let few: Vec<&str> = allowed.iter().take(20).map(String::as_str).collect();
     let more = allowed.len().saturating_sub(few.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("the rule wrote {text:?}, which is not one of the declared values: {}{more}", few.join(", "))
+    format!("the plugin wrote {text:?}, which is not one of the declared values: {}{more}", few.join(", "))
 }
 
 /// Values of a declared type, one for each of `rows`; those at the places `absent` hold nothing.
@@ -112,14 +112,14 @@ pub(crate) fn checked_values(
     let length = match (of, &values) {
         (Type::Boolean, Values::Booleans(values)) => {
             if values.iter().any(|value| *value > 1) {
-                return Err("the rule wrote a boolean that is neither 0 nor 1".to_owned());
+                return Err("the plugin wrote a boolean that is neither 0 nor 1".to_owned());
             }
             values.len()
         }
         (Type::Timestamp, Values::Integers(values)) => {
             for (at, (row, value)) in rows.iter().zip(values).enumerate() {
                 if !Timestamp::from_micros(*value).is_writable() && is_there(at) {
-                    let message = || "the rule wrote a time outside the years 1 to 9999".to_owned();
+                    let message = || "the plugin wrote a time outside the years 1 to 9999".to_owned();
                     fault(faults, *row, "bad-timestamp", message);
                 }
             }
@@ -129,14 +129,14 @@ pub(crate) fn checked_values(
         (Type::Number, Values::Numbers(values)) => {
             for (at, (row, value)) in rows.iter().zip(values).enumerate() {
                 if !value.is_finite() && is_there(at) {
-                    fault(faults, *row, "not-finite", || "the rule wrote a number that is not finite".to_owned());
+                    fault(faults, *row, "not-finite", || "the plugin wrote a number that is not finite".to_owned());
                 }
             }
             values.len()
         }
         (Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_), Values::Texts(texts)) => {
             if !texts.is_empty() && !texts.ends_with('\0') {
-                return Err("the rule wrote a text without its end".to_owned());
+                return Err("the plugin wrote a text without its end".to_owned());
             }
             if let Type::Enum(allowed) = of {
                 for (at, (row, text)) in rows.iter().zip(texts.split_terminator('\0')).enumerate() {
@@ -147,10 +147,10 @@ pub(crate) fn checked_values(
             }
             texts.bytes().filter(|byte| *byte == 0).count()
         }
-        _ => return Err(format!("the rule wrote values that are not of the declared type {of:?}")),
+        _ => return Err(format!("the plugin wrote values that are not of the declared type {of:?}")),
     };
     if length != rows.len() {
-        return Err(format!("the rule wrote {length} values for {} rows", rows.len()));
+        return Err(format!("the plugin wrote {length} values for {} rows", rows.len()));
     }
     Ok(values)
 }

@@ -10,10 +10,12 @@ use wasmtime::{Engine, Store};
 
 use crate::answer::{CallContext, Receipt};
 use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
+use crate::bindings::content::{ContentPluginIndices, ContentPluginPre};
 use crate::bindings::job::{JobPluginIndices, JobPluginPre};
 use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
 use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
 use crate::bindings::source::{SourcePluginIndices, SourcePluginPre};
+use crate::bindings::step::{StepPluginIndices, StepPluginPre};
 use crate::capabilities::{self, Lane};
 use crate::egress::Egress;
 use crate::engine::{MEMORY_CEILING, Machine};
@@ -70,6 +72,8 @@ pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) rule: Option<RulePluginPre<Host>>,
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
+    pub(crate) steps: Option<StepPluginPre<Host>>,
+    pub(crate) functions: Option<ContentPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
     pub(crate) source: Option<SourcePluginPre<Host>>,
     pub(crate) job: Option<JobPluginPre<Host>>,
@@ -110,6 +114,8 @@ impl Plugin {
             digest: inspected.digest.into(),
             rule: None,
             objects: None,
+            steps: None,
+            functions: None,
             channel: None,
             source: None,
             job: None,
@@ -121,7 +127,13 @@ impl Plugin {
             plugin.rule = Some(RulePluginPre::new(pure.clone()).map_err(bad)?);
         }
         if !plugin.manifest.objects.is_empty() {
-            plugin.objects = Some(DataObjectPluginPre::new(pure).map_err(bad)?);
+            plugin.objects = Some(DataObjectPluginPre::new(pure.clone()).map_err(bad)?);
+        }
+        if !plugin.manifest.steps.is_empty() {
+            plugin.steps = Some(StepPluginPre::new(pure.clone()).map_err(bad)?);
+        }
+        if !plugin.manifest.functions.is_empty() {
+            plugin.functions = Some(ContentPluginPre::new(pure).map_err(bad)?);
         }
         let Manifest { channels, sources, jobs, .. } = &*plugin.manifest;
         if !channels.is_empty() || !sources.is_empty() || !jobs.is_empty() {
@@ -148,6 +160,12 @@ impl Plugin {
             }
             if !manifest.objects.is_empty() {
                 DataObjectPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.steps.is_empty() {
+                StepPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.functions.is_empty() {
+                ContentPluginIndices::new(pure)?.load(&mut *store, &instance)?;
             }
             if !manifest.channels.is_empty() {
                 ChannelPluginIndices::new(pure)?.load(&mut *store, &instance)?;
@@ -212,8 +230,14 @@ fn linked(engine: &Engine, component: &Component, lane: Lane, granted: &Imports)
                 deny(&mut linker, engine, name, &interface, "was not granted").map_err(unsupported)?;
             }
             Some(capability) if capability.is_in(lane) => (capability.link)(&mut linker).map_err(unsupported)?,
-            Some(_) => deny(&mut linker, engine, name, &interface, "cannot be called by a rule or an object check")
-                .map_err(unsupported)?,
+            Some(_) => deny(
+                &mut linker,
+                engine,
+                name,
+                &interface,
+                "cannot be called by a rule, an object check, a step or a function",
+            )
+            .map_err(unsupported)?,
             // Types alone; functions were refused by the inspection, and would not link.
             None => {}
         }

@@ -29,6 +29,7 @@ pub struct Provider {
 #[derive(Clone, Debug, Content)]
 pub struct Mail {
     pub subject: String,
+    #[field(html)]
     pub html: Option<String>,
     pub text: Option<String>,
 }

@@ -52,6 +52,22 @@ pub fn check(manifest: &Manifest) -> Result<()> {
         kebab(&job.name).with_context(place)?;
         Schedule::check(job).map_err(|why| anyhow!("plugin.toml, {}: {why}", place()))?;
     }
+    distinct(manifest.steps.iter().map(|step| step.name.as_str()), "step")?;
+    for step in &manifest.steps {
+        let place = || format!("step `{}`", step.name);
+        kebab(&step.name).with_context(place)?;
+        ensure!(!step.outlets.is_empty(), "{}: it has no outlet: its enum needs a variant", place());
+        distinct(step.events.iter().map(String::as_str), "event").with_context(place)?;
+        check_fields(&step.input).with_context(place)?;
+    }
+    distinct(manifest.functions.iter().map(|function| function.name.as_str()), "function")?;
+    for function in &manifest.functions {
+        let place = || format!("function `{}`", function.name);
+        kebab(&function.name).with_context(place)?;
+        check_fields(&function.arguments).with_context(place)?;
+        let sorted = function.arguments.is_sorted_by_key(|argument| !argument.required);
+        ensure!(sorted, "{}: an argument that may be left out stands before one that may not: put it last", place());
+    }
     for event in &manifest.events {
         check_fields(&event.fields).with_context(|| format!("event `{}`", event.name))?;
     }
@@ -67,6 +83,8 @@ pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
         ("openhub:channel/channel", manifest.channels.is_empty(), "channels"),
         ("openhub:source/source", manifest.sources.is_empty(), "sources"),
         ("openhub:job/job", manifest.jobs.is_empty(), "jobs"),
+        ("openhub:step/step", manifest.steps.is_empty(), "steps"),
+        ("openhub:content/content", manifest.functions.is_empty(), "functions"),
     ];
     for (interface, empty, what) in kinds {
         let exported = exports.iter().any(|export| export == interface);
@@ -173,6 +191,7 @@ fn check_fields(fields: &[Field]) -> Result<()> {
     for field in fields {
         let unique = matches!(field.of, Type::Text | Type::Integer | Type::Enum(_) | Type::Customer);
         ensure!(!field.unique || unique, "field `{}`: only a text or an integer can be unique", field.name);
+        ensure!(!field.html || field.of == Type::Text, "field `{}`: only a text can be HTML", field.name);
         if let Type::Enum(values) = &field.of {
             ensure!(!values.is_empty(), "field `{}`: its enum has no values: add one", field.name);
         }

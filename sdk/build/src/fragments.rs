@@ -81,6 +81,24 @@ pub enum Fragment {
     Job {
         name: String,
     },
+    Record(Fields),
+    Step {
+        name: String,
+        /// The type whose names are the outlets.
+        outlets: String,
+        #[serde(default)]
+        events: Vec<String>,
+        #[serde(default)]
+        input: Option<String>,
+        #[serde(default)]
+        state_version: u32,
+    },
+    Function {
+        name: String,
+        arguments: Vec<Value>,
+        /// A type, as a field has it.
+        returns: Value,
+    },
     Settings(Fields),
 }
 
@@ -132,7 +150,7 @@ pub fn read(module: &[u8]) -> Result<Vec<Fragment>> {
     }
     if fragments.is_empty() {
         bail!(
-            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel], a #[source] or a #[job] of openhub-sdk"
+            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel], a #[source], a #[job], a #[step] or a #[content] of openhub-sdk"
         );
     }
     Ok(fragments)

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use openhub_model::manifest::{
-    ChannelShape, EventShape, Field, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape, SourceShape, Type,
-    Write,
+    ChannelShape, EventShape, Field, FunctionShape, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape,
+    SourceShape, StepShape, Type, Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,6 +31,7 @@ struct Types {
     /// Rust type → name of the object type.
     objects: BTreeMap<String, String>,
     content: BTreeMap<String, Vec<Value>>,
+    records: BTreeMap<String, Vec<Value>>,
     settings: BTreeMap<String, Vec<Value>>,
 }
 
@@ -91,6 +92,16 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
                 let events = events.collect::<Result<_>>()?;
                 manifest.sources.push(SourceShape { name, events });
             }
+            Fragment::Step { name, outlets, events, input, state_version } => {
+                manifest.steps.push(types.step(name, &outlets, events, input.as_deref(), state_version)?);
+            }
+            Fragment::Function { name, arguments, returns } => {
+                let place = format!("function `{name}`");
+                let arguments = types.fields::<Field>(&arguments, &place)?;
+                // It is resolved as a field's is.
+                let returns: Field = types.field(serde_json::json!({"name": "returns", "type": returns}), &place)?;
+                manifest.functions.push(FunctionShape { name, arguments, returns: returns.of });
+            }
             Fragment::Event { name, fields, .. } => {
                 let place = format!("event `{name}`");
                 let fields = types.fields::<Field>(&fields, &place)?;
@@ -104,6 +115,8 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     manifest.objects.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.channels.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.sources.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.steps.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.functions.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.events.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(manifest)
 }
@@ -144,7 +157,13 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
             Fragment::Object { of, name, .. } => put(&mut types.objects, of, name, "DataObject")?,
             Fragment::Content(Fields { of, fields }) => put(&mut types.content, of, fields, "Content")?,
             Fragment::Settings(Fields { of, fields }) => put(&mut types.settings, of, fields, "Settings")?,
-            Fragment::Rule { .. } | Fragment::Channel { .. } | Fragment::Source { .. } | Fragment::Job { .. } => {}
+            Fragment::Record(Fields { of, fields }) => put(&mut types.records, of, fields, "Record")?,
+            Fragment::Rule { .. }
+            | Fragment::Channel { .. }
+            | Fragment::Source { .. }
+            | Fragment::Job { .. }
+            | Fragment::Step { .. }
+            | Fragment::Function { .. } => {}
         }
     }
     Ok(types)
@@ -190,6 +209,23 @@ impl Types {
             params,
             name,
         })
+    }
+
+    fn step(
+        &self,
+        name: String,
+        outlets: &str,
+        events: Vec<String>,
+        input: Option<&str>,
+        state_version: u32,
+    ) -> Result<StepShape> {
+        let place = format!("step `{name}`");
+        let outlets = named(&self.enums, outlets, &place, "outlet", "Enum")?.clone();
+        let input = match input {
+            Some(of) => self.fields::<Field>(named(&self.records, of, &place, "input", "Record")?, &place)?,
+            None => Vec::new(),
+        };
+        Ok(StepShape { name, outlets, events, input, state_version })
     }
 
     /// Lists with their elements' types resolved.
@@ -294,6 +330,29 @@ mod tests {
         assert_eq!(merge(poll.clone(), policy(&["poll"])).unwrap().jobs[0].name, "poll");
         assert!(merge(poll.clone(), policy(&[])).unwrap_err().to_string().contains("[[jobs]]"));
         assert!(merge(poll, policy(&["poll", "other"])).unwrap_err().to_string().contains("`other`"));
+    }
+
+    #[test]
+    fn a_step_has_its_outlets_from_an_enum_and_a_function_its_types() {
+        let fragments = fragments(json!([
+            {"step": {"name": "route", "outlets": "Way", "events": ["Lead Scored"], "input": "With", "state_version": 2}},
+            {"enum": {"type": "Way", "values": ["sales", "nurture"]}},
+            {"record": {"type": "With", "fields": [{"name": "score", "type": "integer"}]}},
+            {"function": {"name": "of", "arguments": [{"name": "way", "type": {"named": "Way"}, "required": true}], "returns": {"named": "Way"}}},
+        ]));
+        let manifest = merge(fragments.clone(), Policy::default()).unwrap();
+        let step = &manifest.steps[0];
+        assert_eq!((step.outlets.as_slice(), step.state_version), (&["sales".into(), "nurture".into()][..], 2));
+        assert_eq!(step.input[0].name, "score");
+        let ways = Type::Enum(vec!["sales".into(), "nurture".into()]);
+        assert_eq!((&manifest.functions[0].returns, &manifest.functions[0].arguments[0].of), (&ways, &ways));
+        let without = |index: usize| {
+            let mut fragments = fragments.clone();
+            fragments.remove(index);
+            merge(fragments, Policy::default()).unwrap_err().to_string()
+        };
+        assert!(without(1).contains("step `route`: its outlet type `Way` needs #[derive(Enum)]"), "{}", without(1));
+        assert!(without(2).contains("step `route`: its input type `With` needs #[derive(Record)]"), "{}", without(2));
     }
 
     #[test]

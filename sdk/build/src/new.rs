@@ -19,10 +19,13 @@ pub enum Kind {
     Channel,
     Source,
     Job,
+    Content,
+    Step,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source, Kind::Job];
+    pub const ALL: [Kind; 7] =
+        [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source, Kind::Job, Kind::Content, Kind::Step];
 }
 
 impl FromStr for Kind {
@@ -31,7 +34,7 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Kind> {
         let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
         found.with_context(|| {
-            format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source, job")
+            format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source, job, content, step")
         })
     }
 }
@@ -44,6 +47,8 @@ impl fmt::Display for Kind {
             Kind::Channel => "channel",
             Kind::Source => "source",
             Kind::Job => "job",
+            Kind::Content => "content",
+            Kind::Step => "step",
         })
     }
 }
@@ -78,6 +83,16 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
             include_str!("../../templates/job/plugin.toml.in"),
             include_str!("../../templates/job/lib.rs.in"),
             include_str!("../../templates/job/test.rs.in"),
+        ],
+        Kind::Content => [
+            include_str!("../../templates/content/plugin.toml.in"),
+            include_str!("../../templates/content/lib.rs.in"),
+            include_str!("../../templates/content/test.rs.in"),
+        ],
+        Kind::Step => [
+            include_str!("../../templates/step/plugin.toml.in"),
+            include_str!("../../templates/step/lib.rs.in"),
+            include_str!("../../templates/step/test.rs.in"),
         ],
     };
     [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]
@@ -209,7 +224,10 @@ mod tests {
 
     #[test]
     fn a_plugin_of_ours_is_a_crate_of_its_own_under_another_name() {
-        assert_eq!(ours(), ["coupon", "email", "points", "rfm", "shop-source", "webhook"]);
+        assert_eq!(
+            ours(),
+            ["coupon", "email", "lead-router", "local-format", "points", "rfm", "shop-source", "webhook"]
+        );
         for of in ours() {
             let folder = tempfile::tempdir().unwrap();
             let dir = folder.path().join("mine");

@@ -27,6 +27,8 @@ fn a_new_plugin_builds() {
         assert_eq!(manifest.channels.len(), usize::from(kind == Kind::Channel));
         assert_eq!(manifest.sources.len(), usize::from(kind == Kind::Source));
         assert_eq!(manifest.jobs.len(), usize::from(kind == Kind::Job));
+        assert_eq!(manifest.functions.len(), usize::from(kind == Kind::Content));
+        assert_eq!(manifest.steps.len(), usize::from(kind == Kind::Step));
     }
 }
 

@@ -57,11 +57,12 @@ pub fn path(attribute: &Attribute) -> Result<Path> {
     })
 }
 
-/// `field(unique, relation, owner, default = …)`.
+/// `field(unique, relation, owner, html, default = …)`.
 #[derive(Default)]
 pub struct FieldOptions {
     pub unique: bool,
     pub owner: bool,
+    pub html: bool,
     pub default: Option<Absent>,
 }
 
@@ -79,13 +80,15 @@ pub fn field_options(field: &Field) -> Result<FieldOptions> {
                 options.unique = true;
             } else if meta.path.is_ident("owner") {
                 options.owner = true;
+            } else if meta.path.is_ident("html") {
+                options.html = true;
             } else if meta.path.is_ident("default") {
                 options.default = Some(match meta.input.peek(Token![=]) {
                     true => Absent::Value(Box::new(meta.value()?.parse()?)),
                     false => Absent::OfType,
                 });
             } else if !meta.path.is_ident("relation") {
-                return Err(meta.error("expected unique, relation, owner or default"));
+                return Err(meta.error("expected unique, relation, owner, html or default"));
             }
             Ok(())
         })?;

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod channel;
+mod content;
 mod enumeration;
 mod job;
 mod reads;
@@ -12,6 +13,7 @@ mod records;
 mod rule;
 mod shapes;
 mod source;
+mod step;
 mod writes;
 
 use proc_macro::TokenStream;
@@ -62,10 +64,16 @@ pub fn derive_settings(input: TokenStream) -> TokenStream {
     finish(records::settings(&parse_macro_input!(input as DeriveInput)))
 }
 
-/// What a message of a channel says.
+/// What a message of a channel says. `#[field(html)]` marks a text that is HTML: what templates put into it is escaped.
 #[proc_macro_derive(Content, attributes(field))]
 pub fn derive_content(input: TokenStream) -> TokenStream {
     finish(records::content(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// A record that is nothing else: what a step is given by a journey's author, or keeps while a run waits.
+#[proc_macro_derive(Record, attributes(field))]
+pub fn derive_record(input: TokenStream) -> TokenStream {
+    finish(records::record(&parse_macro_input!(input as DeriveInput)))
 }
 
 /// An object type: `#[object(name = "coupon", version = 1)]`; fields are `#[field(unique)]`, `#[field(relation)]`,
@@ -101,6 +109,21 @@ pub fn source(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn job(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(job::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// A step, which is a node of journeys: `#[step(events = ["Lead Scored"])] pub fn route(entry: Entry<With>) -> Result<Next<Way>, Reason>`.
+/// `With` derives `Record`, and `Way` derives `Enum`: its variants are the outlets. `events` lists what a run may wait for;
+/// `state_version = "2"` numbers the form of what a wait keeps.
+#[proc_macro_attribute]
+pub fn step(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(step::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// A function for templates: `#[content] pub fn money(receiver: Receiver<'_>, amount: Decimal<2>, currency: &str) -> Result<String, Reason>`.
+/// `receiver` and the `Result` may be left out; an `Option` may be left out by the template.
+#[proc_macro_attribute]
+pub fn content(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(content::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
 }
 
 fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

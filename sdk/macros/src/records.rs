@@ -93,6 +93,13 @@ pub fn settings(input: &DeriveInput) -> Result<TokenStream> {
     marked(input, "settings", &quote!(record::Settings))
 }
 
+/// A record that is nothing else: what a step is given, or keeps.
+pub fn record(input: &DeriveInput) -> Result<TokenStream> {
+    let record = Record::of(input)?;
+    let fragment = json!({"record": {"type": input.ident.to_string(), "fields": record.shapes}});
+    Ok(record.with(&fragment, TokenStream::new()))
+}
+
 fn marked(input: &DeriveInput, kind: &str, marker: &TokenStream) -> Result<TokenStream> {
     let record = Record::of(input)?;
     let of = &input.ident;
@@ -160,7 +167,11 @@ impl Record {
             let options = attributes::field_options(field)?;
             let shape = shapes::shape(&field.ty)?;
             let required = shape.required && options.default.is_none();
-            shapes.push(json!({"name": name, "type": shape.of, "required": required, "unique": options.unique}));
+            let mut told = json!({"name": name, "type": shape.of, "required": required, "unique": options.unique});
+            if options.html {
+                told["html"] = json!(true);
+            }
+            shapes.push(told);
             if options.owner && owner.replace(name.clone()).is_some() {
                 return Err(Error::new(field.span(), "an object can have only one owner"));
             }

@@ -47,6 +47,43 @@ pub mod data_object {
     });
 }
 
+/// The step export.
+pub mod step {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "step-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::step",
+        export_macro_name: "export_step",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+        },
+    });
+}
+
+/// The content export. Its columns are a rule's.
+pub mod content {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "content-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::content",
+        export_macro_name: "export_content",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:types/columns@1.0.0": crate::bindings::rule::openhub::types::columns,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+        },
+    });
+}
+
 /// The channel export and its settlement import.
 pub mod channel {
     wit_bindgen::generate!({

@@ -3,7 +3,8 @@
 //! A component exports each interface once, whatever the number of rules behind it, and nothing at link time on
 //! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
 
-/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders], jobs: [poll] }`.
+/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders], jobs: [poll],
+/// steps: [route], functions: [money] }`.
 #[macro_export]
 macro_rules! plugin {
     (@rules $($rule:path),*) => {
@@ -111,6 +112,46 @@ macro_rules! plugin {
                 }
             }
             $crate::bindings::job::export_job!(Exported with_types_in $crate::bindings::job);
+        };
+    };
+    (@steps $($step:path),*) => {
+        const _: &[&str] = &[$(<$step as $crate::step::Step>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::step::Guest for Exported {
+                fn run(
+                    step: ::std::string::String,
+                    entries: ::std::vec::Vec<$crate::step::RawEntry>,
+                ) -> ::std::result::Result<::std::vec::Vec<$crate::step::RawNext>, $crate::reason::Reason> {
+                    $crate::panic::announce();
+                    $(if step == <$step as $crate::step::Step>::NAME {
+                        return ::std::result::Result::Ok($crate::step::run::<$step>(entries));
+                    })*
+                    ::std::result::Result::Err($crate::reason::Reason::unknown("step", &step))
+                }
+            }
+            $crate::bindings::step::export_step!(Exported with_types_in $crate::bindings::step);
+        };
+    };
+    (@functions $($function:path),*) => {
+        const _: &[&str] = &[$(<$function as $crate::content::Function>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::content::Guest for Exported {
+                fn apply(
+                    function: ::std::string::String,
+                    calls: $crate::content::Calls,
+                ) -> ::std::result::Result<$crate::content::Results, $crate::reason::Reason> {
+                    $crate::panic::announce();
+                    $(if function == <$function as $crate::content::Function>::NAME {
+                        return <$function as $crate::content::Function>::apply(&calls);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Reason::unknown("function", &function))
+                }
+            }
+            $crate::bindings::content::export_content!(Exported with_types_in $crate::bindings::content);
         };
     };
     ($($section:ident: [$($item:path),* $(,)?]),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! What a plugin of OpenHub is written with: typed rules, object types, channels, sources and jobs over the contract in `wit/`.
+//! What a plugin of OpenHub is written with: typed rules, object types, steps and functions of journeys, channels, sources and jobs over the contract in `wit/`.
 //!
 //! A plugin declares its shapes as types (`Reads`, `Writes`, `Event`, `DataObject`, `Content`, …), writes plain
 //! functions over them, and names what it exports once, with [`plugin!`]. The generated code moves whole columns, the
@@ -12,11 +12,13 @@ mod export;
 
 // What a plugin is made of.
 pub mod channel;
+pub mod content;
 pub mod data_object;
 pub mod event;
 pub mod job;
 pub mod rule;
 pub mod source;
+pub mod step;
 
 // What it may call: one file a capability.
 pub mod call;
@@ -44,6 +46,7 @@ pub mod writes;
 /// All that a plugin usually needs: `use openhub_sdk::prelude::*`.
 pub mod prelude {
     pub use crate::channel::{Content, Json, Message, Messages, Receipt, Verdict};
+    pub use crate::content::Receiver;
     pub use crate::data_object::{Accepted, Change, Check, DataObject, ObjectEffect, Operation};
     pub use crate::decimal::Decimal;
     pub use crate::enumeration::Enum;
@@ -53,8 +56,9 @@ pub mod prelude {
     pub use crate::params::Params;
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};
-    pub use crate::record::Settings;
+    pub use crate::record::{Record, Settings};
     pub use crate::source::{Happened, Received, Report, Request};
+    pub use crate::step::{Entry, Next, Wait, Woke};
     pub use crate::time::Timestamp;
     pub use crate::writes::{
         Add,
@@ -62,6 +66,7 @@ pub mod prelude {
         Writes,
     };
     pub use openhub_sdk_macros::{
-        Content, DataObject, Enum, Event, Params, Reads, Settings, Writes, channel, job, rule, source,
+        Content, DataObject, Enum, Event, Params, Reads, Record, Settings, Writes, channel, content, job, rule, source,
+        step,
     };
 }

@@ -1,4 +1,4 @@
-//! Records of typed fields: events, objects, contents, parameters, settings. To and from JSON.
+//! Records of typed fields: events, objects, contents, parameters, settings, what a step is given and keeps. To and from JSON.
 //!
 //! Fields that a record does not know are left out: the host has checked it against the declared shape.
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::field::Field;
 use crate::reason::{Fault, Reason};
 
-/// A struct with named fields; made by the derives.
+/// A struct with named fields; made by the derives, and by `#[derive(Record)]` alone where it is nothing else.
 pub trait Record: Sized {
     fn from_fields(fields: &Map<String, Value>) -> Result<Self, Vec<Fault>>;
     fn to_fields(&self) -> Map<String, Value>;
@@ -24,6 +24,21 @@ pub trait Record: Sized {
             Ok(Value::Object(fields)) => Self::from_fields(&fields),
             _ => Err(vec![Fault::new("", "not-an-object", "this is not a JSON object")]),
         }
+    }
+}
+
+/// No fields.
+impl Record for () {
+    fn from_fields(_: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        Ok(())
+    }
+
+    fn to_fields(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str("{}");
     }
 }
 

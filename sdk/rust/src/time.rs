@@ -21,6 +21,12 @@ impl Timestamp {
         self.0.div_euclid(SECOND)
     }
 
+    /// So many seconds later.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(SECOND)))
+    }
+
     /// RFC 3339 with any offset; digits beyond microseconds are dropped.
     pub fn parse(text: &str) -> Option<Timestamp> {
         let bytes = text.as_bytes();

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::channel::ChannelCase;
+use crate::function::FunctionCase;
 use crate::job::JobCase;
 use crate::kit::{self, Kit};
 use crate::object::ObjectCase;
 use crate::provider::Provider;
 use crate::rule::RuleCase;
 use crate::source::SourceCase;
+use crate::step::StepCase;
 use crate::told::{Receipt, text};
 
 /// Components of this process by the folder of their crate: each is built once.
@@ -140,6 +142,16 @@ impl Hub {
     /// A job, by its name.
     pub fn job(&self, name: &str) -> JobCase<'_> {
         JobCase::new(self, name)
+    }
+
+    /// A step of journeys, by its name.
+    pub fn step(&self, name: &str) -> StepCase<'_> {
+        StepCase::new(self, name)
+    }
+
+    /// A function for templates, by its name.
+    pub fn function(&self, name: &str) -> FunctionCase<'_> {
+        FunctionCase::new(self, name)
     }
 
     /// What the plugin keeps under a key, by `openhub_sdk::kv`.

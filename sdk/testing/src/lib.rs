@@ -7,13 +7,14 @@
 //! }
 //! ```
 //!
-//! A test names rules, object types, channels, sources and jobs as the manifest does, gives values as JSON, and gets effects,
-//! records, verdicts and events back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
+//! A test names rules, object types, channels, sources, jobs, steps and functions as the manifest does, gives values as JSON, and
+//! gets effects, records, verdicts and events back. Channels reach a real HTTP server. What cannot be a test's outcome (an unknown name, a value of a
 //! wrong type, a trap) panics and says why. There is no log, no database and no journey here.
 //!
 //! This crate holds no runtime: it starts `openhub plugin kit` and speaks JSON with it, one line a question.
 
 mod channel;
+mod function;
 mod hub;
 mod job;
 mod kit;
@@ -21,9 +22,11 @@ mod object;
 mod provider;
 mod rule;
 mod source;
+mod step;
 mod told;
 
 pub use channel::{ChannelCase, Sent, Verdict};
+pub use function::FunctionCase;
 pub use hub::Hub;
 pub use job::{JobCase, JobFailure, Progress};
 pub use object::{ObjectCase, Stored};
@@ -33,4 +36,5 @@ pub use provider::{Answer, Provider, Request};
 pub use rule::{Action, Caused, Effects, ObjectWrite, RuleCase, Written};
 pub use serde_json::{Value, json};
 pub use source::{Received, Report, SourceCase, SourceEvent, Unanswered};
+pub use step::{StepCase, Waits, Went};
 pub use told::{CallFault, Fault, Reason, Receipt};

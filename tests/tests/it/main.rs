@@ -36,6 +36,7 @@ mod segments;
 mod skipped;
 mod sources;
 mod stands_still;
+mod steps;
 mod stopping;
 mod totals;
 mod transfer;

@@ -240,6 +240,15 @@ fn journey() -> serde_json::Map<String, Value> {
             }),
             &["channel", "content", "next"],
         ),
+        node(
+            "step",
+            json!({
+                "plugin": { "type": "string" }, "step": text("The name of one of its steps."), "with": values(),
+                "outlets": { "type": "object", "additionalProperties": { "type": "string" },
+                    "description": "The node behind each outlet that the step declares." },
+            }),
+            &["plugin", "step", "outlets"],
+        ),
         node("exit", json!({ "reason": { "type": "string" } }), &[]),
     ];
     let definition = json!({
@@ -328,6 +337,7 @@ fn object_types() -> serde_json::Map<String, Value> {
             "max": { "type": ["number", "string"] },
             "min_length": count("Characters of a text."), "max_length": count("Characters of a text."),
             "max_items": count("Values of a list."),
+            "html": { "type": "boolean", "description": "A text that is HTML: what templates put into it is escaped." },
             "on_delete": { "type": "string", "enum": ["refuse", "clear"], "description": "What the deletion of the object that it leads to means (default `refuse`)." },
         },
     });

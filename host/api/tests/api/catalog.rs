@@ -3,7 +3,9 @@
 use crate::hub::{Hub, Tenant, component};
 use openhub_engine::{Catalog, Plugins};
 use openhub_model::identity::Authority;
-use openhub_model::manifest::{ChannelShape, Field, Manifest, ObjectShape, Type, UnknownOutcome};
+use openhub_model::manifest::{
+    ChannelShape, Field, FunctionShape, Manifest, ObjectShape, StepShape, Type, UnknownOutcome,
+};
 use openhub_model::{ClockKind, EventKind, NewEvent};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
 use openhub_store::{Installation, Op, PluginStatus, RunFilter, Scope};
@@ -133,6 +135,68 @@ async fn a2_what_a_journey_or_a_segment_uses_is_not_taken_away() {
     assert_eq!(hub.call("POST", "/api/v1/plugins/letters/disable", key, None).await.status, 200);
     let resumed = hub.call("POST", "/api/v1/journeys/welcome/resume", key, None).await;
     assert!(resumed.status == 422 && resumed.body["faults"][0]["code"] == "unknown-channel", "{resumed:?}");
+}
+
+/// A manifest with a step and a function.
+fn tools(version: &str, outlets: &[&str], function: &str) -> Manifest {
+    let step = StepShape {
+        name: "route".into(),
+        outlets: outlets.iter().map(|outlet| (*outlet).to_owned()).collect(),
+        ..StepShape::default()
+    };
+    let function = FunctionShape { name: function.into(), arguments: vec![field("name")], returns: Type::Text };
+    let (steps, functions) = (vec![step], vec![function]);
+    Manifest { name: "my-tools".into(), version: version.into(), steps, functions, ..letters(version, "title") }
+}
+
+#[tokio::test]
+async fn a_step_and_a_function_that_a_journey_uses_are_not_taken_away() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    put(&hub, &tenant, tools("1.0.0", &["yes", "no"], "greeting"), bytes("tools")).await;
+    let journey = |outlet: &str, text: &str| {
+        json!({
+            "trigger": {"event": "Signed Up"}, "start": "ask",
+            "nodes": {
+                "ask": {"type": "step", "plugin": "my-tools", "step": "route", "outlets": {"yes": "write", (outlet): "done"}},
+                "write": {"type": "send", "channel": "letter", "purpose": "transactional", "content": {"title": text}, "next": "done"},
+                "done": {"type": "exit"},
+            },
+        })
+    };
+    let save = async |journey: Value| hub.call("PUT", "/api/v1/journeys/tools", key, Some(journey)).await;
+    for (wrong, pointer, code, meant) in [
+        (journey("noo", "x"), "/nodes/ask/outlets/noo", "unknown-outlet", "`no`"),
+        (
+            journey("no", "{{ my_tools.greting('x') }}"),
+            "/nodes/write/content/title",
+            "unknown-function",
+            "`my_tools.greeting`",
+        ),
+    ] {
+        assert_eq!(save(wrong).await.status, 200);
+        let refused = hub.call("POST", "/api/v1/journeys/tools/publish", key, None).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        let faults = refused.body["faults"].as_array().expect("faults");
+        let fault = faults.iter().find(|fault| fault["pointer"] == pointer).expect("the fault");
+        assert_eq!(fault["code"], code, "{fault}");
+        let message = fault["message"].as_str().expect("a message");
+        assert!(message.contains(&format!("Did you mean {meant}?")), "{message}");
+    }
+    assert_eq!(save(journey("no", "{{ my_tools.greeting('x') }}")).await.body["faults"], json!([]));
+    assert_eq!(hub.call("POST", "/api/v1/journeys/tools/publish", key, None).await.status, 200);
+    for (method, path) in [("DELETE", "/api/v1/plugins/my-tools"), ("POST", "/api/v1/plugins/my-tools/disable")] {
+        let refused = hub.call(method, path, key, None).await;
+        let user = &refused.body["faults"][0];
+        assert_eq!((refused.status, &user["pointer"]), (409, &json!("/journeys/tools/versions/1")), "{refused:?}");
+    }
+    // A version without the outlet, or without the function, stands out where it came behind the API's back.
+    for (version, outlets, function) in [("2.0.0", &["yes"][..], "greeting"), ("3.0.0", &["yes", "no"], "welcome")] {
+        put(&hub, &tenant, tools(version, outlets, function), bytes("tools")).await;
+        let faults = standing_out(&hub, key).await;
+        assert!(faults.iter().any(|(kind, name, _)| kind == "journey" && name == "tools"), "{version}: {faults:?}");
+    }
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         step: 1,
         status,
         since: 0,
-        awaits: None,
+        awaits: Vec::new(),
         due,
         state: json!({"trigger": of("journey-state")}).to_string(),
         started_at: hub.now(),

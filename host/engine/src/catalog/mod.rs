@@ -107,6 +107,10 @@ impl Catalog {
             }
         }
         catalog.order_rules();
+        // Who does not run answers nobody: a run that would ask is held, where its journey stands out.
+        let runs = |plugin: &str| catalog.plugins.contains_key(plugin);
+        known.steps.retain(|plugin, _| runs(plugin));
+        known.functions.retain(|plugin, _| runs(plugin));
         let (segments, unreadable) = store.readable_segments(scope).await?;
         catalog.unreadable(EntryKind::Segment, unreadable);
         catalog.segments = Segments::of(segments);

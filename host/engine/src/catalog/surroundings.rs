@@ -4,19 +4,16 @@ use openhub_journey::Surroundings;
 use openhub_model::manifest::Manifest;
 use openhub_store::DeclaredType;
 
-/// The channels and object types that plugins declare, and the object types that an admin does.
+/// What plugins bring, and the object types that an admin declares.
 pub fn surroundings<'a>(
-    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+    manifests: impl Iterator<Item = &'a Manifest>,
     declared: impl IntoIterator<Item = &'a DeclaredType>,
 ) -> Surroundings {
-    let channels = manifests.clone().flat_map(|manifest| &manifest.channels);
-    let objects = manifests.flat_map(|manifest| &manifest.objects).map(|shape| (shape.name.clone(), shape.clone()));
+    let mut surroundings = Surroundings::default();
+    manifests.for_each(|manifest| surroundings.add(manifest));
+    // Who declares a type beside a plugin that does not run has it.
     let declared = declared.into_iter();
     let declared = declared.map(|each| (each.name.clone(), each.declaration.shape(&each.name, each.version)));
-    Surroundings {
-        channels: channels.map(|shape| (shape.name.clone(), shape.clone())).collect(),
-        // Who declares a type beside a plugin that does not run has it.
-        objects: objects.chain(declared).collect(),
-        named: None,
-    }
+    surroundings.objects.extend(declared);
+    surroundings
 }

@@ -4,10 +4,12 @@
 use super::actor::Turn;
 use super::ask::Kind;
 use super::batch::Batch;
-use super::journeys::meet_answer;
+use super::functions::ask_functions;
+use super::journeys::{meet_answer, meet_step, meet_values};
 use super::objects::check_objects;
 use super::rules::{ask_rule, meet_outcome};
 use super::segments::learn_object;
+use super::steps::ask_step;
 use super::stop::Stop;
 
 /// Answers what is open, and what those answers ask in turn, of the kinds up to this one.
@@ -17,6 +19,16 @@ pub fn settle(batch: &mut Batch<'_>, wave: &[Turn], last: Kind) -> Result<(), St
             Kind::Rules => {
                 for outcome in ask_rule(batch, wave)? {
                     meet_outcome(batch, wave, outcome);
+                }
+            }
+            Kind::Steps => {
+                for went in ask_step(batch)? {
+                    meet_step(batch, went);
+                }
+            }
+            Kind::Functions => {
+                for told in ask_functions(batch)? {
+                    meet_values(batch, told);
                 }
             }
             Kind::Objects => {

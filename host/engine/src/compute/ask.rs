@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use openhub_model::{Fault, PartId, Timestamp};
+use openhub_journey::{Calls, StepAsk};
+use openhub_model::tenant::Home;
+use openhub_model::{Fault, Id, PartId, Timestamp};
 use serde_json::Value;
 
 use super::retry::RequestKey;
@@ -14,15 +16,21 @@ use super::retry::RequestKey;
 pub enum Ask {
     /// What a rule says to the event of this turn of the wave.
     Rule { rule: usize, turn: usize },
+    /// How a run goes on from a plugin's step.
+    Step(StepRequest),
+    /// The values of functions that a run's texts call.
+    Functions(FunctionsRequest),
     /// What becomes of an object.
     Object(Request),
 }
 
-/// The kinds of questions, in the order in which they are answered: a rule's answer may ask about objects, and an object's is no
+/// The kinds of questions, in the order in which they are answered: a rule's answer may ask about objects, and what a run asks is no
 /// question to a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Rules,
+    Steps,
+    Functions,
     Objects,
 }
 
@@ -31,7 +39,10 @@ pub enum Kind {
 pub struct Asks {
     /// By the rule, in the order of the catalog: each sees what those before it have done.
     pub rules: BTreeMap<usize, Vec<usize>>,
+    /// By plugin and step, in the order in which they were asked.
+    pub steps: BTreeMap<(String, String), Vec<StepRequest>>,
     /// In the order in which they were asked.
+    pub functions: Vec<FunctionsRequest>,
     pub objects: Vec<Request>,
 }
 
@@ -39,17 +50,55 @@ impl Asks {
     pub fn push(&mut self, ask: Ask) {
         match ask {
             Ask::Rule { rule, turn } => self.rules.entry(rule).or_default().push(turn),
+            Ask::Step(request) => {
+                let step = (request.ask.plugin.clone(), request.ask.step.clone());
+                self.steps.entry(step).or_default().push(request);
+            }
+            Ask::Functions(request) => self.functions.push(request),
             Ask::Object(request) => self.objects.push(request),
         }
     }
 
     /// What is to be answered next.
     pub fn next(&self) -> Option<Kind> {
-        if !self.rules.is_empty() {
-            return Some(Kind::Rules);
-        }
-        (!self.objects.is_empty()).then_some(Kind::Objects)
+        let open = [
+            (Kind::Rules, !self.rules.is_empty()),
+            (Kind::Steps, !self.steps.is_empty()),
+            (Kind::Functions, !self.functions.is_empty()),
+            (Kind::Objects, !self.objects.is_empty()),
+        ];
+        open.into_iter().find(|(_, is_open)| *is_open).map(|(kind, _)| kind)
     }
+}
+
+/// A run that waits for an answer, and what it descends from.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub actor: usize,
+    /// Its index of the actor.
+    pub run: usize,
+    pub now: Timestamp,
+    pub depth: u8,
+    /// `message_id` of the event behind it; of a run that time has moved, the run's id.
+    pub cause: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct StepRequest {
+    pub by: Waiting,
+    pub run: Id,
+    /// How many nodes the run has entered.
+    pub place: u32,
+    pub customer: PartId,
+    pub ask: StepAsk,
+}
+
+#[derive(Clone, Debug)]
+pub struct FunctionsRequest {
+    pub by: Waiting,
+    /// Where the receiver lives.
+    pub home: Home,
+    pub calls: Calls,
 }
 
 /// Who asks about an object.

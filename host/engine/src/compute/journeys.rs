@@ -9,14 +9,17 @@ use openhub_model::{Cause, Fault, Identity, Span, Timestamp, limits};
 use openhub_store::{FaultKind, NewFault};
 
 use super::actor::Tracked;
-use super::ask::{Answer, Asker, Operation, Request};
+use super::ask::{self, Answer, Asker, FunctionsRequest, Operation, Request, StepRequest, Waiting};
 use super::batch::Batch;
 use super::beyond::TOO_MANY;
 use super::effects::source::Source;
 use super::effects::state::Change;
 use super::effects::{Effect, apply};
 use super::event::Happening;
+use super::functions::Told;
 use super::occasion::Occasion;
+use super::steps::Went;
+use crate::home;
 
 /// By the tenant's clock: when a run whose journey stands out is looked at again.
 const AGAIN: Span = Span::from_micros(3_600_000_000);
@@ -67,6 +70,25 @@ pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
     drive(batch, answer.actor, run, input, Occasion { now, cause, depth, historical: false });
 }
 
+/// The run goes on from its step.
+pub fn meet_step(batch: &mut Batch<'_>, went: Went) {
+    let input = match &went.onward {
+        Ok(onward) => Input::Answer(openhub_journey::Answer::Step(onward)),
+        Err(fault) => Input::Answer(openhub_journey::Answer::Refused(std::slice::from_ref(fault))),
+    };
+    resume(batch, &went.by, input);
+}
+
+/// The run's texts can be made, or ask for more.
+pub fn meet_values(batch: &mut Batch<'_>, told: Told) {
+    resume(batch, &told.by, Input::Answer(openhub_journey::Answer::Calls(&told.known)));
+}
+
+fn resume(batch: &mut Batch<'_>, by: &Waiting, input: Input<'_>) {
+    let occasion = Occasion { now: by.now, cause: &by.cause, depth: by.depth, historical: false };
+    drive(batch, by.actor, by.run, input, occasion);
+}
+
 fn start(
     batch: &mut Batch<'_>,
     actor: usize,
@@ -108,7 +130,7 @@ fn start(
     Some(actor.runs.len() - 1)
 }
 
-/// Advances a run until it rests, ends, or needs a plugin's answer about an object.
+/// Advances a run until it rests, ends, or needs a plugin's answer.
 pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, occasion: Occasion<'_>) {
     let catalog = batch.catalog;
     let tracked = &batch.actors[actor].runs[run];
@@ -126,7 +148,8 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
             let tracked = &mut actor.runs[run];
             let step = journey.advance(&mut tracked.run, input, &facts);
             tracked.changed |= step.next != Next::Ignored;
-            if !step.entered.is_empty() && tracked.run.awaits.is_some() {
+            // It rests where its wait begins.
+            if step.next == Next::Rest && !tracked.run.awaits.is_empty() {
                 tracked.run.since = here;
             }
             step
@@ -149,6 +172,20 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
                 apply(batch, actor, Effect::Changes(source, attributes.chain(tags).collect()));
                 input = Input::Continue;
             }
+            Next::Ask(Ask::Step(ask)) => {
+                let (run_id, place) = (moved.id, moved.step as u32);
+                let Some(customer) = batch.actors[actor].customer.as_ref().map(|customer| customer.customer) else {
+                    return;
+                };
+                let by = waiting(actor, run, occasion);
+                return batch.asks.push(ask::Ask::Step(StepRequest { by, run: run_id, place, customer, ask }));
+            }
+            Next::Ask(Ask::Calls(calls)) => {
+                let Some(customer) = &batch.actors[actor].customer else { return };
+                let home = home::of(&catalog.home, customer);
+                let by = waiting(actor, run, occasion);
+                return batch.asks.push(ask::Ask::Functions(FunctionsRequest { by, home, calls }));
+            }
             Next::Ask(Ask::Object { kind, fields }) => {
                 let request = Request {
                     actor,
@@ -168,6 +205,11 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
     }
     batch.actors[actor].segments.touch(catalog.segments.on_journey(journey.name()));
     batch.actors[actor].ended(run, journey, occasion.now);
+}
+
+fn waiting(actor: usize, run: usize, occasion: Occasion<'_>) -> Waiting {
+    let Occasion { now, cause, depth, .. } = occasion;
+    Waiting { actor, run, now, depth, cause: cause.to_owned() }
 }
 
 /// A run that fails is in the list, with its node and why; a log line says as much as says nothing of the customer.

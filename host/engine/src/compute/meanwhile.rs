@@ -31,9 +31,9 @@ impl Actor {
     /// The runs that wait for an event. Of those that waited before this was noted it is not known since when.
     fn waiting_for(&self) -> Vec<Waits> {
         let waiting = self.runs.iter().filter(|tracked| tracked.waits() && tracked.run.since > 0);
-        let waiting = waiting.filter_map(|tracked| {
-            let name = tracked.run.awaits.clone()?;
-            Some(Waits { run: tracked.run.id, name, since: tracked.run.since })
+        let waiting = waiting.flat_map(|tracked| {
+            let (run, since) = (tracked.run.id, tracked.run.since);
+            tracked.run.awaits.iter().map(move |name| Waits { run, name: name.clone(), since })
         });
         waiting.collect()
     }
@@ -84,7 +84,7 @@ pub fn make_up(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
         let found = batch.actors[actor].runs.iter().position(|tracked| {
             tracked.run.id == run
                 && tracked.waits()
-                && tracked.run.awaits.as_deref() == Some(&*past.name)
+                && tracked.run.awaits.contains(&past.name)
                 && tracked.run.since < past.root
         });
         let Some(run) = found else { continue };

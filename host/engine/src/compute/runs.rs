@@ -38,7 +38,8 @@ pub fn keep_one_run(batch: &mut Batch<'_>, actor: usize, now: Timestamp) {
         let tracked = &mut state.runs[index];
         tracked.changed = true;
         tracked.run.status = RunStatus::Stopped;
-        (tracked.run.awaits, tracked.run.due) = (None, None);
+        tracked.run.awaits.clear();
+        tracked.run.due = None;
         tracked.run.state = "{}".to_owned();
         tracked.run.ended_at = Some(now);
         tracked.run.fault = Some(MERGED.to_owned());
@@ -57,7 +58,8 @@ impl Actor {
     /// The runs that wait for an event, by id.
     pub fn awaiting(&self, name: &str) -> Vec<usize> {
         let runs = self.runs.iter().enumerate();
-        let waiting = runs.filter(|(_, tracked)| tracked.waits() && tracked.run.awaits.as_deref() == Some(name));
+        let waiting =
+            runs.filter(|(_, tracked)| tracked.waits() && tracked.run.awaits.iter().any(|awaited| awaited == name));
         let mut waiting: Vec<usize> = waiting.map(|(index, _)| index).collect();
         waiting.sort_by_key(|index| self.runs[*index].run.id);
         waiting

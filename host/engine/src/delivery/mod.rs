@@ -9,7 +9,6 @@ mod breaker;
 pub mod call;
 mod due;
 mod gate;
-pub mod home;
 mod opted_out;
 pub mod places;
 mod queue;
@@ -434,7 +433,7 @@ impl Delivery {
             self.verdicts.add(refused);
             let receivers = messages.iter().map(|outgoing| outgoing.message.part);
             let known = receivers.filter_map(|part| Some((part, &**customers.get(&part)?)));
-            *homes = home::homes(catalog, known);
+            *homes = crate::home::homes(catalog, known);
         }
         Ok(Some(batches))
     }

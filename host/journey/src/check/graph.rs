@@ -74,8 +74,8 @@ pub(crate) fn reachable<'a>(definition: &'a Definition, from: &'a str) -> BTreeS
     reached
 }
 
-/// The shortest rest that makes a cycle: a run that goes round faster is mostly a mistake, and costs as much as a crowd.
-const SHORTEST: Span = Span::from_micros(1_000_000);
+/// The shortest rest that makes a cycle.
+const SHORTEST: Span = limits::SHORTEST_WAIT;
 
 /// A fault at each edge that closes a cycle in which no node rests long enough: a run in it would never stop.
 fn cycles(definition: &Definition, shortest: Span, faults: &mut Vec<Fault>) {

@@ -6,6 +6,7 @@ mod graph;
 
 use openhub_model::Fault;
 use serde_json::Value;
+use std::sync::Arc;
 
 use crate::definition::Definition;
 use crate::document::node_pointer;
@@ -60,7 +61,7 @@ pub fn faults(document: &Value, surroundings: &Surroundings) -> Vec<Fault> {
 }
 
 fn check_nodes(definition: &Definition, surroundings: &Surroundings, faults: &mut Vec<Fault>) {
-    let environment = template::environment();
+    let environment = template::environment(&Arc::default());
     let made = made_objects(definition, surroundings);
     for (id, node) in &definition.nodes {
         let mut check = NodeCheck {

@@ -5,5 +5,6 @@ pub(crate) mod exit;
 pub(crate) mod object;
 pub(crate) mod registry;
 pub(crate) mod send;
+pub(crate) mod step;
 pub(crate) mod update;
 pub(crate) mod wait;

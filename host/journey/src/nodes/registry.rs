@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::node::NodeType;
-use crate::nodes::{branch, exit, object, send, update, wait};
+use crate::nodes::{branch, exit, object, send, step, update, wait};
 
 macro_rules! registry {
     ($($name:literal => $variant:ident($definition:ty),)*) => {
@@ -43,6 +43,7 @@ registry! {
     "update" => Update(update::Update),
     "object" => Object(object::MakeObject),
     "send" => Send(send::SendMessage),
+    "step" => Step(step::RunStep),
     "exit" => Exit(exit::Exit),
 }
 

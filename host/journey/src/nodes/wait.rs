@@ -14,6 +14,7 @@ use crate::document::read;
 use crate::error::Failure;
 use crate::node::{Edge, NodeCheck, NodePlan, NodeType};
 use crate::step::{Act, Flow, Input, Walk};
+use crate::surroundings::Surroundings;
 use crate::uses::Uses;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +89,13 @@ impl NodeType for Wait {
         }
     }
 
+    fn awaits<'s>(&'s self, _: &'s Surroundings) -> Vec<&'s str> {
+        match self {
+            Wait::Pause(_) => Vec::new(),
+            Wait::Until(until) => vec![&until.awaited.event],
+        }
+    }
+
     fn uses(&self, _objects: &BTreeSet<String>) -> Uses {
         let mut uses = Uses::default();
         if let Wait::Until(until) = self {
@@ -151,7 +159,7 @@ struct Rest {
 
 impl Act for Rest {
     fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
-        walk.run.awaits = self.awaited.as_ref().map(|(awaited, _)| awaited.event.clone());
+        walk.run.awaits = self.awaited.iter().map(|(awaited, _)| awaited.event.clone()).collect();
         walk.run.due = self.timeout.map(|(span, _)| walk.facts.now + span);
         Ok(Flow::Rest)
     }
@@ -165,12 +173,12 @@ impl Act for Rest {
                 if !matches(awaited, event, walk)? {
                     return Ok(Flow::Ignore);
                 }
-                walk.run.awaits = None;
+                walk.run.awaits.clear();
                 walk.run.due = Some(walk.facts.now);
                 Ok(Flow::Rest)
             }
             // It was remembered.
-            (Input::Timer, Some((_, next)), _) if walk.run.awaits.is_none() => Ok(Flow::Go(*next)),
+            (Input::Timer, Some((_, next)), _) if walk.run.awaits.is_empty() => Ok(Flow::Go(*next)),
             // Never early.
             (Input::Timer, _, Some((_, next))) if walk.run.due.is_some_and(|due| due <= walk.facts.now) => {
                 Ok(Flow::Go(next))

@@ -7,8 +7,8 @@ use serde_json::{Map, Number, Value};
 use std::io;
 
 use super::data::data;
-use super::text::each_template;
-use super::{language, measure};
+use super::text::{HTML, each_template};
+use super::{calls, language, measure};
 use crate::document::escape;
 use crate::error::{Failure, StepError};
 use crate::step::Walk;
@@ -20,7 +20,7 @@ const MAX_TEXT: usize = 256 * 1024;
 /// The compiled fields of a content, of an object or of an update.
 pub(crate) struct Fields {
     pointer: String,
-    fields: Vec<(String, Form, Option<Type>)>,
+    fields: Vec<(String, Form, Option<Field>)>,
     uses: Uses,
     fixed: bool,
 }
@@ -45,37 +45,64 @@ impl Fields {
         let mut fixed = true;
         let mut compiled = Vec::with_capacity(fields.len());
         for (name, value) in fields {
-            let form = form(environment, &format!("{pointer}/{}", escape(name)), value)?;
+            let field = shape.iter().find(|field| field.name == *name);
+            let escaping = if field.is_some_and(|field| field.html) { HTML } else { "" };
+            let form = form(environment, &format!("{pointer}/{}", escape(name)), escaping, value)?;
             fixed &= matches!(form, Form::Fixed(_));
-            let of = shape.iter().find(|field| field.name == *name).map(|field| field.of.clone());
-            compiled.push((name.clone(), form, of));
+            compiled.push((name.clone(), form, field.cloned()));
         }
         Ok(Fields { pointer, fields: compiled, uses, fixed })
     }
 
+    /// The values, or what has to be asked of functions before.
     pub(crate) fn render(&self, walk: &Walk<'_>) -> Result<Map<String, Value>, Failure> {
         let data = match self.fixed {
             true => minijinja::Value::UNDEFINED,
             false => data(&self.uses, walk).map_err(|error| error.at(&self.pointer))?,
         };
         measure::begin();
-        let mut rendered = Map::with_capacity(self.fields.len());
-        for (name, form, of) in &self.fields {
-            let value = form
-                .render(walk.templates, &data)
-                .and_then(|value| match (form, of) {
-                    (Form::Text(_), Some(of)) => typed(value, of),
-                    (Form::List(forms), Some(of)) => typed_items(value, forms, of),
-                    _ => Ok(value),
-                })
-                .map_err(|error| error.at(format!("{}/{}", self.pointer, escape(name))))?;
-            rendered.insert(name.clone(), value);
+        calls::begin(walk.known.clone());
+        let mut rendered = Ok(Map::with_capacity(self.fields.len()));
+        for (name, form, field) in &self.fields {
+            let value = value(form, field.as_ref(), walk.templates, &data);
+            match (&mut rendered, value) {
+                (Ok(rendered), Ok(Some(value))) => drop(rendered.insert(name.clone(), value)),
+                // All are looked at, so that all that they ask is asked at once.
+                (Ok(_), Err(error)) => rendered = Err(error.at(format!("{}/{}", self.pointer, escape(name)))),
+                _ => {}
+            }
         }
-        Ok(rendered)
+        match calls::end() {
+            open if open.is_empty() => rendered,
+            // What failed with stand-ins may yet be made.
+            open => Err(StepError::Asks(open).at(&self.pointer)),
+        }
     }
 }
 
-fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) -> Result<Form, Fault> {
+/// A field's value; none if it may be left out, and its template gives nothing that could be a value of its type.
+fn value(
+    form: &Form,
+    field: Option<&Field>,
+    templates: &Environment<'_>,
+    data: &minijinja::Value,
+) -> Result<Option<Value>, StepError> {
+    let value = form.render(templates, data)?;
+    match (form, field) {
+        (Form::Text(_), Some(field)) => {
+            let is_nothing = value.as_str().is_some_and(|text| text.trim().is_empty());
+            if is_nothing && !field.required && field.of != Type::Text {
+                return Ok(None);
+            }
+            typed(value, &field.of).map(Some)
+        }
+        (Form::List(forms), Some(field)) => typed_items(value, forms, &field.of).map(Some),
+        _ => Ok(Some(value)),
+    }
+}
+
+/// `escaping` ends the names of the templates, which say how they are escaped.
+fn form(environment: &mut Environment<'static>, pointer: &str, escaping: &str, value: &Value) -> Result<Form, Fault> {
     let mut found = false;
     each_template(pointer, value, &mut |_, _| found = true);
     if !found {
@@ -83,21 +110,22 @@ fn form(environment: &mut Environment<'static>, pointer: &str, value: &Value) ->
     }
     Ok(match value {
         Value::String(text) => {
-            language::measured(text)
-                .and_then(|measured| environment.add_template_owned(pointer.to_owned(), measured))
+            let name = format!("{pointer}{escaping}");
+            language::written(text)
+                .and_then(|written| environment.add_template_owned(name.clone(), written.source))
                 .map_err(|error| Fault::new(pointer, "bad-template", error.to_string()))?;
-            Form::Text(pointer.to_owned())
+            Form::Text(name)
         }
         Value::Array(items) => {
             let items = items.iter().enumerate();
             let forms: Result<_, Fault> =
-                items.map(|(index, item)| form(environment, &format!("{pointer}/{index}"), item)).collect();
+                items.map(|(index, item)| form(environment, &format!("{pointer}/{index}"), escaping, item)).collect();
             Form::List(forms?)
         }
         Value::Object(fields) => {
             let mut forms = Vec::with_capacity(fields.len());
             for (name, value) in fields {
-                forms.push((name.clone(), form(environment, &format!("{pointer}/{}", escape(name)), value)?));
+                forms.push((name.clone(), form(environment, &format!("{pointer}/{}", escape(name)), escaping, value)?));
             }
             Form::Map(forms)
         }
@@ -110,7 +138,8 @@ fn explained(template: &Template<'_, '_>, data: &minijinja::Value, error: miniji
     if error.kind() != ErrorKind::UndefinedError {
         return error.into();
     }
-    let mut paths: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    let paths = template.undeclared_variables(true).into_iter();
+    let mut paths: Vec<String> = paths.filter(|path| path != language::CALLED).collect();
     paths.sort();
     let is_missing = |path: &String| {
         let mut value = data.clone();

@@ -20,6 +20,8 @@ const SMALL: usize = 64;
 /// What counts a value with all in it, and a text. No template can name them.
 pub(super) const WEIGHED: &str = "weighed__";
 pub(super) const INDEXED: &str = "indexed__";
+/// What a call of a plugin's function becomes. No template can name it.
+pub(super) const CALLED: &str = "called__";
 
 /// By name, as `measure` gives them.
 const FILTERS: &[&str] = &[
@@ -65,15 +67,60 @@ const TESTS: &[&str] = &[
 const WHITESPACE: WhitespaceConfig =
     WhitespaceConfig { keep_trailing_newline: true, lstrip_blocks: false, trim_blocks: false };
 
+/// A template that was written anew.
+pub(super) struct Written {
+    pub(super) source: String,
+    /// The functions of plugins that it calls, in order.
+    pub(super) calls: Vec<Called>,
+}
+
+/// A call of a plugin's function, as it is written. Names of plugins and functions have `-`, where a template writes `_`.
+pub(crate) struct Called {
+    pub(crate) plugin: String,
+    pub(crate) function: String,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+/// What can be said of an argument before anything is evaluated.
+pub(crate) enum Argument {
+    /// A constant, as JSON.
+    Constant(serde_json::Value),
+    /// An attribute of the customer, by its name.
+    Attribute(String),
+    Other,
+}
+
+impl Argument {
+    fn of(expression: &ast::Expr<'_>) -> Argument {
+        match expression {
+            ast::Expr::Const(constant) => {
+                serde_json::to_value(&constant.value).map_or(Argument::Other, Argument::Constant)
+            }
+            ast::Expr::GetAttr(get) if is_path(&get.expr, &["customer", "attributes"]) => {
+                Argument::Attribute(get.name.to_owned())
+            }
+            _ => Argument::Other,
+        }
+    }
+}
+
+fn is_path(expression: &ast::Expr<'_>, path: &[&str]) -> bool {
+    match (expression, path) {
+        (ast::Expr::Var(name), [only]) => name.id == *only,
+        (ast::Expr::GetAttr(get), [rest @ .., last]) => get.name == *last && is_path(&get.expr, rest),
+        _ => false,
+    }
+}
+
 /// The template in which what is walked is weighed, if the source stays within the language. Nothing of it is evaluated.
-pub(super) fn measured(source: &str) -> Result<String, Error> {
+pub(super) fn written(source: &str) -> Result<Written, Error> {
     if source.len() > MAX_SOURCE {
         return Err(refused(&format!("the template is too long: at most {MAX_SOURCE} bytes")));
     }
     is_flat(source)?;
-    let mut writer = Writer { out: String::with_capacity(source.len() + source.len() / 2) };
+    let mut writer = Writer { out: String::with_capacity(source.len() + source.len() / 2), calls: Vec::new() };
     writer.statement(&parse(source, "template", Default::default(), WHITESPACE)?)?;
-    Ok(writer.out)
+    Ok(Written { source: writer.out, calls: writer.calls })
 }
 
 /// Whether it can be parsed: the parser goes as deep as the source says.
@@ -146,6 +193,7 @@ fn bond(expression: &ast::Expr<'_>) -> Bond {
 
 struct Writer {
     out: String,
+    calls: Vec<Called>,
 }
 
 impl Writer {
@@ -264,6 +312,7 @@ impl Writer {
     fn expression(&mut self, expression: &ast::Expr<'_>) -> Result<(), Error> {
         use ast::Expr;
         match expression {
+            Expr::Var(name) if name.id == CALLED => return Err(refused(&format!("there is no `{CALLED}`"))),
             Expr::Var(name) => self.put(name.id),
             Expr::Const(constant) => self.constant(&constant.value)?,
             Expr::Slice(slice) => {
@@ -344,10 +393,39 @@ impl Writer {
                 self.walked(&get.subscript_expr)?;
                 self.put("]");
             }
-            Expr::Call(_) => return Err(refused("functions are not allowed: use a filter, `value | filter`")),
+            Expr::Call(call) => self.call(call)?,
             Expr::List(list) => self.list(&list.items)?,
             Expr::Map(_) => return Err(refused(ONLY_CONSTANTS)),
         }
+        Ok(())
+    }
+
+    fn call(&mut self, call: &ast::Call<'_>) -> Result<(), Error> {
+        let named = match &call.expr {
+            ast::Expr::GetAttr(get) => match &get.expr {
+                ast::Expr::Var(plugin) => Some((plugin.id, get.name)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (plugin, function) = named.ok_or_else(|| refused(ONLY_PLUGINS))?;
+        let (plugin, function) = (plugin.replace('_', "-"), function.replace('_', "-"));
+        self.put(CALLED);
+        self.put("(");
+        self.text(&plugin);
+        self.put(",");
+        self.text(&function);
+        let mut arguments = Vec::with_capacity(call.args.len());
+        for argument in &call.args {
+            let ast::CallArg::Pos(value) = argument else {
+                return Err(refused("the arguments of a function have no names: write their values, in order"));
+            };
+            arguments.push(Argument::of(value));
+            self.put(",");
+            self.expression(value)?;
+        }
+        self.put(")");
+        self.calls.push(Called { plugin, function, arguments });
         Ok(())
     }
 
@@ -454,6 +532,8 @@ impl Writer {
     }
 }
 
+const ONLY_PLUGINS: &str =
+    "only functions of plugins can be called, `plugin.function(…)`; a filter is written `value | filter`";
 const ONLY_CONSTANTS: &str = "a list can hold only constants";
 
 fn comparison(op: ast::CompareOpKind) -> &'static str {
@@ -487,11 +567,16 @@ mod tests {
     use super::*;
     use crate::template::environment;
     use minijinja::context;
+    use std::sync::Arc;
+
+    fn measured(source: &str) -> Result<String, Error> {
+        written(source).map(|written| written.source)
+    }
 
     fn render(source: &str) -> Result<String, String> {
         let data =
             context! { a => 7, b => 2, t => "gold", l => ["x", "y"], m => context! { n => context! { o => 5 } } };
-        environment().render_str(source, data).map_err(|error| error.kind().to_string())
+        environment(&Arc::default()).render_str(source, data).map_err(|error| error.kind().to_string())
     }
 
     #[test]
@@ -537,6 +622,33 @@ mod tests {
         }
         assert!(measured("{{ t[0] }}").unwrap().contains(INDEXED));
         assert!(measured(&format!("{{{{ l | {WEIGHED} }}}}")).is_err());
+    }
+
+    #[test]
+    fn a_call_names_plugin_function_and_arguments() {
+        let source = "{{ my_plugin.a_b(customer.attributes.total, 'EUR', a | upper, my_plugin.c()) }}";
+        let found = written(source).unwrap();
+        let called = format!(
+            "{CALLED}(\"my-plugin\",\"a-b\",customer.attributes.total,\"EUR\",a|upper,{CALLED}(\"my-plugin\",\"c\"))"
+        );
+        assert_eq!(found.source, format!("{{{{ {called} }}}}"));
+        let names: Vec<_> = found.calls.iter().map(|call| (call.plugin.as_str(), call.function.as_str())).collect();
+        assert_eq!(names, [("my-plugin", "c"), ("my-plugin", "a-b")]);
+        let arguments = &found.calls[1].arguments;
+        assert!(matches!(&arguments[0], Argument::Attribute(name) if name == "total"));
+        assert!(matches!(&arguments[1], Argument::Constant(value) if value == "EUR"));
+        assert!(matches!(&arguments[2..], [Argument::Other, Argument::Other]));
+        for source in [
+            "{{ f(1) }}",
+            "{{ a.b.c(1) }}",
+            "{{ a['b'](1) }}",
+            "{{ a.b(x=1) }}",
+            "{{ a.b(*l) }}",
+            "{{ called__('a', 'b') }}",
+            "{{ called__ }}",
+        ] {
+            assert!(written(source).is_err(), "{source}");
+        }
     }
 
     #[test]

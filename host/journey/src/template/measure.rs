@@ -105,7 +105,7 @@ fn reads(bytes: usize) -> Result<(), Error> {
 }
 
 /// A value with everything in it, as who compares it or looks for something in it walks it.
-fn weigh(value: &Value) -> Result<(), Error> {
+pub(super) fn weigh(value: &Value) -> Result<(), Error> {
     if let Some(text) = value.as_str() {
         return reads(VALUE + text.len());
     }

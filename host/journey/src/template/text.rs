@@ -4,9 +4,12 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{language, measure};
+use super::language::Called;
+use super::{calls, language, measure};
 use crate::document::escape;
+use crate::surroundings::Functions;
 use crate::uses::Uses;
 
 /// Instructions that one text may take to render.
@@ -14,11 +17,16 @@ const FUEL: u64 = 50_000;
 /// The data that every template can use; an object's `as` name cannot be one of them.
 pub(crate) const ROOTS: [&str; 2] = ["customer", "trigger"];
 
-pub(crate) fn environment() -> Environment<'static> {
+/// Ends the name of a template whose text is HTML. No pointer does.
+pub(super) const HTML: &str = "\0html";
+
+/// In which these functions of plugins can be called.
+pub(crate) fn environment(functions: &Arc<Functions>) -> Environment<'static> {
     let mut environment = Environment::empty();
     measure::furnish(&mut environment);
+    calls::furnish(&mut environment, Arc::clone(functions));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_auto_escape_callback(|name| if name.ends_with(HTML) { AutoEscape::Html } else { AutoEscape::None });
     environment.set_keep_trailing_newline(true);
     environment.set_fuel(Some(FUEL));
     environment.set_formatter(|output, state, value| match value.kind() {
@@ -34,12 +42,18 @@ pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
-/// The variables that a template reads, as dotted paths.
-pub(crate) fn variables(environment: &Environment<'_>, source: &str) -> Result<BTreeSet<String>, minijinja::Error> {
-    language::measured(source)?;
-    let template = environment.template_from_named_str("template", source)?;
+/// What a template reads: variables, as dotted paths, and functions of plugins.
+pub(crate) struct Reads {
+    pub(crate) variables: BTreeSet<String>,
+    pub(crate) calls: Vec<Called>,
+}
+
+pub(crate) fn reads(environment: &Environment<'_>, source: &str) -> Result<Reads, minijinja::Error> {
+    let written = language::written(source)?;
+    let template = environment.template_from_named_str("template", &written.source)?;
     let names = template.undeclared_variables(true);
-    Ok(names.into_iter().filter(|path| !is_global(environment, root(path))).collect())
+    let variables = names.into_iter().filter(|path| !is_global(environment, root(path))).collect();
+    Ok(Reads { variables, calls: written.calls })
 }
 
 fn is_global(environment: &Environment<'_>, name: &str) -> bool {
@@ -79,7 +93,7 @@ pub(crate) fn each_field_template<'a>(
 /// Exact for expressions. A text with statements (`{% … %}`) can rebind names, so there every name that
 /// occurs in it counts as used, whole.
 pub(crate) fn uses(fields: &Map<String, Value>, objects: &BTreeSet<String>) -> Uses {
-    let environment = environment();
+    let environment = environment(&Arc::default());
     let mut uses = Uses::default();
     let known = |name: &str| ROOTS.contains(&name) || objects.contains(name);
     each_field_template("", fields, &mut |_, source| {
@@ -88,7 +102,7 @@ pub(crate) fn uses(fields: &Map<String, Value>, objects: &BTreeSet<String>) -> U
             words.filter(|word| known(word)).for_each(|word| uses.add(word));
         } else {
             // A text that does not compile uses nothing; the check has its fault.
-            let paths = variables(&environment, source).unwrap_or_default();
+            let paths = reads(&environment, source).map(|reads| reads.variables).unwrap_or_default();
             paths.iter().filter(|path| known(root(path))).for_each(|path| uses.add(path));
         }
     });

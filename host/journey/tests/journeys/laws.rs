@@ -150,7 +150,7 @@ fn story(journey: &Journey, happenings: &[Happening]) -> Vec<(Run, String)> {
         );
         match step.next {
             Next::Ignored => assert_eq!(run, before),
-            Next::Rest => assert_eq!(run.status == RunStatus::Waiting, run.awaits.is_some() || run.due.is_some()),
+            Next::Rest => assert_eq!(run.status == RunStatus::Waiting, !run.awaits.is_empty() || run.due.is_some()),
             Next::Update { .. } | Next::Ask(_) => assert_eq!(run.status, RunStatus::Waiting),
         }
         assert_eq!(run.step - before.step, step.entered.len() as i64);

@@ -1,6 +1,7 @@
 //! Journeys from the outside: parsed, checked, compiled and stepped with plain data.
 
 mod check;
+mod functions;
 mod laws;
 mod nodes;
 mod parse;
@@ -34,7 +35,10 @@ fn surroundings() -> Surroundings {
             ]
         },
         "open": { "name": "open", "address": "user_id" },
-        "sms": { "name": "sms", "address": "phone", "purpose": "marketing" }
+        "sms": { "name": "sms", "address": "phone", "purpose": "marketing" },
+        "mail": { "name": "mail", "address": "user_id", "content": [
+            { "name": "text", "type": "text" }, { "name": "html", "type": "text", "html": true }
+        ] }
     });
     let objects = json!({
         "coupon": {
@@ -46,10 +50,26 @@ fn surroundings() -> Surroundings {
             ]
         }
     });
+    let steps = json!({
+        "router": { "route": {
+            "name": "route", "outlets": ["sales", "nurture"], "events": ["Lead Scored", "Lead Lost"], "state_version": 3,
+            "input": [{ "name": "score", "type": "integer" }, { "name": "team", "type": "text", "required": true }]
+        } }
+    });
+    let functions = json!({
+        "local-format": {
+            "money": { "name": "money", "returns": "text", "arguments": [
+                { "name": "amount", "type": { "decimal": 2 }, "required": true }, { "name": "currency", "type": "text" }
+            ] },
+            "greeting": { "name": "greeting", "returns": "text", "arguments": [{ "name": "name", "type": "text" }] }
+        }
+    });
     Surroundings {
+        steps: serde_json::from_value(steps).expect("steps"),
+        functions: serde_json::from_value(functions).expect("functions"),
         channels: serde_json::from_value(channels).expect("channels"),
         objects: serde_json::from_value(objects).expect("object types"),
-        named: None,
+        ..Surroundings::default()
     }
 }
 

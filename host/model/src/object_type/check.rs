@@ -151,6 +151,7 @@ impl FieldCheck<'_> {
             self.lists();
             self.uniqueness();
             self.deletion();
+            self.markup();
             self.default();
         }
     }
@@ -239,6 +240,12 @@ impl FieldCheck<'_> {
             let message =
                 "Only a text, an integer, an enum, a customer or an object can be unique, and only with one value.";
             self.fault("unique", "wrong-type", message);
+        }
+    }
+
+    fn markup(&mut self) {
+        if self.field.html && self.field.of != Type::Text {
+            self.fault("html", "unexpected-value", "Only a text can be HTML: remove `html`.");
         }
     }
 

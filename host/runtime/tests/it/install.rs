@@ -1,6 +1,6 @@
 //! What is refused at install, each with its reason, and the cache of compiled code.
 
-use openhub_model::manifest::{EventShape, Field, Manifest, Type};
+use openhub_model::manifest::{EventShape, Field, FunctionShape, Manifest, StepShape, Type};
 use openhub_runtime::{Config, Runtime};
 use std::os::unix::fs::PermissionsExt;
 
@@ -102,6 +102,56 @@ fn what_is_exported_must_be_declared() {
 fn what_is_declared_must_be_exported() {
     let manifest = Manifest { channels: guest::channel_manifest(&[]).channels, ..rule_manifest(&[]) };
     assert_eq!(code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest))), "missing-export");
+}
+
+/// What a plugin brings into journeys, told only, done only, and both.
+#[tokio::test]
+async fn steps_and_functions_are_declared_and_exported_or_neither() {
+    let step = StepShape { name: "s".to_owned(), outlets: vec!["on".to_owned()], ..StepShape::default() };
+    let function = FunctionShape { name: "f".to_owned(), arguments: Vec::new(), returns: Type::Text };
+    let steps = |manifest: Manifest| Manifest { steps: vec![step.clone()], ..manifest };
+    let functions = |manifest: Manifest| Manifest { functions: vec![function.clone()], ..manifest };
+    let (bare, ruling) = (guest::manifest(&[]), rule_manifest(&[]));
+    let worlds = [
+        (
+            "openhub:plugin/step-plugin@1.0.0",
+            "openhub:step/step@1.0.0#run",
+            4,
+            steps(bare.clone()),
+            steps(ruling.clone()),
+        ),
+        (
+            "openhub:plugin/content-plugin@1.0.0",
+            "openhub:content/content@1.0.0#apply",
+            9,
+            functions(bare.clone()),
+            functions(ruling),
+        ),
+    ];
+    for (world, export, parameters, told, only_told) in worlds {
+        let wat = format!(
+            r#"(module (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "{export}") (param {}) (result i32) unreachable))"#,
+            "i32 ".repeat(parameters)
+        );
+        guest::runtime().prepare(&component(world, &wat, Some(&told))).await.expect("both");
+        assert_eq!(code(&component(world, &wat, Some(&bare))), "undeclared-export", "{world}");
+        assert_eq!(code(&component(RULE, &rule_wat(ECHO, ""), Some(&only_told))), "missing-export", "{world}");
+    }
+    let wrong = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = functions(steps(rule_manifest(&[])));
+        change(&mut manifest);
+        code(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest)))
+    };
+    assert_eq!(wrong(&|_| ()), "missing-export");
+    assert_eq!(wrong(&|it| it.steps[0].outlets.clear()), "bad-manifest");
+    assert_eq!(wrong(&|it| it.steps[0].outlets.push("on".to_owned())), "bad-manifest");
+    assert_eq!(wrong(&|it| it.steps[0].events = vec!["x".repeat(256)]), "bad-manifest");
+    assert_eq!(wrong(&|it| it.functions[0].name = "in words".to_owned()), "bad-manifest");
+    let optional = Field::new("a", Type::Text);
+    let required = Field { required: true, ..Field::new("b", Type::Text) };
+    assert_eq!(wrong(&|it| it.functions[0].arguments = vec![optional.clone(), required.clone()]), "bad-manifest");
 }
 
 #[tokio::test]

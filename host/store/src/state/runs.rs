@@ -3,6 +3,8 @@
 use openhub_model::run::{Run, RunStatus};
 use openhub_model::timer::{Timer, TimerKind};
 use openhub_model::{Id, PartId, TenantId, Timestamp};
+use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::database::bulk::{self, Bulk, Rows};
 use crate::database::connection::{execute, select};
@@ -179,7 +181,7 @@ impl Store {
 pub(crate) fn run_rows(runs: &[Run]) -> Option<Bulk> {
     Rows::of(runs, |row, run| {
         row.id(run.id).id(run.part).text(&run.journey).int(run.version).text(&run.node).int(run.step);
-        row.int(run.status.code()).maybe_text(run.awaits.as_deref()).int(run.since).maybe_time(run.due);
+        row.int(run.status.code()).maybe_text(written(&run.awaits).as_deref()).int(run.since).maybe_time(run.due);
         row.text(&run.state).time(run.started_at).maybe_time(run.ended_at).maybe_text(run.fault.as_deref());
     })
 }
@@ -249,6 +251,20 @@ pub(crate) async fn put_entries(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) 
     .map(drop)
 }
 
+/// The name, as long as there is one; several as a JSON array, and so is one that looks like an array.
+fn written(awaits: &[String]) -> Option<Cow<'_, str>> {
+    match awaits {
+        [] => None,
+        [name] if !name.starts_with('[') => Some(name.into()),
+        names => Some(Value::from(names).to_string().into()),
+    }
+}
+
+fn read(text: String) -> Vec<String> {
+    let names = text.starts_with('[').then(|| serde_json::from_str(&text).ok()).flatten();
+    names.unwrap_or_else(|| vec![text])
+}
+
 fn run(row: Row) -> Result<Run, StoreError> {
     Ok(Run {
         id: id(&row.id)?,
@@ -258,7 +274,7 @@ fn run(row: Row) -> Result<Run, StoreError> {
         node: row.node,
         step: row.step,
         status: RunStatus::from_code(row.status).ok_or_else(|| corrupt("status of a run"))?,
-        awaits: row.awaits,
+        awaits: row.awaits.map(read).unwrap_or_default(),
         since: row.since,
         due: maybe_time(row.due),
         state: row.state,
@@ -266,4 +282,19 @@ fn run(row: Row) -> Result<Run, StoreError> {
         ended_at: maybe_time(row.ended_at),
         fault: row.fault,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_were_written() {
+        for names in [&[][..], &["Order Completed"], &["A", "B"], &["[odd"], &["[\"a\"]"], &["[a]", "b,c"]] {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let text = written(&names);
+            assert_eq!(text.as_deref().map(str::to_owned).map(read).unwrap_or_default(), names, "{text:?}");
+        }
+        assert_eq!(written(&["Order Completed".to_owned()]).as_deref(), Some("Order Completed"), "as it always was");
+    }
 }

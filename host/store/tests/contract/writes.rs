@@ -324,7 +324,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         node: "quiet".into(),
         step: 1,
         status: RunStatus::Waiting,
-        awaits: Some("Order Completed".into()),
+        awaits: vec!["Order Completed".into(), "[odd]".into()],
         since: 0,
         due: Some(at(50)),
         state: r#"{"trigger":"m"}"#.into(),

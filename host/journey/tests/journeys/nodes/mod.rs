@@ -4,5 +4,6 @@ mod branch;
 mod exit;
 mod object;
 mod send;
+mod step;
 mod update;
 mod wait;

@@ -41,7 +41,7 @@ fn it_asks_for_the_change_and_goes_on_when_it_is_made() {
         tags: vec![("vip".to_owned(), false), ("won".to_owned(), true)],
     };
     assert_eq!(step.next, expected);
-    assert_eq!((trip.run.status, trip.run.awaits.clone(), trip.run.due), (RunStatus::Waiting, None, None));
+    assert_eq!((trip.run.status, trip.run.awaits.first(), trip.run.due), (RunStatus::Waiting, None, None));
 
     assert!(ignored(&trip.advance(Input::Timer)));
     assert_eq!(trip.advance(Input::Continue).entered, ["end"]);

@@ -322,12 +322,12 @@ impl AskedChange {
     }
 }
 
-fn context(settings: &Map<String, Value>) -> CallContext {
+pub fn context(settings: &Map<String, Value>) -> CallContext {
     let settings = Value::Object(settings.clone()).to_string();
     CallContext { settings: settings.into() }
 }
 
-fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> anyhow::Error {
+pub fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> anyhow::Error {
     let there: Vec<&str> = there.collect();
     let meant = name.replace('_', "-");
     // The name of a Rust function becomes kebab-case in the manifest.
@@ -407,15 +407,15 @@ fn object(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
-fn reason(reason: &Reason) -> Value {
+pub fn reason(reason: &Reason) -> Value {
     json!({"code": reason.code, "message": reason.message, "args": reason.args})
 }
 
-fn told(fault: &CallFault) -> Value {
+pub fn told(fault: &CallFault) -> Value {
     json!({"kind": fault.kind.as_str(), "message": fault.message})
 }
 
-fn receipt(receipt: &Receipt) -> Value {
+pub fn receipt(receipt: &Receipt) -> Value {
     json!({
         "fuel": receipt.fuel, "peak_memory": receipt.peak_memory, "host_calls": receipt.host_calls,
         "bytes_out": receipt.bytes_out, "fetches": receipt.fetches,

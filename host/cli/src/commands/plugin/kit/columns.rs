@@ -104,7 +104,8 @@ fn elements<'r>(name: &str, entries: &[&'r Map<String, Value>]) -> Result<(Vec<u
     Ok((ends, all))
 }
 
-fn column(of: &Type, values: &[Option<Value>]) -> Result<Column> {
+/// One value a row.
+pub fn column(of: &Type, values: &[Option<Value>]) -> Result<Column> {
     let absent = values.iter().enumerate().filter(|(_, value)| value.is_none()).map(|(row, _)| row as u32);
     let absent = absent.collect();
     let given = values.iter().map(Option::as_ref);

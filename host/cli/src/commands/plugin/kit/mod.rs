@@ -7,6 +7,7 @@
 mod backing;
 mod calls;
 mod columns;
+mod nodes;
 mod provider;
 mod records;
 
@@ -34,6 +35,8 @@ enum Request {
     Channel(calls::ChannelCall),
     Source(calls::SourceCall),
     Job(calls::JobCall),
+    Step(nodes::StepCall),
+    Function(nodes::FunctionCall),
     Kv(calls::KvCall),
     Record(calls::RecordCall),
     Customer(records::Told),
@@ -96,6 +99,8 @@ impl Kit {
             Request::Channel(call) => installed.channel(call).await,
             Request::Source(call) => installed.source(call).await,
             Request::Job(call) => installed.job(call).await,
+            Request::Step(call) => tokio::task::block_in_place(|| nodes::step(&installed.plugin, call)),
+            Request::Function(call) => tokio::task::block_in_place(|| nodes::function(&installed.plugin, &call)),
             Request::Kv(call) => Ok(installed.kv(call)),
             Request::Record(call) => Ok(installed.record(call)),
             Request::Customer(told) => {

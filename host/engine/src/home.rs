@@ -1,4 +1,5 @@
-//! In which language and in which time zone a customer lives: what a channel is told of a message's receiver.
+//! In which language and in which time zone a customer lives: what channels, and functions that texts call,
+//! are told of a message's receiver.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,8 @@ pub fn homes<'c>(catalog: &Catalog, customers: impl Iterator<Item = (Id, &'c Cus
     customers.map(|(part, customer)| (part, of(&catalog.home, customer))).collect()
 }
 
-fn of(home: &Home, customer: &Customer) -> Home {
+/// Where one customer lives.
+pub fn of(home: &Home, customer: &Customer) -> Home {
     let said = |name: &str, is_valid: fn(&str) -> bool| {
         let text = customer.attribute(name).and_then(Value::as_str).filter(|text| is_valid(text));
         text.map(str::to_owned)

@@ -1,0 +1,139 @@
+//! Functions of plugins that the texts of runs call: one call a wave and function with the arguments of all runs, as columns.
+
+use std::collections::BTreeMap;
+
+use openhub_journey::{Call, Known};
+use openhub_model::columns::ColumnBuilder;
+use openhub_model::manifest::FunctionShape;
+use openhub_model::tenant::Home;
+use openhub_runtime::{CallContext, FunctionCalls};
+use serde_json::Value;
+
+use super::ask::{FunctionsRequest, Waiting};
+use super::batch::Batch;
+use super::bisect::bisect;
+use super::stop::Stop;
+use super::values::to_json;
+use crate::catalog::Enabled;
+
+/// Rows of one call at most.
+const ROWS: usize = 1_000;
+/// Bytes that one call takes, about.
+const BYTES: usize = 2 * 1024 * 1024;
+
+/// What a run's texts know now.
+pub struct Told {
+    pub by: Waiting,
+    pub known: Known,
+}
+
+type Answer = Result<Value, String>;
+
+/// The place of a call: its request, and its number there.
+type Place = (usize, usize);
+
+/// Puts all calls that are open to their functions.
+pub fn ask_functions(batch: &mut Batch<'_>) -> Result<Vec<Told>, Stop> {
+    let requests = std::mem::take(&mut batch.asks.functions);
+    let mut by_function: BTreeMap<(&str, &str), Vec<Place>> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        for (number, call) in request.calls.open.iter().enumerate() {
+            by_function.entry((&call.plugin, &call.function)).or_default().push((at, number));
+        }
+    }
+    let mut answers: Vec<Vec<Answer>> =
+        requests.iter().map(|request| vec![Err(String::new()); request.calls.open.len()]).collect();
+    for ((plugin, function), places) in by_function {
+        let catalog = batch.catalog;
+        let owner = catalog.plugins.get(plugin);
+        let shape =
+            owner.and_then(|owner| owner.installation.manifest.functions.iter().find(|shape| shape.name == function));
+        let (Some(owner), Some(shape)) = (owner, shape) else {
+            let reason = format!("the plugin `{plugin}` is not enabled");
+            places.iter().for_each(|(at, number)| answers[*at][*number] = Err(reason.clone()));
+            continue;
+        };
+        let mut open = places.as_slice();
+        while !open.is_empty() {
+            batch.go_on()?;
+            let (now, later) = open.split_at(fitting(&requests, open));
+            let told = call(batch, owner, shape, &requests, now)?;
+            for ((at, number), answer) in now.iter().zip(told) {
+                answers[*at][*number] = answer;
+            }
+            open = later;
+        }
+    }
+    let told = requests.into_iter().zip(answers);
+    Ok(told.map(|(request, answers)| Told { known: request.calls.answered(answers), by: request.by }).collect())
+}
+
+fn of(requests: &[FunctionsRequest], (at, number): Place) -> (&Call, &Home) {
+    let request = &requests[at];
+    (&request.calls.open[number], &request.home)
+}
+
+/// How many of the first go into a call.
+fn fitting(requests: &[FunctionsRequest], open: &[Place]) -> usize {
+    let mut bytes = 0;
+    let fit = open.iter().take(ROWS).take_while(|place| {
+        let is_first = bytes == 0;
+        let texts = of(requests, **place).0.arguments.iter().filter_map(Value::as_str).map(str::len);
+        bytes += 100 + texts.sum::<usize>();
+        is_first || bytes <= BYTES
+    });
+    fit.count()
+}
+
+/// One answer a place, in order.
+fn call(
+    batch: &mut Batch<'_>,
+    owner: &Enabled,
+    shape: &FunctionShape,
+    requests: &[FunctionsRequest],
+    places: &[Place],
+) -> Result<Vec<Answer>, Stop> {
+    let context = CallContext { settings: owner.settings.clone() };
+    let pieces = bisect(places.len(), batch.retries.give_up, |range| {
+        owner.plugin.apply(&context, &shape.name, &columns(shape, requests, &places[range]))
+    });
+    let pieces = pieces.map_err(|fault| Stop::fault(&owner.installation.name, &shape.name, &fault))?;
+    let mut answers = Vec::with_capacity(places.len());
+    for (range, applied) in pieces {
+        batch.tally.calls += 1;
+        match applied {
+            Ok(applied) => {
+                batch.answered(range.len(), applied.receipt.fuel);
+                let values = to_json(&shape.returns, &applied.values).enumerate();
+                answers.extend(values.map(|(row, value)| match applied.faults.get(&(row as u32)) {
+                    Some(reason) => Err(format!("{}: {}", reason.code, reason.message)),
+                    None => Ok(value),
+                }));
+            }
+            Err(fault) => {
+                batch.tally.row_faults += 1;
+                answers.push(Err(fault.to_string()));
+            }
+        }
+    }
+    Ok(answers)
+}
+
+fn columns(shape: &FunctionShape, requests: &[FunctionsRequest], places: &[Place]) -> FunctionCalls {
+    let (mut locales, mut time_zones) = (String::new(), String::new());
+    let declared = shape.arguments.iter();
+    let mut arguments: Vec<ColumnBuilder> =
+        declared.map(|argument| ColumnBuilder::new(&argument.of, places.len())).collect();
+    for place in places {
+        let (call, home) = of(requests, *place);
+        for (text, of) in [(&mut locales, &home.locale), (&mut time_zones, &home.time_zone)] {
+            text.push_str(of);
+            text.push('\0');
+        }
+        for (number, column) in arguments.iter_mut().enumerate() {
+            column.push(call.arguments.get(number));
+        }
+    }
+    let arguments = arguments.into_iter().map(ColumnBuilder::build).collect();
+    FunctionCalls { rows: places.len() as u32, locales, time_zones, arguments }
+}

@@ -1,0 +1,112 @@
+//! Steps of plugins that runs have come to, or are woken in: one call a wave and step with the runs of all customers.
+
+use openhub_journey::{Onward, StepAsk, Woke};
+use openhub_model::Fault;
+use openhub_runtime::{CallContext, CallFault, Entered, StepNext};
+
+use super::ask::{StepRequest, Waiting};
+use super::batch::Batch;
+use super::bisect::bisect;
+use super::stop::Stop;
+
+/// Runs of one call at most.
+const ROWS: usize = 1_000;
+/// Bytes that one call takes, about.
+const BYTES: usize = 2 * 1024 * 1024;
+
+/// How a run goes on, or why nobody says.
+pub struct Went {
+    pub by: Waiting,
+    pub onward: Result<Onward, Fault>,
+}
+
+/// Puts what is asked of the first step to it, or as much as goes into a call.
+pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
+    batch.go_on()?;
+    let Some((step, mut requests)) = batch.asks.steps.pop_first() else { return Ok(Vec::new()) };
+    let rest = requests.split_off(fitting(&requests));
+    if !rest.is_empty() {
+        batch.asks.steps.insert(step.clone(), rest);
+    }
+    let (plugin, step) = step;
+    let catalog = batch.catalog;
+    let Some(owner) = catalog.plugins.get(&plugin) else {
+        let fault = Fault::new("", "plugin-not-enabled", format!("the plugin `{plugin}` is not enabled"));
+        return Ok(requests.into_iter().map(|request| Went { by: request.by, onward: Err(fault.clone()) }).collect());
+    };
+    let entries: Vec<Entered> = requests.iter().map(|request| entered(batch, request)).collect();
+    let call = CallContext { settings: owner.settings.clone() };
+    let pieces =
+        bisect(entries.len(), batch.retries.give_up, |range| owner.plugin.step(&call, &step, entries[range].to_vec()));
+    let pieces = pieces.map_err(|fault| Stop::fault(&plugin, &step, &fault))?;
+    let mut onwards = Vec::with_capacity(requests.len());
+    for (range, answered) in pieces {
+        batch.tally.calls += 1;
+        match answered {
+            Ok(stepped) => {
+                batch.answered(range.len(), stepped.receipt.fuel);
+                onwards.extend(stepped.answers.into_iter().map(|next| Ok(onward(next))));
+            }
+            Err(fault) => {
+                batch.tally.row_faults += 1;
+                onwards.push(Err(broke_off(&fault)));
+            }
+        }
+    }
+    Ok(requests.into_iter().zip(onwards).map(|(request, onward)| Went { by: request.by, onward }).collect())
+}
+
+/// How many of the first go into a call.
+fn fitting(requests: &[StepRequest]) -> usize {
+    let mut bytes = 0;
+    let fit = requests.iter().take(ROWS).take_while(|request| {
+        let is_first = bytes == 0;
+        bytes += size(&request.ask);
+        is_first || bytes <= BYTES
+    });
+    fit.count()
+}
+
+fn size(ask: &StepAsk) -> usize {
+    let woke = match &ask.woke {
+        Woke::Event { properties, .. } => properties.len(),
+        Woke::Entered | Woke::Timer => 0,
+    };
+    200 + ask.input.len() + ask.state.len() + woke
+}
+
+/// The seed is another one whenever the run is here, and the same at each attempt.
+fn entered(batch: &Batch<'_>, request: &StepRequest) -> Entered {
+    let StepRequest { by, run, place, customer, ask } = request;
+    let (tenant, now) = (batch.tenant.0.to_le_bytes(), by.now.micros().to_le_bytes());
+    let seed = batch.marker.seed(&[b"step", &tenant, run.as_bytes(), by.cause.as_bytes(), &now], *place, 0);
+    let woke = match &ask.woke {
+        Woke::Entered => openhub_runtime::Woke::Entered,
+        Woke::Timer => openhub_runtime::Woke::Timer,
+        Woke::Event { event, at, properties } => {
+            openhub_runtime::Woke::Event { event: *event, at: *at, properties: properties.clone() }
+        }
+    };
+    Entered {
+        run: *run,
+        customer: *customer,
+        at: by.now,
+        seed: seed.0,
+        input: ask.input.clone(),
+        state: ask.state.clone(),
+        state_version: ask.state_version,
+        woke,
+    }
+}
+
+fn onward(next: StepNext) -> Onward {
+    match next {
+        StepNext::Go(outlet) => Onward::Go(outlet),
+        StepNext::Wait(wait) => Onward::Wait { until: wait.until, events: wait.events, state: wait.state },
+        StepNext::Fail(reason) => Onward::Fail { code: reason.code, message: reason.message },
+    }
+}
+
+fn broke_off(fault: &CallFault) -> Fault {
+    Fault::new("", fault.kind.as_str(), fault.message.as_str())
+}
