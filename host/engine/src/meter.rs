@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use openhub_model::TenantId;
-use openhub_runtime::Receipt;
+use openhub_runtime::{CallFault, Receipt, Receipted};
 use openhub_store::{Called, Installation, Usage, UsageKey};
 
 /// Usage of some calls, each key once.
@@ -35,6 +35,17 @@ impl Meter {
         usage.fetches += i64::from(receipt.fetches);
         usage.bytes_out = usage.bytes_out.saturating_add(whole(receipt.bytes_out));
         usage.peak_memory = usage.peak_memory.max(whole(receipt.peak_memory));
+    }
+
+    /// Adds a call of the pure lane.
+    pub fn answered<T: Receipted>(
+        &mut self,
+        of: (&Installation, Called, &str),
+        items: usize,
+        answer: &Result<T, CallFault>,
+    ) {
+        let receipt = answer.as_ref().map_or_else(|fault| &fault.receipt, Receipted::receipt);
+        self.call(of, items, answer.is_err(), receipt);
     }
 
     pub fn add(&mut self, more: Meter) {

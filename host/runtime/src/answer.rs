@@ -26,6 +26,23 @@ pub struct Receipt {
     pub fetches: u32,
 }
 
+/// What a call of the pure lane answers, with what it used.
+pub trait Receipted {
+    fn receipt(&self) -> &Receipt;
+}
+
+macro_rules! receipted {
+    ($($answer:path),* $(,)?) => {
+        $(impl Receipted for $answer {
+            fn receipt(&self) -> &Receipt {
+                &self.receipt
+            }
+        })*
+    };
+}
+
+receipted! { Evaluated, Checked, crate::functions::Applied, crate::steps::Stepped }
+
 /// Why, as a plugin says it: `code` is stable and kebab-case, `message` is for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {

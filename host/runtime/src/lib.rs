@@ -37,7 +37,7 @@ mod worker;
 
 pub use answer::{
     Accepted, Action, CallContext, CausedEvent, CausedObject, Change, Checked, Evaluated, Operation, Outcome, Reason,
-    Receipt, RowFault, RuleWrite,
+    Receipt, Receipted, RowFault, RuleWrite,
 };
 pub use backing::{
     Conflict, Customers, Declined, Entry, EntryWrite, EventLog, Found, KeyValues, Known, Objects, Range, Record,

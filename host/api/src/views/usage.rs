@@ -24,12 +24,13 @@ pub(crate) struct UsageView {
     version: String,
     /// Of the component.
     digest: String,
-    /// What was called: `channel`, `check` (of an object type), `job`, `rule` or `source`.
+    /// What was called: `channel`, `check` (of an object type), `content` (a function of texts), `endpoint`, `job`, `privacy`, `rule`,
+    /// `source` or `step`.
     kind: &'static str,
     /// Its name.
     name: String,
     calls: i64,
-    /// Rows of a rule, changes of objects, messages of a channel; one for each call of the others.
+    /// Rows of a rule, changes of objects, messages of a channel, runs at a step, calls of a function; one for each call of the others.
     items: i64,
     /// Calls that failed as a whole. They used what they used.
     faults: i64,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openhub_model::manifest::{ChannelShape, ObjectShape};
-use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin, Receipt};
+use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin};
 use openhub_store::{DeclaredType, Installation};
 
 use crate::objects::declared;
@@ -52,12 +52,6 @@ impl ObjectType {
         };
         checked.answers.iter_mut().flatten().for_each(|accepted| normal_form(&self.shape, &mut accepted.fields));
         Ok(checked)
-    }
-
-    /// What a check used, if a plugin made it.
-    pub fn metered(&self, answer: &Result<Checked, CallFault>) -> Option<(&Installation, Receipt)> {
-        let receipt = answer.as_ref().map_or_else(|fault| fault.receipt, |checked| checked.receipt);
-        self.plugin().map(|enabled| (&enabled.installation, receipt))
     }
 
     /// The plugin that checks its objects.

@@ -7,6 +7,7 @@ use openhub_model::columns::ColumnBuilder;
 use openhub_model::manifest::FunctionShape;
 use openhub_model::tenant::Home;
 use openhub_runtime::{CallContext, FunctionCalls};
+use openhub_store::Called;
 use serde_json::Value;
 
 use super::ask::{FunctionsRequest, Waiting};
@@ -15,6 +16,7 @@ use super::bisect::bisect;
 use super::stop::Stop;
 use super::values::to_json;
 use crate::catalog::Enabled;
+use crate::meter::Meter;
 
 /// Rows of one call at most.
 const ROWS: usize = 1_000;
@@ -94,16 +96,20 @@ fn call(
     places: &[Place],
 ) -> Result<Vec<Answer>, Stop> {
     let context = CallContext { settings: owner.settings.clone() };
+    let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Content, &*shape.name));
     let pieces = bisect(places.len(), batch.retries.give_up, |range| {
-        owner.plugin.apply(&context, &shape.name, &columns(shape, requests, &places[range]))
+        let answer = owner.plugin.apply(&context, &shape.name, &columns(shape, requests, &places[range.clone()]));
+        meter.answered(of, range.len(), &answer);
+        answer
     });
+    batch.used(meter);
     let pieces = pieces.map_err(|fault| Stop::fault(&owner.installation.name, &shape.name, &fault))?;
     let mut answers = Vec::with_capacity(places.len());
     for (range, applied) in pieces {
         batch.tally.calls += 1;
         match applied {
             Ok(applied) => {
-                batch.answered(range.len(), applied.receipt.fuel);
+                batch.answered(range.len());
                 let values = to_json(&shape.returns, &applied.values).enumerate();
                 answers.extend(values.map(|(row, value)| match applied.faults.get(&(row as u32)) {
                     Some(reason) => Err(format!("{}: {}", reason.code, reason.message)),

@@ -125,8 +125,8 @@ fn check(
     let checked = bisect(changes.len(), batch.retries.give_up, |range| {
         let count = range.len();
         let answer = object.check(changes[range].to_vec());
-        if let Some((plugin, receipt)) = object.metered(&answer) {
-            meter.call((plugin, Called::Check, &object.shape.name), count, answer.is_err(), &receipt);
+        if let Some(plugin) = object.plugin() {
+            meter.answered((&plugin.installation, Called::Check, &object.shape.name), count, &answer);
         }
         answer
     });

@@ -99,8 +99,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
         let count = range.len();
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range]);
         let answer = rule.owner.plugin.evaluate(&call, &rule.name, &batch);
-        let receipt = answer.as_ref().map_or_else(|fault| &fault.receipt, |evaluated| &evaluated.receipt);
-        meter.call(of, count, answer.is_err(), receipt);
+        meter.answered(of, count, &answer);
         answer
     });
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;

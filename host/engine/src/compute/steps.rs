@@ -3,11 +3,13 @@
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
 use openhub_runtime::{CallContext, CallFault, Entered, StepNext};
+use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::stop::Stop;
+use crate::meter::Meter;
 
 /// Runs of one call at most.
 const ROWS: usize = 1_000;
@@ -36,15 +38,20 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
     };
     let entries: Vec<Entered> = requests.iter().map(|request| entered(batch, request)).collect();
     let call = CallContext { settings: owner.settings.clone() };
-    let pieces =
-        bisect(entries.len(), batch.retries.give_up, |range| owner.plugin.step(&call, &step, entries[range].to_vec()));
+    let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Step, &*step));
+    let pieces = bisect(entries.len(), batch.retries.give_up, |range| {
+        let answer = owner.plugin.step(&call, &step, entries[range.clone()].to_vec());
+        meter.answered(of, range.len(), &answer);
+        answer
+    });
+    batch.used(meter);
     let pieces = pieces.map_err(|fault| Stop::fault(&plugin, &step, &fault))?;
     let mut onwards = Vec::with_capacity(requests.len());
     for (range, answered) in pieces {
         batch.tally.calls += 1;
         match answered {
             Ok(stepped) => {
-                batch.answered(range.len(), stepped.receipt.fuel);
+                batch.answered(range.len());
                 onwards.extend(stepped.answers.into_iter().map(|next| Ok(onward(next))));
             }
             Err(fault) => {

@@ -12,6 +12,7 @@ use super::shape::{belongs_to, complete, conform, unknown_fields};
 use crate::catalog::{Catalog, ObjectType};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::meter::Meter;
 use crate::shared::Shared;
 
 pub const ATTEMPTS: u32 = 3;
@@ -123,9 +124,10 @@ impl Typed {
         let (catalog, kind, count) = (self.catalog.clone(), self.kind.clone(), changes.len());
         let checked = tokio::task::spawn_blocking(move || catalog.objects[&kind].check(changes));
         let checked = checked.await.map_err(|_| ObjectError::Store(StoreError::Unavailable))?;
-        if let Some((plugin, receipt)) = self.of().metered(&checked) {
-            let of = (plugin, Called::Check, &*self.kind);
-            self.shared.meters.call(self.tenant, of, count, checked.is_err(), &receipt);
+        if let Some(plugin) = self.of().plugin() {
+            let mut meter = Meter::default();
+            meter.answered((&plugin.installation, Called::Check, &*self.kind), count, &checked);
+            self.shared.meters.add(self.tenant, meter);
         }
         Ok(checked)
     }

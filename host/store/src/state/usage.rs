@@ -15,21 +15,32 @@ use crate::store::Store;
 pub enum Called {
     Channel,
     Check,
+    Content,
+    Endpoint,
     Job,
+    Privacy,
     Rule,
     Source,
+    Step,
 }
 
 impl Called {
-    pub const ALL: [Called; 5] = [Called::Channel, Called::Check, Called::Job, Called::Rule, Called::Source];
+    pub const ALL: [Called; 9] = {
+        use Called::*;
+        [Channel, Check, Content, Endpoint, Job, Privacy, Rule, Source, Step]
+    };
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Called::Channel => "channel",
             Called::Check => "check",
+            Called::Content => "content",
+            Called::Endpoint => "endpoint",
             Called::Job => "job",
+            Called::Privacy => "privacy",
             Called::Rule => "rule",
             Called::Source => "source",
+            Called::Step => "step",
         }
     }
 
@@ -45,7 +56,7 @@ pub struct UsageKey {
     /// Of the component that was called.
     pub digest: String,
     pub called: Called,
-    /// Of the rule, object type, channel, source or job.
+    /// Of the rule, object type, channel, function, step, source, endpoint or job.
     pub name: String,
 }
 
@@ -56,7 +67,7 @@ pub struct Usage {
     /// Of the plugin, with that digest.
     pub version: String,
     pub calls: i64,
-    /// Rows of a rule, changes of objects, messages of a channel; one a call for the others.
+    /// Rows of a rule, changes of objects, messages of a channel, runs at a step, calls of a function; one a call for the others.
     pub items: i64,
     /// Calls that failed as a whole.
     pub faults: i64,
