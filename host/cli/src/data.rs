@@ -139,16 +139,42 @@ fn parse_key(text: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Held by the one hub that serves from a SQLite file, whatever its data directory; none of another database. The lock lies beside
-/// the file, by its real name.
+/// Held by the one hub that serves from a SQLite file, whatever its data directory and by whatever name it knows the file; none of
+/// another database. Taken before the file is opened as a database: by another name, SQLite would begin another write-ahead log.
 pub fn lock_database(url: &str) -> Result<Option<Lock>> {
     let Some(path) = url.strip_prefix("sqlite://") else { return Ok(None) };
-    let path = path.split('?').next().unwrap_or(path);
-    let path = fs::canonicalize(path).with_context(|| path.to_owned())?;
-    let mut file = path.clone().into_os_string();
-    file.push(".lock");
+    let path = Path::new(path.split('?').next().unwrap_or(path));
+    let refused = |error: std::io::Error| Refusal::new(format!("{} cannot be used: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    if let Err(error) = made
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(refused(error).into());
+    }
+    let path = fs::canonicalize(path).map_err(refused)?;
+    if !path.is_file() {
+        return Err(Refusal::new(format!("{} is no file", path.display())).into());
+    }
     let taken = || format!("another hub uses {}: only one hub can use a SQLite file", path.display());
-    lock(Path::new(&file), taken).map(Some)
+    lock(&place_of_lock(&path), taken).map(Some)
+}
+
+/// The file itself, which is the same by each of its names. SQLite's locks are of another kind (`fcntl`) than ours (`flock`), and on
+/// Linux they do not meet.
+#[cfg(target_os = "linux")]
+fn place_of_lock(database: &Path) -> PathBuf {
+    database.to_owned()
+}
+
+/// Beside the file, by its real name: both kinds of locks are one here.
+#[cfg(not(target_os = "linux"))]
+fn place_of_lock(database: &Path) -> PathBuf {
+    let mut file = database.to_owned().into_os_string();
+    file.push(".lock");
+    file.into()
 }
 
 fn lock(file: &Path, taken: impl FnOnce() -> String) -> Result<Lock> {
@@ -187,6 +213,30 @@ mod tests {
         assert!(refused.to_string().contains("another hub"), "{refused}");
         drop(lock);
         drop(data.lock().unwrap());
+    }
+
+    #[test]
+    fn issue_14_a_sqlite_file_serves_one_hub_by_whatever_name() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, other) = (place.path().join("a.db"), place.path().join("elsewhere/b.db"));
+        let url = |path: &Path| format!("sqlite://{}", path.display());
+        let lock = lock_database(&url(&file)).unwrap().unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::create_dir(other.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&file, &other).unwrap();
+        let refused = |path: &Path| lock_database(&url(path)).err().expect("another hub has it").to_string();
+        assert!(refused(&other).contains("only one hub can use a SQLite file"));
+        fs::remove_file(&other).unwrap();
+        if cfg!(target_os = "linux") {
+            fs::hard_link(&file, &other).unwrap();
+            assert!(refused(&other).contains("only one hub can use a SQLite file"));
+            // It has one name again, and this is another.
+            fs::remove_file(&file).unwrap();
+            assert!(refused(&other).contains("only one hub can use a SQLite file"));
+            drop(lock);
+            drop(lock_database(&url(&other)).unwrap().unwrap());
+        }
+        assert!(lock_database("postgres://hub@db/openhub").unwrap().is_none());
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let address = listener.local_addr()?;
     let data = DataDir::open(&config.data)?;
     let _lock = data.lock()?;
-    let store = open(&config, &data).await?;
     let _alone = lock_database(&config.database_url(data.path()))?;
+    let store = open(&config, &data).await?;
     let secrets = if arguments.new_secret_key { Secrets::BeginAnew } else { Secrets::Keep };
     // Before a key is made: it would be taken for the one that is lost.
     if secrets == Secrets::Keep && DataDir::key_there(Some(&data))?.is_none() {

@@ -5,8 +5,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{Metadata, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -141,8 +141,11 @@ impl Opener {
         let (pool, migrator, applied) = match self {
             Opener::Sqlite(options) => {
                 let file = options.get_filename();
-                if tokio::fs::metadata(file).await.is_ok_and(|file| file.len() == 0) || !file.exists() {
-                    return Err(StoreError::Absent(format!("there is no database {}", file.display())));
+                match tokio::fs::metadata(file).await {
+                    Ok(found) if found.len() > 0 => {
+                        by_one_name(file, &found).map_err(|reason| StoreError::Unreachable { reason })?;
+                    }
+                    _ => return Err(StoreError::Absent(format!("there is no database {}", file.display()))),
                 }
                 let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY).pragma("query_only", "ON");
                 let pool = SqlitePoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ACQUIRE);
@@ -235,11 +238,28 @@ async fn private(file: &Path) -> std::io::Result<()> {
         if !found.is_file() {
             return Err(std::io::Error::other(format!("{} is no file", Path::new(&name).display())));
         }
+        if ending.is_empty() {
+            by_one_name(file, &found).map_err(std::io::Error::other)?;
+        }
         if found.permissions().mode() & 0o077 != 0 {
             tokio::fs::set_permissions(&name, Permissions::from_mode(0o600)).await?;
         }
     }
     Ok(())
+}
+
+/// What was committed last lies in files that are called after the database. Who opens it by another name does not see it, and both
+/// damage it: so it has one name. A symbolic link is none of its own.
+fn by_one_name(file: &Path, found: &Metadata) -> Result<(), String> {
+    match found.nlink() {
+        0 | 1 => Ok(()),
+        names => Err(format!(
+            "the file {} has {names} names (hard links), and SQLite can use it by one of them only: remove the others (`find / -xdev \
+             -inum {}` shows them)",
+            file.display(),
+            found.ino()
+        )),
+    }
 }
 
 async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
