@@ -7,7 +7,7 @@ use openhub_engine::is_time_zone;
 use openhub_model::tenant::{self, Home};
 use openhub_model::{Fault, limits};
 use openhub_store::{Op, PageSettings, Settings};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -49,20 +49,36 @@ impl From<Settings> for SettingsView {
     }
 }
 
+/// What is left out stays, and `null` puts back the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SettingsChange)]
 pub(crate) struct SettingsChange {
     /// Days, 1 to 3650 (default 90).
-    fault_days: Option<i64>,
-    /// Origins like `https://shop.example`, up to 100. An empty list allows all.
-    page_origins: Option<Vec<String>>,
-    /// Names of events, up to 100.
-    server_events: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<i64>)]
+    fault_days: Option<Option<i64>>,
+    /// Origins like `https://shop.example`, up to 100. An empty list (the default) allows all.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Vec<String>>)]
+    page_origins: Option<Option<Vec<String>>>,
+    /// Names of events, up to 100 (default: none).
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Vec<String>>)]
+    server_events: Option<Option<Vec<String>>>,
     /// A language tag of BCP 47, like `zh-CN` (default `en`).
-    locale: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    locale: Option<Option<String>>,
     /// A name of the IANA database, like `Europe/Berlin` (default `UTC`).
-    time_zone: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    time_zone: Option<Option<String>>,
+}
+
+/// What is there says something, `null` too.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The tenant's settings.
@@ -76,7 +92,7 @@ pub(crate) async fn get_settings(
     Ok(Json(app.store.settings(&access.scope).await?.into()))
 }
 
-/// Changes settings; what is not named stays.
+/// Changes settings; what is not named stays, and `null` puts back the default.
 ///
 /// What is said about pages is in force at once, and within five seconds on the other nodes of a hub that has several.
 #[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", request_body = SettingsChange,
@@ -90,26 +106,28 @@ pub(crate) async fn change_settings(
 ) -> Result<Response, Problem> {
     let _alone = change.alone().await?;
     let mut settings = app.store.settings(&change.scope).await?;
+    let default = Settings::default();
     let mut said = serde_json::Map::new();
     let SettingsChange { fault_days, page_origins, server_events, locale, time_zone } = wanted;
     if let Some(days) = fault_days {
-        said.insert("fault_days".into(), days.into());
-        settings.fault_days = days;
+        settings.fault_days = days.unwrap_or(default.fault_days);
+        said.insert("fault_days".into(), settings.fault_days.into());
     }
-    for (name, wanted, held) in [
-        ("page_origins", page_origins, &mut settings.pages.origins),
-        ("server_events", server_events, &mut settings.pages.server_events),
+    for (name, wanted, default, held) in [
+        ("page_origins", page_origins, default.pages.origins, &mut settings.pages.origins),
+        ("server_events", server_events, default.pages.server_events, &mut settings.pages.server_events),
     ] {
         let Some(wanted) = wanted else { continue };
-        said.insert(name.into(), json!(wanted));
-        *held = wanted;
+        *held = wanted.unwrap_or(default);
+        said.insert(name.into(), json!(held));
     }
-    for (name, wanted, held) in
-        [("locale", locale, &mut settings.home.locale), ("time_zone", time_zone, &mut settings.home.time_zone)]
-    {
+    for (name, wanted, default, held) in [
+        ("locale", locale, default.home.locale, &mut settings.home.locale),
+        ("time_zone", time_zone, default.home.time_zone, &mut settings.home.time_zone),
+    ] {
         let Some(wanted) = wanted else { continue };
-        said.insert(name.into(), json!(wanted));
-        *held = wanted;
+        *held = wanted.unwrap_or(default);
+        said.insert(name.into(), json!(held));
     }
     if said.is_empty() {
         return Ok(Json(SettingsView::from(settings)).into_response());
@@ -126,21 +144,21 @@ pub(crate) async fn change_settings(
 impl Meaning for SettingsChange {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if self.fault_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+        if self.fault_days.flatten().is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
             let message = format!("This must be 1 to {MOST_DAYS} days.");
             faults.push(Fault::new("/fault_days", "out-of-range", message));
         }
-        if self.locale.as_deref().is_some_and(|locale| !tenant::is_locale(locale)) {
+        if self.locale.iter().flatten().any(|locale| !tenant::is_locale(locale)) {
             let message = "This must be a language tag, like `en` or `zh-CN`.";
             faults.push(Fault::new("/locale", "invalid-locale", message));
         }
-        if self.time_zone.as_deref().is_some_and(|zone| !is_time_zone(zone)) {
+        if self.time_zone.iter().flatten().any(|zone| !is_time_zone(zone)) {
             let message = "This must be the name of a time zone, like `Europe/Berlin` or `Asia/Shanghai`.";
             faults.push(Fault::new("/time_zone", "invalid-time-zone", message));
         }
         for (name, list) in [("page_origins", &self.page_origins), ("server_events", &self.server_events)] {
             let pointer = format!("/{name}");
-            let list = list.as_deref().unwrap_or_default();
+            let list: &[String] = list.as_ref().and_then(Option::as_deref).unwrap_or_default();
             if list.len() > MOST_NAMES {
                 let message = format!("There are too many: at most {MOST_NAMES}.");
                 faults.push(Fault::new(pointer.as_str(), "too-many", message));

@@ -48,6 +48,23 @@ async fn a_tenant_says_how_long_its_faults_are_kept() {
     assert_eq!(hub.get("/api/v1/faults", key).await.body["faults"], json!([]), "and the engine knows it");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_14_null_puts_back_the_default() {
+    let hub = Hub::start().await;
+    let key = &hub.tenant("shop").await.api_key;
+    let change = async |body| hub.call("PATCH", "/api/v1/settings", key, Some(body)).await;
+    let before = hub.get("/api/v1/settings", key).await.body;
+    let other = json!({"fault_days": 7, "page_origins": ["https://shop.example"], "server_events": ["Order Completed"],
+        "locale": "zh-CN", "time_zone": "Asia/Shanghai"});
+    assert_eq!(change(other.clone()).await.body, other);
+    let one = change(json!({"server_events": null})).await;
+    assert_eq!((one.status, &one.body["server_events"], &one.body["locale"]), (200, &json!([]), &json!("zh-CN")));
+    let nulls =
+        json!({"fault_days": null, "page_origins": null, "server_events": null, "locale": null, "time_zone": null});
+    assert_eq!(change(nulls).await.body, before);
+    assert_eq!(hub.get("/api/v1/settings", key).await.body, before);
+}
+
 /// A key that stands in a page can be read by anybody.
 #[tokio::test(flavor = "multi_thread")]
 async fn c_a_tenant_says_what_its_pages_may_not() {

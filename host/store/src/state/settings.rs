@@ -19,6 +19,12 @@ pub struct Settings {
     pub home: Home,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { fault_days: 90, pages: PageSettings::default(), home: Home::default() }
+    }
+}
+
 /// What the keys of pages may, which anybody can read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSettings {
