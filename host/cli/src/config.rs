@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::environment;
 use crate::refusal::Refusal;
 use crate::settings_file::SettingsFile;
 
@@ -209,9 +210,11 @@ fn is_address(text: &str) -> bool {
 impl Config {
     /// Merges and checks. A [`Refusal`] tells all faults, each with its key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Config, Refusal> {
-        let mut sources = Sources::of(flags)?;
-        let mut faults = sources.file.as_mut().map(|file| file.take_unknown(&KEYS)).unwrap_or_default();
-        let is_misspelt = !faults.is_empty();
+        let (mut sources, mut faults) = Sources::of(flags)?;
+        let misspelt = sources.file.as_mut().map(|file| file.take_unknown(&KEYS)).unwrap_or_default();
+        let is_misspelt = !misspelt.is_empty();
+        faults.extend(misspelt);
+        faults.extend(environment::faults());
         let mut faulty = Vec::new();
         // What does not fit is left out, so that it hides no other fault.
         let config = loop {
@@ -222,7 +225,8 @@ impl Config {
             let key = error.path.first().cloned().unwrap_or_default();
             let is_new = KEYS.contains(&key.as_str()) && !faulty.contains(&key);
             if !is_new {
-                return Err(Refusal::new(format!("bad configuration: {error}")));
+                faults.push(error.to_string());
+                return Err(Refusal::new(format!("bad configuration: {}", faults.join("; "))));
             }
             faults.push(format!("{} {}", sources.origin(&key), told(&key, &error.kind)));
             sources.leave_out(&key);
@@ -309,6 +313,22 @@ impl Config {
         }
     }
 
+    /// Which database that is, for people: a file by its path, a server without the password.
+    pub fn database_shown(&self) -> String {
+        match self.sqlite_file() {
+            Some(file) => file.display().to_string(),
+            None => self.database.as_deref().map(mask_password).unwrap_or_default(),
+        }
+    }
+
+    /// The database's file, if it is one.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let data = std::path::absolute(&self.data).unwrap_or_else(|_| self.data.clone());
+        let url = self.database_url(&data);
+        let path = url.strip_prefix("sqlite://")?;
+        Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+    }
+
     /// The effective configuration as TOML, for `--print-config`. A password in the database's URL is masked.
     pub fn print(&self) -> anyhow::Result<String> {
         let mut shown = self.clone();
@@ -336,10 +356,11 @@ struct Sources {
 }
 
 impl Sources {
-    fn of(flags: &Flags) -> Result<Sources, Refusal> {
-        let file = flags.config.as_deref().map(SettingsFile::read).transpose()?;
+    /// And what of the file cannot be read.
+    fn of(flags: &Flags) -> Result<(Sources, Vec<String>), Refusal> {
+        let (file, faults) = flags.config.as_deref().map(SettingsFile::read).unzip();
         let flags = serde_json::to_value(flags).map_err(Refusal::new)?.as_object().cloned().unwrap_or_default();
-        Ok(Sources { file, environment: KEYS.to_vec(), flags })
+        Ok((Sources { file, environment: KEYS.to_vec(), flags }, faults.unwrap_or_default()))
     }
 
     fn merged(&self) -> Result<Config, Box<figment::Error>> {
@@ -502,6 +523,31 @@ mod tests {
         ] {
             assert!(fault.contains(&told), "`{told}` is missing: {fault}");
         }
+    }
+
+    #[test]
+    fn issue_14_what_is_not_toml_hides_no_other_fault() {
+        let text = "batch = 99999999999999999999999999999999999999999\nworkers = \ndeliveries = 0\nconnections = 4294967296\n\
+                    head_seconds = 18446744073709551615\nlog = \"a=b=c\"\nbach = 1\n";
+        let (file, mut flags) = flags_with_file(text);
+        flags.serving.listen = Some("nowhere".to_owned());
+        let fault = Config::load(&flags).unwrap_err().to_string();
+        let at = |line: usize| format!("{}, line {line}: ", file.path().display());
+        for told in [
+            format!("{}`batch` is too large a number", at(1)),
+            format!("{}`workers` is not valid TOML: ", at(2)),
+            format!("{}`deliveries` must be between 1 and 1024", at(3)),
+            format!("{}`connections` ", at(4)),
+            format!("{}`head_seconds` is too large a number", at(5)),
+            format!("{}`log` is not a log filter", at(6)),
+            format!("{}there is no setting `bach`", at(7)),
+            "the flag `--listen` must be an address".to_owned(),
+        ] {
+            assert!(fault.contains(&told), "`{told}` is missing: {fault}");
+        }
+        let flags = Flags { config: Some(PathBuf::from("no/such/file.toml")), ..flags };
+        let fault = Config::load(&flags).unwrap_err().to_string();
+        assert!(fault.contains("no/such/file.toml") && fault.contains("the flag `--listen`"), "{fault}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The variables of the environment that begin with `OPENHUB_`: a misspelt one would be a setting that is not in force, and nobody
 //! would know.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::config::KEYS;
@@ -16,18 +17,25 @@ const TOOLS: [&str; 2] = ["OPENHUB_DOCS", "OPENHUB_SEED"];
 const MEANT: [(&str, &str); 2] = [("OPENHUB_HUB", "OPENHUB_URL"), ("OPENHUB_API_KEY", "OPENHUB_KEY")];
 const TESTS: &str = "OPENHUB_TEST_";
 
-/// Refuses a variable that means nothing.
+/// Refuses variables that mean nothing.
 pub fn check() -> Result<(), Refusal> {
-    match unknown(std::env::vars_os()) {
-        None => Ok(()),
-        Some((name, nearest)) => Err(Refusal::new(format!(
-            "bad configuration: `{name}` in the environment is no setting; the nearest is `{nearest}`: correct it, or unset it"
-        ))),
+    let faults = faults();
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::new(format!("bad configuration: {}", faults.join("; ")))),
     }
 }
 
-/// The first by name that means nothing, and the name that it is nearest to.
-fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<(String, String)> {
+/// What is said of each variable that means nothing.
+pub fn faults() -> Vec<String> {
+    let told = |(name, nearest)| {
+        format!("`{name}` in the environment is no setting; the nearest is `{nearest}`: correct it, or unset it")
+    };
+    unknown(std::env::vars_os()).into_iter().map(told).collect()
+}
+
+/// Those that mean nothing, by name, and the name that each is nearest to.
+fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
     let known: Vec<String> = KEYS
         .iter()
         .map(|key| format!("{PREFIX}{}", key.to_ascii_uppercase()))
@@ -43,13 +51,14 @@ fn unknown(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<(Str
             && !is_of_a_service(&name, &value.to_string_lossy())
     };
     let variables = variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
-    let (name, _) = variables.filter(means_nothing).min_by(|one, other| one.0.cmp(&other.0))?;
-    if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == name.to_ascii_uppercase()) {
-        return Some((name, (*meant).to_owned()));
-    }
-    let distance = |known: &&String| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase());
-    let nearest = known.iter().min_by_key(distance)?.clone();
-    Some((name, nearest))
+    let nearest = |name: String| {
+        let meant = MEANT.iter().find(|(other, _)| *other == name.to_ascii_uppercase());
+        let distance = |known: &&String| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase());
+        let nearest =
+            meant.map(|(_, meant)| (*meant).to_owned()).or_else(|| known.iter().min_by_key(distance).cloned());
+        nearest.map(|nearest| (name, nearest))
+    };
+    variables.filter(means_nothing).filter_map(|(name, _)| nearest(name)).collect()
 }
 
 /// Whether Kubernetes made it, where a service is called `openhub` or `openhub-…`: `OPENHUB_SERVICE_HOST`,
@@ -67,7 +76,20 @@ mod tests {
     use super::*;
 
     fn found(variables: &[(&str, &str)]) -> Option<(String, String)> {
+        let found = all(variables);
+        assert!(found.len() < 2, "{found:?}");
+        found.into_iter().next()
+    }
+
+    fn all(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
         unknown(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+    }
+
+    #[test]
+    fn issue_14_each_misspelt_setting_is_told() {
+        let found = all(&[("OPENHUB_WORKER", "1"), ("HOME", "/"), ("OPENHUB_DATBASE", "x"), ("OPENHUB_LISTEN", "x")]);
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        assert_eq!(names, ["OPENHUB_DATBASE", "OPENHUB_WORKER"]);
     }
 
     #[test]

@@ -108,7 +108,10 @@ fn end_with_the_reader() {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    environment::check()?;
+    // These read the configuration, which tells this with all else that is wrong with it.
+    if !matches!(command, Command::Serve(_) | Command::Tenant(_) | Command::Key(_) | Command::Doctor(_)) {
+        environment::check()?;
+    }
     match command {
         Command::Serve(arguments) => serve::run(arguments).await?,
         Command::Tenant(arguments) => commands::tenant::run(arguments).await?,

@@ -7,7 +7,7 @@ use openhub_store::{Scope, Store, Tenant};
 use serde_json::json;
 
 use super::empty;
-use super::tenant::{look, open};
+use super::tenant::{look, open_there};
 use crate::config::{Config, Flags};
 use crate::mint::mint;
 use crate::serve;
@@ -64,7 +64,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load(arguments.command.flags())?;
     let store = match &arguments.command {
         Command::List { .. } => look(&config).await?,
-        Command::Create { .. } | Command::Revoke { .. } => open(&config).await?,
+        Command::Create { .. } | Command::Revoke { .. } => open_there(&config).await?,
     };
     let done = act(arguments.command, &config, &store).await;
     store.close().await;

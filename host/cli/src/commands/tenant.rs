@@ -6,6 +6,7 @@ use openhub_api::KeyScopes;
 use openhub_model::ClockKind;
 use openhub_store::{Store, StoreError};
 use serde_json::json;
+use std::path::Path;
 
 use crate::commands::empty;
 use crate::config::{Config, Flags};
@@ -66,12 +67,27 @@ pub async fn run(arguments: Arguments) -> Result<()> {
                 "`{name}` is not a tenant name: use 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
             );
             let config = Config::load(&flags)?;
+            // Without a flag it is a file in this folder, and in another folder another one.
+            let is_new = config.sqlite_file().is_some_and(|file| is_empty(&file));
             let store = open(&config).await?;
             let created = create(&store, &config, &name, clock.into()).await;
             store.close().await;
             let (tenant, write_key, api_key) = created?;
+            let database = config.database_shown();
+            match is_new {
+                true => eprintln!(
+                    "made a new database at {database}; for a hub that has one already, name it with `--data DIR` or `--database URL`"
+                ),
+                false => eprintln!("in the database {database}"),
+            }
             if json {
-                println!("{}", json!({"tenant": tenant, "name": name, "write_key": write_key, "api_key": api_key}));
+                println!(
+                    "{}",
+                    json!({
+                        "tenant": tenant, "name": name, "write_key": write_key, "api_key": api_key,
+                        "database": database, "new_database": is_new,
+                    })
+                );
             } else {
                 println!(
                     "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys will not be shown again."
@@ -125,6 +141,19 @@ pub async fn look(config: &Config) -> Result<Store> {
     };
     let settings = openhub_store::Config { url, node: String::new(), read_connections: 1 };
     Store::look(&settings).await.map_err(refusal::of_store)
+}
+
+/// Whether there is nothing in it yet.
+fn is_empty(file: &Path) -> bool {
+    std::fs::metadata(file).map_or(true, |file| file.len() == 0)
+}
+
+/// The database of a command that changes what is there: none is made, since it would be another than the one that was meant.
+pub async fn open_there(config: &Config) -> Result<Store> {
+    match config.sqlite_file().filter(|file| is_empty(file)) {
+        Some(file) => Err(refusal::of_store(StoreError::Absent(format!("there is no database {}", file.display())))),
+        None => open(config).await,
+    }
 }
 
 /// The database of a command that works beside a hub.
