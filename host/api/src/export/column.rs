@@ -1,5 +1,6 @@
 //! One column of an export: its name, and where its value stands in a row.
 
+use openhub_model::fault::nearest;
 use openhub_model::{Fault, Timestamp};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -11,6 +12,8 @@ use crate::problem::{INVALID_QUERY, Problem};
 pub(crate) struct Column {
     pub name: String,
     pub read: Read,
+    /// Whether its texts are decimals: numbers whose digits all count.
+    pub is_decimal: bool,
 }
 
 impl Column {
@@ -80,28 +83,35 @@ impl Read {
 }
 
 /// The columns that `fields=` asks for, else the usual ones.
-pub(crate) fn columns(
+pub(crate) fn columns<S: AsRef<str>>(
     fields: Option<&str>,
-    usual: &[&str],
+    usual: &[S],
     read: impl Fn(&str) -> Option<Read>,
 ) -> Result<Vec<Column>, Problem> {
+    let usual: Vec<&str> = usual.iter().map(AsRef::as_ref).collect();
     let names: Vec<&str> = match fields {
         Some(fields) => fields.split(',').map(str::trim).collect(),
-        None => usual.to_vec(),
+        None => usual.clone(),
     };
     let mut columns: Vec<Column> = Vec::with_capacity(names.len());
+    let mut faults = Vec::new();
     for name in names {
-        let fault = |code: &str, message: String| Problem::fault(INVALID_QUERY, Fault::new("/fields", code, message));
+        let mut fault = |code: &str, message: String| faults.push(Fault::new("/fields", code, message));
         if columns.iter().any(|column| column.name == name) {
-            return Err(fault("repeated-field", format!("`{name}` is listed twice: remove one.")));
+            fault("repeated-field", format!("`{name}` is listed twice: remove one."));
+        } else if let Some(read) = read(name) {
+            columns.push(Column { name: name.to_owned(), read, is_decimal: false });
+        } else {
+            let meant = nearest(name, usual.iter().copied());
+            let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+            let there_are = usual.join(", ");
+            let message =
+                format!("There is no field `{name}` in this export.{meant} By default there are: {there_are}.");
+            fault("unknown-field", message);
         }
-        let read = read(name).ok_or_else(|| {
-            fault(
-                "unknown-field",
-                format!("There is no field `{name}` in this export. By default there are: {}.", usual.join(", ")),
-            )
-        })?;
-        columns.push(Column { name: name.to_owned(), read });
     }
-    Ok(columns)
+    match faults.is_empty() {
+        true => Ok(columns),
+        false => Err(Problem::faults(INVALID_QUERY, faults)),
+    }
 }

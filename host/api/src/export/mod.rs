@@ -10,7 +10,7 @@ mod table;
 
 pub(crate) use column::{Column, Read, columns};
 pub(crate) use pages::{Page, respond};
-pub(crate) use style::{Asked, Style};
+pub(crate) use style::{Asked, Decimal, Style};
 pub(crate) use table::{Format, Table};
 
 /// Rows that are read at a time.

@@ -1,6 +1,8 @@
 //! How a CSV is written: for programs, or for people who open it in Excel.
 
 use openhub_model::Fault;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Format;
 use crate::problem::{INVALID_QUERY, Problem};
@@ -11,6 +13,16 @@ pub(crate) struct Asked<'a> {
     pub excel: Option<bool>,
     pub bom: Option<bool>,
     pub delimiter: Option<&'a str>,
+    pub decimal: Option<Decimal>,
+}
+
+/// What stands before the decimals of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = DecimalMark)]
+pub(crate) enum Decimal {
+    Comma,
+    Point,
 }
 
 /// The form of a file.
@@ -20,6 +32,7 @@ pub(crate) struct Style {
     /// Whether it begins with the byte order mark, by which Excel knows UTF-8.
     pub bom: bool,
     pub delimiter: u8,
+    pub decimal: Decimal,
     pub texts: Texts,
 }
 
@@ -34,22 +47,32 @@ pub(crate) enum Texts {
 
 impl Style {
     /// JSON Lines.
-    pub const LINES: Style = Style { format: Format::Jsonl, bom: false, delimiter: b',', texts: Texts::AsTheyAre };
+    pub const LINES: Style =
+        Style { format: Format::Jsonl, bom: false, delimiter: b',', decimal: Decimal::Point, texts: Texts::AsTheyAre };
 
     /// JSON Lines, unless something is asked for that only a CSV has.
     pub fn of(asked: &Asked<'_>) -> Result<Style, Problem> {
         let for_excel = asked.excel == Some(true);
         let format = asked.format.unwrap_or(if for_excel { Format::Csv } else { Format::Jsonl });
-        let of_csv = [("excel", for_excel), ("bom", asked.bom == Some(true)), ("delimiter", asked.delimiter.is_some())];
+        let of_csv = [
+            ("excel", for_excel),
+            ("bom", asked.bom == Some(true)),
+            ("delimiter", asked.delimiter.is_some()),
+            ("decimal", asked.decimal.is_some()),
+        ];
         if let Some((name, _)) = of_csv.into_iter().find(|(_, is_asked)| *is_asked && format != Format::Csv) {
             let message = "Only a CSV has this. Send `format=csv` with it.";
             return Err(Problem::fault(INVALID_QUERY, Fault::new(format!("/{name}"), "csv-only", message)));
         }
         let usual = if for_excel { b';' } else { b',' };
+        let delimiter = asked.delimiter.map_or(Ok(usual), delimiter)?;
+        // An Excel that finds `;` between cells is one that finds a comma before decimals: it would read `1.5` as a day of May.
+        let decimal = if for_excel && delimiter == b';' { Decimal::Comma } else { Decimal::Point };
         Ok(Style {
             format,
             bom: asked.bom.unwrap_or(for_excel),
-            delimiter: asked.delimiter.map_or(Ok(usual), delimiter)?,
+            delimiter,
+            decimal: asked.decimal.unwrap_or(decimal),
             texts: if for_excel { Texts::ForExcel } else { Texts::AsTheyAre },
         })
     }
@@ -67,10 +90,51 @@ fn delimiter(text: &str) -> Result<u8, Problem> {
     }
 }
 
-/// Whether a program that opens a table may compute a text: what OWASP lists for CSV injection.
-pub(super) fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+/// Whether Excel would show a text as something else. What begins like a formula is computed: what OWASP lists for CSV injection.
+/// What has a digit may be a number, a day, a time, a fraction or an amount in some country (`1,5`, `1/2`, `1:30`, `5 Mai`, `3 €`).
+pub(super) fn is_changed_by_excel(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '#'])
+        || text.contains(char::is_numeric)
+        || BOOLEANS.contains(&text.trim().to_uppercase().as_str())
 }
+
+/// What Excel takes for true and false, by the language of who opens the file.
+const BOOLEANS: [&str; 34] = [
+    "TRUE",
+    "FALSE",
+    "WAHR",
+    "FALSCH",
+    "VRAI",
+    "FAUX",
+    "VERDADERO",
+    "FALSO",
+    "VERO",
+    "VERDADEIRO",
+    "WAAR",
+    "ONWAAR",
+    "PRAWDA",
+    "FAŁSZ",
+    "SANT",
+    "SANN",
+    "USANN",
+    "SAND",
+    "FALSK",
+    "TOSI",
+    "EPÄTOSI",
+    "IGAZ",
+    "HAMIS",
+    "PRAVDA",
+    "NEPRAVDA",
+    "ADEVĂRAT",
+    "FALS",
+    "DOĞRU",
+    "YANLIŞ",
+    "ИСТИНА",
+    "ЛОЖЬ",
+    "ІСТИНА",
+    "ΑΛΗΘΗΣ",
+    "ΨΕΥΔΗΣ",
+];
 
 /// Characters of a text that one formula takes between its quotes.
 const LITERAL: usize = 250;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use utoipa::ToSchema;
 
 use super::Column;
-use super::style::{Style, Texts, is_formula, quoted};
+use super::style::{Decimal, Style, Texts, is_changed_by_excel, quoted};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -59,8 +59,8 @@ impl Table {
     pub fn text(&self, rows: &[Value]) -> Vec<u8> {
         match (&self.columns, self.style.format) {
             (Some(columns), Format::Csv) => {
-                let texts = self.style.texts;
-                self.records(rows.iter().map(|row| columns.iter().map(move |column| cell(column, row, texts))))
+                let style = self.style;
+                self.records(rows.iter().map(|row| columns.iter().map(move |column| cell(column, row, style))))
             }
             (Some(columns), Format::Jsonl) => lines(rows.iter().map(|row| {
                 let values = columns.iter().map(|column| (column.name.clone(), column.read.of(row).into_owned()));
@@ -90,19 +90,34 @@ fn lines<'r>(rows: impl Iterator<Item = Cow<'r, Value>>) -> Vec<u8> {
 }
 
 /// A text as it is; what is no scalar, as JSON; what is absent, as nothing. A text that a reader would take for a number is written
-/// `="0123"`, as Excel keeps it, and as an import takes it for a text again. For Excel, so is one that it would compute.
-fn cell<'r>(column: &Column, row: &'r Value, texts: Texts) -> Cow<'r, [u8]> {
+/// `="0123"`, as Excel keeps it, and as an import takes it for a text again. For Excel, so is one that it would change.
+fn cell<'r>(column: &Column, row: &'r Value, style: Style) -> Cow<'r, [u8]> {
     let value = column.read.of(row);
-    let is_quoted = |text: &str| match texts {
+    let is_quoted = |text: &str| match style.texts {
         Texts::AsTheyAre => column.is_guessed() && is_ambiguous(text),
-        Texts::ForExcel => is_formula(text) || is_ambiguous(text),
+        Texts::ForExcel => is_changed_by_excel(text) || is_ambiguous(text),
     };
     match value {
         Cow::Borrowed(Value::Null) | Cow::Owned(Value::Null) => Cow::Borrowed(b""),
+        Cow::Borrowed(Value::String(text)) if column.is_decimal && is_number(text) => {
+            Cow::Owned(number(text, style.decimal))
+        }
         Cow::Borrowed(Value::String(text)) if is_quoted(text) => Cow::Owned(quoted(text).into_bytes()),
         Cow::Borrowed(Value::String(text)) => Cow::Borrowed(text.as_bytes()),
+        Cow::Borrowed(Value::Number(held)) => Cow::Owned(number(&held.to_string(), style.decimal)),
         other => Cow::Owned(other.to_string().into_bytes()),
     }
+}
+
+fn number(plain: &str, decimal: Decimal) -> Vec<u8> {
+    match decimal {
+        Decimal::Point => plain.as_bytes().to_vec(),
+        Decimal::Comma => plain.replace('.', ",").into_bytes(),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(Value::Number(_)))
 }
 
 fn is_ambiguous(text: &str) -> bool {
@@ -118,11 +133,11 @@ mod tests {
     use serde_json::json;
 
     fn column(name: &str, read: Read) -> Column {
-        Column { name: name.to_owned(), read }
+        Column { name: name.to_owned(), read, is_decimal: false }
     }
 
     fn table(format: Format) -> Table {
-        let asked = Asked { format: Some(format), excel: None, bom: None, delimiter: None };
+        let asked = Asked { format: Some(format), excel: None, bom: None, delimiter: None, decimal: None };
         styled(Style::of(&asked).unwrap())
     }
 
@@ -157,7 +172,9 @@ mod tests {
 
     #[test]
     fn nothing_is_computed_that_is_written_for_excel() {
-        let asked = |excel, bom, delimiter| Style::of(&Asked { format: Some(Format::Csv), excel, bom, delimiter });
+        let asked = |excel, bom, delimiter| {
+            Style::of(&Asked { format: Some(Format::Csv), excel, bom, delimiter, decimal: None })
+        };
         let for_excel = styled(asked(Some(true), None, None).unwrap());
         assert_eq!(for_excel.head(), "\u{feff}identity.email;attribute.note;attribute.address;tag.vip\n".as_bytes());
         let written = |email: &str, note: &str| {
@@ -173,6 +190,15 @@ mod tests {
             ("\tx", "\"=\"\"\tx\"\"\""),
             ("=\"a\"", "\"=\"\"=\"\"\"\"a\"\"\"\"\"\"\""),
             ("0123", "\"=\"\"0123\"\"\""),
+            ("1,5", "\"=\"\"1,5\"\"\""),
+            ("1.5", "\"=\"\"1.5\"\"\""),
+            ("1/2", "\"=\"\"1/2\"\"\""),
+            ("1:30", "\"=\"\"1:30\"\"\""),
+            ("2026-01-31", "\"=\"\"2026-01-31\"\"\""),
+            ("5 Mai", "\"=\"\"5 Mai\"\"\""),
+            ("3 €", "\"=\"\"3 €\"\"\""),
+            ("wahr", "\"=\"\"wahr\"\"\""),
+            ("#N/A", "\"=\"\"#N/A\"\"\""),
             ("a=b", "a=b"),
         ] {
             assert_eq!(written(text, text), format!("{cell};{cell};;false\n"), "{text}");
@@ -186,7 +212,32 @@ mod tests {
         for wrong in ["", "ab", "x", "\"", "\n", "ä"] {
             assert!(asked(None, None, Some(wrong)).is_err(), "{wrong:?}");
         }
-        let lines = Asked { format: Some(Format::Jsonl), excel: Some(true), bom: None, delimiter: None };
+        let lines = Asked { format: Some(Format::Jsonl), excel: Some(true), bom: None, delimiter: None, decimal: None };
         assert!(Style::of(&lines).is_err());
+    }
+
+    #[test]
+    fn issue_14_numbers_have_the_mark_of_who_opens_the_file() {
+        let rows = [
+            json!({"attributes": {"note": 1234.5, "address": {"no": 1.5}}, "fields": {"price": "29.30", "code": "7.5"}}),
+        ];
+        let written = |excel, delimiter, decimal| {
+            let asked = Asked { format: Some(Format::Csv), excel, bom: None, delimiter, decimal };
+            let mut columns = vec![
+                column("attribute.note", Read::below(&["attributes"], "note").unwrap()),
+                column("field.price", Read::below(&["fields"], "price").unwrap()),
+                column("field.code", Read::below(&["fields"], "code").unwrap()),
+            ];
+            columns[1].is_decimal = true;
+            let table = Table { style: Style::of(&asked).unwrap(), columns: Some(columns) };
+            String::from_utf8(table.text(&rows)).unwrap()
+        };
+        assert_eq!(written(None, None, None), "1234.5,29.30,\"=\"\"7.5\"\"\"\n");
+        assert_eq!(written(Some(true), None, None), "1234,5;29,30;\"=\"\"7.5\"\"\"\n");
+        assert_eq!(written(Some(true), None, Some(Decimal::Point)), "1234.5;29.30;\"=\"\"7.5\"\"\"\n");
+        assert_eq!(written(Some(true), Some(","), None), "1234.5,29.30,\"=\"\"7.5\"\"\"\n");
+        assert_eq!(written(None, Some(";"), Some(Decimal::Comma)), "1234,5;29,30;\"=\"\"7.5\"\"\"\n");
+        let lines = Asked { format: None, excel: None, bom: None, delimiter: None, decimal: Some(Decimal::Comma) };
+        assert!(Style::of(&lines).is_err(), "JSON has one notation");
     }
 }

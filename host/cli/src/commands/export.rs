@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::import::Decimal;
 use crate::hub::{Hub, HubFlags};
 
 #[derive(Args)]
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `--excel`, `;`).
     #[arg(long, value_name = "CHARACTER")]
     delimiter: Option<String>,
+    /// How a CSV writes its numbers: `comma` for `1234,56`, `point` for `1234.56` (default: `point`; with `--excel` and `;`, `comma`).
+    #[arg(long, value_name = "MARK", value_enum)]
+    decimal: Option<Decimal>,
     #[command(flatten)]
     hub: HubFlags,
     /// The columns, separated by commas: `identity.user_id,attribute.city,tag.vip,consent.news` (default: the usual ones).
@@ -82,10 +86,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Format::Csv => "csv",
         Format::Jsonl => "jsonl",
     };
-    let of_csv = arguments.excel || arguments.bom || arguments.delimiter.is_some();
+    let of_csv = arguments.excel || arguments.bom || arguments.delimiter.is_some() || arguments.decimal.is_some();
     ensure!(
         format == Format::Csv || !of_csv,
-        "only a CSV has `--excel`, `--bom` and `--delimiter`: add `--format csv`, or leave them out"
+        "only a CSV has `--excel`, `--bom`, `--delimiter` and `--decimal`: add `--format csv`, or leave them out"
     );
     let path = match arguments.what {
         What::Customers => "/api/v1/export/customers",
@@ -97,6 +101,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         ("excel", arguments.excel.then_some("true")),
         ("bom", arguments.bom.then_some("true")),
         ("delimiter", arguments.delimiter.as_deref()),
+        ("decimal", arguments.decimal.map(Decimal::word)),
         ("fields", arguments.fields.as_deref()),
         ("kind", arguments.kind.as_deref()),
         ("condition", arguments.condition.as_deref()),

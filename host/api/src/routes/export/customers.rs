@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
-use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
@@ -40,6 +40,9 @@ pub(crate) struct Parameters {
     bom: Option<bool>,
     /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
     delimiter: Option<String>,
+    /// What stands before the decimals of a number in a CSV: `comma` or `point` (default `point`; with `excel` and `;`, `comma`).
+    #[param(inline)]
+    decimal: Option<Decimal>,
     /// The columns, separated by commas: `id`, `identity.<kind>`, `attribute.<name>`, `tag.<name>`, `consent.<purpose>`,
     /// `identities`, `attributes`, `tags`, `consents` (not in CSV by default), `first_seen_at`, `last_seen_at`, and beside one `consent.<purpose>` also its `timestamp`.
     fields: Option<String>,
@@ -61,9 +64,9 @@ pub(crate) async fn export_customers(
     access: Authorized<CustomersRead>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters { format, excel, bom, delimiter, fields, condition } = parameters;
+    let Parameters { format, excel, bom, delimiter, decimal, fields, condition } = parameters;
     let place = exports.begin(access.tenant())?;
-    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;
     let condition = condition::in_query(&app, &access, condition.as_deref()).await?;
     let time = time(fields.as_deref())?;
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, EventsRead};
-use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::ingest::{MOVED, ORIGINAL};
 use crate::openapi::Problems;
 use crate::parameters::{Query, id_in_query};
@@ -34,6 +34,9 @@ pub(crate) struct Parameters {
     bom: Option<bool>,
     /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
     delimiter: Option<String>,
+    /// What stands before the decimals of a number in a CSV: `comma` or `point` (default `point`; with `excel` and `;`, `comma`).
+    #[param(inline)]
+    decimal: Option<Decimal>,
     /// The columns, separated by commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
     /// `traits.<path>`, `context.<path>`, `properties`, `traits`, `context`, `position`, `customer`, `receivedAt`,
     /// `origin`, `historical`, `cause`. Without it, `jsonl` gives the events as they came.
@@ -55,9 +58,9 @@ pub(crate) async fn export_events(
     access: Authorized<EventsRead>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters { format, excel, bom, delimiter, fields, name, customer } = parameters;
+    let Parameters { format, excel, bom, delimiter, decimal, fields, name, customer } = parameters;
     let place = exports.begin(access.tenant())?;
-    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;
     let part = id_in_query("customer", customer.as_deref())?;
     let columns = match (style.format, &fields) {
         (Format::Jsonl, None) => None,

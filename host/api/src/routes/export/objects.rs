@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use openhub_model::manifest::Type;
+use openhub_model::manifest::{Field, Type};
 use openhub_model::{Identity, Object, PartId};
 use openhub_store::{ObjectFilter, Scope};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead, ObjectsRead};
-use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Column, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::objects::expect_type;
 use crate::openapi::{Absent, Problems};
 use crate::parameters::{Query, id_in_query};
@@ -21,6 +21,8 @@ use crate::problem::Problem;
 use crate::views::ObjectView;
 
 const USUAL: [&str; 6] = ["key", "customer", "version", "fields", "created_at", "updated_at"];
+/// Where the fields stand among them.
+const FIELDS: &str = "fields";
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +39,11 @@ pub(crate) struct Parameters {
     bom: Option<bool>,
     /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
     delimiter: Option<String>,
-    /// The columns, separated by commas: `key`, `customer`, `version`, `field.<name>`, `fields`, `created_at`, `updated_at`.
+    /// What stands before the decimals of a number in a CSV: `comma` or `point` (default `point`; with `excel` and `;`, `comma`).
+    #[param(inline)]
+    decimal: Option<Decimal>,
+    /// The columns, separated by commas: `key`, `customer`, `version`, `field.<name>`, `fields`, `created_at`, `updated_at`. Without
+    /// it, a CSV has a column for each field that the type declares, and `jsonl` has `fields`.
     fields: Option<String>,
     /// Only objects of this customer, by id.
     customer: Option<String>,
@@ -57,15 +63,15 @@ pub(crate) async fn export_objects(
     access: Authorized<ObjectsRead>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters { kind, format, excel, bom, delimiter, fields, customer } = parameters;
+    let Parameters { kind, format, excel, bom, delimiter, decimal, fields, customer } = parameters;
     let place = exports.begin(access.tenant())?;
-    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;
     let part = id_in_query("customer", customer.as_deref())?;
-    let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };
     let scope = access.scope;
+    let declared = declared(&app, &scope, &kind).await?;
+    let table = Table { style, columns: Some(chosen(fields.as_deref(), style.format, declared.as_deref())?) };
     expect_type(&app, &scope, &kind).await?;
-    let customers =
-        if access.may::<CustomersRead>() { customer_fields(&app, &scope, &kind).await? } else { Vec::new() };
+    let customers = if access.may::<CustomersRead>() { of_type(declared, &Type::Customer) } else { Vec::new() };
     respond(table, "objects", place, move |after| {
         let filter = ObjectFilter { kind: kind.clone(), part, after, limit: PAGE };
         page(Arc::clone(&app), scope, filter, customers.clone())
@@ -73,11 +79,39 @@ pub(crate) async fn export_objects(
     .await
 }
 
-/// The fields of a type that name customers.
-async fn customer_fields(app: &App, scope: &Scope, kind: &str) -> Result<Vec<String>, Problem> {
+/// The fields of a type; none if nobody declares it any more, though there are objects.
+async fn declared(app: &App, scope: &Scope, kind: &str) -> Result<Option<Vec<Field>>, Problem> {
     let catalog = app.engine.in_force(scope).await?;
-    let fields = catalog.objects.get(kind).into_iter().flat_map(|object| &object.shape.fields);
-    Ok(fields.filter(|field| field.of == Type::Customer).map(|field| field.name.clone()).collect())
+    Ok(catalog.objects.get(kind).map(|object| object.shape.fields.clone()))
+}
+
+/// The names of those of a type.
+fn of_type(declared: Option<Vec<Field>>, of: &Type) -> Vec<String> {
+    let fields = declared.into_iter().flatten();
+    fields.filter(|field| field.of == *of).map(|field| field.name).collect()
+}
+
+/// The columns. A field that the type does not declare would be a column without a value.
+fn chosen(fields: Option<&str>, format: Format, declared: Option<&[Field]>) -> Result<Vec<Column>, Problem> {
+    let Some(declared) = declared else { return columns(fields, &USUAL, read) };
+    let named: Vec<String> = declared.iter().map(|field| format!("field.{}", field.name)).collect();
+    let usual: Vec<String> = match format {
+        Format::Jsonl => USUAL.map(str::to_owned).into(),
+        Format::Csv => {
+            let usual = USUAL.iter().map(|name| match *name {
+                FIELDS => named.clone(),
+                name => vec![name.to_owned()],
+            });
+            usual.flatten().collect()
+        }
+    };
+    let is_there = |name: &str| !name.starts_with("field.") || named.iter().any(|named| named == name);
+    let mut columns = columns(fields, &usual, |name| read(name).filter(|_| is_there(name)))?;
+    for column in &mut columns {
+        let field = declared.iter().zip(&named).find(|(_, named)| **named == column.name).map(|(field, _)| field);
+        column.is_decimal = field.is_some_and(|field| matches!(field.of, Type::Decimal(_)));
+    }
+    Ok(columns)
 }
 
 /// The values of a field, which may be a list.

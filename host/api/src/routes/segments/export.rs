@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead};
-use crate::export::{Asked, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
 use crate::people::people;
@@ -36,6 +36,9 @@ pub(crate) struct Parameters {
     bom: Option<bool>,
     /// What stands between the cells of a CSV: one character, or `tab` (default `,`; with `excel`, `;`).
     delimiter: Option<String>,
+    /// What stands before the decimals of a number in a CSV: `comma` or `point` (default `point`; with `excel` and `;`, `comma`).
+    #[param(inline)]
+    decimal: Option<Decimal>,
     /// The columns, separated by commas (default `id,since`): `since`, the columns of the export of all customers,
     /// `attributes.<name>`, `consents.<purpose>`, or the kind of an identity, like `email`.
     fields: Option<String>,
@@ -54,9 +57,9 @@ pub(crate) async fn export_segment(
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters { format, excel, bom, delimiter, fields } = parameters;
+    let Parameters { format, excel, bom, delimiter, decimal, fields } = parameters;
     let place = exports.begin(access.tenant())?;
-    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref() })?;
+    let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;
     let scope = access.scope;
     let segment = find(&app, &scope, &name).await?.name;
     let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, read)?) };

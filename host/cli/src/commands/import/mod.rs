@@ -30,6 +30,7 @@ use tokio::sync::mpsc::Receiver;
 
 use self::batch::{Batch, Batches};
 use self::input::Look;
+pub use self::notation::Decimal;
 use self::notation::Notations;
 use self::plan::{Declared, Form, Mapping, Plan};
 use self::refused::{Refused, RefusedFile};
@@ -246,7 +247,8 @@ async fn declared_fields(hub: &Hub, kind: &str) -> Declared {
             Some("number") => As::Number,
             Some("boolean") => As::Boolean,
             Some("timestamp") => As::Timestamp,
-            // A decimal is exact as a text; an enum, a customer and a key are texts.
+            _ if field["type"]["decimal"].is_u64() => As::Decimal,
+            // An enum, a customer and a key are texts.
             _ => As::Text,
         };
         Some((field["name"].as_str()?.to_owned(), of))
@@ -431,9 +433,13 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
             let Some(row) = index.and_then(|index| sent.get(index)) else {
                 bail!("the hub refused a row that was not sent: {refusal}");
             };
-            let said = |key: &str| refusal[key].as_str().unwrap_or_default();
-            let column = columns.of(below_row(said("pointer")));
-            refused.push(Refused::of(row, &column, said("code"), said("message")));
+            let said = |of: &serde_json::Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
+            let column = |of| columns.of(below_row(&said(of, "pointer")));
+            let more = refusal["more"].as_array().into_iter().flatten();
+            let message = more.fold(said(refusal, "message"), |message, other| {
+                plan::beside(&message, &column(other), &said(other, "message"))
+            });
+            refused.push(Refused::of(row, &column(refusal), &said(refusal, "code"), &message));
         }
     }
     refused.sort_by_key(|refused| refused.row);

@@ -14,7 +14,7 @@ pub enum Decimal {
 }
 
 impl Decimal {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Decimal::Comma => "comma",
             Decimal::Point => "point",

@@ -68,6 +68,31 @@ pub struct RowFault {
     pub message: String,
 }
 
+/// What cannot stand in one row.
+fn contradiction(column: &str, error: &anyhow::Error) -> RowFault {
+    RowFault { column: column.to_owned(), code: "wrong-form", message: error.to_string() }
+}
+
+impl RowFault {
+    /// The first of them, which says what the others are.
+    fn all(faults: Vec<RowFault>) -> Option<RowFault> {
+        let mut faults = faults.into_iter();
+        let mut first = faults.next()?;
+        for RowFault { column, message, .. } in faults {
+            first.message = beside(&first.message, &column, &message);
+        }
+        Some(first)
+    }
+}
+
+/// What is wrong with a row, and what else is.
+pub fn beside(message: &str, column: &str, other: &str) -> String {
+    match column {
+        "" => format!("{message}; {other}"),
+        column => format!("{message}; column `{column}`: {other}"),
+    }
+}
+
 impl Plan {
     pub fn new(into: Into, mapping: &Mapping) -> Result<Plan> {
         let mut file = match &mapping.mapping {
@@ -254,8 +279,8 @@ impl Mapper {
     ) -> Result<Map<String, Value>, RowFault> {
         let mut row = Map::new();
         let mut identities = Vec::new();
+        let mut faults = Vec::new();
         for (column, cell) in cells {
-            let fault = |code, message| RowFault { column: column.to_owned(), code, message };
             if !self.known.contains_key(column) {
                 self.known.insert(column.to_owned(), self.of(column));
             }
@@ -263,10 +288,13 @@ impl Mapper {
             if *target == Target::Ignore {
                 continue;
             }
-            let Some(value) =
-                value::read(&cell, of, &self.plan.zone).map_err(|message| fault("wrong-type", message))?
-            else {
-                continue;
+            let value = match value::read(&cell, of, &self.plan.zone) {
+                Ok(Some(value)) => value,
+                Ok(None) => continue,
+                Err(message) => {
+                    faults.push(RowFault { column: column.to_owned(), code: "wrong-type", message });
+                    continue;
+                }
             };
             if let (As::Guess | As::GuessIn(_), Cell::Text(text), Value::String(_)) = (of, &cell, &value) {
                 self.notations.note(column, text);
@@ -274,22 +302,21 @@ impl Mapper {
             match target {
                 // Behind all others: what they say of a trait goes first.
                 Target::Identity(_) | Target::Identities => identities.push((column.to_owned(), target.clone(), value)),
-                target => place(&mut row, target, value).map_err(|error| fault("wrong-form", error.to_string()))?,
+                target => {
+                    faults.extend(place(&mut row, target, value).err().map(|error| contradiction(column, &error)))
+                }
             }
         }
         for (column, target, value) in identities {
-            let fault = |error: anyhow::Error| RowFault { column, code: "wrong-form", message: error.to_string() };
-            place(&mut row, &target, value).map_err(fault)?;
+            faults.extend(place(&mut row, &target, value).err().map(|error| contradiction(&column, &error)));
         }
         for (path, value) in &self.plan.constants {
             if !has(&row, path) {
-                let fault = |error: anyhow::Error| RowFault {
-                    column: String::new(),
-                    code: "wrong-form",
-                    message: error.to_string(),
-                };
-                put(&mut row, path, value.clone()).map_err(fault)?;
+                faults.extend(put(&mut row, path, value.clone()).err().map(|error| contradiction("", &error)));
             }
+        }
+        if let Some(fault) = RowFault::all(faults) {
+            return Err(fault);
         }
         complete(&mut row, self.plan.into);
         Ok(row)
@@ -472,6 +499,13 @@ mod tests {
     #[test]
     fn what_contradicts_is_told_with_its_column() {
         let cells = [("a", "1"), ("b", "2")];
+        let wrong = [("a", "x"), ("b", "2026"), ("c", "maybe"), ("d", "ok")];
+        let typed =
+            ["--map", "a=properties.a:integer", "--map", "b=properties.b:date", "--map", "c=properties.c:boolean"];
+        let fault = row(Into::Events, &typed, &wrong).unwrap_err();
+        assert_eq!((fault.column.as_str(), fault.code), ("a", "wrong-type"));
+        assert!(fault.message.starts_with("`x` is not a whole number; column `b`: `2026` is not a date"), "{fault:?}");
+        assert!(fault.message.contains("; column `c`: `maybe` is not a boolean"), "issue 14: all at once, {fault:?}");
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x"], &cells).unwrap_err();
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();

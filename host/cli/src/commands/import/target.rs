@@ -51,6 +51,9 @@ pub enum As {
     /// As [`As::Guess`] and [`As::Integer`], with numbers in this notation.
     GuessIn(Decimal),
     IntegerIn(Decimal),
+    /// A number whose digits all count: it stays a text.
+    Decimal,
+    DecimalIn(Decimal),
     Boolean,
     /// RFC 3339, or without an offset in the import's zone; a date is its midnight.
     Timestamp,
@@ -78,6 +81,7 @@ impl As {
         match (self, decimal) {
             (As::Guess, decimal) => As::GuessIn(decimal),
             (As::Integer, decimal) => As::IntegerIn(decimal),
+            (As::Decimal, decimal) => As::DecimalIn(decimal),
             (As::Number, Decimal::Comma) => As::CommaNumber,
             (As::Number, Decimal::Point) => As::PointNumber,
             (of, _) => of,

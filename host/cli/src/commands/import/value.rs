@@ -52,6 +52,21 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
             _ => Value::from(text),
         },
         As::Text => Value::from(text),
+        // What it has to be, the hub says.
+        As::Decimal => match (plain(text, Decimal::Comma), serde_json::from_str::<Value>(text.trim())) {
+            (Some(_), Err(_)) => {
+                return Err(wrong("a decimal like 1234.50: for a decimal comma, use `--decimal comma`"));
+            }
+            _ => Value::from(text),
+        },
+        // As an export writes a text.
+        As::DecimalIn(_) if matches!(cell, Cell::Exact(_)) => Value::from(text),
+        As::DecimalIn(decimal) => Value::from(plain(text, *decimal).ok_or_else(|| {
+            wrong(match decimal {
+                Decimal::Comma => "a decimal like 1.234,50",
+                Decimal::Point => "a decimal like 1,234.50",
+            })
+        })?),
         As::Integer => json!(text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?),
         As::IntegerIn(decimal) => {
             let number = plain(text, *decimal).and_then(|number| number.parse::<i64>().ok());
@@ -207,6 +222,19 @@ mod tests {
             assert_eq!(ok(text(given, As::CommaNumber)), number, "{given}");
         }
         assert_eq!(ok(text("1.234", As::CommaNumber)), 1_234);
+        for (given, of, decimal) in [
+            ("29.30", As::Decimal, "29.30"),
+            ("1.234,50", As::DecimalIn(Decimal::Comma), "1234.50"),
+            ("0,123456789012345678", As::DecimalIn(Decimal::Comma), "0.123456789012345678"),
+            ("1,234.50", As::DecimalIn(Decimal::Point), "1234.50"),
+        ] {
+            assert_eq!(ok(text(given, of)), decimal, "{given}");
+        }
+        assert_eq!(
+            read(&Cell::Exact("29.30"), &As::DecimalIn(Decimal::Comma), &TimeZone::UTC),
+            Ok(Some(json!("29.30"))),
+            "as an export wrote it"
+        );
         assert_eq!((ok(text("是", As::Boolean)), ok(text("Nein", As::Boolean))), (json!(true), json!(false)));
         assert_eq!(ok(text("Yes", As::Boolean)), true);
         assert_eq!(ok(text("1997-01-01", As::Timestamp)), "1997-01-01T00:00:00Z");
@@ -244,6 +272,8 @@ mod tests {
             ("1.5", As::Integer),
             ("x", As::Number),
             ("10,50", As::Number),
+            ("10,50", As::Decimal),
+            ("10.50", As::DecimalIn(Decimal::Comma)),
             ("10.50", As::CommaNumber),
             ("1.2345,6", As::CommaNumber),
             ("maybe", As::Boolean),
