@@ -1,7 +1,7 @@
 //! Values of another type than their attribute was declared with, at the doors that refuse them: a change of a customer,
 //! and an import, whose file can be mended. What a client sends is stored, and the engine leaves such a value out.
 
-use openhub_model::attribute::Declaration;
+use openhub_model::attribute::{AttributeType, Declaration};
 use openhub_model::{EventKind, Fault, NewEvent};
 use openhub_store::Scope;
 use serde::Deserialize;
@@ -12,17 +12,23 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::text::step;
 
-/// The first value that does not fit, as a fault at its place below `pointer`.
-pub(crate) fn fault_of(
+/// The values that do not fit, as faults at their places below `pointer`.
+pub(crate) fn faults(
     declared: &BTreeMap<String, Declaration>,
     attributes: &Map<String, Value>,
     pointer: &str,
-) -> Option<Fault> {
-    attributes.iter().find_map(|(name, value)| {
+) -> Vec<Fault> {
+    let fault = |(name, value): (&String, &Value)| {
         let of = declared.get(name)?.of.filter(|of| !of.holds(value))?;
-        let message = format!("The value must be of the declared type: {}.", of.in_words());
-        Some(Fault::new(step(pointer, name), "wrong-type", message))
-    })
+        Some(Fault::new(step(pointer, name), "wrong-type", unlike(name, of, value)))
+    };
+    attributes.iter().filter_map(fault).collect()
+}
+
+/// What is wrong with a value of another type than its attribute was declared with.
+fn unlike(name: &str, of: AttributeType, value: &Value) -> String {
+    let found = AttributeType::of(value).map_or("null", AttributeType::name);
+    format!("The attribute `{name:.64}` was declared as {}, and this value ({found}) is none.", of.in_words())
 }
 
 /// What of an event becomes attributes.
@@ -32,14 +38,18 @@ struct Said {
 }
 
 /// The faults of those of the events that would set such a value, by their place.
-pub(crate) async fn faults_of(app: &App, scope: &Scope, events: &[NewEvent]) -> Result<Vec<(usize, Fault)>, Problem> {
+pub(crate) async fn faults_of(
+    app: &App,
+    scope: &Scope,
+    events: &[NewEvent],
+) -> Result<Vec<(usize, Vec<Fault>)>, Problem> {
     let declared = app.store.declared_attributes(scope).await?;
     if declared.values().all(|declaration| declaration.of.is_none()) {
         return Ok(Vec::new());
     }
-    let fault = |(index, event): (usize, &NewEvent)| {
+    let of_event = |(index, event): (usize, &NewEvent)| {
         let said: Said = serde_json::from_str(&event.body).ok().filter(|_| event.kind == EventKind::Identify)?;
-        Some((index, fault_of(&declared, &said.traits?, "/traits")?))
+        Some((index, faults(&declared, &said.traits?, "/traits")))
     };
-    Ok(events.iter().enumerate().filter_map(fault).collect())
+    Ok(events.iter().enumerate().filter_map(of_event).filter(|(_, faults)| !faults.is_empty()).collect())
 }

@@ -7,13 +7,14 @@ use openhub_model::{EventKind, Fault, NewEvent, strict};
 use openhub_store::{PageSettings, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
-use super::advice::advice;
-use super::check::{Delivery, Taken, WRONG_TYPE};
+use super::advice::{advice, advice_for};
+use super::check::{Delivery, Taken, WRONG_TYPE, earliest_of_page};
 use super::fields::instant;
 use super::item::Scalar;
+use super::misspelt::MISSPELT;
 use super::split::split;
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
@@ -23,6 +24,7 @@ use crate::problem::{
     INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, ORIGIN_NOT_ALLOWED, Problem, TOO_FAR_BEHIND, TOO_LARGE,
 };
 use crate::suppression::faults_of;
+use crate::views::FaultView;
 
 /// Where a batch comes from, and whether it tells of the present or of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +45,15 @@ pub(crate) struct Receipt {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused>,
     /// Parts of accepted events that were left out: their key may not say them (`authority`), their call does not record them
-    /// (`not-recorded`), or a trait is not of the type that its attribute was declared with (`wrong-type`).
+    /// (`not-recorded`), a trait is not of the type that its attribute was declared with (`wrong-type`), or a member is most likely
+    /// misspelt, and has no effect (`misspelt-member`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<Refused>,
     /// How many more parts were left out than `left_out` lists.
     #[serde(skip_serializing_if = "is_zero")]
     left_out_more: usize,
-    /// How many events had a time in the future: they count from when they were received.
+    /// How many events have another time than they came with: a time in the future counts as that of the receipt, and a page's
+    /// key tells of 14 days at most.
     #[serde(skip_serializing_if = "is_zero")]
     moved: usize,
 }
@@ -82,11 +86,23 @@ pub(crate) struct Refused {
     /// JSON pointer (RFC 6901) into the body.
     pub pointer: String,
     pub message: String,
+    /// What else is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<FaultView>)]
+    pub more: Vec<Fault>,
 }
 
 impl Refused {
+    /// One of a list in the body, as `/batch` is, with its first fault; the others stand beside.
+    pub fn all(index: usize, list: &str, faults: Vec<Fault>) -> Option<Refused> {
+        let place = |fault: Fault| Fault { pointer: format!("/{list}/{index}{}", fault.pointer), ..fault };
+        let mut faults = faults.into_iter().map(place);
+        let Fault { pointer, code, message } = faults.next()?;
+        Some(Refused { index, code, pointer, message, more: faults.collect() })
+    }
+
     fn of(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
-        Refused { index, code, pointer: format!("/batch/{index}{pointer}"), message }
+        Refused { index, code, pointer: format!("/batch/{index}{pointer}"), message, more: Vec::new() }
     }
 }
 
@@ -106,11 +122,13 @@ pub(crate) async fn accept_one(
     }
     let delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
     let Taken { event, left_out, is_moved } =
-        delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|fault| {
+        delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|faults| {
             match serde_json::from_str::<&RawValue>(body) {
                 Ok(_) => {
-                    note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
-                    refuse(INVALID_EVENT, fault)
+                    for fault in &faults {
+                        note(app, &scope, &key, &fault.code, &fault.pointer, message_id(body).as_deref());
+                    }
+                    refuse_all(INVALID_EVENT, faults)
                 }
                 Err(error) => {
                     note(app, &scope, &key, INVALID_JSON.1, "", None);
@@ -122,10 +140,15 @@ pub(crate) async fn accept_one(
         note(app, &scope, &key, &fault.code, &fault.pointer, Some(&event.message_id));
         return Err(refuse(INVALID_EVENT, fault));
     }
-    let left_out =
-        left_out.into_iter().map(|Fault { pointer, code, message }| Refused { index: 0, code, pointer, message });
+    let left_out = left_out.into_iter().map(|Fault { pointer, code, message }| Refused {
+        index: 0,
+        code,
+        pointer,
+        message,
+        more: Vec::new(),
+    });
     let (left_out, moved): (Vec<Refused>, _) = (left_out.collect(), usize::from(is_moved));
-    note_values(app, &scope, &key, &left_out, Some(&event.message_id));
+    note_values(app, &scope, &key, &left_out, Some(&event.message_id)).await?;
     append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out, moved }).await
 }
 
@@ -144,10 +167,11 @@ pub(crate) async fn accept_batch(
             note(app, &scope, &key, problem.code(), "", None);
         }
     })?;
-    for Refused { code, pointer, .. } in &read.refused {
+    for Refused { code, pointer, more, .. } in &read.refused {
         note(app, &scope, &key, code, pointer, None);
+        more.iter().for_each(|fault| note(app, &scope, &key, &fault.code, &fault.pointer, None));
     }
-    note_values(app, &scope, &key, &read.left_out, None);
+    note_values(app, &scope, &key, &read.left_out, None).await?;
     append(app, scope, authority, read).await
 }
 
@@ -208,20 +232,23 @@ async fn read_batch(
                 places.push(index);
                 left_out.extend(of_it.into_iter().map(|fault| Refused::of(index, fault)));
             }
-            Err(fault) => refused.push(Refused::of(index, fault)),
+            Err(faults) => refused.extend(Refused::all(index, "batch", faults)),
         }
     }
-    let mut faults = faults_of(app, &scope, &events).await?;
-    if mode != BatchMode::Live {
-        faults.append(&mut declared::faults_of(app, &scope, &events).await?);
-        faults.sort_by_key(|(place, _)| *place);
-        faults.dedup_by_key(|(place, _)| *place);
+    let mut faults: BTreeMap<usize, Vec<Fault>> = BTreeMap::new();
+    for (place, fault) in faults_of(app, &scope, &events).await? {
+        faults.entry(place).or_default().push(fault);
     }
-    for (place, fault) in faults.into_iter().rev() {
+    if mode != BatchMode::Live {
+        for (place, of_values) in declared::faults_of(app, &scope, &events).await? {
+            faults.entry(place).or_default().extend(of_values);
+        }
+    }
+    for (place, faults) in faults.into_iter().rev() {
         events.remove(place);
         moved.remove(&places[place]);
         left_out.retain(|left: &Refused| left.index != places[place]);
-        refused.push(Refused::of(places[place], fault));
+        refused.extend(Refused::all(places[place], "batch", faults));
     }
     refused.sort_by_key(|refused| refused.index);
     Ok(Read { events, refused, left_out, moved: moved.len() })
@@ -278,6 +305,7 @@ pub(super) async fn delivery(
         tenant: scope.tenant(),
         received_at,
         latest,
+        earliest: page.then(|| earliest_of_page(latest)),
         types: app.engine.types(&scope).await?,
         pages: if page { Some(app.engine.pages(&scope).await?) } else { None },
         server_events,
@@ -329,11 +357,32 @@ fn note(app: &App, scope: &Scope, key: &str, code: &str, pointer: &str, message_
     );
 }
 
-/// Values that do not have their declared type, though their events were accepted: no library looks at an answer that says so.
-fn note_values(app: &App, scope: &Scope, key: &str, left_out: &[Refused], message_id: Option<&str>) {
-    for Refused { pointer, .. } in left_out.iter().filter(|left| left.code == WRONG_TYPE) {
-        note(app, scope, key, LEFT_OUT_VALUE, pointer, message_id);
+/// Values that do not have their declared type, and members that are misspelt, though their events were accepted: no library looks
+/// at an answer that says so.
+async fn note_values(
+    app: &App,
+    scope: &Scope,
+    key: &str,
+    left_out: &[Refused],
+    message_id: Option<&str>,
+) -> Result<(), Problem> {
+    if left_out.iter().all(|left| ![WRONG_TYPE, MISSPELT].contains(&left.code.as_str())) {
+        return Ok(());
     }
+    let types = app.engine.types(scope).await?;
+    for Refused { pointer, code, .. } in left_out {
+        let name = pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
+        let (code, text) = match code.as_str() {
+            WRONG_TYPE => {
+                let declared = types.get(&name).map(|of| advice_for(*of));
+                (LEFT_OUT_VALUE, declared.unwrap_or_else(|| advice(LEFT_OUT_VALUE)))
+            }
+            MISSPELT => (MISSPELT, advice(MISSPELT)),
+            _ => continue,
+        };
+        app.store.note_refused(scope, openhub_store::Refused { key, code, text, pointer, message_id, at: app.now() });
+    }
+    Ok(())
 }
 
 /// Of an event that was refused.
@@ -402,6 +451,10 @@ fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
 }
 
 fn refuse(kind: crate::problem::Kind, fault: Fault) -> Problem {
+    refuse_all(kind, vec![fault])
+}
+
+fn refuse_all(kind: crate::problem::Kind, faults: Vec<Fault>) -> Problem {
     metrics::counter!("openhub_events_refused_total").increment(1);
-    Problem::fault(kind, fault)
+    Problem::faults(kind, faults)
 }

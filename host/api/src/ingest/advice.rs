@@ -1,6 +1,8 @@
 //! What a sender has to change, by the code of what was refused. Stands in the list of faults, which keeps nothing that was
 //! sent: so no sentence here names a value.
 
+use openhub_model::attribute::AttributeType;
+
 const TABLE: &[(&str, &str)] = &[
     ("authority", "Send it with a server's key."),
     ("blocked-identity", "Send the real id: this is a placeholder, like `null` or `undefined`."),
@@ -24,6 +26,10 @@ const TABLE: &[(&str, &str)] = &[
     ("missing-identity", "Set `userId` or `anonymousId`, so that the event has a customer."),
     ("missing-previous-id", "Set `previousId`, the id that the customer had before."),
     ("missing-type", "Set `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`."),
+    (
+        "misspelt-member",
+        "Write the member as the answer to the sender says: the event was stored, and this part of it has no effect.",
+    ),
     ("not-an-object", "Send each event as a JSON object."),
     ("null-character", "Remove the character U+0000."),
     ("repeated-field", "Write each field once."),
@@ -56,6 +62,29 @@ const TABLE: &[(&str, &str)] = &[
 pub(crate) fn advice(code: &str) -> &'static str {
     let known = TABLE.iter().find(|(known, _)| *known == code).map(|(_, advice)| *advice);
     known.unwrap_or("Correct what the code and the place name, as the answer to the sender says.")
+}
+
+/// The same of a value that was left out, with the type that its attribute was declared with.
+pub(crate) fn advice_for(of: AttributeType) -> &'static str {
+    macro_rules! declared {
+        ($what:literal) => {
+            concat!(
+                "Send this trait as ",
+                $what,
+                ", as its attribute was declared: its value was left out, and the rest of the event stored."
+            )
+        };
+    }
+    match of {
+        AttributeType::Text => declared!("a text"),
+        AttributeType::Number => declared!("a number"),
+        AttributeType::Integer => declared!("a whole number, without a decimal point"),
+        AttributeType::Boolean => declared!("true or false"),
+        AttributeType::Timestamp => declared!("a time, like `2026-01-31T12:00:00Z`"),
+        AttributeType::Date => declared!("a date, like `2026-01-31`"),
+        AttributeType::List => declared!("a list"),
+        AttributeType::Object => declared!("an object"),
+    }
 }
 
 #[cfg(test)]

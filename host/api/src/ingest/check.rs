@@ -1,4 +1,4 @@
-//! What makes an event acceptable: the first fault that is found refuses it, with a stable code and a pointer.
+//! What makes an event acceptable. What does not is told at once, each fault with a stable code and a pointer.
 
 use openhub_engine::catalog::Pages;
 use openhub_engine::{PROPOSED, REFUSED, VALUE_REFUSED};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::amend::{Members, amended};
 use super::fields::{consents, event_name, id, identities, instant, kind_of, tags, text_field, unsound};
 use super::item::{Item, Scalar};
+use super::misspelt::{hint, misspelt};
 use super::time::occurred_at;
 
 /// The hub's own events have ids of their own; nobody may take them first.
@@ -45,6 +46,16 @@ pub(super) struct Delivery {
     pub server_events: Vec<String>,
     /// Nothing happened later: when it was received, or where a replay stands if it is not the sender's to move.
     pub latest: Timestamp,
+    /// Nothing happened earlier, for a page's key: with one anybody could else make a customer as old as they like.
+    pub earliest: Option<Timestamp>,
+}
+
+/// How far back a page may tell of, in days: as long as an app that is offline keeps what it will send.
+const PAGE_DAYS: i64 = 14;
+
+/// The earliest time of what a page says, `latest` being its present.
+pub(super) fn earliest_of_page(latest: Timestamp) -> Timestamp {
+    Timestamp::from_micros(latest.micros().saturating_sub(PAGE_DAYS * 24 * 3_600 * 1_000_000))
 }
 
 /// An event that is accepted, and what of it is not taken as it was said.
@@ -53,21 +64,56 @@ pub(super) struct Taken {
     pub event: NewEvent,
     /// What its key may not say.
     pub left_out: Vec<Fault>,
-    /// Whether its time lay in the future, so that it counts from when it was received.
+    /// Whether its time lay in the future, or farther back than its key may tell of, so that it has another.
     pub is_moved: bool,
 }
 
+/// What an event says, as far as the door looks at it.
+struct Said<'i> {
+    kind: EventKind,
+    part: PartId,
+    name: &'i str,
+    message_id: Option<&'i str>,
+    /// When it happened, and the time that it came with, if that is another.
+    time: (Timestamp, Option<&'i str>),
+}
+
+/// Faults that are told of one event at most.
+const TOLD: usize = 20;
+
+/// What was read; of what was not, its fault.
+fn noted<T>(faults: &mut Vec<Fault>, read: Result<T, Fault>) -> Option<T> {
+    read.map_err(|fault| faults.push(fault)).ok()
+}
+
 impl Delivery {
-    /// Reads one event. `called` is the call that it came by, or absent in a batch, where each item says it.
+    /// Reads one event, or tells all that is wrong with it. `called` is the call that it came by, or absent in a batch, where each
+    /// item says it.
     pub fn read(
         &self,
         raw: &str,
         called: Option<EventKind>,
         pointer: &str,
         fresh_id: impl FnOnce() -> String,
-    ) -> Result<Taken, Fault> {
-        let below = |name: &str| format!("{pointer}/{name}");
+    ) -> Result<Taken, Vec<Fault>> {
         let raw = raw.trim_matches([' ', '\t', '\r', '\n']);
+        let item = self.item(raw, pointer).map_err(|fault| vec![fault])?;
+        let mut faults = Vec::from_iter(limits::digits(raw, pointer));
+        match amended(raw, &item, called, pointer) {
+            Ok(Some(amended)) if amended != raw => return self.read(&amended, called, pointer, fresh_id),
+            Ok(_) => {}
+            Err(fault) => faults.push(fault),
+        }
+        let said = self.said(&item, called, pointer, &mut faults);
+        let Some(said) = said.filter(|_| faults.is_empty()) else {
+            faults.truncate(TOLD);
+            return Err(faults);
+        };
+        Ok(self.taken(raw, &item, said, pointer, fresh_id))
+    }
+
+    /// The event as it came, if it can be read at all.
+    fn item<'r>(&self, raw: &'r str, pointer: &str) -> Result<Item<'r>, Fault> {
         if raw.len() > self.event_bytes {
             let message = format!("The event is too large: at most {} bytes.", self.event_bytes);
             return Err(Fault::new(pointer, "event-too-large", message));
@@ -75,70 +121,91 @@ impl Delivery {
         if !raw.starts_with('{') {
             return Err(Fault::new(pointer, "not-an-object", "An event must be a JSON object."));
         }
-        let item: Item = serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))?;
-        if let Some(fault) = limits::digits(raw, pointer) {
-            return Err(fault);
-        }
-        if let Some(amended) = amended(raw, &item, called, pointer)?.filter(|amended| amended != raw) {
-            return self.read(&amended, called, pointer, fresh_id);
-        }
-        let kind = match called {
-            Some(kind) => kind,
-            None => kind_of(&item.kind, &below("type"))?,
-        };
-        let part = self.part(&item, pointer)?;
-        let previous = id(&item.previous_id, &below("previousId"))?;
-        let group = id(&item.group_id, &below("groupId"))?;
-        if kind == EventKind::Alias && previous.is_none() {
+        serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))
+    }
+
+    /// What an event says, if nothing is wrong with it. Each part of it is looked at, whatever is wrong with another.
+    fn said<'i>(
+        &self,
+        item: &'i Item<'_>,
+        called: Option<EventKind>,
+        pointer: &str,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Said<'i>> {
+        let below = |name: &str| format!("{pointer}/{name}");
+        let kind = noted(faults, called.map_or_else(|| kind_of(item, &below("type")), Ok));
+        let part = self.part(item, pointer, faults);
+        let previous = noted(faults, id(&item.previous_id, &below("previousId")));
+        let group = noted(faults, id(&item.group_id, &below("groupId")));
+        if kind == Some(EventKind::Alias) && previous == Some(None) {
             let message = "The call does not say which id `userId` had before: set `previousId`.";
-            return Err(Fault::new(below("previousId"), "missing-previous-id", message));
+            faults.push(Fault::new(below("previousId"), "missing-previous-id", message));
         }
-        if kind == EventKind::Group && group.is_none() {
-            return Err(Fault::new(below("groupId"), "missing-group-id", "The call names no group: set `groupId`."));
+        if kind == Some(EventKind::Group) && group == Some(None) {
+            faults.push(Fault::new(below("groupId"), "missing-group-id", "The call names no group: set `groupId`."));
         }
-        let name = event_name(kind, &item, pointer)?;
+        let name = kind.and_then(|kind| noted(faults, event_name(kind, item, pointer)));
         // Whatever has a name is found by it, a page that is viewed too.
-        if self.authority == Authority::Browser && self.is_left_to_servers(name) {
+        if self.authority == Authority::Browser && name.is_some_and(|name| self.is_left_to_servers(name)) {
             let message =
                 "A page's key may not send this event, since anybody can read that key. Send it with a server's key.";
-            let field = if kind == EventKind::Track { "event" } else { "name" };
-            return Err(Fault::new(below(field), "reserved-name", message));
+            let field = if kind == Some(EventKind::Track) { "event" } else { "name" };
+            faults.push(Fault::new(below(field), "reserved-name", message));
         }
         for (name, value) in [("properties", &item.properties), ("traits", &item.traits), ("context", &item.context)] {
             if !matches!(
                 value,
                 Scalar::Absent | Scalar::Null | Scalar::Object | Scalar::EmptyObject | Scalar::EmptyArray
             ) {
-                return Err(Fault::new(below(name), "wrong-type", "This must be a JSON object."));
+                faults.push(Fault::new(below(name), "wrong-type", "This must be a JSON object."));
             }
         }
-        self.traits(kind, &item, &below("traits"))?;
-        tags(kind, &item.tags, &below("tags"))?;
-        consents(&item.consents, &below("consents"))?;
-        identities(&item.identities, &below("identities"))?;
-        let message_id = match text_field(&item.message_id, &below("messageId"), limits::MESSAGE_ID)? {
-            None => fresh_id(),
-            Some(id) if id.starts_with(RESERVED) => {
-                let message = format!("Ids that begin with `{RESERVED}` are reserved for the hub. Use another id.");
-                return Err(Fault::new(below("messageId"), "reserved-id", message));
-            }
-            Some(id) => id.to_owned(),
-        };
-        let (timestamp, told) = match instant(&item.timestamp, &below("timestamp"))? {
+        self.traits(kind, item, &below("traits"), faults);
+        tags(kind, &item.tags, &below("tags"), faults);
+        consents(&item.consents, &below("consents"), faults);
+        identities(&item.identities, &below("identities"), faults);
+        let message_id = noted(faults, text_field(&item.message_id, &below("messageId"), limits::MESSAGE_ID));
+        if message_id.flatten().is_some_and(|id| id.starts_with(RESERVED)) {
+            let message = format!("Ids that begin with `{RESERVED}` are reserved for the hub. Use another id.");
+            faults.push(Fault::new(below("messageId"), "reserved-id", message));
+        }
+        let time = self.time(item, pointer, faults);
+        Some(Said { kind: kind?, part: part?, name: name?, message_id: message_id?, time: time? })
+    }
+
+    /// When it happened, and the time that it came with, if that is another.
+    fn time<'i>(
+        &self,
+        item: &'i Item<'_>,
+        pointer: &str,
+        faults: &mut Vec<Fault>,
+    ) -> Option<(Timestamp, Option<&'i str>)> {
+        let below = |name: &str| format!("{pointer}/{name}");
+        let sent_at = noted(faults, instant(&item.sent_at, &below("sentAt")));
+        let (timestamp, told) = match noted(faults, instant(&item.timestamp, &below("timestamp")))? {
             Some(timestamp) => (Some(timestamp), &item.timestamp),
-            None => (instant(&item.original, &below(ORIGINAL))?, &item.original),
+            None => (noted(faults, instant(&item.original, &below(ORIGINAL)))?, &item.original),
         };
-        let sent_at = instant(&item.sent_at, &below("sentAt"))?.or(self.sent_at);
-        let claimed_at = occurred_at(self.received_at, sent_at, timestamp);
+        let claimed_at = occurred_at(self.received_at, sent_at?.or(self.sent_at), timestamp);
         let occurred_at = claimed_at.min(self.latest);
         if !occurred_at.is_writable() {
-            return Err(Fault::new(
-                below("timestamp"),
-                "invalid-timestamp",
-                "The time must be in the years 1 to 9999.",
-            ));
+            let message = "The time must be in the years 1 to 9999.";
+            faults.push(Fault::new(below("timestamp"), "invalid-timestamp", message));
+            return None;
         }
-        let moved_from = told.text().filter(|_| claimed_at != occurred_at);
+        let occurred_at = self.earliest.map_or(occurred_at, |earliest| occurred_at.max(earliest));
+        Some((occurred_at, told.text().filter(|_| claimed_at != occurred_at)))
+    }
+
+    fn taken(
+        &self,
+        raw: &str,
+        item: &Item<'_>,
+        said: Said<'_>,
+        pointer: &str,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Taken {
+        let Said { kind, part, name, message_id, time: (occurred_at, moved_from) } = said;
         let is_moved = moved_from.is_some();
         let body = match (&item.write_key, moved_from) {
             (Scalar::Absent, None) => raw.to_owned(),
@@ -150,9 +217,8 @@ impl Delivery {
                 members.to_string()
             }
         };
-        let left_out = self.left_out(kind, &item, pointer);
         let event = NewEvent {
-            message_id,
+            message_id: message_id.map_or_else(fresh_id, str::to_owned),
             kind,
             name: name.to_owned(),
             part: Some(part),
@@ -163,12 +229,12 @@ impl Delivery {
             cause: None,
             body,
         };
-        Ok(Taken { event, left_out, is_moved })
+        Taken { event, left_out: self.left_out(kind, item, pointer), is_moved }
     }
 
     /// What of an event changes nothing: what its call does not record, and what a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.
     fn left_out(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Vec<Fault> {
-        let mut left_out = Vec::new();
+        let mut left_out = misspelt(item, pointer);
         if kind != EventKind::Identify {
             for name in item.consents.as_object().into_iter().flat_map(|consents| consents.keys()) {
                 let at = limits::step(&format!("{pointer}/consents"), name);
@@ -225,15 +291,17 @@ impl Delivery {
     }
 
     /// Whose event it is: its `userId`, else its `anonymousId`.
-    fn part(&self, item: &Item<'_>, pointer: &str) -> Result<PartId, Fault> {
-        let user = id(&item.user_id, &format!("{pointer}/userId"))?;
-        let anonymous = id(&item.anonymous_id, &format!("{pointer}/anonymousId"))?;
+    fn part(&self, item: &Item<'_>, pointer: &str, faults: &mut Vec<Fault>) -> Option<PartId> {
+        let user = noted(faults, id(&item.user_id, &format!("{pointer}/userId")));
+        let anonymous = noted(faults, id(&item.anonymous_id, &format!("{pointer}/anonymousId")));
+        let (user, anonymous) = (user?, anonymous?);
         if let Some(subject) = Identity::subject(user, anonymous) {
-            return Ok(subject.part(self.tenant));
+            return Some(subject.part(self.tenant));
         }
-        Err(match (user, anonymous) {
+        faults.push(match (user, anonymous) {
             (None, None) => {
-                let message = "The event does not say whose it is: set `userId` or `anonymousId`.";
+                let hint = hint(item, &["userId", "anonymousId"]);
+                let message = format!("The event does not say whose it is: set `userId` or `anonymousId`.{hint}");
                 Fault::new(format!("{pointer}/userId"), "missing-identity", message)
             }
             (user, _) => {
@@ -241,25 +309,25 @@ impl Delivery {
                 let message = "This value is a placeholder, not an id. Send the real id.";
                 Fault::new(format!("{pointer}/{name}"), "blocked-identity", message)
             }
-        })
+        });
+        None
     }
 
     /// Names are bound in length, and so is what a trait claims as an identity. The traits of a group are the group's.
-    fn traits(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Result<(), Fault> {
+    fn traits(&self, kind: Option<EventKind>, item: &Item<'_>, pointer: &str, faults: &mut Vec<Fault>) {
         let names = &item.names;
-        for name in &names.all {
-            limits::length(name, limits::NAME, || limits::step(pointer, name))?;
-        }
-        if names.long.is_empty() || kind == EventKind::Group {
-            return Ok(());
+        let long = names
+            .all
+            .iter()
+            .filter_map(|name| limits::length(name, limits::NAME, || limits::step(pointer, name)).err());
+        faults.extend(long.take(TOLD));
+        if names.long.is_empty() || kind == Some(EventKind::Group) {
+            return;
         }
         let policy = self.policies.latest();
-        match names.long.iter().find(|name| policy.traits().any(|(_, from)| from == **name)) {
-            None => Ok(()),
-            Some(name) => {
-                let message = format!("This trait is an identity and too long: at most {} bytes.", limits::IDENTITY);
-                Err(Fault::new(limits::step(pointer, name), limits::TOO_LONG, message))
-            }
+        for name in names.long.iter().filter(|name| policy.traits().any(|(_, from)| from == **name)) {
+            let message = format!("This trait is an identity and too long: at most {} bytes.", limits::IDENTITY);
+            faults.push(Fault::new(limits::step(pointer, name), limits::TOO_LONG, message));
         }
     }
 }
@@ -284,11 +352,48 @@ mod tests {
             types: Arc::default(),
             pages: Some(Arc::default()),
             latest: "2026-01-31T12:00:00Z".parse().unwrap(),
+            earliest: None,
         }
     }
 
     fn read(raw: &str) -> Result<NewEvent, Fault> {
-        delivery().read(raw, None, "/batch/3", || "fresh".to_owned()).map(|taken| taken.event)
+        let read = delivery().read(raw, None, "/batch/3", || "fresh".to_owned());
+        read.map(|taken| taken.event).map_err(|faults| faults.into_iter().next().expect("a fault"))
+    }
+
+    #[test]
+    fn issue_14_all_that_is_wrong_with_an_event_is_told() {
+        let raw = r#"{"type":"track","evnt":"a","userId":[],"properties":"x","timestamp":"soon","messageId":7,
+            "tags":{"vip":"yes"},"consents":{"news":{"state":"maybe"}},"identities":[1,{"kind":"email","value":"a@b.c"},2]}"#;
+        let faults = delivery().read(raw, None, "", || "fresh".to_owned()).unwrap_err();
+        let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.pointer, &*fault.code)).collect();
+        let expected = [
+            ("/userId", "wrong-type"),
+            ("/event", "missing-event"),
+            ("/properties", "wrong-type"),
+            ("/consents/news/state", "unknown-state"),
+            ("/identities/0", "invalid-identity"),
+            ("/identities/2", "invalid-identity"),
+            ("/messageId", "wrong-type"),
+            ("/timestamp", "invalid-timestamp"),
+        ];
+        assert_eq!(told, expected);
+        assert!(faults[1].message.ends_with("`evnt` is no member of an event: did you mean `event`?"), "{faults:?}");
+    }
+
+    #[test]
+    fn issue_14_a_misspelt_member_is_told_and_nothing_is_refused() {
+        let told = |raw: &str| {
+            let taken = delivery().read(raw, None, "/batch/0", || "fresh".to_owned()).unwrap();
+            taken.left_out.into_iter().map(|fault| (fault.pointer, fault.code)).collect::<Vec<_>>()
+        };
+        let as_libraries = r#"{"type":"track","event":"a","userId":"u","anonymousId":"b","integrations":{"All":true},"channel":"server",
+            "version":2,"_metadata":{},"receivedAt":"2026-01-31T12:00:00Z","category":"x","options":{},"user_id":"u","loyalty":1}"#;
+        assert_eq!(told(as_libraries), []);
+        let raw =
+            r#"{"type":"track","event":"a","userId":"u","proprties":{"total":1},"message_id":"m","TimeStamp":"x"}"#;
+        let expected = ["proprties", "message_id", "TimeStamp"];
+        assert_eq!(told(raw), expected.map(|name| (format!("/batch/0/{name}"), "misspelt-member".to_owned())));
     }
 
     #[test]
@@ -304,6 +409,36 @@ mod tests {
             let moved = !times.contains(at);
             let body: Value = serde_json::from_str(&event.body).unwrap();
             assert_eq!(body[MOVED].is_string(), moved, "{times}");
+        }
+    }
+
+    #[test]
+    fn issue_14_a_page_tells_of_days_and_not_of_years() {
+        let latest = delivery().latest;
+        let page = Delivery { earliest: Some(earliest_of_page(latest)), ..delivery() };
+        for (times, of_page, of_server) in [
+            (r#""timestamp":"1970-01-01T00:00:00Z""#, "2026-01-17T12:00:00Z", "1970-01-01T00:00:00Z"),
+            (
+                r#""timestamp":"2025-01-01T00:00:00Z","sentAt":"2026-01-31T12:00:00Z""#,
+                "2026-01-17T12:00:00Z",
+                "2025-01-01T00:00:00Z",
+            ),
+            // A clock that is a year slow, and thirteen days offline.
+            (
+                r#""timestamp":"2025-01-01T00:00:00Z","sentAt":"2025-01-14T00:00:00Z""#,
+                "2026-01-18T12:00:00Z",
+                "2026-01-18T12:00:00Z",
+            ),
+            (r#""timestamp":"2026-01-17T12:00:01Z""#, "2026-01-17T12:00:01Z", "2026-01-17T12:00:01Z"),
+        ] {
+            let raw = format!(r#"{{"type":"page","userId":"u",{times}}}"#);
+            for (delivery, at) in [(&page, of_page), (&delivery(), of_server)] {
+                let taken = delivery.read(&raw, None, "", || "fresh".to_owned()).unwrap();
+                assert_eq!(taken.event.occurred_at, at.parse().unwrap(), "{times}");
+                let body: Value = serde_json::from_str(&taken.event.body).unwrap();
+                let moved = at == "2026-01-17T12:00:00Z";
+                assert_eq!((body[MOVED].is_string(), taken.is_moved), (moved, moved), "{times}");
+            }
         }
     }
 

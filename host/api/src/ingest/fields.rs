@@ -1,11 +1,12 @@
 //! What the fields of an event have to be: each answers what it reads, or the fault with its code and pointer.
 
 use openhub_model::customer::consent_faults;
-use openhub_model::fault::there_are;
+use openhub_model::fault::{nearest, there_are};
 use openhub_model::{EventKind, Fault, Identity, Timestamp, limits, once};
 use serde_json::Value;
 
 use super::item::{Item, Scalar};
+use super::misspelt::hint;
 use super::time::read_time;
 
 /// An empty list is an empty map, as PHP writes it.
@@ -19,51 +20,53 @@ pub(super) fn map<'a>(value: &'a Value, pointer: &str) -> Result<Option<&'a serd
 }
 
 /// Only an `identify` sets tags; of other calls they are looked at no further.
-pub(super) fn tags(kind: EventKind, tags: &Value, pointer: &str) -> Result<(), Fault> {
-    let tags = map(tags, pointer)?.filter(|_| kind == EventKind::Identify);
-    for (name, present) in tags.into_iter().flatten() {
-        limits::name(name, || limits::step(pointer, name))?;
-        if !present.is_boolean() && !present.is_null() {
+pub(super) fn tags(kind: Option<EventKind>, tags: &Value, pointer: &str, faults: &mut Vec<Fault>) {
+    let tags = map(tags, pointer).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
+    for (name, present) in tags.filter(|_| kind == Some(EventKind::Identify)).into_iter().flatten() {
+        if let Err(fault) = limits::name(name, || limits::step(pointer, name)) {
+            faults.push(fault);
+        } else if !present.is_boolean() && !present.is_null() {
             let message = "A tag must be true (set it) or false (remove it).";
-            return Err(Fault::new(limits::step(pointer, name), "wrong-type", message));
+            faults.push(Fault::new(limits::step(pointer, name), "wrong-type", message));
         }
     }
-    Ok(())
 }
 
 /// Whatever call they come by: who withdraws something is not to be misheard.
-pub(super) fn consents(consents: &Value, pointer: &str) -> Result<(), Fault> {
-    match map(consents, pointer)?.and_then(|consents| consent_faults(consents, pointer).into_iter().next()) {
-        None => Ok(()),
-        Some(fault) => Err(fault),
+pub(super) fn consents(consents: &Value, pointer: &str, faults: &mut Vec<Fault>) {
+    match map(consents, pointer) {
+        Ok(None) => {}
+        Ok(Some(consents)) => faults.extend(consent_faults(consents, pointer)),
+        Err(fault) => faults.push(fault),
     }
 }
 
 /// Each item is a kind and a value, and what cannot be read is refused: behind the door it would be nobody's, and no
 /// suppression would find it.
-pub(super) fn identities(identities: &Value, pointer: &str) -> Result<(), Fault> {
+pub(super) fn identities(identities: &Value, pointer: &str, faults: &mut Vec<Fault>) {
     let items = match identities {
-        Value::Null => return Ok(()),
-        Value::Object(members) if members.is_empty() => return Ok(()),
+        Value::Null => return,
+        Value::Object(members) if members.is_empty() => return,
         Value::Array(items) => items,
-        _ => return Err(Fault::new(pointer, "wrong-type", "This must be an array of identities.")),
+        _ => return faults.push(Fault::new(pointer, "wrong-type", "This must be an array of identities.")),
     };
     if items.len() > limits::IDENTITIES {
         let message = format!("There are too many identities: at most {}.", limits::IDENTITIES);
-        return Err(Fault::new(pointer, "too-many", message));
+        return faults.push(Fault::new(pointer, "too-many", message));
     }
     for (index, item) in items.iter().enumerate() {
         let at = format!("{pointer}/{index}");
-        let Some(identity) = Identity::read(item) else {
-            return Err(Fault::new(
-                at,
-                "invalid-identity",
-                "An identity must be `{\"kind\": …, \"value\": …}`, both strings.",
-            ));
-        };
-        limits::identity(&identity, &at)?;
+        match Identity::read(item) {
+            Some(identity) => faults.extend(limits::identity(&identity, &at).err()),
+            None => {
+                let message = "An identity must be `{\"kind\": …, \"value\": …}`, both strings.";
+                faults.push(Fault::new(at, "invalid-identity", message));
+            }
+        }
     }
-    Ok(())
 }
 
 const TYPES: [(&str, EventKind); 6] = [
@@ -79,14 +82,19 @@ fn types() -> String {
     there_are(TYPES.map(|(name, _)| name))
 }
 
-pub(super) fn kind_of(value: &Scalar<'_>, pointer: &str) -> Result<EventKind, Fault> {
-    match value {
+pub(super) fn kind_of(item: &Item<'_>, pointer: &str) -> Result<EventKind, Fault> {
+    match &item.kind {
         Scalar::Text(text) => match TYPES.iter().find(|(name, _)| name == text) {
             Some((_, kind)) => Ok(*kind),
-            None => Err(Fault::new(pointer, "unknown-type", format!("There is no such event type. {}", types()))),
+            None => {
+                let meant = nearest(text, TYPES.map(|(name, _)| name));
+                let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+                Err(Fault::new(pointer, "unknown-type", format!("There is no such event type.{meant} {}", types())))
+            }
         },
         Scalar::Absent | Scalar::Null => {
-            Err(Fault::new(pointer, "missing-type", format!("The event has no type: set `type`. {}", types())))
+            let hint = hint(item, &["type"]);
+            Err(Fault::new(pointer, "missing-type", format!("The event has no type: set `type`. {}{hint}", types())))
         }
         _ => Err(Fault::new(pointer, "wrong-type", format!("The type must be a string. {}", types()))),
     }
@@ -102,7 +110,8 @@ pub(super) fn event_name<'a>(kind: EventKind, item: &'a Item<'_>, pointer: &str)
     let pointer = format!("{pointer}/{name}");
     let found = text_field(value, &pointer, limits::EVENT_NAME)?;
     if kind == EventKind::Track && found.is_none() {
-        return Err(Fault::new(pointer, "missing-event", "The event has no name: set `event`."));
+        let message = format!("The event has no name: set `event`.{}", hint(item, &["event"]));
+        return Err(Fault::new(pointer, "missing-event", message));
     }
     Ok(found.unwrap_or_default())
 }

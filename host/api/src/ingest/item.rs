@@ -75,6 +75,8 @@ macro_rules! item {
             pub traits_in_context: bool,
             /// As some write a page's name.
             pub name_in_properties: Scalar<'a>,
+            /// Members that mean nothing here, and that libraries do not send.
+            pub others: Vec<Cow<'a, str>>,
         }
 
         impl<'a> Item<'a> {
@@ -82,6 +84,17 @@ macro_rules! item {
                 match name {
                     $($name => Some(($name, &mut self.$field)),)*
                     _ => None,
+                }
+            }
+
+            /// Whether the event has a member with a value.
+            pub fn has(&self, name: &str) -> bool {
+                match name {
+                    $($name => !matches!(self.$field, Scalar::Absent | Scalar::Null),)*
+                    "tags" => !self.tags.is_null(),
+                    "consents" => !self.consents.is_null(),
+                    "identities" => !self.identities.is_null(),
+                    _ => false,
                 }
             }
         }
@@ -124,6 +137,25 @@ impl<'de> Deserialize<'de> for Item<'de> {
     }
 }
 
+/// Members that are looked at for whether they are misspelt.
+const OTHERS: usize = 20;
+
+/// What libraries send besides.
+const OF_LIBRARIES: [&str; 12] = [
+    "integrations",
+    "channel",
+    "version",
+    "receivedAt",
+    "category",
+    "options",
+    "projectId",
+    "metadata",
+    "_metadata",
+    "request_ip",
+    "rudderId",
+    "library",
+];
+
 struct ItemVisitor;
 
 impl<'de> Visitor<'de> for ItemVisitor {
@@ -165,10 +197,12 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 "userId" | "anonymousId" | "previousId" | "groupId" => item.id(&name, map.next_value()?)?,
                 _ => map.next_value_seed(Walk { left, note: Note::Nothing })?,
             };
-            if let Some((name, slot)) = item.slot(&name)
-                && std::mem::replace(slot, value) != Scalar::Absent
-            {
-                item.repeated = Some(name);
+            if let Some((name, slot)) = item.slot(&name) {
+                if std::mem::replace(slot, value) != Scalar::Absent {
+                    item.repeated = Some(name);
+                }
+            } else if item.others.len() < OTHERS && !OF_LIBRARIES.contains(&&*name) {
+                item.others.push(name);
             }
         }
         item.tags = tags.unwrap_or_default();

@@ -8,6 +8,7 @@ mod amend;
 mod check;
 mod fields;
 mod item;
+mod misspelt;
 mod received;
 mod split;
 mod time;

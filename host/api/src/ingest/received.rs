@@ -49,7 +49,7 @@ pub(crate) async fn accept_received(
             let raw = body((hook.plugin, hook.source), event).to_string();
             match delivery.read(&raw, Some(EventKind::Track), &format!("/events/{index}"), id) {
                 Ok(Taken { event, .. }) => events.push(event),
-                Err(fault) => return Err(unfit(app, &scope, hook, fault, Some(&event.id))),
+                Err(faults) => return Err(unfit(app, &scope, hook, faults, Some(&event.id))),
             }
         }
         // Nobody can mend them: whoever is suppressed stays out, and the others come in.
@@ -86,13 +86,16 @@ pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, code:
 }
 
 /// What a sender wrote, and the plugin passed on, can not be stored.
-pub(crate) fn unfit(app: &App, scope: &Scope, hook: Hook<'_>, fault: Fault, id: Option<&str>) -> Problem {
-    note(app, scope, hook, &fault.code, &fault.pointer, id);
+pub(crate) fn unfit(app: &App, scope: &Scope, hook: Hook<'_>, faults: Vec<Fault>, id: Option<&str>) -> Problem {
+    for fault in &faults {
+        note(app, scope, hook, &fault.code, &fault.pointer, id);
+    }
+    let first = faults.first().map_or("", |fault| fault.message.as_str());
     let detail = format!(
-        "The plugin `{}` made of this request what the hub cannot store, so nothing was accepted: {} Sending it again does not help.",
-        hook.plugin, fault.message
+        "The plugin `{}` made of this request what the hub cannot store, so nothing was accepted: {first} Sending it again does not help.",
+        hook.plugin
     );
-    Problem::new(HOOK_REFUSED, detail).with_faults(vec![fault])
+    Problem::new(HOOK_REFUSED, detail).with_faults(faults)
 }
 
 /// The call failed: `code` is the kind of its fault.

@@ -45,6 +45,10 @@ fn turned(problem: Problem) -> Turned {
     Turned { code: problem.code().to_owned(), after_ms }
 }
 
+fn unsaid() -> Fault {
+    Fault::new("", "invalid-event", "The event is refused.")
+}
+
 /// Those that can be taken, in one commit.
 async fn take(app: &App, scope: Scope, teller: Teller<'_>, events: Vec<Named>) -> Result<Answers, Problem> {
     let Teller { plugin, by, authority } = teller;
@@ -60,10 +64,12 @@ async fn take(app: &App, scope: Scope, teller: Teller<'_>, events: Vec<Named>) -
     for (place, Named { message_id, event }) in events.into_iter().enumerate() {
         let raw = body((plugin, by), &event).to_string();
         let read = delivery.read(&raw, Some(EventKind::Track), "", || message_id);
-        answers.push(read.map(|Taken { event, .. }| {
+        let read = read.map(|Taken { event, .. }| {
             taken.push(event);
             places.push(place);
-        }));
+        });
+        // A plugin is answered one fault an event.
+        answers.push(read.map_err(|faults| faults.into_iter().next().unwrap_or_else(unsaid)));
     }
     for (index, fault) in faults_of(app, &scope, &taken).await?.into_iter().rev() {
         taken.remove(index);

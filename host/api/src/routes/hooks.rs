@@ -37,8 +37,8 @@ const LATEST: u32 = 3_600;
     responses(
         (status = "2XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
         (status = "3XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
-        (status = "4XX", description = "What the plugin answers; or problem details: there is no such source (`not-found`), the plugin \
-            refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`).",
+        (status = "4XX", description = "What the plugin answers; or problem details: there is no such source (`not-found`), the path is \
+            not UTF-8 (`invalid-path`), the plugin refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`), or it \
             failed (`plugin-failed`).",
@@ -141,7 +141,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER)
         }
-        Unanswered::Unfit(fault) => unfit(app, scope, hook, fault, None),
+        Unanswered::Unfit(fault) => unfit(app, scope, hook, vec![fault], None),
         Unanswered::Failed(fault) => {
             tracing::warn!(plugin, source = hook.source, %fault, "A source failed.");
             note_failed(app, scope, hook, fault.kind.as_str());

@@ -21,7 +21,7 @@ pub(crate) struct EventView {
     customer: Option<PartId>,
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Timestamp,
-    /// The time that the event came with, if that was in the future and was moved to the present.
+    /// The time that the event came with, if the hub moved it: from the future to the present, or, of a page's key, to 14 days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved_from: Option<String>,
     #[schema(value_type = String, format = DateTime)]

@@ -465,9 +465,33 @@ async fn c1_a_page_moves_no_replay() {
     let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
     let at: Vec<&Value> =
         events["events"].as_array().expect("events").iter().map(|event| &event["occurred_at"]).collect();
-    assert_eq!(at, ["2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2019-01-01T00:00:00Z"]);
+    // And it tells of 14 days at most.
+    assert_eq!(at, ["2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z", "2019-12-19T00:00:00Z"]);
     hub.send_events(&tenant, json!([page("u", "2020-01-03T00:00:00Z")])).await;
     assert_eq!(clock().await, "2020-01-03T00:00:00Z");
+}
+
+#[tokio::test]
+async fn issue_14_a_page_makes_nobody_old() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let page = |user: &str, at: &str| json!({"type": "page", "userId": user, "timestamp": at});
+    let first_seen =
+        async |user: &str| customer(&hub, &tenant, &format!("user_id:{user}")).await["first_seen_at"].clone();
+    for (user, at, seen) in [
+        ("old", "1970-01-01T00:00:00Z", "2026-01-17T12:00:00Z"),
+        ("away", "2026-01-20T08:00:00Z", "2026-01-20T08:00:00Z"),
+    ] {
+        let moved = usize::from(at != seen);
+        let answer = hub.post("/v1/batch", &tenant.write_key, json!({"batch": [page(user, at)]})).await;
+        assert_eq!((answer.status, answer.body["moved"].as_u64().unwrap_or(0)), (200, moved as u64), "{answer:?}");
+        hub.settle(&tenant).await;
+        assert_eq!(first_seen(user).await, seen);
+    }
+    let events = hub.get("/api/v1/events", &tenant.api_key).await.body;
+    assert_eq!(events["events"][0]["moved_from"], "1970-01-01T00:00:00Z", "{events}");
+    hub.send_events(&tenant, json!([page("old", "1970-01-01T00:00:00Z")])).await;
+    assert_eq!(first_seen("old").await, "1970-01-01T00:00:00Z", "a server tells of any time");
 }
 
 /// The same calls lead to the same log, however far the engine is.
