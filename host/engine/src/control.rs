@@ -154,7 +154,7 @@ fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault 
 }
 
 /// How the objects of a type become of the version that an event declares, if it says so.
-fn migration_of(event: &Event) -> Option<Migration> {
+pub(crate) fn migration_of(event: &Event) -> Option<Migration> {
     if event.name != DECLARED {
         return None;
     }

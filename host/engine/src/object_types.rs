@@ -3,10 +3,12 @@
 pub mod fit;
 
 use openhub_model::Fault;
-use openhub_model::fault::there_are;
-use openhub_model::object_type::{Declaration, TYPES};
+use openhub_model::fault::{nearest, there_are};
+use openhub_model::object_type::{Declaration, Migration, TYPES};
 use openhub_store::{DeclaredType, Presumes, Scope, Store};
+use std::collections::BTreeSet;
 
+use crate::control::migration_of;
 use crate::error::EngineError;
 use crate::uses;
 
@@ -29,6 +31,11 @@ pub enum Hindrance {
     NotThere,
     #[error("the object type is at version {0} by now: read it again")]
     OtherVersion(i64),
+    /// A version was expected, and there is none.
+    #[error(
+        "nobody declares the object type, so `If-Match` names a version of nothing: leave the header out to declare the type"
+    )]
+    NoVersion,
     #[error("the plugin `{0}` declares this object type: take another name, or remove that plugin first")]
     OfPlugin(String),
     #[error("there are {TYPES} declared object types already, the most that there may be: delete one first")]
@@ -64,18 +71,51 @@ pub fn presumes(before: Option<&Declaration>, after: Option<&Declaration>) -> Pr
     }
 }
 
+/// Whether a type is in force as it is declared here: who sends the same again, with the same migration or with none, changes
+/// nothing.
+pub async fn is_in_force(
+    store: &Store,
+    scope: &Scope,
+    stored: &DeclaredType,
+    declaration: &Declaration,
+    migration: Option<&Migration>,
+) -> Result<bool, EngineError> {
+    if stored.declaration != *declaration || stored.migrating.is_some() {
+        return Ok(false);
+    }
+    let Some(migration) = migration else { return Ok(true) };
+    let events = store.load_events(scope, stored.position - 1, 1).await?;
+    let declared = events.first().filter(|event| event.position == stored.position);
+    Ok(declared.and_then(migration_of).is_some_and(|before| before == *migration))
+}
+
+/// A fault at each field of a declaration that leads to a type which nobody declares.
+pub async fn leads_nowhere(
+    store: &Store,
+    scope: &Scope,
+    name: &str,
+    declaration: &Declaration,
+) -> Result<Vec<Fault>, EngineError> {
+    let mut known: BTreeSet<String> = store.object_types(scope).await?.into_iter().map(|each| each.name).collect();
+    let plugins = store.plugins(scope).await?;
+    known.extend(plugins.into_iter().flat_map(|plugin| plugin.manifest.objects).map(|shape| shape.name));
+    known.insert(name.to_owned());
+    Ok(lost(declaration, &known))
+}
+
 /// Whether it may come into force now; none: it may.
 pub async fn hindrance(store: &Store, scope: &Scope, wanted: Wanted<'_>) -> Result<Option<Hindrance>, EngineError> {
     let Wanted { name, declaration, expected, migrates } = wanted;
     let types = store.object_types(scope).await?;
     let stored = types.iter().find(|declared| declared.name == name);
     let version = stored.map_or(0, |stored| stored.version);
-    if expected.is_some_and(|expected| expected != version) {
-        return Ok(Some(Hindrance::OtherVersion(version)));
+    if declaration.is_none() && stored.is_none() {
+        return Ok(Some(Hindrance::NotThere));
     }
-    let Some(declaration) = declaration else {
-        return if stored.is_none() { Ok(Some(Hindrance::NotThere)) } else { end(store, scope, name, &types).await };
-    };
+    if expected.is_some_and(|expected| expected != version) {
+        return Ok(Some(if version == 0 { Hindrance::NoVersion } else { Hindrance::OtherVersion(version) }));
+    }
+    let Some(declaration) = declaration else { return end(store, scope, name, &types).await };
     let plugins = store.plugins(scope).await?;
     let has = |kind: &str| plugins.iter().find(|plugin| plugin.manifest.objects.iter().any(|shape| shape.name == kind));
     if let Some(plugin) = has(name) {
@@ -84,8 +124,7 @@ pub async fn hindrance(store: &Store, scope: &Scope, wanted: Wanted<'_>) -> Resu
     if stored.is_none() && types.len() >= TYPES {
         return Ok(Some(Hindrance::TooMany));
     }
-    let known = |kind: &str| kind == name || types.iter().any(|declared| declared.name == kind) || has(kind).is_some();
-    let lost = lost(declaration, known, &types);
+    let lost = leads_nowhere(store, scope, name, declaration).await?;
     if !lost.is_empty() {
         return Ok(Some(Hindrance::LeadsNowhere(lost)));
     }
@@ -127,13 +166,13 @@ async fn end(
     Ok(store.has_objects(scope, name).await?.then_some(Hindrance::HasObjects))
 }
 
-/// A fault at each field that leads to a type which nobody declares.
-fn lost(declaration: &Declaration, known: impl Fn(&str) -> bool, types: &[DeclaredType]) -> Vec<Fault> {
+fn lost(declaration: &Declaration, known: &BTreeSet<String>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, field) in declaration.fields.iter().enumerate() {
-        if let Some(kind) = field.relation().filter(|kind| !known(kind)) {
-            let there_are = there_are(types.iter().map(|declared| &declared.name));
-            let message = format!("There is no object type `{kind}`. {there_are}");
+        if let Some(kind) = field.relation().filter(|kind| !known.contains(*kind)) {
+            let meant = nearest(kind, known.iter().map(String::as_str));
+            let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+            let message = format!("There is no object type `{kind}`.{meant} {}", there_are(known));
             faults.push(Fault::new(format!("/fields/{index}/type/object"), "unknown-object", message));
         }
     }

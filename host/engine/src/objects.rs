@@ -22,8 +22,8 @@ use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Appended, ObjectChange, Scope, StoreError};
 use serde_json::{Map, Value};
 
-use self::related::{cleared, refuse_lost};
-use self::shape::{complete_required, indexed, merge, pointer, uniques, unknown_fields};
+use self::related::{cleared, lost_of};
+use self::shape::{complete_required, indexed, merge, pointer, settled, uniques};
 use self::told::{Told, ops};
 use self::typed::{ATTEMPTS, Typed, type_as_stored, type_of};
 use crate::engine::Engine;
@@ -38,12 +38,13 @@ pub async fn create(
 ) -> Result<(Object, Appended), ObjectError> {
     let mut object = type_of(engine, scope, kind).await?;
     let given = Value::Object(fields);
-    let mut wanted = None;
+    let (mut wanted, nothing) = (None, Map::new());
     for attempt in 0..ATTEMPTS {
         if let Some(made) = made_before(engine, scope, kind, &given, &context).await? {
             return Ok((made, Appended::default()));
         }
-        let fields = object.created(&given)?;
+        let (known, unknown) = object.known(scope.tenant(), given.as_object().unwrap_or(&nothing));
+        let fields = object.created(known);
         let customer = object.of().shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned));
         let change = Change {
             key: None,
@@ -52,11 +53,9 @@ pub async fn create(
             seed: Seed::of(&[b"api-object", &context.random.to_le_bytes()], 0, attempt).0,
             operation: Operation::Create(fields.to_string()),
         };
-        let accepted = object.check(change).await?;
-        let made = object.made(scope.tenant(), &accepted, None, &context)?;
-        refuse_strangers(engine, scope, &object, &made, None).await?;
+        let checked = object.checked(scope.tenant(), change, None, &context).await;
+        let (made, accepted) = judged(engine, scope, &object, (&fields, None), unknown, checked).await?;
         refuse_suppressed(engine, scope, &made).await?;
-        refuse_lost(engine, scope, &object, &made, None).await?;
         let change = ObjectChange::Create(made.clone(), indexed(&object.of().shape, &made.fields));
         let told = Told { asked: context.once.map(|_| asked(&given)), ..Told::of("created", &made) };
         match write(engine, scope, &object, change, told, accepted, &context).await {
@@ -87,11 +86,12 @@ fn not_unique(taken: &[String]) -> Vec<Fault> {
     if taken.is_empty() {
         return vec![Fault::new("", "not-unique", "An object with this key already exists: choose another key.")];
     }
-    let fault = |field: &String| {
-        let message = format!("Another object already has this `{field}`: choose another value.");
-        Fault::new(format!("/{}", pointer(field)), "not-unique", message)
-    };
-    taken.iter().map(fault).collect()
+    taken.iter().map(|field| taken_value(field)).collect()
+}
+
+fn taken_value(field: &str) -> Fault {
+    let message = format!("Another object already has this `{field}`: choose another value.");
+    Fault::new(format!("/{}", pointer(field)), "not-unique", message)
 }
 
 /// What was asked for, so that another request under the same name is known for one.
@@ -130,19 +130,18 @@ pub async fn update(
 ) -> Result<(Object, Appended), ObjectError> {
     let object = type_of(engine, scope, kind).await?;
     let stored = stored(engine, scope, kind, key, expected).await?;
-    refuse_unknown_fields(&object, patch)?;
-    let mut fields = merge(&stored.fields, &Value::Object(patch.clone()));
+    let (patch, unknown) = object.known(scope.tenant(), patch);
+    let mut fields = merge(&stored.fields, &Value::Object(patch));
     complete_required(&object.of().shape, &mut fields);
     let operation = Operation::Update(stored.fields.to_string(), fields.to_string());
-    let accepted = object.check(object.change_of(&stored, operation, &context)).await?;
-    let made = object.made(scope.tenant(), &accepted, Some(&stored), &context)?;
-    refuse_strangers(engine, scope, &object, &made, Some(&stored)).await?;
+    let change = object.change_of(&stored, operation, &context);
+    let checked = object.checked(scope.tenant(), change, Some(&stored), &context).await;
+    let (made, accepted) = judged(engine, scope, &object, (&fields, Some(&stored)), unknown, checked).await?;
     refuse_suppressed(engine, scope, &made).await?;
     if made.key != stored.key {
         let fault = Fault::new("", "key-changed", "The key of an object cannot change.");
         return Err(ObjectError::Refused(vec![fault]));
     }
-    refuse_lost(engine, scope, &object, &made, Some(&stored)).await?;
     let indexed = indexed(&object.of().shape, &made.fields);
     let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), indexed };
     let told = Told { before: stored.part, ..Told::of("updated", &made) };
@@ -175,23 +174,41 @@ pub async fn delete(
     Err(ObjectError::VersionMoved)
 }
 
-/// A field may not be named that the type does not have.
-fn refuse_unknown_fields(object: &Typed, fields: &Map<String, Value>) -> Result<(), ObjectError> {
-    let faults = unknown_fields(&object.of().shape, fields);
-    if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
-}
-
-/// An object may not name somebody whom nobody knows.
-async fn refuse_strangers(
+/// What was checked, or all that is wrong with it: fields that the type does not have, what its check says, customers and objects
+/// that are not there, and, once something is wrong, values that another object has.
+async fn judged(
     engine: &Engine,
     scope: &Scope,
     object: &Typed,
-    made: &Object,
-    stored: Option<&Object>,
-) -> Result<(), ObjectError> {
-    let named = strangers::named(&object.of().shape, &made.fields, stored.map(|stored| &stored.fields));
-    let faults = strangers::strangers(engine, scope, &[named]).await?.concat();
-    if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
+    (asked, stored): (&Value, Option<&Object>),
+    unknown: Vec<Fault>,
+    checked: Result<(Object, Accepted), ObjectError>,
+) -> Result<(Object, Accepted), ObjectError> {
+    let (shape, before) = (&object.of().shape, stored.map(|stored| &stored.fields));
+    let mut faults = unknown;
+    let checked = match checked {
+        Ok(checked) => Some(checked),
+        Err(ObjectError::Refused(more)) => {
+            faults.extend(more);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let key = checked.as_ref().map(|(made, _)| made.key.as_str()).or(stored.map(|stored| stored.key.as_str()));
+    let fields = checked.as_ref().map_or(asked, |(made, _)| &made.fields);
+    let named = strangers::named(shape, fields, before);
+    faults.extend(strangers::strangers(engine, scope, &[named]).await?.concat());
+    faults.extend(lost_of(engine, scope, shape, (key.unwrap_or_default(), fields, before)).await?);
+    if faults.is_empty()
+        && let Some(checked) = checked
+    {
+        return Ok(checked);
+    }
+    let had = before.map(|before| uniques(shape, before)).unwrap_or_default();
+    let unique: Vec<_> = uniques(shape, fields).into_iter().filter(|value| !had.contains(value)).collect();
+    let taken = engine.store().taken_values(scope, &object.kind, &unique).await?;
+    faults.extend(taken.iter().map(|field| taken_value(field)));
+    Err(ObjectError::Refused(settled(shape, faults)))
 }
 
 /// An object may not belong to somebody who was erased and is refused since.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use openhub_engine::object_types::fit::{Fit, Misfit, Step};
-use openhub_engine::object_types::{Hindrance, Wanted, hindrance};
+use openhub_engine::object_types::{self, Hindrance, Wanted, hindrance, leads_nowhere};
 use openhub_model::misfits;
 use openhub_model::object_type::{BYTES, Declaration, Migration, is_type_name, name_fault};
 use openhub_model::{Fault, limits};
@@ -88,8 +88,9 @@ pub(crate) async fn object_type_schema(
 /// become objects of it: `{"status": {"map": {"closed": "shut"}}, "size": {"convert": true}, "floor": {"default": 0}, "label":
 /// {"from": "title"}, "old": {"drop": true}}`. All of them are looked at first; if one does not fit, nothing is changed.
 ///
-/// With `dry_run=true`, nothing is changed: the answer counts the objects that do not fit, with samples. With `If-Match:
-/// "<version>"`, only that version is followed.
+/// With `dry_run=true`, nothing is changed: the answer counts the objects that do not fit, with samples, and says what the call
+/// would be refused for. With `If-Match: "<version>"`, only that version is followed. What is in force already, sent again, makes no
+/// new version.
 #[utoipa::path(put, path = "/api/v1/object-types/{name}", tag = "objects", request_body = Object,
     params(("name" = String, Path, description = "The type's name: at most 64 characters `a-z`, `0-9`, `-` and `_`."),
         ("If-Match" = Option<String>, Header, description = "The version that you read, like `\"3\"`."), Parameters),
@@ -109,35 +110,57 @@ pub(crate) async fn put_object_type(
         return Err(Problem::new(INVALID_PATH, name_fault()));
     }
     let migrate = body.as_object_mut().and_then(|body| body.remove("migrate"));
-    let declaration = read(&body)?;
-    let migration = migrate.map(|migrate| from_value::<Migration>(&migrate, "/migrate")).transpose();
-    let migration = migration.map_err(wrong)?;
+    let Sent { declaration, mut migration, is_in_force } =
+        sent(&app, &change.scope, &name, &body, migrate.as_ref()).await?;
+    if is_in_force {
+        if let Some(version) = expected
+            && let Some(view) = declared(&app, &change.scope, &name).await?.filter(|view| view.version != version)
+        {
+            return Err(refused(Hindrance::OtherVersion(view.version)));
+        }
+        if !is_trial {
+            return answered(&app, &change.scope, &name).await;
+        }
+        migration = None;
+    }
     let fit = match migration.is_some() || is_trial {
         false => Fit::default(),
         true => fit(&app, &change.scope, &name, &declaration, migration.as_ref()).await?,
     };
-    if !fit.misfits.is_empty() && !is_trial {
-        let detail = "There are objects that would not fit. Nothing was changed.";
-        return Err(Problem::new(NARROWS, detail).with_faults(fit.misfits.iter().map(Misfit::fault).collect()));
-    }
     let _alone = change.alone().await?;
-    let migrates = migration.is_some() || is_trial;
-    let wanted = Wanted { name: &name, declaration: Some(&declaration), expected, migrates };
-    if let Some(hindrance) = hindrance(&app.store, &change.scope, wanted).await? {
-        return Err(refused(hindrance));
-    }
+    let wanted = Wanted { name: &name, declaration: Some(&declaration), expected, migrates: migration.is_some() };
+    let hindrance = hindrance(&app.store, &change.scope, wanted).await?;
     if is_trial {
-        return Ok(Json(Declared::Trial(ObjectTypeTrial::from(fit))).into_response());
+        // What objects may not fit stands beside those that do not.
+        return match hindrance {
+            Some(Hindrance::Narrows(faults)) => {
+                Ok(Json(Declared::Trial(ObjectTypeTrial::new(fit, faults))).into_response())
+            }
+            Some(hindrance) => Err(refused(hindrance)),
+            None => Ok(Json(Declared::Trial(ObjectTypeTrial::new(fit, Vec::new()))).into_response()),
+        };
+    }
+    if !fit.misfits.is_empty() {
+        let detail = "There are objects that would not fit. Nothing was changed.";
+        let misfits = fit.misfits.iter().map(Misfit::fault);
+        let faults = misfits.chain(hindrance.iter().flat_map(Hindrance::faults).cloned()).collect();
+        return Err(Problem::new(NARROWS, detail).with_faults(faults));
+    }
+    if let Some(hindrance) = hindrance {
+        return Err(refused(hindrance));
     }
     let body = json!({ "type": name, "declaration": declaration, "migrate": migration, "expected": expected });
     match change.commit("object-type.declared", body).await? {
-        Progress::Done => {
-            let view = declared(&app, &change.scope, &name).await?.ok_or_else(|| Problem::not_found("object type"))?;
-            let tag = [(header::ETAG, etag(view.version))];
-            Ok((tag, Json(Declared::Type(Box::new(view)))).into_response())
-        }
+        Progress::Done => answered(&app, &change.scope, &name).await,
         Progress::Pending(position) => Ok(accepted(position)),
     }
+}
+
+/// The type as it is in force.
+async fn answered(app: &App, scope: &Scope, name: &str) -> Result<Response, Problem> {
+    let view = declared(app, scope, name).await?.ok_or_else(|| Problem::not_found("object type"))?;
+    let tag = [(header::ETAG, etag(view.version))];
+    Ok((tag, Json(Declared::Type(Box::new(view)))).into_response())
 }
 
 /// Takes a declaration away: refused while there are objects of the type, and while a segment, a journey, a plugin or another
@@ -200,11 +223,81 @@ async fn fit(
     }
     let nothing = Migration::default();
     let migration = migration.unwrap_or(&nothing);
-    let faults = migration.faults(&stored.declaration, declaration, "/migrate");
-    if !faults.is_empty() {
-        return Err(wrong(faults));
-    }
     Ok(Step::of(stored, declaration, migration).fit(&app.store, scope).await?)
+}
+
+/// What somebody sends.
+struct Sent {
+    declaration: Declaration,
+    migration: Option<Migration>,
+    /// Whether it is what is in force, so that it changes nothing.
+    is_in_force: bool,
+}
+
+/// A declaration and its migration, or all that is wrong with both: their form, their meaning, and what they lead to.
+async fn sent(app: &App, scope: &Scope, name: &str, body: &Value, migrate: Option<&Value>) -> Result<Sent, Problem> {
+    if limits::is_longer(body, BYTES) {
+        let message = format!("The declaration is too large: at most {BYTES} bytes.");
+        return Err(wrong(vec![Fault::new("", "too-large", message)]));
+    }
+    let mut read = misfits::read::<Declaration>(body);
+    let misfits = std::mem::take(&mut read.misfits);
+    let is_formed = misfits.is_empty();
+    let mut faults: Vec<Fault> = misfits.into_iter().map(|misfit| explained(body, fault_of(misfit, ""))).collect();
+    if let Some(declaration) = &read.value {
+        let lost = leads_nowhere(&app.store, scope, name, declaration).await?;
+        let meaning = declaration.faults();
+        // What cannot be a name is told as that.
+        let lost = lost.into_iter().filter(|fault| meaning.iter().all(|other| other.pointer != fault.pointer));
+        let meaning: Vec<Fault> = lost.chain(meaning.iter().cloned()).collect();
+        faults.extend(meaning.into_iter().filter(|fault| read.is_as_written(&fault.pointer)));
+    }
+    let migration = migrate.map(|migrate| from_value::<Migration>(migrate, "/migrate")).transpose();
+    let migration = migration.unwrap_or_else(|wrong| {
+        faults.extend(wrong);
+        None
+    });
+    let types = app.store.object_types(scope).await?;
+    let mut is_in_force = false;
+    if let (Some(declaration), Some(stored)) = (&read.value, types.iter().find(|each| each.name == name))
+        && is_formed
+    {
+        is_in_force = object_types::is_in_force(&app.store, scope, stored, declaration, migration.as_ref()).await?;
+        if let Some(migration) = migration.as_ref().filter(|_| !is_in_force) {
+            faults.extend(migration.faults(&stored.declaration, declaration, "/migrate"));
+        }
+    }
+    match read.value.filter(|_| faults.is_empty()) {
+        Some(declaration) => Ok(Sent { declaration, migration, is_in_force }),
+        None => {
+            faults.truncate(TOLD);
+            Err(wrong(faults))
+        }
+    }
+}
+
+/// What other programs call the types of fields.
+const OTHER_WORDS: [(&[&str], &str); 6] = [
+    (
+        &["date", "day", "birthday"],
+        "There is no type of days: use `timestamp`, with the day's midnight, like `2026-01-31T00:00:00Z`.",
+    ),
+    (&["datetime", "time", "instant"], "Use `timestamp`, like `2026-01-31T12:00:00Z`."),
+    (&["string", "str", "varchar", "uuid", "email", "url"], "Use `text`."),
+    (&["int", "long", "bigint"], "Use `integer`."),
+    (&["float", "double", "real"], "Use `number`."),
+    (&["decimal", "money", "numeric"], "Write a decimal with its digits behind the point, like `{\"decimal\": 2}`."),
+];
+
+/// The type to use stands in the message.
+fn explained(body: &Value, fault: Fault) -> Fault {
+    let given = body.pointer(&fault.pointer).and_then(Value::as_str).filter(|_| fault.pointer.ends_with("/type"));
+    let other =
+        given.and_then(|given| OTHER_WORDS.iter().find(|(words, _)| words.contains(&given.to_lowercase().as_str())));
+    match other {
+        Some((_, instead)) => Fault { message: format!("{} {instead}", fault.message), ..fault },
+        None => fault,
+    }
 }
 
 fn wrong(faults: Vec<Fault>) -> Problem {
@@ -218,33 +311,13 @@ async fn declared(app: &App, scope: &Scope, name: &str) -> Result<Option<ObjectT
     Ok(declared.map(ObjectTypeView::from))
 }
 
-/// A declaration, or all that is wrong with it.
-fn read(body: &Value) -> Result<Declaration, Problem> {
-    if limits::is_longer(body, BYTES) {
-        let message = format!("The declaration is too large: at most {BYTES} bytes.");
-        return Err(wrong(vec![Fault::new("", "too-large", message)]));
-    }
-    let mut read = misfits::read::<Declaration>(body);
-    let misfits = std::mem::take(&mut read.misfits);
-    let mut faults: Vec<Fault> = misfits.into_iter().map(|misfit| fault_of(misfit, "")).collect();
-    let meaning = read.value.as_ref().map(Declaration::faults).unwrap_or_default();
-    faults.extend(meaning.into_iter().filter(|fault| read.is_as_written(&fault.pointer)));
-    match read.value.filter(|_| faults.is_empty()) {
-        Some(declaration) => Ok(declaration),
-        None => {
-            faults.truncate(TOLD);
-            Err(wrong(faults))
-        }
-    }
-}
-
 /// Faults that are told at most.
 const TOLD: usize = 100;
 
 fn refused(hindrance: Hindrance) -> Problem {
     let kind = match hindrance {
         Hindrance::NotThere => return Problem::not_found("object type"),
-        Hindrance::OtherVersion(_) => VERSION_MISMATCH,
+        Hindrance::OtherVersion(_) | Hindrance::NoVersion => VERSION_MISMATCH,
         Hindrance::OfPlugin(_) | Hindrance::TooMany | Hindrance::HasObjects => CONFLICT,
         Hindrance::LeadsNowhere(_) => INVALID_OBJECT_TYPE,
         Hindrance::Narrows(_) => NARROWS,

@@ -225,10 +225,10 @@ pub(crate) async fn import_objects(
             Fate::Made => receipt.accepted += 1,
             Fate::Known => receipt.duplicates += 1,
             Fate::Taken => receipt.refused.push(told(index, Fault::new("/id", "id-taken", ID_TAKEN))),
-            Fate::Refused(faults) => receipt.refused.extend(faults.into_iter().next().map(|fault| {
-                let pointer = format!("/fields{}", fault.pointer);
-                told(index, Fault { pointer, ..fault })
-            })),
+            Fate::Refused(faults) => {
+                let below = |fault: Fault| Fault { pointer: format!("/fields{}", fault.pointer), ..fault };
+                receipt.refused.extend(Refused::all(index, "rows", faults.into_iter().map(below).collect()));
+            }
             Fate::RefusedKey(fault) => {
                 receipt.refused.push(told(index, Fault { pointer: "/key".to_owned(), ..fault }));
             }
@@ -239,7 +239,7 @@ pub(crate) async fn import_objects(
 }
 
 fn told(index: usize, Fault { pointer, code, message }: Fault) -> Refused {
-    Refused { index, code, pointer: format!("/rows/{index}{pointer}"), message }
+    Refused { index, code, pointer: format!("/rows/{index}{pointer}"), message, more: Vec::new() }
 }
 
 fn fault(id: &str, key: Option<&str>, fields: &Map<String, Value>, most: usize) -> Option<Fault> {

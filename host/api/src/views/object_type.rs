@@ -2,11 +2,14 @@
 
 use openhub_engine::catalog::{ObjectType, TypeOwner};
 use openhub_engine::object_types::fit::{Fit, Misfit};
+use openhub_model::Fault;
 use openhub_model::manifest::{Field, ObjectShape};
 use openhub_store::DeclaredType;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+use super::input::FaultView;
 
 /// A type of objects.
 #[derive(Serialize, ToSchema)]
@@ -62,6 +65,10 @@ pub(crate) struct ObjectTypeTrial {
     changed: u64,
     /// In how many ways objects would not fit.
     misfits: Vec<MisfitView>,
+    /// What objects may not fit, so that the call would be refused while there are objects, unless `migrate` says what becomes of
+    /// them.
+    #[schema(value_type = Vec<FaultView>)]
+    narrows: Vec<Fault>,
 }
 
 /// Objects that do not fit in the same way.
@@ -77,8 +84,8 @@ pub(crate) struct MisfitView {
     samples: Vec<String>,
 }
 
-impl From<Fit> for ObjectTypeTrial {
-    fn from(Fit { objects, changed, misfits }: Fit) -> Self {
+impl ObjectTypeTrial {
+    pub fn new(Fit { objects, changed, misfits }: Fit, narrows: Vec<Fault>) -> ObjectTypeTrial {
         let misfit = |Misfit { pointer, code, message, objects, samples }| MisfitView {
             pointer,
             code,
@@ -86,7 +93,7 @@ impl From<Fit> for ObjectTypeTrial {
             objects,
             samples,
         };
-        ObjectTypeTrial { objects, changed, misfits: misfits.into_iter().map(misfit).collect() }
+        ObjectTypeTrial { objects, changed, misfits: misfits.into_iter().map(misfit).collect(), narrows }
     }
 }
 

@@ -36,6 +36,10 @@ on_both! {
     objects_become_of_another_version, objects_become_of_another_version_on_postgres;
     a_migration_goes_on_where_a_hub_has_stopped, a_migration_goes_on_where_a_hub_has_stopped_on_postgres;
     nothing_is_written_under_a_version_that_has_gone, nothing_is_written_under_a_version_that_has_gone_on_postgres;
+    issue_14_all_that_is_wrong_is_told_at_once, issue_14_all_that_is_wrong_is_told_at_once_on_postgres;
+    issue_14_what_is_in_force_is_declared_again, issue_14_what_is_in_force_is_declared_again_on_postgres;
+    issue_14_a_decimal_is_one_number_by_whatever_door, issue_14_a_decimal_is_one_number_by_whatever_door_on_postgres;
+    issue_14_a_customer_is_named_by_identity, issue_14_a_customer_is_named_by_identity_on_postgres;
 }
 
 fn store() -> Value {
@@ -89,6 +93,13 @@ async fn customer(hub: &Hub, tenant: &Tenant, user: &str) -> String {
     found.body["customers"][0]["id"].as_str().expect("an id").to_owned()
 }
 
+/// A file, as it was written.
+async fn exported(hub: &Hub, path: &str, key: &str) -> String {
+    let answer = hub.get(path, key).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body.as_str().map_or_else(|| format!("{}\n", answer.body), str::to_owned)
+}
+
 mod checks {
     use super::*;
 
@@ -120,11 +131,8 @@ mod checks {
             "code": "much too long", "manager": "nobody", "status": "ajar", "size": 1001, "rating": "5.55", "phone": 7,
             "tags": ["a", 1, "c"], "colour": "red",
         });
-        let told = [("/fields/colour", "unknown-field")];
-        is(&create(&hub, &tenant, "store", wrong.clone()).await, 422, &told);
-        let mut wrong = wrong;
-        wrong.as_object_mut().unwrap().remove("colour");
         let told = [
+            ("/fields/colour", "unknown-field"),
             ("/fields/code", "too-long"),
             ("/fields/manager", "wrong-type"),
             ("/fields/status", "wrong-type"),
@@ -714,6 +722,192 @@ mod checks {
             let is_changed = declared["fields"][1]["type"] == "boolean";
             assert!(!is_changed || there == 0, "{there} objects do not fit: {changed:?} {made:?}");
         }
+    }
+
+    pub async fn issue_14_all_that_is_wrong_is_told_at_once(hub: Hub) {
+        let tenant = hub.tenant("shop").await;
+        let key = &tenant.api_key;
+        // Of a declaration: its form, its meaning, what it leads to, and its migration.
+        let wrong = json!({
+            "fields": [
+                {"name": "Code", "type": "text"},
+                {"name": "opened", "type": "date"},
+                {"name": "city", "type": {"object": "city"}},
+                {"name": "size", "type": "integer", "min": 3, "max": 2},
+            ],
+            "migrate": {"size": {"conver": true}},
+        });
+        let refused = put(&hub, &tenant, "store", wrong).await;
+        is(
+            &refused,
+            422,
+            &[
+                ("/fields/1/type", "wrong-form"),
+                ("/fields/2/type/object", "unknown-object"),
+                ("/fields/0/name", "invalid-name"),
+                ("/fields/3/min", "out-of-range"),
+                ("/migrate/size/conver", "wrong-form"),
+            ],
+        );
+        assert!(refused.body["faults"][0]["message"].as_str().unwrap().contains("use `timestamp`"), "{refused:?}");
+
+        let city = json!({"key": "name", "fields": [{"name": "name", "type": "text", "required": true}]});
+        declare(&hub, &tenant, "city", city).await;
+        let store = json!({"key": "code", "fields": [
+            {"name": "code", "type": "text", "required": true},
+            {"name": "phone", "type": "text", "unique": true},
+            {"name": "city", "type": {"object": "city"}},
+            {"name": "manager", "type": "customer"},
+            {"name": "size", "type": "integer"},
+        ]});
+        declare(&hub, &tenant, "store", store).await;
+        let made = create(&hub, &tenant, "store", json!({"code": "A", "phone": "1", "size": 12.0})).await;
+        assert_eq!((made.status, &made.body["fields"]["size"]), (201, &json!(12)), "a whole number: {made:?}");
+        // Of an object: its fields, relations, customers and unique values.
+        let nobody = "00000000-0000-8000-8000-000000000000";
+        let wrong = json!({"colour": 1, "code": "B", "phone": "1", "city": "Rome", "manager": nobody, "size": "x"});
+        let told = [
+            ("/fields/colour", "unknown-field"),
+            ("/fields/size", "wrong-type"),
+            ("/fields/manager", "unknown-customer"),
+            ("/fields/city", "unknown-object"),
+            ("/fields/phone", "not-unique"),
+        ];
+        is(&create(&hub, &tenant, "store", wrong.clone()).await, 422, &told);
+        assert_eq!(create(&hub, &tenant, "store", json!({"code": "B", "phone": "2"})).await.status, 201);
+        let changed = hub.call("PATCH", "/api/v1/objects/store/B", key, Some(json!({"fields": wrong}))).await;
+        is(&changed, 422, &told);
+        // Of a row of an import.
+        let rows = json!({"rows": [{"id": "r1", "fields": wrong}, {"id": "r2", "fields": {"code": "C", "size": 3.0}}]});
+        let done = hub.post("/api/v1/import/objects/store", key, rows).await.body;
+        assert_eq!(done["accepted"], 1, "{done}");
+        let refused = &done["refused"][0];
+        let more = refused["more"].as_array().unwrap().iter().map(|fault| &fault["pointer"]);
+        let places: Vec<&str> = std::iter::once(&refused["pointer"]).chain(more).filter_map(Value::as_str).collect();
+        let expected = ["colour", "size", "manager", "city"].map(|field| format!("/rows/0/fields/{field}"));
+        assert_eq!(places, expected, "{done}");
+    }
+
+    pub async fn issue_14_what_is_in_force_is_declared_again(hub: Hub) {
+        let tenant = hub.tenant("shop").await;
+        let key = &tenant.api_key;
+        let first = json!({"fields": [{"name": "title", "type": "text"}, {"name": "size", "type": "text"}]});
+        declare(&hub, &tenant, "book", first.clone()).await;
+        assert_eq!(declare(&hub, &tenant, "book", first).await["version"], 1, "the same again");
+        assert_eq!(create(&hub, &tenant, "book", json!({"title": "a", "size": "12"})).await.status, 201);
+        let second = json!({
+            "fields": [{"name": "label", "type": "text"}, {"name": "size", "type": "integer"}],
+            "migrate": {"label": {"from": "title"}, "size": {"convert": true}, "title": {"drop": true}},
+        });
+        // Without the migration, the dry run says what the call says.
+        let mut without = second.clone();
+        without.as_object_mut().unwrap().remove("migrate");
+        let refused = put(&hub, &tenant, "book", without.clone()).await;
+        assert_eq!(refused.status, 409);
+        let tried = hub.call("PUT", "/api/v1/object-types/book?dry_run=true", key, Some(without.clone())).await;
+        assert_eq!((tried.status, &tried.body["narrows"]), (200, &refused.body["faults"]), "{tried:?}");
+        assert_eq!(tried.body["objects"], 1);
+        assert!(!tried.body["misfits"].as_array().unwrap().is_empty(), "{tried:?}");
+
+        let mut second = second;
+        second["migrate"].as_object_mut().unwrap().remove("title");
+        assert_eq!(declare(&hub, &tenant, "book", second.clone()).await["version"], 2);
+        for again in [&second, &without] {
+            assert_eq!(declare(&hub, &tenant, "book", again.clone()).await["version"], 2);
+        }
+        let tried = hub.call("PUT", "/api/v1/object-types/book?dry_run=true", key, Some(second.clone())).await;
+        assert_eq!((tried.status, &tried.body["changed"], &tried.body["narrows"]), (200, &json!(0), &json!([])));
+        // Another migration is another matter.
+        let mut other = second;
+        other["migrate"] = json!({"labl": {"default": "x"}});
+        is(&put(&hub, &tenant, "book", other).await, 422, &[("/migrate/labl", "unknown-field")]);
+        let objects = hub.get("/api/v1/objects/book", key).await.body;
+        assert_eq!(objects["objects"][0]["fields"], json!({"label": "a", "size": 12}));
+
+        let asked = |name: &str, method: &str| {
+            let request = crate::hub::request(method, &format!("/api/v1/object-types/{name}"))
+                .header(header::AUTHORIZATION, format!("Bearer {key}"))
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::IF_MATCH, "\"1\"");
+            hub.send(request.body(axum::body::Body::from(without.to_string())).unwrap())
+        };
+        assert_eq!(asked("book", "PUT").await.status, 412, "another version was seen");
+        let absent = asked("none", "PUT").await;
+        let detail = absent.body["detail"].as_str().unwrap();
+        assert!(absent.status == 412 && detail.contains("Nobody declares the object type"), "{absent:?}");
+        assert_eq!(asked("none", "DELETE").await.status, 404);
+    }
+
+    pub async fn issue_14_a_decimal_is_one_number_by_whatever_door(hub: Hub) {
+        let tenant = hub.tenant("shop").await;
+        let key = &tenant.api_key;
+        let ticket = json!({"key": "code", "owner": "who", "fields": [
+            {"name": "code", "type": "text", "required": true}, {"name": "who", "type": "customer"},
+            {"name": "price", "type": {"decimal": 2}}, {"name": "fees", "type": {"decimal": 2}, "list": true},
+        ]});
+        declare(&hub, &tenant, "ticket", ticket).await;
+        for (user, price) in [("ada", json!(12.5)), ("bob", json!("12.50")), ("cyd", json!("9.90"))] {
+            customer(&hub, &tenant, user).await;
+            let fields = json!({"code": user, "who": format!("user_id:{user}"), "price": price, "fees": [price, 1]});
+            assert_eq!(create(&hub, &tenant, "ticket", fields).await.status, 201);
+        }
+        customer(&hub, &tenant, "dot").await;
+        let row = json!({"rows": [{"id": "r", "fields": {"code": "dot", "who": "user_id:dot", "price": "12.500"}}]});
+        assert_eq!(hub.post("/api/v1/import/objects/ticket", key, row).await.body["accepted"], 1);
+        for user in ["ada", "bob", "dot"] {
+            let held = hub.get(&format!("/api/v1/objects/ticket/{user}"), key).await.body;
+            assert_eq!(held["fields"]["price"], json!(12.5), "{user}: {held}");
+        }
+        assert_eq!(hub.get("/api/v1/objects/ticket/bob", key).await.body["fields"]["fees"], json!([12.5, 1.0]));
+        hub.settle(&tenant).await;
+        let count = async |is: &str, value: Value| {
+            let test = json!({"condition": {"object": {"kind": "ticket", "quantifier": "any",
+                "where": [{"field": "price", "is": is, "value": value}]}}});
+            hub.post("/api/v1/segments/preview", key, test).await
+        };
+        assert_eq!(count("gt", json!(10)).await.body["count"], 3);
+        assert_eq!(count("eq", json!(12.50)).await.body["count"], 3);
+        let text = count("gt", json!("10")).await;
+        is(&text, 422, &[("/condition/object/where/0/value", "wrong-type")]);
+        assert!(text.body["faults"][0]["message"].as_str().unwrap().contains("Write 10 without quotes."), "{text:?}");
+        let csv = exported(&hub, "/api/v1/export/objects?kind=ticket&format=csv&fields=key,field.price", key).await;
+        assert_eq!(csv, "key,field.price\nada,12.5\nbob,12.5\ncyd,9.9\ndot,12.5\n");
+        let csv = exported(&hub, "/api/v1/export/objects?kind=ticket&excel=true&bom=false", key).await;
+        let head = csv.lines().next().unwrap();
+        assert_eq!(head, "key;customer;version;field.code;field.who;field.price;field.fees;created_at;updated_at");
+        assert!(csv.contains(";12,5;\"[12.5,1.0]\";") || csv.contains(";12,5;[12.5,1.0];"), "{csv}");
+        let wrong = hub.get("/api/v1/export/objects?kind=ticket&fields=key,field.prize,nothing", key).await;
+        is(&wrong, 400, &[("/fields", "unknown-field"), ("/fields", "unknown-field")]);
+        assert!(wrong.body["detail"].as_str().unwrap().contains("Did you mean"), "{wrong:?}");
+    }
+
+    pub async fn issue_14_a_customer_is_named_by_identity(hub: Hub) {
+        let tenant = hub.tenant("shop").await;
+        let key = &tenant.api_key;
+        let team = json!({"key": "name", "owner": "lead", "fields": [
+            {"name": "name", "type": "text", "required": true}, {"name": "lead", "type": "customer"},
+            {"name": "members", "type": "customer", "list": true},
+        ]});
+        declare(&hub, &tenant, "team", team).await;
+        let (ada, bob) = (customer(&hub, &tenant, "ada").await, customer(&hub, &tenant, "bob").await);
+        let fields = json!({"name": "red", "lead": "user_id:ada", "members": ["user_id:bob", ada]});
+        let made = create(&hub, &tenant, "team", fields).await;
+        assert_eq!((made.status, &made.body["customer"]), (201, &json!(ada)), "{made:?}");
+        assert_eq!(made.body["fields"]["members"], json!([bob, ada]));
+        let changed = json!({"fields": {"lead": {"kind": "user_id", "value": "bob"}}});
+        let changed = hub.call("PATCH", "/api/v1/objects/team/red", key, Some(changed)).await;
+        assert_eq!((changed.status, &changed.body["customer"]), (200, &json!(bob)), "{changed:?}");
+        let stranger = create(&hub, &tenant, "team", json!({"name": "blue", "members": ["user_id:eve"]})).await;
+        is(&stranger, 422, &[("/fields/members", "unknown-customer")]);
+        // Each of several is exported by identity, and by id to a key that may not see customers.
+        let path = "/api/v1/export/objects?kind=team&fields=key,field.lead,field.members";
+        let row = |lead: &str, members: [&str; 2]| {
+            json!({"key": "red", "field.lead": lead, "field.members": members}).to_string() + "\n"
+        };
+        let shown = exported(&hub, path, key).await;
+        assert_eq!(shown, row("user_id:bob", ["user_id:bob", "user_id:ada"]));
+        let narrow = hub.key(tenant.id, &["objects:read"]).await;
+        assert_eq!(exported(&hub, path, &narrow).await, row(&bob, [&bob, &ada]));
     }
 }
 

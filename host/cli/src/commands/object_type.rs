@@ -104,7 +104,13 @@ fn tried(trial: &Value) -> Result<()> {
             samples.join(", ")
         );
     }
-    ensure!(misfits.is_empty(), "there are objects that do not fit: say in `migrate` what becomes of them");
+    let narrows = trial["narrows"].as_array().map_or(&[][..], Vec::as_slice);
+    for fault in narrows {
+        let word = |name: &str| fault[name].as_str().unwrap_or_default();
+        println!("objects may not fit at {}: {}", word("pointer"), word("message"));
+    }
+    let fits = misfits.is_empty() && narrows.is_empty();
+    ensure!(fits, "it would be refused: say in `migrate` what becomes of the objects");
     Ok(())
 }
 

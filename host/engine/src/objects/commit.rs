@@ -122,7 +122,8 @@ async fn created(
     attempt: u32,
     context: &WriteContext,
 ) -> Result<Vec<Op>, ObjectError> {
-    let fields = object.created(&Value::Object(fields.clone()))?;
+    known(object, fields)?;
+    let fields = object.created(fields.clone());
     let owner = object.of().shape.owner.as_ref();
     let customer = owner.and_then(|owner| fields.get(owner)?.as_str().map(str::to_owned));
     let change = Change {

@@ -7,17 +7,17 @@
 use std::collections::{HashMap, HashSet};
 
 use openhub_model::identity::{Authority, Policy};
-use openhub_model::manifest::{ObjectShape, Type};
+use openhub_model::manifest::ObjectShape;
 use openhub_model::object::Object;
-use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, PartId, Seed, TenantId};
+use openhub_model::{EventKind, Fault, Id, NewEvent, PartId, Seed, TenantId};
 use openhub_runtime::{Accepted, Change, Operation};
 use openhub_store::{Indexed, Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use super::related::not_there;
-use super::shape::{belongs_to, complete, conform, indexed, lost, merge, owner, pointer, unknown_fields};
+use super::shape::{belongs_to, complete, conform, indexed, lost, merge, owner, pointer, settled, unknown_fields};
 use super::strangers;
-use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_as_stored, type_of};
+use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_as_stored, type_of, with_ids};
 use crate::engine::Engine;
 use crate::suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 
@@ -79,7 +79,6 @@ pub async fn import(
             *fate = Some(refused("", "duplicate-key", "Another row has the same id."));
         }
     }
-    batch.refuse_unknown_fields(&mut fates);
     batch.refuse_suppressed(&mut fates).await?;
     for attempt in 0..ATTEMPTS {
         let taken = batch.taken_keys(&fates).await?;
@@ -157,12 +156,15 @@ impl Batch<'_> {
         self.object.catalog.policies.latest()
     }
 
-    fn refuse_unknown_fields(&self, fates: &mut [Option<Fate>]) {
-        let shape = &self.object.of().shape;
-        for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
-            let faults = unknown_fields(shape, &row.fields);
-            *fate = (!faults.is_empty()).then_some(Fate::Refused(faults));
-        }
+    /// The fields of a row that its type has, as they are created.
+    fn fields(&self, row: usize) -> Map<String, Value> {
+        let (fields, _) = self.object.known(self.scope.tenant(), &self.rows[row].fields);
+        as_created(&self.object.of().shape, &fields, self.scope.tenant(), self.policy())
+    }
+
+    /// A fault at each field of a row that its type does not have.
+    fn unknown(&self, row: usize) -> Vec<Fault> {
+        unknown_fields(&self.object.of().shape, &self.rows[row].fields)
     }
 
     /// Rows of customers who were erased and are refused since.
@@ -199,6 +201,10 @@ impl Batch<'_> {
         let shape = &self.object.of().shape;
         for (row, fate) in self.rows.iter().zip(fates).filter(|(_, fate)| fate.is_none()) {
             let Some(there) = row.key.as_ref().and_then(|key| taken.get(key)) else { continue };
+            // It is refused for that.
+            if !unknown_fields(shape, &row.fields).is_empty() {
+                continue;
+            }
             let fields = Value::Object(as_created(shape, &row.fields, self.scope.tenant(), self.policy()));
             *fate = Some(if merge(&json!({}), &fields) == merge(&json!({}), &there.fields) {
                 Fate::Known
@@ -248,13 +254,7 @@ impl Batch<'_> {
 
     /// A customer that a row names by an id is to be there.
     async fn refuse_strangers(&self, made: Vec<Made>, fates: &mut [Option<Fate>]) -> Result<Vec<Made>, ObjectError> {
-        let shape = &self.object.of().shape;
-        let by_id = |made: &Made| {
-            let mut named = strangers::named(shape, &made.object.fields, None);
-            named.retain(|(field, part)| names(self.rows[made.row].fields.get(field), *part));
-            named
-        };
-        let named: Vec<_> = made.iter().map(by_id).collect();
+        let named: Vec<_> = made.iter().map(|made| self.named_by_id(made.row, &made.object.fields)).collect();
         let faults = strangers::strangers(self.engine, self.scope, &named).await?;
         let mut kept = Vec::with_capacity(made.len());
         for (made, faults) in made.into_iter().zip(faults) {
@@ -266,10 +266,44 @@ impl Batch<'_> {
         Ok(kept)
     }
 
+    /// The customers whom a row names by an id: whom it names by an identity may still come.
+    fn named_by_id(&self, row: usize, fields: &Value) -> Vec<(String, PartId)> {
+        let mut named = strangers::named(&self.object.of().shape, fields, None);
+        named.retain(|(field, part)| names(self.rows[row].fields.get(field), *part));
+        named
+    }
+
+    /// Rows with faults are told all else that is wrong with them, too.
+    async fn refuse(
+        &self,
+        wrong: Vec<(usize, Vec<Fault>)>,
+        made: &[Made],
+        fates: &mut [Option<Fate>],
+    ) -> Result<(), ObjectError> {
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let shape = &self.object.of().shape;
+        let fields: Vec<Value> = wrong.iter().map(|(row, _)| Value::Object(self.fields(*row))).collect();
+        let named: Vec<_> =
+            wrong.iter().zip(&fields).map(|((row, _), fields)| self.named_by_id(*row, fields)).collect();
+        let strangers = strangers::strangers(self.engine, self.scope, &named).await?;
+        // They may lead to objects that come with them.
+        let beside = made.iter().map(|made| (made.object.key.as_str(), &made.object.fields, None));
+        let objects: Vec<_> = fields.iter().map(|fields| ("", fields, None)).chain(beside).collect();
+        let gone = not_there(self.engine, self.scope, shape, &objects).await?;
+        for (((row, mut faults), fields), strangers) in wrong.into_iter().zip(&fields).zip(strangers) {
+            faults.extend(strangers);
+            faults.extend(lost(shape, fields, |to| !gone.contains(to)));
+            fates[row] = Some(Fate::Refused(settled(shape, faults)));
+        }
+        Ok(())
+    }
+
     /// What a row leads to is to be there, or to come with it.
     async fn refuse_lost(&self, made: Vec<Made>, fates: &mut [Option<Fate>]) -> Result<Vec<Made>, ObjectError> {
         let shape = &self.object.of().shape;
-        let objects: Vec<_> = made.iter().map(|made| (&made.object, None)).collect();
+        let objects: Vec<_> = made.iter().map(|made| (made.object.key.as_str(), &made.object.fields, None)).collect();
         let gone = not_there(self.engine, self.scope, shape, &objects).await?;
         let mut kept = Vec::with_capacity(made.len());
         for made in made {
@@ -309,7 +343,7 @@ impl Batch<'_> {
         fates: &mut [Option<Fate>],
     ) -> Result<Vec<Made>, ObjectError> {
         let shape = &self.object.of().shape;
-        let mut made = Vec::with_capacity(rows.len());
+        let (mut made, mut wrong) = (Vec::with_capacity(rows.len()), Vec::new());
         let mut calls: Vec<Vec<usize>> = rows.chunks(ROWS).rev().map(<[usize]>::to_vec).collect();
         while let Some(call) = calls.pop() {
             let changes = call.iter().map(|row| self.change(*row, attempt)).collect();
@@ -327,19 +361,25 @@ impl Batch<'_> {
                 }
             };
             for (row, answer) in call.into_iter().zip(answers) {
+                let mut faults = self.unknown(row);
                 match answer.and_then(|accepted| self.made(row, shape, accepted)) {
-                    Ok(object) => made.push(object),
-                    Err(faults) => fates[row] = Some(Fate::Refused(faults)),
+                    Ok(object) if faults.is_empty() => made.push(object),
+                    Ok(_) => wrong.push((row, faults)),
+                    Err(more) => {
+                        faults.extend(more);
+                        wrong.push((row, faults));
+                    }
                 }
             }
         }
+        self.refuse(wrong, &made, fates).await?;
         Ok(made)
     }
 
     fn change(&self, row: usize, attempt: u32) -> Change {
-        let NewObject { id, key, fields } = &self.rows[row];
+        let NewObject { id, key, .. } = &self.rows[row];
         let shape = &self.object.of().shape;
-        let fields = Value::Object(as_created(shape, fields, self.scope.tenant(), self.policy()));
+        let fields = Value::Object(self.fields(row));
         Change {
             key: key.clone(),
             customer: shape.owner.as_ref().and_then(|owner| fields[owner].as_str().map(str::to_owned)),
@@ -483,27 +523,7 @@ fn as_created(
     policy: &Policy,
 ) -> Map<String, Value> {
     let mut fields = fields.clone();
-    for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
-        let Some(value) = fields.get_mut(&field.name) else { continue };
-        let values = match value {
-            Value::Array(several) => several.as_mut_slice(),
-            one => std::slice::from_mut(one),
-        };
-        for value in values {
-            if let Some(identity) = identity_in(value) {
-                *value = policy.normal(identity).part(tenant).to_string().into();
-            }
-        }
-    }
+    with_ids(shape, &mut fields, tenant, policy);
     complete(shape, &mut fields);
     fields
-}
-
-/// The identity that a customer is named by; none if it is named by an id. An export writes `user_id:42`: no id has a colon.
-fn identity_in(value: &Value) -> Option<Identity> {
-    let (kind, of_kind) = match value {
-        Value::String(text) => text.split_once(':')?,
-        value => (value["kind"].as_str()?, value["value"].as_str()?),
-    };
-    Some(Identity::new(kind, of_kind))
 }

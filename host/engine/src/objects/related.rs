@@ -15,27 +15,41 @@ use crate::engine::Engine;
 /// Objects that lead to one that is deleted, and are changed with it.
 const CLEARED: usize = 1_000;
 
-/// What these objects lead to and did not before, as far as it is not there.
+/// An object that leads to others: its key, its fields, and those that it has had.
+pub type Leading<'a> = (&'a str, &'a Value, Option<&'a Value>);
+
+/// What objects of a type lead to and did not before, as far as it is not there.
 pub async fn not_there(
     engine: &Engine,
     scope: &Scope,
     shape: &ObjectShape,
-    made: &[(&Object, Option<&Object>)],
+    objects: &[Leading<'_>],
 ) -> Result<HashSet<ObjectKey>, StoreError> {
     let mut wanted: HashSet<ObjectKey> = HashSet::new();
-    for (object, stored) in made {
-        let before = stored.map(|stored| relations(shape, &stored.fields)).unwrap_or_default();
-        let anew = relations(shape, &object.fields).into_iter().filter(|relation| !before.contains(relation));
+    for (_, fields, stored) in objects {
+        let before = stored.map(|stored| relations(shape, stored)).unwrap_or_default();
+        let anew = relations(shape, fields).into_iter().filter(|relation| !before.contains(relation));
         wanted.extend(anew.map(|relation| relation.to));
     }
-    for (object, _) in made {
-        wanted.remove(&ObjectKey::new(&object.kind, &object.key));
+    for (key, ..) in objects {
+        wanted.remove(&ObjectKey::new(&shape.name, *key));
     }
     let keys: Vec<(String, String)> = wanted.iter().map(|to| (to.kind.clone(), to.key.clone())).collect();
     for there in engine.store().objects_by_key(scope, &keys).await? {
         wanted.remove(&ObjectKey::new(there.kind, there.key));
     }
     Ok(wanted)
+}
+
+/// A fault at each relation of an object that leads anew to what is not there.
+pub async fn lost_of(
+    engine: &Engine,
+    scope: &Scope,
+    shape: &ObjectShape,
+    object: Leading<'_>,
+) -> Result<Vec<Fault>, StoreError> {
+    let gone = not_there(engine, scope, shape, &[object]).await?;
+    Ok(if gone.is_empty() { Vec::new() } else { lost(shape, object.1, |to| !gone.contains(to)) })
 }
 
 /// Refuses an object that leads anew to what is not there.
@@ -46,9 +60,8 @@ pub async fn refuse_lost(
     made: &Object,
     stored: Option<&Object>,
 ) -> Result<(), ObjectError> {
-    let shape = &object.of().shape;
-    let gone = not_there(engine, scope, shape, &[(made, stored)]).await?;
-    let faults = if gone.is_empty() { Vec::new() } else { lost(shape, &made.fields, |to| !gone.contains(to)) };
+    let leading = (made.key.as_str(), &made.fields, stored.map(|stored| &stored.fields));
+    let faults = lost_of(engine, scope, &object.of().shape, leading).await?;
     if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
 }
 

@@ -5,6 +5,7 @@ use openhub_model::object::Object;
 use openhub_model::{Fault, PartId, field, limits};
 use openhub_store::{Indexed, ObjectKey, Referrer, Relation};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// `null` in the patch removes a field.
 pub fn merge(fields: &Value, patch: &Value) -> Value {
@@ -52,6 +53,7 @@ pub fn uniques(shape: &ObjectShape, fields: &Value) -> Vec<(String, String)> {
 
 /// The fields of an object that is created: what is left out and has a default has it.
 pub fn complete(shape: &ObjectShape, fields: &mut Map<String, Value>) {
+    make_whole(shape, fields);
     default_of(shape, fields, |_| true);
 }
 
@@ -59,7 +61,27 @@ pub fn complete(shape: &ObjectShape, fields: &mut Map<String, Value>) {
 /// before the field was declared gets it now.
 pub fn complete_required(shape: &ObjectShape, fields: &mut Value) {
     if let Some(fields) = fields.as_object_mut() {
+        make_whole(shape, fields);
         default_of(shape, fields, |field| field.required);
+    }
+}
+
+/// Beyond this a double skips whole numbers.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Programs that keep numbers as doubles write `12.0` for 12: in a field of whole numbers it is that.
+fn make_whole(shape: &ObjectShape, fields: &mut Map<String, Value>) {
+    for field in shape.fields.iter().filter(|field| field.of == Type::Integer) {
+        let values = match fields.get_mut(&field.name) {
+            Some(Value::Array(several)) => several.as_mut_slice(),
+            Some(one) => std::slice::from_mut(one),
+            None => continue,
+        };
+        for value in values.iter_mut().filter(|value| value.is_f64()) {
+            if let Some(double) = value.as_f64().filter(|double| double.fract() == 0.0 && double.abs() <= EXACT) {
+                *value = Value::from(double as i64);
+            }
+        }
     }
 }
 
@@ -185,6 +207,20 @@ pub fn unknown_fields(shape: &ObjectShape, fields: &Map<String, Value>) -> Vec<F
     field::unknown(&shape.fields, fields, &named(shape))
 }
 
+/// Of faults at one place, the first. What may stand for a customer's id is said where there is none.
+pub fn settled(shape: &ObjectShape, mut faults: Vec<Fault>) -> Vec<Fault> {
+    let mut places = HashSet::new();
+    faults.retain(|fault| fault.pointer.is_empty() || places.insert(fault.pointer.clone()));
+    let customers = || shape.fields.iter().filter(|field| field.of == Type::Customer);
+    for fault in faults.iter_mut().filter(|fault| fault.code == "wrong-type") {
+        let of = fault.pointer.split('/').nth(1).unwrap_or_default();
+        if customers().any(|field| pointer(&field.name) == of) {
+            fault.message.push_str(" An identity, like `user_id:42`, is taken, too.");
+        }
+    }
+    faults
+}
+
 fn named(shape: &ObjectShape) -> String {
     format!("The object type `{}`", shape.name)
 }
@@ -273,6 +309,18 @@ mod tests {
         let nobodys = Object { part: None, ..stored.clone() };
         assert_eq!(belongs_to(&unowned, &fields, Some(&nobodys), Some(theirs)), None);
         assert_eq!(belongs_to(&shape(), &fields, Some(&stored), Some(mine)), Some(theirs), "its field says so");
+    }
+
+    #[test]
+    fn issue_14_a_whole_number_may_be_written_as_a_double() {
+        let mut made = json!({ "code": "A", "percent": 12.0 }).as_object().cloned().unwrap();
+        complete(&shape(), &mut made);
+        assert_eq!(made["percent"].as_i64(), Some(12));
+        for other in [json!(12.5), json!(1e300), json!("12.0")] {
+            let mut changed = json!({ "code": "A", "percent": other });
+            complete_required(&shape(), &mut changed);
+            assert_eq!(changed["percent"], other);
+        }
     }
 
     #[test]

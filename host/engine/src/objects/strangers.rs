@@ -33,7 +33,8 @@ pub async fn strangers(
     let parts: HashSet<PartId> = named.iter().flatten().map(|(_, part)| *part).collect();
     let known = engine.store().known_parts(scope, &parts.into_iter().collect::<Vec<_>>()).await?;
     let fault = |(field, part): &(String, PartId)| {
-        let message = "There is no customer with this id.";
+        let message =
+            format!("`{field}` names a customer whom nobody knows: no customer has this id, or this identity.");
         (!known.contains(part)).then(|| Fault::new(format!("/{}", pointer(field)), "unknown-customer", message))
     };
     Ok(named.iter().map(|named| named.iter().filter_map(fault).collect()).collect())

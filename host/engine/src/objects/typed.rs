@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use openhub_model::identity::Policy;
+use openhub_model::manifest::{ObjectShape, Type};
 use openhub_model::object::Object;
-use openhub_model::{Fault, Id, Principal, Seed, TenantId, Timestamp};
+use openhub_model::{Fault, Id, Identity, Principal, Seed, TenantId, Timestamp};
 use openhub_runtime::{Accepted, CallFault, Change, Checked, Operation};
 use openhub_store::{Called, Scope, StoreError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::shape::{belongs_to, complete, conform, unknown_fields};
 use crate::catalog::{Catalog, ObjectType};
@@ -98,15 +100,20 @@ impl Typed {
         &self.catalog.objects[&self.kind]
     }
 
-    /// The fields of a new object, with what its type fills in; none if they name a field that the type does not have.
-    pub fn created(&self, given: &Value) -> Result<Value, ObjectError> {
-        let mut fields = given.as_object().cloned().unwrap_or_default();
-        let faults = unknown_fields(&self.of().shape, &fields);
-        if !faults.is_empty() {
-            return Err(ObjectError::Refused(faults));
-        }
+    /// What of the fields that somebody sends the type has, each customer by their id; and a fault at each that it does not have.
+    pub fn known(&self, tenant: TenantId, given: &Map<String, Value>) -> (Map<String, Value>, Vec<Fault>) {
+        let shape = &self.of().shape;
+        let faults = unknown_fields(shape, given);
+        let mut fields = given.clone();
+        fields.retain(|name, value| value.is_null() || shape.fields.iter().any(|field| field.name == *name));
+        with_ids(shape, &mut fields, tenant, self.catalog.policies.latest());
+        (fields, faults)
+    }
+
+    /// The fields of a new object, with what its type fills in.
+    pub fn created(&self, mut fields: Map<String, Value>) -> Value {
         complete(&self.of().shape, &mut fields);
-        Ok(Value::Object(fields))
+        Value::Object(fields)
     }
 
     pub fn change_of(&self, stored: &Object, operation: Operation, context: &WriteContext) -> Change {
@@ -140,6 +147,18 @@ impl Typed {
         }
     }
 
+    /// A change that was checked, and the object that it makes.
+    pub async fn checked(
+        &self,
+        tenant: TenantId,
+        change: Change,
+        stored: Option<&Object>,
+        context: &WriteContext,
+    ) -> Result<(Object, Accepted), ObjectError> {
+        let accepted = self.check(change).await?;
+        Ok((self.made(tenant, &accepted, stored, context)?, accepted))
+    }
+
     pub fn made(
         &self,
         tenant: TenantId,
@@ -164,6 +183,31 @@ impl Typed {
             cause: event_id(tenant, context),
         })
     }
+}
+
+/// Puts ids in the place of identities that name customers. What is no identity stays, and is refused by its type.
+pub fn with_ids(shape: &ObjectShape, fields: &mut Map<String, Value>, tenant: TenantId, policy: &Policy) {
+    for field in shape.fields.iter().filter(|field| field.of == Type::Customer) {
+        let Some(value) = fields.get_mut(&field.name) else { continue };
+        let values = match value {
+            Value::Array(several) => several.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for value in values {
+            if let Some(identity) = identity_in(value) {
+                *value = policy.normal(identity).part(tenant).to_string().into();
+            }
+        }
+    }
+}
+
+/// The identity that a customer is named by; none if it is named by an id. An export writes `user_id:42`: no id has a colon.
+fn identity_in(value: &Value) -> Option<Identity> {
+    let (kind, of_kind) = match value {
+        Value::String(text) => text.split_once(':')?,
+        value => (value["kind"].as_str()?, value["value"].as_str()?),
+    };
+    Some(Identity::new(kind, of_kind))
 }
 
 pub fn event_id(tenant: TenantId, context: &WriteContext) -> String {

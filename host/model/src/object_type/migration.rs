@@ -48,7 +48,10 @@ impl Migration {
             };
             match (after.field(name), before.field(name)) {
                 (None, None) => {
-                    let known = there_are(after.fields.iter().chain(&before.fields).map(|field| &field.name));
+                    let mut known: Vec<&String> = after.fields.iter().map(|field| &field.name).collect();
+                    let gone = before.fields.iter().map(|field| &field.name);
+                    known.extend(gone.filter(|name| after.field(name).is_none()));
+                    let known = there_are(known);
                     faults.push(Fault::new(at, "unknown-field", format!("There is no field `{name}`. {known}")));
                 }
                 (None, Some(_))
@@ -234,5 +237,7 @@ mod tests {
             ("/fields/1/type", "narrows"),
         ];
         assert_eq!(found, expected);
+        let none = faults.iter().find(|fault| fault.pointer == "/migrate/none").expect("it is told");
+        assert_eq!(none.message, "There is no field `none`. There are: a, to, new, gone.");
     }
 }

@@ -35,7 +35,9 @@ impl Field {
                 json!({"type": ["string", "number"], "description": format!("A decimal with at most {scale} digits after the point.")})
             }
             Type::Enum(values) => json!({"type": "string", "enum": values}),
-            Type::Customer => json!({"type": "string", "format": "uuid", "description": "The id of a customer."}),
+            Type::Customer => {
+                json!({"type": "string", "description": "A customer: the id, or an identity, like `user_id:42`."})
+            }
             Type::Object(kind) => {
                 let description = format!("The key of an object of the type `{kind}`.");
                 json!({"type": "string", "minLength": 1, "maxLength": limits::OBJECT_KEY, "description": description})
