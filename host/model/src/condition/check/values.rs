@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{Check, MAX_VALUES};
 use crate::condition::Comparison;
 use crate::condition::instant::{Relative, instant, is_date, looks_relative};
-use crate::decimal;
 use crate::manifest::Type;
 use crate::time::Span;
 
@@ -146,33 +145,23 @@ impl Check<'_> {
             Subject::Label | Subject::Date | Subject::List => &["string"],
             Subject::Declared(of) => match of {
                 Type::Boolean => &["boolean"],
-                Type::Integer | Type::Number => &["number"],
+                // A decimal is kept as a number: a text would be compared with nothing.
+                Type::Integer | Type::Number | Type::Decimal(_) => &["number"],
                 Type::Text | Type::Enum(_) | Type::Customer | Type::Object(_) => &["string"],
                 Type::Timestamp => &["string"],
-                Type::Decimal(_) => &["string", "number"],
             },
         };
         if !expected.contains(&kind) {
-            self.fault(
-                pointer,
-                "wrong-type",
-                format!("The value must be a {}, not a {kind}.", expected.join(" or a ")),
-            );
+            let of_text = value.as_str().filter(|text| expected == ["number"] && is_number(text));
+            let unquoted = of_text.map(|text| format!(" Write {text} without quotes.")).unwrap_or_default();
+            let message = format!("The value must be a {}, not a {kind}.{unquoted}", expected.join(" or a "));
+            self.fault(pointer, "wrong-type", message);
         } else if let (Subject::Declared(Type::Timestamp), Value::String(text)) = (subject, value)
             && !matches!(is, Comparison::Prefix | Comparison::Contains)
             && instant(text).is_none()
         {
             let message = if looks_relative(text) { RELATIVE } else { NO_INSTANT };
             self.fault(pointer, "wrong-type", message);
-        } else if let (Subject::Declared(Type::Decimal(scale)), Value::String(text)) = (subject, value)
-            && !matches!(is, Comparison::Prefix | Comparison::Contains)
-            && decimal::parse(text, *scale).is_none()
-        {
-            self.fault(
-                pointer,
-                "wrong-type",
-                format!("The value must be a decimal with at most {scale} digits after the point."),
-            );
         } else if let (Subject::Declared(Type::Enum(values)), Value::String(text)) = (subject, value)
             && matches!(is, Comparison::Eq | Comparison::Ne | Comparison::In)
             && !values.contains(text)
@@ -180,6 +169,10 @@ impl Check<'_> {
             self.fault(pointer, "unknown-value", format!("Allowed values: {}.", values.join(", ")));
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(Value::Number(_)))
 }
 
 const RELATIVE: &str = r#"This is only a string. Write a time relative to now as {"now": "+30d"} or {"now": "-36h"}."#;
@@ -208,7 +201,7 @@ fn unfit(is: Comparison, subject: Subject<'_>) -> Option<&'static str> {
             Some("A date is compared as a whole: use `eq`, `ne`, `lt`, `le`, `gt`, `ge` or `in`.")
         }
         Subject::Declared(Type::Boolean) if orders => Some(BOOLEAN),
-        Subject::Declared(Type::Boolean | Type::Integer | Type::Number) if looks_inside => {
+        Subject::Declared(Type::Boolean | Type::Integer | Type::Number | Type::Decimal(_)) if looks_inside => {
             Some("`prefix` and `contains` work only with strings.")
         }
         _ => None,

@@ -110,6 +110,8 @@ fn of_what_does_not_exist_or_does_not_compare() {
         (json!({"event": {"name": "Ordr", "is": "ge", "value": 1}}), "/event/name", "unknown-event"),
         (order("sum", "tax", json!(1)), "/event/of", "unknown-property"),
         (order("last", "gift", json!(true)), "/event/is", "wrong-comparison"),
+        // Issue 14: a decimal is kept as a number, and a text was compared with nothing.
+        (order("last", "total", json!("1.50")), "/event/value", "wrong-type"),
         (
             json!({"sequence": {"steps": [{"name": "Order"}, {"name": "Visit"}], "without": {"name": "X"}}}),
             "/sequence/without/name",
@@ -124,7 +126,7 @@ fn of_what_does_not_exist_or_does_not_compare() {
         attribute("tier", "in", json!(["gold"])),
         attribute("tier", "prefix", json!("g")),
         order("sum", "total", json!(1)),
-        order("last", "total", json!("1.50")),
+        order("last", "total", json!(1.50)),
         coupon("percent", json!(5)),
         json!({"event": {"name": "Visit", "is": "ge", "value": 1, "where": [{"property": "page", "is": "eq", "value": "/"}]}}),
         json!({"bucket": {"seed": "a", "from": 0, "to": 500}}),
