@@ -45,7 +45,7 @@ fn fault(pointer: &str, misfit: &Misfit) -> Fault {
         "missing-field"
     } else if quoted(&misfit.said, "unknown field `").is_some() {
         "unknown-field"
-    } else if misfit.said.contains("spans are") {
+    } else if misfit.said.contains("is not a time span") {
         "bad-span"
     } else {
         "malformed"

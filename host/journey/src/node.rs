@@ -241,7 +241,17 @@ pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k s
 
 /// That there is no such thing, and which there are.
 pub(crate) fn unknown<T>(what: &str, name: &str, known: &BTreeMap<String, T>) -> String {
-    format!("There is no {what} `{name}`. {}", there_are(known.keys()))
+    let meant = did_you_mean(name, known.keys().map(String::as_str));
+    format!("There is no {what} `{name}`.{meant} {}", there_are(known.keys()))
+}
+
+/// The same of a channel, with where channels come from: a hub has none of its own.
+pub(crate) fn unknown_channel<T>(name: &str, known: &BTreeMap<String, T>) -> String {
+    let unknown = unknown("channel", name, known);
+    format!(
+        "{unknown} A channel comes with an enabled plugin. To start from ours: `openhub plugin new NAME --from webhook` (or `--from \
+         email`), then `openhub plugin install NAME --enable`."
+    )
 }
 
 /// One node being compiled.
@@ -259,12 +269,14 @@ pub(crate) struct NodePlan<'a> {
 
 impl<'a> NodePlan<'a> {
     pub(crate) fn node(&self, id: &str) -> Result<usize, Fault> {
-        self.index.get(id).copied().ok_or_else(|| self.lacks("dangling-edge", format!("There is no node `{id}`.")))
+        self.index.get(id).copied().ok_or_else(|| {
+            self.lacks("dangling-edge", format!("This node leads to `{id}`, and there is no such node."))
+        })
     }
 
     pub(crate) fn channel(&self, name: &str) -> Result<&'a ChannelShape, Fault> {
         let channels = &self.surroundings.channels;
-        channels.get(name).ok_or_else(|| self.lacks("unknown-channel", unknown("channel", name, channels)))
+        channels.get(name).ok_or_else(|| self.lacks("unknown-channel", unknown_channel(name, channels)))
     }
 
     pub(crate) fn object(&self, kind: &str) -> Result<&'a ObjectShape, Fault> {

@@ -103,10 +103,10 @@ const UNITS: [(&str, i64); 6] = [
 ];
 
 impl FromStr for Span {
-    type Err = InvalidTime;
+    type Err = InvalidSpan;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidTime(text.to_owned());
+        let invalid = || InvalidSpan(text.chars().take(64).collect());
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let count: i64 = text[..digits].parse().map_err(|_| invalid())?;
         let (_, unit) = UNITS.iter().find(|(name, _)| *name == &text[digits..]).ok_or_else(invalid)?;
@@ -150,10 +150,15 @@ impl Sub<Span> for Timestamp {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "`{0}` is not a time: write an instant as RFC 3339 (2026-01-31T12:00:00Z); time spans are like 90s, 15m, 36h, 60d, 2w"
-)]
+#[error("`{0}` is not a time: write an instant as RFC 3339, like 2026-01-31T12:00:00Z")]
 pub struct InvalidTime(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is not a time span: write a whole number and one unit of `ms`, `s`, `m` (minutes), `h`, `d` (24 hours) and `w`, like `90s`, \
+     `15m`, `36h` or `60d`"
+)]
+pub struct InvalidSpan(String);
 
 #[cfg(test)]
 mod tests {
@@ -192,7 +197,8 @@ mod tests {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
         for text in ["", "d", "1y", "-1d", "1.5h", "99999999999999999d"] {
-            assert!(text.parse::<Span>().is_err(), "{text}");
+            let told = text.parse::<Span>().unwrap_err().to_string();
+            assert!(told.starts_with(&format!("`{text}` is not a time span: ")), "{told}");
         }
     }
 

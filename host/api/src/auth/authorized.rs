@@ -48,7 +48,7 @@ impl<P> Authorized<P> {
 
     /// Asks for another permission, too.
     pub fn must<Q: Permission>(&self) -> Result<(), Problem> {
-        if self.may::<Q>() { Ok(()) } else { Err(lacks::<Q>()) }
+        if self.may::<Q>() { Ok(()) } else { Err(lacks::<Q>(&self.held)) }
     }
 }
 
@@ -57,7 +57,15 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let token = credential(&parts.headers, "bearer").ok_or_else(|| {
-            Problem::new(UNAUTHENTICATED, "The request has no API key. Send `Authorization: Bearer` and the key.")
+            let detail = match parts.headers.contains_key(header::AUTHORIZATION) {
+                // As the routes of events take a write key.
+                true => {
+                    "This route takes an API key as `Authorization: Bearer oh_…`, but the request has another kind of \
+                     authorization, like Basic. Only the routes of events take a write key by Basic auth."
+                }
+                false => "The request has no API key. Send `Authorization: Bearer` and the key.",
+            };
+            Problem::new(UNAUTHENTICATED, detail)
         })?;
         authorize(&shared.app, &shared.keys, token).await
     }
@@ -207,7 +215,7 @@ pub(crate) async fn authorize_write(
 async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
     let key = known(app, keys, text).await?;
     if !carries::<P>(&key) {
-        return Err(lacks::<P>());
+        return Err(lacks::<P>(&key));
     }
     let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
     let (scope, id) = (Scope::of(key.tenant), key.id.clone());
@@ -227,8 +235,10 @@ fn carries<P: Permission>(key: &Key) -> bool {
     key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING)
 }
 
-fn lacks<P: Permission>() -> Problem {
-    Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`. Use another key.", P::SCOPE))
+fn lacks<P: Permission>(key: &Key) -> Problem {
+    let has: Vec<String> = key.scopes.iter().map(|scope| format!("`{scope}`")).collect();
+    let only = if has.is_empty() { String::new() } else { format!(", but only {}", has.join(", ")) };
+    Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`{only}. Use another key.", P::SCOPE))
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Definition;
 use crate::document::node_pointer;
-use crate::node::Edge;
+use crate::node::{Edge, did_you_mean};
 use crate::nodes::registry::Node;
 
 /// What was published before keeps its meaning, however short its waits are.
@@ -56,7 +56,11 @@ fn field(id: &str, edge: &Edge<'_>) -> String {
 }
 
 fn dangling(pointer: String, to: &str, definition: &Definition) -> Fault {
-    let message = format!("There is no node `{to}`. {}", there_are(definition.nodes.keys()));
+    let meant = did_you_mean(to, definition.nodes.keys().map(String::as_str));
+    let message = format!(
+        "This leads to the node `{to}`, which is not in `nodes`.{meant} {}",
+        there_are(definition.nodes.keys())
+    );
     Fault::new(pointer, "dangling-edge", message)
 }
 

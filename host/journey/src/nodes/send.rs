@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::context::StepContext;
 use crate::error::{Failure, StepError};
-use crate::node::{Edge, NodeCheck, NodePlan, NodeType, unknown};
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType, unknown_channel};
 use crate::step::{Act, Flow, Walk};
 use crate::template::{self, Fields};
 use crate::uses::Uses;
@@ -57,7 +57,7 @@ impl NodeType for SendMessage {
         check.templates("content", &self.content);
         match check.surroundings().channels.get(&self.channel) {
             None => {
-                let message = unknown("channel", &self.channel, &check.surroundings().channels);
+                let message = unknown_channel(&self.channel, &check.surroundings().channels);
                 return check.fault("channel", "unknown-channel", message);
             }
             Some(shape) if self.purpose(shape).is_none() => check.fault("purpose", "missing", MISSING),

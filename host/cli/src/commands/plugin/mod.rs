@@ -5,7 +5,7 @@ mod jobs;
 mod kit;
 mod replay;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -222,7 +222,25 @@ fn test(path: &Path) -> Result<()> {
 fn component(path: &Path) -> Result<Vec<u8>> {
     match path.is_dir() {
         true => Ok(build(path, false, None)?.bytes),
-        false => std::fs::read(path).with_context(|| path.display().to_string()),
+        false if path.exists() => std::fs::read(path).with_context(|| path.display().to_string()),
+        false => bail!("{}", absent(path)),
+    }
+}
+
+/// Where a component that is not there may come from.
+fn absent(path: &Path) -> String {
+    let shown = path.display();
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    match openhub_sdk_build::ours().iter().find(|ours| **ours == name) {
+        Some(ours) => format!(
+            "there is no file or folder {shown}; to start from our plugin `{ours}`, run `openhub plugin new {shown} --from {ours}`, and then \
+             this command again"
+        ),
+        None => format!(
+            "there is no file or folder {shown}: name a component, or a plugin's folder; `openhub plugin new NAME` starts a plugin, and \
+             `--from NAME` starts it from one of ours: {}",
+            openhub_sdk_build::ours().join(", ")
+        ),
     }
 }
 
