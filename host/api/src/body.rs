@@ -67,7 +67,7 @@ impl FromRequest<Shared> for EventBody {
             let refused = Refused { key: &sender.key, code, text: advice(code), pointer: "", message_id: None, at };
             app.store.note_refused(&sender.scope, refused);
         }
-        text.map(|text| EventBody(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+        text.map(EventBody)
     }
 }
 
@@ -80,7 +80,13 @@ pub(crate) async fn event_bytes(
     cap: usize,
 ) -> Result<Bytes, Problem> {
     expect_media_type(headers, &["application/json", "text/plain", "application/x-www-form-urlencoded"])?;
-    read(body, headers, cap, limits).await
+    read(body, headers, cap, limits).await.map(without_mark)
+}
+
+/// Programs that write files put the byte order mark of UTF-8 in front of JSON, too.
+fn without_mark(bytes: Bytes) -> Bytes {
+    let mark = "\u{feff}".as_bytes();
+    if bytes.starts_with(mark) { bytes.slice(mark.len()..) } else { bytes }
 }
 
 /// A JSON body of the hub's own API.
@@ -136,7 +142,7 @@ async fn json_bytes(request: Request, shared: &Shared) -> Result<Bytes, Problem>
     let (parts, body) = request.into_parts();
     let most = &shared.app.limits;
     expect_media_type(&parts.headers, &["application/json"])?;
-    let bytes = read(body, &parts.headers, most.json_bytes, most).await?;
+    let bytes = without_mark(read(body, &parts.headers, most.json_bytes, most).await?);
     let weight = limits::weight(&bytes);
     if weight > most.json_weight {
         return Err(Problem::new(TOO_LARGE, "The body has too many values. Send it in several requests, or say less."));
@@ -313,16 +319,43 @@ impl<T: DeserializeOwned + Meaning> FromRequest<Shared> for MeantBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let body = HalfBody::<T>::from_request(request, shared).await?;
+        let meaning = body.value().map(Meaning::faults).unwrap_or_default();
+        body.meant(meaning).map(MeantBody)
+    }
+}
+
+/// A small JSON body whose form was read, and whose meaning its handler looks at: then all that is wrong with it is told at once.
+pub(crate) struct HalfBody<T>(misfits::Read<T>);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for HalfBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
         let bytes = json_bytes(request, shared).await?;
         let value: Value = parse(&bytes)?;
-        let mut read = misfits::read::<T>(&value);
+        Ok(HalfBody(misfits::read::<T>(&value)))
+    }
+}
+
+impl<T> HalfBody<T> {
+    /// With stand-ins where it does not have its form.
+    pub fn value(&self) -> Option<&T> {
+        self.0.value.as_ref()
+    }
+
+    /// The body, if its form and its meaning are right.
+    pub fn meant(self, meaning: Vec<Fault>) -> Result<T, Problem> {
+        let HalfBody(mut read) = self;
         let misfits = std::mem::take(&mut read.misfits);
         let mut faults: Vec<Fault> = misfits.into_iter().map(|misfit| fault_of(misfit, "")).collect();
-        let meaning = read.value.as_ref().map(Meaning::faults).unwrap_or_default();
         faults.extend(meaning.into_iter().filter(|fault| read.is_as_written(&fault.pointer)));
         match read.value.filter(|_| faults.is_empty()) {
-            Some(value) => Ok(MeantBody(value)),
-            None => Err(Problem::faults(INVALID_BODY, faults)),
+            Some(value) => Ok(value),
+            None => {
+                faults.truncate(misfits::TOLD);
+                Err(Problem::faults(INVALID_BODY, faults))
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Path and query parameters, with axum's refusals as problems.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use openhub_model::fault::form;
-use openhub_model::{Fault, Id};
+use openhub_model::{Fault, Id, limits, misfits};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,13 +35,57 @@ pub(crate) struct Query<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|query| Query(query.0))
-            .map_err(|rejection: QueryRejection| Problem::new(INVALID_QUERY, unfit(&rejection.body_text())))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let first = match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
+            Ok(query) => return Ok(Query(query.0)),
+            Err(rejection) => rejection.body_text(),
+        };
+        let faults = faults_in::<T>(parts.uri.query().unwrap_or_default());
+        Err(match faults.is_empty() {
+            true => Problem::new(INVALID_QUERY, unfit(&first)),
+            false => Problem::faults(INVALID_QUERY, faults),
+        })
     }
 }
+
+/// Each parameter that is not valid: what was told is left out, so that it hides no other.
+fn faults_in<T: DeserializeOwned>(query: &str) -> Vec<Fault> {
+    let mut pairs: Vec<&str> = query.split('&').collect();
+    let mut faults: Vec<Fault> = Vec::new();
+    while faults.len() < misfits::TOLD {
+        let Ok(uri) = Uri::builder().path_and_query(format!("/?{}", pairs.join("&"))).build() else { break };
+        let Err(rejection) = axum::extract::Query::<T>::try_from_uri(&uri) else { break };
+        let said = rejection.body_text();
+        let Some(name) = named(&said) else { break };
+        let pointer = limits::step("", name);
+        if faults.iter().any(|fault| fault.pointer == pointer) {
+            break;
+        }
+        // Of a parameter that is missing, there is nothing to leave out.
+        let before = pairs.len();
+        pairs.retain(|pair| name_of(pair) != name);
+        faults.push(Fault::new(pointer, "invalid-parameter", unfit(&said)));
+        if pairs.len() == before {
+            break;
+        }
+    }
+    faults
+}
+
+/// The parameter that a message is about.
+fn named(said: &str) -> Option<&str> {
+    let said = said.strip_prefix(SAID).unwrap_or(said);
+    let of_field = || {
+        ["unknown field `", "missing field `", "duplicate field `"].iter().find_map(|before| said.split_once(before))
+    };
+    match said.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
+        Some((name, _)) => Some(name),
+        None => of_field()?.1.split('`').next(),
+    }
+}
+
+/// What axum says before serde's own words.
+const SAID: &str = "Failed to deserialize query string: ";
 
 /// The routes that take parameters in the query, as the API's description has them.
 pub(crate) struct Asking(HashSet<(String, Method)>);
@@ -78,28 +122,37 @@ impl Asking {
 /// Refuses a parameter that the route does not have: who sent it meant something that would not happen.
 pub(crate) async fn refuse_unknown(State(asking): State<Arc<Asking>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let first = names(&request).next();
-    match first {
-        Some(name) if path.is_some_and(|path| asking.is_none(path, request.method())) => unknown(name),
-        _ => next.run(request).await,
+    let has_none = path.is_some_and(|path| asking.is_none(path, request.method()));
+    let unknown_ones: Vec<&str> = names(&request).take(if has_none { misfits::TOLD } else { 0 }).collect();
+    let refused = (!unknown_ones.is_empty()).then(|| unknown(&unknown_ones));
+    match refused {
+        Some(refused) => refused,
+        None => next.run(request).await,
     }
 }
 
 /// Of the query's parameters, as they are written.
 pub(crate) fn names(request: &Request) -> impl Iterator<Item = &str> {
     let query = request.uri().query().unwrap_or_default();
-    query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).filter(|name| !name.is_empty())
+    query.split('&').map(name_of).filter(|name| !name.is_empty())
 }
 
-fn unknown(name: &str) -> Response {
-    let name: String = name.chars().take(64).collect();
-    let detail = format!("This route has no parameter `{name}`, and nothing was done. Remove it.");
+fn name_of(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name)
+}
+
+fn unknown(names: &[&str]) -> Response {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name:.64}`")).collect();
+    let detail = match names.as_slice() {
+        [name] => format!("This route has no parameter {name}, and nothing was done. Remove it."),
+        names => format!("This route has no parameters {}, and nothing was done. Remove them.", names.join(", ")),
+    };
     Problem::new(INVALID_QUERY, detail).into_response()
 }
 
 /// Which parameter does not fit, and why.
 fn unfit(said: &str) -> String {
-    let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(said);
+    let said = said.strip_prefix(SAID).unwrap_or(said);
     match said.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
         Some((name, why)) => format!("The parameter `{name}` is not valid. {}", form(why)),
         None => form(said),

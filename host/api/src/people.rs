@@ -1,12 +1,12 @@
 //! Customers as a page of them is shown: each with the identities that it is known by.
 
 use openhub_model::identity::Part;
-use openhub_model::{Customer, PartId};
+use openhub_model::{Customer, Fault, Identity, PartId};
 use openhub_store::Scope;
 use std::collections::HashMap;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// A customer and its identities, the oldest first.
 pub(crate) struct Person {
@@ -42,4 +42,21 @@ pub(crate) async fn with_identities(
         Person { customer, parts }
     };
     Ok(customers.into_iter().map(person).collect())
+}
+
+/// The customer whom a request names by an id, or by an identity like `user_id:42`.
+pub(crate) async fn customer_called(app: &App, scope: &Scope, text: &str, kind: Kind) -> Result<Customer, Problem> {
+    let part = match (text.parse::<PartId>(), text.split_once(':')) {
+        (Ok(id), _) => id,
+        (Err(_), Some((of, value))) if !of.is_empty() && !value.is_empty() => {
+            let policies = app.engine.policies(scope).await?;
+            policies.latest().normal(Identity::new(of, value)).part(scope.tenant())
+        }
+        (Err(_), _) => {
+            let message =
+                "This is not a customer's id. Write the id that the hub gave, or an identity, like `user_id:42`.";
+            return Err(Problem::fault(kind, Fault::new("/customer", "invalid-id", message)));
+        }
+    };
+    app.store.customer(scope, part).await?.ok_or_else(|| Problem::not_found("customer"))
 }

@@ -22,7 +22,7 @@ use crate::parameters::{Asking, refuse_unknown};
 use crate::places::{Places, Shares, alone};
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
-use crate::text::refuse_nul_in_target;
+use crate::text::refuse_unreadable_target;
 
 /// The hub's HTTP service.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
@@ -61,7 +61,7 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         .route_layer(from_fn(count_request))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .layer(from_fn(refuse_nul_in_target))
+        .layer(from_fn(refuse_unreadable_target))
         .layer(CatchPanicLayer::custom(from_panic))
         .with_state(shared)
 }

@@ -55,6 +55,47 @@ async fn send(hub: &Hub, tenant: &Tenant, method: &str, path: &str, media: &str,
     answer.status
 }
 
+#[tokio::test]
+async fn issue_14_a_path_that_is_not_utf8_is_a_problem_on_every_route() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for path in [
+        "/hooks/shop/plugin/%FF",
+        "/hooks/%FF/plugin/source",
+        "/unsubscribe/%FF",
+        "/api/v1/objects/%C3%28",
+        "/api/v1/customers/%80",
+        "/v1/projects/%FF/settings",
+        "/api/public/apps/%FF",
+        "/nowhere/%FF",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(send(&hub, &tenant, method, path, "application/json", b"{}").await, 400, "{method} {path}");
+        }
+    }
+}
+
+/// Programs that write files put it there.
+#[tokio::test]
+async fn issue_14_a_byte_order_mark_is_passed_over_at_every_door() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let marked = |json: &str| format!("\u{feff}{json}").into_bytes();
+    for (method, path, body, status) in [
+        ("POST", "/v1/track", r#"{"event":"a","userId":"u"}"#, 200),
+        ("POST", "/v1/batch", r#"{"batch":[{"type":"track","event":"a","userId":"u"}]}"#, 200),
+        ("POST", "/api/v1/customers", r#"{"identities":[{"kind":"user_id","value":"u"}]}"#, 201),
+        ("PATCH", "/api/v1/settings", r#"{"fault_days":7}"#, 200),
+        ("PUT", "/api/v1/object-types/store", r#"{"fields":[{"name":"code","type":"text"}]}"#, 200),
+        ("POST", "/api/v1/objects/store", r#"{"fields":{"code":"a"}}"#, 201),
+        ("POST", "/api/v1/segments/preview", r#"{"condition":{"tag":"vip"}}"#, 200),
+    ] {
+        let got = send(&hub, &tenant, method, path, "application/json", &marked(body)).await;
+        assert_eq!(got, status, "{method} {path}");
+    }
+    assert_eq!(send(&hub, &tenant, "PATCH", "/api/v1/settings", "application/json", &marked("\u{feff}{}")).await, 400);
+}
+
 /// A few bytes of text can become hundreds of values.
 #[tokio::test]
 async fn a_body_of_too_many_values_is_refused_before_it_is_read() {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::get::show;
-use super::update::{check_attributes, check_consents, check_size, check_tags};
+use super::update::{check_size, faults_of};
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead, CustomersWrite, IdentitiesWrite};
-use crate::body::JsonBody;
+use crate::body::HalfBody;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, Problem};
 use crate::suppression::fault_of;
@@ -54,23 +54,24 @@ pub(crate) struct NewCustomer {
 pub(crate) async fn create_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
-    JsonBody(new): JsonBody<NewCustomer>,
+    body: HalfBody<NewCustomer>,
 ) -> Result<Response, Problem> {
-    // An event takes few of them; what is said of each would else be said of thousands.
-    check_size(&app, &json!({ "identities": new.identities }))?;
     let policies = app.store.identity_policies(&access.scope).await?;
-    let subject = subject(policies.latest(), &new.identities)?;
-    if let Some(fault) = fault_of(&app, &access.scope, &new.identities, "/identities").await? {
-        return Err(Problem::fault(INVALID_BODY, fault));
+    let mut faults = Vec::new();
+    if let Some(NewCustomer { identities, attributes, tags, consents }) = body.value() {
+        // An event takes few of them; what is said of each would else be said of thousands.
+        check_size(&app, &json!({ "identities": identities }))?;
+        faults.extend(unfit(policies.latest(), identities));
+        faults.extend(fault_of(&app, &access.scope, identities, "/identities").await?);
+        faults.extend(faults_of(&app, &access.scope, attributes, tags, consents).await?);
     }
+    let new = body.meant(faults)?;
+    let subject = subject(policies.latest(), &new.identities)?;
     // Who names several joins customers.
     if new.identities.len() > 1 {
         access.must::<IdentitiesWrite>()?;
     }
     let part = subject.part(access.tenant());
-    check_attributes(&app, &access.scope, &new.attributes).await?;
-    check_tags(&new.tags)?;
-    check_consents(&new.consents)?;
     let body = json!({
         "identity": subject, "identities": new.identities, "traits": new.attributes, "tags": new.tags,
         "consents": new.consents, "asked_by": access.key,
@@ -89,50 +90,51 @@ pub(crate) async fn create_customer(
     }
 }
 
-/// The identity that leads to the customer. All of them must be fit to be joined.
-fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem> {
+/// All that is wrong with identities: each must be fit to be joined.
+fn unfit(policy: &Policy, identities: &[Identity]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if identities.is_empty() {
+        faults.push(nobody());
+    }
     let mut seen = HashSet::with_capacity(identities.len());
     for (index, identity) in identities.iter().enumerate() {
         let identity = &policy.normal(identity.clone());
-        let refuse = |field: &str, code: &str, message: &str| {
-            Problem::fault(INVALID_BODY, Fault::new(format!("/identities/{index}{field}"), code, message))
+        let mut refuse = |field: &str, code: &str, message: &str| {
+            faults.push(Fault::new(format!("/identities/{index}{field}"), code, message));
         };
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if !(1..=64).contains(&identity.kind.len()) || !identity.kind.bytes().all(plain) {
-            return Err(refuse(
-                "/kind",
-                "unknown-kind",
-                "A kind must have 1 to 64 lowercase letters, digits or underscores.",
-            ));
+            refuse("/kind", "unknown-kind", "A kind must have 1 to 64 lowercase letters, digits or underscores.");
         }
         if !seen.insert(identity.clone()) {
-            return Err(refuse("", "repeated-identity", "The identity is there twice: remove one."));
+            refuse("", "repeated-identity", "The identity is there twice: remove one.");
         }
         match policy.check(identity) {
             Ok(()) => {}
             Err(Refusal::Blocked) => {
-                return Err(refuse(
+                refuse(
                     "/value",
                     "blocked-identity",
                     "The value is on the block list of its kind. Send the real value.",
-                ));
+                );
             }
             Err(_) => {
-                return Err(refuse(
-                    "/value",
-                    "invalid-identity",
-                    "The value is empty, too long, or not in the format of its kind.",
-                ));
+                let message = "The value is empty, too long, or not in the format of its kind.";
+                refuse("/value", "invalid-identity", message);
             }
         }
     }
+    faults
+}
+
+fn nobody() -> Fault {
+    Fault::new("/identities", "missing-identity", "The customer has no identity: name at least one.")
+}
+
+/// The identity that leads to the customer.
+fn subject(policy: &Policy, identities: &[Identity]) -> Result<Identity, Problem> {
     let of_kind = |kind: &str| identities.iter().find(|identity| identity.kind == kind);
     let first = of_kind(Identity::USER_ID).or_else(|| of_kind(Identity::ANONYMOUS_ID)).or(identities.first());
-    let first = first.ok_or_else(|| {
-        Problem::fault(
-            INVALID_BODY,
-            Fault::new("/identities", "missing-identity", "The customer has no identity: name at least one."),
-        )
-    })?;
+    let first = first.ok_or_else(|| Problem::fault(INVALID_BODY, nobody()))?;
     Ok(policy.normal(first.clone()))
 }

@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 use super::get::show;
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead, CustomersWrite};
-use crate::body::{JsonBody, too_large};
-use crate::declared::fault_of;
+use crate::body::{HalfBody, too_large};
+use crate::declared;
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
-use crate::problem::{INVALID_BODY, Problem};
+use crate::problem::Problem;
 use crate::text::step;
 use crate::views::{PendingView, ProfileView};
 use crate::writes::{Progress, accepted, event, present, write};
@@ -55,12 +55,14 @@ pub(crate) async fn update_customer(
     State(app): State<Arc<App>>,
     access: Authorized<CustomersWrite>,
     Path(id): Path<String>,
-    JsonBody(change): JsonBody<Change>,
+    body: HalfBody<Change>,
 ) -> Result<Response, Problem> {
     let id = id_in_path(&id, "customer")?;
-    check_attributes(&app, &access.scope, &change.attributes).await?;
-    check_tags(&change.tags)?;
-    check_consents(&change.consents)?;
+    let mut faults = Vec::new();
+    if let Some(Change { attributes, tags, consents }) = body.value() {
+        faults = faults_of(&app, &access.scope, attributes, tags, consents).await?;
+    }
+    let change = body.meant(faults)?;
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let body = json!({
         "identity": customer.identity, "attributes": change.attributes, "tags": change.tags,
@@ -76,39 +78,27 @@ pub(crate) async fn update_customer(
     }
 }
 
-/// Their names, and the values of those that were declared with a type.
-pub(super) async fn check_attributes(app: &App, scope: &Scope, attributes: &Map<String, Value>) -> Result<(), Problem> {
-    const POINTER: &str = "/attributes";
-    check_names(POINTER, attributes.keys())?;
-    if attributes.is_empty() {
-        return Ok(());
+/// All that is wrong with what is said of a customer: names, values of other types than were declared, and consents.
+pub(super) async fn faults_of(
+    app: &App,
+    scope: &Scope,
+    attributes: &Map<String, Value>,
+    tags: &BTreeMap<String, bool>,
+    consents: &Map<String, Value>,
+) -> Result<Vec<Fault>, Problem> {
+    let mut faults: Vec<Fault> = unnamed("/attributes", attributes.keys()).collect();
+    if !attributes.is_empty() {
+        let declared = app.store.declared_attributes(scope).await?;
+        faults.extend(declared::faults(&declared, attributes, "/attributes"));
     }
-    let declared = app.store.declared_attributes(scope).await?;
-    match fault_of(&declared, attributes, POINTER) {
-        None => Ok(()),
-        Some(fault) => Err(Problem::fault(INVALID_BODY, fault)),
-    }
+    faults.extend(unnamed("/tags", tags.keys()));
+    faults.extend(consent_faults(consents, "/consents"));
+    Ok(faults)
 }
 
-pub(super) fn check_tags(tags: &BTreeMap<String, bool>) -> Result<(), Problem> {
-    check_names("/tags", tags.keys())
-}
-
-pub(super) fn check_consents(consents: &Map<String, Value>) -> Result<(), Problem> {
-    match consent_faults(consents, "/consents").into_iter().next() {
-        None => Ok(()),
-        Some(fault) => Err(Problem::fault(INVALID_BODY, fault)),
-    }
-}
-
-fn check_names<'a>(pointer: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
-    match names.find(|name| !(1..=255).contains(&name.len())) {
-        None => Ok(()),
-        Some(name) => {
-            let fault = Fault::new(step(pointer, name), "invalid-name", "The name must have 1 to 255 bytes.");
-            Err(Problem::fault(INVALID_BODY, fault))
-        }
-    }
+fn unnamed<'n>(pointer: &str, names: impl Iterator<Item = &'n String>) -> impl Iterator<Item = Fault> {
+    let wrong = names.filter(|name| !(1..=255).contains(&name.len()));
+    wrong.map(move |name| Fault::new(step(pointer, name), "invalid-name", "The name must have 1 to 255 bytes."))
 }
 
 /// A change is an event, and bound like one.

@@ -9,8 +9,9 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
 use crate::openapi::Problems;
-use crate::parameters::{Path, Query, id_in_path};
-use crate::problem::Problem;
+use crate::parameters::{Path, Query};
+use crate::people::customer_called;
+use crate::problem::{INVALID_QUERY, Problem};
 use crate::segments::find;
 use crate::views::{ExplanationView, WhyView};
 use crate::why::{as_of, explain};
@@ -19,7 +20,7 @@ use crate::why::{as_of, explain};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// The customer's id.
+    /// The customer's id, or an identity, like `user_id:42`.
     customer: String,
 }
 
@@ -37,9 +38,8 @@ pub(crate) async fn why_segment(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<WhyView>, Problem> {
     let scope = &access.scope;
-    let id = id_in_path(&parameters.customer, "customer")?;
     let segment = find(&app, scope, &name).await?;
-    let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let customer = customer_called(&app, scope, &parameters.customer, INVALID_QUERY).await?;
     let memberships = app.store.memberships(scope, &[customer.customer]).await?;
     let since = memberships.into_iter().find(|each| each.segment == segment.name).and_then(|each| each.since);
     let condition = match segment.version {

@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::auth::{Authorized, CustomersRead};
 use crate::body::JsonBody;
 use crate::openapi::{Absent, Problems, Unfit};
-use crate::parameters::id_in_path;
-use crate::problem::Problem;
+use crate::people::customer_called;
+use crate::problem::{INVALID_BODY, Problem};
 use crate::segments::Known;
 use crate::views::{ExplanationView, WhyView};
 use crate::why::{as_of, explain};
@@ -23,7 +23,7 @@ use crate::why::{as_of, explain};
 pub(crate) struct Request {
     #[schema(value_type = Object)]
     condition: Value,
-    /// The customer's id.
+    /// The customer's id, or an identity, like `user_id:42`.
     customer: String,
 }
 
@@ -39,9 +39,8 @@ pub(crate) async fn why_condition(
     JsonBody(request): JsonBody<Request>,
 ) -> Result<Json<WhyView>, Problem> {
     let scope = &access.scope;
-    let id = id_in_path(&request.customer, "customer")?;
     let condition = Known::read(&app, scope).await?.condition(&access, request.condition)?;
-    let customer = app.store.customer(scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
+    let customer = customer_called(&app, scope, &request.customer, INVALID_BODY).await?;
     let as_of = as_of(&app, scope).await?;
     let why = explain(&app, &access, &customer, &[&condition], as_of).await?.pop();
     Ok(Json(WhyView {
