@@ -3,6 +3,7 @@
 //! Handlers extract, authorise by type, call, commit, answer. They hold no rules of the product: those live in
 //! the engine, the journeys and the plugins. One endpoint is one file below `routes/<noun>/`.
 
+mod admission;
 mod app;
 mod auth;
 mod body;

@@ -47,6 +47,14 @@ kinds! {
     CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
     ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
     NOT_AGREED = CONFLICT, "not-agreed", "What it asks for is not agreed to";
+    OTHER_DIFFERENCE = CONFLICT, "other-difference", "The agreement is to another difference";
+    OTHER_VERSION = CONFLICT, "other-version", "The agreement is to a version that is not here";
+    VERSION_REUSED = CONFLICT, "version-reused", "The version number belongs to another component";
+    DOWNGRADE = CONFLICT, "downgrade", "The version is older than the active one";
+    NO_PREVIOUS = CONFLICT, "no-previous-version", "There is no version to go back to";
+    NAME_TAKEN = CONFLICT, "name-taken", "A plugin of another publisher has this name";
+    OTHER_PUBLISHER_KEY = CONFLICT, "other-publisher-key", "The component is signed by somebody else";
+    UNSIGNED = CONFLICT, "unsigned", "The component is not signed";
     NARROWS = CONFLICT, "narrows", "Objects may not fit the new version";
     IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";

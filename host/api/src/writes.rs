@@ -72,9 +72,9 @@ pub(crate) async fn write(app: &App, scope: &Scope, ops: Vec<Op>) -> Result<Prog
 }
 
 /// Writes the end of a plugin, which sends nothing more from now on, wherever the engine is in its log.
-pub(crate) async fn halting(app: &App, scope: &Scope, plugin: &str, end: NewEvent) -> Result<Progress, Problem> {
+pub(crate) async fn halting(app: &App, scope: &Scope, plugin: &str, end: Vec<Op>) -> Result<Progress, Problem> {
     let mut halt = app.engine.halt(scope.tenant(), plugin);
-    let written = write(app, scope, vec![Op::Append(end)]).await;
+    let written = write(app, scope, end).await;
     if let Ok(Progress::Pending(position)) = &written {
         halt.ends_at = Some(*position);
     }

@@ -65,6 +65,11 @@ pub struct Config {
     /// Interfaces that no plugin gets, whatever an admin grants, such as `openhub:http/http`.
     #[serde(deserialize_with = "list")]
     pub withhold: Vec<String>,
+    /// Whether every plugin has to be signed.
+    pub require_signed: bool,
+    /// Publishers' keys and components' digests that no plugin may have.
+    #[serde(deserialize_with = "list")]
+    pub revoked: Vec<String>,
     /// A filter such as `info` or `warn,openhub_engine=debug`.
     pub log: String,
     pub log_format: LogFormat,
@@ -110,6 +115,8 @@ impl Default for Config {
             compile_mib: 1024,
             allow_private: Vec::new(),
             withhold: Vec::new(),
+            require_signed: false,
+            revoked: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain_seconds: 20,
@@ -168,7 +175,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 27] = [
     "listen",
     "connections",
     "head_seconds",
@@ -189,6 +196,8 @@ pub const KEYS: [&str; 25] = [
     "compile_mib",
     "allow_private",
     "withhold",
+    "require_signed",
+    "revoked",
     "log",
     "log_format",
     "drain_seconds",
@@ -298,6 +307,13 @@ impl Config {
         {
             let there: Vec<&str> = openhub_runtime::interfaces().collect();
             wrong("withhold", &format!("names `{unknown}`, which no hub offers; there are: {}", there.join(", ")));
+        }
+        let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(unknown) = self.revoked.iter().find(|revoked| !is_hex(revoked)) {
+            wrong(
+                "revoked",
+                &format!("names `{unknown}`, which is neither a key nor a digest: both have 64 hexadecimal digits"),
+            );
         }
         if let Err(error) = self.log.parse::<tracing_subscriber::EnvFilter>() {
             wrong("log", &format!("is not a log filter: {error}"));
@@ -417,7 +433,9 @@ fn told(key: &str, kind: &Kind) -> String {
             format!("unknown variant `{name}`, expected one of {}", known.join(", "))
         }
         Kind::Message(_) if key == "listen" => "This must be an address and a port, like 127.0.0.1:7300.".to_owned(),
-        Kind::Message(_) if ["allow_private", "withhold"].contains(&key) => "This must be a list of texts.".to_owned(),
+        Kind::Message(_) if ["allow_private", "withhold", "revoked"].contains(&key) => {
+            "This must be a list of texts.".to_owned()
+        }
         other => other.to_string(),
     };
     let sentence = form(&said);

@@ -168,6 +168,8 @@ pub fn runtime_config(config: &Config, cache: Option<PathBuf>, listen: IpAddr) -
             .map_err(|error| Refusal::new(format!("bad configuration: `allow_private`: {error}")))?,
         own: own_addresses(listen)?,
         withhold: config.withhold.clone(),
+        require_signed: config.require_signed,
+        revoked: config.revoked.clone(),
         instances: config.instances,
         // Compiling is done by this very binary, in a process under limits of its own.
         compiler: std::env::current_exe().ok(),

@@ -16,6 +16,7 @@ use crate::judge;
 use crate::lane::Lane;
 use crate::migrate::Migrated;
 use crate::object_types;
+use crate::remove::REMOVED;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
 
@@ -23,6 +24,10 @@ use crate::unmerge::Neighbourhood;
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
 const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
+/// The control events after which a version of a plugin is in force: enabled, taken for the one before, or taken again.
+pub const ENABLED: &str = "plugin.enabled";
+pub const ACTIVATED: &str = "plugin.activated";
+pub const ROLLED_BACK: &str = "plugin.rolled-back";
 /// The control event that declares an object type.
 pub const DECLARED: &str = "object-type.declared";
 /// The control event that takes claims back.
@@ -36,6 +41,9 @@ impl Lane {
         }
         if event.name == ERASED {
             return self.erase(&event).await;
+        }
+        if event.name == REMOVED && self.remove(&event).await? {
+            return Ok(());
         }
         let undone = self.unmerged(&event).await?;
         let mut change = if undone.is_some() { None } else { catalog_change(&event) };
@@ -56,7 +64,7 @@ impl Lane {
             };
         }
         if let Some(asked) = &change
-            && let Some(reason) = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?
+            && let Some(reason) = self.refusal(asked).await?
         {
             faults.push(control_fault(&event, "refused", &reason));
             self.refused.push(refused(&event, asked, reason));
@@ -89,6 +97,15 @@ impl Lane {
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
         // Who waits for the position is answered once the new catalog is in force.
         self.reload().await
+    }
+
+    /// Why a change does nothing at its place. A version that cannot be loaded is not put in force: the one before goes on.
+    async fn refusal(&self, asked: &CatalogChange) -> Result<Option<String>, EngineError> {
+        let refusal = judge::refusal(&self.shared.store, &self.scope, &self.catalog, asked).await?;
+        match refusal {
+            None => judge::loads(&self.shared, &self.scope, asked).await,
+            refused => Ok(refused),
+        }
     }
 
     /// What an enable sets is merged at its place: two on their way do not undo each other.
@@ -141,7 +158,7 @@ impl Lane {
 }
 
 /// A change that does nothing at its place.
-fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
+pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
     let about = match change {
         CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
         CatalogChange::Journey { name, .. }
@@ -168,16 +185,15 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
     let plugin = |status| {
         let agreed = |field: &str| Some(&body[field]).filter(|value| value.is_object()).cloned();
         let (settings, grant) = (agreed("settings"), agreed("grant"));
-        let (name, digest) = (text("plugin")?, text("digest"));
-        Some(CatalogChange::Plugin { name, status, digest, settings, grant, position: event.position })
+        let (name, digest, from) = (text("plugin")?, text("digest"), text("from"));
+        Some(CatalogChange::Plugin { name, status, digest, from, settings, grant, position: event.position })
     };
     let journey = |status, version| {
         Some(CatalogChange::Journey { name: text("journey")?, status, version, position: event.position })
     };
     match event.name.as_str() {
-        "plugin.enabled" => plugin(PluginStatus::Enabled),
+        ENABLED | ACTIVATED | ROLLED_BACK => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
-        "plugin.removed" => Some(CatalogChange::RemovePlugin { name: text("plugin")?, digest: text("digest") }),
         "segment.published" => Some(CatalogChange::Segment {
             name: text("segment")?,
             version: body["version"].as_i64()?,

@@ -4,10 +4,11 @@
 use openhub_model::Fault;
 use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Presumes, Scope, Store};
 
-use crate::catalog::{Catalog, compile, short};
+use crate::catalog::{Catalog, compile, granted_imports, short};
 use crate::enable::{self, Beside, Candidate};
 use crate::error::EngineError;
 use crate::object_types::{self, Wanted};
+use crate::shared::Shared;
 use crate::uses::{self, Fate};
 
 /// Why a change does nothing; `None`: it takes effect.
@@ -18,9 +19,12 @@ pub async fn refusal(
     change: &CatalogChange,
 ) -> Result<Option<String>, EngineError> {
     match change {
-        CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest, settings, .. } => {
+        CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest, from, settings, .. } => {
             let installed = store.plugins(scope).await?;
             let Some(plugin) = installed.iter().find(|plugin| plugin.name == *name) else { return Ok(not_there(name)) };
+            if let Some(from) = from.as_ref().filter(|from| **from != plugin.digest) {
+                return Ok(Some(other_difference(plugin, from)));
+            }
             let manifest = match digest {
                 None => &plugin.manifest,
                 Some(digest) => match plugin.version_of(digest) {
@@ -50,7 +54,7 @@ pub async fn refusal(
                 None => hindrance.to_string(),
             }))
         }
-        CatalogChange::RemovePlugin { name, digest } => {
+        CatalogChange::RemovePlugin { name, digest, .. } => {
             let Some(plugin) = store.plugin(scope, name).await? else { return Ok(None) };
             if let Some(digest) = digest.as_ref().filter(|digest| plugin.version_of(digest).is_none()) {
                 return Ok(Some(other_version(&plugin, digest)));
@@ -91,6 +95,28 @@ pub async fn refusal(
     }
 }
 
+/// Why a version that is to come into force cannot be loaded, if it is another one than the active one: that one stays.
+pub(crate) async fn loads(
+    shared: &Shared,
+    scope: &Scope,
+    change: &CatalogChange,
+) -> Result<Option<String>, EngineError> {
+    let CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest: Some(digest), grant, .. } = change else {
+        return Ok(None);
+    };
+    let Some(plugin) = shared.store.plugin(scope, name).await? else { return Ok(not_there(name)) };
+    let Some(manifest) = plugin.version_of(digest).filter(|_| plugin.digest != *digest) else { return Ok(None) };
+    let granted = granted_imports(grant.as_ref().unwrap_or(&plugin.grant), manifest);
+    match shared.prepared.plugin(name, digest, granted).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.is_of_a_plugin() => {
+            let (version, before) = (&manifest.version, &plugin.version);
+            Ok(Some(format!("version {version} of `{name}` cannot be loaded, so {before} stays: {error}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The statuses from which a journey comes into another one without being published anew: asked at the door, and again at the
 /// change's place in the log.
 pub fn statuses_before(status: JourneyStatus) -> &'static [JourneyStatus] {
@@ -119,6 +145,15 @@ fn other_version(plugin: &Installation, digest: &str) -> String {
         short(digest),
         manifest.version,
         short(offered)
+    )
+}
+
+fn other_difference(plugin: &Installation, from: &str) -> String {
+    format!(
+        "the agreement is to the difference to the version {}, but {} ({}) is active by now: look at the difference to that one",
+        short(from),
+        plugin.version,
+        short(&plugin.digest)
     )
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openhub_journey::{Journey, Surroundings};
 use openhub_model::Fault;
+use openhub_model::access::Access;
 use openhub_model::condition::Declarations;
-use openhub_model::manifest::{Field, Manifest};
+use openhub_model::manifest::{Field, Manifest, Type};
 use openhub_model::object_type::Declaration;
 use openhub_store::{
     DeclaredType, Installation, JourneyRow, JourneyStatus, JourneyVersion, PluginStatus, Scope, Segment, Store,
@@ -40,7 +41,9 @@ pub async fn users(store: &Store, scope: &Scope, name: &str, fate: Fate<'_>) -> 
     if let Fate::Becomes(manifest) = fate {
         after.manifests.push(manifest);
     }
-    Ok(missing(&before, &after, &versions, &store.segments(scope).await?, others))
+    let mut users = missing(&before, &after, &versions, &store.segments(scope).await?, others);
+    users.extend(declared_leading(&before, &after));
+    Ok(users)
 }
 
 /// The same of an object type that an admin declares: what `becomes` of it, or none if it goes.
@@ -141,17 +144,60 @@ fn missing<'a>(
         let rules = other.manifest.rules.iter();
         for (rule, kind) in rules.flat_map(|rule| rule.objects.iter().map(move |kind| (rule, kind))) {
             if gone.contains(kind) {
-                let fault = Fault::new(
-                    "",
-                    "unknown-object-type",
-                    format!("Its rule `{}` writes objects of the type `{kind}`.", rule.name),
-                );
-                let user = format!("The plugin `{}`", other.name);
-                users.push(in_use(format!("/plugins/{}", other.name), &user, &fault));
+                let why = format!("Its rule `{}` writes objects of the type `{kind}`.", rule.name);
+                users.push(lacking(&format!("/plugins/{}", other.name), &format!("The plugin `{}`", other.name), why));
+            }
+        }
+        users.extend(leading(other, &gone));
+    }
+    users
+}
+
+/// Which types that an admin declares have fields that lead to objects of types that are gone.
+fn declared_leading(before: &Known<'_>, after: &Known<'_>) -> Vec<Fault> {
+    let (had, has) = (fields(before.surroundings()), fields(after.surroundings()));
+    let is_gone = |kind: &String| had.contains_key(kind) && !has.contains_key(kind);
+    let mut users = Vec::new();
+    for declared in &after.types {
+        for field in &declared.declaration.fields {
+            if let Type::Object(kind) = &field.of
+                && is_gone(kind)
+            {
+                let name = &declared.name;
+                let why = format!("Its field `{}` leads to objects of the type `{kind}`.", field.name);
+                users.push(lacking(&format!("/object-types/{name}"), &format!("The object type `{name}`"), why));
             }
         }
     }
     users
+}
+
+/// What of another plugin leads to objects of types that are gone: its own objects, and what it does by itself.
+fn leading(other: &Installation, gone: &BTreeSet<&String>) -> Vec<Fault> {
+    let (pointer, user) = (format!("/plugins/{}", other.name), format!("The plugin `{}`", other.name));
+    let shapes = other.manifest.objects.iter();
+    let fields = shapes.flat_map(|shape| shape.fields.iter().map(move |field| (shape, field)));
+    let mut users: Vec<Fault> = fields
+        .filter_map(|(shape, field)| match &field.of {
+            Type::Object(kind) if gone.contains(kind) => {
+                let (name, field) = (&shape.name, &field.name);
+                let why = format!("The field `{field}` of its objects `{name}` leads to objects of the type `{kind}`.");
+                Some(lacking(&pointer, &user, why))
+            }
+            _ => None,
+        })
+        .collect();
+    users.extend(other.manifest.access.iter().filter_map(|access| match Access::parse(access)? {
+        Access::Objects(kind) | Access::ObjectWrites(kind) if gone.iter().any(|gone| *gone == kind) => {
+            Some(lacking(&pointer, &user, format!("It asks for objects of the type `{kind}`.")))
+        }
+        _ => None,
+    }));
+    users
+}
+
+fn lacking(pointer: &str, user: &str, why: String) -> Fault {
+    in_use(pointer.to_owned(), user, &Fault::new("", "unknown-object-type", why))
 }
 
 /// Whether it was not wrong there before, in whatever words.

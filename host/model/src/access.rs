@@ -45,6 +45,16 @@ impl Access<'_> {
             Access::ObjectWrites(kind) => format!("reads, makes, changes and deletes objects of the type `{kind}`"),
         }
     }
+
+    /// The same in Chinese.
+    pub fn in_chinese(self) -> String {
+        match self {
+            Access::Field(field) => format!("读取任何客户的 customer.{field}"),
+            Access::Members(segment) => format!("读取分群 `{segment}` 的成员"),
+            Access::Objects(kind) => format!("读取 `{kind}` 类型的对象"),
+            Access::ObjectWrites(kind) => format!("读取、创建、修改和删除 `{kind}` 类型的对象"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod object;
 pub mod object_type;
 pub mod once;
 pub mod principal;
+pub mod release;
 pub mod run;
 pub mod schedule;
 pub mod strict;

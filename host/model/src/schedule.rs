@@ -198,6 +198,15 @@ pub fn in_words(shape: &JobShape) -> String {
     }
 }
 
+/// The same in Chinese.
+pub fn in_chinese(shape: &JobShape) -> String {
+    match (&shape.cron, &shape.every) {
+        (Some(cron), _) => format!("按 `{cron}`（{}）", shape.time_zone.as_deref().unwrap_or("UTC")),
+        (None, Some(every)) => format!("每隔 {every}"),
+        (None, None) => "仅在有人要求时".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::error::RuntimeError;
+use crate::error::{Refusal, RuntimeError};
+use crate::inspect::Inspected;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -21,6 +22,10 @@ pub struct Config {
     pub own: Vec<IpAddr>,
     /// Interfaces that no plugin of this hub gets, whatever was granted: `openhub:http/http`.
     pub withhold: Vec<String>,
+    /// Whether no component is let in that nobody signed.
+    pub require_signed: bool,
+    /// Public keys of publishers, and digests of components, that are let in no more.
+    pub revoked: Vec<String>,
     /// Calls of each lane at the same time; more wait in line.
     pub instances: u32,
     /// A program that compiles in a process of its own, under limits: called with
@@ -37,9 +42,35 @@ impl Default for Config {
             allow_private: Vec::new(),
             own: Vec::new(),
             withhold: Vec::new(),
+            require_signed: false,
+            revoked: Vec::new(),
             instances: 64,
             compiler: None,
         }
+    }
+}
+
+impl Config {
+    /// Whether the operator lets a component in.
+    pub(crate) fn admit(&self, component: &Inspected) -> Result<(), Refusal> {
+        let Inspected { digest, signer, .. } = component;
+        let is_revoked = |name: &str| self.revoked.iter().any(|revoked| revoked.eq_ignore_ascii_case(name));
+        if let Some(signer) = signer.as_deref().filter(|signer| is_revoked(signer)) {
+            let message = format!(
+                "the operator of this hub has revoked the key {signer}: ask the publisher for a version that is signed with another key"
+            );
+            return Err(Refusal::new(Refusal::REVOKED, message));
+        }
+        if is_revoked(digest) {
+            let message =
+                format!("the operator of this hub has revoked this component ({digest}): install another version");
+            return Err(Refusal::new(Refusal::REVOKED, message));
+        }
+        if self.require_signed && signer.is_none() {
+            let message = "the operator of this hub lets in signed components only, and this one is not signed: sign it with `openhub plugin sign`";
+            return Err(Refusal::new(Refusal::SIGNATURE_REQUIRED, message));
+        }
+        Ok(())
     }
 }
 

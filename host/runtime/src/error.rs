@@ -37,6 +37,18 @@ impl Refusal {
     pub const MISSING_EXPORT: &'static str = "missing-export";
     pub const UNDECLARED_EXPORT: &'static str = "undeclared-export";
     pub const BAD_EXPORT: &'static str = "bad-export";
+    /// It ends in the middle.
+    pub const INCOMPLETE: &'static str = "incomplete-component";
+    /// The manifest, or an interface, is of a version that comes after those of this hub.
+    pub const NEWER_MANIFEST: &'static str = "newer-manifest";
+    pub const NEWER_CONTRACT: &'static str = "newer-contract";
+    /// An interface is of a version that this hub never had.
+    pub const UNKNOWN_CONTRACT: &'static str = "unknown-contract";
+    pub const BAD_SIGNATURE: &'static str = "bad-signature";
+    /// The operator wants a signature.
+    pub const SIGNATURE_REQUIRED: &'static str = "signature-required";
+    /// The operator takes nothing from this publisher, or not this component.
+    pub const REVOKED: &'static str = "revoked";
     pub const TOO_LARGE: &'static str = "too-large";
     pub const COMPILE_FAILED: &'static str = "compile-failed";
     pub const COMPILE_TOO_LONG: &'static str = "compile-too-long";

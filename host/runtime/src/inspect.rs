@@ -4,6 +4,7 @@ use openhub_model::access::{ACCESS, Access};
 use openhub_model::decimal::MAX_SCALE;
 use openhub_model::limits;
 use openhub_model::manifest::{FunctionShape, ListShape, MANIFEST_SECTION, Manifest, StepShape, Type};
+use openhub_model::release;
 use openhub_model::schedule::Schedule;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -12,7 +13,9 @@ use wasmparser::types::TypesRef;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::capabilities;
+use crate::contract;
 use crate::error::Refusal;
+use crate::signature;
 
 /// The manifest format that this hub reads.
 const FORMAT: u32 = 1;
@@ -23,6 +26,8 @@ pub struct Inspected {
     /// Lowercase hexadecimal SHA-256 of the bytes.
     pub digest: String,
     pub manifest: Manifest,
+    /// The public key of who signed it, in lowercase hex.
+    pub signer: Option<String>,
     /// Interfaces with functions, without versions, sorted: `openhub:log/log`.
     pub imports: Vec<String>,
     pub exports: Vec<String>,
@@ -38,6 +43,7 @@ pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
     let types = types
         .map_err(|error| Refusal::new(Refusal::NOT_A_COMPONENT, format!("the component is not valid: {error}")))?;
     let names = names(bytes)?;
+    names.imports.iter().chain(&names.exports).try_for_each(|name| contract::check(name))?;
     let imports = with_functions(types.as_ref(), names.imports, |types, name| {
         types.component_item_for_import(name).map(|item| item.ty)
     });
@@ -50,10 +56,15 @@ pub fn inspect(bytes: &[u8], at_most: u64) -> Result<Inspected, Refusal> {
     let manifest = manifest(section)?;
     check_imports(&manifest, &imports)?;
     check_exports(&manifest, &exports)?;
-    Ok(Inspected { digest: hex::encode(Sha256::digest(bytes)), manifest, imports, exports })
+    let signer = signature::signer(bytes)?;
+    Ok(Inspected { digest: hex::encode(Sha256::digest(bytes)), manifest, signer, imports, exports })
 }
 
 fn unreadable(error: wasmparser::BinaryReaderError) -> Refusal {
+    if error.message().starts_with("unexpected end") {
+        let message = format!("the component ends in the middle (at byte {}): upload the whole file", error.offset());
+        return Refusal::new(Refusal::INCOMPLETE, message);
+    }
     let message = error.message().lines().next().unwrap_or_default().trim_end_matches(" - expected=[").to_owned();
     Refusal::new(
         Refusal::NOT_A_COMPONENT,
@@ -144,18 +155,34 @@ pub fn without_version(name: &str) -> &str {
     name.split_once('@').map_or(name, |(interface, _)| interface)
 }
 
+/// What every format of a manifest says.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
+}
+
 fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     let bad = |message: String| Refusal::new(Refusal::BAD_MANIFEST, message);
     if section.len() > MANIFEST {
         return Err(bad(format!("the manifest has {} bytes: at most {MANIFEST}", section.len())));
     }
-    let manifest: Manifest =
-        serde_json::from_slice(section).map_err(|error| bad(format!("the manifest cannot be read: {error}")))?;
-    if manifest.format != FORMAT {
+    let unreadable = |error: serde_json::Error| bad(format!("the manifest cannot be read: {error}"));
+    // A newer one may have members that mean nothing here.
+    let Format { format } = serde_json::from_slice(section).map_err(unreadable)?;
+    if format > FORMAT {
+        let message =
+            format!("the manifest has format {format}, but this hub reads format {FORMAT}: it needs a newer hub");
+        return Err(Refusal::new(Refusal::NEWER_MANIFEST, message));
+    }
+    let manifest: Manifest = serde_json::from_slice(section).map_err(unreadable)?;
+    if format != FORMAT {
         return Err(bad(format!(
-            "the manifest has format {}, but this hub reads only format {FORMAT}",
-            manifest.format
+            "the manifest has format {format}, but this hub reads format {FORMAT}: build it again"
         )));
+    }
+    if let Some(why) = release::misfit(&manifest.version) {
+        let version = &manifest.version;
+        return Err(bad(format!("the version {version:?} is not a semantic version like 1.2.0: {why}")));
     }
     let kebab = |name: &str| {
         let words = name.split('-').all(|word| {

@@ -77,6 +77,7 @@ impl Runtime {
                 let bytes = Arc::clone(&bytes);
                 move |inner| {
                     let inspected = inspect::inspect(&bytes, inner.config.limits.component_bytes)?;
+                    inner.config.admit(&inspected)?;
                     let loaded =
                         inner.cache.as_ref().and_then(|cache| cache.load(&inner.machine.engine, &inspected.digest));
                     Ok((inspected, loaded))

@@ -18,6 +18,7 @@ use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
 use crate::state::object_types::{Migrating, Presumes};
 use crate::state::objects::ObjectChange;
+use crate::state::plugin_removals::RemovalStep;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
 use crate::state::segments::{Fill, Membership};
@@ -114,11 +115,13 @@ pub struct SetAside {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CatalogChange {
     /// Settings and grant are what an admin agreed to with the change; `None` keeps them. The digest is the component that was
-    /// agreed to: a candidate of that digest becomes the version that runs.
+    /// agreed to: a candidate of that digest becomes the version that runs. `from` is the version that it was compared with:
+    /// with another one active, nobody agreed to the difference.
     Plugin {
         name: String,
         status: PluginStatus,
         digest: Option<String>,
+        from: Option<String>,
         settings: Option<Value>,
         grant: Option<Value>,
         position: i64,
@@ -149,15 +152,18 @@ pub enum CatalogChange {
         name: String,
         state: Option<Migrating>,
     },
-    /// The digest is the component that was meant.
     /// With its versions; nothing if runs wait in it.
     RemoveJourney {
         name: String,
     },
+    /// The digest is the component that was meant.
     RemovePlugin {
         name: String,
         digest: Option<String>,
+        position: i64,
     },
+    /// How far the removal of a plugin has come.
+    PluginRemoval(RemovalStep),
     /// `version` is the one that starts runs from now on; `None` keeps the active one.
     Journey {
         name: String,

@@ -28,6 +28,7 @@ use crate::state::messages::{add_messages, message_rows, take_back};
 use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
+use crate::state::plugin_removals::{remove_plugin, step_removal};
 use crate::state::plugins::change_plugin;
 use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::state::segments::{
@@ -360,9 +361,8 @@ async fn change_catalog(
             return put_in_force(tx, tenant, name, *version, *position).await;
         }
         CatalogChange::RemoveSegment { name } => return remove_segment(tx, tenant, name).await,
-        CatalogChange::RemovePlugin { name, .. } => {
-            execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, name)
-        }
+        CatalogChange::RemovePlugin { name, position, .. } => return remove_plugin(tx, tenant, name, *position).await,
+        CatalogChange::PluginRemoval(step) => return step_removal(tx, tenant, step, clocks.1).await,
         CatalogChange::RemoveJourney { name } => return delete_journey(tx, tenant, name).await,
         CatalogChange::Journey { name, status, version, position } => {
             follow_status(tx, tenant, name, *status, clocks).await?;

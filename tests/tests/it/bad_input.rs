@@ -219,7 +219,7 @@ async fn components_are_refused_with_the_reason() {
     let cases = [
         (b"hello".to_vec(), "not-a-component", ""),
         (b"\0asm\x01\0\0\0".to_vec(), "not-a-component", "core module"),
-        (ours("rfm")[..2_000].to_vec(), "not-a-component", ""),
+        (ours("rfm")[..2_000].to_vec(), "incomplete-component", "upload the whole file"),
         (component::empty(), "no-manifest", "openhub:manifest"),
         (bare.clone(), "no-manifest", "openhub:manifest"),
         (component::with_manifest(bare.clone(), b"{}"), "bad-manifest", ""),

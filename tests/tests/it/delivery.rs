@@ -89,11 +89,63 @@ impl Fixture {
         Fixture { client: Client::new(&hub.url), tenant, hub, place, flags }
     }
 
+    /// What a command of the hub's binary prints, with this hub and this key.
+    async fn command(&self, arguments: &[&str]) -> String {
+        let mut command = tokio::process::Command::new(&programs().hub);
+        let command =
+            command.args(arguments).env("OPENHUB_URL", &self.hub.url).env("OPENHUB_KEY", &self.tenant.api_key);
+        let output = command.output().await.expect("the command runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     async fn ends_well(self) {
         let log = self.hub.log_tail();
         let ended = self.hub.stop().await.expect("the hub ends");
         assert!(ended.success(), "{ended}: {log}");
     }
+}
+
+/// A channel's plugin is upgraded and rolled back on the command line, while orders come in: each has its message once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_under_load_loses_and_doubles_no_message() {
+    let provider = Provider::start(200).await;
+    let hub = Fixture::new(None, &[&provider]).await;
+    hub.webhook(UnknownOutcome::Park, &provider).await;
+    hub.journey("webhook").await;
+    let orders = async |from: usize| {
+        for user in from..from + 25 {
+            hub.order(&format!("user-{user}")).await;
+        }
+    };
+    orders(0).await;
+    hub.messages("accepted", 25).await;
+
+    let (_, webhook) = programs().components.iter().find(|(name, _)| name == "webhook").expect("webhook is ours");
+    let mut manifest: Manifest = openhub_runtime::Runtime::inspect(webhook).expect("a component").manifest;
+    manifest.version = "99.0.0".to_owned();
+    manifest.channels[0].unknown = UnknownOutcome::Park;
+    let newer = with_manifest(without_manifest(webhook), &serde_json::to_vec(&manifest).expect("JSON"));
+    let uploaded = hub.client.upload(&hub.tenant.api_key, newer).await;
+    assert_eq!(uploaded.status, StatusCode::CREATED, "{uploaded:?}");
+    let (told, ()) = tokio::join!(hub.command(&["plugin", "activate", "webhook", "--accept", "shown"]), orders(25));
+    assert!(told.contains("webhook 99.0.0 is active"), "{told}");
+    orders(50).await;
+    hub.messages("accepted", 75).await;
+    let (told, ()) = tokio::join!(hub.command(&["plugin", "rollback", "webhook", "--accept", "shown"]), orders(75));
+    assert!(told.contains("is active") && !told.contains("webhook 99.0.0 is active"), "{told}");
+    orders(100).await;
+
+    let messages = hub.messages("accepted", 125).await;
+    let mut sent = provider.keys();
+    sent.sort();
+    sent.dedup();
+    assert_eq!((sent.len(), provider.keys().len()), (125, 125), "each once");
+    // Each says which component sent it, and both did.
+    let newer = uploaded.body["difference"]["to"].as_str().expect("a digest");
+    let by_newer = messages.iter().filter(|message| message["plugin_digest"] == newer).count();
+    assert!((25..=100).contains(&by_newer), "{by_newer} were sent by the newer version");
+    hub.ends_well().await;
 }
 
 async fn a_kill_while_the_provider_holds_the_request_parks(database: Option<String>) {

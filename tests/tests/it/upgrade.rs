@@ -1,7 +1,7 @@
 //! A plugin is upgraded while orders come in: each is scored once, by the version of its place in the log.
 
 use openhub_model::Timestamp;
-use openhub_store::{Candidate, CustomerFilter, Op, PluginStatus};
+use openhub_store::{CustomerFilter, Op, PluginStatus, PluginVersion};
 use openhub_test_postgres::Server;
 use openhub_tests::component::{with_manifest, without_manifest};
 use openhub_tests::guests;
@@ -32,7 +32,7 @@ async fn no_order_is_unscored(url: Option<String>) {
     let text = serde_json::to_vec(&manifest).expect("JSON");
     let bytes = with_manifest(without_manifest(&rfm.bytes), &text);
     let digest = openhub_runtime::Runtime::inspect(&bytes).expect("a component").digest;
-    let candidate = Candidate { digest: digest.clone(), manifest, uploaded_at: HOST_NOW };
+    let candidate = PluginVersion::uploaded(digest.clone(), manifest, HOST_NOW);
     let name = rfm.manifest.name.clone();
     let uploaded =
         vec![Op::PutComponent { digest: digest.clone(), bytes }, Op::PutCandidate { plugin: name.clone(), candidate }];
@@ -51,8 +51,20 @@ async fn no_order_is_unscored(url: Option<String>) {
     let position = house.append(&orders(3 * EACH)).await;
     house.run(7, 1, position).await;
     let now = house.store.plugin(&house.scope, &name).await.expect("a plugin").expect("it is installed");
-    assert_eq!((now.version.as_str(), now.digest, now.candidate), ("99.0.0", digest, None));
+    assert_eq!((now.version.as_str(), now.digest.as_str(), now.candidate), ("99.0.0", digest.as_str(), None));
     assert_eq!(spent(&house).await, 4 * EACH as i64 * 100);
+
+    // The way back, in the midst of orders; the same agreement a second time is one to another difference.
+    let before = now.previous.expect("the version before").digest;
+    house.append(&orders(4 * EACH)).await;
+    let back = json!({"plugin": name, "digest": before, "from": digest, "set": {}, "grant": {}});
+    let rolled = ["third", "fourth"].map(|key| control("plugin.rolled-back", key, back.clone()));
+    house.store.append(&house.scope, rolled.to_vec()).await.expect("it is agreed to");
+    let position = house.append(&orders(5 * EACH)).await;
+    house.run(7, 1, position).await;
+    let now = house.store.plugin(&house.scope, &name).await.expect("a plugin").expect("it is installed");
+    assert_eq!((now.digest, now.previous.map(|version| version.digest)), (before, Some(digest)));
+    assert_eq!(spent(&house).await, 6 * EACH as i64 * 100);
 }
 
 /// What all customers together have spent, as the plugin counts it.

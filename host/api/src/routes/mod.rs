@@ -15,6 +15,7 @@ mod matches;
 mod messages;
 mod object_types;
 mod objects;
+mod plugin_removals;
 mod plugins;
 mod segment;
 mod segments;
@@ -90,6 +91,13 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(plugins::set_plugin_secret))
         .routes(routes!(plugins::enable_plugin))
         .routes(routes!(plugins::disable_plugin))
+        .routes(routes!(plugins::activate_plugin))
+        .routes(routes!(plugins::plugin_data))
+        .routes(routes!(plugin_removals::list_plugin_removals))
+        .routes(routes!(plugin_removals::get_plugin_removal))
+        .routes(routes!(plugins::roll_back_plugin))
+        .routes(routes!(plugins::list_plugin_versions))
+        .routes(routes!(plugins::get_plugin_version, plugins::discard_plugin_version))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::run_job))
         .routes(routes!(journeys::list_journeys))

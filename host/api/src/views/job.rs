@@ -63,6 +63,9 @@ pub(crate) struct JobRunView {
     log: Vec<String>,
     /// The plugin's version.
     version: String,
+    /// The digest of the component that served it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 impl JobView {
@@ -95,6 +98,7 @@ impl From<JobRun> for JobRunView {
             fuel: run.fuel,
             log: run.lines,
             version: run.version,
+            digest: run.digest,
         }
     }
 }

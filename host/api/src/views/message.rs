@@ -34,6 +34,9 @@ pub(crate) struct MessageView {
     next_attempt_at: Option<Timestamp>,
     provider_id: Option<String>,
     fault: Option<String>,
+    /// The digest of the component that sent it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin_digest: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -61,6 +64,7 @@ impl From<MessageRow> for MessageView {
             next_attempt_at: row.next_attempt_at,
             provider_id: row.provider_id,
             fault: row.fault,
+            plugin_digest: row.digest,
         }
     }
 }

@@ -13,6 +13,8 @@ mod object;
 mod object_type;
 mod pending;
 mod plugin;
+mod plugin_removal;
+mod plugin_version;
 mod privacy;
 mod profile;
 mod segment;
@@ -32,6 +34,8 @@ pub(crate) use object::{ObjectList, ObjectView};
 pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView};
 pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
+pub(crate) use plugin_removal::{PluginRemovalList, PluginRemovalView};
+pub(crate) use plugin_version::{Compared, DifferenceView, PluginVersionList, PluginVersionView, PluginVersionWhole};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use segment::{

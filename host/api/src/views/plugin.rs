@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::views::{Compared, DifferenceView, PluginVersionView};
+
 /// An installed plugin.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Plugin)]
@@ -34,9 +36,18 @@ pub(crate) struct PluginView {
     /// Where its sources are called, below the hub's own address: `/hooks/<tenant>/<plugin>/<source>`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hooks: Vec<String>,
+    /// Who signed this version: an Ed25519 public key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
     /// An uploaded version that waits until you agree to it. The version above runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidate: Option<CandidateView>,
+    /// The version that was active before: `rollback` goes back to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<PluginVersionView>,
+    /// What the version that waits changes: of a candidate, or of a plugin that never ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<DifferenceView>,
 }
 
 /// A version that waits until you agree to it.
@@ -68,6 +79,8 @@ impl PluginView {
     pub fn of(installation: Installation, tenant: &str) -> Self {
         let sources = installation.manifest.sources.iter();
         let hooks = sources.map(|source| format!("/hooks/{tenant}/{}/{}", installation.name, source.name)).collect();
+        let previous = installation.previous.as_ref().map(|version| PluginVersionView::of(&installation, version));
+        let offered = Compared::offered(&installation).map(DifferenceView::from);
         let candidate = installation.candidate.map(|candidate| {
             let (more, less) = difference(&installation.manifest, &candidate.manifest);
             CandidateView {
@@ -84,6 +97,9 @@ impl PluginView {
             asks: asks(&installation.manifest),
             hooks,
             candidate,
+            previous,
+            difference: offered,
+            signer: installation.signer,
             name: installation.name,
             version: installation.version,
             digest: installation.digest,

@@ -18,6 +18,8 @@ mod keys;
 mod object_types;
 mod objects;
 mod overload;
+mod plugin_removals;
+mod plugin_versions;
 mod plugins;
 mod privacy;
 mod profile;

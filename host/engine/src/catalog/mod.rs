@@ -18,11 +18,13 @@ use openhub_model::Fault;
 use openhub_model::attribute::Types;
 use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
+use openhub_model::manifest::Manifest;
 use openhub_model::tenant::Home;
 use openhub_runtime::{Imports, Plugin};
 use openhub_store::{
     DeclaredType, Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable,
 };
+use serde_json::Value;
 
 pub use enabled::{Channel, Enabled, ObjectType, TypeOwner};
 pub use fault::{EntryFault, EntryKind};
@@ -132,11 +134,14 @@ impl Catalog {
         let (name, digest) = (&installation.name, &installation.digest);
         let loaded = match faults.first() {
             Some(fault) => Err(fault.message.clone()),
-            None => match prepared.plugin(name, digest, granted_imports(&installation)).await {
-                Ok(plugin) => Ok(plugin),
-                Err(error) if error.is_of_a_plugin() => Err(error.to_string()),
-                Err(error) => return Err(error),
-            },
+            None => {
+                match prepared.plugin(name, digest, granted_imports(&installation.grant, &installation.manifest)).await
+                {
+                    Ok(plugin) => Ok(plugin),
+                    Err(error) if error.is_of_a_plugin() => Err(error.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
         };
         match loaded {
             Ok(plugin) => self.add_plugin(installation, plugin),
@@ -242,10 +247,10 @@ fn counters(installations: &[Installation]) -> Merges {
 }
 
 /// What the admin granted of the manifest's imports.
-fn granted_imports(installation: &Installation) -> Imports {
-    let Some(granted) = installation.grant["imports"].as_array() else { return Imports::Whole };
+pub(crate) fn granted_imports(grant: &Value, manifest: &Manifest) -> Imports {
+    let Some(granted) = grant["imports"].as_array() else { return Imports::Whole };
     let granted = |import: &&String| granted.iter().any(|one| one.as_str() == Some(import));
-    let imports = &installation.manifest.imports;
+    let imports = &manifest.imports;
     if imports.iter().all(|import| granted(&import)) {
         return Imports::Whole;
     }

@@ -24,6 +24,7 @@ pub struct Over {
     pub scheduled: Timestamp,
     pub ended_at: Timestamp,
     pub version: String,
+    pub digest: Option<String>,
 }
 
 /// How a run went, with why it failed.
@@ -37,7 +38,7 @@ struct Went {
 
 /// What is written. `job` is the one that has the schedule now: none if its plugin has changed, which plans it anew.
 pub fn end(over: Over, job: Option<&Job>, kind: ClockKind) -> JobEnd {
-    let Over { row, ran, scheduled, ended_at, version } = over;
+    let Over { row, ran, scheduled, ended_at, version, digest } = over;
     let went = went(&row, ran.as_ref());
     let cursor = ran.as_ref().and_then(|ran| ran.outcome.as_ref().ok()).map(|progress| progress.cursor.clone());
     let serves = row.begun;
@@ -69,6 +70,7 @@ pub fn end(over: Over, job: Option<&Job>, kind: ClockKind) -> JobEnd {
         fuel: ran.as_ref().map_or(0, |ran| i64::try_from(ran.receipt.fuel).unwrap_or(i64::MAX)),
         lines: ran.map(|ran| ran.lines).unwrap_or_default(),
         version,
+        digest,
     };
     JobEnd { claimed_by: row.claimed_by.unwrap_or_default(), key: row.key, cursor, attempt, slot, begun, due, run }
 }
@@ -136,7 +138,8 @@ mod tests {
     fn ended(attempt: i64, outcome: Option<Result<Progress, JobFailure>>) -> JobEnd {
         let ran = outcome.map(|outcome| Ran { outcome, receipt: Receipt::default(), lines: Vec::new() });
         let row = row(attempt, true);
-        let over = Over { row, ran, scheduled: SLOT, ended_at: ENDED, version: "1.0.0".to_owned() };
+        let (version, digest) = ("1.0.0".to_owned(), Some("d".to_owned()));
+        let over = Over { row, ran, scheduled: SLOT, ended_at: ENDED, version, digest };
         end(over, None, ClockKind::Live)
     }
 

@@ -191,8 +191,10 @@ impl Jobs {
             );
             let job = self.jobs.get(&row.key);
             let version = job.map(|job| job.owner.installation.version.clone()).unwrap_or_default();
+            // Nobody knows which component it was.
+            let digest = None;
             let (scheduled, ended_at) = (row.slot.or(row.started_at).unwrap_or_default(), (self.shared.clock)());
-            let end = end(Over { row, ran: None, scheduled, ended_at, version }, job, self.kind);
+            let end = end(Over { row, ran: None, scheduled, ended_at, version, digest }, job, self.kind);
             self.note(&end);
             self.unsaved.push(end);
         }

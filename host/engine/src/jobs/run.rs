@@ -81,8 +81,8 @@ pub async fn run(order: Order) -> Over {
     };
     let of = (&owner.installation, Called::Job, &*row.key.job);
     shared.meters.call(tenant, of, 1, ran.outcome.is_err(), &ran.receipt);
-    let version = owner.installation.version.clone();
-    Over { row, ran: Some(ran), scheduled, ended_at: (shared.clock)(), version }
+    let (version, digest) = (owner.installation.version.clone(), Some(owner.installation.digest.clone()));
+    Over { row, ran: Some(ran), scheduled, ended_at: (shared.clock)(), version, digest }
 }
 
 fn broke_off(message: String) -> Ran {

@@ -12,7 +12,9 @@ use crate::state::journeys::{delete_journey, put_draft, put_version};
 use crate::state::object_types::hold_type;
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
-use crate::state::plugins::{Candidate, Installation, put_candidate, put_component, put_plugin, put_secret};
+use crate::state::plugin_removals::{NewRemoval, put_removal};
+use crate::state::plugin_versions::{PluginVersion, drop_version, put_candidate};
+use crate::state::plugins::{Installation, put_component, put_plugin, put_secret};
 use crate::state::segments::{SegmentVersion, put_segment_version};
 use crate::state::settings::{Settings, put_settings};
 use crate::store::Store;
@@ -50,16 +52,24 @@ pub enum Op {
     /// Beside the version that is installed.
     PutCandidate {
         plugin: String,
-        candidate: Candidate,
+        candidate: PluginVersion,
     },
+    /// The version stays, and waits no more.
     DropCandidate {
         plugin: String,
+    },
+    /// Forgets a version that never ran.
+    DropPluginVersion {
+        plugin: String,
+        digest: String,
     },
     PutPluginSecret {
         plugin: String,
         name: String,
         sealed: String,
     },
+    /// Asks for the end of a plugin; the engine carries it out at the position of its event.
+    PutRemoval(NewRemoval),
     /// What the tenant says about itself from now on.
     PutSettings(Settings),
     Object(ObjectChange),
@@ -120,9 +130,11 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
         Op::PutCandidate { plugin, candidate } => put_candidate(tx, tenant, &plugin, Some(&candidate)).await?,
         Op::DropCandidate { plugin } => put_candidate(tx, tenant, &plugin, None).await?,
+        Op::DropPluginVersion { plugin, digest } => drop_version(tx, tenant, &plugin, &digest).await?,
         Op::PutPluginSecret { plugin, name, sealed } => put_secret(tx, tenant, &plugin, &name, &sealed).await?,
         Op::PutSegmentVersion(version) => put_segment_version(tx, tenant, &version).await?,
         Op::PutErasure(erasure) => put_erasure(tx, tenant, &erasure).await?,
+        Op::PutRemoval(removal) => put_removal(tx, tenant, &removal).await?,
         Op::PutSettings(settings) => put_settings(tx, tenant, &settings).await?,
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,

@@ -60,8 +60,9 @@ pub struct JobRun {
     pub fuel: i64,
     /// The last lines that the plugin logged.
     pub lines: Vec<String>,
-    /// Of the plugin.
+    /// Of the plugin, and the digest of its component.
     pub version: String,
+    pub digest: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -76,6 +77,7 @@ struct Row {
     fuel: i64,
     lines: String,
     version: String,
+    digest: Option<String>,
 }
 
 impl Store {
@@ -85,7 +87,7 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT attempt, scheduled, started_at, ended_at, outcome, code, note, fuel, lines, version \
+            "SELECT attempt, scheduled, started_at, ended_at, outcome, code, note, fuel, lines, version, digest \
              FROM plugin_job_runs WHERE tenant_id = $1 AND plugin = $2 AND job = $3 ORDER BY run DESC LIMIT $4",
             scope.tenant().0,
             &key.plugin,
@@ -108,6 +110,7 @@ fn run(row: Row) -> Result<JobRun, StoreError> {
         fuel: row.fuel,
         lines: json(&row.lines, "lines of a job's run")?,
         version: row.version,
+        digest: row.digest,
     })
 }
 
@@ -122,7 +125,7 @@ pub(crate) async fn put_run(
     execute!(
         tx.conn(),
         "INSERT INTO plugin_job_runs (tenant_id, plugin, job, run, attempt, scheduled, started_at, ended_at, outcome, code, \
-         note, fuel, lines, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         note, fuel, lines, version, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (tenant_id, plugin, job, run) DO NOTHING",
         tenant.0,
         &key.plugin,
@@ -138,6 +141,7 @@ pub(crate) async fn put_run(
         run.fuel,
         json_text(&run.lines.iter().cloned().map(serde_json::Value::from).collect::<serde_json::Value>()),
         &run.version,
+        run.digest.as_deref(),
     )?;
     execute!(
         tx.conn(),

@@ -19,6 +19,8 @@ pub mod objects;
 pub mod outbox;
 pub mod parts;
 pub mod plugin_kv;
+pub mod plugin_removals;
+pub mod plugin_versions;
 pub mod plugins;
 pub(crate) mod refusals;
 pub mod runs;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use crate::changes::CatalogChange;
 use crate::database::bulk::json_text;
 use crate::database::connection::{execute, fetch_all, select};
-use crate::database::decode::{corrupt, json, time};
+use crate::database::decode::{corrupt, json};
 use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::state::jobs::unplan;
+use crate::state::plugin_versions::{PluginVersion, VersionRow, note_grant, put_version, version};
 use crate::store::Store;
 
 /// The number is what the database stores.
@@ -23,6 +24,8 @@ pub enum PluginStatus {
     Installed = 0,
     Enabled = 1,
     Disabled = 2,
+    /// It is gone, but for its versions, its publisher's key and what it kept. Only [`Store::removed_plugin`] shows it.
+    Removed = 3,
 }
 
 impl PluginStatus {
@@ -32,14 +35,14 @@ impl PluginStatus {
 
     pub fn from_code(code: i64) -> Option<PluginStatus> {
         use PluginStatus::*;
-        [Installed, Enabled, Disabled].into_iter().find(|status| status.code() == code)
+        [Installed, Enabled, Disabled, Removed].into_iter().find(|status| status.code() == code)
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Installation {
     pub name: String,
-    /// Lowercase hex SHA-256 of the component.
+    /// Lowercase hex SHA-256 of the component of the version that is active, or that was uploaded and never ran.
     pub digest: String,
     pub version: String,
     pub manifest: Manifest,
@@ -49,18 +52,18 @@ pub struct Installation {
     pub grant: Value,
     /// Sealed, by name.
     pub secrets: BTreeMap<String, String>,
+    /// When the active version was uploaded.
     pub installed_at: Timestamp,
+    /// Who signed the active version: a public key.
+    pub signer: Option<String>,
+    /// Who has to sign each version from now on: the key of the first that was signed.
+    pub publisher_key: Option<String>,
     /// Where in the log it was last enabled or disabled; 0 if never.
     pub position: i64,
-    pub candidate: Option<Candidate>,
-}
-
-/// A version that was uploaded and is not agreed to: the one before goes on as it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    pub digest: String,
-    pub manifest: Manifest,
-    pub uploaded_at: Timestamp,
+    /// A version that waits to be agreed to: the active one goes on as it is.
+    pub candidate: Option<PluginVersion>,
+    /// The version that was active before: the way back.
+    pub previous: Option<PluginVersion>,
 }
 
 impl Installation {
@@ -76,23 +79,32 @@ impl Installation {
             grant: Value::Object(Default::default()),
             secrets: BTreeMap::new(),
             installed_at: at,
+            signer: None,
+            publisher_key: None,
             position: 0,
             candidate: None,
+            previous: None,
         }
     }
 
-    /// The manifest of the version with this digest: the installed one or the candidate.
+    /// The manifest of the version with this digest: the active one, the candidate, or the one before.
     pub fn version_of(&self, digest: &str) -> Option<&Manifest> {
-        let candidate = self.candidate.as_ref().filter(|candidate| candidate.digest == digest);
-        candidate.map(|candidate| &candidate.manifest).or_else(|| (self.digest == digest).then_some(&self.manifest))
+        let others = self.candidate.iter().chain(&self.previous);
+        let other = others.filter(|version| version.digest == digest).map(|version| &version.manifest).next();
+        (self.digest == digest).then_some(&self.manifest).or(other)
     }
 
-    /// The version that an enable takes: the candidate if one waits, else the installed one.
+    /// The version that an enable takes: the candidate if one waits, else the active one.
     pub fn offered(&self) -> (&str, &Manifest) {
         match &self.candidate {
             Some(candidate) => (&candidate.digest, &candidate.manifest),
             None => (&self.digest, &self.manifest),
         }
+    }
+
+    /// Whether a version of it is, or was, in force.
+    pub fn has_run(&self) -> bool {
+        matches!(self.status, PluginStatus::Enabled | PluginStatus::Disabled)
     }
 }
 
@@ -126,17 +138,17 @@ pub(crate) fn readable<T>(rows: impl Iterator<Item = Result<T, Unreadable>>) -> 
 struct Row {
     name: String,
     digest: String,
-    version: String,
-    manifest: String,
     status: i64,
     settings: String,
     granted: String,
-    installed_at: i64,
     position: i64,
     candidate: Option<String>,
-    candidate_manifest: Option<String>,
-    candidate_at: Option<i64>,
+    previous: Option<String>,
+    publisher_key: Option<String>,
 }
+
+/// Rows of versions, by plugin and digest.
+type Versions = BTreeMap<(String, String), VersionRow>;
 
 impl Store {
     /// The plugins that can be read, by name.
@@ -146,13 +158,33 @@ impl Store {
 
     /// The plugins by name, and those whose rows cannot be read.
     pub async fn readable_plugins(&self, scope: &Scope) -> Result<(Vec<Installation>, Vec<Unreadable>), StoreError> {
+        let (mut plugins, unreadable) = self.all_plugins(scope).await?;
+        plugins.retain(|plugin| plugin.status != PluginStatus::Removed);
+        Ok((plugins, unreadable))
+    }
+
+    /// A plugin that was removed, and left something behind.
+    pub async fn removed_plugin(&self, scope: &Scope, name: &str) -> Result<Option<Installation>, StoreError> {
+        let (plugins, _) = self.all_plugins(scope).await?;
+        Ok(plugins.into_iter().find(|plugin| plugin.name == name && plugin.status == PluginStatus::Removed))
+    }
+
+    async fn all_plugins(&self, scope: &Scope) -> Result<(Vec<Installation>, Vec<Unreadable>), StoreError> {
         let tenant = scope.tenant().0;
         let mut reading = self.reading(scope).await?;
         let rows = fetch_all!(
             reading.conn(),
             Row,
-            "SELECT name, digest, version, manifest, status, settings, granted, installed_at, position, candidate, \
-             candidate_manifest, candidate_at FROM plugins WHERE tenant_id = $1 ORDER BY name",
+            "SELECT name, digest, status, settings, granted, position, candidate, previous, publisher_key \
+             FROM plugins WHERE tenant_id = $1 ORDER BY name",
+            tenant,
+        )?;
+        let versions = fetch_all!(
+            reading.conn(),
+            VersionRow,
+            "SELECT v.plugin, v.digest, v.manifest, v.signer, v.granted, v.uploaded_at \
+             FROM plugin_versions v JOIN plugins p ON p.tenant_id = v.tenant_id AND p.name = v.plugin \
+             WHERE v.tenant_id = $1 AND (v.digest = p.digest OR v.digest = p.candidate OR v.digest = p.previous)",
             tenant,
         )?;
         let secrets = fetch_all!(
@@ -166,9 +198,11 @@ impl Store {
         for (plugin, name, sealed) in secrets {
             by_plugin.entry(plugin).or_default().insert(name, sealed);
         }
+        let keyed = versions.into_iter().map(|row| ((row.plugin.clone(), row.digest.clone()), row));
+        let versions: Versions = keyed.collect();
         Ok(readable(rows.into_iter().map(|row| {
             let (name, secrets) = (row.name.clone(), by_plugin.remove(&row.name).unwrap_or_default());
-            installation(row, secrets).map_err(|error| Unreadable::of(&name, None, error))
+            installation(row, &versions, secrets).map_err(|error| Unreadable::of(&name, None, error))
         })))
     }
 
@@ -194,25 +228,23 @@ pub(crate) async fn put_component(tx: &mut Tx<'_>, digest: &str, bytes: &[u8]) -
         .map(drop)
 }
 
+/// Makes the plugin, or puts this version in the place of the one that is there.
 pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Installation) -> Result<(), StoreError> {
-    let manifest = serde_json::to_value(&plugin.manifest).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     execute!(
         tx.conn(),
-        "INSERT INTO plugins (tenant_id, name, digest, version, manifest, status, settings, granted, installed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, name) DO UPDATE SET \
-         digest = excluded.digest, version = excluded.version, manifest = excluded.manifest, status = excluded.status, \
-         settings = excluded.settings, granted = excluded.granted, installed_at = excluded.installed_at, \
-         candidate = NULL, candidate_version = NULL, candidate_manifest = NULL, candidate_at = NULL",
+        "INSERT INTO plugins (tenant_id, name, digest, status, settings, granted, publisher_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, name) DO UPDATE SET \
+         digest = excluded.digest, status = excluded.status, settings = excluded.settings, granted = excluded.granted, \
+         candidate = NULL, publisher_key = COALESCE(plugins.publisher_key, excluded.publisher_key)",
         tenant.0,
         &plugin.name,
         &plugin.digest,
-        &plugin.version,
-        json_text(&manifest),
         plugin.status.code(),
         json_text(&plugin.settings),
         json_text(&plugin.grant),
-        plugin.installed_at.micros(),
+        plugin.signer.as_deref(),
     )?;
+    put_version(tx, tenant, &plugin.name, &PluginVersion::active(plugin)).await?;
     execute!(
         tx.conn(),
         "INSERT INTO plugin_state (tenant_id, plugin) VALUES ($1, $2) ON CONFLICT (tenant_id, plugin) DO NOTHING",
@@ -223,29 +255,6 @@ pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Insta
         put_secret(tx, tenant, &plugin.name, name, sealed).await?;
     }
     Ok(())
-}
-
-/// The version that waits; `None` takes it away.
-pub(crate) async fn put_candidate(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    plugin: &str,
-    candidate: Option<&Candidate>,
-) -> Result<(), StoreError> {
-    let manifest = candidate.map(|candidate| serde_json::to_value(&candidate.manifest)).transpose();
-    let manifest = manifest.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let put = execute!(
-        tx.conn(),
-        "UPDATE plugins SET candidate = $3, candidate_version = $4, candidate_manifest = $5, candidate_at = $6 \
-         WHERE tenant_id = $1 AND name = $2",
-        tenant.0,
-        plugin,
-        candidate.map(|candidate| candidate.digest.as_str()),
-        candidate.map(|candidate| candidate.manifest.version.as_str()),
-        manifest.as_ref().map(json_text),
-        candidate.map(|candidate| candidate.uploaded_at.micros()),
-    )?;
-    if put == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
 pub(crate) async fn put_secret(
@@ -271,18 +280,9 @@ pub(crate) async fn put_secret(
 /// Of [`CatalogChange::Plugin`]. What was uploaded since the change was judged is not what was agreed to: nothing is written, and
 /// it is judged again.
 pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &CatalogChange) -> Result<(), StoreError> {
-    let CatalogChange::Plugin { name, status, digest, settings, grant, position } = change else { return Ok(()) };
+    let CatalogChange::Plugin { name, status, digest, settings, grant, position, .. } = change else { return Ok(()) };
     if let (PluginStatus::Enabled, Some(digest)) = (status, digest) {
-        execute!(
-            tx.conn(),
-            "UPDATE plugins SET digest = candidate, manifest = candidate_manifest, \
-             version = candidate_version, installed_at = candidate_at, \
-             candidate = NULL, candidate_version = NULL, candidate_manifest = NULL, candidate_at = NULL \
-             WHERE tenant_id = $1 AND name = $2 AND candidate = $3",
-            tenant.0,
-            name,
-            digest,
-        )?;
+        activate(tx, tenant, name, digest).await?;
     }
     if *status != PluginStatus::Enabled {
         unplan(tx, tenant, name).await?;
@@ -302,28 +302,51 @@ pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &Ca
     )?;
     match (changed, agreed) {
         (0, Some(_)) => Err(StoreError::VersionConflict(vec![ObjectKey::new("plugin", name.clone())])),
-        _ => Ok(()),
+        (_, Some(digest)) => note_grant(tx, tenant, name, digest).await,
+        (_, None) => Ok(()),
     }
 }
 
-fn installation(row: Row, secrets: BTreeMap<String, String>) -> Result<Installation, StoreError> {
-    let candidate = match (row.candidate, row.candidate_manifest, row.candidate_at) {
-        (Some(digest), Some(manifest), Some(at)) => {
-            Some(Candidate { digest, manifest: json(&manifest, "manifest of a candidate")?, uploaded_at: time(at) })
-        }
-        _ => None,
+/// The candidate, or the version before, becomes the active one; the active one becomes the one before.
+async fn activate(tx: &mut Tx<'_>, tenant: TenantId, name: &str, digest: &str) -> Result<(), StoreError> {
+    execute!(
+        tx.conn(),
+        "UPDATE plugins SET previous = CASE WHEN status = $4 THEN previous ELSE digest END, digest = $3, \
+         candidate = CASE WHEN candidate = $3 THEN NULL ELSE candidate END, \
+         publisher_key = COALESCE(publisher_key, (SELECT v.signer FROM plugin_versions v \
+         WHERE v.tenant_id = $1 AND v.plugin = $2 AND v.digest = $3)) \
+         WHERE tenant_id = $1 AND name = $2 AND digest <> $3 AND (candidate = $3 OR previous = $3)",
+        tenant.0,
+        name,
+        digest,
+        PluginStatus::Installed.code(),
+    )
+    .map(drop)
+}
+
+fn installation(row: Row, versions: &Versions, secrets: BTreeMap<String, String>) -> Result<Installation, StoreError> {
+    let take = |digest: &String| match versions.get(&(row.name.clone(), digest.clone())) {
+        Some(found) => version(found),
+        None => Err(corrupt("version of a plugin")),
     };
+    let candidate = row.candidate.as_ref().map(&take).transpose()?;
+    // The way back may be gone; what runs, runs.
+    let previous = row.previous.as_ref().and_then(|digest| take(digest).ok());
+    let active = take(&row.digest)?;
     Ok(Installation {
         name: row.name,
         digest: row.digest,
-        version: row.version,
-        manifest: json(&row.manifest, "manifest of a plugin")?,
+        version: active.manifest.version.clone(),
+        manifest: active.manifest,
         status: PluginStatus::from_code(row.status).ok_or_else(|| corrupt("status of a plugin"))?,
         settings: json(&row.settings, "settings of a plugin")?,
         grant: json(&row.granted, "grant of a plugin")?,
         secrets,
-        installed_at: time(row.installed_at),
+        installed_at: active.uploaded_at,
+        signer: active.signer,
+        publisher_key: row.publisher_key,
         position: row.position,
         candidate,
+        previous,
     })
 }

@@ -25,6 +25,7 @@ fn run(outcome: JobOutcome) -> JobRun {
         fuel: 9,
         lines: vec!["info: began".to_owned()],
         version: "1.0.0".to_owned(),
+        digest: Some("d".to_owned()),
     }
 }
 
@@ -96,6 +97,7 @@ pub async fn a_job_is_run_by_one_node_and_its_cursor_moves_with_its_outcome(data
     // A plugin that stops takes its jobs off, whatever runs; what ends then stays off, with its cursor.
     let stops = CatalogChange::Plugin {
         name: "shop".to_owned(),
+        from: None,
         status: PluginStatus::Disabled,
         digest: None,
         settings: None,

@@ -145,8 +145,8 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
                 .to_owned(),
         )
         .await?;
-    let plugin = "INSERT INTO plugins (tenant_id, name, digest, version, manifest, status, settings, granted, installed_at) \
-                  VALUES (1, 'p', 'd', '1', '{}', 0, '{}', '{}', 0)";
+    let plugin = "INSERT INTO plugins (tenant_id, name, digest, status, settings, granted) \
+                  VALUES (1, 'p', 'd', 0, '{}', '{}')";
     connection.execute(plugin.to_owned()).await?;
     connection.execute("INSERT INTO plugin_state (tenant_id, plugin) VALUES (1, 'p')".to_owned()).await?;
     // A row of them in each table that holds customers, and in what goes with those.

@@ -3,7 +3,10 @@
 mod inspect;
 mod jobs;
 mod kit;
+mod remove;
 mod replay;
+mod sign;
+mod versions;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -79,6 +82,22 @@ enum Command {
         /// A component file, or a plugin's folder, which is built first.
         plugin: PathBuf,
     },
+    /// Write a new publisher's key to a file, and print its public half.
+    Keygen {
+        /// The file of the private key; it must not exist.
+        file: PathBuf,
+    },
+    /// Sign a component with a publisher's key.
+    Sign {
+        /// A component file, or a plugin's folder, which is built first.
+        path: PathBuf,
+        /// The private key, as `keygen` or `openssl genpkey -algorithm ed25519` writes it.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where to write the signed component. Default: the component file itself.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Upload a component to a hub, set it up and enable it.
     Install {
         /// A component file, or a plugin's folder, which is built first.
@@ -108,6 +127,36 @@ enum Command {
         #[arg(long = "secret", value_name = "NAME=VARIABLE")]
         secrets: Vec<String>,
     },
+    /// Put a version in force in place of the active one; without `--accept`, show what it changes.
+    Activate {
+        name: String,
+        /// The version's number or digest. Default: the one that waits.
+        #[arg(value_name = "VERSION")]
+        wanted: Option<String>,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// Agree to the difference that has this digest; `shown` agrees to the one that is printed now.
+        #[arg(long, value_name = "DIGEST")]
+        accept: Option<String>,
+        /// As for `install`.
+        #[arg(long = "set", value_name = "NAME=VALUE", requires = "accept")]
+        settings: Vec<String>,
+    },
+    /// Go back to the version that was active before; without `--accept`, show what that changes.
+    Rollback {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// As for `activate`.
+        #[arg(long, value_name = "DIGEST")]
+        accept: Option<String>,
+    },
+    /// List the versions of a plugin that were uploaded.
+    Versions {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
     /// List the installed plugins, and the versions that wait until you agree to them.
     List {
         #[command(flatten)]
@@ -134,11 +183,17 @@ enum Command {
         #[command(flatten)]
         hub: HubFlags,
     },
-    /// Remove a plugin with its settings and secrets. What it created stays.
+    /// Remove a plugin with its settings and secrets.
     Remove {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
+        /// What becomes of the objects of its types and of its own state: kept, written to a file and then erased, or erased.
+        #[arg(long, value_enum, default_value = "keep")]
+        data: remove::Data,
+        /// The file for `--data export`: JSON lines.
+        #[arg(long, value_name = "FILE", required_if_eq("data", "export"))]
+        out: Option<PathBuf>,
     },
 }
 
@@ -179,6 +234,31 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let component = tokio::task::spawn_blocking(move || component(&plugin)).await??;
             replay::run(&call, &component).await?;
         }
+        Command::Keygen { file } => {
+            let public = sign::keygen(&file)?;
+            println!("{} is the private key: keep it secret, and keep a copy of it", file.display());
+            println!("the public key is {public}");
+        }
+        Command::Sign { path, key, out } => {
+            let written = match (&out, path.is_dir()) {
+                (Some(out), _) => out.clone(),
+                (None, false) => path.clone(),
+                (None, true) => anyhow::bail!("`--out` is missing: name the file for the signed component"),
+            };
+            let signing = move || anyhow::Ok(sign::sign(&component(&path)?, &key)?);
+            let (signed, what) = tokio::task::spawn_blocking(signing).await??;
+            std::fs::write(&written, signed).with_context(|| written.display().to_string())?;
+            println!("{} {} is signed: {}", what.manifest.name, what.manifest.version, written.display());
+            println!("key     {}\ndigest  {}", what.signer.unwrap_or_default(), what.digest);
+        }
+        Command::Activate { name, wanted, hub, accept, settings } => {
+            let settings = values(&settings)?;
+            versions::activate(&Hub::new(&hub)?, &name, wanted.as_deref(), accept.as_deref(), settings).await?;
+        }
+        Command::Rollback { name, hub, accept } => {
+            versions::roll_back(&Hub::new(&hub)?, &name, accept.as_deref()).await?;
+        }
+        Command::Versions { name, hub } => versions::list(&Hub::new(&hub)?, &name).await?,
         Command::Install { path, hub, settings, secrets, enable } => {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
@@ -197,10 +277,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             Hub::new(&hub)?.call(Method::POST, &format!("/api/v1/plugins/{name}/disable"), &json!({})).await?;
             println!("disabled {name}");
         }
-        Command::Remove { name, hub } => {
-            Hub::new(&hub)?.call(Method::DELETE, &format!("/api/v1/plugins/{name}"), &json!({})).await?;
-            println!("removed {name}");
-        }
+        Command::Remove { name, hub, data, out } => remove::run(&Hub::new(&hub)?, &name, data, out.as_deref()).await?,
     }
     Ok(())
 }
@@ -255,12 +332,20 @@ async fn install(hub: &Hub, component: Vec<u8>, settings: &[String], secrets: &[
     if enable {
         agree(hub, &plugin, values).await
     } else {
-        match plugin["status"] == "enabled" && !plugin["candidate"].is_null() {
-            true => println!("version {} keeps running", text(&plugin, "version")?),
-            false if plugin["status"] == "enabled" => println!("it already runs"),
-            false => println!("it does not run yet"),
+        match (plugin["status"] == "enabled", plugin["difference"]["accept"].as_str()) {
+            (true, Some(accept)) => {
+                println!("version {} keeps running", text(&plugin, "version")?);
+                println!(
+                    "to agree to this, run `openhub plugin activate {name} --accept {accept}{}`",
+                    missing(&plugin)
+                );
+            }
+            (true, None) => println!("version {} runs already", text(&plugin, "version")?),
+            (false, _) => {
+                println!("it does not run yet");
+                println!("to agree to this and start it, run `openhub plugin enable {name}{}`", missing(&plugin));
+            }
         }
-        println!("to agree to this and start it, run `openhub plugin enable {name}{}`", missing(&plugin));
         Ok(())
     }
 }
