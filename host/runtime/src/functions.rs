@@ -1,5 +1,6 @@
 //! Calls of functions that templates use: arguments in as columns, one value a row out, in a fresh instance each time.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use openhub_model::columns::{Column, Values};
@@ -17,12 +18,12 @@ use crate::plugin::Plugin;
 const ANSWER: usize = 4 * 1024 * 1024;
 
 /// Calls of one function, a row each.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionCalls {
     pub rows: u32,
-    /// Of each row's receiver; each ends with U+0000.
-    pub locales: String,
-    pub time_zones: String,
+    /// Of each row's receiver.
+    pub locales: Vec<String>,
+    pub time_zones: Vec<String>,
     /// One column for each declared argument.
     pub arguments: Vec<Column>,
 }
@@ -50,8 +51,8 @@ impl Plugin {
         }
         let input = bound::Calls {
             rows: calls.rows,
-            locales: calls.locales.clone(),
-            time_zones: calls.time_zones.clone(),
+            locales: texts(&calls.locales),
+            time_zones: texts(&calls.time_zones),
             arguments: calls.arguments.iter().map(column).collect(),
         };
         let (answer, receipt) = self.pure(call, calls.rows as usize, |store| {
@@ -59,10 +60,17 @@ impl Plugin {
             instance.openhub_content_content().call_apply(store, function, &input)
         })?;
         let answer = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
-        let (values, faults) = check(shape, calls.rows, answer).map_err(CallFault::malformed)?;
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
+            .map_err(|fault| fault.after(receipt))?;
+        let (values, faults) =
+            check(shape, calls.rows, answer).map_err(|message| CallFault::malformed(message).after(receipt))?;
         Ok(Applied { values, faults, receipt })
     }
+}
+
+/// As one text, in which each ends with U+0000.
+fn texts(texts: &[String]) -> String {
+    texts.iter().flat_map(|text| [text.as_str(), "\0"]).collect()
 }
 
 /// The values and faults, or why they are malformed.

@@ -8,7 +8,9 @@ use openhub_model::columns::RecordBatch;
 
 use crate::answer::{CallContext, Change, Checked, Evaluated, Receipt};
 use crate::fault::CallFault;
+use crate::functions::{Applied, FunctionCalls};
 use crate::plugin::Plugin;
+use crate::steps::{Entered, Stepped};
 
 /// A call, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub struct Recording {
 pub enum Recorded {
     Rule { name: String, batch: RecordBatch },
     Check { name: String, changes: Vec<Change> },
+    Step { name: String, entries: Vec<Entered> },
+    Function { name: String, calls: FunctionCalls },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,20 @@ pub struct RecordedFault {
 pub enum Replayed {
     Rule(Evaluated),
     Check(Checked),
+    Step(Stepped),
+    Function(Applied),
+}
+
+impl Recorded {
+    /// Of the rule, object type, step or function.
+    pub fn name(&self) -> &str {
+        match self {
+            Recorded::Rule { name, .. }
+            | Recorded::Check { name, .. }
+            | Recorded::Step { name, .. }
+            | Recorded::Function { name, .. } => name,
+        }
+    }
 }
 
 impl Recording {
@@ -77,6 +95,8 @@ impl Plugin {
         match &recording.call {
             Recorded::Rule { name, batch } => self.evaluate(&call, name, batch).map(Replayed::Rule),
             Recorded::Check { name, changes } => self.check(&call, name, changes.clone()).map(Replayed::Check),
+            Recorded::Step { name, entries } => self.step(&call, name, entries.clone()).map(Replayed::Step),
+            Recorded::Function { name, calls } => self.apply(&call, name, calls).map(Replayed::Function),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use openhub_model::manifest::StepShape;
 use openhub_model::{Id, PartId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{CallContext, Reason, Receipt};
 use crate::bindings::step::exports::openhub::step::step as bound;
@@ -12,7 +13,7 @@ use crate::plugin::Plugin;
 pub const STATE: usize = 8 * 1024;
 
 /// A run that has come to a step, or is woken in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entered {
     pub run: Id,
     pub customer: PartId,
@@ -25,7 +26,8 @@ pub struct Entered {
     pub woke: Woke,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Woke {
     Entered,
     Timer,
@@ -74,13 +76,15 @@ impl Plugin {
             instance.openhub_step_step().call_run(store, step, &entries)
         })?;
         let answers = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
+            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
+            .map_err(|fault| fault.after(receipt))?;
         if answers.len() != asked {
             let message = format!("the step gave {} answers to {asked} runs", answers.len());
-            return Err(CallFault::malformed(message));
+            return Err(CallFault::malformed(message).after(receipt));
         }
         let answers = answers.into_iter().map(|answer| check(shape, answer)).collect::<Result<_, _>>();
-        Ok(Stepped { answers: answers.map_err(CallFault::malformed)?, receipt })
+        let answers = answers.map_err(|message| CallFault::malformed(message).after(receipt))?;
+        Ok(Stepped { answers, receipt })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use openhub_model::run::RunStatus;
 use openhub_model::{EventKind, Identity, NewEvent, Timestamp};
+use openhub_runtime::Recording;
 use openhub_store::{FaultFilter, MessageFilter, RunFilter};
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
@@ -128,6 +129,19 @@ async fn runs_go_the_same_way_at_any_batch_size_and_who_breaks_off_does_so_alone
     let faults = first.store.faults(&first.scope, &FaultFilter { limit: PAGE, ..FaultFilter::default() }).await;
     let faults = faults.expect("faults");
     assert_eq!(faults.iter().filter(|fault| fault.fault.subject.starts_with("carrying/")).count(), 15, "{faults:#?}");
+    let mut recorded = Vec::new();
+    for fault in &faults {
+        recorded.extend(first.store.fault_recording(&first.scope, fault.fault.id).await.expect("it can be asked"));
+    }
+    // Who says no has not broken off.
+    assert_eq!(recorded.len(), 9, "{recorded:#?}");
+    let plugin = first.runtime.prepare(&guests::build("tests/hostile/steps").bytes).await.expect("a plugin");
+    for text in recorded {
+        let recording: Recording = serde_json::from_str(&text).expect("a recording");
+        let again = plugin.replay(&recording).err().expect("it fails again");
+        let same = (again.kind.as_str(), again.message.as_str(), again.receipt);
+        assert_eq!(same, (recording.fault.kind.as_str(), recording.fault.message.as_str(), recording.receipt));
+    }
     for (batch, workers) in [(1, 1), (7, 2)] {
         let other = house(None, batch, workers).await.state().await;
         assert_same(&whole, &other, &format!("batches of {batch}"));

@@ -125,7 +125,9 @@ async fn recording(store: &Store, tenant: &str, id: Id) -> Result<String> {
     let scope = scope(store, tenant).await?;
     store.fault(&scope, id).await?.with_context(|| no_fault(id))?;
     let recording = store.fault_recording(&scope, id).await?;
-    recording.context("it has no recording: only a rule or a check that breaks off on one row is recorded")
+    recording.context(
+        "it has no recording: only a rule, a check, a step or a function that breaks off on one row is recorded",
+    )
 }
 
 fn no_fault(id: Id) -> String {

@@ -6,7 +6,7 @@ use openhub_journey::{Call, Known};
 use openhub_model::columns::ColumnBuilder;
 use openhub_model::manifest::FunctionShape;
 use openhub_model::tenant::Home;
-use openhub_runtime::{CallContext, FunctionCalls};
+use openhub_runtime::{CallContext, FunctionCalls, Recorded, Recording};
 use openhub_store::Called;
 use serde_json::Value;
 
@@ -27,9 +27,12 @@ const BYTES: usize = 2 * 1024 * 1024;
 pub struct Told {
     pub by: Waiting,
     pub known: Known,
+    /// Of the first call that failed on one of its rows.
+    pub recording: Option<String>,
 }
 
-type Answer = Result<Value, String>;
+/// A value, or why there is none; and the recording of a call that failed on it.
+type Answer = (Result<Value, String>, Option<String>);
 
 /// The place of a call: its request, and its number there.
 type Place = (usize, usize);
@@ -44,7 +47,7 @@ pub fn ask_functions(batch: &mut Batch<'_>) -> Result<Vec<Told>, Stop> {
         }
     }
     let mut answers: Vec<Vec<Answer>> =
-        requests.iter().map(|request| vec![Err(String::new()); request.calls.open.len()]).collect();
+        requests.iter().map(|request| vec![(Err(String::new()), None); request.calls.open.len()]).collect();
     for ((plugin, function), places) in by_function {
         let catalog = batch.catalog;
         let owner = catalog.plugins.get(plugin);
@@ -52,7 +55,7 @@ pub fn ask_functions(batch: &mut Batch<'_>) -> Result<Vec<Told>, Stop> {
             owner.and_then(|owner| owner.installation.manifest.functions.iter().find(|shape| shape.name == function));
         let (Some(owner), Some(shape)) = (owner, shape) else {
             let reason = format!("the plugin `{plugin}` is not enabled");
-            places.iter().for_each(|(at, number)| answers[*at][*number] = Err(reason.clone()));
+            places.iter().for_each(|(at, number)| answers[*at][*number].0 = Err(reason.clone()));
             continue;
         };
         let mut open = places.as_slice();
@@ -67,7 +70,12 @@ pub fn ask_functions(batch: &mut Batch<'_>) -> Result<Vec<Told>, Stop> {
         }
     }
     let told = requests.into_iter().zip(answers);
-    Ok(told.map(|(request, answers)| Told { known: request.calls.answered(answers), by: request.by }).collect())
+    let told = told.map(|(request, mut answers)| {
+        let recording = answers.iter_mut().find_map(|(_, recording)| recording.take());
+        let known = request.calls.answered(answers.into_iter().map(|(answer, _)| answer));
+        Told { by: request.by, known, recording }
+    });
+    Ok(told.collect())
 }
 
 fn of(requests: &[FunctionsRequest], (at, number): Place) -> (&Call, &Home) {
@@ -112,13 +120,16 @@ fn call(
                 batch.answered(range.len());
                 let values = to_json(&shape.returns, &applied.values).enumerate();
                 answers.extend(values.map(|(row, value)| match applied.faults.get(&(row as u32)) {
-                    Some(reason) => Err(format!("{}: {}", reason.code, reason.message)),
-                    None => Ok(value),
+                    Some(reason) => (Err(format!("{}: {}", reason.code, reason.message)), None),
+                    None => (Ok(value), None),
                 }));
             }
             Err(fault) => {
                 batch.tally.row_faults += 1;
-                answers.push(Err(fault.to_string()));
+                let calls = columns(shape, requests, &places[range]);
+                let recorded = Recorded::Function { name: shape.name.clone(), calls };
+                let recording = Recording::of(&owner.plugin, &context, recorded, &fault).to_text();
+                answers.push((Err(fault.to_string()), Some(recording)));
             }
         }
     }
@@ -126,16 +137,14 @@ fn call(
 }
 
 fn columns(shape: &FunctionShape, requests: &[FunctionsRequest], places: &[Place]) -> FunctionCalls {
-    let (mut locales, mut time_zones) = (String::new(), String::new());
+    let (mut locales, mut time_zones) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
     let declared = shape.arguments.iter();
     let mut arguments: Vec<ColumnBuilder> =
         declared.map(|argument| ColumnBuilder::new(&argument.of, places.len())).collect();
     for place in places {
         let (call, home) = of(requests, *place);
-        for (text, of) in [(&mut locales, &home.locale), (&mut time_zones, &home.time_zone)] {
-            text.push_str(of);
-            text.push('\0');
-        }
+        locales.push(home.locale.clone());
+        time_zones.push(home.time_zone.clone());
         for (number, column) in arguments.iter_mut().enumerate() {
             column.push(call.arguments.get(number));
         }

@@ -76,17 +76,23 @@ pub fn meet_step(batch: &mut Batch<'_>, went: Went) {
         Ok(onward) => Input::Answer(openhub_journey::Answer::Step(onward)),
         Err(fault) => Input::Answer(openhub_journey::Answer::Refused(std::slice::from_ref(fault))),
     };
-    resume(batch, &went.by, input);
+    resume(batch, &went.by, input, went.recording);
 }
 
 /// The run's texts can be made, or ask for more.
 pub fn meet_values(batch: &mut Batch<'_>, told: Told) {
-    resume(batch, &told.by, Input::Answer(openhub_journey::Answer::Calls(&told.known)));
+    let input = Input::Answer(openhub_journey::Answer::Calls(&told.known));
+    resume(batch, &told.by, input, told.recording);
 }
 
-fn resume(batch: &mut Batch<'_>, by: &Waiting, input: Input<'_>) {
+/// A run that fails has the recording of the call with its fault.
+fn resume(batch: &mut Batch<'_>, by: &Waiting, input: Input<'_>, recording: Option<String>) {
     let occasion = Occasion { now: by.now, cause: &by.cause, depth: by.depth, historical: false };
+    let faults = batch.faults.len();
     drive(batch, by.actor, by.run, input, occasion);
+    if let Some(fault) = batch.faults.get_mut(faults).filter(|fault| fault.kind == FaultKind::Run) {
+        fault.recording = recording;
+    }
 }
 
 fn start(

@@ -2,7 +2,7 @@
 
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
-use openhub_runtime::{CallContext, CallFault, Entered, StepNext};
+use openhub_runtime::{CallContext, CallFault, Entered, Recorded, Recording, StepNext};
 use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
@@ -20,6 +20,8 @@ const BYTES: usize = 2 * 1024 * 1024;
 pub struct Went {
     pub by: Waiting,
     pub onward: Result<Onward, Fault>,
+    /// Of the call that failed on it.
+    pub recording: Option<String>,
 }
 
 /// Puts what is asked of the first step to it, or as much as goes into a call.
@@ -34,7 +36,9 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
     let catalog = batch.catalog;
     let Some(owner) = catalog.plugins.get(&plugin) else {
         let fault = Fault::new("", "plugin-not-enabled", format!("the plugin `{plugin}` is not enabled"));
-        return Ok(requests.into_iter().map(|request| Went { by: request.by, onward: Err(fault.clone()) }).collect());
+        let went = requests.into_iter();
+        let went = went.map(|request| Went { by: request.by, onward: Err(fault.clone()), recording: None });
+        return Ok(went.collect());
     };
     let entries: Vec<Entered> = requests.iter().map(|request| entered(batch, request)).collect();
     let call = CallContext { settings: owner.settings.clone() };
@@ -52,15 +56,18 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
         match answered {
             Ok(stepped) => {
                 batch.answered(range.len());
-                onwards.extend(stepped.answers.into_iter().map(|next| Ok(onward(next))));
+                onwards.extend(stepped.answers.into_iter().map(|next| (Ok(onward(next)), None)));
             }
             Err(fault) => {
                 batch.tally.row_faults += 1;
-                onwards.push(Err(broke_off(&fault)));
+                let recorded = Recorded::Step { name: step.clone(), entries: entries[range].to_vec() };
+                let recording = Recording::of(&owner.plugin, &call, recorded, &fault).to_text();
+                onwards.push((Err(broke_off(&fault)), Some(recording)));
             }
         }
     }
-    Ok(requests.into_iter().zip(onwards).map(|(request, onward)| Went { by: request.by, onward }).collect())
+    let went = requests.into_iter().zip(onwards);
+    Ok(went.map(|(request, (onward, recording))| Went { by: request.by, onward, recording }).collect())
 }
 
 /// How many of the first go into a call.

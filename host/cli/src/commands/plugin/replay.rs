@@ -5,7 +5,7 @@ use openhub_runtime::{CallFault, Config, Receipt, Recorded, Recording, Replayed,
 use serde_json::{Value, json};
 use std::path::Path;
 
-use super::kit::{answered, by_row};
+use super::kit::{answered, by_row, onwards, results};
 
 /// Prints what comes of the call as JSON, and then whether it is what was recorded.
 pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
@@ -23,15 +23,27 @@ pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
     let rows = match &recording.call {
         Recorded::Rule { batch, .. } => batch.rows as usize,
         Recorded::Check { changes, .. } => changes.len(),
+        Recorded::Step { entries, .. } => entries.len(),
+        Recorded::Function { calls, .. } => calls.rows as usize,
     };
+    let (manifest, name) = (plugin.manifest(), recording.call.name());
     let (printed, receipt) = match &replayed {
         Ok(Replayed::Rule(evaluated)) => {
-            let Recorded::Rule { name, .. } = &recording.call else { unreachable!("a rule answers for a rule") };
-            let shape = plugin.manifest().rules.iter().find(|rule| rule.name == *name);
+            let shape = manifest.rules.iter().find(|rule| rule.name == *name);
             let writes = shape.map(|rule| rule.writes.as_slice()).unwrap_or_default();
             (json!({"effects": by_row(writes, evaluated.outcome.clone(), rows)}), evaluated.receipt)
         }
         Ok(Replayed::Check(checked)) => (json!({"answers": answered(checked.answers.clone())}), checked.receipt),
+        Ok(Replayed::Step(stepped)) => {
+            let shape = manifest.steps.iter().find(|step| step.name == *name);
+            let answers = shape.map(|shape| onwards(shape, stepped));
+            (json!({"answers": answers}), stepped.receipt)
+        }
+        Ok(Replayed::Function(applied)) => {
+            let shape = manifest.functions.iter().find(|function| function.name == *name);
+            let results = shape.map(|shape| results(shape, applied));
+            (json!({"results": results}), applied.receipt)
+        }
         Err(fault) => (json!({"fault": told(fault)}), fault.receipt),
     };
     println!("{}", serde_json::to_string_pretty(&printed)?);

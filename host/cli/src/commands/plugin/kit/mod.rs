@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use calls::Installed;
 pub use calls::{answered, by_row};
+pub use nodes::{onwards, results};
 use provider::{Answer, Provider};
 use records::Records;
 

@@ -1,9 +1,9 @@
 //! What a plugin brings into journeys, JSON in and JSON out: steps by entries, functions by the arguments of their calls.
 
 use anyhow::{Context, Result, bail, ensure};
-use openhub_model::manifest::{Field, StepShape};
+use openhub_model::manifest::{Field, FunctionShape, StepShape};
 use openhub_model::{Id, Timestamp};
-use openhub_runtime::{Entered, FunctionCalls, Plugin, StepNext, Woke};
+use openhub_runtime::{Applied, Entered, FunctionCalls, Plugin, StepNext, Stepped, Woke};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -57,6 +57,12 @@ pub fn step(plugin: &Plugin, call: StepCall) -> Result<Value> {
         Ok(stepped) => stepped,
         Err(fault) => return Ok(json!({"fault": told(&fault)})),
     };
+    let answers = onwards(shape, &stepped);
+    Ok(json!({"answers": answers, "receipt": receipt(&stepped.receipt)}))
+}
+
+/// How each run goes on, by the names of the manifest.
+pub fn onwards(shape: &StepShape, stepped: &Stepped) -> Vec<Value> {
     let name = |names: &[String], number: u32| names.get(number as usize).cloned();
     let answers = stepped.answers.iter().map(|answer| match answer {
         StepNext::Go(outlet) => json!({"go": name(&shape.outlets, *outlet)}),
@@ -67,8 +73,7 @@ pub fn step(plugin: &Plugin, call: StepCall) -> Result<Value> {
                 "state_version": shape.state_version}})
         }
     });
-    let answers: Vec<Value> = answers.collect();
-    Ok(json!({"answers": answers, "receipt": receipt(&stepped.receipt)}))
+    answers.collect()
 }
 
 impl AskedEntry {
@@ -133,7 +138,7 @@ pub fn function(plugin: &Plugin, call: &FunctionCall) -> Result<Value> {
         arguments.push(column.with_context(|| format!("the argument `{}`", argument.name))?);
     }
     let rows = call.rows.len();
-    let texts = |text: &str| format!("{text}\0").repeat(rows);
+    let texts = |text: &str| vec![text.to_owned(); rows];
     let calls = FunctionCalls {
         rows: u32::try_from(rows)?,
         locales: texts(&call.locale),
@@ -142,14 +147,19 @@ pub fn function(plugin: &Plugin, call: &FunctionCall) -> Result<Value> {
     };
     match plugin.apply(&context(&call.settings), &shape.name, &calls) {
         Ok(applied) => {
-            let values = columns::values(&shape.returns, &applied.values).into_iter().enumerate();
-            let results = values.map(|(row, value)| match applied.faults.get(&(row as u32)) {
-                Some(why) => json!({"fault": reason(why)}),
-                None => json!({"value": value}),
-            });
-            let results: Vec<Value> = results.collect();
+            let results = results(shape, &applied);
             Ok(json!({"results": results, "receipt": receipt(&applied.receipt)}))
         }
         Err(fault) => Ok(json!({"fault": told(&fault)})),
     }
+}
+
+/// What came of each call.
+pub fn results(shape: &FunctionShape, applied: &Applied) -> Vec<Value> {
+    let values = columns::values(&shape.returns, &applied.values).into_iter().enumerate();
+    let results = values.map(|(row, value)| match applied.faults.get(&(row as u32)) {
+        Some(why) => json!({"fault": reason(why)}),
+        None => json!({"value": value}),
+    });
+    results.collect()
 }
