@@ -12,7 +12,6 @@ use super::retry::RequestKey;
 
 /// A question.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Ask {
     /// What a rule says to the event of this turn of the wave.
     Rule { rule: usize, turn: usize },
