@@ -82,10 +82,14 @@ impl Read {
     }
 }
 
-/// The columns that `fields=` asks for, else the usual ones.
+/// Names listed in a message at most, beside the usual ones.
+const LISTED: usize = 20;
+
+/// The columns that `fields=` asks for, else the usual ones. `others` are there, too, for who misspells one.
 pub(crate) fn columns<S: AsRef<str>>(
     fields: Option<&str>,
     usual: &[S],
+    others: &[String],
     read: impl Fn(&str) -> Option<Read>,
 ) -> Result<Vec<Column>, Problem> {
     let usual: Vec<&str> = usual.iter().map(AsRef::as_ref).collect();
@@ -102,11 +106,14 @@ pub(crate) fn columns<S: AsRef<str>>(
         } else if let Some(read) = read(name) {
             columns.push(Column { name: name.to_owned(), read, is_decimal: false });
         } else {
-            let meant = nearest(name, usual.iter().copied());
+            let meant = nearest(name, usual.iter().copied().chain(others.iter().map(String::as_str)));
             let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+            let others: Vec<&str> =
+                others.iter().map(String::as_str).filter(|other| !usual.contains(other)).take(LISTED).collect();
+            let also = if others.is_empty() { String::new() } else { format!(" And: {}.", others.join(", ")) };
             let there_are = usual.join(", ");
             let message =
-                format!("There is no field `{name}` in this export.{meant} By default there are: {there_are}.");
+                format!("There is no field `{name}` in this export.{meant} By default there are: {there_are}.{also}");
             fault("unknown-field", message);
         }
     }

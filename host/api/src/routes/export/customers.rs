@@ -71,7 +71,7 @@ pub(crate) async fn export_customers(
     let time = time(fields.as_deref())?;
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
     let usual: &[&str] = if style.format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
-    let table = Table { style, columns: Some(columns(fields.as_deref(), usual, read)?) };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), usual, &[], read)?) };
     let scope = access.scope;
     respond(table, "customers", place, move |after| {
         page(Arc::clone(&app), previews.clone(), scope, condition.clone(), after)

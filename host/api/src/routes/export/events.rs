@@ -64,7 +64,7 @@ pub(crate) async fn export_events(
     let part = id_in_query("customer", customer.as_deref())?;
     let columns = match (style.format, &fields) {
         (Format::Jsonl, None) => None,
-        _ => Some(columns(fields.as_deref(), &USUAL, read)?),
+        _ => Some(columns(fields.as_deref(), &USUAL, &[], read)?),
     };
     let scope = access.scope;
     let head = app.store.standing(&scope).await?.head;

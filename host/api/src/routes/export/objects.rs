@@ -93,7 +93,7 @@ fn of_type(declared: Option<Vec<Field>>, of: &Type) -> Vec<String> {
 
 /// The columns. A field that the type does not declare would be a column without a value.
 fn chosen(fields: Option<&str>, format: Format, declared: Option<&[Field]>) -> Result<Vec<Column>, Problem> {
-    let Some(declared) = declared else { return columns(fields, &USUAL, read) };
+    let Some(declared) = declared else { return columns(fields, &USUAL, &[], read) };
     let named: Vec<String> = declared.iter().map(|field| format!("field.{}", field.name)).collect();
     let usual: Vec<String> = match format {
         Format::Jsonl => USUAL.map(str::to_owned).into(),
@@ -106,7 +106,7 @@ fn chosen(fields: Option<&str>, format: Format, declared: Option<&[Field]>) -> R
         }
     };
     let is_there = |name: &str| !name.starts_with("field.") || named.iter().any(|named| named == name);
-    let mut columns = columns(fields, &usual, |name| read(name).filter(|_| is_there(name)))?;
+    let mut columns = columns(fields, &usual, &named, |name| read(name).filter(|_| is_there(name)))?;
     for column in &mut columns {
         let field = declared.iter().zip(&named).find(|(_, named)| **named == column.name).map(|(field, _)| field);
         column.is_decimal = field.is_some_and(|field| matches!(field.of, Type::Decimal(_)));
