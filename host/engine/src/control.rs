@@ -85,6 +85,18 @@ impl Lane {
                 }
             }
         }
+        if let Some(asked @ CatalogChange::Plugin { name, .. }) = &change {
+            match self.migrate_plugin(&event, asked).await? {
+                Migrated::All => {}
+                Migrated::Stopped => return Ok(()),
+                Migrated::Not(misfits) => {
+                    let reason = misfits.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
+                    faults.push(control_fault(&event, "refused", &reason));
+                    self.refused.push(refused(&event, asked, reason));
+                    change = Some(CatalogChange::PluginMigrates { plugin: name.clone(), state: None });
+                }
+            }
+        }
         let arrivals = self.asked_anew(&event, change.as_ref()).await?;
         let changes = Changes {
             checkpoint: event.position,

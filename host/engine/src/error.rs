@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use openhub_runtime::Refusal;
+use openhub_runtime::{CallFault, Refusal};
 use openhub_store::StoreError;
 use tokio::task::JoinError;
 
@@ -14,6 +14,8 @@ pub enum EngineError {
     Store(#[from] StoreError),
     #[error("plugin `{plugin}` cannot be loaded: {source}")]
     Plugin { plugin: String, source: Refusal },
+    #[error("plugin `{0}` failed to migrate its objects: {1}")]
+    Migration(String, CallFault),
     #[error("the component {digest} is not stored")]
     MissingComponent { digest: String },
     #[error("the stored component {digest} has been changed: install it again")]

@@ -35,6 +35,7 @@ mod metering;
 mod migrate;
 pub mod object_types;
 pub mod objects;
+pub mod plugin_types;
 mod plugins;
 mod pressure;
 pub mod remove;

@@ -72,6 +72,19 @@ pub mod content {
     });
 }
 
+/// The `migration` of object types.
+pub mod migration {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/migration-plugin",
+        with: {
+            "openhub:types": super::channel::openhub::types,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+        },
+    });
+}
+
 /// The `source` extension point, with the imports of the I/O lane.
 pub mod source {
     wasmtime::component::bindgen!({

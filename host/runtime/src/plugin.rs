@@ -12,6 +12,7 @@ use crate::answer::{CallContext, Receipt};
 use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
 use crate::bindings::content::{ContentPluginIndices, ContentPluginPre};
 use crate::bindings::job::{JobPluginIndices, JobPluginPre};
+use crate::bindings::migration::{MigrationPluginIndices, MigrationPluginPre};
 use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
 use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
 use crate::bindings::source::{SourcePluginIndices, SourcePluginPre};
@@ -22,7 +23,7 @@ use crate::engine::{MEMORY_CEILING, Machine};
 use crate::error::Refusal;
 use crate::fault::{CallFault, FaultKind, Raised};
 use crate::host::Host;
-use crate::inspect::{Inspected, without_version};
+use crate::inspect::{Inspected, MIGRATION, without_version};
 
 /// The safety net by the clock lies this many times above the budget.
 const NET: u64 = 10;
@@ -74,6 +75,7 @@ pub struct Plugin {
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
     pub(crate) steps: Option<StepPluginPre<Host>>,
     pub(crate) functions: Option<ContentPluginPre<Host>>,
+    pub(crate) migration: Option<MigrationPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
     pub(crate) source: Option<SourcePluginPre<Host>>,
     pub(crate) job: Option<JobPluginPre<Host>>,
@@ -114,6 +116,7 @@ impl Plugin {
             digest: inspected.digest.into(),
             rule: None,
             objects: None,
+            migration: None,
             steps: None,
             functions: None,
             channel: None,
@@ -122,7 +125,11 @@ impl Plugin {
             manifest,
         };
         let bad = |error| Refusal::new(Refusal::BAD_EXPORT, format!("{error:#}"));
-        plugin.try_exports(&pure)?;
+        let migrates = inspected.exports.iter().any(|export| export == MIGRATION);
+        plugin.try_exports(&pure, migrates)?;
+        if migrates {
+            plugin.migration = Some(MigrationPluginPre::new(pure.clone()).map_err(bad)?);
+        }
         if !plugin.manifest.rules.is_empty() {
             plugin.rule = Some(RulePluginPre::new(pure.clone()).map_err(bad)?);
         }
@@ -150,7 +157,7 @@ impl Plugin {
 
     /// Types are compared when an export is bound to an instance; so one instance is made here, and a component that
     /// cannot even start, or whose exports have other types, is refused at install.
-    fn try_exports(&self, pure: &InstancePre<Host>) -> Result<(), Refusal> {
+    fn try_exports(&self, pure: &InstancePre<Host>, migrates: bool) -> Result<(), Refusal> {
         let call = CallContext { settings: "{}".into() };
         let bound = self.pure(&call, 1, |store| {
             let instance = pure.instantiate(&mut *store)?;
@@ -166,6 +173,9 @@ impl Plugin {
             }
             if !manifest.functions.is_empty() {
                 ContentPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if migrates {
+                MigrationPluginIndices::new(pure)?.load(&mut *store, &instance)?;
             }
             if !manifest.channels.is_empty() {
                 ChannelPluginIndices::new(pure)?.load(&mut *store, &instance)?;

@@ -19,6 +19,7 @@ use crate::state::matches::{Decision, NewMatch};
 use crate::state::object_types::{Migrating, Presumes};
 use crate::state::objects::ObjectChange;
 use crate::state::plugin_removals::RemovalStep;
+use crate::state::plugin_versions::PluginMigrating;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
 use crate::state::segments::{Fill, Membership};
@@ -161,6 +162,11 @@ pub enum CatalogChange {
         name: String,
         digest: Option<String>,
         position: i64,
+    },
+    /// How far the objects of a plugin have come on their way to the version that is to come into force; none: they are on none.
+    PluginMigrates {
+        plugin: String,
+        state: Option<PluginMigrating>,
     },
     /// How far the removal of a plugin has come.
     PluginRemoval(RemovalStep),

@@ -29,6 +29,7 @@ use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
 use crate::state::plugin_removals::{remove_plugin, step_removal};
+use crate::state::plugin_versions::put_plugin_migrating;
 use crate::state::plugins::change_plugin;
 use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
 use crate::state::segments::{
@@ -362,6 +363,9 @@ async fn change_catalog(
         }
         CatalogChange::RemoveSegment { name } => return remove_segment(tx, tenant, name).await,
         CatalogChange::RemovePlugin { name, position, .. } => return remove_plugin(tx, tenant, name, *position).await,
+        CatalogChange::PluginMigrates { plugin, state } => {
+            return put_plugin_migrating(tx, tenant, plugin, state.as_ref()).await;
+        }
         CatalogChange::PluginRemoval(step) => return step_removal(tx, tenant, step, clocks.1).await,
         CatalogChange::RemoveJourney { name } => return delete_journey(tx, tenant, name).await,
         CatalogChange::Journey { name, status, version, position } => {

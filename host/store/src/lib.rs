@@ -57,7 +57,7 @@ pub use state::objects::{Indexed, ObjectChange, ObjectFilter, Unique};
 pub use state::outbox::Outgoing;
 pub use state::plugin_kv::{KV_BYTES, KV_ENTRIES, KvEntry, KvOf, KvPut, KvRange, KvWrite};
 pub use state::plugin_removals::{NewRemoval, PluginData, Removal, RemovalStep};
-pub use state::plugin_versions::PluginVersion;
+pub use state::plugin_versions::{PluginMigrating, PluginVersion};
 pub use state::plugins::{Installation, PluginStatus, Unreadable};
 pub use state::refusals::Refused;
 pub use state::runs::{Entry, RunFilter};

@@ -47,6 +47,24 @@ pub mod data_object {
     });
 }
 
+/// The migration export.
+pub mod migration {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "migration-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::migration",
+        export_macro_name: "export_migration",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+        },
+    });
+}
+
 /// The step export.
 pub mod step {
     wit_bindgen::generate!({

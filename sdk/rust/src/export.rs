@@ -4,7 +4,8 @@
 //! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
 
 /// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders], jobs: [poll],
-/// steps: [route], functions: [money] }`.
+/// steps: [route], functions: [money] }`;
+/// also `migrations: [Coupon]`, of types whose objects of other versions do not fit as they are.
 #[macro_export]
 macro_rules! plugin {
     (@rules $($rule:path),*) => {
@@ -45,6 +46,27 @@ macro_rules! plugin {
                 }
             }
             $crate::bindings::data_object::export_data_object!(Exported with_types_in $crate::bindings::data_object);
+        };
+    };
+    (@migrations $($object:path),*) => {
+        const _: &[&str] = &[$(<$object as $crate::data_object::DataObject>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::migration::Guest for Exported {
+                fn migrate(
+                    kind: ::std::string::String,
+                    from_version: u32,
+                    records: ::std::vec::Vec<::std::string::String>,
+                ) -> ::std::result::Result<$crate::migration::Answers, $crate::reason::Reason> {
+                    $crate::panic::announce();
+                    $(if kind == <$object as $crate::data_object::DataObject>::NAME {
+                        return ::std::result::Result::Ok($crate::migration::run::<$object>(from_version, &records));
+                    })*
+                    ::std::result::Result::Err($crate::reason::Reason::unknown("migration of an object type", &kind))
+                }
+            }
+            $crate::bindings::migration::export_migration!(Exported with_types_in $crate::bindings::migration);
         };
     };
     (@channels $($channel:path),*) => {

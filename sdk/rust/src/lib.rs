@@ -16,6 +16,7 @@ pub mod content;
 pub mod data_object;
 pub mod event;
 pub mod job;
+pub mod migration;
 pub mod rule;
 pub mod source;
 pub mod step;
@@ -53,6 +54,7 @@ pub mod prelude {
     pub use crate::event::Event;
     pub use crate::field::CustomerRef;
     pub use crate::job::{Progress, Run};
+    pub use crate::migration::Migrate;
     pub use crate::params::Params;
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};

@@ -35,7 +35,9 @@ pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTy
 pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
 pub(crate) use plugin_removal::{PluginRemovalList, PluginRemovalView};
-pub(crate) use plugin_version::{Compared, DifferenceView, PluginVersionList, PluginVersionView, PluginVersionWhole};
+pub(crate) use plugin_version::{
+    Compared, DifferenceView, PluginObjectsView, PluginVersionList, PluginVersionView, PluginVersionWhole,
+};
 pub(crate) use privacy::{ErasureList, ErasureView, SuppressionCheckView, SuppressionsView};
 pub(crate) use profile::{MembershipList, MembershipView, ProfileView};
 pub(crate) use segment::{

@@ -1,8 +1,10 @@
 //! Versions of plugins, and the differences between them.
 
-use openhub_model::Timestamp;
+use openhub_engine::object_types::fit::{Fit, Misfit};
+use openhub_engine::plugin_types::Step;
 use openhub_model::asks::{Ask, Difference, Subject, asks};
 use openhub_model::manifest::Manifest;
+use openhub_model::{Fault, Timestamp};
 use openhub_store::{Installation, PluginStatus, PluginVersion};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -185,10 +187,42 @@ pub(crate) struct PluginVersionWhole {
     /// What it changes beside the active version; absent for the active version itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<DifferenceView>,
+    /// What becomes of the objects of the types that have another version, as it would be now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects: Vec<PluginObjectsView>,
+}
+
+/// The objects of a type, as a version of its plugin would make them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginObjects)]
+pub(crate) struct PluginObjectsView {
+    r#type: String,
+    /// The versions of the type.
+    from: u32,
+    to: u32,
+    /// How many there are, and how many would be written anew.
+    objects: u64,
+    changed: u64,
+    /// What does not fit: while there is any, the version cannot come into force.
+    #[schema(value_type = Vec<crate::views::FaultView>)]
+    pub faults: Vec<Fault>,
+}
+
+impl PluginObjectsView {
+    pub fn of(step: &Step, fit: &Fit) -> PluginObjectsView {
+        PluginObjectsView {
+            r#type: step.after.name.clone(),
+            from: step.before.version,
+            to: step.after.version,
+            objects: fit.objects,
+            changed: fit.changed,
+            faults: fit.misfits.iter().map(Misfit::fault).collect(),
+        }
+    }
 }
 
 impl PluginVersionWhole {
-    pub fn of(plugin: &Installation, version: PluginVersion) -> PluginVersionWhole {
+    pub fn of(plugin: &Installation, version: PluginVersion, objects: Vec<PluginObjectsView>) -> PluginVersionWhole {
         let is_active = plugin.digest == version.digest && plugin.status == PluginStatus::Enabled;
         let difference = (!is_active).then(|| Compared::of(plugin, &version).into());
         PluginVersionWhole {
@@ -196,6 +230,7 @@ impl PluginVersionWhole {
             asks: asks(&version.manifest),
             manifest: version.manifest,
             difference,
+            objects,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openhub_model::manifest::{ChannelShape, ObjectShape};
 use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin};
-use openhub_store::{DeclaredType, Installation};
+use openhub_store::{DeclaredType, Installation, Op};
 
 use crate::objects::declared;
 use crate::objects::shape::normal_form;
@@ -59,6 +59,18 @@ impl ObjectType {
         match &self.owner {
             TypeOwner::Plugin(enabled) => Some(enabled),
             TypeOwner::Admin { .. } => None,
+        }
+    }
+
+    /// What a write of its objects holds on to until it is committed: the version that has checked them.
+    pub fn held(&self, kind: &str) -> Op {
+        let kind = kind.to_owned();
+        match &self.owner {
+            TypeOwner::Plugin(enabled) => {
+                let (plugin, digest) = (enabled.installation.name.clone(), enabled.installation.digest.clone());
+                Op::OfPlugin { kind, plugin, digest }
+            }
+            TypeOwner::Admin { version, .. } => Op::OfType { kind, version: *version },
         }
     }
 

@@ -72,24 +72,7 @@ impl<'a> Step<'a> {
 
     fn look(&self, looking: &mut Looking, object: &Object) {
         let (before, after) = &self.shapes;
-        looking.fit.objects += 1;
-        let changed = self.change(object);
-        let fields: &Value = changed.as_ref().map_or(&object.fields, |changed| &changed.fields);
-        looking.fit.changed += u64::from(changed.is_some());
-        for Fault { pointer, code, message } in conform(after, fields) {
-            looking.misfit(&object.key, pointer, code, message);
-        }
-        let key = Id::named(&[object.key.as_bytes()]);
-        let mark = |(field, value): &(String, String)| Id::named(&[field.as_bytes(), b"\0", value.as_bytes()]);
-        let (had, has) = (uniques(before, &object.fields), uniques(after, fields));
-        looking.before.extend(had.iter().map(|value| (mark(value), key)));
-        for value in &has {
-            if looking.after.insert(mark(value), key).is_some() {
-                looking.not_unique(&object.key, &value.0);
-            } else if !had.contains(value) {
-                looking.given.push((mark(value), key, value.0.clone(), object.key.clone()));
-            }
-        }
+        looking.see((before, after), object, self.change(object).as_ref());
     }
 }
 
@@ -123,8 +106,9 @@ impl Misfit {
     }
 }
 
+/// What is found while objects are looked at.
 #[derive(Default)]
-struct Looking {
+pub(crate) struct Looking {
     fit: Fit,
     misfits: BTreeMap<(String, String), Misfit>,
     /// Who has a unique value before, and after.
@@ -135,6 +119,40 @@ struct Looking {
 }
 
 impl Looking {
+    /// An object, and what becomes of it if that is another one.
+    pub(crate) fn see(
+        &mut self,
+        (before, after): (&ObjectShape, &ObjectShape),
+        object: &Object,
+        changed: Option<&Object>,
+    ) {
+        self.fit.objects += 1;
+        let fields: &Value = changed.map_or(&object.fields, |changed| &changed.fields);
+        self.fit.changed += u64::from(changed.is_some());
+        for Fault { pointer, code, message } in conform(after, fields) {
+            self.misfit(&object.key, pointer, code, message);
+        }
+        let key = Id::named(&[object.key.as_bytes()]);
+        let mark = |(field, value): &(String, String)| Id::named(&[field.as_bytes(), b"\0", value.as_bytes()]);
+        let (had, has) = (uniques(before, &object.fields), uniques(after, fields));
+        self.before.extend(had.iter().map(|value| (mark(value), key)));
+        for value in &has {
+            if self.after.insert(mark(value), key).is_some() {
+                self.not_unique(&object.key, &value.0);
+            } else if !had.contains(value) {
+                self.given.push((mark(value), key, value.0.clone(), object.key.clone()));
+            }
+        }
+    }
+
+    /// An object of which nothing can be made.
+    pub(crate) fn refuse(&mut self, object: &Object, faults: Vec<Fault>) {
+        self.fit.objects += 1;
+        for Fault { pointer, code, message } in faults {
+            self.misfit(&object.key, pointer, code, message);
+        }
+    }
+
     fn misfit(&mut self, key: &str, pointer: String, code: String, message: String) {
         let known = self.misfits.entry((pointer.clone(), code.clone()));
         let misfit = known.or_insert_with(|| Misfit { pointer, code, message, objects: 0, samples: Vec::new() });
@@ -149,7 +167,7 @@ impl Looking {
         self.misfit(key, format!("/{field}"), "not-unique".to_owned(), message);
     }
 
-    fn done(mut self) -> Fit {
+    pub(crate) fn done(mut self) -> Fit {
         // While one object after the other is written, nobody may have yet what another is given.
         for (value, key, field, name) in std::mem::take(&mut self.given) {
             if self.before.get(&value).is_some_and(|holder| *holder != key) {

@@ -461,8 +461,7 @@ impl Batch<'_> {
 
     fn ops(&self, made: &[Made]) -> Vec<Op> {
         let changes = made.iter().map(|made| ObjectChange::Create(made.object.clone(), made.indexed.clone()));
-        let of_type = self.object.of().version();
-        let of_type = of_type.map(|version| Op::OfType { kind: self.object.kind.clone(), version });
+        let of_type = Some(self.object.of().held(&self.object.kind));
         let written = [Op::Objects(changes.collect()), Op::AppendNew(self.events(made))];
         let mut ops: Vec<Op> = of_type.into_iter().chain(written).collect();
         if self.how.trial == Trial::DryRun {

@@ -60,16 +60,16 @@ pub fn ops(
     };
     let told = event(cause.clone(), EventKind::Object, format!("{}.{verb}", object.kind), None, body);
     let told = if context.once.is_some() { Op::AppendNew(vec![told]) } else { Op::Append(told) };
-    let of_type = object.of().version().map(|version| Op::OfType { kind: object.kind.clone(), version });
+    let of_type = Some(object.of().held(&object.kind));
     let (also, cleared): (Vec<ObjectChange>, Vec<Object>) = cleared.into_iter().unzip();
     let changes = Op::Objects([change].into_iter().chain(also).collect());
     let mut beside: Vec<&str> = cleared.iter().map(|object| object.kind.as_str()).collect();
     beside.sort_unstable();
     beside.dedup();
-    let beside = beside.into_iter().filter(|kind| *kind != object.kind).filter_map(|kind| {
-        let version = object.catalog.objects.get(kind)?.version()?;
-        Some(Op::OfType { kind: kind.to_owned(), version })
-    });
+    let beside = beside
+        .into_iter()
+        .filter(|kind| *kind != object.kind)
+        .filter_map(|kind| Some(object.catalog.objects.get(kind)?.held(kind)));
     let mut ops: Vec<Op> = of_type.into_iter().chain(beside).chain([changes, told]).collect();
     for (ordinal, object) in cleared.into_iter().enumerate() {
         let id = Id::named(&[b"object-cleared", cause.as_bytes(), &(ordinal as u64).to_le_bytes()]).to_string();

@@ -13,7 +13,7 @@ use crate::state::object_types::hold_type;
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
 use crate::state::plugin_removals::{NewRemoval, put_removal};
-use crate::state::plugin_versions::{PluginVersion, drop_version, put_candidate};
+use crate::state::plugin_versions::{PluginVersion, drop_version, hold_plugin, put_candidate};
 use crate::state::plugins::{Installation, put_component, put_plugin, put_secret};
 use crate::state::segments::{SegmentVersion, put_segment_version};
 use crate::state::settings::{Settings, put_settings};
@@ -84,6 +84,12 @@ pub enum Op {
         kind: String,
         version: i64,
     },
+    /// The same of the active version of the plugin that declares a type.
+    OfPlugin {
+        kind: String,
+        plugin: String,
+        digest: String,
+    },
     /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
     Undo,
 }
@@ -139,6 +145,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::Object(change) => write_objects(tx, tenant, &object_writes(&[change])).await?,
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
         Op::OfType { kind, version } => hold_type(tx, tenant, &kind, version).await?,
+        Op::OfPlugin { kind, plugin, digest } => hold_plugin(tx, tenant, &kind, (&plugin, &digest)).await?,
         Op::Undo => return Err(StoreError::Undone),
     }
     Ok(Appended::default())

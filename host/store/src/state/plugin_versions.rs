@@ -2,11 +2,13 @@
 
 use openhub_model::manifest::Manifest;
 use openhub_model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::database::bulk::json_text;
-use crate::database::connection::{execute, select};
+use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{json, time};
+use crate::database::dialect::hold_statement;
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
@@ -43,6 +45,16 @@ impl PluginVersion {
     }
 }
 
+/// How far the objects of a plugin have come: by type, and behind a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginMigrating {
+    /// Of the event that puts the version in force.
+    pub position: i64,
+    /// None: they are looked at.
+    pub kind: Option<String>,
+    pub after: Option<String>,
+}
+
 #[derive(sqlx::FromRow)]
 pub(crate) struct VersionRow {
     pub plugin: String,
@@ -76,6 +88,65 @@ impl Store {
             plugin,
         );
         Ok(rows.iter().filter_map(|row| version(row).ok()).collect())
+    }
+}
+
+impl Store {
+    /// How far the objects of a plugin are on their way, if they are on one.
+    pub async fn plugin_migrating(&self, scope: &Scope, plugin: &str) -> Result<Option<PluginMigrating>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (Option<String>,),
+            "SELECT migrating FROM plugins WHERE tenant_id = $1 AND name = $2",
+            scope.tenant().0,
+            plugin,
+        );
+        let state = rows.into_iter().next().and_then(|(state,)| state);
+        state.map(|state| json(&state, "a migration of a plugin's objects")).transpose()
+    }
+}
+
+pub(crate) async fn put_plugin_migrating(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    plugin: &str,
+    state: Option<&PluginMigrating>,
+) -> Result<(), StoreError> {
+    let state = state.map(serde_json::to_string).transpose();
+    let state = state.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    execute!(
+        tx.conn(),
+        "UPDATE plugins SET migrating = $3 WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        plugin,
+        &state,
+    )
+    .map(drop)
+}
+
+/// Holds the version of a plugin under which objects of one of its types are written until that is committed.
+///
+/// [`StoreError::OtherType`] if it is another by now, [`StoreError::Migrating`] if its objects are on their way to another.
+pub(crate) async fn hold_plugin(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    kind: &str,
+    (plugin, digest): (&str, &str),
+) -> Result<(), StoreError> {
+    let hold = hold_statement(&tx.conn());
+    fetch_optional!(tx.conn(), (i64,), hold, tenant.0)?;
+    let stored = fetch_optional!(
+        tx.conn(),
+        (String, Option<String>),
+        "SELECT digest, migrating FROM plugins WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        plugin,
+    )?;
+    match stored {
+        Some((_, Some(_))) => Err(StoreError::Migrating(kind.to_owned())),
+        Some((stored, None)) if stored == digest => Ok(()),
+        _ => Err(StoreError::OtherType(kind.to_owned())),
     }
 }
 

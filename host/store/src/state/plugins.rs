@@ -291,7 +291,7 @@ pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &Ca
     let changed = execute!(
         tx.conn(),
         "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
-         granted = COALESCE($6, granted) WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
+         granted = COALESCE($6, granted), migrating = NULL WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
         tenant.0,
         name,
         status.code(),

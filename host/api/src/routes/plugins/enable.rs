@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+use super::versions::objects;
 use super::{find, view};
 use crate::app::App;
 use crate::auth::PluginsWrite;
@@ -22,7 +23,7 @@ use crate::change::Change;
 use crate::installation::{check_grant, check_known_settings, check_settings, unused, whole_grant};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Path;
-use crate::problem::{INVALID_INSTALLATION, NOT_AGREED, OTHER_VERSION, Problem};
+use crate::problem::{INVALID_INSTALLATION, NARROWS, NOT_AGREED, OTHER_VERSION, Problem};
 use crate::views::{PendingView, PluginView};
 use crate::writes::{Progress, accepted};
 
@@ -126,6 +127,11 @@ pub(super) async fn put_in_force(
         return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));
     }
     unused(app, scope, name, Fate::Becomes(manifest), "replaced by this version").await?;
+    let unfit: Vec<Fault> = objects(app, scope, plugin, digest).await?.into_iter().flat_map(|of| of.faults).collect();
+    if !unfit.is_empty() {
+        let detail = format!("Objects of `{name}` do not fit version {}. Nothing was changed.", manifest.version);
+        return Err(Problem::new(NARROWS, detail).with_faults(unfit));
+    }
     let mut body = json!({"plugin": name, "digest": digest, "set": set, "grant": grant});
     if let Some(from) = from {
         body["from"] = json!(from);

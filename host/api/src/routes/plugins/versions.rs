@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_store::Op;
+use openhub_engine::plugin_types::steps;
+use openhub_store::{Installation, Op, Scope};
 use std::sync::Arc;
 
 use super::find;
@@ -13,7 +14,7 @@ use crate::change::Change;
 use crate::openapi::Problems;
 use crate::parameters::Path;
 use crate::problem::{IN_USE, Problem};
-use crate::views::{PluginVersionList, PluginVersionView, PluginVersionWhole};
+use crate::views::{PluginObjectsView, PluginVersionList, PluginVersionView, PluginVersionWhole};
 
 /// All versions of a plugin that were uploaded, the latest first.
 #[utoipa::path(get, path = "/api/v1/plugins/{name}/versions", tag = "plugins",
@@ -32,6 +33,8 @@ pub(crate) async fn list_plugin_versions(
 }
 
 /// One version of a plugin: its manifest, what it asks for, and the difference to the active one.
+///
+/// If it has other versions of object types, `objects` says what would become of the objects, as a trial: nothing is written.
 #[utoipa::path(get, path = "/api/v1/plugins/{name}/versions/{digest}", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name."), ("digest" = String, Path, description = "The component's digest.")),
     security(("api_key" = ["plugins:read"])),
@@ -44,7 +47,8 @@ pub(crate) async fn get_plugin_version(
     let plugin = find(&app, &access.scope, &name).await?;
     let versions = app.store.plugin_versions(&access.scope, &plugin.name).await?;
     let version = versions.into_iter().find(|version| version.digest == digest).ok_or_else(no_such_version)?;
-    Ok(Json(PluginVersionWhole::of(&plugin, version)))
+    let objects = objects(&app, &access.scope, &plugin, &digest).await?;
+    Ok(Json(PluginVersionWhole::of(&plugin, version, objects)))
 }
 
 /// Forgets a version that never was active. Its number is free again.
@@ -72,6 +76,22 @@ pub(crate) async fn discard_plugin_version(
     }
     app.store.transact(&change.scope, vec![Op::DropPluginVersion { plugin: plugin.name, digest }]).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a version that can come into force would make of the objects of its types. Nothing is written.
+pub(super) async fn objects(
+    app: &App,
+    scope: &Scope,
+    plugin: &Installation,
+    digest: &str,
+) -> Result<Vec<PluginObjectsView>, Problem> {
+    let (store, engine) = (&app.store, &app.engine);
+    let steps = steps(store, engine.prepared(), scope, plugin, digest, None, &plugin.settings).await?;
+    let mut views = Vec::new();
+    for step in &steps {
+        views.push(PluginObjectsView::of(step, &step.fit(store, scope).await?));
+    }
+    Ok(views)
 }
 
 pub(super) fn no_such_version() -> Problem {

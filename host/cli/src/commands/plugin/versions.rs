@@ -27,6 +27,22 @@ pub fn told(difference: &Value) -> Result<String> {
     Ok(out)
 }
 
+/// What would become of objects.
+fn objects(version: &Value) -> Result<String> {
+    let mut out = String::new();
+    for of in version["objects"].as_array().into_iter().flatten() {
+        let (kind, from, to) = (text(of, "type")?, &of["from"], &of["to"]);
+        out.push_str(&format!(
+            "  objects `{kind}`: {} of version {from}, {} change for version {to}\n",
+            of["objects"], of["changed"]
+        ));
+        for fault in of["faults"].as_array().into_iter().flatten() {
+            out.push_str(&format!("    does not fit: {}\n", text(fault, "message")?));
+        }
+    }
+    Ok(out)
+}
+
 /// Lists the versions of a plugin.
 pub async fn list(hub: &Hub, name: &str) -> Result<()> {
     for version in versions(hub, name).await? {
@@ -66,7 +82,7 @@ pub async fn activate(
     if difference.is_null() {
         bail!("version {} of `{name}` is active already", text(version, "version")?);
     }
-    print!("{name} {}", told(difference)?);
+    print!("{name} {}{}", told(difference)?, objects(&whole)?);
     let Some(accept) = accept else {
         let digest = short(digest);
         println!(
@@ -93,7 +109,7 @@ pub async fn roll_back(hub: &Hub, name: &str, accept: Option<&str>) -> Result<()
     let path = format!("/api/v1/plugins/{name}/versions/{}", text(previous, "digest")?);
     let whole = hub.get(&path).await?;
     let difference = &whole["difference"];
-    print!("{name} {}", told(difference)?);
+    print!("{name} {}{}", told(difference)?, objects(&whole)?);
     let Some(accept) = accept else {
         println!("to agree to this, run `openhub plugin rollback {name} --accept {}`", text(difference, "accept")?);
         return Ok(());

@@ -1,0 +1,244 @@
+//! Objects of a plugin's types become objects of the version that comes into force, at its place in the log, as those of a declared
+//! type do (`migrate`): all are looked at, then they are written anew in steps, and the last commit puts the version in force. How
+//! an object changes, the version says itself; one without a `migration` leaves them as they are, if they fit.
+
+use std::sync::Arc;
+
+use openhub_model::manifest::{Manifest, ObjectShape};
+use openhub_model::object::Object;
+use openhub_model::{Event, Fault, Id};
+use openhub_runtime::{CallContext, CallFault, FaultKind, Plugin};
+use openhub_store::{
+    CatalogChange, Changes, Installation, ObjectChange, ObjectFilter, PluginMigrating, PluginStatus, Scope, Store,
+};
+use serde_json::Value;
+
+use crate::body::object_changed;
+use crate::catalog::granted_imports;
+use crate::error::EngineError;
+use crate::lane::Lane;
+use crate::migrate::Migrated;
+use crate::object_types::fit::{Fit, Looking, PAGE};
+use crate::objects::shape::{belongs_to, indexed, normal_form};
+use crate::plugins::Plugins;
+
+/// A type that has another version from then on.
+pub struct Step {
+    pub before: ObjectShape,
+    pub after: ObjectShape,
+    plugin: Arc<Plugin>,
+    call: CallContext,
+}
+
+/// What a version makes of an object: another one, the same, or nothing that fits.
+type Made = Result<Option<Object>, Vec<Fault>>;
+
+impl Step {
+    /// The types that have another version in `plugin` than in the version that its objects are of.
+    fn all(old: &Manifest, plugin: &Arc<Plugin>, settings: &Value) -> Vec<Step> {
+        let call = CallContext { settings: settings.to_string().into() };
+        let types = plugin.manifest().objects.iter().filter_map(|after| {
+            let before = old.objects.iter().find(|before| before.name == after.name)?;
+            (before.version != after.version).then(|| Step {
+                before: before.clone(),
+                after: after.clone(),
+                plugin: plugin.clone(),
+                call: call.clone(),
+            })
+        });
+        types.collect()
+    }
+
+    /// Objects as they are under the new version.
+    async fn made(&self, objects: &[Object]) -> Result<Vec<Made>, CallFault> {
+        if !self.plugin.migrates() || objects.is_empty() {
+            return Ok(objects.iter().map(|object| Ok(self.changed(object, object.fields.clone()))).collect());
+        }
+        let records: Vec<String> = objects.iter().map(|object| object.fields.to_string()).collect();
+        let (plugin, call) = (self.plugin.clone(), self.call.clone());
+        let (kind, from) = (self.after.name.clone(), self.before.version);
+        let asked = tokio::task::spawn_blocking(move || plugin.migrate(&call, &kind, from, &records));
+        let answered = asked.await.map_err(|panic| CallFault::new(FaultKind::Host, panic.to_string()))??;
+        let made = objects.iter().zip(answered.answers).map(|(object, answer)| {
+            let mut text = answer?;
+            normal_form(&self.after, &mut text);
+            Ok(self.changed(object, serde_json::from_str(&text).unwrap_or_default()))
+        });
+        Ok(made.collect())
+    }
+
+    fn changed(&self, object: &Object, fields: Value) -> Option<Object> {
+        let part = belongs_to(&self.after, &fields, Some(object), object.part);
+        let stays = fields == object.fields
+            && part == object.part
+            && indexed(&self.before, &object.fields) == indexed(&self.after, &object.fields);
+        (!stays).then(|| Object { fields, part, version: object.version + 1, ..object.clone() })
+    }
+
+    async fn page(&self, store: &Store, scope: &Scope, after: Option<String>) -> Result<Vec<Object>, EngineError> {
+        let filter = ObjectFilter { kind: self.after.name.clone(), part: None, after, limit: PAGE };
+        Ok(store.objects(scope, &filter).await?)
+    }
+
+    /// Looks at all objects of the type. A call that fails is told as what does not fit.
+    pub async fn fit(&self, store: &Store, scope: &Scope) -> Result<Fit, EngineError> {
+        let mut looking = Looking::default();
+        let mut after = None;
+        loop {
+            let page = self.page(store, scope, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            match self.made(&page).await {
+                Ok(made) => {
+                    for (object, made) in page.iter().zip(made) {
+                        match made {
+                            Ok(changed) => looking.see((&self.before, &self.after), object, changed.as_ref()),
+                            Err(faults) => looking.refuse(object, faults),
+                        }
+                    }
+                }
+                Err(fault) => {
+                    let message = format!("the plugin failed to migrate it: {fault}");
+                    page.iter()
+                        .for_each(|object| looking.refuse(object, vec![Fault::new("", "failed", message.clone())]));
+                }
+            }
+        }
+        Ok(looking.done())
+    }
+}
+
+/// The types whose objects a version changes, or has to find fitting; none if there is nothing that it could be compared with.
+pub async fn steps(
+    store: &Store,
+    prepared: &Plugins,
+    scope: &Scope,
+    plugin: &Installation,
+    digest: &str,
+    grant: Option<&Value>,
+    settings: &Value,
+) -> Result<Vec<Step>, EngineError> {
+    let versions = store.plugin_versions(scope, &plugin.name).await?;
+    let is_other = plugin.digest != digest;
+    // Of a plugin that comes back, the objects are of the version that ran last.
+    let ran = versions.iter().find(|version| version.grant.is_some() && version.digest != digest);
+    let old = match plugin.status {
+        PluginStatus::Enabled | PluginStatus::Disabled => is_other.then_some(&plugin.manifest),
+        PluginStatus::Installed | PluginStatus::Removed => ran.map(|version| &version.manifest),
+    };
+    let new = plugin.version_of(digest);
+    let (Some(old), Some(new)) = (old, new) else { return Ok(Vec::new()) };
+    let changes = |before: &ObjectShape| {
+        new.objects.iter().any(|after| after.name == before.name && after.version != before.version)
+    };
+    if !old.objects.iter().any(changes) {
+        return Ok(Vec::new());
+    }
+    let granted = granted_imports(grant.unwrap_or(&plugin.grant), new);
+    match prepared.plugin(&plugin.name, digest, granted).await {
+        Ok(loaded) => Ok(Step::all(old, &loaded, settings)),
+        // It does not come into force, whatever the objects are.
+        Err(error) if error.is_of_a_plugin() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Lane {
+    /// Makes the objects of a plugin fit the version that an event puts in force.
+    pub(crate) async fn migrate_plugin(
+        &mut self,
+        event: &Event,
+        change: &CatalogChange,
+    ) -> Result<Migrated, EngineError> {
+        let CatalogChange::Plugin {
+            name, status: PluginStatus::Enabled, digest: Some(digest), settings, grant, ..
+        } = change
+        else {
+            return Ok(Migrated::All);
+        };
+        let (shared, scope) = (self.shared.clone(), self.scope);
+        let Some(plugin) = shared.store.plugin(&scope, name).await? else { return Ok(Migrated::All) };
+        let settings = settings.as_ref().unwrap_or(&plugin.settings);
+        let steps = steps(&shared.store, &shared.prepared, &scope, &plugin, digest, grant.as_ref(), settings).await?;
+        if steps.is_empty() {
+            return Ok(Migrated::All);
+        }
+        let noted = shared.store.plugin_migrating(&scope, name).await?;
+        let mut under_way = noted.filter(|noted| noted.position == event.position);
+        if under_way.is_none() {
+            let begun = PluginMigrating { position: event.position, kind: None, after: None };
+            self.note_plugin(name, begun.clone(), Changes::default()).await?;
+            under_way = Some(begun);
+            let mut misfits = Vec::new();
+            for step in &steps {
+                misfits.extend(step.fit(&shared.store, &scope).await?.misfits);
+            }
+            if !misfits.is_empty() {
+                return Ok(Migrated::Not(misfits.iter().map(|misfit| misfit.fault()).collect()));
+            }
+        }
+        let mut behind = under_way.and_then(|noted| noted.kind.map(|kind| (kind, noted.after)));
+        for step in &steps {
+            let kind = &step.after.name;
+            // What stands before the type that was under way is done.
+            let after = match &behind {
+                Some((under_way, _)) if under_way != kind => continue,
+                _ => behind.take().and_then(|(_, after)| after),
+            };
+            if !self.migrate_type(event, name, step, after).await? {
+                return Ok(Migrated::Stopped);
+            }
+        }
+        Ok(Migrated::All)
+    }
+
+    /// Writes the objects of a type anew, behind the key at which it was broken off. Answers whether it came to its end.
+    async fn migrate_type(
+        &mut self,
+        event: &Event,
+        plugin: &str,
+        step: &Step,
+        mut after: Option<String>,
+    ) -> Result<bool, EngineError> {
+        let (store, scope) = (self.shared.store.clone(), self.scope);
+        let asks = !self.catalog.segments.on_object(&step.after.name).is_empty();
+        let now = self.clock_at(event);
+        loop {
+            let page = step.page(&store, &scope, after).await?;
+            let Some(last) = page.last() else { return Ok(true) };
+            after = Some(last.key.clone());
+            let made = step.made(&page).await.map_err(|fault| EngineError::Migration(plugin.to_owned(), fault))?;
+            let mut changes = Changes::default();
+            for (object, made) in page.iter().zip(made) {
+                let Ok(Some(mut changed)) = made else { continue };
+                (changed.updated_at, changed.cause) = (now, event.message_id.clone());
+                let owners = [object.part, changed.part.filter(|part| Some(*part) != object.part)];
+                for owner in owners.into_iter().flatten().filter(|_| asks) {
+                    let of = (object.kind.clone(), object.key.clone());
+                    let by = Id::named(&[event.message_id.as_bytes()]);
+                    changes.arrivals.push(object_changed(owner, &of, (by, 0), (&event.message_id, 1), now));
+                }
+                let indexed = indexed(&step.after, &changed.fields);
+                changes.objects.push(ObjectChange::Replace { stored: object.version, object: changed, indexed });
+            }
+            let kind = Some(step.after.name.clone());
+            let noted = PluginMigrating { position: event.position, kind, after: after.clone() };
+            self.note_plugin(plugin, noted, changes).await?;
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
+        }
+    }
+
+    async fn note_plugin(&mut self, plugin: &str, state: PluginMigrating, changes: Changes) -> Result<(), EngineError> {
+        let changes = Changes {
+            checkpoint: self.lease.checkpoint,
+            clock: self.lease.clock,
+            wall: (self.shared.clock)(),
+            catalog: vec![CatalogChange::PluginMigrates { plugin: plugin.to_owned(), state: Some(state) }],
+            ..changes
+        };
+        self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;
+        Ok(())
+    }
+}
