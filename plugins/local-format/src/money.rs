@@ -53,7 +53,7 @@ fn digits(language: Language, cents: u64, has_cents: bool) -> String {
     let whole = if has_cents { cents / 100 } else { (cents + 50) / 100 }.to_string();
     let mut grouped = String::with_capacity(whole.len() * 2);
     for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
             grouped.push_str(group);
         }
         grouped.push(digit);

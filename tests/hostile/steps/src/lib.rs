@@ -46,7 +46,7 @@ pub fn carry(entry: Entry<Load>) -> Result<Next<Way>, Reason> {
         let wait = Wait::event(AGAIN).or_event("Other").or_until(entry.at.plus_seconds(86_400));
         return Ok(Next::Wait(wait.keeping_record(&Kept { seen })));
     }
-    Ok(Next::Go(if entry.seed.count_ones() % 2 == 0 { Way::Heads } else { Way::Tails }))
+    Ok(Next::Go(if entry.seed.count_ones().is_multiple_of(2) { Way::Heads } else { Way::Tails }))
 }
 
 /// The weight 10 panics, and 12 has no words.
