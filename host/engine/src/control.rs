@@ -2,7 +2,6 @@
 //! as an attempt of its own. Nothing is computed across it.
 
 use hashbrown::HashSet;
-use openhub_model::object_type::Migration;
 use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes};
 use serde_json::Value;
@@ -15,7 +14,7 @@ use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
 use crate::migrate::Migrated;
-use crate::object_types;
+use crate::object_types::{self, DECLARED, migration_of};
 use crate::remove::REMOVED;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
@@ -28,8 +27,6 @@ const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
 pub const ENABLED: &str = "plugin.enabled";
 pub const ACTIVATED: &str = "plugin.activated";
 pub const ROLLED_BACK: &str = "plugin.rolled-back";
-/// The control event that declares an object type.
-pub const DECLARED: &str = "object-type.declared";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -180,15 +177,6 @@ pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> 
         _ => String::new(),
     };
     EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
-}
-
-/// How the objects of a type become of the version that an event declares, if it says so.
-pub(crate) fn migration_of(event: &Event) -> Option<Migration> {
-    if event.name != DECLARED {
-        return None;
-    }
-    let body: Value = serde_json::from_str(&event.body).ok()?;
-    serde_json::from_value(body["migrate"].clone()).ok()
 }
 
 fn catalog_change(event: &Event) -> Option<CatalogChange> {

@@ -2,15 +2,27 @@
 
 pub mod fit;
 
-use openhub_model::Fault;
 use openhub_model::fault::{nearest, there_are};
 use openhub_model::object_type::{Declaration, Migration, TYPES};
+use openhub_model::{Event, Fault};
 use openhub_store::{DeclaredType, Presumes, Scope, Store};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
-use crate::control::migration_of;
 use crate::error::EngineError;
 use crate::uses;
+
+/// The control event that declares an object type.
+pub(crate) const DECLARED: &str = "object-type.declared";
+
+/// How the objects of a type become of the version that an event declares, if it says so.
+pub(crate) fn migration_of(event: &Event) -> Option<Migration> {
+    if event.name != DECLARED {
+        return None;
+    }
+    let body: Value = serde_json::from_str(&event.body).ok()?;
+    serde_json::from_value(body["migrate"].clone()).ok()
+}
 
 /// What an admin wants of a type.
 #[derive(Clone, Copy, Debug)]
