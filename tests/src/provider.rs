@@ -51,7 +51,7 @@ impl Provider {
                 let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
                 line.unwrap_or_default().trim().to_owned()
             };
-            let mut body = vec![0; header("content-length").parse().ok()?];
+            let mut body = vec![0; header("content-length").parse().unwrap_or_default()];
             connection.read_exact(&mut body).await.ok()?;
             self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
             let body = serde_json::from_slice(&body).unwrap_or_default();

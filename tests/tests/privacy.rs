@@ -261,6 +261,7 @@ async fn step(store: &Store, house: &House, position: i64) -> EraseStep {
     let leases = store.claim_partitions(Duration::from_secs(60), 10).await.expect("a lease").leases;
     let erasure = store.erasures(&house.scope, None, 1).await.expect("a receipt").remove(0);
     let erasing = Erasing {
+        requests: Vec::new(),
         id: erasure.asked.id,
         position,
         parts: store.parts_around(&house.scope, &[erasure.asked.customer]).await.expect("parts"),

@@ -122,6 +122,9 @@ pub(crate) struct Shared {
     /// Within a tenant's places, for each address.
     pub callers: Arc<Shares<Option<IpAddr>>>,
     pub api: Arc<Places<TenantId>>,
+    /// For calls of plugins' endpoints, and within a tenant's, for each address.
+    pub endpoints: Arc<Places<TenantId>>,
+    pub endpoint_callers: Arc<Shares<Option<IpAddr>>>,
     /// For who has shown no key yet.
     pub strangers: Arc<Places<Option<IpAddr>>>,
     pub guesses: Arc<Guesses>,

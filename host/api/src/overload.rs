@@ -116,7 +116,7 @@ pub(crate) struct Guesses(Mutex<HashMap<IpAddr, (Instant, u32)>>);
 
 impl Guesses {
     /// The problem, or that there were too many like it from there. A valid key never comes here.
-    fn told(&self, address: Option<IpAddr>, problem: Problem) -> Problem {
+    pub fn told(&self, address: Option<IpAddr>, problem: Problem) -> Problem {
         match address {
             Some(address) if problem.is(UNAUTHENTICATED) && self.are_too_many(address, Instant::now()) => {
                 metrics::counter!("openhub_requests_shed_total", "door" => "guesses").increment(1);

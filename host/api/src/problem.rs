@@ -67,6 +67,7 @@ kinds! {
     INVALID_CONDITION = UNPROCESSABLE_ENTITY, "invalid-condition", "The condition cannot be evaluated";
     TOO_COSTLY = UNPROCESSABLE_ENTITY, "too-costly", "The condition takes too long to count";
     INVALID_INSTALLATION = UNPROCESSABLE_ENTITY, "invalid-installation", "The plugin cannot be enabled like this";
+    CALL_REFUSED = BAD_REQUEST, "call-refused", "The plugin refuses the call";
     HOOK_REFUSED = BAD_REQUEST, "hook-refused", "The plugin refuses the request";
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";

@@ -24,16 +24,33 @@ use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
 use crate::text::refuse_unreadable_target;
 
-/// The hub's HTTP service.
+/// The hub's HTTP service, with the endpoints of plugins.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
-    let app = app.into();
+    let shared = share(app.into());
+    dressed(of_hub(&shared).merge(of_plugins()), shared)
+}
+
+/// The same in two: what listens on an address of its own serves the endpoints of plugins, and nothing else of the hub.
+pub struct Apart {
+    pub hub: Router,
+    pub endpoints: Router,
+}
+
+/// See [`Apart`].
+pub fn routers(app: impl Into<Arc<App>>) -> Apart {
+    let shared = share(app.into());
+    Apart { hub: dressed(of_hub(&shared), shared.clone()), endpoints: dressed(of_plugins(), shared) }
+}
+
+fn share(app: Arc<App>) -> Shared {
     let door = Arc::downgrade(&app);
     app.engine.open(door);
-    let document = describe();
-    let shared = Shared {
+    Shared {
         keys: Arc::new(KeyCache::default()),
         ingest: Places::new(app.limits.ingest_in_flight),
         api: Places::new(app.limits.api_in_flight),
+        endpoints: Places::new(app.limits.api_in_flight),
+        endpoint_callers: Shares::new(alone(app.limits.api_in_flight)),
         weights: Weights::new(app.limits.all_json_weight),
         strangers: Places::new(app.limits.keyless_in_flight),
         callers: Shares::new(alone(app.limits.ingest_in_flight)),
@@ -42,9 +59,12 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         previews: Previews::default(),
         exports: Exports::default(),
         checks: Checks::default(),
-        openapi: document.into(),
+        openapi: describe().into(),
         app,
-    };
+    }
+}
+
+fn of_hub(shared: &Shared) -> Router<Shared> {
     let (ingest, _) = routes::ingest().split_for_parts();
     let ingest = routes::doors(ingest).route_layer(from_fn_with_state(shared.clone(), event_query::refuse_unknown));
     let (api, described) = routes::api().split_for_parts();
@@ -58,6 +78,15 @@ pub fn router(app: impl Into<Arc<App>>) -> Router {
         .merge(hub)
         .route(routes::hooks::PATH, any(routes::hooks::receive))
         .route(&routes::unsubscribe::path(), get(routes::unsubscribe::ask).post(routes::unsubscribe::withdraw))
+}
+
+fn of_plugins() -> Router<Shared> {
+    Router::new().route(routes::endpoints::PATH, any(routes::endpoints::handle))
+}
+
+/// With what surrounds all routes.
+fn dressed(routes: Router<Shared>, shared: Shared) -> Router {
+    routes
         .route_layer(from_fn(count_request))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)

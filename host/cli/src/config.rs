@@ -39,6 +39,9 @@ pub struct Config {
     /// Where the hub is reached from outside, such as `https://hub.example.com`: messages link there to unsubscribe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// Where plugins' endpoints are served, and nothing else; the API's address serves none of them then. Absent: it serves all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints_listen: Option<SocketAddr>,
     /// Events that the engine handles in one transaction, at most.
     pub batch: usize,
     /// Batches that the engine computes at the same time.
@@ -103,6 +106,7 @@ impl Default for Config {
             database: None,
             environment: "live".to_owned(),
             public_url: None,
+            endpoints_listen: None,
             batch: 8_000,
             workers: cores,
             poll_ms: 200,
@@ -175,7 +179,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 27] = [
+pub const KEYS: [&str; 28] = [
     "listen",
     "connections",
     "head_seconds",
@@ -184,6 +188,7 @@ pub const KEYS: [&str; 27] = [
     "database",
     "environment",
     "public_url",
+    "endpoints_listen",
     "batch",
     "workers",
     "poll_ms",

@@ -15,7 +15,11 @@ pub async fn mint(
     now: Timestamp,
 ) -> Result<(Key, String)> {
     for scope in scopes {
-        ensure!(KeyScopes::exists(scope), "there is no scope `{scope}`; there are: {}", KeyScopes::ALL.join(", "));
+        ensure!(
+            KeyScopes::exists(scope),
+            "there is no scope `{scope}`; there are: {}, plugins:call:<plugin>",
+            KeyScopes::ALL.join(", ")
+        );
     }
     let mut random = [0; 40];
     rand::fill(&mut random[..]);

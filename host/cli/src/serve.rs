@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Flags};
 use crate::connections::{self, Times};
@@ -46,7 +47,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         print!("{}", config.print()?);
         return Ok(());
     }
-    let listener = bind(&config).await?;
+    let listener = bind(config.listen, "--listen").await?;
+    let apart = match config.endpoints_listen {
+        Some(address) => Some(bind(address, "endpoints_listen").await?),
+        None => None,
+    };
     let address = listener.local_addr()?;
     let data = DataDir::open(&config.data)?;
     let _lock = data.lock()?;
@@ -82,15 +87,15 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
-    announce(address)?;
+    let endpoints = apart.as_ref().map(TcpListener::local_addr).transpose()?;
+    announce(address, endpoints)?;
     welcome(&store, address, data.path()).await;
     tracing::info!(%address, data = %data.path().display(), "the hub serves");
 
     let most = connections::bound(&config, connections::file_limit().context("the limit of open files is not known")?);
     let times =
         Times { head: Duration::from_secs(config.head_seconds), idle: Duration::from_secs(config.idle_seconds) };
-    let router = openhub_api::router(Arc::new(app));
-    let server = connections::serve(listener, router, most, times, stopping.clone());
+    let server = serve(Arc::new(app), listener, apart, most, times, stopping.clone());
     if shutdown::within(server, &stopping, Duration::from_secs(config.drain_seconds)).await.is_none() {
         tracing::warn!("requests that did not end in time are cut off");
     }
@@ -98,6 +103,30 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     store.close().await;
     tracing::info!("the hub has stopped");
     Ok(())
+}
+
+/// What listens apart has one in so many of the connections.
+const APART: usize = 4;
+
+/// Until the hub stops.
+async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    apart: Option<TcpListener>,
+    most: usize,
+    times: Times,
+    stopping: CancellationToken,
+) {
+    let Some(apart) = apart else {
+        return connections::serve(listener, openhub_api::router(app), most, times, stopping).await;
+    };
+    let openhub_api::Apart { hub, endpoints } = openhub_api::routers(app);
+    let share = (most / APART).max(1);
+    let (rest, stops) = (most.saturating_sub(share).max(1), stopping.clone());
+    tokio::join!(
+        connections::serve(listener, hub, rest, times, stopping),
+        connections::serve(apart, endpoints, share, times, stops),
+    );
 }
 
 #[derive(PartialEq)]
@@ -138,11 +167,11 @@ async fn is_sealed_with(store: &Store, sealer: &Sealer, secrets: Secrets) -> Res
     store.put_secret_key(sealer.key_name()).await.map_err(refusal::of_store)
 }
 
-async fn bind(config: &Config) -> Result<TcpListener, Refusal> {
-    let listen = config.listen;
+/// `key` is the flag, or the key of the configuration, that says where.
+async fn bind(listen: SocketAddr, key: &str) -> Result<TcpListener, Refusal> {
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            Refusal::new(format!("the port of {listen} is in use: choose another one with `--listen`"))
+            Refusal::new(format!("the port of {listen} is in use: choose another one with `{key}`"))
         }
         _ => Refusal::new(format!("the hub cannot listen on {listen}: {error}")),
     })
@@ -228,9 +257,12 @@ async fn welcome(store: &Store, address: SocketAddr, data: &Path) {
     );
 }
 
-/// The one line on stdout that a program waits for.
-fn announce(address: std::net::SocketAddr) -> Result<()> {
+/// The last line is the one on stdout that a program waits for.
+fn announce(address: SocketAddr, endpoints: Option<SocketAddr>) -> Result<()> {
     let mut out = std::io::stdout().lock();
+    if let Some(endpoints) = endpoints {
+        writeln!(out, "endpoints on http://{endpoints}")?;
+    }
     writeln!(out, "listening on http://{address}")?;
     Ok(out.flush()?)
 }

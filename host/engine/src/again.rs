@@ -15,7 +15,7 @@ pub async fn remedy(
     fault: &NewFault,
     now: Timestamp,
 ) -> Result<Option<Remedy>, StoreError> {
-    if fault.kind == FaultKind::Message {
+    if [FaultKind::Message, FaultKind::Erasure].contains(&fault.kind) {
         return Ok(Some(Remedy::Retry));
     }
     let Some(message_id) = fault.message_id.as_deref().filter(|_| fault.kind.can_retry()) else { return Ok(None) };

@@ -27,7 +27,7 @@ pub trait Door: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Teller<'a> {
     pub plugin: &'a str,
-    /// Its channel, source or job.
+    /// Its channel, source, endpoint or job.
     pub by: &'a str,
     pub authority: Authority,
 }

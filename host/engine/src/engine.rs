@@ -28,7 +28,7 @@ use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, H
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
-/// One in so many places of the I/O lane may be a source's, and as many a job's.
+/// One in so many places of the I/O lane may be a source's, and as many an endpoint's, or a job's.
 const SHARE: usize = 4;
 /// A database that has taken no write for so long takes none.
 const UNWRITTEN: Duration = Duration::from_secs(3);
@@ -49,7 +49,8 @@ impl Engine {
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
         let share = || Places::of(runtime.io_places() / SHARE);
-        let (places, source_places, job_places) = (Places::of(runtime.io_places()), share(), share());
+        let (places, source_places, endpoint_places, job_places) =
+            (Places::of(runtime.io_places()), share(), share(), share());
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime),
             turns: Turns::of(config.workers),
@@ -71,6 +72,7 @@ impl Engine {
             meters: Meters::default(),
             places,
             source_places,
+            endpoint_places,
             job_places,
             opened: OnceLock::new(),
             began: Instant::now(),

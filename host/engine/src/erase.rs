@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::EngineError;
 use crate::lane::Lane;
+use crate::privacy::requests_of;
 
 /// The control event that erases a customer. Its body names the erasure, and nobody.
 pub const ERASED: &str = "customer.erased";
@@ -34,12 +35,16 @@ impl Lane {
         ids.dedup();
         let customers = store.customers_by_id(&self.scope, &ids).await?;
         let wakes = customers.iter().filter_map(|customer| Some(Timer::wake(customer.part, customer.wake_at?)));
+        let installed = store.plugins(&self.scope).await?;
+        let sealer = &self.shared.sealer;
+        let requests = requests_of(sealer, self.lease.tenant, erasure.asked.id, &installed, &parts);
         let mut erasing = Erasing {
             id: erasure.asked.id,
             position: event.position,
             parts,
             wakes: wakes.collect(),
             afterwards: erasure.asked.afterwards,
+            requests,
             marker: self.shared.sealer.marker(),
             now: (self.shared.clock)(),
             rows: ROWS,

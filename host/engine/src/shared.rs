@@ -84,6 +84,8 @@ pub struct Shared {
     pub places: Arc<Places>,
     /// Of that lane, those in which sources answer: whoever calls them, channels go on.
     pub source_places: Arc<Places>,
+    /// Of that lane, those in which endpoints answer.
+    pub endpoint_places: Arc<Places>,
     /// Of that lane, those in which jobs run.
     pub job_places: Arc<Places>,
     /// Where plugins' events go in, once the API is there.

@@ -16,16 +16,16 @@ use crate::tracked::Caller;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a request waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of a request.
 #[derive(Debug)]
-pub enum Asked {
-    /// No enabled plugin has such a source.
+pub enum Asked<T> {
+    /// No enabled plugin answers such a request.
     Nobody,
     /// The tenant has as many calls under way as it may have.
     Busy,
-    Answered(Box<Result<Received, Unanswered>>),
+    Answered(Box<Result<T, Unanswered>>),
 }
 
 impl Engine {
@@ -35,7 +35,7 @@ impl Engine {
         scope: &Scope,
         (plugin, source): (&str, &str),
         request: HttpRequest,
-    ) -> Result<Asked, EngineError> {
+    ) -> Result<Asked<Received>, EngineError> {
         let catalog = self.in_force(scope).await?;
         let enabled = catalog.plugins.get(plugin).filter(|enabled| has(enabled, source));
         let Some(enabled) = enabled.filter(|enabled| !self.is_to_end(scope, enabled)).cloned() else {
@@ -55,7 +55,7 @@ impl Engine {
 
     /// Over once the plugin is gone or disabled, or lacks a secret that it was given. Another version lets the call end: nobody has
     /// to make it twice.
-    async fn ended(&self, scope: &Scope, enabled: &Arc<Enabled>) {
+    pub(crate) async fn ended(&self, scope: &Scope, enabled: &Arc<Enabled>) {
         loop {
             tokio::time::sleep(LOOK).await;
             let old = &enabled.installation;
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Whether its end is asked for, and the engine has yet to come to it.
-    fn is_to_end(&self, scope: &Scope, enabled: &Enabled) -> bool {
+    pub(crate) fn is_to_end(&self, scope: &Scope, enabled: &Enabled) -> bool {
         let position = || enabled.installation.position;
         self.shared.halts.hold(scope.tenant(), &enabled.installation.name, position)
     }

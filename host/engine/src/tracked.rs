@@ -18,7 +18,21 @@ use crate::shared::Shared;
 pub enum Caller {
     Channel(String),
     Source(String),
+    Endpoint(EndpointCall),
     Job(JobCall),
+    /// About a customer who is given their data, or was erased.
+    Privacy,
+}
+
+/// A call of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointCall {
+    pub endpoint: String,
+    /// The id of the caller's key, and what it may claim itself.
+    pub key: String,
+    pub authority: Authority,
+    /// What the caller names it by.
+    pub once: Option<String>,
 }
 
 /// A run of a job. `step` counts the runs that came to an end: one that is made again has the same.
@@ -33,22 +47,28 @@ impl Caller {
     fn name(&self) -> &str {
         match self {
             Caller::Channel(name) | Caller::Source(name) => name,
+            Caller::Endpoint(call) => &call.endpoint,
             Caller::Job(call) => &call.job,
+            Caller::Privacy => "privacy",
         }
     }
 
-    /// Who calls a source is believed as far as it was verified. A channel and a job are called by the hub alone.
+    /// Who calls a source is believed as far as it was verified, who calls an endpoint as far as its key. All others are
+    /// called by the hub alone.
     fn authority(&self, verified: bool) -> Authority {
         match self {
             Caller::Source(_) if !verified => Authority::Browser,
-            Caller::Source(_) | Caller::Channel(_) | Caller::Job(_) => Authority::Server,
+            Caller::Endpoint(call) if !verified => call.authority,
+            Caller::Source(_) | Caller::Endpoint(_) | Caller::Channel(_) | Caller::Job(_) | Caller::Privacy => {
+                Authority::Server
+            }
         }
     }
 
     pub(crate) fn fence(&self) -> Option<i64> {
         match self {
             Caller::Job(call) => Some(call.fence),
-            Caller::Channel(_) | Caller::Source(_) => None,
+            Caller::Channel(_) | Caller::Source(_) | Caller::Endpoint(_) | Caller::Privacy => None,
         }
     }
 
@@ -61,7 +81,12 @@ impl Caller {
                 let (step, number) = (step.to_le_bytes(), (tracked.number as u64).to_le_bytes());
                 Some(format!("openhub:job:{}", Id::named(&[plugin.as_bytes(), job.as_bytes(), &step, &number])))
             }
-            Caller::Channel(_) | Caller::Source(_) => None,
+            Caller::Endpoint(EndpointCall { endpoint, key, once: Some(once), .. }) => {
+                let number = (tracked.number as u64).to_le_bytes();
+                let by = [plugin.as_bytes(), endpoint.as_bytes(), key.as_bytes(), once.as_bytes(), &number];
+                Some(format!("openhub:endpoint:{}", Id::named(&by)))
+            }
+            Caller::Channel(_) | Caller::Source(_) | Caller::Endpoint(_) | Caller::Privacy => None,
         }
     }
 }
@@ -89,7 +114,7 @@ impl Told {
         let (mut named, mut places) = (Vec::new(), Vec::new());
         for (place, tracked) in events.into_iter().enumerate() {
             let Some(message_id) = self.caller.id_of(&self.plugin, &tracked) else {
-                let message = "The event needs an id: only a job may leave it to the hub.";
+                let message = "The event needs an id: only a job, and a call that has an idempotency key, may leave it to the hub.";
                 answers.push(Err(Fault::new("/id", "invalid-id", message)));
                 continue;
             };
@@ -163,6 +188,21 @@ mod tests {
         let id = |caller: &Caller| caller.id_of("shop", &tracked(7, "order-1"));
         assert_eq!(id(&job("poll", 3)), id(&Caller::Source("hook".to_owned())));
         assert_eq!(id(&job("poll", 3)), Some(event_id("shop", "order-1")));
+    }
+
+    #[test]
+    fn a_call_that_is_named_names_its_events_and_claims_what_its_key_may() {
+        let call = |key: &str, once: Option<&str>| {
+            let (endpoint, once) = ("redeem".to_owned(), once.map(str::to_owned));
+            Caller::Endpoint(EndpointCall { endpoint, key: key.to_owned(), authority: Authority::Browser, once })
+        };
+        let id = |caller: Caller| caller.id_of("till", &tracked(0, ""));
+        assert_eq!(id(call("k1", Some("a"))), id(call("k1", Some("a"))));
+        let others = [id(call("k1", Some("a"))), id(call("k2", Some("a"))), id(call("k1", Some("b")))];
+        assert_eq!(others.iter().flatten().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        assert_eq!(id(call("k1", None)), None);
+        let authorities = [false, true].map(|verified| call("k1", None).authority(verified));
+        assert_eq!(authorities, [Authority::Browser, Authority::Server]);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::access::Access;
-use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, RuleShape, SecretShape, StepShape};
+use crate::endpoint::EndpointShape;
+use crate::manifest::{ChannelShape, Limits, ListShape, Manifest, PrivacyShape, RuleShape, SecretShape, StepShape};
 use crate::schedule::{in_chinese, in_words};
 
 /// Who imports it appends events that it declares.
@@ -35,6 +36,10 @@ pub enum Subject {
     Object,
     Channel,
     Source,
+    /// A part of its own HTTP API.
+    Endpoint,
+    /// A customer who is given their data, or was erased.
+    Privacy,
     Schedule,
     /// A node of journeys.
     Step,
@@ -140,6 +145,26 @@ pub fn all(manifest: &Manifest) -> Vec<Ask> {
                 format!("报告事件“{event}”已发生（来源 `{name}`）"),
             )
         }));
+    }
+    for endpoint in &manifest.endpoints {
+        let EndpointShape { name, method, path } = endpoint;
+        let (method, plugin) = (method.as_str(), &manifest.name);
+        lines.push(Ask::new(
+            Subject::Endpoint,
+            format!("answers {method} /x/{plugin}{path} to keys that may call it (endpoint `{name}`)"),
+            format!("向有权调用的密钥应答 {method} /x/{plugin}{path}（接口 `{name}`）"),
+        ));
+    }
+    if let Some(PrivacyShape { identities }) = &manifest.privacy {
+        let (en, zh) = match identities.is_empty() {
+            true => ("id alone".to_owned(), "客户 ID".to_owned()),
+            false => (format!("id and {}", identities.join(", ")), format!("客户 ID 和 {}", identities.join("、"))),
+        };
+        lines.push(Ask::new(
+            Subject::Privacy,
+            format!("is told of customers who ask for their data or are erased, by their {en}"),
+            format!("在客户索取数据或被删除时获知该客户（{zh}）"),
+        ));
     }
     for step in &manifest.steps {
         of_step(step, &mut lines);
@@ -302,8 +327,8 @@ fn of_limits(limits: &Limits, lines: &mut Vec<Ask>) {
         ),
         (
             limits.io_ms,
-            "ms of CPU for each call of a channel, a source or a job",
-            "每次渠道、来源或任务调用最多使用",
+            "ms of CPU for each call of a channel, a source, an endpoint or a job",
+            "每次渠道、来源、接口或任务调用最多使用",
             "毫秒 CPU",
         ),
         (limits.memory_mib, "MiB of memory", "最多使用", "MiB 内存"),

@@ -12,6 +12,7 @@ pub mod condition;
 pub mod customer;
 mod day;
 pub mod decimal;
+pub mod endpoint;
 pub mod event;
 pub mod fault;
 pub mod field;

@@ -1,11 +1,13 @@
 //! What a plugin is made of and what it asks for: the JSON in its custom section `openhub:manifest`.
 //!
-//! Shapes (rules, objects, channels, sources, jobs, steps, functions, events) come from the plugin's code, policy (name, texts, hosts,
+//! Shapes (rules, objects, channels, sources, endpoints, jobs, steps, functions, events) come from the plugin's code, policy (name, texts, hosts,
 //! secrets, limits, schedules) from its `plugin.toml`; the build merges both. Read without executing anything.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+use crate::endpoint::EndpointShape;
 
 /// Name of the custom section of a component that holds the manifest.
 pub const MANIFEST_SECTION: &str = "openhub:manifest";
@@ -37,6 +39,8 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobShape>,
     /// Nodes of journeys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -44,6 +48,9 @@ pub struct Manifest {
     /// Functions that templates of journeys call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<FunctionShape>,
+    /// Whether it keeps something of customers outside of the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventShape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -403,6 +410,15 @@ pub enum CatchUp {
     Once,
     /// Each has its run, in order.
     All,
+}
+
+/// It is asked when customers are given their data or erased, since it keeps something of them elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyShape {
+    /// The kinds of identities by which it is told who it is.
+    #[serde(default)]
+    pub identities: Vec<String>,
 }
 
 /// A node of journeys.

@@ -107,6 +107,50 @@ pub mod source {
     });
 }
 
+/// The `endpoint` extension point, with the imports of the I/O lane.
+pub mod endpoint {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/endpoint-plugin",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "openhub:types": super::channel::openhub::types,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+            "openhub:clock": super::channel::openhub::clock,
+            "openhub:kv": super::channel::openhub::kv,
+            "openhub:customers": super::channel::openhub::customers,
+            "openhub:events": super::channel::openhub::events,
+            "openhub:objects": super::channel::openhub::objects,
+            "openhub:secrets": super::channel::openhub::secrets,
+            "openhub:http": super::channel::openhub::http,
+        },
+    });
+}
+
+/// The `privacy` extension point, with the imports of the I/O lane.
+pub mod privacy {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "openhub:plugin/privacy-plugin",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "openhub:types": super::channel::openhub::types,
+            "openhub:call": super::channel::openhub::call,
+            "openhub:log": super::channel::openhub::log,
+            "openhub:clock": super::channel::openhub::clock,
+            "openhub:kv": super::channel::openhub::kv,
+            "openhub:customers": super::channel::openhub::customers,
+            "openhub:events": super::channel::openhub::events,
+            "openhub:objects": super::channel::openhub::objects,
+            "openhub:secrets": super::channel::openhub::secrets,
+            "openhub:http": super::channel::openhub::http,
+        },
+    });
+}
+
 /// The `job` extension point, with the imports of the I/O lane.
 pub mod job {
     wasmtime::component::bindgen!({

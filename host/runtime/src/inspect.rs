@@ -2,6 +2,7 @@
 
 use openhub_model::access::{ACCESS, Access};
 use openhub_model::decimal::MAX_SCALE;
+use openhub_model::endpoint;
 use openhub_model::limits;
 use openhub_model::manifest::{FunctionShape, ListShape, MANIFEST_SECTION, Manifest, StepShape, Type};
 use openhub_model::release;
@@ -201,18 +202,31 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("source", manifest.sources.iter().map(|source| &source.name))?;
+    unique("endpoint", manifest.endpoints.iter().map(|endpoint| &endpoint.name))?;
     unique("job", manifest.jobs.iter().map(|job| &job.name))?;
     unique("step", manifest.steps.iter().map(|step| &step.name))?;
     unique("function", manifest.functions.iter().map(|function| &function.name))?;
     // They stand in addresses, and in the names of consents (`marketing/email`).
     let channels = manifest.channels.iter().map(|channel| ("channel", &channel.name));
     let named = channels.chain(manifest.sources.iter().map(|source| ("source", &source.name)));
+    let named = named.chain(manifest.endpoints.iter().map(|endpoint| ("endpoint", &endpoint.name)));
     let named = named.chain(manifest.jobs.iter().map(|job| ("job", &job.name)));
     // These stand in journeys.
     let named = named.chain(manifest.steps.iter().map(|step| ("step", &step.name)));
     let named = named.chain(manifest.functions.iter().map(|function| ("function", &function.name)));
     if let Some((what, name)) = named.into_iter().find(|(_, name)| !kebab(name)) {
         return Err(bad(format!("the {what}'s name {name:?} is not valid: use kebab-case, at most 64 characters")));
+    }
+    if manifest.endpoints.len() > ENDPOINTS {
+        return Err(bad(format!("the manifest has {} endpoints: at most {ENDPOINTS}", manifest.endpoints.len())));
+    }
+    endpoint::check(&manifest.endpoints).map_err(bad)?;
+    let kinds = manifest.privacy.iter().flat_map(|privacy| &privacy.identities);
+    if let Some(kind) = kinds.clone().find(|kind| !(1..=limits::NAME).contains(&kind.len()) || kind.contains('\0')) {
+        return Err(bad(format!("the kind of identity {kind:.60?} must have 1 to {} bytes", limits::NAME)));
+    }
+    if kinds.count() > KINDS {
+        return Err(bad(format!("the manifest asks for too many kinds of identities: at most {KINDS}")));
     }
     if manifest.jobs.len() > JOBS {
         return Err(bad(format!("the manifest has {} jobs: at most {JOBS}", manifest.jobs.len())));
@@ -274,6 +288,10 @@ const SECRETS: usize = 32;
 /// Lists that a rule reads, and how deep they may lie in each other.
 const LISTS: usize = 50;
 const LIST_DEPTH: usize = 4;
+/// Kinds of identities that a plugin is told.
+const KINDS: usize = 32;
+/// Each is looked at for each request.
+const ENDPOINTS: usize = 64;
 /// Each is a row that is looked at whenever one of its tenant has ended.
 const JOBS: usize = 32;
 
@@ -376,6 +394,8 @@ pub const OBJECTS: &str = "openhub:data-object/data-object";
 pub const MIGRATION: &str = "openhub:data-object/migration";
 pub const CHANNEL: &str = "openhub:channel/channel";
 pub const SOURCE: &str = "openhub:source/source";
+pub const ENDPOINT: &str = "openhub:endpoint/endpoint";
+pub const PRIVACY: &str = "openhub:privacy/privacy";
 pub const JOB: &str = "openhub:job/job";
 pub const STEP: &str = "openhub:step/step";
 pub const CONTENT: &str = "openhub:content/content";
@@ -386,6 +406,8 @@ fn check_exports(manifest: &Manifest, exports: &[String]) -> Result<(), Refusal>
         ("objects", !manifest.objects.is_empty(), OBJECTS),
         ("channels", !manifest.channels.is_empty(), CHANNEL),
         ("sources", !manifest.sources.is_empty(), SOURCE),
+        ("endpoints", !manifest.endpoints.is_empty(), ENDPOINT),
+        ("privacy", manifest.privacy.is_some(), PRIVACY),
         ("jobs", !manifest.jobs.is_empty(), JOB),
         ("steps", !manifest.steps.is_empty(), STEP),
         ("functions", !manifest.functions.is_empty(), CONTENT),

@@ -1,7 +1,7 @@
 //! Runs plugins: WebAssembly components, in two lanes.
 //!
 //! The pure lane (rules, object checks, steps and functions) is synchronous, gets a fresh instance for every call and can reach nothing
-//! but its input, so that it replays. The I/O lane (channels, sources, jobs) is asynchronous and gets the capabilities that it was
+//! but its input, so that it replays. The I/O lane (channels, sources, endpoints, jobs, privacy) is asynchronous and gets the capabilities that it was
 //! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
 
@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod fault;
 mod functions;
+mod handle;
 mod happened;
 mod host;
 mod inspect;
@@ -28,6 +29,7 @@ mod migration;
 mod objects;
 mod outcome;
 mod plugin;
+mod privacy;
 mod receive;
 mod recording;
 mod rules;
@@ -54,11 +56,13 @@ pub use egress::hosts;
 pub use error::{Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use functions::{Applied, FunctionCalls};
+pub use handle::EndpointCaller;
 pub use inspect::Inspected;
 pub use io::{HostClock, IoContext};
 pub use job::{JobFailure, JobRunCall, Progress, Ran};
 pub use migration::Migrated;
 pub use plugin::{Imports, Plugin};
+pub use privacy::{Erased, ExportedPage, Person};
 pub use receive::{HttpRequest, HttpResponse, Received, Report, SourceEvent, Unanswered};
 pub use recording::{Recorded, RecordedFault, Recording, Replayed};
 pub use runtime::Runtime;

@@ -11,9 +11,11 @@ use wasmtime::{Engine, Store};
 use crate::answer::{CallContext, Receipt};
 use crate::bindings::channel::{ChannelPluginIndices, ChannelPluginPre};
 use crate::bindings::content::{ContentPluginIndices, ContentPluginPre};
+use crate::bindings::endpoint::{EndpointPluginIndices, EndpointPluginPre};
 use crate::bindings::job::{JobPluginIndices, JobPluginPre};
 use crate::bindings::migration::{MigrationPluginIndices, MigrationPluginPre};
 use crate::bindings::object::{DataObjectPluginIndices, DataObjectPluginPre};
+use crate::bindings::privacy::{PrivacyPluginIndices, PrivacyPluginPre};
 use crate::bindings::rule::{RulePluginIndices, RulePluginPre};
 use crate::bindings::source::{SourcePluginIndices, SourcePluginPre};
 use crate::bindings::step::{StepPluginIndices, StepPluginPre};
@@ -78,6 +80,8 @@ pub struct Plugin {
     pub(crate) migration: Option<MigrationPluginPre<Host>>,
     pub(crate) channel: Option<ChannelPluginPre<Host>>,
     pub(crate) source: Option<SourcePluginPre<Host>>,
+    pub(crate) endpoint: Option<EndpointPluginPre<Host>>,
+    pub(crate) privacy: Option<PrivacyPluginPre<Host>>,
     pub(crate) job: Option<JobPluginPre<Host>>,
 }
 
@@ -121,6 +125,8 @@ impl Plugin {
             functions: None,
             channel: None,
             source: None,
+            endpoint: None,
+            privacy: None,
             job: None,
             manifest,
         };
@@ -142,14 +148,19 @@ impl Plugin {
         if !plugin.manifest.functions.is_empty() {
             plugin.functions = Some(ContentPluginPre::new(pure).map_err(bad)?);
         }
-        let Manifest { channels, sources, jobs, .. } = &*plugin.manifest;
-        if !channels.is_empty() || !sources.is_empty() || !jobs.is_empty() {
+        let Manifest { channels, sources, endpoints, jobs, privacy, .. } = &*plugin.manifest;
+        let answers = !sources.is_empty() || !endpoints.is_empty() || privacy.is_some();
+        if !channels.is_empty() || answers || !jobs.is_empty() {
             let io = linked(&plugin.machine.engine, component, Lane::Io, granted)?;
             let job = (!jobs.is_empty()).then(|| JobPluginPre::new(io.clone()));
+            let privacy = privacy.is_some().then(|| PrivacyPluginPre::new(io.clone()));
+            let endpoint = (!endpoints.is_empty()).then(|| EndpointPluginPre::new(io.clone()));
             let source = (!sources.is_empty()).then(|| SourcePluginPre::new(io.clone()));
             let channel = (!channels.is_empty()).then(|| ChannelPluginPre::new(io));
             plugin.channel = channel.transpose().map_err(bad)?;
             plugin.source = source.transpose().map_err(bad)?;
+            plugin.endpoint = endpoint.transpose().map_err(bad)?;
+            plugin.privacy = privacy.transpose().map_err(bad)?;
             plugin.job = job.transpose().map_err(bad)?;
         }
         Ok(plugin)
@@ -182,6 +193,12 @@ impl Plugin {
             }
             if !manifest.sources.is_empty() {
                 SourcePluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if !manifest.endpoints.is_empty() {
+                EndpointPluginIndices::new(pure)?.load(&mut *store, &instance)?;
+            }
+            if manifest.privacy.is_some() {
+                PrivacyPluginIndices::new(pure)?.load(&mut *store, &instance)?;
             }
             if !manifest.jobs.is_empty() {
                 JobPluginIndices::new(pure)?.load(&mut *store, &instance)?;

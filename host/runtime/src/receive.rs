@@ -15,7 +15,7 @@ use crate::io::{Bounds, Called, IoContext};
 use crate::plugin::Plugin;
 
 /// Who calls waits no longer. Milliseconds.
-const WALL_MS: u32 = 20_000;
+pub(crate) const WALL_MS: u32 = 20_000;
 /// Events, and reports, of one request.
 const MANY: usize = 1_000;
 const ANSWER: usize = 1 << 20;
@@ -73,14 +73,14 @@ pub struct Report {
     pub reason: Option<Reason>,
 }
 
-/// Why a request has no answer of the source's own.
+/// Why a request has no answer of the plugin's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// The source says: again, not before so many milliseconds.
+    /// The plugin says: again, not before so many milliseconds.
     Retry { after_ms: u32, reason: Reason },
-    /// The source says: never like this.
+    /// The plugin says: never like this.
     Rejected(Reason),
-    /// The source says: an admin must act.
+    /// The plugin says: an admin must act.
     Misconfigured(Reason),
     /// What it passed on of the request has no value that can be stored: the next time neither.
     Unfit(Fault),
@@ -130,7 +130,7 @@ impl Plugin {
                 return Err(format!("the source gave {count} {what} for one request: at most {MANY}").into());
             }
         }
-        let answer = self::answer(answer)?;
+        let answer = self::answer("source", answer)?;
         let events = events.into_iter().enumerate().map(|(index, event)| self.event(shape, index, event));
         let (events, reports) = (events.collect::<Result<_, _>>()?, reports.into_iter().enumerate().map(report));
         let reports = reports.collect::<Result<_, _>>()?;
@@ -160,7 +160,7 @@ impl Plugin {
     }
 }
 
-fn unanswered(failure: Failure) -> Unanswered {
+pub(crate) fn unanswered(failure: Failure) -> Unanswered {
     match failure {
         Failure::Retry(retry) => Unanswered::Retry { after_ms: retry.after_ms, reason: retry.reason.into() },
         Failure::Rejected(reason) => Unanswered::Rejected(reason.into()),
@@ -168,16 +168,17 @@ fn unanswered(failure: Failure) -> Unanswered {
     }
 }
 
-fn answer(answer: shared::Response) -> Result<HttpResponse, String> {
+/// `who` answers.
+pub(crate) fn answer(who: &str, answer: shared::Response) -> Result<HttpResponse, String> {
     let shared::Response { status, headers, body } = answer;
     if !(200..=599).contains(&status) {
-        return Err(format!("the source answered with the status {status}: use 200 to 599"));
+        return Err(format!("the {who} answered with the status {status}: use 200 to 599"));
     }
     if body.len() > ANSWER {
-        return Err(format!("the source answered with {} bytes: at most {ANSWER}", body.len()));
+        return Err(format!("the {who} answered with {} bytes: at most {ANSWER}", body.len()));
     }
     if headers.len() > HEADERS {
-        return Err(format!("the source answered with {} headers: at most {HEADERS}", headers.len()));
+        return Err(format!("the {who} answered with {} headers: at most {HEADERS}", headers.len()));
     }
     Ok(HttpResponse { status, headers, body })
 }

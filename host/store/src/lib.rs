@@ -26,6 +26,7 @@ pub use database::scrub::Scrubbed;
 pub use erasure::erase::{EraseStep, Erasing};
 pub use erasure::erasures::{Afterwards, Erasure, NewErasure};
 pub use erasure::mentions::Looked;
+pub use erasure::requests::{DueRequest, ErasureAnswer, ErasureRequest, ErasureRequestStatus, NewErasureRequest};
 pub use error::{Clash, Leads, ObjectKey, StoreError};
 pub use history::conditions::{AsOf, Preview};
 pub use history::facts::CustomerFacts;

@@ -51,6 +51,7 @@ pub const TABLES: &[Table] = &[
     table("customer_events", Customer("part_id"), WithCustomers),
     table("customers", Customer("customer_id"), WithCustomers),
     table("entries", Customer("part_id"), WithCustomers),
+    table("erasure_requests", Nameless, Slowly),
     table("erasures", Nameless, Slowly),
     table("event_bodies", With("events"), WithCustomers),
     table("events", Nameless, WithCustomers),

@@ -22,6 +22,8 @@ mod outbox;
 mod previews;
 #[path = "contract/ready.rs"]
 mod ready;
+#[path = "contract/requests.rs"]
+mod requests;
 #[path = "contract/tables.rs"]
 mod tables;
 #[path = "contract/usage.rs"]
@@ -52,6 +54,7 @@ macro_rules! each_case {
         kv::an_entry_has_a_version_that_is_never_used_twice(&database).await?;
         kv::an_installation_keeps_so_much_and_no_more(&database).await?;
         jobs::a_job_is_run_by_one_node_and_its_cursor_moves_with_its_outcome(&database).await?;
+        requests::an_erasure_is_open_until_each_plugin_has_answered(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
         deeds::history_hides_nothing_that_was_done(&database).await?;

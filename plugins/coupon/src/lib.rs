@@ -1,10 +1,11 @@
 //! Coupons: the object type `coupon`, and the check that makes and verifies codes and guards a coupon's life.
 //!
 //! A coupon is issued, then redeemed once or expired, and that is final. Its code is its key; code, owner and time of
-//! issue never change. Who may redeem is not decided here; a job expires what is too old (`expire`).
+//! issue never change. Tills redeem by an API of their own (`till`); a job expires what is too old (`expire`).
 
 mod code;
 mod expire;
+mod till;
 
 use openhub_sdk::prelude::*;
 
@@ -21,6 +22,8 @@ pub struct Coupon {
     #[field(default = Status::Issued)]
     pub status: Status,
     pub issued_at: Option<Timestamp>,
+    /// The till's request that redeemed it, if one did that had a name: its key and its idempotency key.
+    pub redeemed_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -67,6 +70,9 @@ fn issue(new: Coupon, customer: Option<String>, at: Timestamp, seed: u64) -> Res
     }
     if new.status != Status::Issued {
         faults.push(Fault::new("/status", "not-issued", "a new coupon is issued, nothing else"));
+    }
+    if new.redeemed_by.is_some() {
+        faults.push(Fault::new("/redeemed_by", "not-issued", "nobody has redeemed a new coupon"));
     }
     faults.extend(percent(new.percent));
     match (code, faults.is_empty()) {
@@ -125,7 +131,11 @@ fn percent(percent: i64) -> Option<Fault> {
     (!(1..=100).contains(&percent)).then(wrong)
 }
 
-openhub_sdk::plugin! { objects: [Coupon], jobs: [expire::expire] }
+openhub_sdk::plugin! {
+    objects: [Coupon],
+    endpoints: [till::look, till::reserve, till::redeem],
+    jobs: [expire::expire],
+}
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +144,7 @@ mod tests {
     const AT: Timestamp = Timestamp::from_micros(0);
 
     fn wanted() -> Coupon {
-        Coupon { code: None, percent: 15, owner: None, status: Status::Issued, issued_at: None }
+        Coupon { code: None, percent: 15, owner: None, status: Status::Issued, issued_at: None, redeemed_by: None }
     }
 
     fn ask(operation: Operation<Coupon>) -> Result<Accepted<Coupon>, Vec<Fault>> {

@@ -54,3 +54,49 @@ fn coupons_that_are_too_old_expire(hub: Hub) {
     assert_eq!((status(&old.key), status(&new.key)), (json!("expired"), json!("issued")));
     assert_eq!(hub.job("expire").run().note.as_deref(), Some("0 coupons expired"));
 }
+
+fn till(hub: Hub) -> (Hub, String) {
+    let issued = hub.object("coupon").customer("ann").create(json!({"percent": 15})).expect("a coupon");
+    (hub.storing("coupon", &issued.key, issued.fields), issued.key)
+}
+
+#[openhub_sdk_testing::test]
+fn a_till_redeems_once_however_often_it_asks(hub: Hub) {
+    let (hub, code) = till(hub);
+    let path = format!("/coupons/{}-{}/redeem", code[..6].to_lowercase(), &code[6..]);
+    let by = |once: &str| hub.endpoints().header("Idempotency-Key", once).post(&path, &json!({}));
+    let redeemed = by("sale-1");
+    assert_eq!((redeemed.status, redeemed.json()), (200, json!({"code": code, "percent": 15, "status": "redeemed"})));
+    assert_eq!(hub.stored("coupon", &code).expect("the coupon")["status"], "redeemed");
+    assert_eq!(by("sale-1").status, 200, "the same request again");
+    assert_eq!((by("sale-2").status, by("sale-2").json()), (409, json!({"error": "redeemed"})));
+    let unnamed = hub.endpoints().post(&path, &json!({}));
+    assert_eq!(unnamed.status, 409);
+}
+
+#[openhub_sdk_testing::test]
+fn what_one_till_reserves_no_other_redeems(hub: Hub) {
+    let (hub, code) = till(hub);
+    let ask = |till: &str, what: &str| {
+        hub.endpoints().post(&format!("/coupons/{code}/{what}"), &json!({"till": till})).status
+    };
+    assert_eq!(
+        [ask("one", "reserve"), ask("one", "reserve"), ask("two", "reserve"), ask("two", "redeem")],
+        [200, 200, 409, 409]
+    );
+    assert_eq!([ask("one", "redeem"), ask("two", "redeem")], [200, 409]);
+    let looked = hub.endpoints().get(&format!("/coupons/{code}"));
+    assert_eq!(looked.json()["status"], "redeemed");
+    assert_eq!(hub.endpoints().get("/coupons/000000000000").status, 404);
+}
+
+#[openhub_sdk_testing::test]
+fn a_reservation_ends(hub: Hub) {
+    let (hub, code) = till(hub.at(Timestamp::from_micros(0)));
+    let ask = |hub: &Hub, till: &str| {
+        hub.endpoints().post(&format!("/coupons/{code}/reserve"), &json!({"till": till})).status
+    };
+    assert_eq!([ask(&hub, "one"), ask(&hub, "two")], [200, 409]);
+    let hub = hub.at(Timestamp::from_micros(301_000_000));
+    assert_eq!(ask(&hub, "two"), 200);
+}

@@ -1,8 +1,9 @@
 //! The channel `email`, and the source `events` by which its provider says what became of a mail.
 //!
 //! The provider's API has the form of Resend's: `POST /emails` with a key as Bearer token, and webhooks that are signed as Standard
-//! Webhooks says. A mail to somebody who agreed to a purpose can be unsubscribed from with one click (RFC 8058).
+//! Webhooks says. Its contact of a customer is handed out, and erased with the customer (`/contacts`). A mail to somebody who agreed to a purpose can be unsubscribed from with one click (RFC 8058).
 
+mod contact;
 mod events;
 mod mail;
 mod verdict;
@@ -11,7 +12,7 @@ use openhub_sdk::http::{self, Part, Request};
 use openhub_sdk::prelude::*;
 use openhub_sdk::{call, clock};
 
-openhub_sdk::plugin! { channels: [email], sources: [events::events] }
+openhub_sdk::plugin! { channels: [email], sources: [events::events], privacy: [contact::Contacts] }
 
 const KEY: &str = "api-key";
 

@@ -1,6 +1,6 @@
 //! The built component, in the hub's own runtime, against a provider that answers as its documentation says.
 
-use openhub_sdk_testing::{Answer, Hub, Timestamp, Verdict, json};
+use openhub_sdk_testing::{Answer, Erased, Hub, Timestamp, Unanswered, Verdict, json};
 use standardwebhooks::Webhook;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -92,4 +92,31 @@ fn its_provider_reports(hub: Hub) {
     assert_eq!(sent("contact.created", NOW, SECRET).reports, []);
     assert_eq!(sent("email.opened", NOW - 301, SECRET).status, 401, "who listened cannot say it again later");
     assert_eq!(sent("email.opened", NOW, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").status, 401);
+}
+
+#[openhub_sdk_testing::test]
+fn the_contact_of_who_is_erased_is_deleted(hub: Hub) {
+    let hub = installed(hub);
+    let ada = hub.privacy().identity("email", "ada@example.com").identity("phone", "+1");
+    hub.provider().answer(Answer::status(200).body(r#"{"object":"contact","id":"c-1","deleted":true}"#));
+    assert_eq!(ada.erase(), Erased::Done("1 contacts deleted".to_owned()));
+    let request = hub.provider().take_requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("DELETE", "/contacts/ada@example.com"));
+    assert_eq!(request.header("authorization"), Some("Bearer re_123456789"));
+    hub.provider().answer(Answer::status(404));
+    assert_eq!(ada.erase(), Erased::Nothing, "it is gone already");
+    hub.provider().answer(Answer::status(500));
+    assert!(matches!(ada.try_erase(), Err(Unanswered::Retry { .. })));
+    hub.provider().answer(Answer::status(401));
+    assert!(matches!(ada.try_erase(), Err(Unanswered::Misconfigured(_))));
+    assert_eq!(hub.privacy().erase(), Erased::Nothing, "who has no address");
+}
+
+#[openhub_sdk_testing::test]
+fn the_contact_of_who_asks_is_handed_out(hub: Hub) {
+    let hub = installed(hub);
+    hub.provider()
+        .answer(Answer::status(200).body(r#"{"object":"contact","email":"ada@example.com","first_name":"Ada"}"#));
+    let told = hub.privacy().identity("email", "ada@example.com").export();
+    assert_eq!(told, [json!({"object": "contact", "email": "ada@example.com", "first_name": "Ada"})]);
 }

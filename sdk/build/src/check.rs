@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_metadata::semver::Version;
 use openhub_model::access::{ACCESS, Access};
+use openhub_model::endpoint;
 use openhub_model::manifest::{Field, LIST_PATHS, ListShape, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
 use openhub_model::schedule::Schedule;
 
@@ -46,6 +47,11 @@ pub fn check(manifest: &Manifest) -> Result<()> {
     for source in &manifest.sources {
         kebab(&source.name).with_context(|| format!("source `{}`", source.name))?;
     }
+    distinct(manifest.endpoints.iter().map(|endpoint| endpoint.name.as_str()), "endpoint")?;
+    for endpoint in &manifest.endpoints {
+        kebab(&endpoint.name).with_context(|| format!("endpoint `{}`", endpoint.name))?;
+    }
+    endpoint::check(&manifest.endpoints).map_err(|why| anyhow!(why))?;
     distinct(manifest.jobs.iter().map(|job| job.name.as_str()), "job")?;
     for job in &manifest.jobs {
         let place = || format!("job `{}`", job.name);
@@ -82,6 +88,8 @@ pub fn exports(manifest: &Manifest, exports: &[String]) -> Result<()> {
         ("openhub:data-object/data-object", manifest.objects.is_empty(), "objects"),
         ("openhub:channel/channel", manifest.channels.is_empty(), "channels"),
         ("openhub:source/source", manifest.sources.is_empty(), "sources"),
+        ("openhub:endpoint/endpoint", manifest.endpoints.is_empty(), "endpoints"),
+        ("openhub:privacy/privacy", manifest.privacy.is_none(), "privacy"),
         ("openhub:job/job", manifest.jobs.is_empty(), "jobs"),
         ("openhub:step/step", manifest.steps.is_empty(), "steps"),
         ("openhub:content/content", manifest.functions.is_empty(), "functions"),

@@ -3,6 +3,7 @@
 //! Only read and cut out here; `merge` gives them a meaning.
 
 use anyhow::{Context, Result, bail};
+use openhub_model::endpoint::EndpointMethod;
 use openhub_model::manifest::{SHAPES_SECTION, UnknownOutcome};
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,8 +79,18 @@ pub enum Fragment {
         #[serde(default)]
         events: Vec<String>,
     },
+    Endpoint {
+        name: String,
+        method: EndpointMethod,
+        path: String,
+    },
     Job {
         name: String,
+    },
+    Privacy {
+        /// Kinds of identities.
+        #[serde(default)]
+        identities: Vec<String>,
     },
     Record(Fields),
     Step {
@@ -150,7 +161,7 @@ pub fn read(module: &[u8]) -> Result<Vec<Fragment>> {
     }
     if fragments.is_empty() {
         bail!(
-            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel], a #[source], a #[job], a #[step] or a #[content] of openhub-sdk"
+            "the crate declares nothing: it needs a #[rule], a #[derive(DataObject)], a #[channel], a #[source], an #[endpoint], a #[job], a #[step], a #[content] or a #[privacy] of openhub-sdk"
         );
     }
     Ok(fragments)

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use openhub_model::endpoint::EndpointShape;
 use openhub_model::manifest::{
-    ChannelShape, EventShape, Field, FunctionShape, JobShape, ListShape, Manifest, ObjectShape, Read, RuleShape,
-    SourceShape, StepShape, Type, Write,
+    ChannelShape, EventShape, Field, FunctionShape, JobShape, ListShape, Manifest, ObjectShape, PrivacyShape, Read,
+    RuleShape, SourceShape, StepShape, Type, Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -92,6 +93,15 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
                 let events = events.collect::<Result<_>>()?;
                 manifest.sources.push(SourceShape { name, events });
             }
+            Fragment::Privacy { identities } => {
+                if manifest.privacy.is_some() {
+                    bail!("a plugin can have only one #[privacy]");
+                }
+                manifest.privacy = Some(PrivacyShape { identities });
+            }
+            Fragment::Endpoint { name, method, path } => {
+                manifest.endpoints.push(EndpointShape { name, method, path });
+            }
             Fragment::Step { name, outlets, events, input, state_version } => {
                 manifest.steps.push(types.step(name, &outlets, events, input.as_deref(), state_version)?);
             }
@@ -117,6 +127,7 @@ pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     manifest.sources.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.steps.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.functions.sort_by(|one, other| one.name.cmp(&other.name));
+    manifest.endpoints.sort_by(|one, other| one.name.cmp(&other.name));
     manifest.events.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(manifest)
 }
@@ -161,6 +172,8 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
             Fragment::Rule { .. }
             | Fragment::Channel { .. }
             | Fragment::Source { .. }
+            | Fragment::Endpoint { .. }
+            | Fragment::Privacy { .. }
             | Fragment::Job { .. }
             | Fragment::Step { .. }
             | Fragment::Function { .. } => {}

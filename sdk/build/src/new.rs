@@ -18,14 +18,18 @@ pub enum Kind {
     Object,
     Channel,
     Source,
+    Endpoint,
     Job,
     Content,
     Step,
+    Privacy,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 7] =
-        [Kind::Rule, Kind::Object, Kind::Channel, Kind::Source, Kind::Job, Kind::Content, Kind::Step];
+    pub const ALL: [Kind; 9] = {
+        use Kind::{Channel, Content, Endpoint, Job, Object, Privacy, Rule, Source, Step};
+        [Rule, Object, Channel, Source, Endpoint, Job, Content, Step, Privacy]
+    };
 }
 
 impl FromStr for Kind {
@@ -34,7 +38,9 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Kind> {
         let found = Kind::ALL.into_iter().find(|kind| kind.to_string() == text);
         found.with_context(|| {
-            format!("there is no kind of plugin `{text}`; there are: rule, object, channel, source, job, content, step")
+            format!(
+                "there is no kind of plugin `{text}`; there are: rule, object, channel, source, endpoint, job, content, step, privacy"
+            )
         })
     }
 }
@@ -46,9 +52,11 @@ impl fmt::Display for Kind {
             Kind::Object => "object",
             Kind::Channel => "channel",
             Kind::Source => "source",
+            Kind::Endpoint => "endpoint",
             Kind::Job => "job",
             Kind::Content => "content",
             Kind::Step => "step",
+            Kind::Privacy => "privacy",
         })
     }
 }
@@ -79,6 +87,11 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
             include_str!("../../templates/source/lib.rs.in"),
             include_str!("../../templates/source/test.rs.in"),
         ],
+        Kind::Endpoint => [
+            include_str!("../../templates/endpoint/plugin.toml.in"),
+            include_str!("../../templates/endpoint/lib.rs.in"),
+            include_str!("../../templates/endpoint/test.rs.in"),
+        ],
         Kind::Job => [
             include_str!("../../templates/job/plugin.toml.in"),
             include_str!("../../templates/job/lib.rs.in"),
@@ -93,6 +106,11 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
             include_str!("../../templates/step/plugin.toml.in"),
             include_str!("../../templates/step/lib.rs.in"),
             include_str!("../../templates/step/test.rs.in"),
+        ],
+        Kind::Privacy => [
+            include_str!("../../templates/privacy/plugin.toml.in"),
+            include_str!("../../templates/privacy/lib.rs.in"),
+            include_str!("../../templates/privacy/test.rs.in"),
         ],
     };
     [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]

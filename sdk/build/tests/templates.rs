@@ -26,6 +26,8 @@ fn a_new_plugin_builds() {
         assert_eq!(manifest.objects.len(), usize::from(kind == Kind::Object));
         assert_eq!(manifest.channels.len(), usize::from(kind == Kind::Channel));
         assert_eq!(manifest.sources.len(), usize::from(kind == Kind::Source));
+        assert_eq!(manifest.endpoints.len(), 2 * usize::from(kind == Kind::Endpoint));
+        assert_eq!(manifest.privacy.is_some(), kind == Kind::Privacy);
         assert_eq!(manifest.jobs.len(), usize::from(kind == Kind::Job));
         assert_eq!(manifest.functions.len(), usize::from(kind == Kind::Content));
         assert_eq!(manifest.steps.len(), usize::from(kind == Kind::Step));

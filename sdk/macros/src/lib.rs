@@ -6,8 +6,10 @@
 mod attributes;
 mod channel;
 mod content;
+mod endpoint;
 mod enumeration;
 mod job;
+mod privacy;
 mod reads;
 mod records;
 mod rule;
@@ -17,7 +19,7 @@ mod step;
 mod writes;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, ItemFn, parse_macro_input};
+use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 
 /// One row of what a rule reads: `#[read("event.properties.total", bind)] total: Decimal<2>`.
 ///
@@ -104,6 +106,13 @@ pub fn source(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(source::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
 }
 
+/// An endpoint: `#[endpoint(method = "POST", path = "/coupons/{code}/redeem")] pub fn redeem(call: Call) -> Result<Answer, Failure>`.
+/// `method` is `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. A step of the path in braces is any text: `call.step("code")`.
+#[proc_macro_attribute]
+pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(endpoint::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
 /// A job: `#[job(name = "poll")] pub fn poll(run: Run) -> Result<Progress, Failure>`. When it runs stands in `plugin.toml`, under
 /// `[[jobs]]`.
 #[proc_macro_attribute]
@@ -124,6 +133,13 @@ pub fn step(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn content(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(content::expand(arguments.into(), parse_macro_input!(item as ItemFn)))
+}
+
+/// What the plugin keeps of customers elsewhere: `#[privacy(identities = ["email"])]` above `impl Privacy for Provider`. `identities` are
+/// the kinds by which the plugin is told who it is; it is told the customer's ids, too.
+#[proc_macro_attribute]
+pub fn privacy(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(privacy::expand(arguments.into(), parse_macro_input!(item as ItemImpl)))
 }
 
 fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

@@ -152,6 +152,56 @@ pub mod source {
     });
 }
 
+/// The endpoint export.
+pub mod endpoint {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "endpoint-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::endpoint",
+        export_macro_name: "export_endpoint",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+            "openhub:clock/clock@1.0.0": crate::bindings::io::openhub::clock::clock,
+            "openhub:kv/kv@1.0.0": crate::bindings::io::openhub::kv::kv,
+            "openhub:customers/customers@1.0.0": crate::bindings::io::openhub::customers::customers,
+            "openhub:events/events@1.0.0": crate::bindings::io::openhub::events::events,
+            "openhub:objects/objects@1.0.0": crate::bindings::io::openhub::objects::objects,
+            "openhub:secrets/secrets@1.0.0": crate::bindings::io::openhub::secrets::secrets,
+            "openhub:http/http@1.0.0": crate::bindings::io::openhub::http::http,
+        },
+    });
+}
+
+/// The privacy export.
+pub mod privacy {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "privacy-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "openhub_sdk::bindings::privacy",
+        export_macro_name: "export_privacy",
+        runtime_path: "::openhub_sdk::bindings::rt",
+        generate_all,
+        with: {
+            "openhub:types/types@1.0.0": crate::bindings::io::openhub::types::types,
+            "openhub:call/call@1.0.0": crate::bindings::io::openhub::call::call,
+            "openhub:log/log@1.0.0": crate::bindings::io::openhub::log::log,
+            "openhub:clock/clock@1.0.0": crate::bindings::io::openhub::clock::clock,
+            "openhub:kv/kv@1.0.0": crate::bindings::io::openhub::kv::kv,
+            "openhub:customers/customers@1.0.0": crate::bindings::io::openhub::customers::customers,
+            "openhub:events/events@1.0.0": crate::bindings::io::openhub::events::events,
+            "openhub:objects/objects@1.0.0": crate::bindings::io::openhub::objects::objects,
+            "openhub:secrets/secrets@1.0.0": crate::bindings::io::openhub::secrets::secrets,
+            "openhub:http/http@1.0.0": crate::bindings::io::openhub::http::http,
+        },
+    });
+}
+
 /// The job export.
 pub mod job {
     wit_bindgen::generate!({

@@ -3,8 +3,8 @@
 //! A component exports each interface once, whatever the number of rules behind it, and nothing at link time on
 //! `wasm32-unknown-unknown` can collect them; so they are listed, and a call finds its own by name.
 
-/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders], jobs: [poll],
-/// steps: [route], functions: [money] }`;
+/// Exports what is listed: `plugin! { rules: [points], objects: [Coupon], channels: [webhook], sources: [orders],
+/// endpoints: [redeem], jobs: [poll], steps: [route], functions: [money], privacy: [Provider] }`;
 /// also `migrations: [Coupon]`, of types whose objects of other versions do not fit as they are.
 #[macro_export]
 macro_rules! plugin {
@@ -113,6 +113,29 @@ macro_rules! plugin {
             $crate::bindings::source::export_source!(Exported with_types_in $crate::bindings::source);
         };
     };
+    (@endpoints $($endpoint:path),*) => {
+        const _: &[&str] = &[$(<$endpoint as $crate::endpoint::Endpoint>::NAME),*];
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::endpoint::Guest for Exported {
+                fn handle(
+                    endpoint: ::std::string::String,
+                    caller: $crate::endpoint::Caller,
+                    request: $crate::source::Request,
+                ) -> ::std::result::Result<$crate::source::Response, $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    $(if endpoint == <$endpoint as $crate::endpoint::Endpoint>::NAME {
+                        return $crate::endpoint::run::<$endpoint>(caller, request);
+                    })*
+                    ::std::result::Result::Err($crate::reason::Failure::Misconfigured(
+                        $crate::reason::Reason::unknown("endpoint", &endpoint),
+                    ))
+                }
+            }
+            $crate::bindings::endpoint::export_endpoint!(Exported with_types_in $crate::bindings::endpoint);
+        };
+    };
     (@jobs $($job:path),*) => {
         const _: &[&str] = &[$(<$job as $crate::job::Job>::NAME),*];
         #[cfg(target_arch = "wasm32")]
@@ -174,6 +197,36 @@ macro_rules! plugin {
                 }
             }
             $crate::bindings::content::export_content!(Exported with_types_in $crate::bindings::content);
+        };
+    };
+    (@privacy $privacy:path) => {
+        const _: fn(
+            &str,
+            &$crate::privacy::Person,
+        ) -> ::std::result::Result<$crate::privacy::Erased, $crate::reason::Failure> =
+            <$privacy as $crate::privacy::Privacy>::erase;
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            enum Exported {}
+            impl $crate::privacy::Guest for Exported {
+                fn erase(
+                    request: ::std::string::String,
+                    who: $crate::privacy::Person,
+                ) -> ::std::result::Result<$crate::privacy::Erased, $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    <$privacy as $crate::privacy::Privacy>::erase(&request, &who)
+                }
+
+                fn export(
+                    request: ::std::string::String,
+                    who: $crate::privacy::Person,
+                    after: ::std::option::Option<::std::string::String>,
+                ) -> ::std::result::Result<$crate::privacy::RawPage, $crate::reason::Failure> {
+                    $crate::panic::announce();
+                    $crate::privacy::export::<$privacy>(&request, &who, after.as_deref())
+                }
+            }
+            $crate::bindings::privacy::export_privacy!(Exported with_types_in $crate::bindings::privacy);
         };
     };
     ($($section:ident: [$($item:path),* $(,)?]),+ $(,)?) => {

@@ -1,4 +1,5 @@
-//! What a plugin of OpenHub is written with: typed rules, object types, steps and functions of journeys, channels, sources and jobs over the contract in `wit/`.
+//! What a plugin of OpenHub is written with: typed rules, object types, steps and functions of journeys, channels, sources, endpoints,
+//! jobs, and what it keeps of customers elsewhere, over the contract in `wit/`.
 //!
 //! A plugin declares its shapes as types (`Reads`, `Writes`, `Event`, `DataObject`, `Content`, …), writes plain
 //! functions over them, and names what it exports once, with [`plugin!`]. The generated code moves whole columns, the
@@ -14,9 +15,11 @@ mod export;
 pub mod channel;
 pub mod content;
 pub mod data_object;
+pub mod endpoint;
 pub mod event;
 pub mod job;
 pub mod migration;
+pub mod privacy;
 pub mod rule;
 pub mod source;
 pub mod step;
@@ -50,12 +53,14 @@ pub mod prelude {
     pub use crate::content::Receiver;
     pub use crate::data_object::{Accepted, Change, Check, DataObject, ObjectEffect, Operation};
     pub use crate::decimal::Decimal;
+    pub use crate::endpoint::{Answer, Call};
     pub use crate::enumeration::Enum;
     pub use crate::event::Event;
     pub use crate::field::CustomerRef;
     pub use crate::job::{Progress, Run};
     pub use crate::migration::Migrate;
     pub use crate::params::Params;
+    pub use crate::privacy::{Erased, Exported, Person, Privacy};
     pub use crate::reads::Reads;
     pub use crate::reason::{Failure, Fault, Reason, Retry};
     pub use crate::record::{Record, Settings};
@@ -68,7 +73,7 @@ pub mod prelude {
         Writes,
     };
     pub use openhub_sdk_macros::{
-        Content, DataObject, Enum, Event, Params, Reads, Record, Settings, Writes, channel, content, job, rule, source,
-        step,
+        Content, DataObject, Enum, Event, Params, Reads, Record, Settings, Writes, channel, content, endpoint, job,
+        privacy, rule, source, step,
     };
 }

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 use crate::Timestamp;
 use crate::channel::ChannelCase;
+use crate::endpoint::EndpointCase;
 use crate::function::FunctionCase;
 use crate::job::JobCase;
 use crate::kit::{self, Kit};
 use crate::object::ObjectCase;
+use crate::privacy::PrivacyCase;
 use crate::provider::Provider;
 use crate::rule::RuleCase;
 use crate::source::SourceCase;
@@ -139,6 +141,11 @@ impl Hub {
         SourceCase::new(self, name)
     }
 
+    /// The plugin's own HTTP API, called by a key that may.
+    pub fn endpoints(&self) -> EndpointCase<'_> {
+        EndpointCase::new(self)
+    }
+
     /// A job, by its name.
     pub fn job(&self, name: &str) -> JobCase<'_> {
         JobCase::new(self, name)
@@ -152,6 +159,11 @@ impl Hub {
     /// A function for templates, by its name.
     pub fn function(&self, name: &str) -> FunctionCase<'_> {
         FunctionCase::new(self, name)
+    }
+
+    /// What the plugin answers about a customer who is given their data, or was erased.
+    pub fn privacy(&self) -> PrivacyCase<'_> {
+        PrivacyCase::new(self)
     }
 
     /// What the plugin keeps under a key, by `openhub_sdk::kv`.

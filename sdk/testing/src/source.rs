@@ -48,7 +48,7 @@ pub struct Report {
     pub reason: Option<Reason>,
 }
 
-/// Why a source gave no answer of its own.
+/// Why a source, or an endpoint, gave no answer of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered {
     /// Not before `after_ms`; 0 leaves it to the hub.
@@ -60,6 +60,23 @@ pub enum Unanswered {
     Misconfigured(Reason),
     /// The call failed.
     Failed(CallFault),
+}
+
+impl Unanswered {
+    pub(crate) fn of(told: &Value) -> Option<Unanswered> {
+        if let Some(fault) = CallFault::of(&told["fault"]) {
+            return Some(Unanswered::Failed(fault));
+        }
+        let (kind, said) = told["failed"].as_object()?.iter().next()?;
+        Some(match kind.as_str() {
+            "retry" => Unanswered::Retry {
+                after_ms: said["after_ms"].as_u64().unwrap_or_default(),
+                reason: Reason::of(&said["reason"]),
+            },
+            "misconfigured" => Unanswered::Misconfigured(Reason::of(said)),
+            _ => Unanswered::Rejected(Reason::of(said)),
+        })
+    }
 }
 
 impl<'h> SourceCase<'h> {
@@ -105,18 +122,8 @@ impl<'h> SourceCase<'h> {
             "name": self.name, "settings": settings, "secrets": secrets, "at": at, "method": method,
             "query": self.query, "headers": self.headers, "body": body.as_ref(),
         }}));
-        if let Some(fault) = CallFault::of(&answer["fault"]) {
-            return Err(Unanswered::Failed(fault));
-        }
-        match answer["failed"].as_object().and_then(|told| told.iter().next()) {
-            Some((kind, said)) => Err(match kind.as_str() {
-                "retry" => Unanswered::Retry {
-                    after_ms: said["after_ms"].as_u64().unwrap_or_default(),
-                    reason: Reason::of(&said["reason"]),
-                },
-                "misconfigured" => Unanswered::Misconfigured(Reason::of(said)),
-                _ => Unanswered::Rejected(Reason::of(said)),
-            }),
+        match Unanswered::of(&answer) {
+            Some(why) => Err(why),
             None => Ok(Received::of(&answer)),
         }
     }
@@ -166,6 +173,6 @@ impl Report {
     }
 }
 
-fn pair(told: &Value) -> (String, String) {
+pub(crate) fn pair(told: &Value) -> (String, String) {
     (text(&told[0]), text(&told[1]))
 }

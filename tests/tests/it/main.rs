@@ -12,6 +12,8 @@ mod crowd;
 mod delivery;
 mod determinism;
 mod door;
+mod elsewhere;
+mod endpoints;
 mod erase_crash;
 mod exact;
 mod first_contact;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::cache::KeyCache;
 use super::key::KeyText;
-use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission};
+use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission, PluginsCall, called_plugin};
 use crate::app::{App, Shared};
 use crate::problem::{INVALID_BODY, MISSING_SCOPE, Problem, UNAUTHENTICATED};
 
@@ -41,6 +41,11 @@ impl<P> Authorized<P> {
         &self.held.pages
     }
 
+    /// All that the key carries.
+    pub fn scopes(&self) -> &[String] {
+        &self.held.scopes
+    }
+
     /// Whether the key carries another permission, too: what it may not see is left out of an answer.
     pub fn may<Q: Permission>(&self) -> bool {
         carries::<Q>(&self.held)
@@ -56,17 +61,7 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let token = credential(&parts.headers, "bearer").ok_or_else(|| {
-            let detail = match parts.headers.contains_key(header::AUTHORIZATION) {
-                // As the routes of events take a write key.
-                true => {
-                    "This route takes an API key as `Authorization: Bearer oh_…`, but the request has another kind of \
-                     authorization, like Basic. Only the routes of events take a write key by Basic auth."
-                }
-                false => "The request has no API key. Send `Authorization: Bearer` and the key.",
-            };
-            Problem::new(UNAUTHENTICATED, detail)
-        })?;
+        let token = credential(&parts.headers, "bearer").ok_or_else(|| no_key(&parts.headers))?;
         authorize(&shared.app, &shared.keys, token).await
     }
 }
@@ -212,14 +207,37 @@ pub(crate) async fn authorize_write(
     authorize(app, keys, key).await
 }
 
+/// The right to call the endpoints of a plugin: of all plugins, or of this one.
+pub(crate) async fn authorize_call(
+    app: &App,
+    keys: &KeyCache,
+    headers: &HeaderMap,
+    plugin: &str,
+) -> Result<Authorized<PluginsCall>, Problem> {
+    let key = known(app, keys, credential(headers, "bearer").ok_or_else(|| no_key(headers))?).await?;
+    let names_it = || key.scopes.iter().any(|scope| called_plugin(scope) == Some(plugin));
+    if !carries::<PluginsCall>(&key) && !names_it() {
+        let scope = PluginsCall::SCOPE;
+        let detail =
+            format!("The key does not have the scope `{scope}`. Use another key. One with `{scope}:{plugin}` will do.");
+        return Err(Problem::new(MISSING_SCOPE, detail));
+    }
+    Ok(authorized(key))
+}
+
 async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
     let key = known(app, keys, text).await?;
     if !carries::<P>(&key) {
         return Err(lacks::<P>(&key));
     }
+    Ok(authorized(key))
+}
+
+/// What the key is asked for was found in it.
+fn authorized<P>(key: Arc<Key>) -> Authorized<P> {
     let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
     let (scope, id) = (Scope::of(key.tenant), key.id.clone());
-    Ok(Authorized { scope, key: id, authority, held: key, permission: PhantomData })
+    Authorized { scope, key: id, authority, held: key, permission: PhantomData }
 }
 
 /// The key, if it is one that works now.
@@ -239,6 +257,18 @@ fn lacks<P: Permission>(key: &Key) -> Problem {
     let has: Vec<String> = key.scopes.iter().map(|scope| format!("`{scope}`")).collect();
     let only = if has.is_empty() { String::new() } else { format!(", but only {}", has.join(", ")) };
     Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`{only}. Use another key.", P::SCOPE))
+}
+
+fn no_key(headers: &HeaderMap) -> Problem {
+    let detail = match headers.contains_key(header::AUTHORIZATION) {
+        // As the routes of events take a write key.
+        true => {
+            "This route takes an API key as `Authorization: Bearer oh_…`, but the request has another kind of \
+             authorization, like Basic. Only the routes of events take a write key by Basic auth."
+        }
+        false => "The request has no API key. Send `Authorization: Bearer` and the key.",
+    };
+    Problem::new(UNAUTHENTICATED, detail)
 }
 
 /// One answer for all that is wrong with a key, so that nothing can be learnt from it.

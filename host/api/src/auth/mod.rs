@@ -8,7 +8,8 @@ mod permission;
 mod sight;
 
 pub(crate) use authorized::{
-    Authorized, WriteAccess, authorize_write, key_in_body, sender_of, tenant_of_bearer, tenant_of_key, tenant_of_write,
+    Authorized, WriteAccess, authorize_call, authorize_write, key_in_body, sender_of, tenant_of_bearer, tenant_of_key,
+    tenant_of_write,
 };
 pub(crate) use cache::KeyCache;
 pub use key::{MintedKey, mint_key};

@@ -23,6 +23,7 @@ permissions! {
     IdentitiesWrite = "identities:write",
     PluginsRead = "plugins:read",
     PluginsWrite = "plugins:write",
+    PluginsCall = "plugins:call",
     JourneysRead = "journeys:read",
     JourneysWrite = "journeys:write",
     MessagesRead = "messages:read",
@@ -42,6 +43,13 @@ permissions! {
     UsageRead = "usage:read",
 }
 
+/// The plugin whose endpoints a scope allows to call, and no other's: `plugins:call:coupon`.
+pub(crate) fn called_plugin(scope: &str) -> Option<&str> {
+    let plugin = scope.strip_prefix(PluginsCall::SCOPE)?.strip_prefix(':')?;
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    ((1..=64).contains(&plugin.len()) && plugin.bytes().all(letters)).then_some(plugin)
+}
+
 /// The scope that stands for all.
 pub(crate) const EVERYTHING: &str = "*";
 
@@ -58,6 +66,6 @@ impl KeyScopes {
 
     /// Whether a key may be given this scope; `*` stands for all of them.
     pub fn exists(scope: &str) -> bool {
-        scope == EVERYTHING || ALL.contains(&scope)
+        scope == EVERYTHING || ALL.contains(&scope) || called_plugin(scope).is_some()
     }
 }

@@ -19,6 +19,7 @@ use crate::suppression::faults_of;
 #[derive(Clone, Copy)]
 pub(crate) struct Hook<'a> {
     pub plugin: &'a str,
+    /// Or its endpoint.
     pub source: &'a str,
     /// The channels of the plugin: it reports on what they sent.
     pub channels: &'a [&'a str],
@@ -68,7 +69,7 @@ pub(crate) async fn accept_received(
     Ok(())
 }
 
-/// What was refused or failed stands in the list of faults, by its source.
+/// What was refused or failed stands in the list of faults, by its source or endpoint.
 fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, message_id: Option<&str>) {
     note_as(app, scope, hook, code, advice(code), pointer, message_id);
 }
@@ -81,7 +82,7 @@ pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, code: &str)
 
 /// The plugin waits for its admin.
 pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
-    let text = "An admin must act: the plugin's source is not set up, and takes nothing until it is. The hub's log says what is missing.";
+    let text = "An admin must act: the plugin's source or endpoint is not set up, and takes nothing until it is. The hub's log says what is missing.";
     note_as(app, scope, hook, code, text, "", None);
 }
 

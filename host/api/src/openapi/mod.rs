@@ -21,7 +21,7 @@ pub(crate) use responses::{Absent, Changed, PluginFailed, Problems, Unfit};
     info(title = "OpenHub", description = "Customers, events and journeys, extended by plugins."),
     components(schemas(ProblemBody, FaultView)),
     // Routes for whom no client is made: their addresses are given to others.
-    paths(routes::hooks::receive, routes::unsubscribe::ask, routes::unsubscribe::withdraw),
+    paths(routes::hooks::receive, routes::endpoints::handle, routes::unsubscribe::ask, routes::unsubscribe::withdraw),
     tags(
         (name = "segment", description = "The Segment HTTP API: events in."),
         (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),

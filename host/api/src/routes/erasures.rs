@@ -2,7 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use openhub_model::Id;
+use openhub_store::{Erasure, ErasureRequest, Scope, Store};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
@@ -39,7 +42,16 @@ pub(crate) async fn list_erasures(
     let after = cursor::read(LIST, "after", parameters.after.as_deref())?;
     let erasures = app.store.erasures(&access.scope, after, limit + 1).await?;
     let (erasures, next) = cursor::page(LIST, erasures, limit, |erasure| erasure.asked.id);
-    Ok(Json(ErasureList { erasures: erasures.into_iter().map(Into::into).collect(), next }))
+    let ids: Vec<Id> = erasures.iter().map(|erasure| erasure.asked.id).collect();
+    let mut requests: HashMap<Id, Vec<ErasureRequest>> = HashMap::new();
+    for request in app.store.erasure_requests(&access.scope, &ids).await? {
+        requests.entry(request.erasure).or_default().push(request);
+    }
+    let view = |erasure: Erasure| {
+        let of = requests.remove(&erasure.asked.id).unwrap_or_default();
+        ErasureView::of(erasure, of)
+    };
+    Ok(Json(ErasureList { erasures: erasures.into_iter().map(view).collect(), next }))
 }
 
 /// The receipt of an erasure.
@@ -52,6 +64,12 @@ pub(crate) async fn get_erasure(
     access: Authorized<PrivacyRead>,
     Path(id): Path<String>,
 ) -> Result<Json<ErasureView>, Problem> {
-    let found = app.store.erasure(&access.scope, id_in_path(&id, "erasure")?).await?;
-    Ok(Json(found.ok_or_else(|| Problem::not_found("erasure"))?.into()))
+    Ok(Json(receipt(&app.store, &access.scope, id_in_path(&id, "erasure")?).await?))
+}
+
+/// As it stands now.
+pub(in crate::routes) async fn receipt(store: &Store, scope: &Scope, id: Id) -> Result<ErasureView, Problem> {
+    let found = store.erasure(scope, id).await?.ok_or_else(|| Problem::not_found("erasure"))?;
+    let requests = store.erasure_requests(scope, &[id]).await?;
+    Ok(ErasureView::of(found, requests))
 }

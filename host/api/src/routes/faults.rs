@@ -12,7 +12,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersRead, FaultsRead, FaultsWrite, MessagesWrite, may_cause};
+use crate::auth::{Authorized, CustomersRead, FaultsRead, FaultsWrite, MessagesWrite, PrivacyWrite, may_cause};
 use crate::cursor;
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query, id_in_path, id_in_query};
@@ -26,7 +26,7 @@ const LIST: &str = "faults";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// `refused`, `event`, `rule`, `row-skipped`, `control`, `run`, `object`, `message` or `catalog`.
+    /// `refused`, `event`, `rule`, `row-skipped`, `control`, `run`, `object`, `message`, `catalog` or `erasure`.
     #[param(value_type = Option<String>)]
     kind: Option<FaultKind>,
     /// `open`, `retried` or `discarded`.
@@ -101,10 +101,11 @@ pub(crate) async fn fault_recording(
     recording.map(Json).ok_or_else(|| Problem::not_found("recording"))
 }
 
-/// What closes a message's fault sends it again or drops it.
+/// What closes a message's fault sends it again or drops it; that of an erasure asks a plugin again, or no more.
 pub(super) fn may_close(access: &Authorized<FaultsWrite>, kind: FaultKind) -> Result<(), Problem> {
     match kind {
         FaultKind::Message => access.must::<MessagesWrite>(),
+        FaultKind::Erasure => access.must::<PrivacyWrite>(),
         _ => Ok(()),
     }
 }
@@ -115,8 +116,8 @@ pub(super) async fn fault(app: &App, scope: &Scope, id: &str) -> Result<Faulted,
 }
 
 /// Tries again what failed, at a new place in the log and with its original time; a message at once, under the same key. If it
-/// fails again, it is an open fault again. For a message the key needs `messages:write`, too; for a change (`control`) what
-/// making it asks for.
+/// fails again, it is an open fault again. For a message the key needs `messages:write`, too; for an erasure `privacy:write`; for a
+/// change (`control`) what making it asks for.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/retry", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
     security(("api_key" = ["faults:write"])),
@@ -152,7 +153,7 @@ pub(crate) async fn retry_fault(
 }
 
 /// Closes a fault: nothing more is to be done about it. What is alike and comes later is open again. A message is dropped, for
-/// which the key needs `messages:write`, too.
+/// which the key needs `messages:write`, too; a plugin is not asked to erase any more, for which it needs `privacy:write`.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/discard", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
     security(("api_key" = ["faults:write"])),

@@ -4,16 +4,16 @@
 //! Whoever knows the address can call it, so it has a stranger's place until its tenant is known, and then one of that tenant's
 //! places for events. The answer is a plugin's: no page may read it, and nothing in it runs.
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, header};
 use axum::response::Response;
 use openhub_engine::Asked;
-use openhub_runtime::{HttpRequest, HttpResponse, Unanswered};
+use openhub_runtime::{HttpRequest, Unanswered};
 use openhub_store::Scope;
 
 use crate::app::{App, Shared};
 use crate::body::raw_bytes;
+use crate::foreign::{LATER_S, foreign, pause};
 use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
 use crate::overload::{address, shed};
 use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, ProblemBody, UNAVAILABLE};
@@ -24,10 +24,6 @@ pub(crate) const PATH: &str = "/hooks/{tenant}/{plugin}/{source}";
 const ANSWERED: [HeaderName; 3] = [header::CONTENT_TYPE, header::RETRY_AFTER, header::CACHE_CONTROL];
 /// The hub's own keys and sessions are nobody else's to see.
 const OWN_KEYS: &[u8] = b"Bearer oh_";
-/// Seconds.
-const LATER: u32 = 5;
-const LATEST: u32 = 3_600;
-
 /// A call for a plugin's source, by any method. The plugin answers it, with any status, text or JSON; no key is needed, and what its
 /// events may claim is decided by whether the plugin verified the call.
 #[utoipa::path(post, path = "/hooks/{tenant}/{plugin}/{source}", tag = "plugins",
@@ -73,7 +69,7 @@ pub(crate) async fn receive(
         Asked::Answered(answered) => answered.map_err(|unanswered| explain(app, &scope, hook, unanswered))?,
     };
     accept_received(app, scope, hook, &received).await?;
-    Ok(answer(received.answer))
+    Ok(foreign(received.answer, ANSWERED))
 }
 
 /// The request as the source is told it: the body as it was sent, since that is what was signed.
@@ -93,36 +89,13 @@ async fn told(request: Request, app: &App) -> Result<HttpRequest, Problem> {
     })
 }
 
-fn answer(answer: HttpResponse) -> Response {
-    let HttpResponse { status, headers, body } = answer;
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    for (name, value) in headers {
-        let known = ANSWERED.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_str()));
-        if let (Some(name), Ok(value)) = (known, HeaderValue::from_str(&value)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    harmless(response.headers_mut());
-    response
-}
-
-/// Even if a browser shows it.
-fn harmless(headers: &mut HeaderMap) {
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-}
-
 /// A caller is told whether to try again; why, the hub's admin is told.
 fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> Problem {
     let plugin = hook.plugin;
     match unanswered {
         Unanswered::Retry { after_ms, reason } => {
-            let seconds = after_ms.div_ceil(1_000);
             let detail = format!("The plugin `{plugin}` cannot take this now ({}). Send it again later.", reason.code);
-            Problem::new(UNAVAILABLE, detail).retry_after(if seconds == 0 { LATER } else { seconds.min(LATEST) })
+            Problem::new(UNAVAILABLE, detail).retry_after(pause(after_ms))
         }
         Unanswered::Rejected(reason) => {
             note_refused(app, scope, hook, &reason.code);
@@ -139,7 +112,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
             );
             note_misconfigured(app, scope, hook, &reason.code);
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
-            Problem::new(UNAVAILABLE, detail).retry_after(LATER)
+            Problem::new(UNAVAILABLE, detail).retry_after(LATER_S)
         }
         Unanswered::Unfit(fault) => unfit(app, scope, hook, vec![fault], None),
         Unanswered::Failed(fault) => {

@@ -3,6 +3,7 @@
 mod attributes;
 mod clock;
 mod customers;
+pub(crate) mod endpoints;
 mod erasures;
 mod events;
 mod export;

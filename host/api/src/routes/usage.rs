@@ -43,7 +43,7 @@ pub(crate) struct Parameters {
 
 /// Lists what plugins used: calls, rows, faults, fuel, memory and HTTP requests, summed by day, version, and what was called.
 ///
-/// Rules and checks count with the commit that takes what they answered. Calls of channels, sources and jobs, and checks of what
+/// Rules and checks count with the commit that takes what they answered. Calls of channels, sources, endpoints and jobs, and checks of what
 /// the API changes, are added within a second.
 #[utoipa::path(get, path = "/api/v1/usage", tag = "plugins", params(Parameters),
     security(("api_key" = ["usage:read"])),

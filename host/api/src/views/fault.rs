@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub(crate) struct ListedFaultView {
     #[schema(value_type = String, format = "uuid")]
     id: Id,
-    /// `refused`, `event`, `rule`, `row-skipped`, `control`, `run`, `object`, `message` or `catalog`.
+    /// `refused`, `event`, `rule`, `row-skipped`, `control`, `run`, `object`, `message`, `catalog` or `erasure`.
     #[schema(value_type = String)]
     kind: FaultKind,
     /// `open`, `retried` or `discarded`.

@@ -36,6 +36,10 @@ pub(crate) struct PluginView {
     /// Where its sources are called, below the hub's own address: `/hooks/<tenant>/<plugin>/<source>`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hooks: Vec<String>,
+    /// What of its own HTTP API is called, with a key that may, below the hub's address or the one for endpoints:
+    /// `POST /x/<plugin>/coupons/{code}/redeem`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<String>,
     /// Who signed this version: an Ed25519 public key.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<String>,
@@ -79,6 +83,9 @@ impl PluginView {
     pub fn of(installation: Installation, tenant: &str) -> Self {
         let sources = installation.manifest.sources.iter();
         let hooks = sources.map(|source| format!("/hooks/{tenant}/{}/{}", installation.name, source.name)).collect();
+        let endpoints = installation.manifest.endpoints.iter();
+        let endpoints =
+            endpoints.map(|it| format!("{} /x/{}{}", it.method.as_str(), installation.name, it.path)).collect();
         let previous = installation.previous.as_ref().map(|version| PluginVersionView::of(&installation, version));
         let offered = Compared::offered(&installation).map(DifferenceView::from);
         let candidate = installation.candidate.map(|candidate| {
@@ -96,6 +103,7 @@ impl PluginView {
         PluginView {
             asks: asks(&installation.manifest),
             hooks,
+            endpoints,
             candidate,
             previous,
             difference: offered,

@@ -1,7 +1,7 @@
 //! Receipts of erasures, and the list of who is refused.
 
 use openhub_model::{Id, PartId, Timestamp};
-use openhub_store::{Afterwards, Erasure};
+use openhub_store::{Afterwards, Erasure, ErasureRequest, ErasureRequestStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,7 +43,10 @@ pub(crate) struct ErasureView {
     asked_by: String,
     #[schema(value_type = String, format = DateTime)]
     asked_at: Timestamp,
-    /// Absent until the engine has done it.
+    /// When the hub had erased what it keeps itself.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    erased_at: Option<Timestamp>,
+    /// When all was done, by the plugins, too. Absent until then.
     #[schema(value_type = Option<String>, format = DateTime)]
     done_at: Option<Timestamp>,
     /// When the free pages of the database file were overwritten too; always absent with PostgreSQL.
@@ -52,8 +55,32 @@ pub(crate) struct ErasureView {
     identities: IdentitiesAfterwards,
     /// Rows erased in each place, also where there were none.
     places: Vec<PlaceView>,
-    /// The answers of plugins that were asked to erase their own data. No plugin is asked yet.
-    plugins: Vec<PlaceView>,
+    /// The plugins that are asked to erase what they keep elsewhere, and what they answered.
+    plugins: Vec<ErasedByPluginView>,
+}
+
+/// What a plugin was asked to erase, and what came of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErasedByPlugin)]
+pub(crate) struct ErasedByPluginView {
+    plugin: String,
+    /// `open`, `done`, `nothing` (it kept nothing) or `waived`.
+    #[schema(value_type = String)]
+    status: ErasureRequestStatus,
+    /// What the plugin said when it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
+    /// Why the last attempt failed, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// Attempts that failed.
+    failures: i64,
+    /// When it is asked next, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -91,23 +118,52 @@ pub(crate) struct SuppressionCheckView {
     pub suppressed: bool,
 }
 
-impl From<Erasure> for ErasureView {
-    fn from(erasure: Erasure) -> ErasureView {
+impl ErasureView {
+    /// `requests` are those of this erasure.
+    pub fn of(erasure: Erasure, requests: Vec<ErasureRequest>) -> ErasureView {
         let place =
             |name: &str| PlaceView { place: name.to_owned(), count: erasure.counts.get(name).copied().unwrap_or(0) };
+        let is_closed = requests.iter().all(|request| request.status != ErasureRequestStatus::Open);
+        let last = requests.iter().filter_map(|request| request.closed_at).chain(erasure.done_at).max();
         ErasureView {
             id: erasure.asked.id,
             customer: erasure.asked.customer,
             asked_at: erasure.asked.asked_at,
-            done_at: erasure.done_at,
+            erased_at: erasure.done_at,
+            done_at: last.filter(|_| is_closed && erasure.done_at.is_some()),
             scrubbed_at: erasure.scrubbed_at,
             identities: match erasure.asked.afterwards {
                 Afterwards::Forgotten => IdentitiesAfterwards::Forgotten,
                 Afterwards::Suppressed => IdentitiesAfterwards::Suppressed,
             },
             places: PLACES.iter().map(|name| place(name)).collect(),
-            plugins: Vec::new(),
+            plugins: requests.into_iter().map(Into::into).collect(),
             asked_by: erasure.asked.asked_by,
+        }
+    }
+
+    /// Whether all is done, or what is left has failed and takes a while.
+    pub fn is_settled(&self) -> bool {
+        let waits = |plugin: &ErasedByPluginView| plugin.status == ErasureRequestStatus::Open && plugin.failures == 0;
+        self.is_done() || !self.plugins.iter().any(waits)
+    }
+
+    /// Whether the hub and all plugins are done.
+    pub fn is_done(&self) -> bool {
+        self.done_at.is_some()
+    }
+}
+
+impl From<ErasureRequest> for ErasedByPluginView {
+    fn from(request: ErasureRequest) -> ErasedByPluginView {
+        ErasedByPluginView {
+            plugin: request.plugin,
+            status: request.status,
+            receipt: request.receipt,
+            code: request.code,
+            failures: request.attempt,
+            next_at: request.due_at,
+            closed_at: request.closed_at,
         }
     }
 }

@@ -66,7 +66,8 @@ async fn each_operation_needs_the_scope_that_it_names() {
             let answer = hub.call(&method.to_uppercase(), &path, &key, body).await;
             let expected =
                 format!("The key does not have the scope `{}`. Use another key.", needed[0].as_str().expect("a scope"));
-            assert_eq!((answer.status, answer.body["detail"].as_str()), (403, Some(&*expected)), "{method} {path}");
+            let detail = answer.body["detail"].as_str().unwrap_or_default();
+            assert!(answer.status == 403 && detail.starts_with(&expected), "{method} {path}: {answer:?}");
             guarded += 1;
         }
     }

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
-use openhub_api::{App, KeyScopes, Limits, mint_key, router};
+use openhub_api::{Apart, App, KeyScopes, Limits, mint_key, router, routers};
 use openhub_engine::{Bounds, Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
@@ -56,6 +56,7 @@ pub struct Hub {
     pub engine: Arc<Engine>,
     pub stopping: CancellationToken,
     router: Router,
+    app: Arc<App>,
     clock: Arc<AtomicI64>,
     keys: AtomicU64,
     url: String,
@@ -131,7 +132,7 @@ impl Hub {
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
         let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);
-        let app = App {
+        let app = Arc::new(App {
             store: store.clone(),
             runtime,
             engine: engine.clone(),
@@ -147,8 +148,18 @@ impl Hub {
             limits,
             stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
-        };
-        Hub { store, engine, stopping, router: router(app), clock: now, keys: AtomicU64::new(0), url, directory }
+        });
+        Hub {
+            store,
+            engine,
+            stopping,
+            router: router(app.clone()),
+            app,
+            clock: now,
+            keys: AtomicU64::new(0),
+            url,
+            directory,
+        }
     }
 
     /// After the first has stopped.
@@ -221,9 +232,18 @@ impl Hub {
         answer
     }
 
+    /// The same hub in two, as it listens where endpoints have an address of their own.
+    pub fn apart(&self) -> Apart {
+        routers(self.app.clone())
+    }
+
     /// Without looking whether the answer is one that is described.
     pub async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("the router is infallible");
+        self.told(&self.router, request).await
+    }
+
+    pub async fn told(&self, router: &Router, request: Request<Body>) -> Answer {
+        let response = router.clone().oneshot(request).await.expect("the router is infallible");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -8,6 +8,7 @@ mod customers;
 mod described;
 mod door;
 mod doors;
+mod endpoints;
 mod events;
 mod export;
 mod faults;

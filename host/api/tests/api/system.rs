@@ -19,7 +19,8 @@ async fn every_route_is_described() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
-            let secured = path.starts_with("/v1/") || path.starts_with("/api/v1/") || path == "/sourceConfig";
+            let below = ["/v1/", "/api/v1/", "/x/"].iter().any(|prefix| path.starts_with(prefix));
+            let secured = below || path == "/sourceConfig";
             assert_eq!(operation["security"].is_array(), secured, "{method} {path}");
             if secured {
                 assert!(operation["responses"]["401"]["content"]["application/problem+json"].is_object(), "{path}");

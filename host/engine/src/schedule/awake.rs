@@ -1,4 +1,4 @@
-//! A tenant that is awake: its lane, its delivery and its jobs, until all have rested for long enough.
+//! A tenant that is awake: its lane, its delivery, its jobs and what its plugins are asked to erase, until all have rested for long enough.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::Delivery;
 use crate::jobs::Jobs;
 use crate::lane::Lane;
+use crate::privacy::requests::Requests;
 use crate::schedule::rest::Rests;
 use crate::shared::Shared;
 
@@ -28,10 +29,12 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
     let lane = Lane::new(shared.clone(), lease, rests.clone(), ends.clone());
     let delivery = Delivery::new(shared.clone(), lease, rests.clone(), ends.clone());
     let jobs = Jobs::new(shared.clone(), lease, rests.clone(), ends.clone());
+    let requests = Requests::new(shared.clone(), lease, rests.clone(), ends.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(lane.run());
     tasks.spawn(delivery.run());
     tasks.spawn(jobs.run());
+    tasks.spawn(requests.run());
     let rested = tokio::select! {
         // It has lost its fence, or panicked.
         Some(ended) = tasks.join_next() => {

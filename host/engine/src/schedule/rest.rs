@@ -66,10 +66,11 @@ pub enum Half {
     Lane,
     Delivery,
     Jobs,
+    Requests,
 }
 
 /// How many there are.
-const HALVES: usize = 3;
+const HALVES: usize = 4;
 
 /// Who was woken to be looked at, and had nothing to do, sleeps on after so long.
 const NOTHING: Duration = Duration::from_secs(1);
@@ -88,6 +89,7 @@ impl Rests {
             Half::Lane => 0,
             Half::Delivery => 1,
             Half::Jobs => 2,
+            Half::Requests => 3,
         };
         self.all.send_if_modified(|all| std::mem::replace(&mut all[place], rests) != rests);
     }
@@ -178,6 +180,8 @@ mod tests {
         rests.says(Half::Delivery, true);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "a job of it runs");
         rests.says(Half::Jobs, true);
+        assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "a plugin is asked to erase");
+        rests.says(Half::Requests, true);
         assert!(futures::poll!(&mut asleep).is_pending(), "not at once");
         rests.says(Half::Lane, false);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "something has come");

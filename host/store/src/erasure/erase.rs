@@ -17,6 +17,7 @@ use crate::database::dialect::{Overwriting, overwrite};
 use crate::database::transaction::Tx;
 use crate::erasure::erasures::{Afterwards, counts_so_far, put_counts};
 use crate::erasure::mentions::{Looked, controls};
+use crate::erasure::requests::{NewErasureRequest, put_requests};
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::log::partitions::{Move, move_on};
@@ -42,6 +43,8 @@ pub struct Erasing {
     /// The timer of its segments.
     pub wakes: Vec<Timer>,
     pub afterwards: Afterwards,
+    /// What plugins are asked to erase themselves.
+    pub requests: Vec<NewErasureRequest>,
     pub marker: Marker,
     /// By the host's clock.
     pub now: Timestamp,
@@ -384,6 +387,8 @@ impl Stepping<'_, '_, '_> {
         add(counts, "control_events", controls(self.tx, tenant, parts).await?);
         add(counts, "customers", drop_customers(self.tx, tenant, &ids).await?);
         add(counts, "parts", drop_parts(self.tx, tenant, &ids).await?);
+        let Erasing { id: erasure, requests, now, .. } = self.erasing;
+        put_requests(self.tx, tenant, *erasure, requests, *now).await?;
         if self.erasing.afterwards == Afterwards::Suppressed {
             let marks: Vec<Id> = parts.iter().map(|part| self.erasing.marker.suppression(tenant, *part)).collect();
             let new = put_suppressions(self.tx, tenant, &marks, self.erasing.now).await?;

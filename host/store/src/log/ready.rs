@@ -8,6 +8,7 @@ use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::time;
 use crate::database::dialect::heard_statement;
 use crate::database::transaction::Tx;
+use crate::erasure::requests::next_request;
 use crate::error::StoreError;
 use crate::log::leases::Lease;
 use crate::scope::Scope;
@@ -129,6 +130,7 @@ impl Store {
                         dues.push(fetch_optional!(tx.conn(), (i64,), timer, tenant.0)?.map(|(due,)| due));
                     }
                     dues.push(next_job(tx, tenant).await?);
+                    dues.push(next_request(tx, tenant).await?);
                     dues.push((left || behind > 0).then_some(LOOK));
                     let due = dues.into_iter().flatten().min();
                     execute!(

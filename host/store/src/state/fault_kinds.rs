@@ -23,6 +23,8 @@ pub enum FaultKind {
     Message = 7,
     /// An entry of the catalogue that cannot be loaded.
     Catalog = 8,
+    /// A plugin that does not erase what it keeps of a customer who was erased.
+    Erasure = 9,
 }
 
 /// What can be done about a fault.
@@ -36,9 +38,9 @@ pub enum FaultStatus {
 }
 
 impl FaultKind {
-    pub const ALL: [FaultKind; 9] = {
+    pub const ALL: [FaultKind; 10] = {
         use FaultKind::*;
-        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog]
+        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog, Erasure]
     };
 
     pub const fn code(self) -> i64 {
@@ -60,12 +62,14 @@ impl FaultKind {
             FaultKind::Object => "object",
             FaultKind::Message => "message",
             FaultKind::Catalog => "catalog",
+            FaultKind::Erasure => "erasure",
         }
     }
 
-    /// Whether it can be tried again: what stands in the log can, and a message.
+    /// Whether it can be tried again: what stands in the log can, a message, and what a plugin is asked.
     pub fn can_retry(self) -> bool {
-        matches!(self, FaultKind::Event | FaultKind::Rule | FaultKind::Control | FaultKind::Message)
+        use FaultKind::{Control, Erasure, Event, Message, Rule};
+        matches!(self, Event | Rule | Control | Message | Erasure)
     }
 }
 

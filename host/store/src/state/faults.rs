@@ -13,6 +13,7 @@ use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{corrupt, id, limit, maybe_id, time};
 use crate::database::filters::Sql;
 use crate::database::transaction::Tx;
+use crate::erasure::requests::{ask_again, waive};
 use crate::error::StoreError;
 use crate::log::events::append_all;
 use crate::scope::Scope;
@@ -35,9 +36,9 @@ const RECORDING: usize = 256 << 10;
 /// What closes a fault.
 #[derive(Clone, Debug)]
 pub enum Remedy {
-    /// Nothing more is to be done about it; a message is dropped.
+    /// Nothing more is to be done about it; a message is dropped, and a plugin is not asked to erase any more.
     Discard,
-    /// A message is due again.
+    /// A message is due again, or a plugin is asked again.
     Retry,
     /// This event tries it again.
     Event(Box<NewEvent>),
@@ -278,18 +279,29 @@ impl Store {
                 Box::pin(async move {
                     let closed = fetch_optional!(
                         tx.conn(),
-                        (i64, String),
-                        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0 RETURNING kind, place",
+                        (i64, String, String),
+                        "UPDATE faults SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 0 \
+                         RETURNING kind, place, subject",
                         tenant.0,
                         fault.to_string(),
                         by.status().code(),
                     )?;
-                    let Some((kind, place)) = closed else { return Ok(false) };
-                    match by {
-                        Remedy::Event(event) => append_all(tx, tenant, &[&[*event]], None).await.map(drop)?,
-                        _ if kind != FaultKind::Message.code() => {}
-                        Remedy::Retry => drop(settlements::again(tx, tenant, id(&place)?, now).await?),
-                        Remedy::Discard => drop(settlements::give_up(tx, tenant, id(&place)?, now).await?),
+                    let Some((code, place, subject)) = closed else { return Ok(false) };
+                    match (by, kind(code)?) {
+                        (Remedy::Event(event), _) => append_all(tx, tenant, &[&[*event]], None).await.map(drop)?,
+                        (Remedy::Retry, FaultKind::Message) => {
+                            drop(settlements::again(tx, tenant, id(&place)?, now).await?)
+                        }
+                        (Remedy::Discard, FaultKind::Message) => {
+                            drop(settlements::give_up(tx, tenant, id(&place)?, now).await?);
+                        }
+                        (Remedy::Retry, FaultKind::Erasure) => {
+                            ask_again(tx, tenant, (id(&place)?, &subject), now).await?
+                        }
+                        (Remedy::Discard, FaultKind::Erasure) => {
+                            waive(tx, tenant, (id(&place)?, &subject), now).await?
+                        }
+                        (Remedy::Retry | Remedy::Discard, _) => {}
                     }
                     Ok(true)
                 })

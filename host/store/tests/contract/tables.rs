@@ -267,6 +267,7 @@ fn erasing(id: Id, who: PartId, rows: usize) -> Erasing {
         }],
         wakes: Vec::new(),
         afterwards: Afterwards::Forgotten,
+        requests: Vec::new(),
         marker: Marker::derived("test", &[1; 32]),
         now: Timestamp::from_micros(9),
         rows,

@@ -4,12 +4,15 @@ use axum::extract::State;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use openhub_engine::{Asked, ExportOf, keepers, why};
 use openhub_model::identity::Part;
 use openhub_model::{Id, PartId};
+use openhub_runtime::{ExportedPage, Unanswered};
 use openhub_store::{EventFilter, FaultCursor, FaultFilter, Faulted, KvOf, MessageFilter, ObjectKey, RunFilter, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, PrivacyRead};
@@ -22,6 +25,11 @@ use crate::views::{CustomerView, EventView, ListedFaultView, MessageView, Object
 
 /// Entries of plugins on a page: each may be large.
 const KEPT: usize = 20;
+/// Pages of one plugin: one that never ends is at fault.
+const PAGES: usize = 10_000;
+/// A plugin that cannot answer now is asked so often, and so far apart.
+const ATTEMPTS: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The place that the next page is read from, and how far it has come in it.
 enum Place {
@@ -35,13 +43,27 @@ enum Place {
     /// Behind the entry of this plugin and key.
     Kept(Option<(String, String)>),
     Faults(Option<FaultCursor>),
+    Plugins(Box<Plugins>),
+}
+
+/// The plugins that keep something elsewhere, one after the other.
+struct Plugins {
+    /// Names the answer to them.
+    request: String,
+    /// Those that are still to be asked, the next one last.
+    left: Vec<String>,
+    /// How far the next one has come, and how many pages it has given.
+    after: Option<String>,
+    pages: usize,
 }
 
 /// Everything that is held of one customer, with all of its identities: a JSON object a line, `{"kind": …, "data": …}`.
 ///
 /// Kinds: `profile`, `attribute` and `tag` with who set them, `consent`, `identity` (with the state of its own, if it was
 /// joined), `claim`, `match`, `membership`, `entry` (how often a journey was entered), `set-aside`, `event` with its body,
-/// `run`, `message`, `object`, `kept` (what plugins keep of their own about the customer), `fault` (what did not go through of its events, runs and messages). What an attribute was before stands in the events that set it.
+/// `run`, `message`, `object`, `kept` (what plugins keep of their own about the customer), `fault` (what did not go through of its events, runs and messages), `elsewhere`
+/// (what a plugin keeps outside of the hub), `not-told` (a plugin that keeps something and did not answer, with the reason: ask again
+/// later). What an attribute was before stands in the events that set it.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/data", tag = "privacy",
     params(("id" = String, Path, description = "The customer's id.")),
     security(("api_key" = ["privacy:read"])),
@@ -116,9 +138,79 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
             let filter = FaultFilter { part: Some(id), before, limit: PAGE, ..FaultFilter::default() };
             let faults = store.faults(&scope, &filter).await?;
             let last = faults.last().filter(|_| faults.len() == PAGE).map(Faulted::cursor);
-            let next = last.map(|last| Place::Faults(Some(last)));
+            let next = match last {
+                Some(last) => Some(Place::Faults(Some(last))),
+                None => plugins(&app, &scope).await?.map(|plugins| Place::Plugins(Box::new(plugins))),
+            };
             let rows = faults.into_iter().map(|fault| line("fault", ListedFaultView::from(fault)));
             Ok(Page { rows: rows.collect(), next })
+        }
+        Place::Plugins(plugins) => elsewhere(&app, &scope, id, *plugins).await,
+    }
+}
+
+/// None if no plugin keeps anything.
+async fn plugins(app: &App, scope: &Scope) -> Result<Option<Plugins>, Problem> {
+    let installed = app.store.plugins(scope).await?;
+    let mut left: Vec<String> = keepers(&installed).map(|(plugin, _)| plugin.name.clone()).collect();
+    left.reverse();
+    Ok((!left.is_empty()).then(|| {
+        let request = Id::at(app.now(), &[&(app.random)()]).to_string();
+        Plugins { request, left, after: None, pages: 0 }
+    }))
+}
+
+/// A page of what the next plugin keeps. One that does not answer is named, and leaves the others.
+async fn elsewhere(app: &App, scope: &Scope, id: PartId, mut plugins: Plugins) -> Result<Page<Place>, Problem> {
+    let Some(plugin) = plugins.left.pop() else { return Ok(Page { rows: Vec::new(), next: None }) };
+    let parts = app.store.parts_around(scope, &[id]).await?;
+    let of = ExportOf { plugin: &plugin, request: &plugins.request, after: plugins.after.take() };
+    let mut rows = Vec::new();
+    match asked(app, scope, &parts, of).await? {
+        Ok(page) if plugins.pages < PAGES => {
+            rows.extend(page.items.into_iter().map(|item| line("elsewhere", json!({"plugin": plugin, "item": item}))));
+            if page.next.is_some() {
+                plugins.after = page.next;
+                plugins.pages += 1;
+                plugins.left.push(plugin);
+            }
+        }
+        Ok(_) => rows.push(line("not-told", json!({"plugin": plugin, "code": "too-many-pages"}))),
+        Err(code) => rows.push(line("not-told", json!({"plugin": plugin, "code": code}))),
+    }
+    if plugins.after.is_none() {
+        plugins.pages = 0;
+    }
+    let next = (!plugins.left.is_empty()).then(|| Place::Plugins(Box::new(plugins)));
+    Ok(Page { rows, next })
+}
+
+/// A page, or the code of why there is none. Who cannot answer now is asked again.
+async fn asked(
+    app: &App,
+    scope: &Scope,
+    parts: &[Part],
+    of: ExportOf<'_>,
+) -> Result<Result<ExportedPage, String>, Problem> {
+    let mut attempt = 1;
+    loop {
+        let answered = match app.engine.export_of(scope, parts, of.clone()).await? {
+            Asked::Nobody => return Ok(Err("not-enabled".to_owned())),
+            Asked::Busy => None,
+            Asked::Answered(answered) => Some(*answered),
+        };
+        match answered {
+            Some(Ok(page)) => return Ok(Ok(page)),
+            None | Some(Err(Unanswered::Retry { .. })) if attempt < ATTEMPTS => {
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            None => return Ok(Err("busy".to_owned())),
+            Some(Err(unanswered)) => {
+                let (code, message, _) = why(&unanswered);
+                tracing::warn!(plugin = of.plugin, code, message, "A plugin did not say what it keeps of a customer.");
+                return Ok(Err(code.to_owned()));
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ enum Command {
     New {
         /// The plugin's name, in kebab-case; also the name of its folder.
         name: String,
-        /// The kind of plugin: `rule`, `object`, `channel`, `source` or `job`.
+        /// The kind of plugin: `rule`, `object`, `channel`, `source`, `endpoint`, `job` or `privacy`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
         /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points` or `rfm`.
@@ -377,6 +377,9 @@ async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Resul
             println!("enabled {name} {}", text(offered(plugin), "version")?);
             for hook in enabled["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 println!("  it answers calls at {}{hook}", hub.url());
+            }
+            for endpoint in enabled["endpoints"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                println!("  it answers {endpoint}, with a key of the scope plugins:call:{name}");
             }
         }
         Some(position) => {

@@ -99,7 +99,7 @@ impl KeyValues for Kept {
 /// What becomes of an event without an id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unnamed {
-    /// A job's: its run names it.
+    /// A job's, or that of a call with an idempotency key: that names it.
     Named,
     Refused,
 }
@@ -128,7 +128,7 @@ impl EventLog for Appended {
         let (ids, all) = &mut *taken;
         let answers = events.into_iter().map(|Tracked { event, .. }| {
             if event.id.is_empty() && self.unnamed == Unnamed::Refused {
-                let message = "The event needs an id: only a job may leave it to the hub.";
+                let message = "The event needs an id: only a job, and a call that has an idempotency key, may leave it to the hub.";
                 return Err(Fault::new("/id", "invalid-id", message));
             }
             if event.id.is_empty() || ids.insert(event.id.clone()) {

@@ -1,12 +1,13 @@
-//! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages, sources by requests.
+//! Calls of a plugin, JSON in and JSON out: rules by rows, objects by changes, channels by messages, sources and endpoints by
+//! requests.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use openhub_model::manifest::Write;
 use openhub_model::schedule::Schedule;
-use openhub_model::{Fault, Timestamp};
+use openhub_model::{Fault, Timestamp, endpoint};
 use openhub_runtime::{
-    Accepted, Action, CallContext, CallFault, Change, HttpRequest, IoContext, JobFailure, JobRunCall, Operation,
-    OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
+    Accepted, Action, CallContext, CallFault, Change, EndpointCaller, HttpRequest, IoContext, JobFailure, JobRunCall,
+    Operation, OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -91,6 +92,21 @@ pub struct SourceCall {
     secrets: Vec<SecretText>,
     at: i64,
     method: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointCall {
+    settings: Map<String, Value>,
+    secrets: Vec<SecretText>,
+    at: i64,
+    key: String,
+    scopes: Vec<String>,
+    method: String,
+    path: String,
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -233,16 +249,32 @@ impl Installed {
                     "receipt": receipt(&used),
                 })
             }
-            Err(Unanswered::Retry { after_ms, reason: why }) => {
-                json!({"failed": {"retry": {"after_ms": after_ms, "reason": reason(&why)}}})
-            }
-            Err(Unanswered::Rejected(why)) => json!({"failed": {"rejected": reason(&why)}}),
-            Err(Unanswered::Misconfigured(why)) => json!({"failed": {"misconfigured": reason(&why)}}),
-            Err(Unanswered::Unfit(fault)) => {
-                let message = format!("{}: {}", fault.pointer, fault.message);
-                json!({"fault": {"kind": fault.code, "message": message}})
-            }
-            Err(Unanswered::Failed(fault)) => json!({"fault": told(&fault)}),
+            Err(why) => unanswered(&why),
+        })
+    }
+
+    /// Finds the endpoint by method and path, as the hub does.
+    pub async fn endpoint(&self, call: EndpointCall) -> Result<Value> {
+        let EndpointCall { key, scopes, method, path, query, headers, body, .. } = call;
+        let endpoints = &self.plugin.manifest().endpoints;
+        let endpoint::Asked::Endpoint(shape) = endpoint::find(endpoints, &method, &path) else {
+            let there: Vec<String> = endpoints.iter().map(|it| format!("{} {}", it.method.as_str(), it.path)).collect();
+            return Err(anyhow!("the plugin has no endpoint {method} {path}; it has {}", there.join(", ")));
+        };
+        let unnamed = match headers.iter().any(|(name, _)| name == "idempotency-key") {
+            true => Unnamed::Named,
+            false => Unnamed::Refused,
+        };
+        let tracked = Arc::new(Appended::new(unnamed));
+        let context = self.io(&call.settings, &call.secrets, call.at, &tracked)?;
+        let asked = (EndpointCaller { key, scopes }, HttpRequest { method, path, query, headers, body });
+        let (handled, used) = self.plugin.handle(context, &shape.name, asked, std::future::pending()).await;
+        Ok(match handled {
+            Ok(answer) => json!({
+                "status": answer.status, "headers": answer.headers, "body": answer.body, "tracked": tracked.take(),
+                "receipt": receipt(&used),
+            }),
+            Err(why) => unanswered(&why),
         })
     }
 
@@ -280,7 +312,7 @@ impl Installed {
     }
 
     /// What a call of the I/O lane gets: all that the manifest asks for is granted.
-    fn io(
+    pub fn io(
         &self,
         settings: &Map<String, Value>,
         secrets: &[SecretText],
@@ -319,6 +351,22 @@ impl AskedChange {
         };
         let at = Timestamp::from_micros(self.at);
         Ok(Change { key: self.key, customer: self.customer, at, seed: self.seed, operation })
+    }
+}
+
+/// Why a request has no answer of the plugin's own.
+pub fn unanswered(why: &Unanswered) -> Value {
+    match why {
+        Unanswered::Retry { after_ms, reason: why } => {
+            json!({"failed": {"retry": {"after_ms": after_ms, "reason": reason(why)}}})
+        }
+        Unanswered::Rejected(why) => json!({"failed": {"rejected": reason(why)}}),
+        Unanswered::Misconfigured(why) => json!({"failed": {"misconfigured": reason(why)}}),
+        Unanswered::Unfit(fault) => {
+            let message = format!("{}: {}", fault.pointer, fault.message);
+            json!({"fault": {"kind": fault.code, "message": message}})
+        }
+        Unanswered::Failed(fault) => json!({"fault": told(fault)}),
     }
 }
 

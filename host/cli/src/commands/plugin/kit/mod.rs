@@ -8,6 +8,7 @@ mod backing;
 mod calls;
 mod columns;
 mod nodes;
+mod privacy;
 mod provider;
 mod records;
 
@@ -35,9 +36,11 @@ enum Request {
     Object(calls::ObjectCall),
     Channel(calls::ChannelCall),
     Source(calls::SourceCall),
+    Endpoint(calls::EndpointCall),
     Job(calls::JobCall),
     Step(nodes::StepCall),
     Function(nodes::FunctionCall),
+    Privacy(privacy::PrivacyCall),
     Kv(calls::KvCall),
     Record(calls::RecordCall),
     Customer(records::Told),
@@ -99,9 +102,11 @@ impl Kit {
             Request::Object(call) => tokio::task::block_in_place(|| installed.object(call)),
             Request::Channel(call) => installed.channel(call).await,
             Request::Source(call) => installed.source(call).await,
+            Request::Endpoint(call) => installed.endpoint(call).await,
             Request::Job(call) => installed.job(call).await,
             Request::Step(call) => tokio::task::block_in_place(|| nodes::step(&installed.plugin, call)),
             Request::Function(call) => tokio::task::block_in_place(|| nodes::function(&installed.plugin, &call)),
+            Request::Privacy(call) => installed.privacy(call).await,
             Request::Kv(call) => Ok(installed.kv(call)),
             Request::Record(call) => Ok(installed.record(call)),
             Request::Customer(told) => {
