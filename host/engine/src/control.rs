@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::aside::control_fault;
 use crate::body;
-use crate::catalog::EntryFault;
 use crate::erase::ERASED;
 use crate::error::EngineError;
 use crate::judge;
@@ -64,7 +63,7 @@ impl Lane {
             && let Some(reason) = self.refusal(asked).await?
         {
             faults.push(control_fault(&event, "refused", &reason));
-            self.refused.push(refused(&event, asked, reason));
+            self.refused.push(judge::refused(&event, asked, reason));
             change = None;
         }
         if let (Some(CatalogChange::ObjectType { name, declaration: Some(declaration), .. }), Some(migration)) =
@@ -77,7 +76,7 @@ impl Lane {
                     let reason = misfits.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
                     faults.push(control_fault(&event, "refused", &reason));
                     let asked = CatalogChange::ObjectTypeMigrates { name: name.clone(), state: None };
-                    self.refused.push(refused(&event, &asked, reason));
+                    self.refused.push(judge::refused(&event, &asked, reason));
                     change = Some(asked);
                 }
             }
@@ -89,7 +88,7 @@ impl Lane {
                 Migrated::Not(misfits) => {
                     let reason = misfits.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
                     faults.push(control_fault(&event, "refused", &reason));
-                    self.refused.push(refused(&event, asked, reason));
+                    self.refused.push(judge::refused(&event, asked, reason));
                     change = Some(CatalogChange::PluginMigrates { plugin: name.clone(), state: None });
                 }
             }
@@ -164,19 +163,6 @@ impl Lane {
             changes.parts.iter().filter(|part| part.seen).map(|part| body::review(event, part)).collect();
         Ok(Some(changes))
     }
-}
-
-/// A change that does nothing at its place.
-pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
-    let about = match change {
-        CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
-        CatalogChange::Journey { name, .. }
-        | CatalogChange::RemoveJourney { name }
-        | CatalogChange::ObjectType { name, .. }
-        | CatalogChange::ObjectTypeMigrates { name, .. } => format!(" of {name}"),
-        _ => String::new(),
-    };
-    EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
 }
 
 fn catalog_change(event: &Event) -> Option<CatalogChange> {

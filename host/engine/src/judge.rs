@@ -1,10 +1,10 @@
 //! Whether a change of the catalog may take effect at its place in the log. It was checked at the door, by what was in force
 //! then; the log may have brought something else before it.
 
-use openhub_model::Fault;
+use openhub_model::{Event, Fault};
 use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Presumes, Scope, Store};
 
-use crate::catalog::{Catalog, compile, granted_imports, short};
+use crate::catalog::{Catalog, EntryFault, compile, granted_imports, short};
 use crate::enable::{self, Beside, Candidate};
 use crate::error::EngineError;
 use crate::object_types::{self, Wanted};
@@ -160,4 +160,17 @@ fn other_difference(plugin: &Installation, from: &str) -> String {
 fn told(faults: &[Fault]) -> Option<String> {
     let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
     (!messages.is_empty()).then(|| messages.join("; "))
+}
+
+/// A change that does nothing at its place.
+pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
+    let about = match change {
+        CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
+        CatalogChange::Journey { name, .. }
+        | CatalogChange::RemoveJourney { name }
+        | CatalogChange::ObjectType { name, .. }
+        | CatalogChange::ObjectTypeMigrates { name, .. } => format!(" of {name}"),
+        _ => String::new(),
+    };
+    EntryFault::refused(format!("{}{about}", event.name), event.position, reason)
 }

@@ -9,7 +9,6 @@ use openhub_store::{CatalogChange, Changes, PluginData, RemovalStep, Scope, Stor
 use serde::Deserialize;
 
 use crate::aside::control_fault;
-use crate::control::refused;
 use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
@@ -40,7 +39,7 @@ impl Lane {
         let (store, scope) = (self.shared.store.clone(), self.scope);
         if let Some(reason) = judge::refusal(&store, &scope, &self.catalog, &change).await? {
             let faults = vec![control_fault(event, "refused", &reason)];
-            self.refused.push(refused(event, &change, reason.clone()));
+            self.refused.push(judge::refused(event, &change, reason.clone()));
             let told = removal.map(|removal| CatalogChange::PluginRemoval(RemovalStep::Refused { removal, reason }));
             self.end_of_removal(event, Changes { faults, catalog: told.into_iter().collect(), ..Changes::default() })
                 .await?;
