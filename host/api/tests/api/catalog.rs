@@ -192,8 +192,9 @@ async fn a_step_and_a_function_that_a_journey_uses_are_not_taken_away() {
         assert_eq!((refused.status, &user["pointer"]), (409, &json!("/journeys/tools/versions/1")), "{refused:?}");
     }
     // A version without the outlet, or without the function, stands out where it came behind the API's back.
-    for (version, outlets, function) in [("2.0.0", &["yes"][..], "greeting"), ("3.0.0", &["yes", "no"], "welcome")] {
-        put(&hub, &tenant, tools(version, outlets, function), bytes("tools")).await;
+    let versions = [("2.0.0", "two", &["yes"][..], "greeting"), ("3.0.0", "three", &["yes", "no"], "welcome")];
+    for (version, component, outlets, function) in versions {
+        put(&hub, &tenant, tools(version, outlets, function), bytes(component)).await;
         let faults = standing_out(&hub, key).await;
         assert!(faults.iter().any(|(kind, name, _)| kind == "journey" && name == "tools"), "{version}: {faults:?}");
     }
