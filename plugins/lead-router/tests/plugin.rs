@@ -15,7 +15,7 @@ fn hot_leads_go_to_salespeople_in_turns_and_the_others_are_nurtured(hub: Hub) {
 #[openhub_sdk_testing::test]
 fn without_a_turn_the_seed_draws_and_draws_the_same_again(hub: Hub) {
     let draw = |seed| hub.step("route").seed(seed).enter(json!({"score": 80, "people": 6})).outlet();
-    let drawn: Vec<String> = (0..60).map(|seed| draw(seed)).collect();
+    let drawn: Vec<String> = (0..60).map(&draw).collect();
     assert_eq!(drawn, (0..60).map(draw).collect::<Vec<_>>());
     for person in ["first", "second", "third", "fourth", "fifth", "sixth"] {
         assert!(drawn.iter().any(|way| way == person), "{person} never has a turn");
