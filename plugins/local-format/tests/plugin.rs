@@ -33,7 +33,8 @@ fn dates_and_times_where_the_receiver_lives(hub: Hub) {
     assert_eq!(time("en-US", "America/New_York"), "6:30\u{202f}PM");
     assert_eq!(time("en", "Europe/London"), "11:30\u{202f}PM");
     assert_eq!(time("de", "Europe/Berlin"), "00:30");
-    let failed = hub.function("time").time_zone("Mars/Olympus").try_call(&[at.clone()]).expect_err("no time zone");
+    let failed =
+        hub.function("time").time_zone("Mars/Olympus").try_call(std::slice::from_ref(&at)).expect_err("no time zone");
     assert_eq!(failed.code, "bad-time-zone");
 }
 
