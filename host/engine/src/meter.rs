@@ -37,7 +37,7 @@ impl Meter {
         usage.peak_memory = usage.peak_memory.max(whole(receipt.peak_memory));
     }
 
-    /// Adds a call of the pure lane.
+    /// Adds a call of the pure lane. What is made again in smaller calls counts its items there.
     pub fn answered<T: Receipted>(
         &mut self,
         of: (&Installation, Called, &str),
@@ -45,6 +45,7 @@ impl Meter {
         answer: &Result<T, CallFault>,
     ) {
         let receipt = answer.as_ref().map_or_else(|fault| &fault.receipt, Receipted::receipt);
+        let items = if answer.is_err() && items > 1 { 0 } else { items };
         self.call(of, items, answer.is_err(), receipt);
     }
 
