@@ -191,7 +191,7 @@ async fn upgraded(worker: &Worker<'_>, ticks: i64) {
     let newer = component::with_manifest(bytes, manifest.to_string().as_bytes());
     let uploaded = worker.client.upload(&worker.tenant.api_key, newer).await;
     assert_eq!(uploaded.status, StatusCode::CREATED, "{uploaded:?}");
-    let enabled = worker.post("/enable", &json!({"accept": uploaded.body["digest"]})).await;
+    let enabled = worker.post("/enable", &json!({"accept": uploaded.body["candidate"]["digest"]})).await;
     assert_eq!(enabled.status, StatusCode::OK, "{enabled:?}");
     worker.ticks_beyond(ticks + 1).await;
     until("the new version runs", || async {
