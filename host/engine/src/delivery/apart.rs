@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use openhub_runtime::{FaultKind, OutMessage, Sent, Verdict};
 
-/// What is left after so long waits for its next attempt.
-const LONGEST: Duration = Duration::from_secs(60);
+/// What is left after so long waits for its next attempt: it passes the gate again then, which knows who has withdrawn a consent meanwhile.
+const LONGEST: Duration = Duration::from_secs(10);
 /// The code of a message that a call has left, and for which nothing has gone out.
 const UNSETTLED: &str = "unsettled";
 
@@ -27,9 +27,10 @@ impl Apart {
         Apart { messages, open: VecDeque::from([all]), called: Vec::new(), whole: None }
     }
 
-    /// The messages of the next call, which began so long after the first; none if none is to be made any more.
-    pub fn next(&mut self, elapsed: Duration) -> Option<Vec<OutMessage>> {
-        let next = self.open.pop_front().filter(|_| elapsed < LONGEST || self.whole.is_none())?;
+    /// The messages of the next call, which begins so long after the first; none if none is to be made any more, or it is to `end`.
+    pub fn next(&mut self, elapsed: Duration, end: bool) -> Option<Vec<OutMessage>> {
+        let goes_on = elapsed < LONGEST && !end;
+        let next = self.open.pop_front().filter(|_| goes_on || self.whole.is_none())?;
         self.called = next;
         Some(self.called.iter().map(|at| self.messages[*at].clone()).collect())
     }
@@ -106,7 +107,7 @@ mod tests {
     fn sent(call: impl Fn(&[usize]) -> Sent) -> (Vec<Verdict>, usize) {
         let mut apart = Apart::new((0..20).map(message).collect());
         let mut calls = 0;
-        while let Some(messages) = apart.next(Duration::ZERO) {
+        while let Some(messages) = apart.next(Duration::ZERO, false) {
             calls += 1;
             let keys = messages.iter().map(|message| message.idempotency_key.parse().expect("a key"));
             apart.came(call(&keys.collect::<Vec<usize>>()));
@@ -149,11 +150,13 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_waits_for_its_next_attempt() {
-        let mut apart = Apart::new((0..2).map(message).collect());
-        assert_eq!(apart.next(LONGEST).map(|messages| messages.len()), Some(2));
-        let fault = Some(CallFault::new(FaultKind::Fuel, ""));
-        apart.came(Sent { verdicts: vec![left(), left()], fault, receipt: Receipt::default() });
-        assert!(apart.next(LONGEST).is_none());
-        assert_eq!(apart.finish().expect("a call was made").verdicts, [left(), left()]);
+        for (elapsed, end) in [(LONGEST, false), (Duration::ZERO, true)] {
+            let mut apart = Apart::new((0..2).map(message).collect());
+            assert_eq!(apart.next(elapsed, end).map(|messages| messages.len()), Some(2));
+            let fault = Some(CallFault::new(FaultKind::Fuel, ""));
+            apart.came(Sent { verdicts: vec![left(), left()], fault, receipt: Receipt::default() });
+            assert!(apart.next(elapsed, end).is_none());
+            assert_eq!(apart.finish().expect("a call was made").verdicts, [left(), left()]);
+        }
     }
 }

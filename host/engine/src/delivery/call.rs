@@ -74,13 +74,15 @@ pub struct Order {
     pub messages: Vec<Outgoing>,
     pub homes: HashMap<Id, Home>,
     pub stop: CancellationToken,
+    /// Cancelled once the delivery ends: the call goes on, and nothing of it is sent again.
+    pub ending: CancellationToken,
     /// Held until it is over.
     pub place: Place,
 }
 
 /// Calls a channel. Whatever happens, there is one settlement a message.
 pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> Call {
-    let Order { id, tenant, channel: name, io, messages, homes, stop, place: _place } = order;
+    let Order { id, tenant, channel: name, io, messages, homes, stop, ending, place: _place } = order;
     let Some(channel) = catalog.channels.get(&name) else {
         return Call { id, channel: name, settled: Vec::new(), accepted: false };
     };
@@ -89,7 +91,7 @@ pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> C
         out_message(&shared, tenant, outgoing, home)
     });
     let (mut apart, began) = (Apart::new(out.collect()), Instant::now());
-    while let Some(out) = apart.next(began.elapsed()) {
+    while let Some(out) = apart.next(began.elapsed(), ending.is_cancelled()) {
         let count = out.len();
         let sending = channel.owner.plugin.send_until(io.clone(), &name, out, stop.cancelled());
         let sent = AssertUnwindSafe(sending).catch_unwind().await;

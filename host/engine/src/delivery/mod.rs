@@ -50,6 +50,8 @@ pub struct Delivery {
     fence: i64,
     rests: Arc<Rests>,
     stop: CancellationToken,
+    /// Once it is stopped or has lost its lease.
+    ending: CancellationToken,
     queues: BTreeMap<String, Queue>,
     /// Which channel comes first, so that none always does.
     turn: usize,
@@ -103,6 +105,7 @@ impl Delivery {
             fence: lease.fence,
             rests,
             stop,
+            ending: CancellationToken::new(),
             queues: BTreeMap::new(),
             turn: 0,
             calls: JoinSet::new(),
@@ -167,6 +170,7 @@ impl Delivery {
                 self.verdicts.save();
             }
         }
+        self.ending.cancel();
         while let Some(call) = self.calls.join_next().await {
             self.came_back(call);
         }
@@ -452,7 +456,8 @@ impl Delivery {
                 let id = self.numbered;
                 self.under_way.insert(id, under_way);
                 self.queues.entry(name.clone()).or_default().calls += 1;
-                let order = Order { id, tenant: self.tenant, channel: name, io, messages, homes, stop, place };
+                let (tenant, ending) = (self.tenant, self.ending.clone());
+                let order = Order { id, tenant, channel: name, io, messages, homes, stop, ending, place };
                 self.calls.spawn(call::call(self.shared.clone(), catalog.clone(), order));
                 true
             }
