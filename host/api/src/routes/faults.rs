@@ -84,7 +84,7 @@ pub(crate) async fn get_fault(
 /// The call of a plugin that failed: `openhub plugin replay` makes it again, on any machine.
 ///
 /// It has what the rule or the check declares to read of one customer, so the key needs `customers:read`, too. 404 if the fault is
-/// none of a rule or a check, or its call is longer than 256 KiB.
+/// none of a rule or a check, or its call is longer than 64 KiB, or a thousand newer ones were recorded.
 #[utoipa::path(get, path = "/api/v1/faults/{id}/recording", tag = "faults",
     params(("id" = String, Path, description = "The fault's id.")),
     security(("api_key" = ["faults:read", "customers:read"])),

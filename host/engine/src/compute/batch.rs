@@ -17,6 +17,7 @@ use super::output::{Output, Tally};
 use super::past::Meanwhile;
 use super::place::Place;
 use super::plan::{Fire, Plan};
+use super::record::Recorder;
 use super::retry::Retries;
 use super::slots::{Objects, Touched};
 use super::stop::{Lacks, Stop};
@@ -52,6 +53,7 @@ pub struct Batch<'a> {
     pub tally: Tally,
     /// What plugins used.
     meter: Meter,
+    pub recorder: Recorder,
     /// What this run asks again, since another object of the batch had the key or the value.
     pub asked_again: Retries,
     pub lacks: Lacks,
@@ -183,6 +185,7 @@ impl<'a> Batch<'a> {
             taken_back: Vec::new(),
             tally: Tally::default(),
             meter: Meter::default(),
+            recorder: Recorder::default(),
             asked_again: Retries::default(),
             lacks: Lacks::default(),
             touched: Touched::default(),

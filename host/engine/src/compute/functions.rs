@@ -6,7 +6,7 @@ use openhub_journey::{Call, Known};
 use openhub_model::columns::ColumnBuilder;
 use openhub_model::manifest::FunctionShape;
 use openhub_model::tenant::Home;
-use openhub_runtime::{CallContext, FunctionCalls, Recorded, Recording};
+use openhub_runtime::{CallContext, FunctionCalls, Recorded};
 use openhub_store::Called;
 use serde_json::Value;
 
@@ -126,10 +126,10 @@ fn call(
             }
             Err(fault) => {
                 batch.tally.row_faults += 1;
-                let calls = columns(shape, requests, &places[range]);
-                let recorded = Recorded::Function { name: shape.name.clone(), calls };
-                let recording = Recording::of(&owner.plugin, &context, recorded, &fault).to_text();
-                answers.push((Err(fault.to_string()), Some(recording)));
+                let calls = || columns(shape, requests, &places[range]);
+                let recorded = || Recorded::Function { name: shape.name.clone(), calls: calls() };
+                let recording = batch.recorder.record(owner, &fault, recorded);
+                answers.push((Err(fault.to_string()), recording));
             }
         }
     }

@@ -33,6 +33,7 @@ mod place;
 mod plan;
 mod project;
 mod propose;
+mod record;
 mod refusals;
 mod related;
 mod resolve;

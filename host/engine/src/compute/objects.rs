@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{EventKind, Fault, Object};
-use openhub_runtime::{Accepted, CallContext, CallFault, Change, Recorded, Recording};
+use openhub_runtime::{Accepted, CallFault, Change, Recorded};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -142,7 +142,7 @@ fn check(
             }
             // What the check breaks off on is refused, like what it refuses itself.
             Err(fault) => {
-                let recording = record(object, &changes[range.clone()], &fault);
+                let recording = record(batch, object, &changes[range.clone()], &fault);
                 broke_off(batch, object, &asked[range.start], &fault, recording);
                 results.push(Err(vec![Fault::new("", BROKE_OFF, fault.to_string())]));
             }
@@ -175,11 +175,9 @@ fn owner(object: &ObjectType) -> &str {
 }
 
 /// The call that failed.
-fn record(object: &ObjectType, changes: &[Change], fault: &CallFault) -> Option<String> {
-    let plugin = object.plugin()?;
-    let call = CallContext { settings: plugin.settings.clone() };
-    let recorded = Recorded::Check { name: object.shape.name.clone(), changes: changes.to_vec() };
-    Some(Recording::of(&plugin.plugin, &call, recorded, fault).to_text())
+fn record(batch: &mut Batch<'_>, object: &ObjectType, changes: &[Change], fault: &CallFault) -> Option<String> {
+    let recorded = || Recorded::Check { name: object.shape.name.clone(), changes: changes.to_vec() };
+    batch.recorder.record(object.plugin()?, fault, recorded)
 }
 
 fn broke_off(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use openhub_model::{Cause, Id};
-use openhub_runtime::{Action, CallContext, CallFault, Outcome, Recorded, Recording};
+use openhub_runtime::{Action, CallContext, CallFault, Outcome, Recorded};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -103,16 +103,18 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
         answer
     });
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;
-    let record = |range: &Range<usize>, fault: &CallFault| {
-        let row = project(batch.tenant, &batch.marker, rule, &rows[range.clone()]);
-        let recorded = Recorded::Rule { name: rule.name.to_string(), batch: row };
-        Recording::of(&rule.owner.plugin, &call, recorded, fault).to_text()
+    let mut recorder = std::mem::take(&mut batch.recorder);
+    let row = |range: &Range<usize>| {
+        let batch = project(batch.tenant, &batch.marker, rule, &rows[range.clone()]);
+        Recorded::Rule { name: rule.name.to_string(), batch }
     };
     let pieces = pieces.into_iter().map(|(range, evaluated)| {
-        let recording = evaluated.as_ref().err().map(|fault| record(&range, fault));
+        let fault = evaluated.as_ref().err();
+        let recording = fault.and_then(|fault| recorder.record(&rule.owner, fault, || row(&range)));
         (range, evaluated, recording)
     });
     let pieces: Vec<_> = pieces.collect();
+    batch.recorder = recorder;
     batch.used(meter);
     let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated, recording) in pieces {

@@ -2,7 +2,7 @@
 
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
-use openhub_runtime::{CallContext, CallFault, Entered, Recorded, Recording, StepNext};
+use openhub_runtime::{CallContext, CallFault, Entered, Recorded, StepNext};
 use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
@@ -60,9 +60,9 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
             }
             Err(fault) => {
                 batch.tally.row_faults += 1;
-                let recorded = Recorded::Step { name: step.clone(), entries: entries[range].to_vec() };
-                let recording = Recording::of(&owner.plugin, &call, recorded, &fault).to_text();
-                onwards.push((Err(broke_off(&fault)), Some(recording)));
+                let recorded = || Recorded::Step { name: step.clone(), entries: entries[range].to_vec() };
+                let recording = batch.recorder.record(owner, &fault, recorded);
+                onwards.push((Err(broke_off(&fault)), recording));
             }
         }
     }

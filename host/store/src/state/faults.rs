@@ -31,7 +31,9 @@ const TEXT: usize = 500;
 const SUBJECT: usize = 200;
 const CODE: usize = 64;
 /// Bytes of a recording; a longer one is left out.
-const RECORDING: usize = 256 << 10;
+const RECORDING: usize = 64 << 10;
+/// Recordings of a tenant; the oldest go.
+const RECORDINGS: i64 = 1_000;
 
 /// What closes a fault.
 #[derive(Clone, Debug)]
@@ -358,9 +360,17 @@ pub(crate) async fn put_faults(
          CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS TEXT), CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), \
          CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET \
          status = 0, text = excluded.text, code = excluded.code, message_id = excluded.message_id, \
-         count = faults.count + excluded.count, at = excluded.at, recording = excluded.recording",
+         count = faults.count + excluded.count, at = excluded.at, recording = COALESCE(excluded.recording, faults.recording)",
         tenant.0,
         &rows.json,
+    )?;
+    execute!(
+        tx.conn(),
+        "WITH bound AS MATERIALIZED (SELECT at, id FROM faults WHERE tenant_id = $1 AND recording IS NOT NULL \
+         ORDER BY at DESC, id DESC LIMIT 1 OFFSET $2) UPDATE faults SET recording = NULL WHERE tenant_id = $1 \
+         AND recording IS NOT NULL AND (at, id) <= (SELECT at, id FROM bound)",
+        tenant.0,
+        RECORDINGS,
     )?;
     execute!(
         tx.conn(),
@@ -374,10 +384,12 @@ pub(crate) async fn put_faults(
     )?;
     execute!(
         tx.conn(),
-        "DELETE FROM faults WHERE tenant_id = $1 AND id IN (SELECT old.id FROM (SELECT DISTINCT CAST(value ->> 1 AS BIGINT) \
-         AS kind FROM jsonb_each($2)) filed JOIN faults old ON old.tenant_id = $1 AND old.kind = filed.kind AND old.status = 0 \
-         AND old.at < (SELECT at FROM faults WHERE tenant_id = $1 AND kind = filed.kind AND status = 0 \
-         ORDER BY at DESC, id DESC LIMIT 1 OFFSET $3))",
+        // The bound of a kind is looked for once, and not for each of its faults.
+        "WITH bounds AS MATERIALIZED (SELECT filed.kind AS kind, (SELECT at FROM faults WHERE tenant_id = $1 \
+         AND kind = filed.kind AND status = 0 ORDER BY at DESC, id DESC LIMIT 1 OFFSET $3) AS bound \
+         FROM (SELECT DISTINCT CAST(value ->> 1 AS BIGINT) AS kind FROM jsonb_each($2)) filed) \
+         DELETE FROM faults WHERE tenant_id = $1 AND id IN (SELECT old.id FROM bounds JOIN faults old ON old.tenant_id = $1 \
+         AND old.kind = bounds.kind AND old.status = 0 AND old.at < bounds.bound)",
         tenant.0,
         &rows.json,
         MOST_OF_A_KIND,

@@ -1,7 +1,7 @@
 //! The list of faults.
 
-use openhub_model::{ClockKind, NewEvent};
-use openhub_store::{FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside};
+use openhub_model::{ClockKind, NewEvent, Span, Timestamp};
+use openhub_store::{FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside, Store};
 
 use crate::support::{Database, LEASE, at, event, part};
 
@@ -76,6 +76,33 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
     let kept = store.faults(&scope, &FaultFilter { limit: 9, ..FaultFilter::default() }).await?;
     let kept: Vec<_> = kept.iter().map(|known| known.fault.kind).collect();
     assert_eq!(kept, [FaultKind::Object, FaultKind::RowSkipped], "what is older than its days is gone");
+    recordings(&store, &scope, much_later).await?;
     store.close().await;
+    Ok(())
+}
+
+/// A fault keeps the call that failed; of a tenant the newest thousand are kept, and none that is too long.
+async fn recordings(store: &Store, scope: &Scope, now: Timestamp) -> anyhow::Result<()> {
+    let later = now + Span::from_micros(1);
+    let recorded = |number: usize, recording: String| {
+        let fault = NewFault::one(FaultKind::Rule, &number.to_string(), "points/gold", "trap", "It broke off.");
+        NewFault { recording: Some(recording), ..fault }
+    };
+    let kept = async |fault: &NewFault| store.fault_recording(scope, fault.id).await;
+    let (first, long) = (recorded(0, "{}".to_owned()), recorded(1, "x".repeat((64 << 10) + 1)));
+    store.file_faults(scope, now, vec![first.clone(), long.clone()]).await?;
+    assert_eq!((kept(&first).await?.as_deref(), kept(&long).await?), (Some("{}"), None));
+    store.file_faults(scope, now, vec![NewFault { recording: None, ..first.clone() }]).await?;
+    assert_eq!(kept(&first).await?.as_deref(), Some("{}"), "the last one that was recorded");
+
+    let many: Vec<NewFault> = (2..1_007).map(|number| recorded(number, format!("[{number}]"))).collect();
+    store.file_faults(scope, later, many.clone()).await?;
+    let filter = FaultFilter { kind: Some(FaultKind::Rule), limit: 2_000, ..FaultFilter::default() };
+    let all = store.faults(scope, &filter).await?;
+    assert_eq!((all.len(), all.iter().filter(|fault| fault.recorded).count()), (1_007, 1_000));
+    assert_eq!(kept(&first).await?, None, "newer ones have its place");
+    for fault in all {
+        assert_eq!(kept(&fault.fault).await?.is_some(), fault.recorded);
+    }
     Ok(())
 }
