@@ -254,18 +254,18 @@ mod checks {
         assert_eq!(hub.call("DELETE", "/api/v1/object-types/city", key, None).await.status, 204);
 
         // One who leads there and one who deletes it at the same moment: never both.
-        let leaf = json!({"fields": [{"name": "to", "type": {"object": "root"}}]});
+        let leaf = json!({"fields": [{"name": "to", "type": {"object": "stem"}}]});
         declare(
             &hub,
             &tenant,
-            "root",
+            "stem",
             json!({"key": "n", "fields": [{"name": "n", "type": "integer", "required": true}]}),
         )
         .await;
         declare(&hub, &tenant, "leaf", leaf).await;
         for number in 0..10 {
-            assert_eq!(create(&hub, &tenant, "root", json!({"n": number})).await.status, 201);
-            let path = format!("/api/v1/objects/root/{number}");
+            assert_eq!(create(&hub, &tenant, "stem", json!({"n": number})).await.status, 201);
+            let path = format!("/api/v1/objects/stem/{number}");
             let (made, gone) = tokio::join!(
                 create(&hub, &tenant, "leaf", json!({"to": number.to_string()})),
                 hub.call("DELETE", &path, key, None),
