@@ -1,13 +1,14 @@
 //! Objects of a plugin's types become objects of the version that comes into force, at its place in the log, as those of a declared
 //! type do (`migrate`): all are looked at, then they are written anew in steps, and the last commit puts the version in force. How
-//! an object changes, the version says itself; one without a `migration` leaves them as they are, if they fit.
+//! an object changes, the version says that knows both forms, which is the newer one: on the way back it is the one that leaves.
+//! One without a `migration` leaves objects as they are, if they fit.
 
 use std::sync::Arc;
 
-use openhub_model::manifest::{Manifest, ObjectShape};
+use openhub_model::manifest::ObjectShape;
 use openhub_model::object::Object;
 use openhub_model::{Event, Fault, Id};
-use openhub_runtime::{CallContext, CallFault, FaultKind, Plugin};
+use openhub_runtime::{CallContext, CallFault, FaultKind, Imports, Plugin};
 use openhub_store::{
     CatalogChange, Changes, Installation, ObjectChange, ObjectFilter, PluginMigrating, PluginStatus, Scope, Store,
 };
@@ -26,6 +27,7 @@ use crate::plugins::Plugins;
 pub struct Step {
     pub before: ObjectShape,
     pub after: ObjectShape,
+    /// The version that migrates.
     plugin: Arc<Plugin>,
     call: CallContext,
 }
@@ -34,21 +36,6 @@ pub struct Step {
 type Made = Result<Option<Object>, Vec<Fault>>;
 
 impl Step {
-    /// The types that have another version in `plugin` than in the version that its objects are of.
-    fn all(old: &Manifest, plugin: &Arc<Plugin>, settings: &Value) -> Vec<Step> {
-        let call = CallContext { settings: settings.to_string().into() };
-        let types = plugin.manifest().objects.iter().filter_map(|after| {
-            let before = old.objects.iter().find(|before| before.name == after.name)?;
-            (before.version != after.version).then(|| Step {
-                before: before.clone(),
-                after: after.clone(),
-                plugin: plugin.clone(),
-                call: call.clone(),
-            })
-        });
-        types.collect()
-    }
-
     /// Objects as they are under the new version.
     async fn made(&self, objects: &[Object]) -> Result<Vec<Made>, CallFault> {
         if !self.plugin.migrates() || objects.is_empty() {
@@ -56,8 +43,8 @@ impl Step {
         }
         let records: Vec<String> = objects.iter().map(|object| object.fields.to_string()).collect();
         let (plugin, call) = (self.plugin.clone(), self.call.clone());
-        let (kind, from) = (self.after.name.clone(), self.before.version);
-        let asked = tokio::task::spawn_blocking(move || plugin.migrate(&call, &kind, from, &records));
+        let (kind, versions) = (self.after.name.clone(), (self.before.version, self.after.version));
+        let asked = tokio::task::spawn_blocking(move || plugin.migrate(&call, &kind, versions, &records));
         let answered = asked.await.map_err(|panic| CallFault::new(FaultKind::Host, panic.to_string()))??;
         let made = objects.iter().zip(answered.answers).map(|(object, answer)| {
             let mut text = answer?;
@@ -123,22 +110,52 @@ pub async fn steps(
     // Of a plugin that comes back, the objects are of the version that ran last.
     let ran = versions.iter().find(|version| version.grant.is_some() && version.digest != digest);
     let old = match plugin.status {
-        PluginStatus::Enabled | PluginStatus::Disabled => is_other.then_some(&plugin.manifest),
-        PluginStatus::Installed | PluginStatus::Removed => ran.map(|version| &version.manifest),
+        PluginStatus::Enabled | PluginStatus::Disabled => {
+            is_other.then_some((&plugin.digest, &plugin.manifest, &plugin.grant))
+        }
+        PluginStatus::Installed | PluginStatus::Removed => {
+            ran.map(|version| (&version.digest, &version.manifest, version.grant.as_ref().unwrap_or(&plugin.grant)))
+        }
     };
     let new = plugin.version_of(digest);
-    let (Some(old), Some(new)) = (old, new) else { return Ok(Vec::new()) };
-    let changes = |before: &ObjectShape| {
-        new.objects.iter().any(|after| after.name == before.name && after.version != before.version)
-    };
-    if !old.objects.iter().any(changes) {
+    let (Some((left, old, had)), Some(new)) = (old, new) else { return Ok(Vec::new()) };
+    let changed: Vec<(&ObjectShape, &ObjectShape)> = new
+        .objects
+        .iter()
+        .filter_map(|after| {
+            let before = old.objects.iter().find(|before| before.name == after.name)?;
+            (before.version != after.version).then_some((before, after))
+        })
+        .collect();
+    if changed.is_empty() {
         return Ok(Vec::new());
     }
     let granted = granted_imports(grant.unwrap_or(&plugin.grant), new);
-    match prepared.plugin(&plugin.name, digest, granted).await {
-        Ok(loaded) => Ok(Step::all(old, &loaded, settings)),
-        // It does not come into force, whatever the objects are.
-        Err(error) if error.is_of_a_plugin() => Ok(Vec::new()),
+    let Some(enters) = loaded(prepared, &plugin.name, digest, granted).await? else { return Ok(Vec::new()) };
+    let leaves = if changed.iter().any(|(before, after)| after.version < before.version) {
+        loaded(prepared, &plugin.name, left, granted_imports(had, old)).await?
+    } else {
+        None
+    };
+    let call = CallContext { settings: settings.to_string().into() };
+    let steps = changed.into_iter().map(|(before, after)| {
+        let leaves = leaves.as_ref().filter(|leaves| after.version < before.version && leaves.migrates());
+        let plugin = leaves.unwrap_or(&enters).clone();
+        Step { before: before.clone(), after: after.clone(), plugin, call: call.clone() }
+    });
+    Ok(steps.collect())
+}
+
+/// A version, if it can be loaded: one that cannot does not come into force, whatever the objects are, and is asked nothing.
+async fn loaded(
+    prepared: &Plugins,
+    name: &str,
+    digest: &str,
+    granted: Imports,
+) -> Result<Option<Arc<Plugin>>, EngineError> {
+    match prepared.plugin(name, digest, granted).await {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(error) if error.is_of_a_plugin() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -21,12 +21,12 @@ impl Plugin {
         self.migration.is_some()
     }
 
-    /// Makes records of one type, which have this version, records of the plugin's version. Blocks the thread.
+    /// Makes records of one type, which have a version, records of another one. Blocks the thread.
     pub fn migrate(
         &self,
         call: &CallContext,
         kind: &str,
-        from: u32,
+        (from, to): (u32, u32),
         records: &[String],
     ) -> Result<Migrated, CallFault> {
         let Some(extension) = &self.migration else {
@@ -39,7 +39,7 @@ impl Plugin {
         }
         let (answer, receipt) = self.pure(call, records.len(), |store| {
             let instance = extension.instantiate(&mut *store)?;
-            instance.openhub_data_object_migration().call_migrate(store, kind, from, records)
+            instance.openhub_data_object_migration().call_migrate(store, kind, from, to, records)
         })?;
         let answers = answer
             .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;

@@ -56,12 +56,13 @@ macro_rules! plugin {
             impl $crate::migration::Guest for Exported {
                 fn migrate(
                     kind: ::std::string::String,
-                    from_version: u32,
+                    from: u32,
+                    to: u32,
                     records: ::std::vec::Vec<::std::string::String>,
                 ) -> ::std::result::Result<$crate::migration::Answers, $crate::reason::Reason> {
                     $crate::panic::announce();
                     $(if kind == <$object as $crate::data_object::DataObject>::NAME {
-                        return ::std::result::Result::Ok($crate::migration::run::<$object>(from_version, &records));
+                        return ::std::result::Result::Ok($crate::migration::run::<$object>(from, to, &records));
                     })*
                     ::std::result::Result::Err($crate::reason::Reason::unknown("migration of an object type", &kind))
                 }

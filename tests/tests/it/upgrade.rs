@@ -147,6 +147,17 @@ async fn objects_become_of_the_next_version(url: Option<String>) {
     let taken = [("title".to_owned(), "BIRD 7".to_owned())];
     let taken = house.store.taken_values(&house.scope, "stamp", &taken).await.expect("a read");
     assert_eq!(taken, ["title"], "they are found by their unique values");
+
+    // The way back is told by the version that leaves, which knows both.
+    let back = json!({"plugin": "hostile-stamps", "digest": before, "from": digest, "set": {}, "grant": {}});
+    let rolled = control("plugin.rolled-back", "back", back);
+    house.store.append(&house.scope, vec![rolled]).await.expect("it is agreed to");
+    let position = house.append(&orders(EACH * 7)).await;
+    house.run(7, 1, position).await;
+    assert_eq!(active().await.digest, before);
+    for (number, made) in all().await.iter().enumerate() {
+        assert_eq!(made.fields, json!({"motif": format!("bird {number}")}), "as it was");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
