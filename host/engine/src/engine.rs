@@ -52,7 +52,7 @@ impl Engine {
         let (places, source_places, endpoint_places, job_places) =
             (Places::of(runtime.io_places()), share(), share(), share());
         let shared = Arc::new(Shared {
-            prepared: Plugins::new(store.clone(), runtime),
+            prepared: Plugins::new(store.clone(), runtime, clock.clone()),
             turns: Turns::of(config.workers),
             writes: Writes::default(),
             starts: Semaphore::new(STARTS),

@@ -53,9 +53,10 @@ mod tracked;
 mod unmerge;
 mod unsubscribe;
 pub mod uses;
+pub mod watch;
 
 pub use body::{PROPOSED, identities_of};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, EntryKind};
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::{ACTIVATED, ENABLED, ROLLED_BACK, SECRET_SET};
 pub use door::{Door, Named, Teller, Turned, event_id};

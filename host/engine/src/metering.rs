@@ -1,4 +1,4 @@
-//! Writes the meters of the calls that no commit belongs to. A hub that is killed loses those of its last second.
+//! Writes the meters of the calls that no commit belongs to, and what plugins logged. A hub that is killed loses those of its last second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,19 @@ pub async fn write_gathered(shared: Arc<Shared>, ended: CancellationToken) {
     }
 }
 
-/// What cannot be written now goes on gathering.
+/// What cannot be written of the meters now goes on gathering; lines are lost.
 async fn write(shared: &Shared) {
     for (tenant, meter) in shared.meters.take() {
         let used = meter.clone().finish();
         if let Err(error) = shared.store.add_usage(&Scope::of(tenant), (shared.clock)(), &used).await {
             tracing::warn!(tenant.id = tenant.0, %error, "What plugins used could not be written.");
             shared.meters.add(tenant, meter);
+        }
+    }
+    for (tenant, lines) in shared.prepared.watch.take() {
+        let now = (shared.clock)();
+        if let Err(error) = shared.store.add_plugin_logs(&Scope::of(tenant), now, &lines).await {
+            tracing::warn!(tenant.id = tenant.0, lines = lines.len(), %error, "What plugins logged could not be written.");
         }
     }
 }

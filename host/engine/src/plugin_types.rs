@@ -137,7 +137,7 @@ pub async fn steps(
     } else {
         None
     };
-    let call = CallContext { settings: settings.to_string().into() };
+    let call = CallContext::new(settings.to_string());
     let steps = changed.into_iter().map(|(before, after)| {
         let leaves = leaves.as_ref().filter(|leaves| after.version < before.version && leaves.migrates());
         let plugin = leaves.unwrap_or(&enters).clone();

@@ -8,6 +8,8 @@ use openhub_store::Store;
 use tokio::sync::OnceCell;
 
 use crate::error::EngineError;
+use crate::shared::Clock;
+use crate::watch::Watch;
 
 /// One plugin, loaded by whoever asks for it first.
 type Cell = Arc<OnceCell<Arc<Plugin>>>;
@@ -17,11 +19,13 @@ pub struct Plugins {
     store: Store,
     runtime: Runtime,
     plugins: Mutex<HashMap<(String, Imports), Cell>>,
+    /// What is seen of their calls.
+    pub watch: Arc<Watch>,
 }
 
 impl Plugins {
-    pub fn new(store: Store, runtime: Runtime) -> Plugins {
-        Plugins { store, runtime, plugins: Mutex::default() }
+    pub fn new(store: Store, runtime: Runtime, clock: Clock) -> Plugins {
+        Plugins { store, runtime, plugins: Mutex::default(), watch: Arc::new(Watch::new(clock)) }
     }
 
     /// The plugin of a stored component. Two callers do not compile the same one, and nobody waits for another's.

@@ -7,11 +7,22 @@ use openhub_model::{Fault, Identity, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use crate::observer::Observed;
+
 /// What a call may know of its surroundings.
 #[derive(Clone, Debug)]
 pub struct CallContext {
     /// The installation's settings, a JSON object without its secrets.
     pub settings: Arc<str>,
+    /// Who watches it.
+    pub observed: Observed,
+}
+
+impl CallContext {
+    /// Watched by nobody.
+    pub fn new(settings: impl Into<Arc<str>>) -> CallContext {
+        CallContext { settings: settings.into(), observed: Observed::default() }
+    }
 }
 
 /// What a call used.

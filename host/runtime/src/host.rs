@@ -57,7 +57,7 @@ impl Host {
         Host {
             call: call.clone(),
             meter: Meter::new(limits.host_calls_per_item.saturating_mul(items), fuel),
-            log: Log::new(Arc::clone(&plugin.digest), limits.log_bytes),
+            log: Log::new(Arc::clone(&plugin.digest), limits.log_bytes, call.observed.clone()),
             memory: MemoryLimit::new(plugin.memory_bytes()),
             io: None,
         }

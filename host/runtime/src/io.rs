@@ -4,7 +4,7 @@ use openhub_model::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::Store;
 
 use crate::answer::{CallContext, Receipt};
@@ -116,10 +116,12 @@ impl Plugin {
         store.set_epoch_deadline(YIELD_MILLIS);
         store.epoch_deadline_async_yield_and_update(YIELD_MILLIS);
         let wall = Duration::from_millis(u64::from(wall_ms));
+        let (began, observed) = (Instant::now(), context.call.observed);
         let called = tokio::select! {
             called = tokio::time::timeout(wall, run(&mut store)) => Some(called),
             () = stopped => None,
         };
+        observed.called(began.elapsed());
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let mut host = store.into_data();
         let lines = host.log.take_lines();

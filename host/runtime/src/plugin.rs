@@ -4,6 +4,7 @@ use openhub_model::manifest::Manifest;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
@@ -169,7 +170,7 @@ impl Plugin {
     /// Types are compared when an export is bound to an instance; so one instance is made here, and a component that
     /// cannot even start, or whose exports have other types, is refused at install.
     fn try_exports(&self, pure: &InstancePre<Host>, migrates: bool) -> Result<(), Refusal> {
-        let call = CallContext { settings: "{}".into() };
+        let call = CallContext::new("{}");
         let bound = self.pure(&call, 1, |store| {
             let instance = pure.instantiate(&mut *store)?;
             let manifest = &self.manifest;
@@ -232,7 +233,9 @@ impl Plugin {
         let host = Host::new(self, call, fuel, items);
         let mut store = self.machine.store(host, fuel).map_err(|error| CallFault::host(&error))?;
         store.set_epoch_deadline(u64::from(millis) * NET);
+        let began = Instant::now();
         let answer = run(&mut store);
+        call.observed.called(began.elapsed());
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let receipt = store.data().receipt(used);
         match answer {

@@ -91,7 +91,7 @@ impl Recording {
 impl Plugin {
     /// Makes a recorded call again. Blocks the thread.
     pub fn replay(&self, recording: &Recording) -> Result<Replayed, CallFault> {
-        let call = CallContext { settings: recording.settings.to_string().into() };
+        let call = CallContext::new(recording.settings.to_string());
         match &recording.call {
             Recorded::Rule { name, batch } => self.evaluate(&call, name, batch).map(Replayed::Rule),
             Recorded::Check { name, changes } => self.check(&call, name, changes.clone()).map(Replayed::Check),

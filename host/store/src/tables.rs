@@ -74,6 +74,7 @@ pub const TABLES: &[Table] = &[
     table("plugin_job_runs", ByHand, Slowly),
     table("plugin_jobs", ByHand, Slowly),
     table("plugin_kv", Customer("part_id"), WithCustomers),
+    table("plugin_logs", ByHand, Slowly),
     table("plugin_removals", Nobody, Slowly),
     table("plugin_secrets", Nobody, Slowly),
     table("plugin_state", Nobody, Slowly),

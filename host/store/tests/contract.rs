@@ -18,6 +18,8 @@ mod lists;
 mod lost_answers;
 #[path = "contract/outbox.rs"]
 mod outbox;
+#[path = "contract/plugin_logs.rs"]
+mod plugin_logs;
 #[path = "contract/previews.rs"]
 mod previews;
 #[path = "contract/ready.rs"]
@@ -75,6 +77,7 @@ macro_rules! each_case {
         writes::a_replay_stands_where_its_log_ends(&database).await?;
         writes::events_of_many_values_take_more_room(&database).await?;
         previews::c14_a_list_of_any_length_is_one_comparison(&database).await?;
+        plugin_logs::the_newest_lines_of_each_plugin_are_kept(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;
     }};

@@ -88,8 +88,19 @@ pub fn assemble(plugin_dir: &Path) -> Result<Assembled> {
     assemble_guest(guests.first().context("nothing was built")?)
 }
 
-fn assemble_guest(guest: &guest::Guest) -> Result<Assembled> {
+/// As [`assemble`], with a version number of its own.
+pub fn assemble_as(plugin_dir: &Path, version: &str) -> Result<Assembled> {
+    let guests = guest::compile(&[plugin_dir.to_path_buf()], None)?;
+    let guest = guests.first().context("nothing was built")?;
     let policy = Policy::read(&guest.dir)?;
+    assemble_of(guest, Policy { version: version.to_owned(), ..policy })
+}
+
+fn assemble_guest(guest: &guest::Guest) -> Result<Assembled> {
+    assemble_of(guest, Policy::read(&guest.dir)?)
+}
+
+fn assemble_of(guest: &guest::Guest, policy: Policy) -> Result<Assembled> {
     let module = std::fs::read(&guest.module).with_context(|| format!("cannot read {}", guest.module.display()))?;
     assemble_module(&module, policy).with_context(|| format!("the plugin in {}", guest.dir.display()))
 }

@@ -58,6 +58,7 @@ pub mod prelude {
     pub use crate::event::Event;
     pub use crate::field::CustomerRef;
     pub use crate::job::{Progress, Run};
+    pub use crate::log;
     pub use crate::migration::Migrate;
     pub use crate::params::Params;
     pub use crate::privacy::{Erased, Exported, Person, Privacy};

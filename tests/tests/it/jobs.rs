@@ -166,6 +166,15 @@ async fn fails(worker: &Worker<'_>, quiet: &Worker<'_>) {
     let talked = worker.told("talk", "").await;
     let log = talked["log"].as_array().expect("lines");
     assert!(log.len() == 20 && log.iter().all(|line| line == "info: x\\u{1b}[31my"), "{talked}");
+    // The admin reads it, too: cut to what one tenant may say, and told so.
+    until("its lines are kept", || async {
+        let kept = worker.client.rows(&format!("{PLUGIN}/logs?level=info"), "lines", &worker.tenant.api_key).await;
+        let said = |line: &Value| line["message"].as_str().is_some_and(|line| line.contains("the hub dropped"));
+        kept.iter().any(said).then_some(())
+    })
+    .await;
+    let health = worker.client.get(&format!("{PLUGIN}/health"), &worker.tenant.api_key).await.body;
+    assert!(health["versions"][0]["latency"]["p99_ms"].as_f64().is_some_and(|took| took > 0.0), "{health}");
     // What never comes to an end takes its turns, and leaves others theirs.
     worker.told("endless", "").await;
     let ticks = (worker.each_once("Ticked").await, quiet.each_once("Ticked").await);

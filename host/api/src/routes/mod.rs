@@ -99,6 +99,8 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(plugins::roll_back_plugin))
         .routes(routes!(plugins::list_plugin_versions))
         .routes(routes!(plugins::get_plugin_version, plugins::discard_plugin_version))
+        .routes(routes!(plugins::plugin_logs))
+        .routes(routes!(plugins::plugin_health))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::run_job))
         .routes(routes!(journeys::list_journeys))

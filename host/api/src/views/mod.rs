@@ -13,6 +13,7 @@ mod object;
 mod object_type;
 mod pending;
 mod plugin;
+mod plugin_log;
 mod plugin_removal;
 mod plugin_version;
 mod privacy;
@@ -34,6 +35,7 @@ pub(crate) use object::{ObjectList, ObjectView};
 pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView};
 pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
+pub(crate) use plugin_log::{PluginHealthView, PluginLogList};
 pub(crate) use plugin_removal::{PluginRemovalList, PluginRemovalView};
 pub(crate) use plugin_version::{
     Compared, DifferenceView, PluginObjectsView, PluginVersionList, PluginVersionView, PluginVersionWhole,

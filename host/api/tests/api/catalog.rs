@@ -6,7 +6,7 @@ use openhub_model::identity::Authority;
 use openhub_model::manifest::{
     ChannelShape, Field, FunctionShape, Manifest, ObjectShape, StepShape, Type, UnknownOutcome,
 };
-use openhub_model::{ClockKind, EventKind, NewEvent};
+use openhub_model::{ClockKind, EventKind, NewEvent, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
 use openhub_store::{Installation, Op, PluginStatus, RunFilter, Scope};
 use openhub_test_postgres::Server;
@@ -241,7 +241,13 @@ async fn holds_its_runs(hub: Hub) {
     assert_eq!(hub.get("/api/v1/status", key).await.body["behind"], 0);
     // As after a restart.
     let runtime = Runtime::new(RuntimeConfig::default()).expect("a runtime");
-    let fresh = Catalog::load(&hub.store, &scope, &Plugins::new(hub.store.clone(), runtime)).await.expect("it loads");
+    let fresh = Catalog::load(
+        &hub.store,
+        &scope,
+        &Plugins::new(hub.store.clone(), runtime, std::sync::Arc::new(|| Timestamp::from_micros(0))),
+    )
+    .await
+    .expect("it loads");
     assert_eq!(fresh.faults.len(), 1, "{:?}", fresh.faults);
 
     // The way back: the version before.

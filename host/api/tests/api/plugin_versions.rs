@@ -1,7 +1,9 @@
 //! The life of a plugin's versions: uploaded, compared, agreed to, in force, and the way back.
 
 use crate::hub::{Answer, Hub, PATIENCE, component};
+use openhub_model::{Id, Timestamp};
 use openhub_runtime::signature::SigningKey;
+use openhub_store::{PluginLog, Scope};
 use serde_json::{Value, json};
 
 const PLUGIN: &str = "/api/v1/plugins/quiet";
@@ -273,4 +275,59 @@ async fn what_is_newer_than_the_hub_or_cut_off_says_so() {
     let whole = component(Some(manifest("1.0.0")));
     is_refused(&hub.upload(key, whole[..whole.len() - 9].to_vec()).await, "incomplete-component");
     assert_eq!(hub.get("/api/v1/plugins", key).await.body, json!({"plugins": []}));
+}
+
+#[tokio::test]
+async fn what_a_plugin_logs_is_read_page_by_page_and_followed() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let first = upload(&hub, key, manifest("1.0.0")).await;
+    assert_eq!(activate(&hub, key, &first).await.status, 200);
+    let logs = format!("{PLUGIN}/logs");
+    let empty = hub.get(&logs, key).await;
+    assert_eq!((empty.status, &empty.body["lines"]), (200, &json!([])), "{empty:?}");
+
+    let line = |micros: i64, level: i64, fields: &str| PluginLog {
+        at: Timestamp::from_micros(micros),
+        id: Id::named(&[b"node"]),
+        plugin: "quiet".to_owned(),
+        digest: "a".to_owned(),
+        version: "1.0.0".to_owned(),
+        level,
+        message: format!("line {micros}"),
+        fields: fields.to_owned(),
+    };
+    let scope = Scope::of(tenant.id);
+    let now = Timestamp::from_micros(9);
+    let lines = [line(1, 0, "{}"), line(2, 3, r#"{"order": 7}"#), line(3, 1, "no JSON")];
+    hub.store.add_plugin_logs(&scope, now, &lines).await.expect("they are written");
+    let messages = |answer: &Answer| -> Vec<Value> {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["lines"].as_array().expect("lines").iter().map(|line| line["message"].clone()).collect()
+    };
+    let followed = |of: &Answer| format!("{logs}?after={}", of.body["behind"].as_str().expect("a cursor"));
+    let all = hub.get(&followed(&empty), key).await;
+    assert_eq!(messages(&all), ["line 1", "line 2", "line 3"], "what comes after an empty page");
+    assert_eq!(
+        (&all.body["lines"][1]["level"], &all.body["lines"][1]["fields"]),
+        (&json!("error"), &json!({"order": 7}))
+    );
+    assert_eq!(all.body["lines"][2]["fields"], "no JSON");
+    assert_eq!(messages(&hub.get(&format!("{logs}?limit=1"), key).await), ["line 3"], "the newest");
+    assert_eq!(messages(&hub.get(&format!("{logs}?level=warn"), key).await), ["line 2"]);
+    let behind = followed(&all);
+    assert_eq!(messages(&hub.get(&behind, key).await), [""; 0]);
+    hub.store.add_plugin_logs(&scope, now, &[line(4, 2, "{}")]).await.expect("it is written");
+    assert_eq!(messages(&hub.get(&behind, key).await), ["line 4"]);
+    assert_eq!(hub.get(&format!("{logs}?level=loud"), key).await.status, 400);
+    assert_eq!(hub.get(&format!("{logs}?after=x"), key).await.status, 400);
+
+    let health = hub.get(&format!("{PLUGIN}/health"), key).await;
+    assert_eq!((health.status, &health.body["status"], &health.body["versions"]), (200, &json!("enabled"), &json!([])));
+    assert_eq!(health.body["errors"][0]["message"], "line 2");
+    let elsewhere = hub.tenant("elsewhere").await;
+    for path in ["logs", "health"] {
+        assert_eq!(hub.get(&format!("{PLUGIN}/{path}"), &elsewhere.api_key).await.status, 404);
+    }
 }

@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::{Config, Flags};
 use crate::connections;
@@ -150,7 +151,7 @@ async fn standing_out(config: &Config) -> Result<Vec<String>> {
     let settings = openhub_store::Config { url, node: String::new(), read_connections: 1 };
     let store = Store::look(&settings).await?;
     let runtime = Runtime::new(serve::runtime_config(config, None, config.listen.ip())?)?;
-    let prepared = Plugins::new(store.clone(), runtime);
+    let prepared = Plugins::new(store.clone(), runtime, Arc::new(serve::wall_clock));
     let mut out = Vec::new();
     for tenant in store.tenants().await? {
         let catalog = Catalog::load(&store, &Scope::of(tenant.id), &prepared).await?;

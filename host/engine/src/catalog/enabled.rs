@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openhub_model::manifest::{ChannelShape, ObjectShape};
-use openhub_runtime::{CallContext, CallFault, Change, Checked, Plugin};
+use openhub_runtime::{CallContext, CallFault, Change, Checked, Observed, Plugin};
 use openhub_store::{DeclaredType, Installation, Op};
 
 use crate::objects::declared;
@@ -15,6 +15,15 @@ pub struct Enabled {
     pub plugin: Arc<Plugin>,
     /// The settings as JSON text, handed to each call.
     pub settings: Arc<str>,
+    /// Who watches its calls.
+    pub observed: Observed,
+}
+
+impl Enabled {
+    /// What its calls may know, and who watches them.
+    pub fn context(&self) -> CallContext {
+        CallContext { settings: self.settings.clone(), observed: self.observed.clone() }
+    }
 }
 
 pub struct ObjectType {
@@ -45,7 +54,7 @@ impl ObjectType {
     pub fn check(&self, changes: Vec<Change>) -> Result<Checked, CallFault> {
         let mut checked = match &self.owner {
             TypeOwner::Plugin(enabled) => {
-                let call = CallContext { settings: enabled.settings.clone() };
+                let call = enabled.context();
                 enabled.plugin.check(&call, &self.shape.name, changes)?
             }
             TypeOwner::Admin { key, .. } => declared::check(&self.shape, key.as_deref(), changes),

@@ -20,7 +20,7 @@ use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::Manifest;
 use openhub_model::tenant::Home;
-use openhub_runtime::{Imports, Plugin};
+use openhub_runtime::{Imports, Observed, Plugin};
 use openhub_store::{
     DeclaredType, Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable,
 };
@@ -105,7 +105,7 @@ impl Catalog {
         installations.sort_by_key(|installation| installation.position);
         for installation in installations {
             if installation.status == PluginStatus::Enabled {
-                catalog.load_plugin(installation, prepared, &mut known).await?;
+                catalog.load_plugin(scope, installation, prepared, &mut known).await?;
             }
         }
         catalog.order_rules();
@@ -123,6 +123,7 @@ impl Catalog {
     /// Messages of a plugin that stands out wait in the outbox, so its channels stay known; what makes its objects cannot go on.
     async fn load_plugin(
         &mut self,
+        scope: &Scope,
         installation: Installation,
         prepared: &Plugins,
         known: &mut Surroundings,
@@ -144,7 +145,10 @@ impl Catalog {
             }
         };
         match loaded {
-            Ok(plugin) => self.add_plugin(installation, plugin),
+            Ok(plugin) => {
+                let observed = prepared.watch.of(scope.tenant(), &installation);
+                self.add_plugin(installation, plugin, observed);
+            }
             Err(reason) => {
                 for shape in &installation.manifest.objects {
                     if !self.objects.contains_key(&shape.name) {
@@ -207,9 +211,9 @@ impl Catalog {
         self.declared = types;
     }
 
-    fn add_plugin(&mut self, installation: Installation, plugin: Arc<Plugin>) {
+    fn add_plugin(&mut self, installation: Installation, plugin: Arc<Plugin>, observed: Observed) {
         let settings: Arc<str> = installation.settings.to_string().into();
-        let enabled = Arc::new(Enabled { installation, plugin, settings });
+        let enabled = Arc::new(Enabled { installation, plugin, settings, observed });
         let manifest = &enabled.installation.manifest;
         self.rules.extend(manifest.rules.iter().map(|shape| Rule::of(shape, &enabled)));
         for shape in &manifest.objects {

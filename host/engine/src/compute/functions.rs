@@ -6,7 +6,7 @@ use openhub_journey::{Call, Known};
 use openhub_model::columns::ColumnBuilder;
 use openhub_model::manifest::FunctionShape;
 use openhub_model::tenant::Home;
-use openhub_runtime::{CallContext, FunctionCalls, Recorded};
+use openhub_runtime::{FunctionCalls, Recorded};
 use openhub_store::Called;
 use serde_json::Value;
 
@@ -103,7 +103,7 @@ fn call(
     requests: &[FunctionsRequest],
     places: &[Place],
 ) -> Result<Vec<Answer>, Stop> {
-    let context = CallContext { settings: owner.settings.clone() };
+    let context = owner.context();
     let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Content, &*shape.name));
     let pieces = bisect(places.len(), batch.retries.give_up, |range| {
         let answer = owner.plugin.apply(&context, &shape.name, &columns(shape, requests, &places[range.clone()]));

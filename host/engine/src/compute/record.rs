@@ -1,6 +1,6 @@
 //! Recordings of calls that a plugin broke off on: as many of an attempt as are worth their room.
 
-use openhub_runtime::{CallContext, CallFault, Recorded, Recording};
+use openhub_runtime::{CallFault, Recorded, Recording};
 
 use crate::catalog::Enabled;
 
@@ -21,7 +21,7 @@ impl Recorder {
     /// The call as it is kept with its fault; none if there are enough.
     pub fn record(&mut self, of: &Enabled, fault: &CallFault, recorded: impl FnOnce() -> Recorded) -> Option<String> {
         self.left = self.left.checked_sub(1)?;
-        let call = CallContext { settings: of.settings.clone() };
+        let call = of.context();
         Some(Recording::of(&of.plugin, &call, recorded(), fault).to_text())
     }
 }

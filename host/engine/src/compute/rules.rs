@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use openhub_model::{Cause, Id};
-use openhub_runtime::{Action, CallContext, CallFault, Outcome, Recorded};
+use openhub_runtime::{Action, CallFault, Outcome, Recorded};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let call = CallContext { settings: rule.owner.settings.clone() };
+    let call = rule.owner.context();
     // All of them read the state before the call, whichever piece they are called in.
     let mut meter = Meter::default();
     let of = (&rule.owner.installation, Called::Rule, &*rule.name);

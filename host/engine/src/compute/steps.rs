@@ -2,7 +2,7 @@
 
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
-use openhub_runtime::{CallContext, CallFault, Entered, Recorded, StepNext};
+use openhub_runtime::{CallFault, Entered, Recorded, StepNext};
 use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
@@ -41,7 +41,7 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
         return Ok(went.collect());
     };
     let entries: Vec<Entered> = requests.iter().map(|request| entered(batch, request)).collect();
-    let call = CallContext { settings: owner.settings.clone() };
+    let call = owner.context();
     let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Step, &*step));
     let pieces = bisect(entries.len(), batch.retries.give_up, |range| {
         let answer = owner.plugin.step(&call, &step, entries[range.clone()].to_vec());

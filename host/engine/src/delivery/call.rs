@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use openhub_model::tenant::Home;
 use openhub_model::{Id, Principal, TenantId};
-use openhub_runtime::{CallContext, IoContext, OutMessage, Reason, Sent, Verdict, hosts};
+use openhub_runtime::{IoContext, OutMessage, Reason, Sent, Verdict, hosts};
 use openhub_store::{Called, Installation, Outgoing, Scope, Settled};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -142,7 +142,7 @@ pub fn context(
         customers,
         objects,
         access: granted_access(installation),
-        call: CallContext { settings: enabled.settings.clone() },
+        call: enabled.context(),
         hosts: granted_hosts(installation)?,
         secrets: Arc::new(secrets),
         clock: shared.clock.clone(),

@@ -9,8 +9,9 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::log::log::{self, Level};
 use crate::error::Refusal;
 use crate::host::Host;
+use crate::observer::{LogLevel, LogLine, Observed};
 
-/// The longest error line that is kept for a fault's message, in bytes.
+/// The longest line that is kept, in bytes.
 const KEPT: usize = 1_000;
 /// Lines of a call that are kept for who looks at it, and bytes of one.
 const LINES: usize = 20;
@@ -31,11 +32,12 @@ pub struct Log {
     left: u64,
     last_error: Option<String>,
     lines: VecDeque<String>,
+    observed: Observed,
 }
 
 impl Log {
-    pub fn new(plugin: Arc<str>, at_most: u64) -> Log {
-        Log { plugin, left: at_most, last_error: None, lines: VecDeque::new() }
+    pub fn new(plugin: Arc<str>, at_most: u64, observed: Observed) -> Log {
+        Log { plugin, left: at_most, last_error: None, lines: VecDeque::new(), observed }
     }
 
     /// The last line of level error: what the SDK's panic hook says before the trap.
@@ -48,17 +50,22 @@ impl Log {
         std::mem::take(&mut self.lines).into()
     }
 
-    fn keep(&mut self, level: Level, message: &str) {
+    fn keep(&mut self, level: Level, message: &str, fields: &str) {
         let level = match level {
-            Level::Debug => return,
-            Level::Info => "info",
-            Level::Warn => "warn",
-            Level::Error => "error",
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
         };
+        let line = || LogLine { level, message: escape(message, KEPT), fields: escape(fields, KEPT) };
+        self.observed.logged(line);
+        if level == LogLevel::Debug {
+            return;
+        }
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
-        self.lines.push_back(format!("{level}: {}", escape(message, LINE)));
+        self.lines.push_back(format!("{}: {}", level.as_str(), escape(message, LINE)));
     }
 
     /// Leaves no more of a line that will be dropped than shows that it is too long, and why the call failed.
@@ -80,12 +87,12 @@ impl Log {
             // The reason of a panic is worth more than the cap.
             if level == Level::Error {
                 self.last_error = Some(escape(message, KEPT));
-                self.keep(level, message);
+                self.keep(level, message, "");
             }
             return;
         }
         self.left -= size;
-        self.keep(level, message);
+        self.keep(level, message, fields);
         let (message, fields) = (escape(message, usize::MAX), escape(fields, usize::MAX));
         let digest = &*self.plugin;
         match level {
@@ -152,7 +159,7 @@ mod tests {
 
     #[test]
     fn lines_within_the_cap_are_kept_and_the_rest_is_dropped() {
-        let mut log = Log::new("digest".into(), 10);
+        let mut log = Log::new("digest".into(), 10, Observed::default());
         log.write(Level::Error, "first", "{}");
         assert_eq!(log.last_error(), Some("first"));
         log.write(Level::Info, "much too long", "{}");

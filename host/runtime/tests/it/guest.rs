@@ -52,7 +52,7 @@ pub fn short_of_fuel() -> Runtime {
 }
 
 pub fn call() -> CallContext {
-    CallContext { settings: "{}".into() }
+    CallContext::new("{}")
 }
 
 pub fn manifest(imports: &[&str]) -> Manifest {

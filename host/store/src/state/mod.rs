@@ -19,6 +19,7 @@ pub mod objects;
 pub mod outbox;
 pub mod parts;
 pub mod plugin_kv;
+pub mod plugin_logs;
 pub mod plugin_removals;
 pub mod plugin_versions;
 pub mod plugins;

@@ -178,6 +178,7 @@ pub(crate) async fn step_removal(
         RemovalStep::Forget { removal, plugin } => {
             let entries =
                 execute!(tx.conn(), "DELETE FROM plugin_kv WHERE tenant_id = $1 AND plugin = $2", tenant.0, plugin,)?;
+            execute!(tx.conn(), "DELETE FROM plugin_logs WHERE tenant_id = $1 AND plugin = $2", tenant.0, plugin)?;
             execute!(tx.conn(), "DELETE FROM plugins WHERE tenant_id = $1 AND name = $2", tenant.0, plugin)?;
             count(tx, tenant, *removal, (0, entries)).await
         }

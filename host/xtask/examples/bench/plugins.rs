@@ -57,7 +57,7 @@ struct Measured {
 fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64) -> Result<Measured> {
     let rows = orders.len();
     let batch = columns(rule, orders)?;
-    let context = CallContext { settings: "{}".into() };
+    let context = CallContext::new("{}");
     let call = || plugin.evaluate(&context, &rule.name, &batch).map_err(|fault| anyhow::anyhow!("{fault:?}"));
     let evaluated = call()?;
     let target =

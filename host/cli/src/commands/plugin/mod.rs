@@ -1,8 +1,10 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
+mod dev;
 mod inspect;
 mod jobs;
 mod kit;
+mod logs;
 mod remove;
 mod replay;
 mod sign;
@@ -51,6 +53,21 @@ enum Command {
         /// Where to write the component.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Build a plugin whenever its source changes, put it in force in a running hub, and show what it logs. Agrees to all that it
+    /// asks for: for a hub of your own.
+    Dev {
+        /// The plugin's folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// As for `install`.
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+        /// As for `install`.
+        #[arg(long = "secret", value_name = "NAME=VARIABLE")]
+        secrets: Vec<String>,
     },
     /// Build the component and run the plugin's tests against it.
     Test {
@@ -168,6 +185,27 @@ enum Command {
         #[command(flatten)]
         hub: HubFlags,
     },
+    /// Show what a plugin has logged.
+    Logs {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// The lowest level.
+        #[arg(long, value_enum, default_value = "debug")]
+        level: logs::Level,
+        /// Lines to begin with.
+        #[arg(long, short = 'n', default_value = "100", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        lines: u16,
+        /// Go on with each new line.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Show how a plugin does: its calls, faults, fuel, memory and latency by version, and its last errors.
+    Health {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+    },
     /// Show the jobs of a plugin with their last runs, or run one now.
     Jobs {
         name: String,
@@ -217,6 +255,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
                 built.bytes.len() / 1024
             );
         }
+        Command::Dev { path, hub, settings, secrets } => {
+            let settings = values(&settings)?;
+            dev::run(&Hub::new(&hub)?, &path, dev::Setup { settings, secrets }).await?;
+        }
+        Command::Logs { name, hub, level, lines, follow } => {
+            logs::run(&Hub::new(&hub)?, &name, level, usize::from(lines), follow).await?;
+        }
+        Command::Health { name, hub } => logs::health(&Hub::new(&hub)?, &name).await?,
         Command::Test { path } => tokio::task::spawn_blocking(move || test(&path)).await??,
         Command::Kit => kit::run().await?,
         Command::Inspect { path, json } => {

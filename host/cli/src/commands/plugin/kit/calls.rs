@@ -372,7 +372,7 @@ pub fn unanswered(why: &Unanswered) -> Value {
 
 pub fn context(settings: &Map<String, Value>) -> CallContext {
     let settings = Value::Object(settings.clone()).to_string();
-    CallContext { settings: settings.into() }
+    CallContext::new(settings)
 }
 
 pub fn unknown<'n>(what: &str, name: &str, there: impl Iterator<Item = &'n str>) -> anyhow::Error {

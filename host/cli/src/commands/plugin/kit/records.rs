@@ -84,7 +84,7 @@ impl Records {
             return Ok(None);
         }
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let checked = self.plugin.check(&CallContext { settings }, kind, vec![change]);
+        let checked = self.plugin.check(&CallContext::new(settings), kind, vec![change]);
         let checked = checked.map_err(|fault| Declined::later("check-failed", fault.to_string()))?;
         match checked.answers.into_iter().next() {
             Some(Ok(accepted)) => Ok(Some((accepted.key, serde_json::from_str(&accepted.fields).unwrap_or_default()))),
