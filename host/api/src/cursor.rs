@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use crate::problem::{INVALID_QUERY, Problem};
 
+/// The list of the log.
+pub(crate) const EVENTS: &str = "events";
 /// How many items a list has unless told.
 const DEFAULT_LIMIT: usize = 50;
 const MOST: usize = 1000;

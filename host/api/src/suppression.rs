@@ -65,6 +65,7 @@ fn pointer(identity: &Identity, event: &NewEvent, from_trait: Option<&str>) -> S
         (Identity::ANONYMOUS_ID, _) if is_there("anonymousId") => "/anonymousId".to_owned(),
         _ if event.kind == EventKind::Alias && is_there("previousId") => "/previousId".to_owned(),
         (_, Some(name)) if !body["traits"][name].is_null() => step("/traits", name),
+        _ if Identity::read(&body["identity"]).as_ref() == Some(identity) => "/identity".to_owned(),
         _ if body["identities"].is_array() => "/identities".to_owned(),
         _ => String::new(),
     }

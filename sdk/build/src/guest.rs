@@ -1,5 +1,7 @@
 //! Runs cargo for the guests: all that are asked for of one workspace at once, for `wasm32-unknown-unknown`.
 
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -61,7 +63,14 @@ fn locate(dir: &Path, target_dir: Option<&Path>) -> Result<Crate> {
     let manifest = dir.join("Cargo.toml");
     ensure!(manifest.is_file(), "{} has no Cargo.toml, so it is not a plugin crate", dir.display());
     sdk::settle(&dir)?;
-    let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec()?;
+    let metadata = match MetadataCommand::new().manifest_path(&manifest).no_deps().exec() {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            started(&program("CARGO", "cargo"))?;
+            // Its own text has what it is caused by.
+            bail!("{error}");
+        }
+    };
     let package = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
     let package =
         package.with_context(|| format!("{} has no package: add [package] with a name", manifest.display()))?;
@@ -115,14 +124,40 @@ fn place(workspace: &Path, target_dir: &Path) -> PathBuf {
 
 /// Cargo, free of the flags that were meant for the host (coverage, sanitizers, target CPUs).
 fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(program("CARGO", "cargo"));
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
     command
 }
 
+/// A program of the toolchain, as the environment names it.
+fn program(variable: &str, usual: &str) -> OsString {
+    std::env::var_os(variable).unwrap_or_else(|| usual.into())
+}
+
+/// Says what to install, if a program of the toolchain is not there; else the version that it names.
+fn started(program: &OsStr) -> Result<String> {
+    match Command::new(program).arg("--version").output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "plugins are compiled with Rust, and there is no `{}` here: install Rust (https://rustup.rs), and then run \
+             `rustup target add {TARGET}`",
+            program.display()
+        ),
+        Err(error) => bail!("`{}` cannot be started: {error}", program.display()),
+        Ok(answer) => Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned()),
+    }
+}
+
+/// Whether plugins can be compiled here: the version of cargo, or what is missing and how to install it.
+pub fn toolchain() -> Result<String> {
+    let version = started(&program("CARGO", "cargo"))?;
+    started(&program("RUSTC", "rustc"))?;
+    require_target(Path::new("."))?;
+    Ok(version)
+}
+
 /// Says how to add the target, if its absence is why a build failed.
 fn require_target(workspace: &Path) -> Result<()> {
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let mut rustc = Command::new(program("RUSTC", "rustc"));
     let answer = rustc.current_dir(workspace).args(["--print", "target-libdir", "--target", TARGET]).output();
     let Ok(answer) = answer else { return Ok(()) };
     let folder = String::from_utf8_lossy(&answer.stdout);
@@ -135,6 +170,17 @@ fn require_target(workspace: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn findings14_f6_without_a_toolchain_it_is_said_what_to_install() {
+        let told = started(OsStr::new("/nowhere/cargo")).unwrap_err().to_string();
+        assert!(
+            told.contains("https://rustup.rs") && told.contains("rustup target add wasm32-unknown-unknown"),
+            "{told}"
+        );
+        assert!(!told.contains("os error"), "{told}");
+        assert!(toolchain().unwrap().starts_with("cargo "), "whoever runs this has one");
+    }
 
     #[test]
     fn e9_two_folders_of_one_name_do_not_share_a_place() {

@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use openhub_model::manifest::Manifest;
 
 pub use check::check;
+pub use guest::toolchain;
 pub use lock::{LOCK_FILE, canonical};
 pub use new::{Kind, new_plugin, new_plugin_from, ours};
 pub use policy::{POLICY_FILE, Policy};

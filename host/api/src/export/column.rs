@@ -1,8 +1,8 @@
 //! One column of an export: its name, and where its value stands in a row.
 
+use openhub_model::Fault;
 use openhub_model::fault::nearest;
-use openhub_model::{Fault, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::borrow::Cow;
 
 use crate::problem::{INVALID_QUERY, Problem};
@@ -67,17 +67,14 @@ impl Read {
             Read::Consents => {
                 let mut consents = row["consents"].clone();
                 for consent in consents.as_object_mut().into_iter().flat_map(|consents| consents.values_mut()) {
-                    let is_timeless = consent["at"] == json!(Timestamp::FIRST);
                     if let Some(fields) = consent.as_object_mut() {
-                        fields.retain(|name, _| name != "event" && !(name == "at" && is_timeless));
+                        // A time that nobody knows is no member that an import reads.
+                        fields.retain(|name, value| name != "event" && !(name == "at" && value.is_null()));
                     }
                 }
                 Cow::Owned(consents)
             }
-            Read::ConsentTime(key) => {
-                let at = row["consents"][key].get("at").filter(|at| **at != json!(Timestamp::FIRST));
-                at.map_or(null, Cow::Borrowed)
-            }
+            Read::ConsentTime(key) => row["consents"][key].get("at").map_or(null, Cow::Borrowed),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::split::split;
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
 use crate::body::too_large;
+use crate::cursor;
 use crate::declared;
 use crate::problem::{
     INVALID_BODY, INVALID_EVENT, INVALID_JSON, MISSING_SCOPE, ORIGIN_NOT_ALLOWED, Problem, TOO_FAR_BEHIND, TOO_LARGE,
@@ -56,19 +57,33 @@ pub(crate) struct Receipt {
     /// key tells of 14 days at most.
     #[serde(skip_serializing_if = "is_zero")]
     moved: usize,
+    /// How many events the hub had already, by their `messageId`: they change nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    duplicates: usize,
+    /// Of a file (`historical` is in the query): the position in the log of the last of its events. The hub has handled them when
+    /// `checkpoint` of `GET /api/v1/status` has reached it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
+    /// Of a file: a cursor (`after`) of `GET /api/v1/events`. What the hub makes of the events, such as `Identity Refused`, stands
+    /// behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 /// The code under which a value that was left out stands in the list of faults.
 const LEFT_OUT_VALUE: &str = "value-left-out";
 /// What is left out and listed: a page could else be answered far more than it sent.
 const LEFT_OUT: usize = 100;
+/// The same of a file: whoever imports it wants to know of each row.
+const LEFT_OUT_OF_A_FILE: usize = 5_000;
 
 impl Receipt {
-    fn of(refused: Vec<Refused>, mut left_out: Vec<Refused>, moved: usize) -> Receipt {
-        let left_out_more = left_out.len().saturating_sub(LEFT_OUT);
-        left_out.truncate(LEFT_OUT);
+    fn of(mode: BatchMode, refused: Vec<Refused>, mut left_out: Vec<Refused>, moved: usize) -> Receipt {
+        let most = if mode == BatchMode::Live { LEFT_OUT } else { LEFT_OUT_OF_A_FILE };
+        let left_out_more = left_out.len().saturating_sub(most);
+        left_out.truncate(most);
         // What was accepted is stored for good.
-        Receipt { success: true, refused, left_out, left_out_more, moved }
+        Receipt { success: true, refused, left_out, left_out_more, moved, ..Receipt::default() }
     }
 }
 
@@ -149,7 +164,8 @@ pub(crate) async fn accept_one(
     });
     let (left_out, moved): (Vec<Refused>, _) = (left_out.collect(), usize::from(is_moved));
     note_values(app, &scope, &key, &left_out, Some(&event.message_id)).await?;
-    append(app, scope, authority, Read { events: vec![event], refused: Vec::new(), left_out, moved }).await
+    let read = Read { events: vec![event], refused: Vec::new(), left_out, moved };
+    append(app, scope, authority, BatchMode::Live, read).await
 }
 
 /// Accepts what is acceptable of a batch; the others are listed in the answer.
@@ -172,7 +188,7 @@ pub(crate) async fn accept_batch(
         more.iter().for_each(|fault| note(app, &scope, &key, &fault.code, &fault.pointer, None));
     }
     note_values(app, &scope, &key, &read.left_out, None).await?;
-    append(app, scope, authority, read).await
+    append(app, scope, authority, mode, read).await
 }
 
 /// What [`accept_batch`] would answer, without accepting anything.
@@ -188,7 +204,7 @@ pub(crate) async fn try_batch(
         may_import(mode, authority)?;
     }
     let Read { refused, left_out, moved, .. } = read_batch(app, scope, authority, server_events, mode, body).await?;
-    Ok(Json(Receipt::of(refused, left_out, moved)))
+    Ok(Json(Receipt::of(mode, refused, left_out, moved)))
 }
 
 /// The events of a request that are acceptable, what is left out of them, and the others' reasons.
@@ -254,16 +270,26 @@ async fn read_batch(
     Ok(Read { events, refused, left_out, moved: moved.len() })
 }
 
-async fn append(app: &App, scope: Scope, authority: Authority, read: Read) -> Result<Json<Receipt>, Problem> {
+async fn append(
+    app: &App,
+    scope: Scope,
+    authority: Authority,
+    mode: BatchMode,
+    read: Read,
+) -> Result<Json<Receipt>, Problem> {
     let Read { events, refused, left_out, moved } = read;
-    metrics::counter!("openhub_events_refused_total").increment(refused.len() as u64);
+    let mut receipt = Receipt::of(mode, refused, left_out, moved);
+    metrics::counter!("openhub_events_refused_total").increment(receipt.refused.len() as u64);
     if !events.is_empty() {
         admit(app, &scope, authority, events.len()).await?;
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
+        receipt.duplicates = appended.duplicates;
+        receipt.position = Some(appended.position).filter(|position| mode != BatchMode::Live && *position > 0);
+        receipt.after = receipt.position.map(|position| cursor::write(cursor::EVENTS, &position));
     }
-    Ok(Json(Receipt::of(refused, left_out, moved)))
+    Ok(Json(receipt))
 }
 
 /// Waits its turn while the tenant's log is far ahead of the engine; refused if it is too far ahead.
@@ -311,6 +337,7 @@ pub(super) async fn delivery(
         server_events,
         sent_at: None,
         historical: mode == BatchMode::Historical,
+        of_a_file: mode != BatchMode::Live && !page,
         authority,
         event_bytes: app.limits.event_bytes,
         policies: app.engine.policies(&scope).await?,

@@ -6,12 +6,13 @@ use openhub_model::attribute::Types;
 use openhub_model::event::{MESSAGE_REPORTED, SEGMENT_ENTERED, SEGMENT_LEFT};
 use openhub_model::identity::{Authority, Policies};
 use openhub_model::{EventKind, Fault, Identity, NewEvent, PartId, TenantId, Timestamp, limits};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::amend::{Members, amended};
 use super::fields::{consents, event_name, id, identities, instant, kind_of, tags, text_field, unsound};
 use super::item::{Item, Scalar};
+use super::joins;
 use super::misspelt::{hint, misspelt};
 use super::time::occurred_at;
 
@@ -34,6 +35,8 @@ pub(super) struct Delivery {
     /// Of the batch; an event's own goes before it.
     pub sent_at: Option<Timestamp>,
     pub historical: bool,
+    /// Whether it is of a file, whose rows may name their customer by an address.
+    pub of_a_file: bool,
     pub authority: Authority,
     pub event_bytes: usize,
     /// By which traits are identities.
@@ -72,6 +75,8 @@ pub(super) struct Taken {
 struct Said<'i> {
     kind: EventKind,
     part: PartId,
+    /// Whose it is, if it has no id, in the form of its kind.
+    address: Option<Identity>,
     name: &'i str,
     message_id: Option<&'i str>,
     /// When it happened, and the time that it came with, if that is another.
@@ -121,7 +126,12 @@ impl Delivery {
         if !raw.starts_with('{') {
             return Err(Fault::new(pointer, "not-an-object", "An event must be a JSON object."));
         }
-        serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))
+        let mut item: Item<'r> = serde_json::from_str(raw).map_err(|error| unsound(raw, pointer, &error))?;
+        // Elsewhere it means nothing, and may be misspelt.
+        if !self.of_a_file && !item.identity.is_null() {
+            item.others.push("identity".into());
+        }
+        Ok(item)
     }
 
     /// What an event says, if nothing is wrong with it. Each part of it is looked at, whatever is wrong with another.
@@ -170,7 +180,8 @@ impl Delivery {
             faults.push(Fault::new(below("messageId"), "reserved-id", message));
         }
         let time = self.time(item, pointer, faults);
-        Some(Said { kind: kind?, part: part?, name: name?, message_id: message_id?, time: time? })
+        let (part, address) = part?;
+        Some(Said { kind: kind?, part, address, name: name?, message_id: message_id?, time: time? })
     }
 
     /// When it happened, and the time that it came with, if that is another.
@@ -205,15 +216,18 @@ impl Delivery {
         pointer: &str,
         fresh_id: impl FnOnce() -> String,
     ) -> Taken {
-        let Said { kind, part, name, message_id, time: (occurred_at, moved_from) } = said;
+        let Said { kind, part, address, name, message_id, time: (occurred_at, moved_from) } = said;
         let is_moved = moved_from.is_some();
-        let body = match (&item.write_key, moved_from) {
-            (Scalar::Absent, None) => raw.to_owned(),
-            (_, moved_from) => {
+        let body = match (&item.write_key, moved_from, address) {
+            (Scalar::Absent, None, None) => raw.to_owned(),
+            (_, moved_from, address) => {
                 let mut members = Members::of(raw);
                 // A credential must not be stored.
                 members.remove("writeKey");
                 moved_from.into_iter().for_each(|told| members.set(MOVED, Value::from(told).to_string()));
+                if let Some(Identity { kind, value }) = address {
+                    members.set("identity", json!({"kind": kind, "value": value}).to_string());
+                }
                 members.to_string()
             }
         };
@@ -235,6 +249,10 @@ impl Delivery {
     /// What of an event changes nothing: what its call does not record, and what a page's key may not say. Behind the door the engine looks at it once more, at the event's place in the log.
     fn left_out(&self, kind: EventKind, item: &Item<'_>, pointer: &str) -> Vec<Fault> {
         let mut left_out = misspelt(item, pointer);
+        // What a page names is judged at its place in the log, and mostly stays an attribute.
+        if self.authority != Authority::Browser {
+            left_out.extend(joins::unfit(kind, item, self.policies.latest(), pointer));
+        }
         if kind != EventKind::Identify {
             for name in item.consents.as_object().into_iter().flat_map(|consents| consents.keys()) {
                 let at = limits::step(&format!("{pointer}/consents"), name);
@@ -290,13 +308,23 @@ impl Delivery {
             || self.pages.as_ref().is_some_and(|pages| pages.is_caused(name))
     }
 
-    /// Whose event it is: its `userId`, else its `anonymousId`.
-    fn part(&self, item: &Item<'_>, pointer: &str, faults: &mut Vec<Fault>) -> Option<PartId> {
+    /// Whose event it is: its `userId`, else its `anonymousId`; of a file, else the address that it names.
+    fn part(&self, item: &Item<'_>, pointer: &str, faults: &mut Vec<Fault>) -> Option<(PartId, Option<Identity>)> {
         let user = noted(faults, id(&item.user_id, &format!("{pointer}/userId")));
         let anonymous = noted(faults, id(&item.anonymous_id, &format!("{pointer}/anonymousId")));
         let (user, anonymous) = (user?, anonymous?);
         if let Some(subject) = Identity::subject(user, anonymous) {
-            return Some(subject.part(self.tenant));
+            return Some((subject.part(self.tenant), None));
+        }
+        if self.of_a_file && (user, anonymous) == (None, None) {
+            match joins::subject(&item.identity, self.policies.latest(), &format!("{pointer}/identity")) {
+                Ok(None) => {}
+                Ok(Some(address)) => return Some((address.part(self.tenant), Some(address))),
+                Err(fault) => {
+                    faults.push(fault);
+                    return None;
+                }
+            }
         }
         faults.push(match (user, anonymous) {
             (None, None) => {
@@ -346,6 +374,7 @@ mod tests {
             sent_at: None,
             server_events: vec!["Order Completed".to_owned()],
             historical: false,
+            of_a_file: false,
             authority: Authority::Browser,
             event_bytes: 32 * 1024,
             policies: Arc::default(),

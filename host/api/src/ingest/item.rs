@@ -67,6 +67,8 @@ macro_rules! item {
             pub tags: Value,
             pub consents: Value,
             pub identities: Value,
+            /// Whose a row of a file is that has no id.
+            pub identity: Value,
             /// A field that came twice: readers would disagree which one counts.
             pub repeated: Option<&'static str>,
             /// Ids of more digits than a number has.
@@ -167,12 +169,13 @@ impl<'de> Visitor<'de> for ItemVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item<'de>, A::Error> {
         let mut item = Item::default();
-        let (mut tags, mut consents, mut identities) = (None, None, None);
+        let (mut tags, mut consents, mut identities, mut identity) = (None, None, None, None);
         while let Some(Scalar::Text(name)) = map.next_key::<Scalar>()? {
             let kept = match name.as_ref() {
                 "tags" => Some(("tags", &mut tags)),
                 "consents" => Some(("consents", &mut consents)),
                 "identities" => Some(("identities", &mut identities)),
+                "identity" => Some(("identity", &mut identity)),
                 _ => None,
             };
             if let Some((name, kept)) = kept {
@@ -208,6 +211,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
         item.tags = tags.unwrap_or_default();
         item.consents = consents.unwrap_or_default();
         item.identities = identities.unwrap_or_default();
+        item.identity = identity.unwrap_or_default();
         Ok(item)
     }
 }

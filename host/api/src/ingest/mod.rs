@@ -8,6 +8,7 @@ mod amend;
 mod check;
 mod fields;
 mod item;
+mod joins;
 mod misspelt;
 mod received;
 mod split;

@@ -15,7 +15,7 @@ use crate::parameters::{Query, id_in_query};
 use crate::problem::Problem;
 use crate::views::EventList;
 
-const LIST: &str = "events";
+const LIST: &str = cursor::EVENTS;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

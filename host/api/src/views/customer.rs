@@ -108,8 +108,9 @@ pub(crate) struct ConsentView {
     /// The version of the text that was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     text_version: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    /// When it was recorded. `null` if nobody knows: it was imported without a time, and counts as older than any denial.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    at: Option<Timestamp>,
     /// The event's `message_id`.
     event: String,
 }
@@ -121,7 +122,7 @@ impl From<Attribute> for ConsentView {
             state: text("state").unwrap_or_default(),
             source: text("source"),
             text_version: text("text_version"),
-            at: cause.at,
+            at: Some(cause.at).filter(|at| *at != Timestamp::FIRST),
             event: cause.event.as_ref().to_owned(),
         }
     }

@@ -14,6 +14,7 @@ mod export;
 mod faults;
 mod hub;
 mod identities;
+mod import;
 mod journeys;
 mod keys;
 mod object_types;

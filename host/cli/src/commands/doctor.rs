@@ -50,6 +50,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     findings.push(("open files", open_files(&config)));
     findings.push(("memory maps", memory_maps()));
     findings.push(("clock", clock(serve::wall_clock())));
+    findings.push(("plugin build", toolchain(openhub_sdk_build::toolchain())));
     let mut is_bad = false;
     for (name, finding) in findings {
         let (mark, text) = match finding {
@@ -217,6 +218,16 @@ fn memory_maps() -> Finding {
     }
 }
 
+/// A hub runs without it.
+fn toolchain(found: Result<String>) -> Finding {
+    match found {
+        Ok(version) => Good(format!("{version} can build plugins here")),
+        Err(error) => Doubtful(format!(
+            "not possible here ({error}); a hub needs none of it, and takes plugins that were built elsewhere"
+        )),
+    }
+}
+
 fn clock(now: Timestamp) -> Finding {
     match EARLIEST.parse::<Timestamp>() {
         Ok(earliest) if now < earliest => {
@@ -229,6 +240,13 @@ fn clock(now: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn findings14_f6_a_machine_that_builds_no_plugins_runs_a_hub() {
+        let Doubtful(told) = toolchain(Err(anyhow::anyhow!("there is no cargo"))) else { panic!("it is doubtful") };
+        assert!(told.starts_with("not possible here (there is no cargo)"), "{told}");
+        assert!(matches!(toolchain(Ok("cargo 1".to_owned())), Good(_)));
+    }
 
     #[test]
     fn an_unset_clock_is_found() {

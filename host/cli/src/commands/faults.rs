@@ -105,7 +105,7 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
                 fault.kind.name(),
                 fault.subject,
                 fault.code,
-                fault.text.escape_debug()
+                one_line(&fault.text)
             );
         }
         match page.last() {
@@ -119,6 +119,14 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
         (false, _) => {}
     }
     Ok(())
+}
+
+/// A text in one line, whatever is in it; nothing of it steers the terminal.
+fn one_line(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 async fn recording(store: &Store, tenant: &str, id: Id) -> Result<String> {
@@ -191,4 +199,15 @@ pub(super) async fn scope(store: &Store, tenant: &str) -> Result<Scope> {
         .await?
         .with_context(|| format!("there is no tenant `{tenant}`: `openhub tenant list` lists them"))?;
     Ok(Scope::of(found.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings14_f16_a_text_is_printed_as_it_is() {
+        assert_eq!(one_line("a server's key: default('顾客') \\ \"x\""), "a server's key: default('顾客') \\ \"x\"");
+        assert_eq!(one_line("a\nb\u{1b}[2J\u{202e}"), "a\\nb\\u{1b}[2J\\u{202e}");
+    }
 }

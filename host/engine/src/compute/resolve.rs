@@ -114,9 +114,10 @@ fn judge(batch: &mut Batch<'_>, actor: usize, event: &Happening, subject: &Ident
             let owner = batch.actors[other].customer.as_ref().map(|owner| owner.customer);
             // A page may name an address that nobody has: that is an attribute, and no conflict.
             if owner.is_some() || refusal != Refusal::Authority {
+                let why = policy.why(refusal, &asked, &Side { kinds: &mine }, &Side { kinds: &theirs });
                 let properties = json!({
                     "kind": claim.identity.kind, "value": claim.identity.value, "reason": refusal.name(),
-                    "customer": owner.map(|owner| owner.to_string()),
+                    "message": why, "customer": owner.map(|owner| owner.to_string()),
                 });
                 let caused = CausedEvent {
                     cause: event,

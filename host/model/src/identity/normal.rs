@@ -70,6 +70,7 @@ pub fn phone(value: &str, calling_code: Option<&str>) -> String {
         return format!("+{international}");
     }
     match calling_code {
+        Some(code) if has_code(&digits, code) => format!("+{digits}"),
         Some(code) if is_national(&digits) => format!("+{code}{}", without_trunk(&digits, code)),
         _ => digits,
     }
@@ -93,6 +94,13 @@ fn ascii_digit(c: char) -> Option<char> {
 
 fn is_national(digits: &str) -> bool {
     digits.len() >= 5 && digits.bytes().all(|byte| byte.is_ascii_digit()) && !is_zeros(digits)
+}
+
+/// Whether a number is international but for its `+`: so many digits behind the calling code no number within a country has, unless
+/// with a `0` before it.
+fn has_code(digits: &str, code: &str) -> bool {
+    let longest = if code == "7" { 10 } else { 11 };
+    digits.starts_with(code) && digits.len() > longest && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What is dialled before a number within its country is no part of it abroad: mostly `0`.
@@ -177,6 +185,12 @@ mod tests {
         assert_eq!(phone("1 415 555 0100", Some("1")), "+14155550100");
         assert_eq!(phone("8 916 123 45 67", Some("7")), "+79161234567");
         assert!(is_junk(&phone("00000000000", Some("49"))));
+        for one in ["13900001111", "8613900001111", "+8613900001111", "0086 139 0000 1111", "+86 (0)139-0000-1111"] {
+            assert_eq!(phone(one, Some("86")), "+8613900001111", "findings14 F4: {one}");
+        }
+        assert_eq!(phone("010 8888 8888", Some("86")), "+861088888888");
+        assert_eq!(phone("79161234567", Some("7")), "+79161234567");
+        assert_eq!(phone("447911123456", Some("44")), "+447911123456");
     }
 
     #[test]

@@ -209,6 +209,30 @@ impl Policy {
         Ok(())
     }
 
+    /// A refusal of [`Policy::judge`] in words. They name no value: who is erased is not to be found in them.
+    pub fn why(&self, refusal: Refusal, claim: &super::Claim, subject: &Side<'_>, claimed: &Side<'_>) -> String {
+        match refusal {
+            Refusal::Blocked => "The value is a placeholder, or on the block list of its kind.".to_owned(),
+            Refusal::Format => {
+                format!("The value is empty, too long, or not in the form of the kind `{}`.", claim.identity.kind)
+            }
+            Refusal::Authority => {
+                "It belongs to a known customer, whom a page's key may not join. Send it with a server's key."
+                    .to_owned()
+            }
+            Refusal::Limit => {
+                let exceeds = |(kind, count): &(String, u32)| {
+                    let others = claimed.count(kind);
+                    let limit = self.kind(kind).limit.filter(|limit| others > 0 && count + others > *limit)?;
+                    Some(format!("it has another `{kind}`, and a customer has at most {limit}"))
+                };
+                let why = subject.kinds.iter().find_map(exceeds);
+                let why = why.unwrap_or_else(|| "together they would have too many identities".to_owned());
+                format!("It belongs to another customer, and is not joined: {why}.")
+            }
+        }
+    }
+
     /// Whether somebody is known behind these identities.
     pub fn is_known(&self, side: &Side<'_>) -> bool {
         side.kinds.iter().any(|(kind, _)| !self.kind(kind).anonymous)
@@ -275,5 +299,34 @@ impl Policies {
 
     pub fn latest(&self) -> &Policy {
         self.at(i64::MAX).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Authority, Claim};
+    use super::*;
+
+    #[test]
+    fn findings14_f3_a_refusal_says_what_happened() {
+        let policy = Policy::default();
+        let claim = Claim {
+            position: 1,
+            subject: Identity::new("user_id", "7"),
+            identity: Identity::new("email", "ann@example.com"),
+            authority: Authority::Server,
+        };
+        let kinds = [("user_id".to_owned(), 1), ("email".to_owned(), 1)];
+        let (mine, theirs) = (Side { kinds: &kinds[..1] }, Side { kinds: &kinds });
+        let refusal = policy.judge(&claim, &mine, &theirs).unwrap_err();
+        let why = policy.why(refusal, &claim, &mine, &theirs);
+        assert_eq!(
+            why,
+            "It belongs to another customer, and is not joined: it has another `user_id`, and a customer has at most 1."
+        );
+        for refusal in [Refusal::Blocked, Refusal::Format, Refusal::Limit, Refusal::Authority] {
+            let why = policy.why(refusal, &claim, &mine, &mine);
+            assert!(why.ends_with('.') && !why.contains("ann@"), "{why}");
+        }
     }
 }

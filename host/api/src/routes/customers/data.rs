@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_engine::{Asked, ExportOf, keepers, why};
 use openhub_model::identity::Part;
-use openhub_model::{Id, PartId};
+use openhub_model::{Id, PartId, Timestamp};
 use openhub_runtime::{ExportedPage, Unanswered};
 use openhub_store::{EventFilter, FaultCursor, FaultFilter, Faulted, KvOf, MessageFilter, ObjectKey, RunFilter, Scope};
 use serde::Serialize;
@@ -225,7 +225,8 @@ async fn profile(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pro
     {
         rows.extend(values.iter().map(|(name, held)| {
             let cause = &held.cause;
-            let set = json!({"at": cause.at, "event": cause.event, "plugin": cause.plugin, "rule": cause.rule});
+            let at = Some(cause.at).filter(|at| *at != Timestamp::FIRST);
+            let set = json!({"at": at, "event": cause.event, "plugin": cause.plugin, "rule": cause.rule});
             line(kind, json!({"name": name, "value": held.value, "cause": set}))
         }));
     }

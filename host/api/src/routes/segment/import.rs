@@ -29,7 +29,8 @@ pub(crate) struct Parameters {
 ///
 /// History is not the present: with `historical=true` the events change customers and trigger nothing. A file can be mended:
 /// with `historical`, or in a dry run, an event with a trait of another type than its attribute was declared with is refused,
-/// with the code `wrong-type`. Either needs `identities:write`, too.
+/// with the code `wrong-type`. An event of a file that has neither `userId` nor `anonymousId` may name its customer by an address:
+/// `"identity": {"kind": "email", "value": "…"}`. All of this needs `identities:write`, too.
 #[utoipa::path(post, path = "/v1/import", tag = "segment", params(Parameters), request_body = Value,
     security(("write_key" = ["events:write"])),
     responses((status = 200, body = Receipt), Problems))]

@@ -25,6 +25,10 @@ pub struct Batch {
     pub refused: Vec<Refused>,
     /// Which column says what of a row.
     pub columns: Columns,
+    /// Why a row of it has nobody.
+    pub nobody: String,
+    /// Rows that grant a consent and have no time.
+    pub untimed: u64,
     /// What was noticed of numbers so far.
     pub notations: Notations,
     /// The last row that this batch settles.
@@ -62,9 +66,16 @@ fn consents_by_time(row: &mut Map<String, Value>) -> BTreeMap<String, Map<String
     timed
 }
 
+/// Whether a row grants a consent and says nowhere when.
+fn grants_without_a_time(row: &Map<String, Value>) -> bool {
+    let consents = row.get("consents").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    !row.contains_key("timestamp")
+        && consents.into_iter().any(|consent| consent["state"] == "granted" && consent["at"].is_null())
+}
+
 /// An event that says of a row only whose it is.
 fn whose(row: &Map<String, Value>) -> Map<String, Value> {
-    let names = ["type", "userId", "anonymousId", "identities"];
+    let names = ["type", "userId", "anonymousId", "identity", "identities"];
     let mut event: Map<String, Value> =
         names.iter().filter_map(|name| Some(((*name).to_owned(), row.get(*name)?.clone()))).collect();
     let identities =
@@ -104,6 +115,8 @@ impl Batches {
             sent: Vec::new(),
             refused: Vec::new(),
             columns: Columns::default(),
+            nobody: String::new(),
+            untimed: 0,
             notations: Notations::default(),
             last: 0,
             read: 0,
@@ -116,6 +129,7 @@ impl Batches {
         while batch.sent.len() < rows && batch.refused.len() < rows {
             let Some(row) = self.source.next()? else { break };
             let number = row.number;
+            let is_untimed = row.row.as_ref().is_ok_and(grants_without_a_time);
             let text = row.row.and_then(|row| self.text(row, number, bytes));
             if number <= self.done {
                 continue;
@@ -135,6 +149,7 @@ impl Batches {
                     batch.sent.extend(std::iter::repeat_n(sent, text.count));
                 }
             }
+            batch.untimed += u64::from(is_untimed);
             (batch.last, batch.read) = (number, row.read);
         }
         if batch.last == 0 {
@@ -142,6 +157,7 @@ impl Batches {
         }
         let list = if self.into == Into::Objects { "rows" } else { "batch" };
         batch.columns = self.source.mapper.columns();
+        batch.nobody = self.source.mapper.nobody();
         batch.notations = self.source.mapper.notations();
         batch.body = format!("{{\"{list}\":[{}]}}", texts.join(","));
         Ok(Some(batch))
@@ -180,7 +196,7 @@ impl Batches {
     fn claim(&mut self, row: &Map<String, Value>, number: u64) -> Result<(), RowFault> {
         let names: &[&str] = match self.into {
             Into::Events => &["messageId"],
-            Into::Customers => &["userId", "anonymousId"],
+            Into::Customers => &["userId", "anonymousId", "identity"],
             Into::Objects => return Ok(()),
         };
         let Some((name, value)) = names.iter().find_map(|name| Some((*name, row.get(*name)?))) else { return Ok(()) };
@@ -191,6 +207,7 @@ impl Batches {
             first if first == number => Ok(()),
             first => {
                 let column = self.source.mapper.columns().of(&format!("/{name}"));
+                let value = if value.is_object() { &value["value"] } else { value };
                 let message = format!("{value} is already in row {first}");
                 Err(RowFault { column, code: "duplicate-key", message })
             }

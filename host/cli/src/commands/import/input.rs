@@ -38,15 +38,20 @@ impl Look {
         let is_packed = first[..taken].starts_with(&[0x1f, 0x8b]);
         let mut head = Vec::new();
         unpacked(path, is_packed)?.take(HEAD as u64).read_to_end(&mut head).with_context(|| shown.to_string())?;
-        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
-            bail!("{shown} is a workbook or an archive, not a text file: save the sheet as CSV (UTF-8)");
-        }
+        refuse_workbook(path, &head)?;
         // A mark is the file's own word, as in the list of refused rows of a file that has another encoding.
         let marked = Encoding::for_bom(&head).map(|(encoding, _)| encoding);
         let encoding = marked.or(told).unwrap_or_else(|| guessed(&head));
         let mut look = Look { encoding, is_packed, bytes: 0, hash: hasher.finalize(), head: String::new() };
         look.read_through(path)?;
         Ok(look)
+    }
+
+    /// Refuses a file of no known name, if its beginning shows that it is no text.
+    pub fn refuse_workbook(path: &Path) -> Result<()> {
+        let mut head = [0; 8];
+        let taken = File::open(path).with_context(|| path.display().to_string())?.read(&mut head)?;
+        refuse_workbook(path, &head[..taken])
     }
 
     fn read_through(&mut self, path: &Path) -> Result<()> {
@@ -128,6 +133,13 @@ impl Look {
         let place = counts.iter().position(|count| *count == most).unwrap_or_default();
         DELIMITERS[place]
     }
+}
+
+fn refuse_workbook(path: &Path, head: &[u8]) -> Result<()> {
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") {
+        bail!("{} is a workbook or an archive, not a text file: save the sheet as CSV (UTF-8)", path.display());
+    }
+    Ok(())
 }
 
 fn lines(bytes: &[u8]) -> usize {
@@ -259,6 +271,10 @@ mod tests {
         assert_eq!(text(&gbk, Some(encoding_rs::GB18030)).unwrap().0, rows);
         let workbook = text(b"PK\x03\x04\x14\0\x06\0", None).unwrap_err().to_string();
         assert!(workbook.contains("save the sheet as CSV"), "{workbook}");
+        let book = file(b"PK\x03\x04\x14\0\x06\0");
+        let told = Look::refuse_workbook(book.path()).unwrap_err().to_string();
+        assert!(told.contains("save the sheet as CSV"), "findings14 F17: {told}");
+        assert!(Look::refuse_workbook(file(b"id").path()).is_ok());
         let zero = text(b"id,name\n1,a\0b\n", None).unwrap_err().to_string();
         assert!(zero.contains("line 2"), "{zero}");
     }

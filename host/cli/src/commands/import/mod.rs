@@ -8,12 +8,14 @@ mod batch;
 mod exact;
 mod fields;
 mod input;
+mod joined;
 mod notation;
 mod plan;
 mod quotes;
 mod refused;
 mod source;
 mod state;
+mod summary;
 mod target;
 mod value;
 
@@ -22,20 +24,20 @@ use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
-use self::batch::{Batch, Batches};
+use self::batch::{Batch, Batches, Sent};
 use self::input::Look;
 pub use self::notation::Decimal;
 use self::notation::Notations;
 use self::plan::{Declared, Form, Mapping, Plan};
 use self::refused::{Refused, RefusedFile};
 use self::source::Source;
-use self::state::{State, StateFile};
+use self::state::{Counts, State, StateFile};
+use self::summary::{rows, rows_were};
 use self::target::{As, Into};
 use crate::hub::{Credential, Hub, HubFlags};
 
@@ -93,11 +95,12 @@ enum FileFormat {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let path = arguments.file.as_path();
-    let form = match arguments
-        .format
-        .or_else(|| told_by_name(path))
-        .context("the file name does not show the format: add `--format jsonl` or `--format csv`")?
-    {
+    let format = arguments.format.or_else(|| told_by_name(path));
+    if format.is_none() {
+        Look::refuse_workbook(path)?;
+    }
+    let format = format.context("the file name does not show the format: add `--format jsonl` or `--format csv`")?;
+    let form = match format {
         FileFormat::Csv => Form::Csv,
         FileFormat::Jsonl => Form::Lines,
     };
@@ -117,12 +120,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         (false, false) => StateFile::open(&state_path, &name, &arguments.hub.target())?,
     };
     if state.state.done {
-        let State { rows, refused, .. } = state.state;
+        let State { rows, refused, reasons, .. } = state.state;
         println!(
             "{} of {rows} rows were already imported, {refused} refused; `--restart` sends them again",
             rows - refused
         );
-        ensure!(refused == 0, "{refused} rows were refused");
+        reasons.lines().iter().for_each(|line| println!("  {line}"));
+        ensure!(refused == 0, "{} refused", rows_were(refused));
         return Ok(());
     }
     if state.state.rows > 0 {
@@ -165,9 +169,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         state,
         began: Instant::now(),
         now: 0,
-        reasons: BTreeMap::new(),
         notations: Notations::default(),
-        identity: if arguments.into == Into::Customers { "identity.user_id" } else { "userId" },
+        is_history: !arguments.live,
     };
     import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
 }
@@ -304,16 +307,11 @@ struct Import {
     began: Instant,
     /// Rows that were settled by this very process.
     now: u64,
-    /// How many of them were refused for each code, with the first of them.
-    reasons: BTreeMap<String, (u64, String)>,
     /// What was noticed of numbers.
     notations: Notations,
-    /// Where a column that names its customer goes.
-    identity: &'static str,
+    /// Whether rows without a time happened nobody knows when.
+    is_history: bool,
 }
-
-/// So many reasons are shown, the most frequent first; the file has them all.
-const REASONS: usize = 5;
 
 impl Import {
     async fn run(mut self, batches: Batches, verb: &str) -> Result<()> {
@@ -330,58 +328,81 @@ impl Import {
         }
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = self.now as f64 / seconds.max(1e-3);
+        let known = if state.known > 0 { format!(", {} known already", state.known) } else { String::new() };
         println!(
-            "{} of {} rows {verb}, {} refused ({seconds:.1} s, {rate:.0} rows/s)",
-            state.rows - state.refused,
+            "{} of {} rows {verb}, {} refused{known} ({seconds:.1} s, {rate:.0} rows/s)",
+            state.rows.saturating_sub(state.refused + state.known),
             state.rows,
             state.refused
         );
+        if state.known > 0 {
+            println!(
+                "  a row is known if the hub has an event of its id: sent before, or erased since; it changes nothing"
+            );
+        }
         if state.moved > 0 {
-            println!("  {} rows had a time in the future; they count from now", state.moved);
+            println!("  {} had a time in the future; they count from now", rows(state.moved));
+        }
+        if state.untimed > 0 && self.is_history {
+            println!(
+                "  {} with a granted consent and no time: it counts as older than any denial, so it changes none. If it is \
+                 newer, map the column with the time, like `--map COLUMN=timestamp`, or say one for all, like \
+                 `--const timestamp=2026-01-31T12:00:00Z`",
+                rows(state.untimed)
+            );
         }
         self.notations.told("was taken").iter().for_each(|line| println!("  {line}"));
-        let mut reasons: Vec<_> = self.reasons.iter().collect();
-        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        for (code, (count, first)) in reasons.iter().take(REASONS) {
-            println!("  {count} × {code}, the first in {first}");
+        state.reasons.lines().iter().for_each(|line| println!("  {line}"));
+        if state.left_out.count() > 0 {
+            println!("  left out of rows that were imported:");
+            state.left_out.lines().iter().for_each(|line| println!("    {line}"));
         }
-        if let Some(more @ [_, ..]) = reasons.get(REASONS..) {
-            let rows: u64 = more.iter().map(|(_, (count, _))| count).sum();
-            println!("  {rows} more, of {} other reasons", more.len());
-        }
-        ensure!(state.refused == 0, "{} rows were refused; {}", state.refused, self.refused.place());
+        self.tell_what_was_not_joined().await;
+        let state = &self.state.state;
+        ensure!(state.refused == 0, "{} refused; {}", rows_were(state.refused), self.refused.place());
         Ok(())
+    }
+
+    /// What only the engine finds out. It is no part of the import, so that a key that may not read it is no fault.
+    async fn tell_what_was_not_joined(&self) {
+        let State { import, after, position, .. } = &self.state.state;
+        let Some(after) = after else { return };
+        let ids = format!("import-{import}-");
+        match joined::refused(&self.hub, &joined::Place { after, position: *position, ids: &ids }).await {
+            Ok(Some(reasons)) if reasons.count() == 0 => {}
+            Ok(Some(reasons)) => {
+                println!("  not joined to the customer of their row (events `Identity Refused`):");
+                reasons.lines().iter().for_each(|line| println!("    {line}"));
+            }
+            Ok(None) => println!(
+                "  the hub has not handled all rows yet: what it does not join stands in the events `Identity Refused`"
+            ),
+            Err(_) => println!(
+                "  this key may not read what was not joined to the customer of its row: see the events `Identity Refused`"
+            ),
+        }
     }
 
     /// Requests go out side by side, and are settled in the order of the file.
     async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
-        let Import { hub, path, credential, parallel, bar, refused, state, now, reasons, notations, identity, .. } =
-            self;
+        let Import { hub, path, credential, parallel, bar, refused, state, now, notations, .. } = self;
         let (hub, path, credential) = (&*hub, path.as_str(), *credential);
         let mut told = Instant::now();
         let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
         while let Some(settled) = answers.next().await {
-            let Settled { last, read, refused: mut rows, moved, notations: noticed } = settled?;
+            let Settled { last, read, refused: not_taken, left_out, notations: noticed, counts } = settled?;
             *notations = noticed;
-            for row in &mut rows {
-                if row.code == NOBODY {
-                    row.message = format!("no column says whose the row is: map one, like `--map ID={identity}`");
-                }
-                let first = || {
-                    let column =
-                        if row.column.is_empty() { String::new() } else { format!(", column `{}`", row.column) };
-                    format!("line {}{column}: {}", row.line, row.message)
-                };
-                reasons.entry(row.code.clone()).or_insert_with(|| (0, first())).0 += 1;
-            }
-            refused.write(&rows)?;
-            *now += last - state.state.rows;
-            state.state.rows = last;
-            state.state.refused += rows.len() as u64;
-            state.state.moved += moved;
-            (state.state.refused_bytes, state.state.refused_hash) = (refused.bytes, refused.hash());
+            refused.write(&not_taken)?;
+            let standing = &mut state.state;
+            not_taken.iter().for_each(|row| standing.reasons.add(&row.code, || row.in_words()));
+            left_out.iter().for_each(|part| standing.left_out.add(&part.code, || part.in_words()));
+            *now += last - standing.rows;
+            standing.rows = last;
+            standing.refused += not_taken.len() as u64;
+            standing.add(counts);
+            (standing.refused_bytes, standing.refused_hash) = (refused.bytes, refused.hash());
             state.save()?;
             bar.set_position(read);
             bar.set_message(format!("{last} rows, {} refused", state.state.refused));
@@ -417,35 +438,59 @@ struct Settled {
     last: u64,
     read: u64,
     refused: Vec<Refused>,
-    /// Rows whose time lay in the future.
-    moved: u64,
+    /// Parts of rows that were imported without them.
+    left_out: Vec<Refused>,
     notations: Notations,
+    counts: Counts,
 }
 
 async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
-    let Batch { body, sent, mut refused, columns, notations, last, read } = batch;
-    let mut moved = 0;
+    let Batch { body, sent, mut refused, columns, nobody, untimed, notations, last, read } = batch;
+    let mut counts = Counts { untimed, ..Counts::default() };
+    let mut left_out = Vec::new();
     if !sent.is_empty() {
         let answer = hub.post_patiently(path, credential, body).await?;
-        moved = answer["moved"].as_u64().unwrap_or_default();
-        for refusal in answer["refused"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            let index = refusal["index"].as_u64().and_then(|index| usize::try_from(index).ok());
-            let Some(row) = index.and_then(|index| sent.get(index)) else {
-                bail!("the hub refused a row that was not sent: {refusal}");
-            };
-            let said = |of: &serde_json::Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
-            let column = |of| columns.of(below_row(&said(of, "pointer")));
+        let number = |name: &str| answer[name].as_u64().unwrap_or_default();
+        counts.moved = number("moved");
+        counts.known = known_rows(number("duplicates"), &sent);
+        counts.position = answer["position"].as_i64();
+        counts.after = answer["after"].as_str().map(str::to_owned);
+        let said = |of: &serde_json::Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
+        let column = |of: &serde_json::Value| columns.of(below_row(&said(of, "pointer")));
+        let told = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
+        let row = |told: &serde_json::Value| {
+            let index = told["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+            index
+                .and_then(|index| sent.get(index))
+                .with_context(|| format!("the hub speaks of a row that was not sent: {told}"))
+        };
+        for refusal in told("refused") {
             let more = refusal["more"].as_array().into_iter().flatten();
-            let message = more.fold(said(refusal, "message"), |message, other| {
-                plan::beside(&message, &column(other), &said(other, "message"))
-            });
-            refused.push(Refused::of(row, &column(refusal), &said(refusal, "code"), &message));
+            let first = match said(&refusal, "code").as_str() {
+                NOBODY => nobody.clone(),
+                _ => said(&refusal, "message"),
+            };
+            let message =
+                more.fold(first, |message, other| plan::beside(&message, &column(other), &said(other, "message")));
+            refused.push(Refused::of(row(&refusal)?, &column(&refusal), &said(&refusal, "code"), &message));
+        }
+        for part in told("left_out") {
+            left_out.push(Refused::of(row(&part)?, &column(&part), &said(&part, "code"), &said(&part, "message")));
         }
     }
     refused.sort_by_key(|refused| refused.row);
     // A row of several events is one row.
     refused.dedup_by_key(|refused| refused.row);
-    Ok(Settled { last, read, refused, moved, notations })
+    left_out.dedup_by(|one, other| (one.row, &one.code, &one.column) == (other.row, &other.code, &other.column));
+    Ok(Settled { last, read, refused, left_out, notations, counts })
+}
+
+/// A row is one event, or several: the hub counts events.
+fn known_rows(events: u64, sent: &[Sent]) -> u64 {
+    let mut numbers: Vec<u64> = sent.iter().map(|row| row.number).collect();
+    numbers.dedup();
+    let (rows, all) = (numbers.len() as u64, sent.len() as u64);
+    (events * rows).div_ceil(all.max(1)).min(rows)
 }
 
 /// `/batch/3/properties/total` → `/properties/total`

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::notation::{Decimal, Notations};
+use super::refused::is_why;
 use super::target::{As, Into, Target, put};
 use super::value::{self, Cell};
 
 #[derive(Args, Clone, Debug)]
 pub struct Mapping {
-    /// The target of a column, like `total=properties.total:number`. The target `-` leaves it out. Can be repeated.
+    /// The target of a column, like `total=properties.total:number`. The target `-` leaves it out. Can be repeated, also for a
+    /// column that has several targets.
     #[arg(long = "map", value_name = "COLUMN=TARGET[:TYPE]")]
     map: Vec<String>,
     /// A value for every row, like `event="Order Completed"`; it is JSON, else text. Can be repeated.
@@ -47,15 +49,32 @@ pub struct Mapping {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct MappingFile {
-    columns: BTreeMap<String, String>,
+    columns: BTreeMap<String, Targets>,
     constants: BTreeMap<String, Value>,
+}
+
+/// What a mapping file says of a column: one target, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Targets {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Targets {
+    fn all(self) -> Vec<String> {
+        match self {
+            Targets::One(target) => vec![target],
+            Targets::Several(targets) => targets,
+        }
+    }
 }
 
 /// What was said of columns and constants, read.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub into: Into,
-    columns: BTreeMap<String, (Target, As)>,
+    columns: BTreeMap<String, Vec<(Target, As)>>,
     constants: Vec<(Vec<String>, Value)>,
     zone: TimeZone,
 }
@@ -93,6 +112,20 @@ pub fn beside(message: &str, column: &str, other: &str) -> String {
     }
 }
 
+/// TOML takes only plain names without quotes.
+fn quotable(text: &str, error: toml::de::Error) -> anyhow::Error {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
+    let key =
+        line.and_then(|line| text.lines().nth(line)).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let is_plain = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.\"'".contains(c));
+    match key.filter(|key| !is_plain(key) && !key.starts_with(['"', '\''])) {
+        Some(key) => anyhow::Error::from(error).context(format!(
+            "a name with other characters than a-z, digits, `-` and `_` needs quotes: write `\"{key}\" = …`"
+        )),
+        None => error.into(),
+    }
+}
+
 impl Plan {
     pub fn new(into: Into, mapping: &Mapping) -> Result<Plan> {
         let mut file = match &mapping.mapping {
@@ -102,7 +135,7 @@ impl Plan {
                 let read = if text.trim_start().starts_with('{') {
                     serde_json::from_str(&text).map_err(anyhow::Error::from)
                 } else {
-                    toml::from_str(&text).map_err(anyhow::Error::from)
+                    toml::from_str(&text).map_err(|error| quotable(&text, error))
                 };
                 read.with_context(|| format!("the mapping {}", path.display()))?
             }
@@ -110,8 +143,8 @@ impl Plan {
         let user = if into == Into::Customers { "identity.user_id" } else { "userId" };
         let shorthands =
             [(&mapping.event_column, "event"), (&mapping.user_column, user), (&mapping.time_column, "timestamp")];
-        // What the command line says counts more than the file, but it says one thing of a column.
-        let mut said: BTreeMap<String, String> = BTreeMap::new();
+        // What the command line says of a column counts more than the file.
+        let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let named = shorthands.into_iter().filter_map(|(column, target)| Some((column.as_deref()?, target)));
         let pairs = mapping
             .map
@@ -119,14 +152,9 @@ impl Plan {
             .map(|pair| pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write COLUMN=TARGET")));
         for pair in named.map(Ok).chain(pairs) {
             let (column, target) = pair?;
-            match said.insert(column.to_owned(), target.to_owned()) {
-                Some(before) if before != target => anyhow::bail!(
-                    "the column `{column}` is mapped twice, to `{before}` and to `{target}`: a column has one target"
-                ),
-                _ => {}
-            }
+            said.entry(column.to_owned()).or_default().push(target.to_owned());
         }
-        file.columns.extend(said);
+        file.columns.extend(said.into_iter().map(|(column, targets)| (column, Targets::Several(targets))));
         if let Some(event) = &mapping.event {
             file.constants.insert("event".to_owned(), json!(event));
         }
@@ -136,8 +164,19 @@ impl Plan {
             let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
             file.constants.insert(target.to_owned(), value);
         }
-        let columns = file.columns.into_iter().map(|(column, target)| {
-            let read = into.read(&target).with_context(|| format!("the column `{column}`"))?;
+        let columns = file.columns.into_iter().map(|(column, targets)| {
+            let mut read: Vec<(Target, As)> = Vec::new();
+            for target in targets.all() {
+                let target = into.read(&target).with_context(|| format!("the column `{column}`"))?;
+                if !read.contains(&target) {
+                    read.push(target);
+                }
+            }
+            let leaves_out = read.iter().any(|(target, _)| *target == Target::Ignore);
+            ensure!(
+                !leaves_out || read.len() == 1,
+                "the column `{column}` has a target, and `-` leaves it out: say one of both"
+            );
             Ok((column, read))
         });
         let mut constants = Vec::new();
@@ -156,7 +195,8 @@ impl Plan {
     /// Every column that the mapping names must be in the file.
     pub fn check_header(&self, header: &[String]) -> Result<()> {
         for (index, column) in header.iter().enumerate() {
-            ensure!(!header[..index].contains(column), "the column `{column}` is in the header twice: rename one");
+            let is_twice = header[..index].contains(column) && !is_why(column);
+            ensure!(!is_twice, "the column `{column}` is in the header twice: rename one");
         }
         let consents = header.iter().find(|column| ["consent", "consents"].contains(&column.as_str()));
         if let Some(column) =
@@ -175,21 +215,27 @@ impl Plan {
 
     /// The whole mapping as text: a part of what makes an import the same import.
     pub fn fingerprint(&self) -> String {
-        format!("{self:?}")
+        let Plan { into, columns, constants, zone } = self;
+        let firsts: BTreeMap<_, _> =
+            columns.iter().filter_map(|(column, targets)| Some((column, targets.first()?))).collect();
+        let others: Vec<_> = columns.iter().filter(|(_, targets)| targets.len() > 1).collect();
+        // Without them it is that of an import of before.
+        let others = if others.is_empty() { String::new() } else { format!("{others:?}") };
+        format!("Plan {{ into: {into:?}, columns: {firsts:?}, constants: {constants:?}, zone: {zone:?} }}{others}")
     }
 
-    /// Where a column goes.
-    pub fn of(&self, column: &str, form: Form) -> (Target, As) {
+    /// Where a column goes: to one place or to several.
+    pub fn of(&self, column: &str, form: Form) -> Vec<(Target, As)> {
         if let Some(said) = self.columns.get(column) {
             return said.clone();
         }
-        match (self.into.target(column), form) {
+        vec![match (self.into.target(column), form) {
             (Some((target, As::Timestamp)), Form::Lines) => (target, As::Moment),
             (Some(target), _) => target,
             // A Segment event has members that nobody maps: they stay where they are.
             (None, Form::Lines) if self.into == Into::Events => (Target::At(vec![column.to_owned()]), As::Json),
             (None, _) => self.into.usual(column),
-        }
+        }]
     }
 }
 
@@ -204,8 +250,10 @@ pub enum Form {
 pub struct Mapper {
     plan: Plan,
     form: Form,
-    known: HashMap<String, (Target, As)>,
+    known: HashMap<String, Vec<(Target, As)>>,
     columns: Columns,
+    /// How many columns were known when the way back was made.
+    mapped: usize,
     /// What attributes, or the fields of the object type, were declared as.
     declared: Declared,
     /// How a CSV file writes its numbers, if that was said.
@@ -223,6 +271,7 @@ impl Mapper {
             form,
             known: HashMap::new(),
             columns: Columns::default(),
+            mapped: 0,
             declared: Declared::new(),
             decimal: None,
             notations: Notations::default(),
@@ -245,31 +294,35 @@ impl Mapper {
         self.declared = declared;
     }
 
-    fn of(&self, column: &str) -> (Target, As) {
-        let (target, of) = self.typed(column);
-        match self.decimal.filter(|_| self.form == Form::Csv) {
-            Some(decimal) => (target, of.in_notation(decimal)),
-            None => (target, of),
-        }
-    }
-
-    fn typed(&self, column: &str) -> (Target, As) {
-        match (self.plan.of(column, self.form), self.form) {
-            ((Target::At(path), As::Guess), Form::Csv) => {
-                let of = path.split_first().filter(|(place, _)| ["traits", "fields"].contains(&place.as_str()));
-                let declared = of.and_then(|(_, rest)| self.declared.get(&rest.join(".")).cloned());
-                (Target::At(path), declared.unwrap_or(As::Guess))
+    fn of(&self, column: &str) -> Vec<(Target, As)> {
+        let targets = self.plan.of(column, self.form).into_iter();
+        let typed = targets.map(|(target, of)| {
+            let of = self.typed(&target, of);
+            match self.decimal.filter(|_| self.form == Form::Csv) {
+                Some(decimal) => (target, of.in_notation(decimal)),
+                None => (target, of),
             }
-            (of, _) => of,
+        });
+        typed.collect()
+    }
+
+    fn typed(&self, target: &Target, of: As) -> As {
+        match (target, of, self.form) {
+            (Target::At(path), As::Guess, Form::Csv) => {
+                let of = path.split_first().filter(|(place, _)| ["traits", "fields"].contains(&place.as_str()));
+                of.and_then(|(_, rest)| self.declared.get(&rest.join(".")).cloned()).unwrap_or(As::Guess)
+            }
+            (_, of, _) => of,
         }
     }
 
-    /// The field of an object that a column is; none if it is something else.
-    pub fn field(&self, column: &str) -> Option<String> {
-        match self.of(column) {
-            (Target::At(path), _) if path.first().is_some_and(|place| place == "fields") => path.get(1).cloned(),
+    /// The fields of an object that a column is; none if it is something else.
+    pub fn fields(&self, column: &str) -> Vec<String> {
+        let field = |(target, _)| match target {
+            Target::At(path) if path.first().is_some_and(|place| place == "fields") => path.get(1).cloned(),
             _ => None,
-        }
+        };
+        self.of(column).into_iter().filter_map(field).collect()
     }
 
     /// The row as the hub takes it.
@@ -284,31 +337,39 @@ impl Mapper {
             if !self.known.contains_key(column) {
                 self.known.insert(column.to_owned(), self.of(column));
             }
-            let (target, of) = &self.known[column];
-            if *target == Target::Ignore {
-                continue;
-            }
-            let value = match value::read(&cell, of, &self.plan.zone) {
-                Ok(Some(value)) => value,
-                Ok(None) => continue,
-                Err(message) => {
-                    faults.push(RowFault { column: column.to_owned(), code: "wrong-type", message });
+            for (target, of) in &self.known[column] {
+                if *target == Target::Ignore {
                     continue;
                 }
-            };
-            if let (As::Guess | As::GuessIn(_), Cell::Text(text), Value::String(_)) = (of, &cell, &value) {
-                self.notations.note(column, text);
-            }
-            match target {
-                // Behind all others: what they say of a trait goes first.
-                Target::Identity(_) | Target::Identities => identities.push((column.to_owned(), target.clone(), value)),
-                target => {
-                    faults.extend(place(&mut row, target, value).err().map(|error| contradiction(column, &error)))
+                let value = match value::read(&cell, of, &self.plan.zone) {
+                    Ok(Some(value)) => value,
+                    Ok(None) => continue,
+                    Err(message) => {
+                        faults.push(RowFault { column: column.to_owned(), code: "wrong-type", message });
+                        continue;
+                    }
+                };
+                if let (As::Guess | As::GuessIn(_), Cell::Text(text), Value::String(_)) = (of, &cell, &value) {
+                    self.notations.note(column, text);
+                }
+                match target {
+                    // Behind all others: what they say of a trait goes first.
+                    Target::Identity(_) | Target::Identities => {
+                        identities.push((column.to_owned(), target.clone(), value));
+                    }
+                    target => {
+                        faults.extend(place(&mut row, target, value).err().map(|error| contradiction(column, &error)));
+                    }
                 }
             }
         }
         for (column, target, value) in identities {
-            faults.extend(place(&mut row, &target, value).err().map(|error| contradiction(&column, &error)));
+            match target {
+                Target::Identity(kind) if self.plan.into == Into::Events => name_besides(&mut row, kind, value),
+                target => {
+                    faults.extend(place(&mut row, &target, value).err().map(|error| contradiction(&column, &error)));
+                }
+            }
         }
         for (path, value) in &self.plan.constants {
             if !has(&row, path) {
@@ -324,16 +385,62 @@ impl Mapper {
 
     /// The way back, for the columns that were met so far.
     pub fn columns(&mut self) -> Columns {
-        if self.columns.0.len() != self.known.len() {
-            let ways = self.known.iter().map(|(column, (target, _))| match target {
+        if self.mapped != self.known.len() {
+            self.mapped = self.known.len();
+            let ways = self.targets().map(|(column, target)| match target {
                 Target::At(path) | Target::Merge(path) => (path.clone(), column.clone()),
+                Target::Identity(_) if self.plan.into == Into::Events => {
+                    (vec!["identities".to_owned()], column.clone())
+                }
                 Target::Identity(kind) => (vec!["traits".to_owned(), (*kind).to_owned()], column.clone()),
                 Target::Consents => (vec!["consents".to_owned()], column.clone()),
                 Target::Identities | Target::Tags | Target::Ignore => (vec![column.clone()], column.clone()),
             });
-            self.columns = Columns(ways.collect::<Vec<_>>().into());
+            let mut ways: Vec<_> = ways.collect();
+            // Whose the row is, where it has no id.
+            ways.extend(self.addresses().into_iter().next().map(|column| (vec!["identity".to_owned()], column)));
+            self.columns = Columns(ways.into());
         }
         self.columns.clone()
+    }
+
+    /// The columns that were met so far, once for each of their targets.
+    fn targets(&self) -> impl Iterator<Item = (&String, &Target)> {
+        self.known.iter().flat_map(|(column, targets)| targets.iter().map(move |(target, _)| (column, target)))
+    }
+
+    /// The columns with an address of the customer, the one that counts first.
+    fn addresses(&self) -> Vec<String> {
+        let of = |kind: &str| {
+            let is_it = move |target: &Target| match target {
+                Target::Identity(known) => *known == kind,
+                Target::At(path) => self.plan.into == Into::Customers && *path == ["traits", kind],
+                _ => false,
+            };
+            let mut found: Vec<String> =
+                self.targets().filter(|(_, target)| is_it(target)).map(|(column, _)| column.clone()).collect();
+            found.sort_unstable();
+            found
+        };
+        ADDRESSES.into_iter().flat_map(of).collect()
+    }
+
+    /// Why a row has nobody: either no column says whose it is, or none of those that do has a value.
+    pub fn nobody(&self) -> String {
+        let is_id =
+            |target: &Target| matches!(target, Target::At(path) if *path == ["userId"] || *path == ["anonymousId"]);
+        let mut ids: Vec<String> =
+            self.targets().filter(|(_, target)| is_id(target)).map(|(column, _)| column.clone()).collect();
+        ids.sort_unstable();
+        ids.extend(self.addresses());
+        let identity = if self.plan.into == Into::Customers { "identity.user_id" } else { "userId" };
+        match ids.as_slice() {
+            [] => format!(
+                "no column says whose the row is: map one, like `--map ID={identity}` or `--map MAIL=identity.email`"
+            ),
+            [one] => format!("the row does not say whose it is: column `{one}` is empty"),
+            several => format!("the row does not say whose it is: the columns `{}` are empty", several.join("`, `")),
+        }
     }
 }
 
@@ -361,6 +468,42 @@ fn has(row: &Map<String, Value>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return false };
     let outermost = row.get(first);
     outermost.is_some_and(|outermost| rest.iter().try_fold(outermost, |value, step| value.get(step)).is_some())
+}
+
+/// By which a customer is known who has no id; what comes first counts.
+const ADDRESSES: [&str; 2] = ["email", "phone"];
+
+/// An event's word that its customer has this address.
+fn name_besides(row: &mut Map<String, Value>, kind: &str, value: Value) {
+    let identities = row.entry("identities").or_insert_with(|| Value::Array(Vec::new()));
+    if let Some(identities) = identities.as_array_mut() {
+        identities.push(json!({"kind": kind, "value": value}));
+    }
+}
+
+/// Who has no id is known by an address.
+fn known_by_address(row: &mut Map<String, Value>) {
+    if ["userId", "anonymousId", "identity"].iter().any(|name| row.contains_key(*name)) {
+        return;
+    }
+    let besides = |kind: &str| {
+        let identities = row.get("identities")?.as_array()?;
+        identities.iter().find(|identity| identity["kind"] == kind).map(|identity| &identity["value"])
+    };
+    let of = |kind: &'static str| {
+        // The traits of a group are the group's.
+        let traits = row.get("traits").filter(|_| row.get("type").is_none_or(|kind| kind != "group"));
+        let value = traits.and_then(|traits| traits.get(kind)).or_else(|| besides(kind))?;
+        let text = match value {
+            Value::String(text) if !text.trim().is_empty() => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        Some(json!({"kind": kind, "value": text}))
+    };
+    if let Some(identity) = ADDRESSES.into_iter().find_map(of) {
+        row.insert("identity".to_owned(), identity);
+    }
 }
 
 /// A trait says it if it can; another form of it stands beside.
@@ -441,9 +584,11 @@ fn complete(row: &mut Map<String, Value>, into: Into) {
                     traits.entry(name).or_insert(value);
                 }
             }
+            known_by_address(row);
         }
         Into::Customers => {
             row.insert("type".to_owned(), json!("identify"));
+            known_by_address(row);
         }
         Into::Objects => {
             row.entry("fields").or_insert_with(|| json!({}));
@@ -497,6 +642,47 @@ mod tests {
     }
 
     #[test]
+    fn findings14_f2_who_has_no_id_is_known_by_an_address() {
+        let mail = ["--map", "mail=identity.email", "--map", "tel=identity.phone"];
+        let identity = |into, cells: &[(&str, &str)]| row(into, &mail, cells).unwrap()["identity"].clone();
+        let email = json!({"kind": "email", "value": "a@b.cn"});
+        for into in [Into::Customers, Into::Events] {
+            assert_eq!(identity(into, &[("mail", "a@b.cn"), ("tel", "+861390000")]), email);
+            let phone = json!({"kind": "phone", "value": "+861390000"});
+            assert_eq!(identity(into, &[("mail", ""), ("tel", "+861390000")]), phone);
+            assert_eq!(identity(into, &[("mail", ""), ("tel", "")]), Value::Null);
+        }
+        assert_eq!(identity(Into::Customers, &[("identity.user_id", "7"), ("mail", "a@b.cn")]), Value::Null);
+        // As the hub's export has it, and as a header may simply say it.
+        let listed = [("identities", r#"[{"kind":"email","value":"a@b.cn"}]"#)];
+        assert_eq!(row(Into::Customers, &[], &listed).unwrap()["identity"], email);
+        assert_eq!(row(Into::Customers, &[], &[("email", "a@b.cn")]).unwrap()["identity"], email);
+        let order = row(Into::Events, &mail, &[("mail", "a@b.cn"), ("event", "Order")]).unwrap();
+        assert_eq!((&order["identities"], order.get("traits")), (&json!([email]), None));
+        let group = row(Into::Events, &[], &[("type", "group"), ("groupId", "g"), ("traits.email", "a@b.cn")]).unwrap();
+        assert_eq!(group.get("identity"), None, "the traits of a group are the group's");
+    }
+
+    #[test]
+    fn findings14_f2_a_row_of_nobody_says_which_cell_is_empty() {
+        let nobody = |into, arguments: &[&str], columns: &[&str]| {
+            let mut mapper = Mapper::new(plan(into, arguments).unwrap(), Form::Csv);
+            mapper.row(columns.iter().map(|column| (*column, Cell::Text("")))).unwrap();
+            (mapper.nobody(), mapper.columns().of("/identity/value"))
+        };
+        let (told, _) = nobody(Into::Events, &[], &["total"]);
+        assert!(told.contains("no column says whose the row is: map one, like `--map ID=userId`"), "{told}");
+        let mail = ["--map", "mail=identity.email"];
+        let (told, column) = nobody(Into::Customers, &mail, &["mail", "city"]);
+        assert_eq!(
+            (told.as_str(), column.as_str()),
+            ("the row does not say whose it is: column `mail` is empty", "mail")
+        );
+        let (told, _) = nobody(Into::Customers, &[&mail[..], &["--user-column", "id"]].concat(), &["mail", "id"]);
+        assert!(told.ends_with("the columns `id`, `mail` are empty"), "{told}");
+    }
+
+    #[test]
     fn what_contradicts_is_told_with_its_column() {
         let cells = [("a", "1"), ("b", "2")];
         let wrong = [("a", "x"), ("b", "2026"), ("c", "maybe"), ("d", "ok")];
@@ -510,20 +696,50 @@ mod tests {
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
-        for twice in [
-            &["--map", "a=properties.x", "--map", "a=properties.y"][..],
-            &["--time-column", "a", "--map", "a=properties.x"],
-            &["--time-column", "a", "--user-column", "a"],
-        ] {
-            let told = plan(Into::Events, twice).unwrap_err().to_string();
-            assert!(told.contains("`a` is mapped twice"), "{told}");
-        }
+        let told = plan(Into::Events, &["--map", "a=-", "--map", "a=userId"]).unwrap_err().to_string();
+        assert!(told.contains("`-` leaves it out"), "{told}");
         for bad in ["a=nowhere", "a=userId:colour", "a", "a=properties."] {
             assert!(plan(Into::Events, &["--map", bad]).is_err(), "{bad}");
         }
         assert!(plan(Into::Customers, &["--map", "a=identity.passport"]).is_err());
         let header = ["a", "b", "a"].map(str::to_owned);
         assert!(plan(Into::Events, &[]).unwrap().check_header(&header).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn findings14_f11_a_column_has_several_targets() {
+        let twice = ["--map", "no=messageId", "--map", "no=properties.order_id", "--map", "no=properties.n:integer"];
+        let sent = row(Into::Events, &twice, &[("no", "1700")]).unwrap();
+        assert_eq!(sent, json!({"type": "track", "messageId": "1700", "properties": {"order_id": 1700, "n": 1700}}));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mapping.toml");
+        std::fs::write(&file, "[columns]\nno = [\"messageId\", \"properties.order_id\"]\nuser = \"userId\"\n").unwrap();
+        let file = ["--mapping", file.to_str().unwrap()];
+        let sent = row(Into::Events, &file, &[("no", "a"), ("user", "u")]).unwrap();
+        assert_eq!(sent, json!({"type": "track", "messageId": "a", "userId": "u", "properties": {"order_id": "a"}}));
+        // The command line says all of a column.
+        let sent = row(Into::Events, &[&file[..], &["--map", "no=properties.no"]].concat(), &[("no", "a")]).unwrap();
+        assert_eq!(sent, json!({"type": "track", "properties": {"no": "a"}}));
+        // An import of before is the same import.
+        let one = plan(Into::Events, &["--map", "a=userId"]).unwrap().fingerprint();
+        let expected = r#"Plan { into: Events, columns: {"a": (At(["userId"]), Text)}, constants: [], zone: "#;
+        assert!(one.starts_with(expected) && one.ends_with(" }"), "{one}");
+        assert_ne!(plan(Into::Events, &["--map", "a=userId", "--map", "a=messageId"]).unwrap().fingerprint(), one);
+    }
+
+    #[test]
+    fn findings14_f18_a_chinese_name_in_a_mapping_needs_quotes() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let file = folder.path().join("mapping.toml");
+            std::fs::write(&file, text).unwrap();
+            plan(Into::Customers, &["--mapping", file.to_str().unwrap()]).map_err(|error| format!("{error:#}"))
+        };
+        let told = read("[columns]\nid = \"identity.user_id\"\n会员号 = \"attribute.card\"\n").unwrap_err();
+        assert!(told.contains("needs quotes: write `\"会员号\" = …`"), "{told}");
+        assert!(read("[columns]\n\"会员号\" = \"attribute.card\"\n").is_ok());
+        let told = read("[columns]\nid = 7\n").unwrap_err();
+        assert!(!told.contains("quotes"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The refused rows, in a file beside the import's: as they stand there, with why behind them. Mended, it is imported as it is: what begins
 //! with `import.` is left out.
 //!
+//! Of a row that is refused again, the reason of before is left out: each list has one reason a row.
+//!
 //! A line of JSON is kept byte for byte. If it is an object, the reason stands in members at its end; if not, in a line of its
 //! own behind it, which an import passes over. A file that somebody has mended is never written over.
 
@@ -38,16 +40,50 @@ impl Refused {
         }
     }
 
+    /// Where it stands in the file, and why.
+    pub fn in_words(&self) -> String {
+        let column = if self.column.is_empty() { String::new() } else { format!(", column `{}`", self.column) };
+        format!("line {}{column}: {}", self.line, self.message)
+    }
+
     fn why(&self) -> [(&'static str, String); 5] {
         let Refused { row, line, column, code, message, .. } = self;
+        let [of_row, of_line, of_column, of_code, of_message] = WHY;
         [
-            ("import.row", row.to_string()),
-            ("import.line", line.to_string()),
-            ("import.column", column.clone()),
-            ("import.code", code.clone()),
-            ("import.message", message.clone()),
+            (of_row, row.to_string()),
+            (of_line, line.to_string()),
+            (of_column, column.clone()),
+            (of_code, code.clone()),
+            (of_message, message.clone()),
         ]
     }
+}
+
+/// What says why a row was refused: columns behind its own, or members.
+const WHY: [&str; 5] = ["import.row", "import.line", "import.column", "import.code", "import.message"];
+
+/// Whether a column, or a member, says why its row was refused before.
+pub fn is_why(column: &str) -> bool {
+    WHY.contains(&column)
+}
+
+/// How many of the last columns of a header say why a row was refused before.
+fn why_at_the_end(header: &[String]) -> usize {
+    header.iter().rev().take_while(|column| is_why(column)).count()
+}
+
+/// The cells of a row of a CSV file without the reason of an earlier import. A row of more cells than the header has its reason
+/// at its end, as the list was written; one of fewer cells was not filled up, and has none.
+pub fn without_why(header: &[String], mut cells: Vec<String>) -> Vec<String> {
+    let own = header.iter().filter(|column| !is_why(column)).count();
+    if cells.len() > header.len() {
+        cells.truncate(cells.len() - why_at_the_end(header));
+        return cells;
+    }
+    let mut columns = header.iter();
+    cells.retain(|_| columns.next().is_none_or(|column| !is_why(column)));
+    cells.resize(own.max(cells.len()), String::new());
+    cells
 }
 
 /// How the rows of a file are written.
@@ -61,6 +97,8 @@ impl Manner {
     /// What ends the name of the file.
     pub fn ending(&self) -> &'static str {
         match self {
+            // By its name Excel takes a file for one with commas or semicolons.
+            Manner::Csv { delimiter: b'\t', .. } => "refused.tsv",
             Manner::Csv { .. } => "refused.csv",
             Manner::Lines => "refused.jsonl",
         }
@@ -68,10 +106,10 @@ impl Manner {
 
     fn header(&self) -> Result<Vec<u8>> {
         let Manner::Csv { header, delimiter } = self else { return Ok(Vec::new()) };
-        let why = ["import.row", "import.line", "import.column", "import.code", "import.message"].map(str::to_owned);
+        let own = header.iter().filter(|column| !is_why(column));
         // With a mark, by which Excel knows what it is.
         let mut text = "\u{feff}".as_bytes().to_vec();
-        text.extend(record(*delimiter, header.iter().cloned().chain(why))?);
+        text.extend(record(*delimiter, own.cloned().chain(WHY.map(str::to_owned)))?);
         Ok(text)
     }
 
@@ -244,5 +282,33 @@ mod tests {
             assert_eq!((lines.len(), lines[0]), (2, line));
             assert!(is_reason(lines[1]) && !is_reason(line), "{text}");
         }
+    }
+
+    /// As often as it is refused and sent again.
+    #[test]
+    fn findings14_f1_a_refused_row_has_one_reason() {
+        let own = ["id", "n"].map(str::to_owned).to_vec();
+        let list = |header: &[String], cells: &[&str]| {
+            let manner = Manner::Csv { header: header.to_vec(), delimiter: b',' };
+            let source = without_why(header, cells.iter().map(|cell| (*cell).to_owned()).collect());
+            let sent = Sent { number: 1, line: 2, source };
+            let text = [manner.header().unwrap(), manner.row(&Refused::of(&sent, "n", "wrong-type", "why")).unwrap()];
+            String::from_utf8(text.concat()).unwrap()
+        };
+        let once = list(&own, &["a", "x"]);
+        assert_eq!(once, format!("\u{feff}id,n,{}\na,x,1,2,n,wrong-type,why\n", WHY.join(",")));
+        let header: Vec<String> = own.iter().cloned().chain(WHY.map(str::to_owned)).collect();
+        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "too-large", "before"]), once);
+        // Whoever mends a row in another program may take the reason out of it, and the columns of the list before last are there twice.
+        assert_eq!(list(&header, &["a", "x"]), once);
+        let twice: Vec<String> = header.iter().cloned().chain(WHY.map(str::to_owned)).collect();
+        assert_eq!(list(&twice, &["a", "x", "7", "8", "m", "c", "b", "7", "8", "m", "c", "b"]), once);
+        // A cell too many is not lost.
+        let more = list(&header, &["a", "x", "y", "7", "8", "m", "wrong-columns", "before"]);
+        assert!(more.ends_with("a,x,y,1,2,n,wrong-type,why\n"), "{more}");
+        let few = list(&own, &["a"]);
+        assert!(few.ends_with("a,,1,2,n,wrong-type,why\n"), "{few}");
+        let tabs = Manner::Csv { header: own, delimiter: b'\t' };
+        assert_eq!(tabs.ending(), "refused.tsv");
     }
 }

@@ -11,7 +11,7 @@ use super::exact;
 use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
 use super::quotes;
-use super::refused::{Manner, is_reason, without_reason};
+use super::refused::{Manner, is_reason, without_reason, without_why};
 use super::value::Cell;
 
 /// Of a row, in bytes: no hub takes one of half that.
@@ -96,7 +96,10 @@ impl Source {
     pub fn fields(&self) -> Vec<(String, String)> {
         match &self.rows {
             Rows::Csv { header, .. } => {
-                header.iter().filter_map(|column| Some((column.clone(), self.mapper.field(column)?))).collect()
+                let of = |column: &String| -> Vec<(String, String)> {
+                    self.mapper.fields(column).into_iter().map(|field| (column.clone(), field)).collect()
+                };
+                header.iter().flat_map(of).collect()
             }
             Rows::Lines { .. } => Vec::new(),
         }
@@ -113,7 +116,7 @@ impl Source {
                 self.number += 1;
                 let line = record.position().map_or(0, csv::Position::line) + *lines_before;
                 let row = from_record(mapper, header, record);
-                let source = written(header.len(), record);
+                let source = written(header, record);
                 Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }))
             }
             Rows::Lines { reader, line, read, text } => loop {
@@ -151,7 +154,7 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
         return Err(fault("", WRONG_COLUMNS, message));
     }
     // In the list of refused rows it was filled up with empty cells: whoever mends it says so.
-    let code = header.iter().position(|column| column == "import.code");
+    let code = header.iter().rposition(|column| column == "import.code");
     if code.is_some_and(|code| &record[code] == WRONG_COLUMNS.as_bytes()) {
         let message = "the row had more or fewer columns than the header: correct it, then clear its `import.code`";
         return Err(fault("import.code", WRONG_COLUMNS, message));
@@ -200,11 +203,9 @@ fn from_line(mapper: &mut Mapper, line: &str) -> Result<Map<String, Value>, RowF
     mapper.row(members.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))))
 }
 
-/// The cells of a record, as many as the header has or more.
-fn written(columns: usize, record: &ByteRecord) -> Vec<String> {
-    let mut cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-    cells.resize(columns.max(cells.len()), String::new());
-    cells
+/// The cells of a record that are its own, as many as the header has columns of its own, or more.
+fn written(header: &[String], record: &ByteRecord) -> Vec<String> {
+    without_why(header, record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect())
 }
 
 #[cfg(test)]

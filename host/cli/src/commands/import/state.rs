@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::summary::Reasons;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// Of the file and the mapping.
@@ -21,6 +23,24 @@ pub struct State {
     /// Rows that had a time in the future.
     #[serde(default)]
     pub moved: u64,
+    /// Rows that the hub knew already.
+    #[serde(default)]
+    pub known: u64,
+    /// Rows that grant a consent and have no time.
+    #[serde(default)]
+    pub untimed: u64,
+    /// Why rows were refused.
+    #[serde(default)]
+    pub reasons: Reasons,
+    /// What was left out of rows that were taken.
+    #[serde(default)]
+    pub left_out: Reasons,
+    /// The hub's cursor behind which what came of the rows stands.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Of the last row, in the hub's log.
+    #[serde(default)]
+    pub position: i64,
     /// Length of the list of refused rows.
     pub refused_bytes: u64,
     /// Hash of it, by which one that was mended since is known.
@@ -29,7 +49,27 @@ pub struct State {
     pub done: bool,
 }
 
+/// What a batch adds.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub moved: u64,
+    pub known: u64,
+    pub untimed: u64,
+    pub position: Option<i64>,
+    pub after: Option<String>,
+}
+
 impl State {
+    pub fn add(&mut self, counts: Counts) {
+        let Counts { moved, known, untimed, position, after } = counts;
+        self.moved += moved;
+        self.known += known;
+        self.untimed += untimed;
+        self.position = position.unwrap_or_default().max(self.position);
+        // Of the first batch.
+        self.after = self.after.take().or(after);
+    }
+
     /// A new import's, which knows the list of refused rows that another has left.
     fn after(before: State, import: &str, target: &str) -> State {
         let (import, target) = (import.to_owned(), target.to_owned());

@@ -24,7 +24,7 @@ pub enum Target {
     Ignore,
     /// Member by member, from the outermost object.
     At(Vec<String>),
-    /// An identity of this kind, which is also a trait: unless another column has the trait, as it was once written.
+    /// An identity of this kind. Of a customer it is also a trait: unless another column has the trait, as it was once written.
     Identity(&'static str),
     /// An object's members, one by one, below a place.
     Merge(Vec<String>),
@@ -111,7 +111,7 @@ impl Into {
             (Into::Events, None) if EVENT_FIELDS.contains(&name) => Some((at(&[name]), As::Text)),
             (Into::Events, None) if EVENT_PARTS.contains(&name) => Some((merge(name), As::Json)),
             (Into::Events, Some((part, path))) if EVENT_PARTS.contains(&part) => Some((below(part, path)?, As::Guess)),
-            (Into::Customers, Some(("identity", kind))) => {
+            (Into::Events | Into::Customers, Some(("identity", kind))) => {
                 let path = match kind {
                     "user_id" => at(&["userId"]),
                     "anonymous_id" => at(&["anonymousId"]),
@@ -166,8 +166,8 @@ impl Into {
         let (target, usual) = self.target(name).with_context(|| {
             let known = match self {
                 Into::Events => {
-                    "userId, anonymousId, event, type, name, timestamp, messageId, groupId, previousId, properties, properties.…, \
-                     traits, traits.…, context, context.…, tag.…, consent.…, -"
+                    "userId, anonymousId, identity.email, identity.phone, event, type, name, timestamp, messageId, groupId, previousId, \
+                     properties, properties.…, traits, traits.…, context, context.…, tag.…, consent.…, -"
                 }
                 Into::Customers => {
                     "identity.user_id, identity.anonymous_id, identity.email, identity.phone, identity.group_id, identities, \

@@ -13,6 +13,9 @@ use super::target::As;
 /// What people write for yes and no.
 const YES: [&str; 7] = ["true", "1", "yes", "y", "ja", "oui", "是"];
 const NO: [&str; 7] = ["false", "0", "no", "n", "nein", "non", "否"];
+/// And for a consent besides.
+const GRANTED: [&str; 3] = ["granted", "同意", "已同意"];
+const DENIED: [&str; 4] = ["denied", "不同意", "未同意", "拒绝"];
 
 /// A column's value in a row.
 #[derive(Clone, Debug)]
@@ -100,22 +103,24 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
             _ => return Err(wrong("a boolean: write true or false, yes or no, 1 or 0")),
         },
         As::Consent => match text.trim().to_ascii_lowercase().as_str() {
-            text if text == "granted" || YES.contains(&text) => json!({"state": "granted"}),
-            text if text == "denied" || NO.contains(&text) => json!({"state": "denied"}),
+            text if GRANTED.contains(&text) || YES.contains(&text) => json!({"state": "granted"}),
+            text if DENIED.contains(&text) || NO.contains(&text) => json!({"state": "denied"}),
             _ => return Err(wrong("a consent: write `granted` or `denied`, yes or no, 1 or 0")),
         },
         As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| {
-            wrong("a time like 2026-01-31T12:00:00Z: for another form, map the column with `:timestamp:%d.%m.%Y`")
+            let hint = pattern_for(text);
+            wrong(&format!(
+                "a time like 2026-01-31T12:00:00Z: for another form, map the column with `:timestamp:{hint}`"
+            ))
         })?),
         As::Moment => timestamp(text, zone).map_or_else(|| Value::from(text), instant),
         As::Pattern(pattern) => {
             instant(by_pattern(pattern, text, zone).map_err(|_| wrong(&format!("a time like `{pattern}`")))?)
         }
-        As::Date => {
-            Value::from(date(text, zone).ok_or_else(|| {
-                wrong("a date like 2026-01-31: for another form, map the column with `:date:%d.%m.%Y`")
-            })?)
-        }
+        As::Date => Value::from(date(text, zone).ok_or_else(|| {
+            let hint = pattern_for(text);
+            wrong(&format!("a date like 2026-01-31: for another form, map the column with `:date:{hint}`"))
+        })?),
         As::DatePattern(pattern) => match strtime::parse(pattern, text.trim()).and_then(|parsed| parsed.to_date()) {
             Ok(date) => Value::from(date.to_string()),
             Err(_) => return Err(wrong(&format!("a date like `{pattern}`"))),
@@ -157,8 +162,46 @@ fn of_json(value: &Value, of: &As, zone: &TimeZone) -> Result<Value, String> {
     }
 }
 
+/// The pattern of `strptime` that a text is most likely written by.
+fn pattern_for(text: &str) -> &'static str {
+    let text = text.trim();
+    let year_first = text.bytes().take_while(u8::is_ascii_digit).count() == 4;
+    match text.chars().find(|c| !c.is_ascii_digit()) {
+        Some('年') => "%Y年%m月%d日",
+        Some('/') if year_first => "%Y/%m/%d",
+        Some('/') => "%d/%m/%Y` or `%m/%d/%Y",
+        Some('.') if year_first => "%Y.%m.%d",
+        Some('-') if !year_first => "%d-%m-%Y",
+        _ => "%d.%m.%Y",
+    }
+}
+
+/// A day that begins with its year, as Excel writes it in Chinese and Japanese, `1990/5/1` or `1990-5-1`, perhaps with a time behind it:
+/// in the form of RFC 3339. With the year at its end nobody knows which of the others is the month.
+fn year_first(text: &str) -> Option<String> {
+    let (day, time) = text.split_once([' ', 'T']).map_or((text, None), |(day, time)| (day, Some(time)));
+    let mark = if day.contains('/') { '/' } else { '-' };
+    let mut parts = day.split(mark);
+    let mut number = |long: std::ops::RangeInclusive<usize>| {
+        parts.next().filter(|part| long.contains(&part.len()))?.parse::<u16>().ok()
+    };
+    let (year, month, day) = (number(4..=4)?, number(1..=2)?, number(1..=2)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let day = format!("{year:04}-{month:02}-{day:02}");
+    let Some(time) = time else { return Some(day) };
+    // `9:05` as well.
+    let hours = time.split(':').next().unwrap_or_default();
+    Some(if hours.len() == 1 { format!("{day} 0{time}") } else { format!("{day} {time}") })
+}
+
 fn timestamp(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
+    written(text, zone).or_else(|| written(&year_first(text)?, zone))
+}
+
+fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }
@@ -170,7 +213,9 @@ fn timestamp(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 /// The day that a timestamp names where it was written.
 fn date(text: &str, zone: &TimeZone) -> Option<String> {
     timestamp(text, zone)?;
-    let date = Pieces::parse(text.trim()).ok()?.date();
+    let text = text.trim();
+    let written = if Pieces::parse(text).is_ok() { text.to_owned() } else { year_first(text)? };
+    let date = Pieces::parse(&written).ok()?.date();
     (1..=9999).contains(&date.year()).then(|| date.to_string())
 }
 
@@ -247,6 +292,8 @@ mod tests {
         assert_eq!(text("", As::Integer), Ok(None));
         assert_eq!(ok(text("Granted", As::Consent)), json!({"state": "granted"}));
         assert_eq!(ok(text("no", As::Consent)), json!({"state": "denied"}));
+        assert_eq!(ok(text("同意", As::Consent)), json!({"state": "granted"}), "findings14 F19");
+        assert_eq!(ok(text("不同意", As::Consent)), json!({"state": "denied"}), "findings14 F19");
         let exact = |text| read(&Cell::Exact(text), &As::Guess, &TimeZone::UTC);
         assert_eq!(ok(exact("0123")), "0123");
         assert_eq!(ok(exact("10115")), "10115", "report 17");
@@ -261,9 +308,31 @@ mod tests {
             ("1990-05-01T00:30:00+09:00", As::Date, "1990-05-01"),
             ("1990-05-01T23:30:00Z", As::Date, "1990-05-01"),
             ("1.5.1990", As::DatePattern("%d.%m.%Y".into()), "1990-05-01"),
+            // Findings14 F19: as Excel writes a day in Chinese.
+            ("1990/5/1", As::Date, "1990-05-01"),
+            ("1990-5-1", As::Date, "1990-05-01"),
+            ("1990/5/1 9:05", As::Date, "1990-05-01"),
+            ("2026/1/31", As::Timestamp, "2026-01-30T23:00:00Z"),
+            ("2026/7/31 9:05", As::Timestamp, "2026-07-31T07:05:00Z"),
+            ("2026/7/31 12:00:30", As::Timestamp, "2026-07-31T10:00:30Z"),
         ] {
             assert_eq!(ok(read(&Cell::Text(text), &of, &berlin)), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn findings14_f19_a_pattern_is_proposed_that_fits() {
+        for (given, pattern) in [
+            ("1.5.1990", "`:date:%d.%m.%Y`"),
+            ("5/1/1990", "`:date:%d/%m/%Y` or `%m/%d/%Y`"),
+            ("1990年5月1日", "`:date:%Y年%m月%d日`"),
+            ("1990/13/1", "`:date:%Y/%m/%d`"),
+            ("1990/5/1/2", "`:date:%Y/%m/%d`"),
+        ] {
+            let told = text(given, As::Date).unwrap_err();
+            assert!(told.ends_with(&format!("map the column with {pattern}")), "{told}");
+        }
+        assert_eq!(text("1990年5月1日", As::DatePattern("%Y年%m月%d日".into())), Ok(Some(json!("1990-05-01"))));
     }
 
     #[test]

@@ -33,10 +33,11 @@ enum Command {
     New {
         /// The plugin's name, in kebab-case; also the name of its folder.
         name: String,
-        /// The kind of plugin: `rule`, `object`, `channel`, `source`, `endpoint`, `job` or `privacy`.
+        /// The kind of plugin: `rule`, `object`, `channel`, `source`, `endpoint`, `job`, `content`, `step` or `privacy`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
-        /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points` or `rfm`.
+        /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points`, `rfm`, `lead-router`
+        /// or `local-format`.
         #[arg(long, value_name = "PLUGIN", conflicts_with = "kind")]
         from: Option<String>,
         /// The folder to create, if it should have another name.
@@ -346,9 +347,24 @@ fn component(path: &Path) -> Result<Vec<u8>> {
     match path.is_dir() {
         true => Ok(build(path, false, None)?.bytes),
         false if path.exists() => std::fs::read(path).with_context(|| path.display().to_string()),
-        false => bail!("{}", absent(path)),
+        false => match beside(&std::env::current_exe()?, path) {
+            Some(ready) => std::fs::read(&ready).with_context(|| ready.display().to_string()),
+            None => bail!("{}", absent(path)),
+        },
     }
 }
+
+/// A component by its bare name, if it lies where components are delivered with the binary.
+fn beside(binary: &Path, name: &Path) -> Option<PathBuf> {
+    let is_bare = name.components().count() == 1 && name.extension().is_none();
+    let file = name.file_name().filter(|_| is_bare)?.to_str()?;
+    let folder = binary.parent()?;
+    let places = DELIVERED.map(|place| folder.join(place).join(format!("{file}.wasm")));
+    places.into_iter().find(|place| place.is_file())
+}
+
+/// Seen from the folder of the binary.
+const DELIVERED: [&str; 3] = ["plugins", "../plugins", "../share/openhub/plugins"];
 
 /// Where a component that is not there may come from.
 fn absent(path: &Path) -> String {
@@ -565,6 +581,39 @@ mod tests {
             "{told}"
         );
         assert_eq!(offered(&plugin)["digest"], "b");
+    }
+
+    #[test]
+    fn findings14_f6_a_component_is_found_beside_the_binary() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("bin/plugins")).unwrap();
+        std::fs::create_dir_all(at("share/openhub/plugins")).unwrap();
+        std::fs::write(at("bin/plugins/email.wasm"), b"").unwrap();
+        std::fs::write(at("share/openhub/plugins/webhook.wasm"), b"").unwrap();
+        let found = |name: &str| beside(&at("bin/openhub"), Path::new(name));
+        assert_eq!(found("email"), Some(at("bin/plugins/email.wasm")));
+        assert_eq!(found("webhook"), Some(at("bin/../share/openhub/plugins/webhook.wasm")));
+        for other in ["rfm", "plugins/email", "email.wasm", ""] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn findings14_f21_the_help_names_all_kinds_and_all_plugins() {
+        use clap::CommandFactory;
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(subcommand)]
+            command: Command,
+        }
+        let mut line = Line::command();
+        let help = line.find_subcommand_mut("new").unwrap().render_long_help().to_string();
+        let missing = |name: &&str| !help.contains(&format!("`{name}`"));
+        assert_eq!(openhub_sdk_build::ours().into_iter().filter(missing).collect::<Vec<_>>(), Vec::<&str>::new());
+        for kind in Kind::ALL {
+            assert!(help.contains(&format!("`{kind}`")), "{kind}");
+        }
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! What the hub did not join of an import's rows. It finds that out after it has answered, in the order of its log, and says it by
+//! events `Identity Refused`; so the command waits until the hub has handled the rows, and reads them.
+
+use anyhow::Result;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+use super::summary::Reasons;
+use crate::hub::Hub;
+
+/// How long the hub may take to handle the rows before the command ends without its word.
+const LONGEST: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
+/// Events that are read for it at most.
+const PAGES: usize = 200;
+
+/// Where an import's rows stand in the log.
+pub struct Place<'p> {
+    /// The cursor behind which what came of them stands.
+    pub after: &'p str,
+    /// The position of the last of them.
+    pub position: i64,
+    /// What the ids of its rows begin with.
+    pub ids: &'p str,
+}
+
+/// The identities that were not joined, by reason; none if the hub has not handled the rows yet.
+pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Reasons>> {
+    let began = Instant::now();
+    while hub.get("/api/v1/status").await?["checkpoint"].as_i64().is_some_and(|done| done < place.position) {
+        if began.elapsed() > LONGEST {
+            return Ok(None);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let mut reasons = Reasons::default();
+    let mut after = place.after.to_owned();
+    for _ in 0..PAGES {
+        let page = hub.get(&format!("/api/v1/events?name=Identity%20Refused&limit=1000&after={after}")).await?;
+        for event in page["events"].as_array().into_iter().flatten() {
+            let said = &event["body"]["properties"];
+            // What has no form of an identity, the hub has said at once.
+            let is_told = ["format", "blocked"].contains(&said["reason"].as_str().unwrap_or_default());
+            if let Some(row) = row_of(event, place.ids).filter(|_| !is_told) {
+                let word = |name: &str| said[name].as_str().unwrap_or_default();
+                reasons.add(word("reason"), || {
+                    format!("row {row}: `{}` ({}): {}", word("value"), word("kind"), word("message"))
+                });
+            }
+        }
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    Ok(Some(reasons))
+}
+
+/// The number of the row whose event caused this one.
+fn row_of<'e>(event: &'e Value, ids: &str) -> Option<&'e str> {
+    let behind = event["cause"].as_str()?.strip_prefix(ids)?;
+    Some(behind.split('-').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_leads_back_to_its_row() {
+        let caused = |cause: &str| json!({"cause": cause});
+        assert_eq!(row_of(&caused("import-a1-17"), "import-a1-"), Some("17"));
+        assert_eq!(row_of(&caused("import-a1-17-consents-0"), "import-a1-"), Some("17"));
+        assert_eq!(row_of(&caused("import-b2-17"), "import-a1-"), None);
+        assert_eq!(row_of(&json!({"cause": null}), "import-a1-"), None);
+    }
+}
