@@ -500,12 +500,16 @@ pub enum SecretEncoding {
     Whsec,
 }
 
-/// Written `"hmac"`, or with what it names: `{"header": "Authorization"}`.
+/// Written `"hmac"`, or with what it names: `{"header": "Authorization"}`, `{"sign": "rsa-sha256"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PlaceText", into = "PlaceText")]
 pub enum SecretPlace {
-    /// As a key of `secrets.hmac` and `verify-hmac`.
+    /// As a key of `secrets.hmac`, `verify-hmac`, `verify-token`, `verify-sorted` and `aes-cbc-decrypt`.
     Hmac,
+    /// As the private key of `secrets.sign`, by this algorithm.
+    Sign(String),
+    /// As the public key of `secrets.verify-signature`, by this algorithm.
+    Verify(String),
     /// In a header of this name.
     Header(String),
     /// As this parameter of the URL's query.
@@ -514,6 +518,13 @@ pub enum SecretPlace {
     Form(String),
     /// In the text at this JSON pointer (RFC 6901) of the body.
     Body(String),
+}
+
+impl SecretPlace {
+    /// Whether the secret leaves the hub there, in a request.
+    pub fn travels(&self) -> bool {
+        !matches!(self, SecretPlace::Hmac | SecretPlace::Sign(_) | SecretPlace::Verify(_))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -528,6 +539,8 @@ impl From<SecretPlace> for PlaceText {
         let named = |kind: &str, name: String| PlaceText::Named(BTreeMap::from([(kind.to_owned(), name)]));
         match place {
             SecretPlace::Hmac => PlaceText::Word("hmac".to_owned()),
+            SecretPlace::Sign(algorithm) => named("sign", algorithm),
+            SecretPlace::Verify(algorithm) => named("verify", algorithm),
             SecretPlace::Header(name) => named("header", name),
             SecretPlace::Query(name) => named("query", name),
             SecretPlace::Form(name) => named("form", name),
@@ -554,6 +567,8 @@ impl TryFrom<PlaceText> for SecretPlace {
             }
         };
         match kind.as_str() {
+            "sign" => Ok(SecretPlace::Sign(name)),
+            "verify" => Ok(SecretPlace::Verify(name)),
             "header" => Ok(SecretPlace::Header(name)),
             "query" => Ok(SecretPlace::Query(name)),
             "form" => Ok(SecretPlace::Form(name)),
@@ -566,7 +581,7 @@ impl TryFrom<PlaceText> for SecretPlace {
 fn unknown_place(found: &str) -> String {
     format!(
         "`{found}` is not a place for a secret: write \"hmac\", {{ header = \"name\" }}, {{ query = \"parameter\" }}, \
-         {{ form = \"field\" }} or {{ body = \"/json/pointer\" }}"
+         {{ form = \"field\" }}, {{ body = \"/json/pointer\" }}, {{ sign = \"rsa-sha256\" }} or {{ verify = \"ed25519\" }}"
     )
 }
 

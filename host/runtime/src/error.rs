@@ -20,6 +20,25 @@ pub enum RuntimeError {
     Compile(String),
 }
 
+/// Why what an admin typed cannot be a secret. It goes on after "the secret".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSecret {
+    #[error("{0}")]
+    Encoding(String),
+    /// It cannot be the key that the manifest declares.
+    #[error("{0}")]
+    Key(String),
+}
+
+impl BadSecret {
+    pub fn code(&self) -> &'static str {
+        match self {
+            BadSecret::Encoding(_) => "invalid-encoding",
+            BadSecret::Key(_) => "invalid-key",
+        }
+    }
+}
+
 /// Why a component is not installed. `code` is stable and kebab-case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]

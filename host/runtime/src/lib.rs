@@ -5,6 +5,7 @@
 //! granted, under an egress check. This crate knows components, limits and grants; it knows no database, no tenant
 //! and no journey, and it decides nothing about what becomes of a plugin's answer.
 
+mod algorithms;
 mod answer;
 mod backing;
 mod bindings;
@@ -51,10 +52,10 @@ pub use backing::{
 };
 pub use capabilities::interfaces;
 pub use capabilities::kv::{KEY as KV_KEY, VALUE as KV_VALUE};
-pub use capabilities::secrets::decode as decode_secret;
+pub use capabilities::secrets::read as read_secret;
 pub use config::{Config, Defaults, HostPort};
 pub use egress::hosts;
-pub use error::{Refusal, RuntimeError};
+pub use error::{BadSecret, Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use functions::{Applied, FunctionCalls};
 pub use handle::EndpointCaller;

@@ -2,7 +2,7 @@
 
 use openhub_sdk::clock;
 use openhub_sdk::prelude::*;
-use openhub_sdk::secrets::{self, Digest};
+use openhub_sdk::secrets;
 
 /// How old, or how far ahead, a signature may be. Seconds.
 const TOLERANCE: i64 = 300;
@@ -44,7 +44,7 @@ fn is_signed(request: &Request) -> Result<bool, Failure> {
     let signed = [id.as_bytes(), b".", at.as_bytes(), b".", &request.body].concat();
     // Several, while a key is changed.
     for signature in header("svix-signature").split(' ').filter_map(|signature| signature.strip_prefix("v1,")).take(8) {
-        if secrets::verify_hmac_base64("webhook", Digest::Sha256, &signed, signature)? {
+        if secrets::verify_hmac_base64("webhook", secrets::SHA256, &signed, signature)? {
             return Ok(true);
         }
     }

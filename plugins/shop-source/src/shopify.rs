@@ -1,7 +1,7 @@
 //! Shopify: `X-Shopify-Hmac-SHA256` over the raw body, the topic in `X-Shopify-Topic`.
 
 use openhub_sdk::prelude::*;
-use openhub_sdk::secrets::{self, Digest};
+use openhub_sdk::secrets;
 use serde_json::Value;
 
 use crate::order::{OrderCancelled, OrderCompleted, OrderRefunded, amount, malformed, of, quantity, text};
@@ -10,7 +10,7 @@ use crate::order::{OrderCancelled, OrderCompleted, OrderRefunded, amount, malfor
 #[source(name = "shopify", events = [OrderCompleted, OrderCancelled, OrderRefunded])]
 pub fn orders(request: Request) -> Result<Received, Failure> {
     let signature = request.header("x-shopify-hmac-sha256").unwrap_or_default();
-    if !secrets::verify_hmac_base64("shopify", Digest::Sha256, &request.body, signature)? {
+    if !secrets::verify_hmac_base64("shopify", secrets::SHA256, &request.body, signature)? {
         return Ok(Received::answered(401, "the signature is missing or wrong"));
     }
     let shop = request.header("x-shopify-shop-domain").unwrap_or_default();

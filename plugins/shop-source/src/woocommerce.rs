@@ -1,7 +1,7 @@
 //! WooCommerce: `X-WC-Webhook-Signature` over the raw body, the topic in `X-WC-Webhook-Topic`.
 
 use openhub_sdk::prelude::*;
-use openhub_sdk::secrets::{self, Digest};
+use openhub_sdk::secrets;
 use serde_json::Value;
 
 use crate::order::{OrderCancelled, OrderCompleted, OrderRefunded, amount, malformed, of, quantity, text};
@@ -14,7 +14,7 @@ pub fn orders(request: Request) -> Result<Received, Failure> {
         return Ok(Received::ok());
     }
     let signature = request.header("x-wc-webhook-signature").unwrap_or_default();
-    if !secrets::verify_hmac_base64("woocommerce", Digest::Sha256, &request.body, signature)? {
+    if !secrets::verify_hmac_base64("woocommerce", secrets::SHA256, &request.body, signature)? {
         return Ok(Received::answered(401, "the signature is missing or wrong"));
     }
     if !matches!(request.header("x-wc-webhook-topic"), Some("order.created" | "order.updated")) {

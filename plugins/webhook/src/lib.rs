@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_sdk::http::{self, Request};
 use openhub_sdk::prelude::*;
-use openhub_sdk::secrets::{self, Digest};
+use openhub_sdk::secrets;
 use openhub_sdk::{call, clock};
 
 const SECRET: &str = "signing";
@@ -37,7 +37,7 @@ pub fn webhook(batch: Messages<Json>) -> Result<(), Failure> {
 
 fn request(url: &str, message: &Message<Json>, now: Timestamp) -> Result<Request, Failure> {
     let body = body(message);
-    let signature = secrets::hmac(SECRET, Digest::Sha256, &signed(&message.idempotency_key, now, &body))?;
+    let signature = secrets::hmac(SECRET, secrets::SHA256, &signed(&message.idempotency_key, now, &body))?;
     Ok(Request::post(url)
         .concerning(message)
         .header("content-type", "application/json")

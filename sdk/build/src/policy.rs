@@ -38,7 +38,7 @@ pub struct Policy {
 
 /// What the parser cannot say by itself.
 const PLACES: &str = "one of the values below is not valid; the place of a secret is \"hmac\", or names where, like \
-    { header = \"authorization\" }";
+    { header = \"authorization\" }, or names how, like { sign = \"rsa-sha256\" }";
 
 impl Policy {
     /// Reads the `plugin.toml` of the plugin in `dir`.

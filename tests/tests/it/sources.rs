@@ -109,6 +109,7 @@ async fn sources(database: Option<String>) {
     assert_eq!(events(&client, &other, "Told").await.len(), 0);
 
     reports(&client, &tenant).await;
+    pairs(&client, &tenant).await;
     failures(&client, &tenant, &other).await;
 
     // Nobody has such an address, and nobody learns which part of it is wrong.
@@ -122,6 +123,26 @@ async fn sources(database: Option<String>) {
     assert!(disabled.status.is_success(), "{disabled:?}");
     assert_eq!(hook(&client, &other, Some(TOKEN), &told("late")).await.status, 404);
     assert!(hub.stop().await.expect("the hub ends").success());
+}
+
+/// The host signs with a key that it has checked, and only by an algorithm that it knows and the manifest names.
+async fn pairs(client: &Client, tenant: &Tenant) {
+    let secret = "/api/v1/plugins/hostile-hook/secrets/pair";
+    let ask = |algorithm: &str| json!({"do": "sign", "algorithm": algorithm, "data": "openhub"});
+    let no_key = json!({"value": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"});
+    let refused = client.json(Method::PUT, secret, &tenant.api_key, &no_key).await;
+    assert_eq!((refused.problem(), &refused.body["faults"][0]["code"]), ("invalid-secret", &json!("invalid-key")));
+    assert_eq!(hook(client, tenant, Some(TOKEN), &ask("ed25519")).await.status, 503, "it is not set");
+    let key = json!({"value": include_str!("../../../host/runtime/tests/keys/ed25519.pem")});
+    let set = client.json(Method::PUT, secret, &tenant.api_key, &key).await;
+    assert!(set.status.is_success(), "{set:?}");
+    client.settled(&tenant.api_key).await;
+    let signed = hook(client, tenant, Some(TOKEN), &ask("ed25519")).await;
+    assert_eq!((&signed.body[0], &signed.body[1]), (&json!(true), &json!(false)), "{signed:?}");
+    // Ed25519 draws nothing: it is what `openssl pkeyutl -sign -rawin` makes with this key.
+    assert_eq!(signed.body[2].as_array().map(|bytes| (bytes.len(), bytes[0].clone())), Some((64, json!(0x3e))));
+    assert_eq!(hook(client, tenant, Some(TOKEN), &ask("rsa-sha256")).await.problem(), "hook-refused", "not declared");
+    assert_eq!(hook(client, tenant, Some(TOKEN), &ask("rot13")).await.status, 503);
 }
 
 /// What a provider reports on a message is an event of its customer.
@@ -278,8 +299,17 @@ async fn failures(client: &Client, tenant: &Tenant, other: &Tenant) {
     until("each failure is listed", || async {
         let faults = client.rows("/api/v1/faults?", "faults", &tenant.api_key).await;
         let is_listed = |code: &&str| faults.iter().any(|fault| fault["code"] == **code);
-        let codes =
-            ["never", "nobody-set-it", "trap", "fuel", "memory", "malformed", "unverified-report", "invalid-id"];
+        let codes = [
+            "never",
+            "nobody-set-it",
+            "trap",
+            "fuel",
+            "memory",
+            "malformed",
+            "unverified-report",
+            "invalid-id",
+            "unknown-algorithm",
+        ];
         let waits = faults.iter().find(|fault| fault["code"] == "nobody-set-it");
         assert!(waits.is_none_or(|fault| fault.to_string().contains("An admin must act")), "{waits:?}");
         codes.iter().all(is_listed).then_some(())

@@ -68,7 +68,7 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
                 manifest.hosts.join(", ")
             ));
         }
-        let travels = secret.places.iter().any(|place| *place != SecretPlace::Hmac);
+        let travels = secret.places.iter().any(SecretPlace::travels);
         if travels && secret.hosts.is_empty() && manifest.hosts.len() > 1 {
             return refuse(format!(
                 "the manifest has several hosts, and the secret `{name}` does not say which may get it: name them in its `hosts`"

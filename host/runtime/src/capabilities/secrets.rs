@@ -5,20 +5,20 @@
 use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
 use memchr::memmem;
 use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace, SecretShape};
-use sha1::Digest as _;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::secrets::secrets::{self, Digest, Key};
+use crate::algorithms::digest::Digest;
+use crate::algorithms::signing::Signing;
+use crate::bindings::secrets::secrets::{self, Key};
 use crate::bindings::types::types::{Failure, Reason};
 use crate::egress::hosts::{self, Pattern};
-use crate::error::Refusal;
+use crate::error::{BadSecret, Refusal};
 use crate::host::Host;
 
 const MASK: &[u8] = b"***";
@@ -29,19 +29,39 @@ pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     secrets::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
 }
 
-/// Who computes with secrets must declare one for it.
+/// Who computes with secrets must declare one for it, and algorithms that there are.
 pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
-    let computes = |secret: &SecretShape| secret.places.contains(&SecretPlace::Hmac);
-    if !manifest.secrets.iter().any(computes) {
-        let message =
-            "the component uses openhub:secrets/secrets, but the manifest declares no secret with the place `hmac`";
+    let places = || manifest.secrets.iter().flat_map(|secret| secret.places.iter().map(move |place| (secret, place)));
+    if places().all(|(_, place)| place.travels()) {
+        let message = "the component uses openhub:secrets/secrets, but the manifest declares no secret with the place `hmac`, `sign` or `verify`";
         return Err(Refusal::new(Refusal::BAD_MANIFEST, message));
+    }
+    for (secret, place) in places() {
+        if let SecretPlace::Sign(algorithm) | SecretPlace::Verify(algorithm) = place {
+            let refused = |why| Refusal::new(Refusal::BAD_MANIFEST, format!("the secret `{}`: {why}", secret.name));
+            Signing::named(algorithm).map_err(refused)?;
+        }
     }
     Ok(())
 }
 
-/// The key's bytes behind what an admin typed, or why it cannot be read.
-pub fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
+/// The bytes of a secret behind what an admin typed, or why it cannot be read, or be the key that it is declared as.
+pub fn read(shape: &SecretShape, text: &str) -> Result<Vec<u8>, BadSecret> {
+    let bytes = decode(shape.encoding, text).map_err(BadSecret::Encoding)?;
+    for place in &shape.places {
+        let checked = match place {
+            SecretPlace::Sign(algorithm) => Signing::named(algorithm).and_then(|signing| signing.check_private(&bytes)),
+            SecretPlace::Verify(algorithm) => {
+                Signing::named(algorithm).and_then(|signing| signing.check_public(&bytes))
+            }
+            _ => Ok(()),
+        };
+        checked.map_err(BadSecret::Key)?;
+    }
+    Ok(bytes)
+}
+
+fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
     let base64 = |text: &str| STANDARD.decode(text.trim()).map_err(|error| format!("is not base64: {error}"));
     match encoding {
         SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
@@ -235,36 +255,15 @@ fn lowercase_escapes(text: &str) -> String {
     lowered.collect()
 }
 
-fn mac(digest: Digest, key: &[u8], data: &[u8]) -> Vec<u8> {
-    macro_rules! with {
-        ($hash:ty) => {{
-            let mut mac = Hmac::<$hash>::new_from_slice(key).expect("an HMAC key may have any length");
-            mac.update(data);
-            mac.finalize().into_bytes().to_vec()
-        }};
-    }
-    match digest {
-        Digest::Md5 => with!(md5::Md5),
-        Digest::Sha1 => with!(sha1::Sha1),
-        Digest::Sha256 => with!(sha2::Sha256),
-        Digest::Sha512 => with!(sha2::Sha512),
-    }
-}
-
-fn hash(digest: Digest, data: &[u8]) -> Vec<u8> {
-    match digest {
-        Digest::Md5 => md5::Md5::digest(data).to_vec(),
-        Digest::Sha1 => sha1::Sha1::digest(data).to_vec(),
-        Digest::Sha256 => sha2::Sha256::digest(data).to_vec(),
-        Digest::Sha512 => sha2::Sha512::digest(data).to_vec(),
-    }
-}
-
 fn decrypt(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>> {
     let cipher = cbc::Decryptor::<aes::Aes256>::new_from_slices(key, iv).ok()?;
     let mut data = data.to_vec();
     cipher.decrypt_padded_mut::<NoPadding>(&mut data).ok()?;
     Some(data)
+}
+
+fn unknown_algorithm(message: String) -> Failure {
+    Failure::Misconfigured(Reason { code: "unknown-algorithm".to_owned(), message, args: Vec::new() })
 }
 
 impl Host {
@@ -281,25 +280,53 @@ impl Host {
         Ok(verified)
     }
 
-    fn mac_of(&mut self, key: Key, digest: Digest, data: &[u8]) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
-        let secret = self.key(&key.secret, key.prefix.len() + key.suffix.len() + data.len())?;
-        Ok(secret.map(|secret| mac(digest, &[key.prefix, secret, key.suffix].concat(), data)))
+    fn mac_of(&mut self, key: Key, algorithm: &str, data: &[u8]) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        let secret = self.key(&key.secret, key.prefix.len() + key.suffix.len() + algorithm.len() + data.len())?;
+        Ok(secret.and_then(|secret| {
+            let digest = Digest::named(algorithm).map_err(unknown_algorithm)?;
+            Ok(digest.mac(&[key.prefix, secret, key.suffix].concat(), data))
+        }))
+    }
+
+    /// Computes with a pair of keys, one of which is a secret with this place.
+    fn with_pair<T>(
+        &mut self,
+        (secret, algorithm): (&str, String),
+        bytes: usize,
+        place: fn(String) -> SecretPlace,
+        compute: impl FnOnce(Signing, &[u8]) -> Result<T, String>,
+    ) -> wasmtime::Result<Result<T, Failure>> {
+        self.meter.host_call(secret.len() + algorithm.len() + bytes)?;
+        let signing = match Signing::named(&algorithm) {
+            Ok(signing) => signing,
+            Err(message) => return Ok(Err(unknown_algorithm(message))),
+        };
+        self.meter.work(signing.work())?;
+        let place = place(algorithm);
+        let key = match self.io()?.secrets.at(secret, |declared| *declared == place) {
+            Ok(key) => key,
+            Err(missing) => return Ok(Err(missing.failure(secret))),
+        };
+        Ok(compute(signing, key).map_err(|why| {
+            let message = format!("the secret `{secret}` {why}");
+            Failure::Misconfigured(Reason { code: "bad-key".to_owned(), message, args: Vec::new() })
+        }))
     }
 }
 
 impl secrets::Host for Host {
-    fn hmac(&mut self, key: Key, digest: Digest, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
-        self.mac_of(key, digest, &data)
+    fn hmac(&mut self, key: Key, algorithm: String, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.mac_of(key, &algorithm, &data)
     }
 
     fn verify_hmac(
         &mut self,
         key: Key,
-        digest: Digest,
+        algorithm: String,
         data: Vec<u8>,
         mac: Vec<u8>,
     ) -> wasmtime::Result<Result<bool, Failure>> {
-        let computed = self.mac_of(key, digest, &data)?;
+        let computed = self.mac_of(key, &algorithm, &data)?;
         let verified = computed.map(|computed| computed.ct_eq(&mac).into());
         self.verified(verified)
     }
@@ -312,19 +339,38 @@ impl secrets::Host for Host {
     fn verify_sorted(
         &mut self,
         secret: String,
-        digest: Digest,
+        algorithm: String,
         mut others: Vec<String>,
         mac: String,
     ) -> wasmtime::Result<Result<bool, Failure>> {
         // Sorted and then hashed.
-        let bytes = 2 * others.iter().map(String::len).sum::<usize>() + mac.len();
+        let bytes = 2 * others.iter().map(String::len).sum::<usize>() + mac.len() + algorithm.len();
         let key = self.key(&secret, bytes)?;
-        let verified = key.map(|key| {
+        let verified = key.and_then(|key| {
+            let digest = Digest::named(&algorithm).map_err(unknown_algorithm)?;
             others.push(String::from_utf8_lossy(&key).into_owned());
             others.sort();
-            let computed = hex::encode(hash(digest, others.concat().as_bytes()));
-            computed.as_bytes().ct_eq(mac.to_ascii_lowercase().as_bytes()).into()
+            let computed = hex::encode(digest.hash(others.concat().as_bytes()));
+            Ok(computed.as_bytes().ct_eq(mac.to_ascii_lowercase().as_bytes()).into())
         });
+        self.verified(verified)
+    }
+
+    fn sign(&mut self, secret: String, algorithm: String, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.with_pair((&secret, algorithm), data.len(), SecretPlace::Sign, |signing, key| signing.sign(key, &data))
+    }
+
+    fn verify_signature(
+        &mut self,
+        secret: String,
+        algorithm: String,
+        data: Vec<u8>,
+        signature: Vec<u8>,
+    ) -> wasmtime::Result<Result<bool, Failure>> {
+        let bytes = data.len() + signature.len();
+        let verified = self.with_pair((&secret, algorithm), bytes, SecretPlace::Verify, |signing, key| {
+            signing.verify(key, &data, &signature)
+        })?;
         self.verified(verified)
     }
 
@@ -348,15 +394,13 @@ impl secrets::Host for Host {
 mod tests {
     use super::*;
 
+    fn shape(places: Vec<SecretPlace>) -> SecretShape {
+        let name = "key".to_owned();
+        SecretShape { name, encoding: SecretEncoding::Text, places, hosts: Vec::new(), required: true }
+    }
+
     fn secrets(places: Vec<SecretPlace>) -> Secrets {
-        let shape = SecretShape {
-            name: "key".to_owned(),
-            encoding: SecretEncoding::Text,
-            places,
-            hosts: Vec::new(),
-            required: true,
-        };
-        let manifest = Manifest { secrets: vec![shape], ..Manifest::default() };
+        let manifest = Manifest { secrets: vec![shape(places)], ..Manifest::default() };
         let values = BTreeMap::from([("key".to_owned(), b"p@ss word\"1".to_vec())]);
         Secrets::prepare(&manifest, "{}", Arc::new(values))
     }
@@ -392,15 +436,9 @@ mod tests {
         assert!(decode(SecretEncoding::Whsec, "YWJj").is_err());
     }
 
-    /// RFC 4231, test case 2; RFC 2202, test case 2; NIST SP 800-38A, F.2.6 (first block).
+    /// NIST SP 800-38A, F.2.6 (first block).
     #[test]
-    fn published_vectors_hold() {
-        let (key, data) = (b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(
-            hex::encode(mac(Digest::Sha256, key, data)),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-        assert_eq!(hex::encode(mac(Digest::Md5, key, data)), "750c783e6ab0b503eaa86e310a5db738");
+    fn a_published_vector_holds() {
         let key = hex::decode("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4").unwrap();
         let iv = hex::decode("000102030405060708090a0b0c0d0e0f").unwrap();
         let data = hex::decode("f58c4c04d6e5f1ba779eabfb5f7bfbd6").unwrap();
@@ -410,5 +448,25 @@ mod tests {
     #[test]
     fn a_plugin_that_computes_declares_a_key() {
         assert!(check(&Manifest::default()).is_err());
+        let declared =
+            |place: SecretPlace| check(&Manifest { secrets: vec![shape(vec![place])], ..Manifest::default() });
+        assert!(declared(SecretPlace::Header("x-key".to_owned())).is_err());
+        assert!(declared(SecretPlace::Hmac).is_ok() && declared(SecretPlace::Sign("ed25519".to_owned())).is_ok());
+        let told = declared(SecretPlace::Verify("rsa-md5".to_owned())).unwrap_err().to_string();
+        assert!(told.contains("`key`") && told.contains("there are: ed25519, rsa-sha256, ecdsa-p256-sha256"), "{told}");
+    }
+
+    #[test]
+    fn a_key_is_checked_when_it_is_set() {
+        let private = include_str!("../../tests/keys/ec.pem");
+        let public = include_str!("../../tests/keys/ec.pub.pem");
+        let (signs, verifies) =
+            (SecretPlace::Sign("ecdsa-p256-sha256".to_owned()), SecretPlace::Verify("ecdsa-p256-sha256".to_owned()));
+        assert_eq!(read(&shape(vec![signs.clone()]), private).unwrap(), private.as_bytes());
+        assert!(read(&shape(vec![signs.clone()]), public).unwrap_err().to_string().contains("not a private key"));
+        assert!(read(&shape(vec![verifies.clone()]), public).is_ok());
+        assert!(read(&shape(vec![signs, verifies.clone()]), private).is_ok());
+        assert!(read(&shape(vec![verifies]), "ab").unwrap_err().to_string().contains("not a public key"));
+        assert_eq!(read(&shape(vec![SecretPlace::Hmac]), "ab").unwrap(), b"ab");
     }
 }

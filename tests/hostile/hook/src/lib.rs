@@ -70,6 +70,12 @@ pub fn hook(request: Request) -> Result<Received, Failure> {
             Ok(answer.header("Set-Cookie", "session=mine").header("Location", "https://example.com"))
         }
         "headers" => Ok(Received::answered(200, serde_json::to_vec(&request.headers).unwrap_or_default())),
+        "sign" => {
+            let signature = secrets::sign("pair", &text("algorithm"), text("data").as_bytes())?;
+            let holds = |data: &str| secrets::verify_signature("pair", secrets::ED25519, data.as_bytes(), &signature);
+            let told = (holds(&text("data"))?, holds("another")?, signature);
+            Ok(Received::answered(200, serde_json::to_vec(&told).unwrap_or_default()))
+        }
         "retry" => Err(Failure::Retry(Retry { after_ms: 7_000, reason: reason("later") })),
         "reject" => Err(Failure::Rejected(reason("never"))),
         "misconfigured" => Err(Failure::Misconfigured(reason("nobody-set-it"))),

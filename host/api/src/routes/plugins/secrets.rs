@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use openhub_engine::{Owner, SECRET_SET};
 use openhub_model::Fault;
-use openhub_runtime::decode_secret;
+use openhub_runtime::read_secret;
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,7 +27,7 @@ const SECRET_BYTES: usize = 16 * 1024;
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretValue)]
 pub(crate) struct SecretValue {
-    /// In the encoding that the manifest declares; decoded at most 16 KiB.
+    /// In the encoding that the manifest declares; decoded at most 16 KiB. A key to sign or verify with must be one of its algorithm.
     value: String,
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn set_plugin_secret(
     let offered = plugin.offered().1.secrets.iter();
     let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
     let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
-    let bytes = match decode_secret(shape.encoding, &value) {
+    let bytes = match read_secret(shape, &value) {
         Ok(bytes) if bytes.len() > SECRET_BYTES => {
             let message = format!("The secret is longer than {SECRET_BYTES} bytes.");
             return Err(Problem::fault(INVALID_SECRET, Fault::new("/value", "too-long", message)));
@@ -63,7 +63,7 @@ pub(crate) async fn set_plugin_secret(
             ));
         }
         Err(why) => {
-            let fault = Fault::new("/value", "invalid-encoding", format!("The secret {why}."));
+            let fault = Fault::new("/value", why.code(), format!("The secret {why}."));
             return Err(Problem::fault(INVALID_SECRET, fault));
         }
     };

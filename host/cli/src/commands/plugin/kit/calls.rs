@@ -7,7 +7,7 @@ use openhub_model::schedule::Schedule;
 use openhub_model::{Fault, Timestamp, endpoint};
 use openhub_runtime::{
     Accepted, Action, CallContext, CallFault, Change, EndpointCaller, HttpRequest, IoContext, JobFailure, JobRunCall,
-    Operation, OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, decode_secret, hosts,
+    Operation, OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, hosts, read_secret,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -165,7 +165,7 @@ impl Installed {
         let declared = &self.plugin.manifest().secrets;
         let shape = declared.iter().find(|shape| shape.name == secret.name);
         let shape = shape.with_context(|| format!("plugin.toml does not declare a secret `{}`", secret.name))?;
-        decode_secret(shape.encoding, &secret.text).map_err(|error| anyhow!("the secret `{}` {error}", secret.name))
+        read_secret(shape, &secret.text).map_err(|error| anyhow!("the secret `{}` {error}", secret.name))
     }
 
     pub fn rule(&self, call: &RuleCall) -> Result<Value> {
