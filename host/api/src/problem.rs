@@ -52,6 +52,8 @@ kinds! {
     VERSION_REUSED = CONFLICT, "version-reused", "The version number belongs to another component";
     DOWNGRADE = CONFLICT, "downgrade", "The version is older than the active one";
     NO_PREVIOUS = CONFLICT, "no-previous-version", "There is no version to go back to";
+    CANNOT_BE_TRIED = CONFLICT, "cannot-be-tried", "The version cannot be tried beside the active one";
+    BEING_TRIED = CONFLICT, "being-tried", "A version of the plugin is being tried";
     NAME_TAKEN = CONFLICT, "name-taken", "A plugin of another publisher has this name";
     OTHER_PUBLISHER_KEY = CONFLICT, "other-publisher-key", "The component is signed by somebody else";
     UNSIGNED = CONFLICT, "unsigned", "The component is not signed";

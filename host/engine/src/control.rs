@@ -3,7 +3,9 @@
 
 use hashbrown::HashSet;
 use openhub_model::{Event, Identity, NewEvent, PartId};
-use openhub_store::{CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes};
+use openhub_store::{
+    Canary, CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes, Shadow,
+};
 use serde_json::Value;
 
 use crate::aside::control_fault;
@@ -26,6 +28,12 @@ const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
 pub const ENABLED: &str = "plugin.enabled";
 pub const ACTIVATED: &str = "plugin.activated";
 pub const ROLLED_BACK: &str = "plugin.rolled-back";
+/// The control events by which a candidate serves a part of the customers, and no more.
+pub const CANARY_SET: &str = "plugin.canary-set";
+pub const CANARY_ENDED: &str = "plugin.canary-ended";
+/// The control events by which a candidate is called beside the active version, and no more.
+pub const SHADOW_STARTED: &str = "plugin.shadow-started";
+pub const SHADOW_STOPPED: &str = "plugin.shadow-stopped";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -180,6 +188,19 @@ fn catalog_change(event: &Event) -> Option<CatalogChange> {
     match event.name.as_str() {
         ENABLED | ACTIVATED | ROLLED_BACK => plugin(PluginStatus::Enabled),
         "plugin.disabled" => plugin(PluginStatus::Disabled),
+        CANARY_SET => {
+            let percent = body["percent"].as_u64().and_then(|percent| u8::try_from(percent).ok());
+            let percent = percent.filter(|percent| (1..100).contains(percent))?;
+            let (digest, grant) = (text("digest")?, body["grant"].clone());
+            let canary = Some(Canary { digest, percent, grant, position: event.position });
+            Some(CatalogChange::Canary { name: text("plugin")?, from: Some(text("from")?), canary })
+        }
+        CANARY_ENDED => Some(CatalogChange::Canary { name: text("plugin")?, from: None, canary: None }),
+        SHADOW_STARTED => {
+            let shadow = Some(Shadow { digest: text("digest")?, position: event.position });
+            Some(CatalogChange::Shadow { name: text("plugin")?, from: Some(text("from")?), shadow })
+        }
+        SHADOW_STOPPED => Some(CatalogChange::Shadow { name: text("plugin")?, from: None, shadow: None }),
         "segment.published" => Some(CatalogChange::Segment {
             name: text("segment")?,
             version: body["version"].as_i64()?,

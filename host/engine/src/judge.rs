@@ -4,7 +4,7 @@
 use openhub_model::{Event, Fault};
 use openhub_store::{CatalogChange, Installation, JourneyStatus, PluginStatus, Presumes, Scope, Store};
 
-use crate::catalog::{Catalog, EntryFault, compile, granted_imports, short};
+use crate::catalog::{Catalog, EntryFault, compile, granted_imports, hindrances, short};
 use crate::enable::{self, Beside, Candidate};
 use crate::error::EngineError;
 use crate::object_types::{self, Wanted};
@@ -44,6 +44,16 @@ pub async fn refusal(
         }
         CatalogChange::Plugin { name, status: PluginStatus::Disabled, .. } => {
             Ok(told(&uses::users(store, scope, name, Fate::Stops).await?))
+        }
+        CatalogChange::Canary { name, from, canary } => {
+            let Some(plugin) = store.plugin(scope, name).await? else { return Ok(not_there(name)) };
+            let digest = canary.as_ref().map(|canary| canary.digest.as_str());
+            Ok(untried(&plugin, from.as_deref(), digest, plugin.shadow.is_some()))
+        }
+        CatalogChange::Shadow { name, from, shadow } => {
+            let Some(plugin) = store.plugin(scope, name).await? else { return Ok(not_there(name)) };
+            let digest = shadow.as_ref().map(|shadow| shadow.digest.as_str());
+            Ok(untried(&plugin, from.as_deref(), digest, plugin.canary.is_some()))
         }
         CatalogChange::ObjectType { name, declaration, expected, presumes, .. } => {
             let migrates = *presumes == Presumes::Nothing;
@@ -95,18 +105,46 @@ pub async fn refusal(
     }
 }
 
+/// Why the version with this digest is not tried beside `from`; the end of a trial is always one.
+fn untried(
+    plugin: &Installation,
+    from: Option<&str>,
+    digest: Option<&str>,
+    is_tried_otherwise: bool,
+) -> Option<String> {
+    let digest = digest?;
+    if plugin.status != PluginStatus::Enabled {
+        return Some(format!("the plugin `{}` does not run: enable it first", plugin.name));
+    }
+    if let Some(from) = from.filter(|from| *from != plugin.digest) {
+        return Some(other_difference(plugin, from));
+    }
+    let Some(candidate) = plugin.candidate.as_ref().filter(|candidate| candidate.digest == digest) else {
+        return Some(other_version(plugin, digest));
+    };
+    if is_tried_otherwise {
+        return Some(format!("a version of `{}` is tried already: end its canary or its shadow first", plugin.name));
+    }
+    told(&hindrances(&plugin.manifest, &candidate.manifest))
+}
+
 /// Why a version that is to come into force cannot be loaded, if it is another one than the active one: that one stays.
 pub(crate) async fn loads(
     shared: &Shared,
     scope: &Scope,
     change: &CatalogChange,
 ) -> Result<Option<String>, EngineError> {
-    let CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest: Some(digest), grant, .. } = change else {
-        return Ok(None);
+    let (name, digest, grant) = match change {
+        CatalogChange::Plugin { name, status: PluginStatus::Enabled, digest: Some(digest), grant, .. } => {
+            (name, digest, grant.as_ref())
+        }
+        CatalogChange::Canary { name, canary: Some(canary), .. } => (name, &canary.digest, Some(&canary.grant)),
+        CatalogChange::Shadow { name, shadow: Some(shadow), .. } => (name, &shadow.digest, None),
+        _ => return Ok(None),
     };
     let Some(plugin) = shared.store.plugin(scope, name).await? else { return Ok(not_there(name)) };
     let Some(manifest) = plugin.version_of(digest).filter(|_| plugin.digest != *digest) else { return Ok(None) };
-    let granted = granted_imports(grant.as_ref().unwrap_or(&plugin.grant), manifest);
+    let granted = granted_imports(grant.unwrap_or(&plugin.grant), manifest);
     match shared.prepared.plugin(name, digest, granted).await {
         Ok(_) => Ok(None),
         Err(error) if error.is_of_a_plugin() => {
@@ -165,7 +203,10 @@ fn told(faults: &[Fault]) -> Option<String> {
 /// A change that does nothing at its place.
 pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> EntryFault {
     let about = match change {
-        CatalogChange::Plugin { name, .. } | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
+        CatalogChange::Plugin { name, .. }
+        | CatalogChange::Canary { name, .. }
+        | CatalogChange::Shadow { name, .. }
+        | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
         CatalogChange::Journey { name, .. }
         | CatalogChange::RemoveJourney { name }
         | CatalogChange::ObjectType { name, .. }

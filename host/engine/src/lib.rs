@@ -58,7 +58,9 @@ pub mod watch;
 pub use body::{PROPOSED, identities_of};
 pub use catalog::{Catalog, EntryKind};
 pub use compute::{REFUSED, VALUE_REFUSED};
-pub use control::{ACTIVATED, ENABLED, ROLLED_BACK, SECRET_SET};
+pub use control::{
+    ACTIVATED, CANARY_ENDED, CANARY_SET, ENABLED, ROLLED_BACK, SECRET_SET, SHADOW_STARTED, SHADOW_STOPPED,
+};
 pub use door::{Door, Named, Teller, Turned, event_id};
 pub use endpoint::Keyed;
 pub use engine::{Engine, Halt};

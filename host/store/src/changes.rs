@@ -19,6 +19,7 @@ use crate::state::matches::{Decision, NewMatch};
 use crate::state::object_types::{Migrating, Presumes};
 use crate::state::objects::ObjectChange;
 use crate::state::plugin_removals::RemovalStep;
+use crate::state::plugin_trials::{Canary, Shadow, ShadowCount, ShadowRow};
 use crate::state::plugin_versions::PluginMigrating;
 use crate::state::plugins::PluginStatus;
 use crate::state::runs::Entry;
@@ -65,6 +66,9 @@ pub struct Changes {
     pub faults: Vec<NewFault>,
     /// What the plugins that were called used.
     pub usage: Vec<Usage>,
+    /// What shadows of plugins answered beside the active versions, and rows on which they differ.
+    pub shadow_counts: Vec<ShadowCount>,
+    pub shadow_rows: Vec<ShadowRow>,
     pub catalog: Vec<CatalogChange>,
     /// Who left a segment, and who entered one: at most one row of each kind a customer and segment. Who has both left
     /// and entered is a member.
@@ -126,6 +130,18 @@ pub enum CatalogChange {
         settings: Option<Value>,
         grant: Option<Value>,
         position: i64,
+    },
+    /// A candidate serves a part of the customers from here on; none: the active version serves all. `from` is the active version.
+    Canary {
+        name: String,
+        from: Option<String>,
+        canary: Option<Canary>,
+    },
+    /// A candidate is called beside the active version from here on; none: none is.
+    Shadow {
+        name: String,
+        from: Option<String>,
+        shadow: Option<Shadow>,
     },
     /// The identity kinds from that position on.
     IdentityKinds {

@@ -29,6 +29,7 @@ use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
 use crate::state::plugin_removals::{remove_plugin, step_removal};
+use crate::state::plugin_trials::{change_trial, put_shadow_counts, put_shadow_rows, shadow_count_rows, shadow_rows};
 use crate::state::plugin_versions::put_plugin_migrating;
 use crate::state::plugins::change_plugin;
 use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_rows, timer_rows};
@@ -71,6 +72,8 @@ pub struct Prepared {
     set_aside: Option<Bulk>,
     faults: Option<Bulk>,
     usage: Option<Bulk>,
+    shadow_counts: Option<Bulk>,
+    shadow_rows: Option<Bulk>,
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
@@ -146,6 +149,8 @@ impl Prepared {
             set_aside: set_aside_rows(&changes.set_aside),
             faults: fault_rows(&changes.faults, changes.wall),
             usage: usage_rows(&changes.usage),
+            shadow_counts: shadow_count_rows(&changes.shadow_counts),
+            shadow_rows: shadow_rows(&changes.shadow_rows),
             catalog: changes.catalog.clone(),
             memberships: membership_rows(&changes.memberships),
             fills: changes.fills.clone(),
@@ -222,6 +227,12 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.usage.take() {
         put_usage(tx, tenant, changes.wall, &rows).await?;
+    }
+    if let Some(rows) = changes.shadow_counts.take() {
+        put_shadow_counts(tx, tenant, &rows).await?;
+    }
+    if let Some(rows) = changes.shadow_rows.take() {
+        put_shadow_rows(tx, tenant, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {
@@ -358,6 +369,7 @@ async fn change_catalog(
             return put_migrating(tx, tenant, name, state.as_ref()).await;
         }
         CatalogChange::Plugin { .. } => return change_plugin(tx, tenant, change).await,
+        CatalogChange::Canary { .. } | CatalogChange::Shadow { .. } => return change_trial(tx, tenant, change).await,
         CatalogChange::Segment { name, version, position } => {
             return put_in_force(tx, tenant, name, *version, *position).await;
         }

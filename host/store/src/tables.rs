@@ -77,6 +77,8 @@ pub const TABLES: &[Table] = &[
     table("plugin_logs", ByHand, Slowly),
     table("plugin_removals", Nobody, Slowly),
     table("plugin_secrets", Nobody, Slowly),
+    table("plugin_shadow_rows", Customer("part_id"), Slowly),
+    table("plugin_shadows", Nobody, Slowly),
     table("plugin_state", Nobody, Slowly),
     table("plugin_usage", Nobody, Slowly),
     table("plugin_versions", ByHand, Slowly),

@@ -28,6 +28,8 @@ mod ready;
 mod requests;
 #[path = "contract/tables.rs"]
 mod tables;
+#[path = "contract/trials.rs"]
+mod trials;
 #[path = "contract/usage.rs"]
 mod usage;
 #[path = "contract/writes.rs"]
@@ -78,6 +80,7 @@ macro_rules! each_case {
         writes::events_of_many_values_take_more_room(&database).await?;
         previews::c14_a_list_of_any_length_is_one_comparison(&database).await?;
         plugin_logs::the_newest_lines_of_each_plugin_are_kept(&database).await?;
+        trials::a_trial_ends_with_its_version(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;
     }};

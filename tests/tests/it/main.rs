@@ -42,6 +42,7 @@ mod steps;
 mod stopping;
 mod totals;
 mod transfer;
+mod trials;
 mod upgrade;
 mod verdicts;
 mod wide_customers;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::views::{Compared, DifferenceView, PluginVersionView};
+use crate::views::{CanaryView, Compared, DifferenceView, PluginVersionView, ShadowView};
 
 /// An installed plugin.
 #[derive(Serialize, ToSchema)]
@@ -46,6 +46,12 @@ pub(crate) struct PluginView {
     /// An uploaded version that waits until you agree to it. The version above runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidate: Option<CandidateView>,
+    /// The candidate serves a part of the customers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<CanaryView>,
+    /// The candidate is called beside this version, and changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<ShadowView>,
     /// The version that was active before: `rollback` goes back to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<PluginVersionView>,
@@ -105,6 +111,8 @@ impl PluginView {
             hooks,
             endpoints,
             candidate,
+            canary: installation.canary.map(CanaryView::from),
+            shadow: installation.shadow.map(ShadowView::from),
             previous,
             difference: offered,
             signer: installation.signer,

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use openhub_model::identity::Marker;
 use openhub_model::manifest::{ChannelShape, ObjectShape};
+use openhub_model::{PartId, TenantId};
 use openhub_runtime::{CallContext, CallFault, Change, Checked, Observed, Plugin};
 use openhub_store::{DeclaredType, Installation, Op};
 
+use super::trial::Canary;
 use crate::objects::declared;
 use crate::objects::shape::normal_form;
 
@@ -17,12 +20,27 @@ pub struct Enabled {
     pub settings: Arc<str>,
     /// Who watches its calls.
     pub observed: Observed,
+    /// The candidate, if it serves a part of the customers.
+    pub canary: Option<Canary>,
+    /// The candidate, if it is called beside this version and changes nothing.
+    pub shadow: Option<Arc<Enabled>>,
 }
 
 impl Enabled {
+    pub fn new(installation: Installation, plugin: Arc<Plugin>, observed: Observed) -> Enabled {
+        let settings = installation.settings.to_string().into();
+        Enabled { installation, plugin, settings, observed, canary: None, shadow: None }
+    }
+
     /// What its calls may know, and who watches them.
     pub fn context(&self) -> CallContext {
         CallContext { settings: self.settings.clone(), observed: self.observed.clone() }
+    }
+
+    /// The version that serves a customer.
+    pub fn serving(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> &Enabled {
+        let canary = self.canary.as_ref().filter(|canary| canary.serves(tenant, marker, customer));
+        canary.map_or(self, |canary| &canary.version)
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod path;
 mod rule;
 mod segments;
 pub(crate) mod surroundings;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use openhub_model::customer::{Merge, Merges};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::Manifest;
 use openhub_model::tenant::Home;
-use openhub_runtime::{Imports, Observed, Plugin};
+use openhub_runtime::Imports;
 use openhub_store::{
     DeclaredType, Installation, JourneyStatus, JourneyVersion, PluginStatus, Scope, Store, Unreadable,
 };
@@ -32,6 +33,7 @@ pub use pages::Pages;
 pub use path::{Bindable, ListPath, ReadPath, WritePath, bindable, unknown_paths};
 pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
+pub use trial::{Canary, hindrances};
 
 use self::surroundings::surroundings;
 use crate::enable;
@@ -147,7 +149,9 @@ impl Catalog {
         match loaded {
             Ok(plugin) => {
                 let observed = prepared.watch.of(scope.tenant(), &installation);
-                self.add_plugin(installation, plugin, observed);
+                let mut enabled = Enabled::new(installation, plugin, observed);
+                self.try_beside(scope, &mut enabled, prepared).await?;
+                self.add_plugin(enabled);
             }
             Err(reason) => {
                 for shape in &installation.manifest.objects {
@@ -211,9 +215,55 @@ impl Catalog {
         self.declared = types;
     }
 
-    fn add_plugin(&mut self, installation: Installation, plugin: Arc<Plugin>, observed: Observed) {
-        let settings: Arc<str> = installation.settings.to_string().into();
-        let enabled = Arc::new(Enabled { installation, plugin, settings, observed });
+    /// Loads the version that is tried beside the active one. If it cannot be, the active one serves everybody, and that is listed.
+    async fn try_beside(
+        &mut self,
+        scope: &Scope,
+        enabled: &mut Enabled,
+        prepared: &Plugins,
+    ) -> Result<(), EngineError> {
+        let plugin = &enabled.installation;
+        let grant = match (&plugin.canary, &plugin.shadow) {
+            (Some(canary), _) => &canary.grant,
+            (None, Some(_)) => &plugin.grant,
+            (None, None) => return Ok(()),
+        };
+        let Some(tried) = &plugin.candidate else { return Ok(()) };
+        let granted = granted_imports(grant, &tried.manifest);
+        let loaded = match prepared.plugin(&plugin.name, &tried.digest, granted).await {
+            Ok(loaded) => loaded,
+            Err(error) if error.is_of_a_plugin() => {
+                let version = Some(format!("{} ({})", tried.manifest.version, short(&tried.digest)));
+                let reason = format!("it cannot be loaded, so {} serves everybody: {error}", plugin.version);
+                self.faults.push(EntryFault { kind: EntryKind::Plugin, name: plugin.name.clone(), version, reason });
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let installation = Installation {
+            digest: tried.digest.clone(),
+            version: tried.manifest.version.clone(),
+            manifest: tried.manifest.clone(),
+            signer: tried.signer.clone(),
+            grant: grant.clone(),
+            installed_at: tried.uploaded_at,
+            candidate: None,
+            canary: None,
+            shadow: None,
+            ..plugin.clone()
+        };
+        let percent = plugin.canary.as_ref().map(|canary| canary.percent);
+        let observed = prepared.watch.of(scope.tenant(), &installation);
+        let version = Arc::new(Enabled::new(installation, loaded, observed));
+        match percent {
+            Some(percent) => enabled.canary = Some(Canary { percent, version }),
+            None => enabled.shadow = Some(version),
+        }
+        Ok(())
+    }
+
+    fn add_plugin(&mut self, enabled: Enabled) {
+        let enabled = Arc::new(enabled);
         let manifest = &enabled.installation.manifest;
         self.rules.extend(manifest.rules.iter().map(|shape| Rule::of(shape, &enabled)));
         for shape in &manifest.objects {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use openhub_model::columns::{Column, ColumnBuilder};
+use openhub_model::identity::Marker;
 use openhub_model::manifest::{RuleShape, TableShape, Type};
+use openhub_model::{PartId, TenantId};
 use serde_json::Value;
 
 use super::enabled::Enabled;
@@ -68,6 +70,8 @@ pub struct Rule {
     pub digest: Arc<str>,
     /// Whether a read touches state, so that each event must see the effects of the customer's earlier ones.
     pub reads_state: bool,
+    /// The same rule of the version that is tried beside the owner: a canary, or a shadow.
+    pub tried: Option<Box<Rule>>,
 }
 
 impl Rule {
@@ -94,11 +98,27 @@ impl Rule {
         let reads_state = touched.iter().any(|path| enable::state_read(path).is_some());
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
         let (name, digest) = (shape.name.as_str().into(), owner.installation.digest.as_str().into());
-        Rule { name, on, reads, tables, writes, params, touched, owner: owner.clone(), digest, reads_state }
+        let beside = owner.canary.as_ref().map(|canary| &canary.version).or(owner.shadow.as_ref());
+        let tried = beside.and_then(|version| {
+            let same = version.installation.manifest.rules.iter().find(|other| other.name == shape.name)?;
+            Some(Box::new(Rule::of(same, version)))
+        });
+        Rule { name, on, reads, tables, writes, params, touched, owner: owner.clone(), digest, reads_state, tried }
     }
 
     pub fn is(&self, only: &RuleName) -> bool {
         self.owner.installation.name == only.plugin && *self.name == *only.rule
+    }
+
+    /// The rule as a canary has it, if that serves this customer.
+    pub fn canary(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> Option<&Rule> {
+        let canary = self.owner.canary.as_ref().filter(|canary| canary.serves(tenant, marker, customer));
+        canary.and(self.tried.as_deref())
+    }
+
+    /// The rule as a shadow has it.
+    pub fn shadow(&self) -> Option<&Rule> {
+        self.owner.shadow.as_ref().and(self.tried.as_deref())
     }
 
     pub fn node(&self) -> enable::Node {

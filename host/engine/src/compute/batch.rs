@@ -22,7 +22,7 @@ use super::retry::Retries;
 use super::slots::{Objects, Touched};
 use super::stop::{Lacks, Stop};
 use super::traces::Traces;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Enabled};
 use crate::held::Known;
 use crate::meter::Meter;
 
@@ -319,4 +319,12 @@ fn collect(mut actor: Actor, catalog: &Catalog, changes: &mut Changes) -> Option
     parts.extend(actor.members.into_iter().map(|member| member.part));
     let known = Known { parts, customer: actor.customer, runs, entries: actor.entries, facts };
     (!known.parts.is_empty()).then_some(known)
+}
+
+/// The version of a plugin that serves a customer; whoever is not known is served by the active one.
+pub fn serving<'v>(batch: &Batch<'_>, owner: &'v Enabled, actor: usize) -> &'v Enabled {
+    match &batch.actors[actor].customer {
+        Some(customer) => owner.serving(batch.tenant, &batch.marker, customer.customer),
+        None => owner,
+    }
 }

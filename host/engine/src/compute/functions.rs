@@ -11,7 +11,7 @@ use openhub_store::Called;
 use serde_json::Value;
 
 use super::ask::{FunctionsRequest, Waiting};
-use super::batch::Batch;
+use super::batch::{Batch, serving};
 use super::bisect::bisect;
 use super::stop::Stop;
 use super::values::to_json;
@@ -58,15 +58,23 @@ pub fn ask_functions(batch: &mut Batch<'_>) -> Result<Vec<Told>, Stop> {
             places.iter().for_each(|(at, number)| answers[*at][*number].0 = Err(reason.clone()));
             continue;
         };
-        let mut open = places.as_slice();
-        while !open.is_empty() {
-            batch.go_on()?;
-            let (now, later) = open.split_at(fitting(&requests, open));
-            let told = call(batch, owner, shape, &requests, now)?;
-            for ((at, number), answer) in now.iter().zip(told) {
-                answers[*at][*number] = answer;
+        let is_tried = |(at, _): &Place| {
+            let version = serving(batch, owner, requests[*at].by.actor);
+            version.installation.digest != owner.installation.digest
+        };
+        let (tried, others): (Vec<Place>, Vec<Place>) = places.into_iter().partition(is_tried);
+        let canary = owner.canary.as_ref().map(|canary| (&*canary.version, tried));
+        for (version, places) in [(&**owner, others)].into_iter().chain(canary) {
+            let mut open = places.as_slice();
+            while !open.is_empty() {
+                batch.go_on()?;
+                let (now, later) = open.split_at(fitting(&requests, open));
+                let told = call(batch, version, shape, &requests, now)?;
+                for ((at, number), answer) in now.iter().zip(told) {
+                    answers[*at][*number] = answer;
+                }
+                open = later;
             }
-            open = later;
         }
     }
     let told = requests.into_iter().zip(answers);

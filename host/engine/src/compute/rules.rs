@@ -29,8 +29,9 @@ use crate::meter::Meter;
 const ROWS: usize = 1_000;
 
 /// The answer of a rule about these turns of the wave, or why it has none about one of them.
-pub struct Answered {
-    rule: usize,
+pub struct Answered<'a> {
+    /// As the version has it that serves these customers.
+    rule: &'a Rule,
     turns: Vec<usize>,
     outcome: Result<Outcome, CallFault>,
     /// Of the call about a row that it failed on.
@@ -53,19 +54,30 @@ pub fn ask_rules(batch: &mut Batch<'_>, wave: &[Turn]) {
 }
 
 /// Puts what is asked of the first rule to it, or as much as goes into a call.
-pub fn ask_rule(batch: &mut Batch<'_>, wave: &[Turn]) -> Result<Vec<Answered>, Stop> {
+pub fn ask_rule<'a>(batch: &mut Batch<'a>, wave: &[Turn]) -> Result<Vec<Answered<'a>>, Stop> {
     batch.go_on()?;
     let Some((rule, mut turns)) = batch.asks.rules.pop_first() else { return Ok(Vec::new()) };
     let rest = turns.split_off(turns.len().min(ROWS));
     if !rest.is_empty() {
         batch.asks.rules.insert(rule, rest);
     }
-    call(batch, rule, &turns, wave)
+    let catalog = batch.catalog;
+    let rule = &catalog.rules[rule];
+    if rule.owner.canary.is_none() {
+        return call(batch, rule, &turns, wave);
+    }
+    let (tenant, marker) = (batch.tenant, batch.marker);
+    let customer = |turn: &usize| batch.actors[wave[*turn].0].customer.as_ref().map(|customer| customer.customer);
+    let canary = |turn: &usize| customer(turn).and_then(|customer| rule.canary(tenant, &marker, customer));
+    let (tried, others): (Vec<usize>, Vec<usize>) = turns.into_iter().partition(|turn| canary(turn).is_some());
+    let mut answers = call(batch, rule, &others, wave)?;
+    if let Some(canary) = &rule.tried {
+        answers.extend(call(batch, canary, &tried, wave)?);
+    }
+    Ok(answers)
 }
 
-fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) -> Result<Vec<Answered>, Stop> {
-    let catalog = batch.catalog;
-    let rule = &catalog.rules[number];
+fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn]) -> Result<Vec<Answered<'a>>, Stop> {
     let mut sent: Vec<usize> = Vec::with_capacity(turns.len());
     let mut rows = Vec::with_capacity(turns.len());
     let mut skipped: BTreeMap<(String, Lack), (i64, &Happening)> = BTreeMap::new();
@@ -123,14 +135,14 @@ fn call(batch: &mut Batch<'_>, number: usize, turns: &[usize], wave: &[Turn]) ->
             batch.answered(range.len());
             evaluated.outcome
         });
-        answers.push(Answered { rule: number, turns: sent[range].to_vec(), outcome, recording });
+        answers.push(Answered { rule, turns: sent[range].to_vec(), outcome, recording });
     }
     Ok(answers)
 }
 
 /// The events go on with what the rule answered.
-pub fn meet_outcome(batch: &mut Batch<'_>, wave: &[Turn], answered: Answered) {
-    let rule = &batch.catalog.rules[answered.rule];
+pub fn meet_outcome(batch: &mut Batch<'_>, wave: &[Turn], answered: Answered<'_>) {
+    let rule = answered.rule;
     let sent: Vec<&Turn> = answered.turns.iter().map(|turn| &wave[*turn]).collect();
     match answered.outcome {
         Ok(outcome) => apply_outcome(batch, rule, &sent, outcome),

@@ -6,9 +6,10 @@ use openhub_runtime::{CallFault, Entered, Recorded, StepNext};
 use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
-use super::batch::Batch;
+use super::batch::{Batch, serving};
 use super::bisect::bisect;
 use super::stop::Stop;
+use crate::catalog::Enabled;
 use crate::meter::Meter;
 
 /// Runs of one call at most.
@@ -40,16 +41,32 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
         let went = went.map(|request| Went { by: request.by, onward: Err(fault.clone()), recording: None });
         return Ok(went.collect());
     };
+    let of = |request: &StepRequest| {
+        serving(batch, owner, request.by.actor).installation.digest == owner.installation.digest
+    };
+    let (others, tried): (Vec<StepRequest>, Vec<StepRequest>) = requests.into_iter().partition(of);
+    let mut went = call(batch, owner, &step, others)?;
+    if let Some(canary) = &owner.canary {
+        went.extend(call(batch, &canary.version, &step, tried)?);
+    }
+    Ok(went)
+}
+
+/// Asks the version that serves these customers.
+fn call(batch: &mut Batch<'_>, owner: &Enabled, step: &str, requests: Vec<StepRequest>) -> Result<Vec<Went>, Stop> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
     let entries: Vec<Entered> = requests.iter().map(|request| entered(batch, request)).collect();
     let call = owner.context();
-    let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Step, &*step));
+    let (mut meter, of) = (Meter::default(), (&owner.installation, Called::Step, step));
     let pieces = bisect(entries.len(), batch.retries.give_up, |range| {
-        let answer = owner.plugin.step(&call, &step, entries[range.clone()].to_vec());
+        let answer = owner.plugin.step(&call, step, entries[range.clone()].to_vec());
         meter.answered(of, range.len(), &answer);
         answer
     });
     batch.used(meter);
-    let pieces = pieces.map_err(|fault| Stop::fault(&plugin, &step, &fault))?;
+    let pieces = pieces.map_err(|fault| Stop::fault(&owner.installation.name, step, &fault))?;
     let mut onwards = Vec::with_capacity(requests.len());
     for (range, answered) in pieces {
         batch.tally.calls += 1;
@@ -60,7 +77,7 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
             }
             Err(fault) => {
                 batch.tally.row_faults += 1;
-                let recorded = || Recorded::Step { name: step.clone(), entries: entries[range].to_vec() };
+                let recorded = || Recorded::Step { name: step.to_owned(), entries: entries[range].to_vec() };
                 let recording = batch.recorder.record(owner, &fault, recorded);
                 onwards.push((Err(broke_off(&fault)), recording));
             }

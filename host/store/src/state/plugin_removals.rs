@@ -154,7 +154,7 @@ pub(crate) async fn remove_plugin(
     execute!(
         tx.conn(),
         "UPDATE plugins SET status = $3, position = $4, settings = '{}', granted = '{}', candidate = NULL, \
-         previous = NULL WHERE tenant_id = $1 AND name = $2",
+         previous = NULL, canary = NULL, shadow = NULL WHERE tenant_id = $1 AND name = $2",
         tenant.0,
         plugin,
         PluginStatus::Removed.code(),

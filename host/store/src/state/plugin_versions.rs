@@ -174,7 +174,7 @@ pub(crate) async fn put_version(
     .map(drop)
 }
 
-/// The version that waits; `None` lets none wait.
+/// The version that waits; `None` lets none wait. One that is tried stays: [`StoreError::NotFound`].
 pub(crate) async fn put_candidate(
     tx: &mut Tx<'_>,
     tenant: TenantId,
@@ -183,7 +183,7 @@ pub(crate) async fn put_candidate(
 ) -> Result<(), StoreError> {
     let put = execute!(
         tx.conn(),
-        "UPDATE plugins SET candidate = $3 WHERE tenant_id = $1 AND name = $2",
+        "UPDATE plugins SET candidate = $3 WHERE tenant_id = $1 AND name = $2 AND canary IS NULL AND shadow IS NULL",
         tenant.0,
         plugin,
         candidate.map(|candidate| candidate.digest.as_str()),
@@ -222,7 +222,8 @@ pub(crate) async fn drop_version(
 ) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
-        "UPDATE plugins SET candidate = NULL WHERE tenant_id = $1 AND name = $2 AND candidate = $3",
+        "UPDATE plugins SET candidate = NULL WHERE tenant_id = $1 AND name = $2 AND candidate = $3 AND canary IS NULL \
+         AND shadow IS NULL",
         tenant.0,
         plugin,
         digest,
@@ -230,7 +231,8 @@ pub(crate) async fn drop_version(
     let dropped = execute!(
         tx.conn(),
         "DELETE FROM plugin_versions WHERE tenant_id = $1 AND plugin = $2 AND digest = $3 AND granted IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM plugins p WHERE p.tenant_id = $1 AND p.name = $2 AND (p.digest = $3 OR p.previous = $3))",
+         AND NOT EXISTS (SELECT 1 FROM plugins p WHERE p.tenant_id = $1 AND p.name = $2 AND (p.digest = $3 OR p.previous = $3 \
+         OR p.candidate = $3))",
         tenant.0,
         plugin,
         digest,

@@ -13,6 +13,7 @@ use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::state::jobs::unplan;
+use crate::state::plugin_trials::{Canary, Shadow};
 use crate::state::plugin_versions::{PluginVersion, VersionRow, note_grant, put_version, version};
 use crate::store::Store;
 
@@ -64,6 +65,10 @@ pub struct Installation {
     pub candidate: Option<PluginVersion>,
     /// The version that was active before: the way back.
     pub previous: Option<PluginVersion>,
+    /// The candidate serves a part of the customers.
+    pub canary: Option<Canary>,
+    /// The candidate is called beside the active version, and changes nothing.
+    pub shadow: Option<Shadow>,
 }
 
 impl Installation {
@@ -84,6 +89,8 @@ impl Installation {
             position: 0,
             candidate: None,
             previous: None,
+            canary: None,
+            shadow: None,
         }
     }
 
@@ -145,6 +152,8 @@ struct Row {
     candidate: Option<String>,
     previous: Option<String>,
     publisher_key: Option<String>,
+    canary: Option<String>,
+    shadow: Option<String>,
 }
 
 /// Rows of versions, by plugin and digest.
@@ -175,8 +184,8 @@ impl Store {
         let rows = fetch_all!(
             reading.conn(),
             Row,
-            "SELECT name, digest, status, settings, granted, position, candidate, previous, publisher_key \
-             FROM plugins WHERE tenant_id = $1 ORDER BY name",
+            "SELECT name, digest, status, settings, granted, position, candidate, previous, publisher_key, canary, \
+             shadow FROM plugins WHERE tenant_id = $1 ORDER BY name",
             tenant,
         )?;
         let versions = fetch_all!(
@@ -235,7 +244,7 @@ pub(crate) async fn put_plugin(tx: &mut Tx<'_>, tenant: TenantId, plugin: &Insta
         "INSERT INTO plugins (tenant_id, name, digest, status, settings, granted, publisher_key) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, name) DO UPDATE SET \
          digest = excluded.digest, status = excluded.status, settings = excluded.settings, granted = excluded.granted, \
-         candidate = NULL, publisher_key = COALESCE(plugins.publisher_key, excluded.publisher_key)",
+         candidate = NULL, canary = NULL, shadow = NULL, publisher_key = COALESCE(plugins.publisher_key, excluded.publisher_key)",
         tenant.0,
         &plugin.name,
         &plugin.digest,
@@ -291,7 +300,8 @@ pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &Ca
     let changed = execute!(
         tx.conn(),
         "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
-         granted = COALESCE($6, granted), migrating = NULL WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
+         granted = COALESCE($6, granted), migrating = NULL, canary = CASE WHEN $3 = 1 THEN canary ELSE NULL END, \
+         shadow = CASE WHEN $3 = 1 THEN shadow ELSE NULL END WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
         tenant.0,
         name,
         status.code(),
@@ -312,7 +322,7 @@ async fn activate(tx: &mut Tx<'_>, tenant: TenantId, name: &str, digest: &str) -
     execute!(
         tx.conn(),
         "UPDATE plugins SET previous = CASE WHEN status = $4 THEN previous ELSE digest END, digest = $3, \
-         candidate = CASE WHEN candidate = $3 THEN NULL ELSE candidate END, \
+         canary = NULL, shadow = NULL, candidate = CASE WHEN candidate = $3 THEN NULL ELSE candidate END, \
          publisher_key = COALESCE(publisher_key, (SELECT v.signer FROM plugin_versions v \
          WHERE v.tenant_id = $1 AND v.plugin = $2 AND v.digest = $3)) \
          WHERE tenant_id = $1 AND name = $2 AND digest <> $3 AND (candidate = $3 OR previous = $3)",
@@ -330,6 +340,12 @@ fn installation(row: Row, versions: &Versions, secrets: BTreeMap<String, String>
         None => Err(corrupt("version of a plugin")),
     };
     let candidate = row.candidate.as_ref().map(&take).transpose()?;
+    // One whose version is gone, or that cannot be read, serves nobody: the active one does.
+    let waits = |digest: &str| candidate.as_ref().is_some_and(|candidate| candidate.digest == digest);
+    let canary = row.canary.as_deref().and_then(|text| serde_json::from_str::<Canary>(text).ok());
+    let canary = canary.filter(|canary| waits(&canary.digest));
+    let shadow = row.shadow.as_deref().and_then(|text| serde_json::from_str::<Shadow>(text).ok());
+    let shadow = shadow.filter(|shadow| waits(&shadow.digest));
     // The way back may be gone; what runs, runs.
     let previous = row.previous.as_ref().and_then(|digest| take(digest).ok());
     let active = take(&row.digest)?;
@@ -348,5 +364,7 @@ fn installation(row: Row, versions: &Versions, secrets: BTreeMap<String, String>
         position: row.position,
         candidate,
         previous,
+        canary,
+        shadow,
     })
 }

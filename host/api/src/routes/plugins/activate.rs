@@ -118,7 +118,7 @@ pub(crate) async fn roll_back_plugin(
 }
 
 /// Whether somebody agreed to this difference and no other.
-fn agreed(compared: &Compared, accept: Option<&str>) -> Result<(), Problem> {
+pub(super) fn agreed(compared: &Compared, accept: Option<&str>) -> Result<(), Problem> {
     if accept == Some(compared.accept.as_str()) {
         return Ok(());
     }
@@ -141,7 +141,7 @@ fn agreed(compared: &Compared, accept: Option<&str>) -> Result<(), Problem> {
 }
 
 /// What the active version was granted, and what the new one asks for beyond it: what an admin once refused stays refused.
-fn carried(plugin: &Installation, new: &openhub_model::manifest::Manifest) -> Value {
+pub(super) fn carried(plugin: &Installation, new: &openhub_model::manifest::Manifest) -> Value {
     let (old, grant) = (&plugin.manifest, &plugin.grant);
     let of = |name: &str, asked: &[String], before: &[String]| -> Vec<String> {
         let granted = grant[name].as_array().filter(|_| plugin.has_run());

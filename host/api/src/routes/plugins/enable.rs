@@ -106,6 +106,11 @@ pub(super) async fn put_in_force(
     let settings = openhub_engine::settings::merge(&plugin.settings, &set);
     let mut faults = check_settings(manifest, &settings, &plugin.secrets);
     faults.extend(check_known_settings(manifest, &set));
+    if let Some(candidate) = plugin.candidate.as_ref().filter(|_| plugin.canary.is_some() && digest == plugin.digest) {
+        // Both run with them.
+        let theirs = check_settings(&candidate.manifest, &settings, &plugin.secrets);
+        faults.extend(theirs.into_iter().filter(|fault| !faults.contains(fault)).collect::<Vec<_>>());
+    }
     let grant = match grant {
         None => base,
         Some(Grant { hosts, imports, access, .. }) => {

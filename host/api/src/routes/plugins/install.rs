@@ -8,6 +8,7 @@ use openhub_runtime::{Inspected, Refusal, Runtime};
 use openhub_store::{Installation, Op, PluginStatus, PluginVersion};
 use std::sync::Arc;
 
+use super::canary::being_tried;
 use super::{find, view};
 use crate::admission::admit;
 use crate::app::App;
@@ -27,7 +28,7 @@ use crate::views::PluginView;
 /// version, uploaded again, takes a candidate away.
 ///
 /// 409 `version-reused` if another component has its version number already, `downgrade` if it is older than the active version,
-/// `name-taken` if a plugin of another publisher has its name, and `other-publisher-key` or `unsigned` if the publisher's key did
+/// `being-tried` while a canary or a shadow runs, `name-taken` if a plugin of another publisher has its name, and `other-publisher-key` or `unsigned` if the publisher's key did
 /// not sign it.
 #[utoipa::path(post, path = "/api/v1/plugins", tag = "plugins",
     request_body(content = Vec<u8>, content_type = "application/wasm"),
@@ -59,6 +60,12 @@ pub(crate) async fn install_plugin(
     version.signer = signer;
     if let Some(before) = &before {
         admit(&app, scope, before, &version).await?;
+    }
+    if let Some(trying) = before.as_ref().filter(|before| before.canary.is_some() || before.shadow.is_some())
+        && trying.offered().0 != version.digest
+        && !is_previous(trying, &version)
+    {
+        return Err(being_tried(trying));
     }
     let (put, status) = match before {
         None => (Op::PutPlugin(first(version)), StatusCode::CREATED),

@@ -1,6 +1,7 @@
 //! Plugins: uploaded, compared, set up, put in force, and taken away again.
 
 mod activate;
+mod canary;
 mod data;
 mod enable;
 mod install;
@@ -19,6 +20,7 @@ use crate::views::PluginView;
 use crate::writes::tenant;
 
 pub(crate) use activate::*;
+pub(crate) use canary::*;
 pub(crate) use data::*;
 pub(crate) use enable::*;
 pub(crate) use install::*;

@@ -7,6 +7,7 @@ use openhub_engine::plugin_types::steps;
 use openhub_store::{Installation, Op, Scope};
 use std::sync::Arc;
 
+use super::canary::being_tried;
 use super::find;
 use crate::app::App;
 use crate::auth::{Authorized, PluginsRead, PluginsWrite};
@@ -53,7 +54,7 @@ pub(crate) async fn get_plugin_version(
 
 /// Forgets a version that never was active. Its number is free again.
 ///
-/// 409 `in-use` for any other version.
+/// 409 `in-use` for any other version, and `being-tried` while a canary or a shadow of it runs.
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}/versions/{digest}", tag = "plugins",
     params(("name" = String, Path, description = "The plugin's name."), ("digest" = String, Path, description = "The component's digest.")),
     security(("api_key" = ["plugins:write"])),
@@ -73,6 +74,9 @@ pub(crate) async fn discard_plugin_version(
             "Version {version} of `{name}` is installed, or was active. It stays as long as the plugin does: remove that."
         );
         return Err(Problem::new(IN_USE, detail));
+    }
+    if (plugin.canary.is_some() || plugin.shadow.is_some()) && plugin.offered().0 == digest {
+        return Err(being_tried(&plugin));
     }
     app.store.transact(&change.scope, vec![Op::DropPluginVersion { plugin: plugin.name, digest }]).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -8,6 +8,7 @@ mod logs;
 mod remove;
 mod replay;
 mod sign;
+mod trial;
 mod versions;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -160,6 +161,21 @@ enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE", requires = "accept")]
         settings: Vec<String>,
     },
+    /// Have the waiting version serve a part of the customers; without `--accept`, show what it changes.
+    Canary {
+        name: String,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// How many of a hundred customers it serves.
+        #[arg(long, value_name = "N", required_unless_present = "end", value_parser = clap::value_parser!(u8).range(1..100))]
+        percent: Option<u8>,
+        /// As for `activate`. Not needed to change `--percent` while it serves already.
+        #[arg(long, value_name = "DIGEST")]
+        accept: Option<String>,
+        /// End it: the active version serves all customers again.
+        #[arg(long, conflicts_with_all = ["percent", "accept"])]
+        end: bool,
+    },
     /// Go back to the version that was active before; without `--accept`, show what that changes.
     Rollback {
         name: String,
@@ -301,6 +317,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::Activate { name, wanted, hub, accept, settings } => {
             let settings = values(&settings)?;
             versions::activate(&Hub::new(&hub)?, &name, wanted.as_deref(), accept.as_deref(), settings).await?;
+        }
+        Command::Canary { name, hub, percent, accept, .. } => {
+            trial::canary(&Hub::new(&hub)?, &name, percent, accept.as_deref()).await?;
         }
         Command::Rollback { name, hub, accept } => {
             versions::roll_back(&Hub::new(&hub)?, &name, accept.as_deref()).await?;

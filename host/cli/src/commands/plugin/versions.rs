@@ -121,7 +121,7 @@ pub async fn roll_back(hub: &Hub, name: &str, accept: Option<&str>) -> Result<()
 }
 
 /// `shown` is for people who have just read it; everybody else names what they have read.
-fn agreed<'a>(accept: &'a str, difference: &'a Value) -> Result<&'a str> {
+pub fn agreed<'a>(accept: &'a str, difference: &'a Value) -> Result<&'a str> {
     if accept == "shown" { text(difference, "accept") } else { Ok(accept) }
 }
 

@@ -1,0 +1,155 @@
+//! A candidate serves a part of the customers before it serves all.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use openhub_engine::catalog::hindrances;
+use openhub_engine::{CANARY_ENDED, CANARY_SET};
+use openhub_store::{Installation, PluginStatus, PluginVersion};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use super::activate::{agreed, carried};
+use super::{find, view};
+use crate::app::App;
+use crate::auth::PluginsWrite;
+use crate::body::JsonBody;
+use crate::change::Change;
+use crate::installation::check_settings;
+use crate::openapi::{Problems, Unfit};
+use crate::parameters::Path;
+use crate::problem::{BEING_TRIED, CANNOT_BE_TRIED, CONFLICT, INVALID_BODY, INVALID_INSTALLATION, Problem};
+use crate::views::{Compared, PendingView, PluginView};
+use crate::writes::{Progress, accepted};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Canary)]
+pub(crate) struct Canary {
+    /// The `digest` of the candidate.
+    digest: String,
+    /// How many of a hundred customers it serves, 1 to 99. For all of them, activate it.
+    #[schema(minimum = 1, maximum = 99)]
+    percent: u8,
+    /// The `accept` of its `difference`: what you agree to. Not needed to change `percent` while it serves already.
+    accept: Option<String>,
+}
+
+/// Has the candidate serve a part of the customers from the present end of the log on, and the active version the others.
+///
+/// Which customers is drawn by a keyed hash: a customer is always served by the same version, and stays with it when `percent` grows.
+/// It covers rules, steps and functions; all else is served by the active version. Another `percent` widens or narrows it; `DELETE` ends
+/// it; to activate the candidate ends it in full. 409 `cannot-be-tried` if the candidate declares other rules, steps, functions, objects,
+/// channels, sources, endpoints or jobs than the active version; `being-tried` while a shadow runs; `not-agreed` without `accept`.
+#[utoipa::path(put, path = "/api/v1/plugins/{name}/canary", tag = "plugins", request_body = Canary,
+    params(("name" = String, Path, description = "The plugin's name.")),
+    security(("api_key" = ["plugins:write"])),
+    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems, Unfit))]
+pub(crate) async fn set_plugin_canary(
+    State(app): State<Arc<App>>,
+    change: Change<PluginsWrite>,
+    Path(name): Path<String>,
+    JsonBody(request): JsonBody<Canary>,
+) -> Result<Response, Problem> {
+    let Canary { digest, percent, accept } = request;
+    if !(1..100).contains(&percent) {
+        let detail = format!("`percent` is {percent}. Give 1 to 99; for all customers, activate the version.");
+        return Err(Problem::new(INVALID_BODY, detail));
+    }
+    let _alone = change.alone().await?;
+    let plugin = find(&app, &change.scope, &name).await?;
+    let candidate = tried(&plugin, &digest)?;
+    if plugin.shadow.is_some() {
+        return Err(being_tried(&plugin));
+    }
+    let running = plugin.canary.as_ref().filter(|canary| canary.digest == digest);
+    if running.is_none() || accept.is_some() {
+        agreed(&Compared::of(&plugin, candidate), accept.as_deref())?;
+    }
+    let grant = running.map_or_else(|| carried(&plugin, &candidate.manifest), |canary| canary.grant.clone());
+    let faults = check_settings(&candidate.manifest, &plugin.settings, &plugin.secrets);
+    if !faults.is_empty() {
+        let version = &candidate.manifest.version;
+        let detail = format!("Version {version} of `{name}` cannot run with the present settings. `faults` says why.");
+        return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));
+    }
+    let body = json!({
+        "plugin": plugin.name, "digest": digest, "percent": percent, "from": plugin.digest, "grant": grant,
+    });
+    answered(&app, &change, &plugin.name, CANARY_SET, body).await
+}
+
+/// Ends a canary at the present end of the log: from there on the active version serves all customers. The candidate waits again.
+#[utoipa::path(delete, path = "/api/v1/plugins/{name}/canary", tag = "plugins",
+    params(("name" = String, Path, description = "The plugin's name.")),
+    security(("api_key" = ["plugins:write"])),
+    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn end_plugin_canary(
+    State(app): State<Arc<App>>,
+    change: Change<PluginsWrite>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let _alone = change.alone().await?;
+    let plugin = find(&app, &change.scope, &name).await?;
+    if plugin.canary.is_none() {
+        return Err(Problem::not_found("canary of this plugin"));
+    }
+    answered(&app, &change, &plugin.name, CANARY_ENDED, json!({"plugin": plugin.name})).await
+}
+
+/// Writes the event, and answers with the plugin as it is then.
+pub(super) async fn answered(
+    app: &App,
+    change: &Change<PluginsWrite>,
+    name: &str,
+    event: &str,
+    body: Value,
+) -> Result<Response, Problem> {
+    match change.commit(event, body).await? {
+        Progress::Done => {
+            let plugin = find(app, &change.scope, name).await?;
+            Ok(Json(view(app, &change.scope, plugin).await?).into_response())
+        }
+        Progress::Pending(position) => Ok(accepted(position)),
+    }
+}
+
+/// The candidate with this digest, if it can be tried beside the active version.
+pub(super) fn tried<'a>(plugin: &'a Installation, digest: &str) -> Result<&'a PluginVersion, Problem> {
+    let name = &plugin.name;
+    if plugin.status != PluginStatus::Enabled {
+        let detail = format!("`{name}` does not run, so there is nothing to try a version beside. Enable it first.");
+        return Err(Problem::new(CONFLICT, detail));
+    }
+    let Some(candidate) = plugin.candidate.as_ref().filter(|candidate| candidate.digest == digest) else {
+        let detail =
+            format!("No version of `{name}` with this digest waits. Upload it, and name the candidate's digest.");
+        return Err(Problem::new(CONFLICT, detail));
+    };
+    let faults = hindrances(&plugin.manifest, &candidate.manifest);
+    if faults.is_empty() {
+        return Ok(candidate);
+    }
+    let (version, active) = (&candidate.manifest.version, &plugin.version);
+    let detail = format!(
+        "Version {version} of `{name}` does not declare the same as {active}, so it cannot serve or be called beside it. Activate it \
+         for all customers, or upload a version that declares the same. `faults` says what is different."
+    );
+    Err(Problem::new(CANNOT_BE_TRIED, detail).with_faults(faults))
+}
+
+/// Nothing else is done with a version while it is tried.
+pub(crate) fn being_tried(plugin: &Installation) -> Problem {
+    let name = &plugin.name;
+    let detail = match (&plugin.canary, &plugin.shadow) {
+        (Some(_), _) => format!(
+            "The version of `{name}` that waits serves customers. End its canary first: `openhub plugin canary {name} --end`."
+        ),
+        _ => format!(
+            "The version of `{name}` that waits is called as a shadow. Stop that first: `openhub plugin shadow {name} stop`."
+        ),
+    };
+    Problem::new(BEING_TRIED, detail)
+}
