@@ -115,7 +115,7 @@ impl Default for Config {
             backlog_seconds: 300,
             read_connections: 4,
             instances: 64,
-            compile_seconds: 30,
+            compile_seconds: 60,
             compile_mib: 1024,
             allow_private: Vec::new(),
             withhold: Vec::new(),

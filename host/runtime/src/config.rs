@@ -117,9 +117,9 @@ impl Default for Defaults {
             rows_per_call: 1_000,
             response_bytes: MIB,
             log_bytes: 64 * 1024,
-            component_bytes: 16 * MIB,
+            component_bytes: 32 * MIB,
             call_bytes: 4 * MIB,
-            compile_ms: 30_000,
+            compile_ms: 60_000,
             compile_memory_bytes: 1024 * MIB,
         }
     }

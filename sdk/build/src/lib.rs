@@ -1,7 +1,7 @@
-//! Builds plugins: from a crate to one WebAssembly component with its manifest inside.
+//! Builds plugins: from a crate, or a script, to one WebAssembly component with its manifest inside.
 //!
-//! What a plugin is made of comes from its code (the SDK's macros leave shape fragments in the core module),
-//! what it asks for from its `plugin.toml`; here both become the manifest. Nothing of a plugin is executed.
+//! What a plugin is made of comes from its code (the SDK's macros leave shape fragments in the core module; in JavaScript and
+//! Python it stands in `plugin.toml`), what it asks for from its `plugin.toml`; here both become the manifest. Nothing of a plugin is executed.
 //! Installing it is the hub's part, running it in a test that of `openhub-sdk-testing`.
 
 mod check;
@@ -12,6 +12,7 @@ mod lock;
 mod merge;
 mod new;
 mod policy;
+mod script;
 mod sdk;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use guest::toolchain;
 pub use lock::{LOCK_FILE, canonical};
 pub use new::{Kind, new_plugin, new_plugin_from, ours};
 pub use policy::{POLICY_FILE, Policy};
+pub use script::{CACHE as TOOLS, Language};
 
 /// Names the binary `openhub` in whose runtime a plugin's tests run.
 pub const BINARY: &str = "OPENHUB_BINARY";
@@ -67,12 +69,11 @@ pub fn build_all(plugin_dirs: &[PathBuf]) -> Result<Vec<Built>> {
 
 /// Builds several plugins with the same options; the answer has their order.
 pub fn build_each(plugin_dirs: &[PathBuf], options: &Options) -> Result<Vec<Built>> {
-    let guests = guest::compile(plugin_dirs, options.target_dir.as_deref())?;
-    let mut built = Vec::with_capacity(guests.len());
-    for guest in guests {
-        let Assembled { manifest, bytes } = assemble_guest(&guest)?;
-        lock::settle(&guest.dir, &manifest, options.locked)?;
-        let folder = options.out.clone().unwrap_or_else(|| guest.target_dir.join("plugins"));
+    let made = make(plugin_dirs, options.target_dir.as_deref())?;
+    let mut built = Vec::with_capacity(made.len());
+    for Made { dir, target_dir, assembled: Assembled { manifest, bytes } } in made {
+        lock::settle(&dir, &manifest, options.locked)?;
+        let folder = options.out.clone().unwrap_or_else(|| target_dir.join("plugins"));
         let path = match folder.extension() {
             Some(extension) if extension == "wasm" => folder,
             _ => folder.join(format!("{}.wasm", manifest.name)),
@@ -85,8 +86,36 @@ pub fn build_each(plugin_dirs: &[PathBuf], options: &Options) -> Result<Vec<Buil
 
 /// Builds the plugin in `plugin_dir` and leaves its lock file and `target/plugins` alone: what tests run.
 pub fn assemble(plugin_dir: &Path) -> Result<Assembled> {
-    let guests = guest::compile(&[plugin_dir.to_path_buf()], None)?;
-    assemble_guest(guests.first().context("nothing was built")?)
+    let mut made = make(&[plugin_dir.to_path_buf()], None)?;
+    Ok(made.pop().context("nothing was built")?.assembled)
+}
+
+/// A plugin in memory, and where its files belong.
+struct Made {
+    dir: PathBuf,
+    target_dir: PathBuf,
+    assembled: Assembled,
+}
+
+/// Each in its language; those in Rust by one run of cargo a workspace. The answer has the order of the folders.
+fn make(plugin_dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Made>> {
+    let languages = plugin_dirs.iter().map(|dir| Language::of(dir)).collect::<Result<Vec<_>>>()?;
+    let named = || plugin_dirs.iter().zip(&languages);
+    let crates: Vec<PathBuf> =
+        named().filter(|(_, language)| **language == Language::Rust).map(|(dir, _)| dir.clone()).collect();
+    let mut guests = guest::compile(&crates, target_dir)?.into_iter();
+    let made = named().map(|(dir, language)| match language {
+        Language::Rust => {
+            let guest = guests.next().context("a crate was not built")?;
+            Ok(Made { assembled: assemble_guest(&guest)?, dir: guest.dir, target_dir: guest.target_dir })
+        }
+        language => {
+            let assembled = script::assemble(dir, *language)?;
+            let target_dir = target_dir.map_or_else(|| dir.join("target"), Path::to_path_buf);
+            Ok(Made { dir: dir.clone(), target_dir, assembled })
+        }
+    });
+    made.collect()
 }
 
 /// As [`assemble`], with a version number of its own.

@@ -1,4 +1,4 @@
-//! `plugin.toml`: what a plugin asks for. Its shapes come from the code, never from here.
+//! `plugin.toml`: what a plugin asks for. In Rust its shapes come from the code; in JavaScript and Python they stand here, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use openhub_model::fault::form;
 use openhub_model::manifest::{JobShape, Limits, SecretShape};
 use serde::Deserialize;
+use toml::Table;
 
 /// The file's name, beside the plugin's `Cargo.toml`.
 pub const POLICY_FILE: &str = "plugin.toml";
@@ -34,6 +35,14 @@ pub struct Policy {
     pub jobs: Vec<JobShape>,
     #[serde(default)]
     pub limits: Limits,
+    /// Enums by their names: what a rule's or an event's `type` may name.
+    #[serde(default)]
+    pub types: BTreeMap<String, Vec<String>>,
+    /// As the manifest has them; `script::shapes` reads them.
+    #[serde(default)]
+    pub rules: Vec<Table>,
+    #[serde(default)]
+    pub events: Vec<Table>,
 }
 
 /// What the parser cannot say by itself.
@@ -110,6 +119,6 @@ mod tests {
         assert_eq!(policy.secrets[0].encoding, SecretEncoding::Whsec);
         assert_eq!(policy.secrets[0].places, [SecretPlace::Hmac, SecretPlace::Header("authorization".into())]);
         assert_eq!(policy.limits.io_ms, Some(2000));
-        assert!(toml::from_str::<Policy>("name = 'a'\nversion = '1'\npublisher = 'o'\nrules = []").is_err());
+        assert!(toml::from_str::<Policy>("name = 'a'\nversion = '1'\npublisher = 'o'\nchannels = []").is_err());
     }
 }
