@@ -20,7 +20,6 @@ export class Decimal {
     if (!Number.isInteger(scale) || scale < 0) throw new RangeError(`${scale} is not a scale`);
     this.units = units;
     this.scale = scale;
-    Object.freeze(this);
   }
 
   /** Reads a text such as "29.33" exactly. Its digits after the point are its scale, if none is given. */
@@ -74,7 +73,6 @@ export class Timestamp {
   constructor(micros) {
     if (!Number.isSafeInteger(micros)) throw new RangeError(`${micros} is not a whole number of microseconds`);
     this.micros = micros;
-    Object.freeze(this);
   }
 
   static parse(text) {
@@ -124,7 +122,7 @@ export function rules(shapes, functions, host) {
     if (typeof apply !== "function") {
       throw new Error(`plugin.js has no function for the rule \`${shape.name}\`: write \`export function ${shape.function}(row) { … }\``);
     }
-    all.set(shape.name, { shape, apply });
+    all.set(shape.name, { shape: prepared(shape), apply });
   }
   return {
     evaluate(name, batch) {
@@ -135,12 +133,18 @@ export function rules(shapes, functions, host) {
   };
 }
 
+/** What does not change from call to call is made once, when the component is. */
+function prepared(shape) {
+  return { ...shape, eventNumbers: new Map(shape.events.map((event, number) => [event.name, number])) };
+}
+
 function evaluate({ shape, apply }, batch) {
   const params = parameters(shape.params, batch.params);
   const rows = records(shape.reads, shape.lists, batch.rows, batch.columns, batch.tables[Symbol.iterator]());
   const effects = new Effects(shape);
   const faults = [];
-  rows.forEach((row, index) => {
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index];
     try {
       if (row instanceof RowFault) throw row;
       effects.add(index, apply(row, params));
@@ -148,7 +152,7 @@ function evaluate({ shape, apply }, batch) {
       if (!(thrown instanceof RowFault)) broken(shape.name, thrown);
       faults.push({ row: index, reason: reason(thrown.code, thrown.message, thrown.args) });
     }
-  });
+  }
   return { ...effects.finished(), objects: [], faults };
 }
 
@@ -166,9 +170,9 @@ function reason(code, message, args = {}) {
 function parameters(fields, columns) {
   const params = {};
   fields.forEach((field, index) => {
-    const value = values(field, columns[index], 1)[0];
+    const [value] = values(field, columns[index], 1);
     if (value instanceof RowFault) throw reason("malformed-params", value.message);
-    params[field.name] = value ?? field.default ?? null;
+    params[field.name] = value ?? (field.default === null ? null : READERS[field.kind](field.default, field));
   });
   return Object.freeze(params);
 }
@@ -176,26 +180,27 @@ function parameters(fields, columns) {
 /** One object for each entry, or the fault of an entry that cannot be one. Lists of single values have their tables first. */
 function records(reads, lists, count, columns, tables) {
   let at = 0;
-  const fields = reads.map((read) => [read.name, read.list ? undefined : values(read, columns[at++], count)]);
+  const all = reads.map((read) => (read.list ? undefined : values(read, columns[at++], count)));
   reads.forEach((read, index) => {
     if (!read.list) return;
     const { ends, columns } = tables.next().value;
-    fields[index][1] = parts(values(read, columns[0], ends.at(-1) ?? 0), ends);
+    all[index] = parts(values(read, columns[0], ends.at(-1) ?? 0), ends);
   });
   for (const list of lists) {
     const { ends, columns } = tables.next().value;
-    fields.push([list.name, parts(records(list.reads, list.lists, ends.at(-1) ?? 0, columns, tables), ends)]);
+    all.push(parts(records(list.reads, list.lists, ends.at(-1) ?? 0, columns, tables), ends));
   }
-  const entries = [];
+  const names = [...reads, ...lists].map((field) => field.name);
+  const entries = new Array(count);
   for (let entry = 0; entry < count; entry++) {
     const record = {};
     let fault = undefined;
-    for (const [name, all] of fields) {
-      const value = all[entry];
-      if (value instanceof RowFault) fault ??= value;
-      record[name] = value;
+    for (let field = 0; field < names.length; field++) {
+      const value = all[field][entry];
+      record[names[field]] = value;
+      if (value instanceof RowFault) fault = value;
     }
-    entries.push(fault ?? record);
+    entries[entry] = fault ?? record;
   }
   return entries;
 }
@@ -214,34 +219,45 @@ function parts(elements, ends) {
 function values(field, column, count) {
   const raw = column.values.tag === "texts" ? column.values.val.split("\0") : column.values.val;
   const read = READERS[field.kind];
-  const malformed = () => new RowFault("malformed-read", `\`${field.name}\` is missing, or is not one of its declared values`);
-  const all = [];
-  let next = 0;
-  for (let entry = 0; entry < count; entry++) {
-    if (column.absent[next] === entry) {
+  const { absent } = column;
+  const all = new Array(count);
+  for (let entry = 0, next = 0; entry < count; entry++) {
+    if (next < absent.length && absent[next] === entry) {
       next++;
-      all.push(field.required ? malformed() : null);
+      all[entry] = field.required ? malformed(field) : null;
     } else {
-      all.push(read(raw[entry], field) ?? malformed());
+      all[entry] = read(raw[entry], field);
     }
   }
   return all;
 }
 
+function malformed(field) {
+  return new RowFault("malformed-read", `\`${field.name}\` is missing, or is not one of its declared values`);
+}
+
 /** JavaScript has whole numbers exactly up to 2^53. A seed is only drawn from, so its last digits do not matter. */
-function exact(number, field) {
-  if (Number.isSafeInteger(number) || field.seed) return undefined;
+function whole(raw, field) {
+  const number = Number(raw);
+  if (Number.isSafeInteger(number) || field.seed) return number;
   return new RowFault("too-large", `\`${field.name}\` is larger than ${Number.MAX_SAFE_INTEGER}, which JavaScript does not have exactly`);
 }
 
+function wholeAs(make) {
+  return (raw, field) => {
+    const number = whole(raw, field);
+    return number instanceof RowFault ? number : make(number, field);
+  };
+}
+
 const READERS = {
-  boolean: (value) => value !== 0,
-  integer: (value, field) => exact(Number(value), field) ?? Number(value),
-  number: (value) => value,
-  timestamp: (value, field) => exact(Number(value), field) ?? new Timestamp(Number(value)),
-  decimal: (value, field) => exact(Number(value), field) ?? new Decimal(Number(value), field.scale),
-  text: (value) => value,
-  enum: (value, field) => (field.values.includes(value) ? value : undefined),
+  boolean: (raw) => raw !== 0,
+  integer: whole,
+  number: (raw) => raw,
+  timestamp: wholeAs((micros) => new Timestamp(micros)),
+  decimal: wholeAs((units, field) => new Decimal(units, field.scale)),
+  text: (raw) => raw,
+  enum: (raw, field) => (field.values.includes(raw) ? raw : malformed(field)),
 };
 
 const WRITERS = {
@@ -279,7 +295,7 @@ const TAGS = {
 
 function columnOf(field, values) {
   const tag = TAGS[field.kind];
-  if (tag === "texts") return { tag, val: values.map((text) => `${text}\0`).join("") };
+  if (tag === "texts") return { tag, val: values.length > 0 ? `${values.join("\0")}\0` : "" };
   return { tag, val: tag === "booleans" ? Uint8Array.from(values) : values };
 }
 
@@ -289,74 +305,89 @@ class Effects {
     this.shape = shape;
     this.writes = shape.writes.map(() => ({ rows: [], ends: [], values: [], unset: [] }));
     this.events = shape.events.map((event) => ({ rows: [], columns: event.fields.map(() => ({ values: [], absent: [] })) }));
-    this.known = new Set([...shape.writes.map((write) => write.name), "events"]);
   }
 
-  /** Nothing of a row is kept before all of it is known to be right. */
+  /** Nothing is kept of a row that fails: all of it is looked at before any of it is put down. */
   add(row, effects) {
     if (effects === undefined || effects === null) return;
     if (typeof effects !== "object" || typeof effects.then === "function") {
       throw new TypeError("a rule returns an object with its writes, or nothing; it cannot be an async function");
     }
-    for (const name of Object.keys(effects)) {
-      if (!this.known.has(name)) {
-        throw new TypeError(`the rule does not write \`${name}\`; there are: ${[...this.known].join(", ")}`);
+    const { writes } = this.shape;
+    const { events } = effects;
+    const written = [];
+    let known = events === undefined && !("events" in effects) ? 0 : 1;
+    for (let target = 0; target < writes.length; target++) {
+      const { name } = writes[target];
+      const value = effects[name];
+      if (value !== undefined || name in effects) known++;
+      written.push(value === undefined || value === null ? value : crossing(writes[target], value));
+    }
+    if (Object.keys(effects).length > known) this.refuseStrangers(effects);
+    const caused = [];
+    if (events) for (let index = 0; index < events.length; index++) caused.push(this.caused(events[index]));
+    for (let target = 0; target < writes.length; target++) {
+      const value = written[target];
+      if (value !== undefined) this.write(row, target, value);
+    }
+    for (let index = 0; index < caused.length; index++) {
+      const { number, cells } = caused[index];
+      const { rows, columns } = this.events[number];
+      for (let field = 0; field < cells.length; field++) {
+        const column = columns[field];
+        const cell = cells[field];
+        if (cell === undefined) column.absent.push(rows.length);
+        column.values.push(cell ?? EMPTY[this.shape.events[number].fields[field].kind]);
       }
+      rows.push(row);
     }
-    const written = this.shape.writes.map((write) => {
-      const value = effects[write.name];
-      if (value === undefined || value === null) return value;
-      if (!write.list) return raw(write, value);
-      if (!Array.isArray(value)) throw new TypeError(`\`${write.name}\` must be an array`);
-      return value.map((element) => raw(write, element));
-    });
-    const caused = (effects.events ?? []).map((event) => this.caused(event));
-    written.forEach((value, target) => this.write(row, target, value));
-    for (const [number, cells] of caused) {
-      const event = this.events[number];
-      cells.forEach((cell, index) => {
-        if (cell.isAbsent) event.columns[index].absent.push(event.rows.length);
-        event.columns[index].values.push(cell.value);
-      });
-      event.rows.push(row);
-    }
+  }
+
+  refuseStrangers(effects) {
+    const known = [...this.shape.writes.map((write) => write.name), "events"];
+    const stranger = Object.keys(effects).find((name) => !known.includes(name));
+    if (stranger !== undefined) throw new TypeError(`the rule does not write \`${stranger}\`; there are: ${known.join(", ")}`);
   }
 
   write(row, target, value) {
     const sink = this.writes[target];
     const shape = this.shape.writes[target];
-    if (value === undefined || (shape.counter && !value)) return;
     if (value === null) {
-      sink.unset.push(row);
-      return;
-    }
-    sink.rows.push(row);
-    if (shape.list) {
+      if (!shape.counter) sink.unset.push(row);
+    } else if (shape.list) {
+      sink.rows.push(row);
       sink.values.push(...value);
       sink.ends.push(sink.values.length);
-    } else {
+    } else if (!shape.counter || value !== 0) {
+      sink.rows.push(row);
       sink.values.push(value);
     }
   }
 
+  /** The number of the event, and its fields as they cross the boundary; undefined for one that is not there. */
   caused(event) {
-    const number = this.shape.events.findIndex((shape) => event instanceof CausedEvent && shape.name === event.event);
-    if (number < 0) {
+    const number = event instanceof CausedEvent ? this.shape.eventNumbers.get(event.event) : undefined;
+    if (number === undefined) {
       const names = this.shape.events.map((shape) => shape.class).join(", ") || "none";
       throw new TypeError(`\`events\` has something that is no event of this rule; there are: ${names}`);
     }
     const { fields, name } = this.shape.events[number];
-    const stranger = Object.keys(event.fields).find((given) => !fields.some((field) => field.name === given));
-    if (stranger !== undefined) throw new TypeError(`the event "${name}" has no field \`${stranger}\``);
-    return [
-      number,
-      fields.map((field) => {
-        const value = event.fields[field.name];
-        if (value !== undefined && value !== null) return { value: raw(field, value) };
-        if (field.required) throw new TypeError(`the event "${name}" needs \`${field.name}\``);
-        return { value: EMPTY[field.kind], isAbsent: true };
-      }),
-    ];
+    const given = event.fields;
+    const cells = [];
+    let known = 0;
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index];
+      const value = given[field.name];
+      if (value !== undefined || field.name in given) known++;
+      if (value !== undefined && value !== null) cells.push(raw(field, value));
+      else if (field.required) throw new TypeError(`the event "${name}" needs \`${field.name}\``);
+      else cells.push(undefined);
+    }
+    if (Object.keys(given).length > known) {
+      const stranger = Object.keys(given).find((name) => !fields.some((field) => field.name === name));
+      if (stranger !== undefined) throw new TypeError(`the event "${name}" has no field \`${stranger}\``);
+    }
+    return { number, cells };
   }
 
   finished() {
@@ -373,4 +404,10 @@ class Effects {
       events: events.filter(({ rows }) => rows.length > 0),
     };
   }
+}
+
+function crossing(field, value) {
+  if (!field.list) return raw(field, value);
+  if (!Array.isArray(value)) throw new TypeError(`\`${field.name}\` must be an array`);
+  return value.map((element) => raw(field, element));
 }

@@ -17,9 +17,9 @@ use crate::host::Host;
 pub const MEMORY_CEILING: usize = 256 * 1024 * 1024;
 const TICK: Duration = Duration::from_millis(1);
 /// What a Python component takes; a Rust one takes 3.
-const CORE_INSTANCES: u32 = 20;
+const CORE_INSTANCES: u32 = 48;
 const MEMORIES: u32 = 3;
-const TABLES: u32 = 20;
+const TABLES: u32 = 48;
 
 /// Deterministic, metered, stoppable.
 fn base() -> Config {
