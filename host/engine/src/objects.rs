@@ -198,7 +198,7 @@ async fn judged(
     let fields = checked.as_ref().map_or(asked, |(made, _)| &made.fields);
     let named = strangers::named(shape, fields, before);
     faults.extend(strangers::strangers(engine, scope, &[named]).await?.concat());
-    faults.extend(lost_of(engine, scope, shape, (key.unwrap_or_default(), fields, before)).await?);
+    faults.extend(lost_of(engine, scope, shape, (key.unwrap_or_default(), fields, before), &HashSet::new()).await?);
     if faults.is_empty()
         && let Some(checked) = checked
     {

@@ -46,17 +46,68 @@ fn coupons_that_are_too_old_expire(hub: Hub) {
     let (old, new) = (coupon(&hub, 7, "2026-01-01T00:00:00Z"), coupon(&hub, 8, "2026-01-20T00:00:00Z"));
     let hub = hub.storing("coupon", &old.key, old.fields.clone()).storing("coupon", &new.key, new.fields.clone());
     let hub = hub.at(at("2026-02-01T03:30:00Z"));
-    assert!(hub.job("expire").run().note.is_some_and(|note| note.contains("no coupon expires")));
+    assert_eq!(nights(&hub, "expire"), ["0 coupons expired"]);
     let hub = hub.with_settings(json!({"expire_after_days": 30}));
-    let ran = hub.job("expire").run();
-    assert_eq!((ran.done, ran.note.as_deref()), (true, Some("1 coupons expired")));
+    assert_eq!(nights(&hub, "expire"), ["0 coupons expired", "1 coupons expired"]);
     let status = |key: &str| hub.stored("coupon", key).expect("it is there")["status"].clone();
     assert_eq!((status(&old.key), status(&new.key)), (json!("expired"), json!("issued")));
-    assert_eq!(hub.job("expire").run().note.as_deref(), Some("0 coupons expired"));
+    assert_eq!(nights(&hub, "expire"), ["0 coupons expired", "0 coupons expired"]);
 }
 
+/// The notes of a job's runs, one after the other until it is done.
+fn nights(hub: &Hub, job: &str) -> Vec<String> {
+    let (mut notes, mut cursor) = (Vec::new(), None);
+    loop {
+        let run = match cursor.take() {
+            Some(cursor) => hub.job(job).cursor(cursor).run(),
+            None => hub.job(job).run(),
+        };
+        notes.push(run.note.unwrap_or_default());
+        if run.done {
+            return notes;
+        }
+        cursor = run.cursor;
+    }
+}
+
+#[openhub_sdk_testing::test]
+fn coupons_whose_time_is_over_expire_a_page_at_a_time_and_not_while_somebody_pays(hub: Hub) {
+    let start = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
+    let mut hub = hub.at(start);
+    let mut codes = Vec::new();
+    for seed in 0..150 {
+        let wanted = json!({"amount": "5.00", "valid_until": "2026-01-02T00:00:00Z"});
+        let issued = hub.object("coupon").customer("ann").at(start).seed(seed).create(wanted).expect("a coupon");
+        hub = hub.storing("coupon", &issued.key, issued.fields);
+        codes.push(issued.key);
+    }
+    let mut held = hub.stored("coupon", &codes[0]).expect("a coupon");
+    held["status"] = json!("reserved");
+    held["reserved_by"] = json!("key-1/");
+    held["reserved_until"] = json!("2026-01-02T00:05:00Z");
+    let hub = hub.storing("coupon", &codes[0], held).at(Timestamp::parse("2026-01-02T00:00:00Z").expect("a time"));
+    let expired: usize =
+        nights(&hub, "expire").iter().filter_map(|note| note.split(' ').next()?.parse::<usize>().ok()).sum();
+    assert_eq!(expired, 149);
+    let hub = hub.at(Timestamp::parse("2026-01-02T00:05:00Z").expect("a time"));
+    assert_eq!(nights(&hub, "expire"), ["1 coupons expired"]);
+}
+
+/// A merchant or two, a till for the first, and a coupon.
 fn till(hub: Hub) -> (Hub, String) {
+    let merchant = |hub: &Hub, key: &str, share: &str| {
+        let wanted = json!({"merchant": key, "name": key, "share": share, "currency": "EUR"});
+        hub.object("merchant").create(wanted).expect("a merchant").fields
+    };
+    let (north, south) = (merchant(&hub, "north", "50"), merchant(&hub, "south", "100"));
+    let till = |hub: &Hub, key: &str, merchants: &[&str]| {
+        let wanted = json!({"key": key, "merchants": merchants, "may_issue": true});
+        hub.object("coupon-till").create(wanted).expect("a till").fields
+    };
+    let (one, two) = (till(&hub, "key-1", &["north"]), till(&hub, "key-2", &["north", "south"]));
     let issued = hub.object("coupon").customer("ann").create(json!({"percent": 15})).expect("a coupon");
+    let hub = hub.storing("merchant", "north", north).storing("merchant", "south", south);
+    let hub = hub.storing("coupon-till", "key-1", one).storing("coupon-till", "key-2", two);
     (hub.storing("coupon", &issued.key, issued.fields), issued.key)
 }
 
@@ -64,27 +115,64 @@ fn till(hub: Hub) -> (Hub, String) {
 fn a_till_redeems_once_however_often_it_asks(hub: Hub) {
     let (hub, code) = till(hub);
     let path = format!("/coupons/{}-{}/redeem", code[..6].to_lowercase(), &code[6..]);
-    let by = |once: &str| hub.endpoints().header("Idempotency-Key", once).post(&path, &json!({}));
-    let redeemed = by("sale-1");
-    assert_eq!((redeemed.status, redeemed.json()), (200, json!({"code": code, "percent": 15, "status": "redeemed"})));
+    let by = |order: &str| hub.endpoints().post(&path, &json!({"order": order, "order_amount": "99.90"}));
+    let redeemed = by("4711");
+    let told = json!({
+        "code": code, "percent": 15, "status": "redeemed", "merchant": "north", "order": "4711", "order_amount": "99.90",
+        "discount": "14.99",
+    });
+    assert_eq!((redeemed.status, redeemed.json()), (200, told.clone()));
     assert_eq!(hub.stored("coupon", &code).expect("the coupon")["status"], "redeemed");
-    assert_eq!(by("sale-1").status, 200, "the same request again");
-    assert_eq!((by("sale-2").status, by("sale-2").json()), (409, json!({"error": "redeemed"})));
-    let unnamed = hub.endpoints().post(&path, &json!({}));
-    assert_eq!(unnamed.status, 409);
+    assert_eq!((by("4711").status, by("4711").json()), (200, told), "the same order again");
+    assert_eq!((by("4712").status, by("4712").json()), (409, json!({"error": "redeemed"})));
+    let keyed = hub.endpoints().header("Idempotency-Key", "4711").post(&path, &json!({}));
+    assert_eq!(keyed.status, 200, "the key names the order, too");
+    assert!(hub.endpoints().send("POST", &path, "{}").is_err(), "no order");
+    assert!(hub.endpoints().send("POST", &path, r#"{"order": "1", "order_amount": "-1"}"#).is_err());
+}
+
+#[openhub_sdk_testing::test]
+fn a_till_redeems_for_its_own_merchants_only(hub: Hub) {
+    let (hub, code) = till(hub);
+    let batch = json!({"batch": "south-only", "name": "S", "percent": 5, "merchants": ["south"]});
+    let batch = hub.object("coupon-batch").create(batch).expect("a batch").fields;
+    let narrow = hub.object("coupon").customer("ann").seed(9).create(json!({"percent": 5, "batch": "south-only"}));
+    let narrow = narrow.expect("a coupon");
+    let hub = hub.storing("coupon-batch", "south-only", batch).storing("coupon", &narrow.key, narrow.fields.clone());
+    let redeem = |key: &str, code: &str, merchant: Option<&str>| {
+        let body = json!({"order": "1", "merchant": merchant});
+        let answer = hub.endpoints().by(key, &["plugins:call:coupon"]).post(&format!("/coupons/{code}/redeem"), &body);
+        (answer.status, answer.json()["error"].as_str().map(str::to_owned))
+    };
+    let refused = |why: &str| (403, Some(why.to_owned()));
+    assert_eq!(redeem("stranger", &code, Some("north")), refused("no-till"));
+    assert_eq!(redeem("key-1", &code, Some("south")), refused("other-merchant"));
+    assert_eq!(redeem("key-2", &code, None), refused("other-merchant"), "which of the two?");
+    assert_eq!(redeem("key-1", &narrow.key, None), refused("other-merchant"));
+    assert_eq!(redeem("key-2", &narrow.key, Some("north")), refused("other-merchant"));
+    assert_eq!(redeem("key-2", &narrow.key, Some("south")), (200, None));
+    assert_eq!(redeem("key-2", &code, Some("north")), (200, None));
 }
 
 #[openhub_sdk_testing::test]
 fn what_one_till_reserves_no_other_redeems(hub: Hub) {
     let (hub, code) = till(hub);
     let ask = |till: &str, what: &str| {
-        hub.endpoints().post(&format!("/coupons/{code}/{what}"), &json!({"till": till})).status
+        let body = json!({"till": till, "order": till});
+        hub.endpoints().post(&format!("/coupons/{code}/{what}"), &body).status
     };
     assert_eq!(
-        [ask("one", "reserve"), ask("one", "reserve"), ask("two", "reserve"), ask("two", "redeem")],
-        [200, 200, 409, 409]
+        [
+            ask("one", "reserve"),
+            ask("one", "reserve"),
+            ask("two", "reserve"),
+            ask("two", "redeem"),
+            ask("two", "release")
+        ],
+        [200, 200, 409, 409, 409]
     );
-    assert_eq!([ask("one", "redeem"), ask("two", "redeem")], [200, 409]);
+    assert_eq!([ask("one", "release"), ask("two", "reserve"), ask("one", "redeem")], [200, 200, 409]);
+    assert_eq!([ask("two", "redeem"), ask("one", "redeem"), ask("one", "release")], [200, 409, 409]);
     let looked = hub.endpoints().get(&format!("/coupons/{code}"));
     assert_eq!(looked.json()["status"], "redeemed");
     assert_eq!(hub.endpoints().get("/coupons/000000000000").status, 404);
@@ -94,9 +182,85 @@ fn what_one_till_reserves_no_other_redeems(hub: Hub) {
 fn a_reservation_ends(hub: Hub) {
     let (hub, code) = till(hub.at(Timestamp::from_micros(0)));
     let ask = |hub: &Hub, till: &str| {
-        hub.endpoints().post(&format!("/coupons/{code}/reserve"), &json!({"till": till})).status
+        hub.endpoints().post(&format!("/coupons/{code}/reserve"), &json!({"till": till, "seconds": 60})).status
     };
     assert_eq!([ask(&hub, "one"), ask(&hub, "two")], [200, 409]);
-    let hub = hub.at(Timestamp::from_micros(301_000_000));
+    let hub = hub.at(Timestamp::from_micros(60_000_000));
+    assert_eq!(hub.endpoints().get(&format!("/coupons/{code}")).json()["status"], "issued");
     assert_eq!(ask(&hub, "two"), 200);
+}
+
+#[openhub_sdk_testing::test]
+fn a_batch_gives_as_many_as_it_may(hub: Hub) {
+    let (hub, _) = till(hub);
+    let batch = json!({"batch": "spring", "name": "Spring", "amount": "5.00", "most": 3, "per_customer": 2});
+    let batch = hub.object("coupon-batch").create(batch).expect("a batch").fields;
+    let mut hub = hub.storing("coupon-batch", "spring", batch);
+    for id in ["ann", "bob", "cy"] {
+        hub = hub.knowing(json!({"id": id, "identities": [["user_id", id]]}));
+    }
+    let issue = |who: &str, once: &str| {
+        let body = json!({"batch": "spring", "customer": {"user_id": who}});
+        let answer = hub.endpoints().header("Idempotency-Key", once).post("/issue", &body);
+        let told = answer.json();
+        (answer.status, told["code"].as_str().or(told["error"].as_str()).unwrap_or_default().to_owned())
+    };
+    let first = issue("ann", "1");
+    assert_eq!(first.0, 201);
+    assert_eq!(issue("ann", "1"), (200, first.1.clone()), "the same request again");
+    assert_eq!(hub.stored("coupon", &first.1).expect("the coupon")["owner"], "ann");
+    assert_eq!((issue("ann", "2").0, issue("ann", "3")), (201, (409, "had-enough".into())));
+    assert_eq!((issue("bob", "4").0, issue("cy", "5")), (201, (409, "used-up".into())));
+    assert_eq!(issue("dan", "6"), (404, "unknown-customer".into()));
+    assert_eq!(hub.stored("coupon-batch", "spring").expect("the batch")["issued"], 3);
+}
+
+#[openhub_sdk_testing::test]
+fn each_coupon_is_in_one_settlement_wherever_a_run_breaks_off(hub: Hub) {
+    let at = |text: &str| Timestamp::parse(text).expect("a time");
+    let (mut hub, _) = till(hub.at(at("2026-01-31T23:00:00Z")));
+    for number in 0..120 {
+        let issued = hub.object("coupon").customer("ann").seed(100 + number).create(json!({"percent": 10}));
+        let issued = issued.expect("a coupon");
+        hub = hub.storing("coupon", &issued.key, issued.fields);
+        // A third of them in February, a fourth in the south.
+        hub = hub.at(at(if number % 3 == 0 { "2026-02-01T01:00:00Z" } else { "2026-01-31T23:00:00Z" }));
+        let merchant = if number % 4 == 0 { "south" } else { "north" };
+        let body = json!({"order": number.to_string(), "merchant": merchant, "order_amount": "10.05"});
+        let redeemed = hub.endpoints().by("key-2", &[]).post(&format!("/coupons/{}/redeem", issued.key), &body);
+        assert_eq!(redeemed.status, 200, "{}", redeemed.text());
+    }
+    let hub = hub.at(at("2026-02-02T04:00:00Z"));
+    // The outcome of this run is lost, and with it its cursor: the next one begins anew.
+    assert!(!hub.job("settle").run().done);
+    assert!(nights(&hub, "settle").iter().any(|note| note == "2 settlements closed"));
+    let notes = nights(&hub, "settle");
+    assert!(notes.iter().all(|note| note.starts_with("0 ")), "nothing is settled twice: {notes:?}");
+    let report = |merchant: &str| {
+        hub.endpoints().by("key-2", &[]).get(&format!("/merchants/{merchant}/settlements")).json()["settlements"]
+            .clone()
+    };
+    let line = |period: &str, coupons: i64, orders: &str, discounts: &str, share: &str, payable: &str, closed: bool| {
+        json!({
+            "merchant": if share == "50.00" { "north" } else { "south" }, "period": period, "coupons": coupons, "orders": orders,
+            "discounts": discounts, "share": share, "payable": payable, "currency": "EUR", "closed": closed,
+        })
+    };
+    assert_eq!(
+        report("north"),
+        json!([
+            line("2026-01", 60, "603.00", "60.60", "50.00", "30.30", true),
+            line("2026-02", 30, "301.50", "30.30", "50.00", "15.15", false),
+        ])
+    );
+    assert_eq!(
+        report("south"),
+        json!([
+            line("2026-01", 20, "201.00", "20.20", "100.00", "20.20", true),
+            line("2026-02", 10, "100.50", "10.10", "100.00", "10.10", false),
+        ])
+    );
+    let other = hub.endpoints().get("/merchants/south/settlements/2026-01");
+    assert_eq!((other.status, other.json()["error"].as_str()), (403, Some("other-merchant")));
+    assert_eq!(hub.endpoints().get("/merchants/north/settlements/2026-01").json()["payable"], "30.30");
 }

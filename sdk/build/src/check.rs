@@ -197,7 +197,7 @@ fn check_elements(list: &ListShape) -> Result<()> {
 fn check_fields(fields: &[Field]) -> Result<()> {
     distinct(fields.iter().map(|field| field.name.as_str()), "field")?;
     for field in fields {
-        let unique = matches!(field.of, Type::Text | Type::Integer | Type::Enum(_) | Type::Customer);
+        let unique = matches!(field.of, Type::Text | Type::Integer | Type::Enum(_) | Type::Customer | Type::Object(_));
         ensure!(!field.unique || unique, "field `{}`: only a text or an integer can be unique", field.name);
         ensure!(!field.html || field.of == Type::Text, "field `{}`: only a text can be HTML", field.name);
         if let Type::Enum(values) = &field.of {

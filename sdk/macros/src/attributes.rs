@@ -57,12 +57,14 @@ pub fn path(attribute: &Attribute) -> Result<Path> {
     })
 }
 
-/// `field(unique, relation, owner, html, default = …)`.
+/// `field(unique, relation, relation = "…", owner, html, default = …)`.
 #[derive(Default)]
 pub struct FieldOptions {
     pub unique: bool,
     pub owner: bool,
     pub html: bool,
+    /// The object type that the field leads to, by its name.
+    pub relation: Option<String>,
     pub default: Option<Absent>,
 }
 
@@ -89,6 +91,8 @@ pub fn field_options(field: &Field) -> Result<FieldOptions> {
                 });
             } else if !meta.path.is_ident("relation") {
                 return Err(meta.error("expected unique, relation, owner, html or default"));
+            } else if meta.input.peek(Token![=]) {
+                options.relation = Some(meta.value()?.parse::<LitStr>()?.value());
             }
             Ok(())
         })?;

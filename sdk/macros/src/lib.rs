@@ -79,7 +79,9 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 }
 
 /// An object type: `#[object(name = "coupon", version = 1)]`; fields are `#[field(unique)]`, `#[field(relation)]`,
-/// `#[field(owner)]` (the relation that tells whose it is), `#[field(default = …)]`.
+/// `#[field(owner)]` (the relation that tells whose it is), `#[field(default = …)]`, and `#[field(relation = "merchant")]`, a `String`
+/// that holds the key of an object of that type. A `Vec` has several values. A rule that changes some fields only does it with the
+/// type's patch: `ObjectEffect::Patch(key, CouponPatch { percent: Some(20), ..Default::default() })`.
 #[proc_macro_derive(DataObject, attributes(object, field))]
 pub fn derive_data_object(input: TokenStream) -> TokenStream {
     finish(records::data_object(&parse_macro_input!(input as DeriveInput)))

@@ -39,6 +39,10 @@ fn columnar(input: &DeriveInput) -> Result<TokenStream> {
         impl ::openhub_sdk::writes::Columnar for #of {
             type Columns = (#(<#types as ::openhub_sdk::writes::Cell>::Cells,)*);
 
+            fn empty() -> Self::Columns {
+                (#(<<#types as ::openhub_sdk::writes::Cell>::Cells as ::std::default::Default>::default(),)*)
+            }
+
             #[inline]
             fn put(self, columns: &mut Self::Columns) {
                 let _ = &columns;
@@ -124,7 +128,7 @@ pub fn content(input: &DeriveInput) -> Result<TokenStream> {
 }
 
 pub fn data_object(input: &DeriveInput) -> Result<TokenStream> {
-    let record = Record::of(input)?;
+    let record = Record::with_lists(input)?;
     let of = &input.ident;
     let options = attributes::type_options(&input.attrs, "object")?;
     let name = options.name.unwrap_or_else(|| shapes::kebab(&of.to_string()));
@@ -133,18 +137,62 @@ pub fn data_object(input: &DeriveInput) -> Result<TokenStream> {
     if let Some(owner) = &record.owner {
         fragment["owner"] = json!(owner);
     }
-    let columnar = columnar(input)?;
+    let (columnar, patch) = (columnar(input)?, patch(input)?);
+    let patched = format_ident!("{of}Patch");
     Ok(record.with(
         &json!({"object": fragment}),
         quote! {
             #columnar
+            #patch
 
             impl ::openhub_sdk::data_object::DataObject for #of {
                 const NAME: &'static str = #name;
                 const VERSION: u32 = #version;
+                type Patch = #patched;
             }
         },
     ))
+}
+
+/// Some fields of an object, for a rule that changes no others: each is an `Option`, and the columns are the object's.
+fn patch(input: &DeriveInput) -> Result<TokenStream> {
+    let (of, visibility) = (&input.ident, &input.vis);
+    let fields = attributes::fields(input)?;
+    let idents: Vec<_> = fields.iter().map(|field| attributes::ident(field)).collect::<Result<_>>()?;
+    let visibilities: Vec<_> = fields.iter().map(|field| &field.vis).collect();
+    let types = fields.iter().map(|field| {
+        let of = &field.ty;
+        let may_be_absent = shapes::inner(of, "Option").is_some() || shapes::inner(of, "Vec").is_some();
+        if may_be_absent { quote!(#of) } else { quote!(::std::option::Option<#of>) }
+    });
+    let types: Vec<_> = types.collect();
+    let places: Vec<_> = (0..fields.len()).map(syn::Index::from).collect();
+    let (patch, about) = (format_ident!("{of}Patch"), format!("Some fields of a [`{of}`]: what is absent stays."));
+    Ok(quote! {
+        #[doc = #about]
+        #[derive(::std::default::Default)]
+        #visibility struct #patch {
+            #(#visibilities #idents: #types,)*
+        }
+
+        impl ::openhub_sdk::writes::Columnar for #patch {
+            type Columns = <#of as ::openhub_sdk::writes::Columnar>::Columns;
+
+            fn empty() -> Self::Columns {
+                <#of as ::openhub_sdk::writes::Columnar>::empty()
+            }
+
+            #[inline]
+            fn put(self, columns: &mut Self::Columns) {
+                let _ = &columns;
+                #(::openhub_sdk::writes::Cell::put(self.#idents, &mut columns.#places);)*
+            }
+
+            fn columns(columns: Self::Columns) -> ::std::vec::Vec<::openhub_sdk::rule::Column> {
+                <#of as ::openhub_sdk::writes::Columnar>::columns(columns)
+            }
+        }
+    })
 }
 
 /// A struct's fields as the manifest words them, and its codec.
@@ -156,6 +204,15 @@ struct Record {
 
 impl Record {
     fn of(input: &DeriveInput) -> Result<Record> {
+        let lists = attributes::fields(input)?.into_iter().find(|field| shapes::inner(&field.ty, "Vec").is_some());
+        match lists {
+            Some(list) => Err(Error::new(list.ty.span(), "only a field of a `DataObject` can be a list")),
+            None => Record::with_lists(input),
+        }
+    }
+
+    /// Of an object, whose fields may have several values.
+    fn with_lists(input: &DeriveInput) -> Result<Record> {
         if !input.generics.params.is_empty() {
             return Err(Error::new(input.generics.span(), "a record cannot have parameters"));
         }
@@ -165,9 +222,19 @@ impl Record {
             let ident = attributes::ident(field)?;
             let name = attributes::name(ident);
             let options = attributes::field_options(field)?;
-            let shape = shapes::shape(&field.ty)?;
-            let required = shape.required && options.default.is_none();
+            let items = shapes::inner(&field.ty, "Vec");
+            let shape = shapes::shape(items.unwrap_or(&field.ty))?;
+            let required = shape.required && options.default.is_none() && items.is_none();
             let mut told = json!({"name": name, "type": shape.of, "required": required, "unique": options.unique});
+            if let Some(kind) = &options.relation {
+                if shape.of != json!("text") {
+                    return Err(Error::new(field.ty.span(), "a relation to an object is its key: a `String`"));
+                }
+                told["type"] = json!({"object": kind});
+            }
+            if items.is_some() {
+                told["list"] = json!(true);
+            }
             if options.html {
                 told["html"] = json!(true);
             }

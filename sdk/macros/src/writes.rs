@@ -60,6 +60,14 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 (#(::openhub_sdk::writes::Objects<#changed>,)*),
             );
 
+            fn sinks() -> Self::Sinks {
+                (
+                    (#(<<#types as ::openhub_sdk::writes::Writable>::Sink as ::std::default::Default>::default(),)*),
+                    (#(<::openhub_sdk::writes::Events<#caused> as ::std::default::Default>::default(),)*),
+                    (#(<::openhub_sdk::writes::Objects<#changed> as ::std::default::Default>::default(),)*),
+                )
+            }
+
             #[inline]
             fn collect(self, row: u32, sinks: &mut Self::Sinks) {
                 let _ = &sinks;

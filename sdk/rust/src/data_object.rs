@@ -16,6 +16,8 @@ pub type Answers = Vec<Result<raw::Accepted, Vec<Fault>>>;
 pub trait DataObject: Record + Columnar {
     const NAME: &'static str;
     const VERSION: u32;
+    /// Some of its fields: `CouponPatch` of a `Coupon`.
+    type Patch: Columnar<Columns = <Self as Columnar>::Columns>;
 
     fn to_json(&self) -> String {
         serde_json::Value::Object(self.to_fields()).to_string()
@@ -74,12 +76,24 @@ impl<T: DataObject> Accepted<T> {
 }
 
 /// What a rule does to an object of the row's customer.
-#[derive(Clone, Debug)]
-pub enum ObjectEffect<T> {
+pub enum ObjectEffect<T: DataObject> {
     Create(T),
     /// The fields that are present replace those of the object of that key.
     Merge(String, T),
+    /// The same, of an object that has required fields which stay.
+    Patch(String, T::Patch),
     Delete(String),
+}
+
+impl<T: DataObject + std::fmt::Debug> std::fmt::Debug for ObjectEffect<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ObjectEffect::Create(record) => f.debug_tuple("Create").field(record).finish(),
+            ObjectEffect::Merge(key, record) => f.debug_tuple("Merge").field(key).field(record).finish(),
+            ObjectEffect::Patch(key, _) => f.debug_tuple("Patch").field(key).finish_non_exhaustive(),
+            ObjectEffect::Delete(key) => f.debug_tuple("Delete").field(key).finish(),
+        }
+    }
 }
 
 /// Checks changes of one type; one that cannot be read is refused, the others stand.

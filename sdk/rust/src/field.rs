@@ -56,6 +56,28 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
+/// Several values. None of them is an absent field.
+impl<T: Field> Field for Vec<T> {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Vec::new()),
+            value => value.as_array()?.iter().map(T::of).collect(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        if self.is_empty() { Value::Null } else { self.iter().map(T::json).collect() }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Vec::new())
+    }
+}
+
 macro_rules! fields {
     ($($type:ty, |$value:ident| $read:expr, |$field:ident| $json:expr, |$out:ident| $write:expr;)+) => {$(
         impl Field for $type {

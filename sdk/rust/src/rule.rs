@@ -23,7 +23,7 @@ pub trait Rule {
 pub fn run<R: Rule>(batch: &Batch) -> Result<Outcome, Reason> {
     let params = R::Params::open(&batch.params)?;
     let mut cursors = R::Row::open(&batch.columns, &mut Tables::of(batch))?;
-    let mut sinks = <R::Effects as Writes>::Sinks::default();
+    let mut sinks = <R::Effects as Writes>::sinks();
     let mut outcome = Outcome { writes: Vec::new(), events: Vec::new(), objects: Vec::new(), faults: Vec::new() };
     for row in 0..batch.rows {
         match R::Row::next(&mut cursors).and_then(|read| R::apply(read, &params)) {

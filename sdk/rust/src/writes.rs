@@ -25,8 +25,10 @@ pub struct Add(pub i64);
 
 /// A struct that is what a rule does to one row.
 pub trait Writes: Sized {
-    type Sinks: Default;
+    type Sinks;
 
+    /// Nothing yet. No `Default`: the tuples of the generated code have it up to twelve only.
+    fn sinks() -> Self::Sinks;
     fn collect(self, row: u32, sinks: &mut Self::Sinks);
     /// Targets are the fields' numbers, in order.
     fn finish(sinks: Self::Sinks, outcome: &mut Outcome);
@@ -93,6 +95,20 @@ impl<T: Storable> Cell for Option<T> {
             }
         }
         cells.count += 1;
+    }
+
+    fn column(cells: Self::Cells) -> Column {
+        <T as Cell>::column(cells)
+    }
+}
+
+/// A list of an object stays as it is: what a rule does to objects crosses as columns, and those have one value an entry.
+impl<T: Storable> Cell for Vec<T> {
+    type Cells = Cells<T::Column>;
+
+    fn put(self, cells: &mut Self::Cells) {
+        assert!(self.is_empty(), "a rule cannot write a list of an object: leave it empty");
+        <Option<T> as Cell>::put(None, cells);
     }
 
     fn column(cells: Self::Cells) -> Column {
@@ -274,8 +290,10 @@ texts! {
 /// A record that crosses the boundary as a column a field.
 pub trait Columnar {
     /// One for each field, in order.
-    type Columns: Default;
+    type Columns;
 
+    /// Of no record.
+    fn empty() -> Self::Columns;
     fn put(self, columns: &mut Self::Columns);
     fn columns(columns: Self::Columns) -> Vec<Column>;
 }
@@ -288,7 +306,7 @@ pub struct Events<E: Event> {
 
 impl<E: Event> Default for Events<E> {
     fn default() -> Self {
-        Events { rows: Vec::new(), columns: E::Columns::default() }
+        Events { rows: Vec::new(), columns: E::empty() }
     }
 }
 
@@ -322,7 +340,7 @@ struct Changes<T: Columnar> {
 
 impl<T: Columnar> Default for Changes<T> {
     fn default() -> Self {
-        Changes { rows: Vec::new(), keys: String::new(), columns: T::Columns::default() }
+        Changes { rows: Vec::new(), keys: String::new(), columns: T::empty() }
     }
 }
 
@@ -333,9 +351,13 @@ impl<T: Columnar> Default for Objects<T> {
 }
 
 impl<T: Columnar> Changes<T> {
-    fn put(&mut self, row: u32, key: &str, record: Option<T>) {
+    fn begin(&mut self, row: u32, key: &str) {
         self.rows.push(row);
         push_text(&mut self.keys, key);
+    }
+
+    fn put(&mut self, row: u32, key: &str, record: Option<T>) {
+        self.begin(row, key);
         if let Some(record) = record {
             record.put(&mut self.columns);
         }
@@ -349,6 +371,10 @@ impl<T: DataObject> Objects<T> {
         match effect {
             ObjectEffect::Create(record) => self.created.put(row, "", Some(record)),
             ObjectEffect::Merge(key, record) => self.merged.put(row, &key, Some(record)),
+            ObjectEffect::Patch(key, patch) => {
+                self.merged.begin(row, &key);
+                patch.put(&mut self.merged.columns);
+            }
             ObjectEffect::Delete(key) => self.deleted.put(row, &key, None),
         }
     }

@@ -1,11 +1,12 @@
 //! Several changes of objects at once, all or none: as a plugin makes them by itself. Each passes the check of the plugin that declares
-//! its type, and has its event in the log, like any other.
+//! its type, and has its event in the log, like any other. They are written in their order, so one may lead to what those before it make.
 
 use openhub_model::object::Object;
 use openhub_model::{Fault, Id, Seed};
 use openhub_runtime::{Change, Operation, RecordChange};
-use openhub_store::{ObjectChange, Op, Scope, StoreError};
+use openhub_store::{ObjectChange, ObjectKey, Op, Scope, StoreError};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 use super::related::{cleared, refuse_lost};
 use super::shape::{complete_required, indexed, unknown_fields};
@@ -34,14 +35,14 @@ pub async fn commit(
 ) -> Result<Result<(), Conflict>, ObjectError> {
     let mut taken = String::new();
     for attempt in 0..ATTEMPTS {
-        let mut all = Vec::new();
+        let (mut all, mut made) = (Vec::new(), Made::new());
         for (index, change) in changes.iter().enumerate() {
             // Each has randomness of its own, for its ids.
             let named = Id::named(&[b"of-many", &context.random.to_le_bytes(), &(index as u64).to_le_bytes()]);
             let mut random = [0; 8];
             random.copy_from_slice(&named.as_bytes()[8..]);
             let context = WriteContext { random: u64::from_le_bytes(random), once: None, ..context.clone() };
-            match prepared(engine, scope, change, attempt, &context).await? {
+            match prepared(engine, scope, change, (attempt, &mut made), &context).await? {
                 Ok(ops) => all.extend(ops),
                 Err(conflict) => return Ok(Err(conflict)),
             }
@@ -69,19 +70,24 @@ pub async fn commit(
 
 type Prepared = Result<Result<Vec<Op>, Conflict>, ObjectError>;
 
+/// Objects that the changes before one make.
+type Made = HashSet<ObjectKey>;
+
 async fn prepared(
     engine: &Engine,
     scope: &Scope,
     change: &RecordChange,
-    attempt: u32,
+    (attempt, made): (u32, &mut Made),
     context: &WriteContext,
 ) -> Prepared {
     let object = type_of(engine, scope, change.kind()).await?;
     match change {
-        RecordChange::Create { fields, .. } => created(engine, scope, &object, fields, attempt, context).await.map(Ok),
+        RecordChange::Create { fields, .. } => {
+            created(engine, scope, &object, fields, (attempt, made), context).await.map(Ok)
+        }
         RecordChange::Replace { key, version, fields, .. } => {
             match stored(engine, scope, &object, key, *version).await? {
-                Ok(before) => replaced(engine, scope, &object, (&before, fields), context).await.map(Ok),
+                Ok(before) => replaced(engine, scope, &object, (&before, fields), (made, context)).await.map(Ok),
                 Err(conflict) => Ok(Err(conflict)),
             }
         }
@@ -119,7 +125,7 @@ async fn created(
     scope: &Scope,
     object: &Typed,
     fields: &Map<String, Value>,
-    attempt: u32,
+    (attempt, earlier): (u32, &mut Made),
     context: &WriteContext,
 ) -> Result<Vec<Op>, ObjectError> {
     known(object, fields)?;
@@ -136,7 +142,8 @@ async fn created(
     let accepted = object.check(change).await?;
     let made = object.made(scope.tenant(), &accepted, None, context)?;
     welcome(engine, scope, object, &made, None).await?;
-    refuse_lost(engine, scope, object, &made, None).await?;
+    refuse_lost(engine, scope, object, &made, None, earlier).await?;
+    earlier.insert(ObjectKey::new(&made.kind, &made.key));
     let change = ObjectChange::Create(made.clone(), indexed(&object.of().shape, &made.fields));
     let told = Told::of("created", &made);
     Ok(ops(scope.tenant(), object, change, told, accepted, context))
@@ -147,7 +154,7 @@ async fn replaced(
     scope: &Scope,
     object: &Typed,
     (stored, fields): (&Object, &Map<String, Value>),
-    context: &WriteContext,
+    (earlier, context): (&Made, &WriteContext),
 ) -> Result<Vec<Op>, ObjectError> {
     known(object, fields)?;
     let mut fields = Value::Object(fields.clone());
@@ -160,7 +167,7 @@ async fn replaced(
         let fault = Fault::new("", "key-changed", "The key of an object cannot change.");
         return Err(ObjectError::Refused(vec![fault]));
     }
-    refuse_lost(engine, scope, object, &made, Some(stored)).await?;
+    refuse_lost(engine, scope, object, &made, Some(stored), earlier).await?;
     let indexed = indexed(&object.of().shape, &made.fields);
     let change = ObjectChange::Replace { stored: stored.version, object: made.clone(), indexed };
     let told = Told { before: stored.part, ..Told::of("updated", &made) };

@@ -41,14 +41,16 @@ pub async fn not_there(
     Ok(wanted)
 }
 
-/// A fault at each relation of an object that leads anew to what is not there.
+/// A fault at each relation of an object that leads anew to what is not there, and is not made together with it.
 pub async fn lost_of(
     engine: &Engine,
     scope: &Scope,
     shape: &ObjectShape,
     object: Leading<'_>,
+    made: &HashSet<ObjectKey>,
 ) -> Result<Vec<Fault>, StoreError> {
-    let gone = not_there(engine, scope, shape, &[object]).await?;
+    let mut gone = not_there(engine, scope, shape, &[object]).await?;
+    gone.retain(|to| !made.contains(to));
     Ok(if gone.is_empty() { Vec::new() } else { lost(shape, object.1, |to| !gone.contains(to)) })
 }
 
@@ -59,9 +61,10 @@ pub async fn refuse_lost(
     object: &Typed,
     made: &Object,
     stored: Option<&Object>,
+    earlier: &HashSet<ObjectKey>,
 ) -> Result<(), ObjectError> {
     let leading = (made.key.as_str(), &made.fields, stored.map(|stored| &stored.fields));
-    let faults = lost_of(engine, scope, &object.of().shape, leading).await?;
+    let faults = lost_of(engine, scope, &object.of().shape, leading, earlier).await?;
     if faults.is_empty() { Ok(()) } else { Err(ObjectError::Refused(faults)) }
 }
 
