@@ -10,8 +10,14 @@ use crate::refusal::Refusal;
 
 const PREFIX: &str = "OPENHUB_";
 /// Those of single commands.
-const OTHERS: [&str; 6] =
-    ["OPENHUB_CONFIG", SECRET_KEY_VARIABLE, "OPENHUB_URL", "OPENHUB_KEY", openhub_sdk_build::BINARY, openhub_sdk_build::TOOLS];
+const OTHERS: [&str; 6] = [
+    "OPENHUB_CONFIG",
+    SECRET_KEY_VARIABLE,
+    "OPENHUB_URL",
+    "OPENHUB_KEY",
+    openhub_sdk_build::BINARY,
+    openhub_sdk_build::TOOLS,
+];
 /// Those of the tests and tools around the hub.
 const TOOLS: [&str; 2] = ["OPENHUB_DOCS", "OPENHUB_SEED"];
 /// What people write who have seen the flag.

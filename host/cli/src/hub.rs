@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use openhub_model::Id;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -46,7 +47,11 @@ pub struct Hub {
 
 impl Hub {
     pub fn new(flags: &HubFlags) -> Result<Hub> {
-        let client = Client::builder().timeout(Duration::from_secs(120)).no_proxy().build()?;
+        let client = {
+            let client = Client::builder().timeout(Duration::from_secs(120)).no_proxy();
+            // What answers elsewhere is another hub, or a page for signing in.
+            client.redirect(Policy::none()).build()?
+        };
         Ok(Hub { client, base: flags.hub.trim_end_matches('/').to_owned(), key: flags.key.clone() })
     }
 
@@ -107,7 +112,8 @@ impl Hub {
             format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
         })?;
         match answer.status().is_success() {
-            true => Ok(answer),
+            true if is_rows(&answer) => Ok(answer),
+            true => bail!("what answered {path} is no hub: it sent no rows. {ADDRESS}"),
             false => bail!(refusal(answer, path).await?),
         }
     }
@@ -120,6 +126,14 @@ impl Hub {
     }
 }
 
+const ADDRESS: &str = "Check that `--hub` is the hub's own address, with no page for signing in before it";
+
+/// Whether an answer is what the hub exports.
+fn is_rows(answer: &reqwest::Response) -> bool {
+    let of = answer.headers().get("content-type").and_then(|of| of.to_str().ok()).unwrap_or_default();
+    ["text/csv", "application/x-ndjson"].iter().any(|rows| of.starts_with(rows))
+}
+
 fn retry_after(answer: &reqwest::Response) -> Duration {
     let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
     Duration::from_secs(seconds.unwrap_or(1).min(60))
@@ -130,12 +144,23 @@ async fn read(answer: reqwest::Response, path: &str) -> Result<Value> {
     if !answer.status().is_success() {
         bail!(refusal(answer, path).await?);
     }
+    let status = answer.status();
     let text = answer.text().await.with_context(|| format!("the answer to {path} broke off"))?;
-    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
+    match serde_json::from_str(&text) {
+        Ok(answer @ (Value::Object(_) | Value::Array(_))) => Ok(answer),
+        _ => bail!("what answered {path} is no hub: it said {status}, and no JSON. {ADDRESS}"),
+    }
 }
 
 async fn refusal(answer: reqwest::Response, path: &str) -> Result<String> {
     let status = answer.status();
+    if status.is_redirection() {
+        let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
+        return Ok(format!("what answered {path} sends its callers on to `{to}`, which the hub never does. {ADDRESS}"));
+    }
     let text = answer.text().await.with_context(|| format!("the answer to {path} broke off"))?;
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     let said = |key: &str| body.get(key).and_then(Value::as_str);

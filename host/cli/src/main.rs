@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         };
     }
     keep_pages_small();
+    meet_limits_as_errors();
     if !matches!(cli.command, Command::Serve(_)) {
         end_with_the_reader();
     }
@@ -95,6 +96,15 @@ fn keep_pages_small() {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
         eprintln!("openhub: the kernel does not let it use small pages only: {error}");
+    }
+}
+
+/// A file that may grow no further is a write that fails, as on a full disk, and no reason to end.
+fn meet_limits_as_errors() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: no handler of ours runs; the signal is ignored, and the write answers with an error.
+    if let Err(error) = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) } {
+        eprintln!("openhub: the signal of a file that is too large ends it: {error}");
     }
 }
 

@@ -38,7 +38,7 @@ pub use log::events::{Appended, EventFilter};
 pub use log::leases::{Claimed, Lease};
 pub use log::partitions::Standing;
 pub use log::ready::{Asleep, Ready};
-pub use log::said::Met;
+pub use log::said::{Met, own_id};
 pub use log::tombstones::Tombstone;
 pub use log::transact::Op;
 pub use scope::Scope;

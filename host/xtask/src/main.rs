@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xtask::steps::Steps;
-use xtask::{bench, check, demo, lints, receiver, test};
+use xtask::{bench, check, contract, demo, lints, receiver, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The developer's own commands")]
@@ -20,6 +20,8 @@ enum Command {
     Demo(demo::Options),
     /// Format, lints, docs, and the house rules that cargo does not know.
     Check,
+    /// Write the reference of the plugins' contract anew from `wit/`.
+    Contract,
     /// `check`, then every test; sets up what the tests need.
     Test,
     /// Measure: prints a line of JSON and a table.
@@ -44,6 +46,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(options) => return demo::run(&root()?, options),
         Command::Check => check::check(&root()?, &mut Steps::default())?,
+        Command::Contract => contract::write(&root()?)?,
         Command::Test => test::test(&root()?)?,
         Command::Bench(options) => bench::run(&root()?, &options)?,
         Command::Receiver(options) => receiver::run(&options)?,

@@ -52,7 +52,9 @@ struct Effects {
 /// Makes the manifest; its `imports` stay empty until the component is there to be asked.
 pub fn merge(fragments: Vec<Fragment>, policy: Policy) -> Result<Manifest> {
     if !(policy.rules.is_empty() && policy.events.is_empty() && policy.types.is_empty()) {
-        bail!("plugin.toml has rules, events or types, but this plugin is in Rust, where they come from the code: remove them");
+        bail!(
+            "plugin.toml has rules, events or types, but this plugin is in Rust, where they come from the code: remove them"
+        );
     }
     let types = collect(&fragments)?;
     let jobs = jobs(&fragments, policy.jobs)?;

@@ -57,7 +57,7 @@ pub(crate) struct Receipt {
     /// key tells of 14 days at most.
     #[serde(skip_serializing_if = "is_zero")]
     moved: usize,
-    /// How many events the hub had already, by their `messageId`: they change nothing.
+    /// Of a file: how many events the hub had already, by their `messageId`: they change nothing.
     #[serde(skip_serializing_if = "is_zero")]
     duplicates: usize,
     /// Of a file (`historical` is in the query): the position in the log of the last of its events. The hub has handled them when
@@ -285,7 +285,10 @@ async fn append(
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
         metrics::counter!("openhub_events_duplicate_total").increment(appended.duplicates as u64);
-        receipt.duplicates = appended.duplicates;
+        // A page could else find out what was said under which id.
+        if mode != BatchMode::Live {
+            receipt.duplicates = appended.duplicates;
+        }
         receipt.position = Some(appended.position).filter(|position| mode != BatchMode::Live && *position > 0);
         receipt.after = receipt.position.map(|position| cursor::write(cursor::EVENTS, &position));
     }

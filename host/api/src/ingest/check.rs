@@ -19,9 +19,13 @@ use super::time::occurred_at;
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
 /// Events by which the hub says what it did, and programs what they found out: journeys start at them.
-const SAID_BY_THE_HUB: [&str; 6] = [SEGMENT_ENTERED, SEGMENT_LEFT, MESSAGE_REPORTED, REFUSED, VALUE_REFUSED, PROPOSED];
+const LEFT_TO_SERVERS: [&str; 6] = [SEGMENT_ENTERED, SEGMENT_LEFT, MESSAGE_REPORTED, REFUSED, VALUE_REFUSED, PROPOSED];
 /// The member of a body that says when an event was to have happened that was moved to the present.
 pub(crate) const MOVED: &str = "openhub:movedFrom";
+/// The member of a row of an exported file that says who said the event: a `server`, a `page`, or the `hub`.
+pub(crate) const BY: &str = "openhub:by";
+/// Those of them that say what the hub did, whoever finds it out: no server says them.
+const SAID_BY_THE_HUB: [&str; 4] = [SEGMENT_ENTERED, SEGMENT_LEFT, REFUSED, VALUE_REFUSED];
 /// What some libraries call the `timestamp`.
 pub(crate) const ORIGINAL: &str = "originalTimestamp";
 
@@ -74,6 +78,7 @@ pub(super) struct Taken {
 /// What an event says, as far as the door looks at it.
 struct Said<'i> {
     kind: EventKind,
+    authority: Authority,
     part: PartId,
     /// Whose it is, if it has no id, in the form of its kind.
     address: Option<Identity>,
@@ -81,6 +86,14 @@ struct Said<'i> {
     message_id: Option<&'i str>,
     /// When it happened, and the time that it came with, if that is another.
     time: (Timestamp, Option<&'i str>),
+}
+
+/// What follows from other events is said by the hub alone: it says it again where these are there again.
+fn by_the_hub(pointer: String, what: &str) -> Fault {
+    let message = format!(
+        "The hub itself says {what}, where it follows from other events. Leave it out, or give yours another name."
+    );
+    Fault::new(pointer, "said-by-hub", message)
 }
 
 /// Faults that are told of one event at most.
@@ -145,6 +158,7 @@ impl Delivery {
         let below = |name: &str| format!("{pointer}/{name}");
         let kind = noted(faults, called.map_or_else(|| kind_of(item, &below("type")), Ok));
         let part = self.part(item, pointer, faults);
+        let authority = noted(faults, self.by(item, pointer));
         let previous = noted(faults, id(&item.previous_id, &below("previousId")));
         let group = noted(faults, id(&item.group_id, &below("groupId")));
         if kind == Some(EventKind::Alias) && previous == Some(None) {
@@ -155,6 +169,9 @@ impl Delivery {
             faults.push(Fault::new(below("groupId"), "missing-group-id", "The call names no group: set `groupId`."));
         }
         let name = kind.and_then(|kind| noted(faults, event_name(kind, item, pointer)));
+        if let Some(name) = name.filter(|name| self.authority != Authority::Browser && SAID_BY_THE_HUB.contains(name)) {
+            faults.push(by_the_hub(below(if kind == Some(EventKind::Track) { "event" } else { "name" }), name));
+        }
         // Whatever has a name is found by it, a page that is viewed too.
         if self.authority == Authority::Browser && name.is_some_and(|name| self.is_left_to_servers(name)) {
             let message =
@@ -181,7 +198,15 @@ impl Delivery {
         }
         let time = self.time(item, pointer, faults);
         let (part, address) = part?;
-        Some(Said { kind: kind?, part, address, name: name?, message_id: message_id?, time: time? })
+        Some(Said {
+            kind: kind?,
+            authority: authority?,
+            part,
+            address,
+            name: name?,
+            message_id: message_id?,
+            time: time?,
+        })
     }
 
     /// When it happened, and the time that it came with, if that is another.
@@ -216,14 +241,15 @@ impl Delivery {
         pointer: &str,
         fresh_id: impl FnOnce() -> String,
     ) -> Taken {
-        let Said { kind, part, address, name, message_id, time: (occurred_at, moved_from) } = said;
+        let Said { kind, authority, part, address, name, message_id, time: (occurred_at, moved_from) } = said;
         let is_moved = moved_from.is_some();
         let body = match (&item.write_key, moved_from, address) {
-            (Scalar::Absent, None, None) => raw.to_owned(),
+            (Scalar::Absent, None, None) if item.by == Scalar::Absent => raw.to_owned(),
             (_, moved_from, address) => {
                 let mut members = Members::of(raw);
                 // A credential must not be stored.
                 members.remove("writeKey");
+                members.remove(BY);
                 moved_from.into_iter().for_each(|told| members.set(MOVED, Value::from(told).to_string()));
                 if let Some(Identity { kind, value }) = address {
                     members.set("identity", json!({"kind": kind, "value": value}).to_string());
@@ -239,7 +265,7 @@ impl Delivery {
             occurred_at,
             received_at: self.received_at,
             historical: self.historical,
-            authority: self.authority,
+            authority,
             cause: None,
             body,
         };
@@ -302,8 +328,31 @@ impl Delivery {
         })
     }
 
+    /// As whom the event is taken. A row of a file may say that a page said it: then it may do what the page could.
+    fn by(&self, item: &Item<'_>, pointer: &str) -> Result<Authority, Fault> {
+        if let Some(name) = &item.reserved {
+            let message = format!("Members that begin with `{RESERVED}` are the hub's. Remove this one.");
+            return Err(Fault::new(limits::step(pointer, name), "reserved-field", message));
+        }
+        let at = limits::step(pointer, BY);
+        match (&item.by, self.of_a_file) {
+            (Scalar::Absent | Scalar::Null, _) => Ok(self.authority),
+            (_, false) => {
+                let message = "Only a row of a file says who said the event. Remove this member.";
+                Err(Fault::new(at, "reserved-field", message))
+            }
+            (Scalar::Text(by), true) if by == "server" => Ok(self.authority),
+            (Scalar::Text(by), true) if by == "page" => Ok(Authority::Browser),
+            (Scalar::Text(by), true) if by == "hub" => Err(by_the_hub(at, "this event")),
+            _ => {
+                let message = "This says who said the event: `server`, `page` or `hub`.";
+                Err(Fault::new(at, "reserved-field", message))
+            }
+        }
+    }
+
     fn is_left_to_servers(&self, name: &str) -> bool {
-        SAID_BY_THE_HUB.contains(&name)
+        LEFT_TO_SERVERS.contains(&name)
             || self.server_events.iter().any(|event| event == name)
             || self.pages.as_ref().is_some_and(|pages| pages.is_caused(name))
     }

@@ -14,6 +14,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use super::check::RESERVED;
+
 /// A value of a field that the door looks at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar<'a> {
@@ -69,6 +71,8 @@ macro_rules! item {
             pub identities: Value,
             /// Whose a row of a file is that has no id.
             pub identity: Value,
+            /// The first member whose name is the hub's own.
+            pub reserved: Option<Cow<'a, str>>,
             /// A field that came twice: readers would disagree which one counts.
             pub repeated: Option<&'static str>,
             /// Ids of more digits than a number has.
@@ -106,7 +110,7 @@ macro_rules! item {
 item! {
     kind = "type", event = "event", name = "name", user_id = "userId", anonymous_id = "anonymousId",
     previous_id = "previousId", group_id = "groupId", message_id = "messageId", timestamp = "timestamp",
-    original = "originalTimestamp", sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits", context = "context",
+    original = "originalTimestamp", sent_at = "sentAt", write_key = "writeKey", properties = "properties", traits = "traits", context = "context", by = "openhub:by",
 }
 
 impl<'a> Item<'a> {
@@ -204,6 +208,8 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 if std::mem::replace(slot, value) != Scalar::Absent {
                     item.repeated = Some(name);
                 }
+            } else if name.starts_with(RESERVED) {
+                item.reserved.get_or_insert(name);
             } else if item.others.len() < OTHERS && !OF_LIBRARIES.contains(&&*name) {
                 item.others.push(name);
             }

@@ -283,7 +283,9 @@ async fn b4_a_page_does_not_say_what_the_hub_says() {
             let answer = hub.post(&format!("/v1/{call}"), &tenant.write_key, body).await;
             assert_eq!(refused(&answer), (400, "/name".to_owned()), "{call}");
         }
-        assert_eq!(hub.post("/v1/track", &tenant.server_key, body).await.status, 200);
+        // What a program found out, a server may say.
+        let status = if name == "Match Proposed" { 200 } else { 400 };
+        assert_eq!(hub.post("/v1/track", &tenant.server_key, body).await.status, status, "{name}");
     }
 }
 
@@ -615,7 +617,7 @@ async fn how_many_events_lay_in_the_future_is_told() {
     let batch = json!({"batch": [at("2099-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"), at("2999-01-01"), {"type": "page", "userId": "u"}]});
     for path in ["/v1/import?historical=true", "/v1/import?historical=true&dry_run=true", "/v1/batch"] {
         let answer = hub.post(path, &tenant.server_key, batch.clone()).await;
-        assert_eq!((answer.status, answer.body), (200, json!({"success": true, "moved": 2})), "{path}");
+        assert_eq!((answer.status, &answer.body["moved"]), (200, &json!(2)), "{path}");
     }
     let answer = hub.post("/v1/page", &tenant.server_key, at("2099-01-01T00:00:00Z")).await;
     assert_eq!(answer.body, json!({"success": true, "moved": 1}));
@@ -627,7 +629,7 @@ async fn report_10_history_beats_no_denial() {
     let tenant = hub.tenant("shop").await;
     let import = async |events: Value| {
         let answer = hub.post("/v1/import?historical=true", &tenant.server_key, json!({"batch": events})).await;
-        assert_eq!((answer.status, answer.body), (200, json!({"success": true})));
+        assert_eq!((answer.status, &answer.body["refused"]), (200, &Value::Null), "{answer:?}");
         hub.settle(&tenant).await;
     };
     let say = |user: &str, state: &str, at: Option<&str>| {

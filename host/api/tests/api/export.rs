@@ -36,7 +36,7 @@ async fn customers_and_events_come_as_csv_and_as_lines() {
     assert_eq!(text(&csv.body), expected);
     let lines = hub.get("/api/v1/export/events?name=Order%20Completed", &tenant.api_key).await;
     let expected = json!({"type": "track", "event": "Order Completed", "userId": "ada", "messageId": "m2",
-        "timestamp": "2026-01-02T00:00:00Z", "properties": {"total": 29.30, "items": [1, 2]}});
+        "timestamp": "2026-01-02T00:00:00Z", "properties": {"total": 29.30, "items": [1, 2]}, "openhub:by": "server"});
     assert_eq!(lines.body, expected, "one line is one JSON object");
 
     let condition = encode(&json!({"tag": "nobody"}).to_string());
@@ -128,4 +128,75 @@ async fn a_dry_run_stores_nothing() {
     let tried = hub.post("/v1/import?dry_run=true", &tenant.write_key, batch).await;
     assert_eq!((tried.status, &tried.body["refused"][0]["code"]), (200, &json!("missing-identity")), "{tried:?}");
     assert_eq!(hub.get("/api/v1/events", &tenant.api_key).await.body["events"], json!([]));
+}
+
+/// What a page was refused does not come back by way of a file, and nothing is there twice.
+#[tokio::test]
+async fn breaker14_an_exported_event_says_who_said_it() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let order = |by: &str| json!({"event": "Order", "userId": "v", "messageId": "o1", "properties": {"by": by}});
+    let said = [
+        (
+            &tenant.server_key,
+            "identify",
+            json!({"userId": "v", "traits": {"tier": "gold"}, "consents": {"news": {"state": "denied"}}}),
+        ),
+        (
+            &tenant.write_key,
+            "identify",
+            json!({"userId": "v", "traits": {"tier": "platinum", "email": "evil@example.com"},
+            "tags": {"vip": true}, "consents": {"news": {"state": "granted"}}}),
+        ),
+        (&tenant.write_key, "track", order("page")),
+        (&tenant.server_key, "track", order("server")),
+    ];
+    for (key, call, body) in said {
+        assert_eq!(hub.post(&format!("/v1/{call}"), key, body).await.status, 200);
+        hub.settle(&tenant).await;
+    }
+    let standing = async |tenant: &crate::hub::Tenant| {
+        let found = hub.get("/api/v1/customers?identity=user_id:v", &tenant.api_key).await.body["customers"][0].clone();
+        let orders = hub.get("/api/v1/events?name=Order", &tenant.api_key).await.body["events"].clone();
+        let by = |order: &Value| order["body"]["properties"]["by"].clone();
+        let mut orders: Vec<Value> = orders.as_array().expect("events").iter().map(by).collect();
+        orders.sort_by_key(Value::to_string);
+        (
+            found["attributes"].clone(),
+            found["tags"].clone(),
+            found["consents"]["news"]["state"].clone(),
+            found["identities"].clone(),
+            orders,
+        )
+    };
+    let before = standing(&tenant).await;
+    assert_eq!((&before.0["tier"], &before.1, &before.2), (&json!("gold"), &json!([]), &json!("denied")), "{before:?}");
+    assert_eq!(before.4, ["page", "server"]);
+
+    let export = hub.get("/api/v1/export/events", &tenant.api_key).await;
+    let rows: Vec<Value> = text(&export.body).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let by: Vec<&str> = rows.iter().filter_map(|row| row["openhub:by"].as_str()).collect();
+    assert_eq!(by[..2], ["server", "page"], "{rows:?}");
+    let ids: Vec<&Value> = rows.iter().filter(|row| row["event"] == "Order").map(|row| &row["messageId"]).collect();
+    assert_eq!(ids, ["o1", "o1"], "each under the id that it was given");
+    let hubs = rows.iter().filter(|row| row["openhub:by"] == "hub").count();
+    assert!(hubs > 0, "what the page was refused is told: {rows:?}");
+
+    let elsewhere = hub.tenant("elsewhere").await;
+    for into in [&tenant, &elsewhere] {
+        let answer = hub.post("/v1/import?historical=true", &into.server_key, json!({"batch": rows})).await;
+        let refused = answer.body["refused"].as_array().cloned().unwrap_or_default();
+        assert!(refused.len() == hubs && refused.iter().all(|one| one["code"] == "said-by-hub"), "{answer:?}");
+        hub.settle(into).await;
+        assert_eq!(standing(into).await, before);
+    }
+
+    // Nobody says it of what is no file, nobody takes the hub's own members, and its events are its own.
+    let taken = json!({"event": "X", "userId": "v", "openhub:movedFrom": "1999-01-01T00:00:00Z"});
+    let as_page = json!({"event": "X", "userId": "v", "openhub:by": "page"});
+    let entered = json!({"event": "Segment Entered", "userId": "v", "properties": {"segment": "best"}});
+    for (body, code) in [(taken, "reserved-field"), (as_page, "reserved-field"), (entered, "said-by-hub")] {
+        let answer = hub.post("/v1/track", &tenant.server_key, body).await;
+        assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!(code)), "{answer:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The fields of a content, an object or an update: compiled once, rendered to JSON with the types of their shape.
 
 use minijinja::{Environment, ErrorKind, Template};
+use openhub_model::limits::TOO_LONG;
 use openhub_model::manifest::{Field, Type};
 use openhub_model::{Fault, Timestamp, decimal};
 use serde_json::{Map, Number, Value};
@@ -106,7 +107,7 @@ fn form(environment: &mut Environment<'static>, pointer: &str, escaping: &str, v
     let mut found = false;
     each_template(pointer, value, &mut |_, _| found = true);
     if !found {
-        return Ok(Form::Fixed(value.clone()));
+        return bounded(pointer, value).map(|()| Form::Fixed(value.clone()));
     }
     Ok(match value {
         Value::String(text) => {
@@ -131,6 +132,22 @@ fn form(environment: &mut Environment<'static>, pointer: &str, escaping: &str, v
         }
         other => Form::Fixed(other.clone()),
     })
+}
+
+/// A text is as long as one that is made of a template, also where nothing is made of it.
+fn bounded(pointer: &str, value: &Value) -> Result<(), Fault> {
+    match value {
+        Value::String(text) if text.len() > MAX_TEXT => {
+            Err(Fault::new(pointer, TOO_LONG, format!("The text is too long: at most {MAX_TEXT} bytes.")))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| bounded(&format!("{pointer}/{index}"), item))
+        }
+        Value::Object(fields) => {
+            fields.iter().try_for_each(|(name, value)| bounded(&format!("{pointer}/{}", escape(name)), value))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Which variable is not there, if that is what is wrong.

@@ -4,3 +4,4 @@ mod channel;
 mod guest;
 mod install;
 mod pure;
+mod released;

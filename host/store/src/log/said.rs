@@ -20,6 +20,11 @@ pub(crate) fn beside_page(message_id: &str) -> String {
     format!("{BESIDE}{message_id}")
 }
 
+/// The id that a server gave an event, wherever it stands.
+pub fn own_id(message_id: &str) -> &str {
+    message_id.strip_prefix(BESIDE).unwrap_or(message_id)
+}
+
 /// What a server meets under the id of an event that it is about to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {

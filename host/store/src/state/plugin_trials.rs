@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::changes::CatalogChange;
-use crate::database::bulk::{Bulk, Rows};
+use crate::database::bulk::{self, Bulk, Rows};
 use crate::database::connection::{execute, select};
 use crate::database::decode::maybe_id;
 use crate::database::transaction::Tx;
@@ -134,6 +134,24 @@ impl Store {
         );
         let rows = rows.into_iter().map(|(rule, message_id, position, part, differs)| {
             let (plugin, part) = (plugin.to_owned(), maybe_id(part.as_deref())?);
+            Ok(ShadowRow { plugin, rule, message_id, position, part, differs })
+        });
+        rows.collect()
+    }
+
+    /// The same rows of a customer's parts, of all plugins.
+    pub async fn shadow_rows_of(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<ShadowRow>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (String, String, String, i64, Option<String>, String),
+            "SELECT plugin, rule, message_id, position, part_id, differs FROM plugin_shadow_rows \
+             WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) ORDER BY plugin, position, message_id, rule",
+            scope.tenant().0,
+            bulk::list(parts),
+        );
+        let rows = rows.into_iter().map(|(plugin, rule, message_id, position, part, differs)| {
+            let part = maybe_id(part.as_deref())?;
             Ok(ShadowRow { plugin, rule, message_id, position, part, differs })
         });
         rows.collect()

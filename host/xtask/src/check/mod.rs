@@ -17,6 +17,7 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use openhub_sdk_build::Options;
 
 use crate::build::{cargo, run, wasm_target};
+use crate::contract;
 use crate::lints;
 use crate::steps::Steps;
 
@@ -53,7 +54,9 @@ pub fn tidy(root: &Path) -> Result<()> {
     for long in &sources.long {
         eprintln!("note: {long}");
     }
-    let faults = [floors(&metadata), licences::check(&metadata, root), circles::check(root)?, sources.faults].concat();
+    let reference = contract::check(root)?;
+    let faults =
+        [floors(&metadata), licences::check(&metadata, root), circles::check(root)?, sources.faults, reference].concat();
     if faults.is_empty() {
         return Ok(());
     }

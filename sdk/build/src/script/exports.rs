@@ -15,7 +15,10 @@ const CONTRACT: &str = "openhub:";
 /// The component with the exports of the contract alone.
 pub fn only_ours(component: &[u8]) -> Result<Vec<u8>> {
     let mut trimmed = Component::new();
-    let mut trim = Trim { functions: taken(component, ComponentExternalKind::Func)?, instances: taken(component, ComponentExternalKind::Instance)? };
+    let mut trim = Trim {
+        functions: taken(component, ComponentExternalKind::Func)?,
+        instances: taken(component, ComponentExternalKind::Instance)?,
+    };
     let done = trim.parse_component(&mut trimmed, Parser::new(0), component);
     done.map_err(|error| anyhow!("{error}")).context("the tool made a component that cannot be trimmed")?;
     Ok(trimmed.finish())
@@ -35,7 +38,9 @@ fn taken(component: &[u8], kind: ComponentExternalKind) -> Result<Vec<(u32, u32)
                     next += u32::from(kind_of(import?.ty) == Some(kind));
                 }
             }
-            Payload::ComponentInstanceSection(instances) if kind == ComponentExternalKind::Instance => next += instances.count(),
+            Payload::ComponentInstanceSection(instances) if kind == ComponentExternalKind::Instance => {
+                next += instances.count()
+            }
             Payload::ComponentCanonicalSection(functions) if kind == ComponentExternalKind::Func => {
                 for function in functions {
                     next += u32::from(matches!(function?, CanonicalFunction::Lift { .. }));
@@ -113,7 +118,12 @@ impl ReencodeComponent for Trim {
     }
 
     /// What is inside has index spaces of its own, and stays byte by byte.
-    fn parse_component_submodule(&mut self, component: &mut Component, _: Parser, module: &[u8]) -> Result<(), Error<Infallible>> {
+    fn parse_component_submodule(
+        &mut self,
+        component: &mut Component,
+        _: Parser,
+        module: &[u8],
+    ) -> Result<(), Error<Infallible>> {
         component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: module });
         Ok(())
     }

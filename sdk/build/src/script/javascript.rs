@@ -68,7 +68,10 @@ fn events(rules: &[Rule]) -> Vec<(&str, &str, &[Cell])> {
 fn types(rules: &[Rule]) -> String {
     let mut text = format!("{MADE}{}", include_str!("../../../javascript/sdk.d.ts"));
     for (class, _, fields) in events(rules) {
-        let given: Vec<String> = fields.iter().map(|field| format!("{}{}: {}", field.name, optional(!field.required), given(field))).collect();
+        let given: Vec<String> = fields
+            .iter()
+            .map(|field| format!("{}{}: {}", field.name, optional(!field.required), given(field)))
+            .collect();
         let _infallible = write!(
             text,
             "\nexport class {class} extends CausedEvent {{\n  constructor(fields: {{ {} }});\n}}\n",
@@ -138,6 +141,7 @@ fn given(cell: &Cell) -> String {
 }
 
 fn values(cell: &Cell) -> String {
-    let quoted: Vec<String> = cell.values.iter().map(|value| serde_json::Value::from(value.as_str()).to_string()).collect();
+    let quoted: Vec<String> =
+        cell.values.iter().map(|value| serde_json::Value::from(value.as_str()).to_string()).collect();
     quoted.join(" | ")
 }

@@ -56,11 +56,17 @@ pub struct Event {
 
 pub fn rules(manifest: &Manifest) -> Result<Vec<Rule>> {
     let rules: Vec<Rule> = manifest.rules.iter().map(|rule| of_rule(manifest, rule)).collect::<Result<_>>()?;
-    let mut classes: Vec<(&str, &str)> = rules.iter().flat_map(|rule| &rule.events).map(|event| (event.class.as_str(), event.name.as_str())).collect();
+    let mut classes: Vec<(&str, &str)> =
+        rules.iter().flat_map(|rule| &rule.events).map(|event| (event.class.as_str(), event.name.as_str())).collect();
     classes.sort_unstable();
     classes.dedup();
     for pair in classes.windows(2) {
-        ensure!(pair[0].0 != pair[1].0, "the events \"{}\" and \"{}\" would have the same class in the code: rename one", pair[0].1, pair[1].1);
+        ensure!(
+            pair[0].0 != pair[1].0,
+            "the events \"{}\" and \"{}\" would have the same class in the code: rename one",
+            pair[0].1,
+            pair[1].1
+        );
     }
     Ok(rules)
 }
@@ -71,11 +77,22 @@ fn of_rule(manifest: &Manifest, rule: &RuleShape) -> Result<Rule> {
         let shape = manifest.events.iter().find(|event| event.name == *name);
         let shape = shape.with_context(|| format!("it causes the event \"{name}\", which is not declared"))?;
         let class = pascal(name);
-        ensure!(!class.is_empty() && !class.starts_with(|first: char| first.is_ascii_digit()), "the event \"{name}\" needs a name of its own in the code: begin it with a letter from a to z");
-        Ok(Event { name: name.clone(), class, fields: fields(&shape.fields).with_context(|| format!("event `{name}`"))? })
+        ensure!(
+            !class.is_empty() && !class.starts_with(|first: char| first.is_ascii_digit()),
+            "the event \"{name}\" needs a name of its own in the code: begin it with a letter from a to z"
+        );
+        Ok(Event {
+            name: name.clone(),
+            class,
+            fields: fields(&shape.fields).with_context(|| format!("event `{name}`"))?,
+        })
     });
     let writes: Vec<Cell> = rule.writes.iter().map(of_write).collect::<Result<_>>().with_context(place)?;
-    ensure!(writes.iter().all(|write| write.name != EVENTS), "{}: a write cannot have the name `{EVENTS}`: rename it", place());
+    ensure!(
+        writes.iter().all(|write| write.name != EVENTS),
+        "{}: a write cannot have the name `{EVENTS}`: rename it",
+        place()
+    );
     Ok(Rule {
         function: camel(&rule.name),
         params: fields(&rule.params).with_context(place)?,
@@ -124,7 +141,9 @@ fn raw(name: &str, of: &Type, value: &Value) -> Result<Value> {
         Type::Integer => value.as_i64().map(Value::from),
         Type::Number => value.as_f64().map(Value::from),
         Type::Decimal(scale) => decimal::from_json(value, *scale).map(Value::from),
-        Type::Timestamp => value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).map(|at| Value::from(at.micros())),
+        Type::Timestamp => {
+            value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).map(|at| Value::from(at.micros()))
+        }
         Type::Enum(values) => value.as_str().filter(|text| values.iter().any(|value| value == text)).map(Value::from),
         Type::Text | Type::Customer | Type::Object(_) => value.as_str().map(Value::from),
     };

@@ -37,7 +37,17 @@ pub fn python(dir: &Path, into: &Path, python: &Path) -> Result<()> {
     }
     eprintln!("installing the packages of requirements.txt");
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--platform", "any"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "--platform",
+        "any",
+    ]);
     pip.arg("--target").arg(into).arg("--requirement").arg(dir.join("requirements.txt"));
     run(&mut pip, "pip")?;
     Ok(std::fs::write(stamp, wanted)?)

@@ -16,9 +16,9 @@ const ENTRY: &str = include_str!("../../../python/entry.py");
 const MADE: &str = "# Made by `openhub plugin build` from plugin.toml: change that instead.\n";
 /// Words that cannot be names.
 const KEYWORDS: [&str; 35] = [
-    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "false", "finally",
-    "for", "from", "global", "if", "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass", "raise", "return", "true",
-    "try", "while", "with", "yield",
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
+    "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "none", "nonlocal", "not", "or",
+    "pass", "raise", "return", "true", "try", "while", "with", "yield",
 ];
 
 pub fn componentize(project: &Project, rules: &[Rule]) -> Result<()> {
@@ -29,7 +29,12 @@ pub fn componentize(project: &Project, rules: &[Rule]) -> Result<()> {
     packages::python(&project.dir, &own, &tool.join("bin/python"))?;
     std::fs::create_dir_all(&own)?;
     let mut command = Command::new(tool.join("bin/componentize-py"));
-    command.arg("--quiet").arg("--wit-path").arg(project.wit()).args(["--world", "plugin", "componentize", "--stub-wasi"]);
+    command.arg("--quiet").arg("--wit-path").arg(project.wit()).args([
+        "--world",
+        "plugin",
+        "componentize",
+        "--stub-wasi",
+    ]);
     for place in [project.place.join("build"), project.place.clone(), project.dir.clone(), own] {
         command.arg("--python-path").arg(place);
     }
@@ -54,7 +59,8 @@ fn module(rules: &[Rule]) -> String {
     for event in rules.iter().flat_map(|rule| &rule.events) {
         if !events.contains(&event.class.as_str()) {
             events.push(&event.class);
-            let fields: Vec<String> = event.fields.iter().map(|field| annotated(field, &given(field), !field.required)).collect();
+            let fields: Vec<String> =
+                event.fields.iter().map(|field| annotated(field, &given(field), !field.required)).collect();
             class(&mut text, &event.class, "CausedEvent", "@dataclass(kw_only=True)", &fields);
         }
     }
@@ -62,7 +68,13 @@ fn module(rules: &[Rule]) -> String {
     for rule in rules {
         let name = pascal(&rule.name);
         lists(&mut text, &format!("{name}Row"), &rule.lists);
-        class(&mut text, &format!("{name}Row"), "", "@dataclass", &row(&format!("{name}Row"), &rule.reads, &rule.lists));
+        class(
+            &mut text,
+            &format!("{name}Row"),
+            "",
+            "@dataclass",
+            &row(&format!("{name}Row"), &rule.reads, &rule.lists),
+        );
         if !rule.params.is_empty() {
             class(&mut text, &format!("{name}Params"), "", "@dataclass", &row("", &rule.params, &[]));
         }
@@ -107,7 +119,11 @@ fn row(prefix: &str, reads: &[Cell], lists: &[List]) -> Vec<String> {
 fn effects(rule: &Rule) -> Vec<String> {
     let writes = rule.writes.iter().map(|write| {
         let of = if write.list { format!("List[{}]", given(write)) } else { given(write) };
-        if write.counter { format!("{}: int = 0", name(&write.name)) } else { format!("{}: Optional[{of}] = KEEP", name(&write.name)) }
+        if write.counter {
+            format!("{}: int = 0", name(&write.name))
+        } else {
+            format!("{}: Optional[{of}] = KEEP", name(&write.name))
+        }
     });
     let classes: Vec<&str> = rule.events.iter().map(|event| event.class.as_str()).collect();
     let of = if classes.is_empty() { "CausedEvent".to_owned() } else { format!("Union[{}]", classes.join(", ")) };
@@ -115,12 +131,19 @@ fn effects(rule: &Rule) -> Vec<String> {
 }
 
 fn annotated(cell: &Cell, of: &str, is_optional: bool) -> String {
-    if is_optional { format!("{}: Optional[{of}] = None", name(&cell.name)) } else { format!("{}: {of}", name(&cell.name)) }
+    if is_optional {
+        format!("{}: Optional[{of}] = None", name(&cell.name))
+    } else {
+        format!("{}: {of}", name(&cell.name))
+    }
 }
 
 /// A rule, as data for the SDK.
 fn shape(class: &str, rule: &Rule) -> String {
-    let events = rule.events.iter().map(|event| format!("EventOf({}, {}, {})", quoted(&event.name), event.class, cells(&event.fields)));
+    let events = rule
+        .events
+        .iter()
+        .map(|event| format!("EventOf({}, {}, {})", quoted(&event.name), event.class, cells(&event.fields)));
     let params = if rule.params.is_empty() { "None".to_owned() } else { format!("{class}Params") };
     format!(
         "    Rule({}, {}, {class}Row, {class}Effects, {params}, {}, {}, {}, {}, {}),\n",

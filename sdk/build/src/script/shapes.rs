@@ -160,7 +160,10 @@ mod tests {
     fn names_of_types_become_what_they_stand_for() {
         let manifest = manifest_of(POINTS).unwrap();
         let (rule, tier) = (&manifest.rules[0], Type::Enum(vec!["bronze".into(), "gold".into()]));
-        assert_eq!((&rule.writes[0].of, &rule.lists[0].reads[0].of, &manifest.events[0].fields[0].of), (&tier, &tier, &tier));
+        assert_eq!(
+            (&rule.writes[0].of, &rule.lists[0].reads[0].of, &manifest.events[0].fields[0].of),
+            (&tier, &tier, &tier)
+        );
         assert!(rule.reads[0].required && rule.reads[0].bind && !rule.lists[0].reads[0].required);
         assert_eq!(rule.params[0].default, Some(json!(500)));
     }
@@ -168,12 +171,21 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let told = refused("path = \"event.properties.total\"", "pth = \"event.properties.total\"");
-        assert!(told.starts_with("rule `points`, reads, `total`: There is no field `pth`. Did you mean `path`?"), "{told}");
+        assert!(
+            told.starts_with("rule `points`, reads, `total`: There is no field `pth`. Did you mean `path`?"),
+            "{told}"
+        );
         let told = refused("type = \"tier\" }]\n        events", "type = \"tear\" }]\n        events");
         assert!(told.starts_with("rule `points`, writes, `tier`: `tear` is not allowed here."), "{told}");
         let told = refused("events = [\"Tier", "events = [\"Tear");
         assert!(told.contains("\"Tear Changed\", which [[events]] does not declare"), "{told}");
-        assert!(refused("publisher = \"o\"", "publisher = \"o\"\nhosts = [\"a.example\"]").contains("write the plugin in Rust"));
-        assert!(format!("{:#}", manifest_of("name = 'a'\nversion = '1.0.0'\npublisher = 'o'").unwrap_err()).contains("[[rules]]"));
+        assert!(
+            refused("publisher = \"o\"", "publisher = \"o\"\nhosts = [\"a.example\"]")
+                .contains("write the plugin in Rust")
+        );
+        assert!(
+            format!("{:#}", manifest_of("name = 'a'\nversion = '1.0.0'\npublisher = 'o'").unwrap_err())
+                .contains("[[rules]]")
+        );
     }
 }

@@ -38,11 +38,22 @@ pub fn python() -> Result<PathBuf> {
     settled(PY, PIP_LOCK, |place| {
         needs("python3", &["-c", "import sys; sys.exit(sys.version_info < (3, 10))"], "Python", PYTHON)?;
         let venv = run(Command::new("python3").args(["-m", "venv"]).arg(place), "python3 -m venv");
-        venv.with_context(|| format!("a plugin in Python is built with {PYTHON}: install it (on Debian: python3-venv)"))?;
+        venv.with_context(|| {
+            format!("a plugin in Python is built with {PYTHON}: install it (on Debian: python3-venv)")
+        })?;
         let locked = place.join("requirements.txt");
         fs::write(&locked, PIP_LOCK)?;
         let mut pip = Command::new(place.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ]);
         run(pip.arg("--require-hashes").arg("--requirement").arg(&locked), "pip")
     })
 }

@@ -17,7 +17,9 @@ pub fn write(project: &Project) -> Result<()> {
     let wit = project.wit();
     crate::lock::write_whole(&wit.join("plugin.wit"), WORLD.as_bytes())?;
     for (path, text) in sdk::packed::FILES {
-        if let Some(below) = path.strip_prefix("wit/").filter(|_| PACKAGES.iter().any(|package| path.starts_with(package))) {
+        if let Some(below) =
+            path.strip_prefix("wit/").filter(|_| PACKAGES.iter().any(|package| path.starts_with(package)))
+        {
             crate::lock::write_whole(&wit.join(below), text.as_bytes())?;
         }
     }

@@ -310,6 +310,13 @@ async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pr
     rows.extend(app.store.set_aside_of(scope, id).await?.into_iter().map(|(event, aside)| {
         line("set-aside", json!({"event": EventView::from(event), "fault": aside.fault, "at": aside.at}))
     }));
+    rows.extend(app.store.shadow_rows_of(scope, &ids).await?.into_iter().map(|row| {
+        let differs: Value = serde_json::from_str(&row.differs).unwrap_or_default();
+        line(
+            "shadow",
+            json!({"plugin": row.plugin, "rule": row.rule, "message_id": row.message_id, "differs": differs}),
+        )
+    }));
     Ok(rows)
 }
 
@@ -346,6 +353,7 @@ mod tests {
         ("objects", "object"),
         ("parts", "identity"),
         ("plugin_kv", "kept"),
+        ("plugin_shadow_rows", "shadow"),
         ("runs", "run"),
         ("set_aside", "set-aside"),
         ("timers", "run, with when it is due"),

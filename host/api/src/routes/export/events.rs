@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use openhub_model::{Event, EventKind, PartId};
-use openhub_store::{EventFilter, Scope};
+use openhub_model::identity::Authority;
+use openhub_model::{Event, EventKind, Origin, PartId};
+use openhub_store::{EventFilter, Scope, own_id};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, EventsRead};
 use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
-use crate::ingest::{MOVED, ORIGINAL};
+use crate::ingest::{BY, MOVED, ORIGINAL};
 use crate::openapi::Problems;
 use crate::parameters::{Query, id_in_query};
 use crate::problem::Problem;
 
-const USUAL: [&str; 8] = ["messageId", "type", "event", "userId", "anonymousId", "timestamp", "properties", "traits"];
+const USUAL: [&str; 9] =
+    ["messageId", "type", "event", "userId", "anonymousId", "timestamp", "properties", "traits", BY];
 /// What the hub says of an event beside its body.
 const STAMPS: [&str; 6] = ["position", "customer", "receivedAt", "origin", "historical", "cause"];
 
@@ -39,7 +41,7 @@ pub(crate) struct Parameters {
     decimal: Option<Decimal>,
     /// The columns, separated by commas: `messageId`, `type`, `event`, `userId`, `anonymousId`, `timestamp`, `properties.<path>`,
     /// `traits.<path>`, `context.<path>`, `properties`, `traits`, `context`, `position`, `customer`, `receivedAt`,
-    /// `origin`, `historical`, `cause`. Without it, `jsonl` gives the events as they came.
+    /// `origin`, `historical`, `cause`, `openhub:by` (who said it: `server`, `page` or `hub`). Without it, `jsonl` gives the events as they came.
     fields: Option<String>,
     /// Only events of this name.
     name: Option<String>,
@@ -97,8 +99,14 @@ fn as_it_came(event: Event) -> Value {
     row.shift_remove("sentAt");
     row.shift_remove(ORIGINAL);
     row.shift_remove(MOVED);
+    let by = match (event.origin, event.authority) {
+        (Origin::Caused, _) => "hub",
+        (Origin::Arrived, Authority::Browser) => "page",
+        (Origin::Arrived, _) => "server",
+    };
+    row.insert(BY.to_owned(), by.into());
     row.insert("type".to_owned(), json!(event.kind));
-    row.insert("messageId".to_owned(), event.message_id.into());
+    row.insert("messageId".to_owned(), own_id(&event.message_id).into());
     row.insert("timestamp".to_owned(), json!(event.occurred_at));
     Value::Object(row)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
-use crate::auth::{Authorized, CustomersRead};
+use crate::auth::{Authorized, CustomersRead, SegmentsRead};
 use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
@@ -44,10 +44,10 @@ pub(crate) struct Parameters {
     fields: Option<String>,
 }
 
-/// A segment's members with chosen fields, by id.
+/// A segment's members with chosen fields, by id. It also needs `segments:read`.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/export", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
-    security(("api_key" = ["customers:read"])),
+    security(("api_key" = ["customers:read", "segments:read"])),
     responses((status = 200, description = "The rows, as a stream.",
         content((String = "text/csv"), (String = "application/x-ndjson"))), Problems))]
 pub(crate) async fn export_segment(
@@ -57,6 +57,7 @@ pub(crate) async fn export_segment(
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
+    access.must::<SegmentsRead>()?;
     let Parameters { format, excel, bom, delimiter, decimal, fields } = parameters;
     let place = exports.begin(access.tenant())?;
     let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;

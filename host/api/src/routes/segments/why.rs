@@ -7,7 +7,7 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{Authorized, CustomersRead};
+use crate::auth::{Authorized, CustomersRead, SegmentsRead};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
 use crate::people::customer_called;
@@ -26,10 +26,10 @@ pub(crate) struct Parameters {
 
 /// Why a customer is in a segment, or why not: the tree of its condition with the truth and the evidence at each leaf.
 ///
-/// It also needs the scopes of what the condition asks about: `objects:read`, `messages:read`.
+/// It also needs `segments:read`, and the scopes of what the condition asks about: `objects:read`, `messages:read`.
 #[utoipa::path(get, path = "/api/v1/segments/{name}/why", tag = "segments",
     params(("name" = String, Path, description = "The segment's name."), Parameters),
-    security(("api_key" = ["customers:read"])),
+    security(("api_key" = ["customers:read", "segments:read"])),
     responses((status = 200, body = WhyView), Problems))]
 pub(crate) async fn why_segment(
     State(app): State<Arc<App>>,
@@ -37,6 +37,7 @@ pub(crate) async fn why_segment(
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<WhyView>, Problem> {
+    access.must::<SegmentsRead>()?;
     let scope = &access.scope;
     let segment = find(&app, scope, &name).await?;
     let customer = customer_called(&app, scope, &parameters.customer, INVALID_QUERY).await?;

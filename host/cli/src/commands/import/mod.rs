@@ -24,6 +24,7 @@ use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -331,13 +332,19 @@ impl Import {
         let known = if state.known > 0 { format!(", {} known already", state.known) } else { String::new() };
         println!(
             "{} of {} rows {verb}, {} refused{known} ({seconds:.1} s, {rate:.0} rows/s)",
-            state.rows.saturating_sub(state.refused + state.known),
+            state.rows.saturating_sub(state.refused + state.known + state.by_the_hub),
             state.rows,
             state.refused
         );
         if state.known > 0 {
             println!(
                 "  a row is known if the hub has an event of its id: sent before, or erased since; it changes nothing"
+            );
+        }
+        if state.by_the_hub > 0 {
+            println!(
+                "  {} left out: the hub itself said them, and says them again where they follow from the others",
+                rows_were(state.by_the_hub)
             );
         }
         if state.moved > 0 {
@@ -430,6 +437,8 @@ fn read_ahead(mut batches: Batches) -> Receiver<Result<Batch>> {
     receiver
 }
 
+/// The code of the hub for what it says itself: it is no part of what it is given.
+const BY_THE_HUB: &str = "said-by-hub";
 /// The code of the hub for a row that names nobody.
 const NOBODY: &str = "missing-identity";
 
@@ -447,9 +456,10 @@ struct Settled {
 async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
     let Batch { body, sent, mut refused, columns, nobody, untimed, notations, last, read } = batch;
     let mut counts = Counts { untimed, ..Counts::default() };
-    let mut left_out = Vec::new();
+    let (mut left_out, mut by_the_hub) = (Vec::new(), BTreeSet::new());
     if !sent.is_empty() {
         let answer = hub.post_patiently(path, credential, body).await?;
+        ensure!(is_receipt(credential, &answer), "what answered {path} is no hub: it took no rows. Check `--hub`");
         let number = |name: &str| answer[name].as_u64().unwrap_or_default();
         counts.moved = number("moved");
         counts.known = known_rows(number("duplicates"), &sent);
@@ -465,6 +475,10 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
                 .with_context(|| format!("the hub speaks of a row that was not sent: {told}"))
         };
         for refusal in told("refused") {
+            if said(&refusal, "code") == BY_THE_HUB {
+                by_the_hub.insert(row(&refusal)?.number);
+                continue;
+            }
             let more = refusal["more"].as_array().into_iter().flatten();
             let first = match said(&refusal, "code").as_str() {
                 NOBODY => nobody.clone(),
@@ -478,11 +492,20 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
             left_out.push(Refused::of(row(&part)?, &column(&part), &said(&part, "code"), &said(&part, "message")));
         }
     }
+    counts.by_the_hub = by_the_hub.len() as u64;
     refused.sort_by_key(|refused| refused.row);
     // A row of several events is one row.
     refused.dedup_by_key(|refused| refused.row);
     left_out.dedup_by(|one, other| (one.row, &one.code, &one.column) == (other.row, &other.code, &other.column));
     Ok(Settled { last, read, refused, left_out, notations, counts })
+}
+
+/// Whether a success says what became of the rows.
+fn is_receipt(credential: Credential, answer: &serde_json::Value) -> bool {
+    match credential {
+        Credential::Basic => answer["success"] == true,
+        Credential::Bearer => answer["refused"].is_array(),
+    }
 }
 
 /// A row is one event, or several: the hub counts events.

@@ -26,6 +26,9 @@ pub struct State {
     /// Rows that the hub knew already.
     #[serde(default)]
     pub known: u64,
+    /// Rows that a hub itself said.
+    #[serde(default)]
+    pub by_the_hub: u64,
     /// Rows that grant a consent and have no time.
     #[serde(default)]
     pub untimed: u64,
@@ -54,6 +57,7 @@ pub struct State {
 pub struct Counts {
     pub moved: u64,
     pub known: u64,
+    pub by_the_hub: u64,
     pub untimed: u64,
     pub position: Option<i64>,
     pub after: Option<String>,
@@ -61,9 +65,10 @@ pub struct Counts {
 
 impl State {
     pub fn add(&mut self, counts: Counts) {
-        let Counts { moved, known, untimed, position, after } = counts;
+        let Counts { moved, known, by_the_hub, untimed, position, after } = counts;
         self.moved += moved;
         self.known += known;
+        self.by_the_hub += by_the_hub;
         self.untimed += untimed;
         self.position = position.unwrap_or_default().max(self.position);
         // Of the first batch.

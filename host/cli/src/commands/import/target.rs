@@ -89,8 +89,8 @@ impl As {
     }
 }
 
-const EVENT_FIELDS: [&str; 9] =
-    ["type", "event", "name", "userId", "anonymousId", "previousId", "groupId", "messageId", "timestamp"];
+const EVENT_FIELDS: [&str; 10] =
+    ["type", "event", "name", "userId", "anonymousId", "previousId", "groupId", "messageId", "timestamp", "openhub:by"];
 const EVENT_PARTS: [&str; 3] = ["properties", "traits", "context"];
 
 impl Into {

@@ -118,7 +118,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         };
-        ["src/lib.rs", "plugin.toml", "target/x/y.wasm", "Cargo.lock", "manifest.lock.json"].map(write);
+        ["src/lib.rs", "plugin.toml", "target/x/y.wasm", "Cargo.lock", "manifest.lock.json"]
+            .into_iter()
+            .for_each(write);
         let found: Vec<PathBuf> = source(folder.path()).unwrap().into_keys().collect();
         assert_eq!(found, ["plugin.toml", "src/lib.rs"].map(|path| folder.path().join(path)));
     }

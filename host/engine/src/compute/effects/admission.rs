@@ -70,21 +70,21 @@ impl Actor {
         false
     }
 
-    /// Whether there is room for a consent. A page, which can only withdraw, finds less, but for a purpose that the customer has
-    /// agreed to: then its withdrawal means something.
-    fn has_room_for_consent(&mut self, key: &str, cause: &Cause, word: Word, room: &mut Room) -> bool {
+    /// Whether there is room for a consent. A page, which can only withdraw, finds less. For a purpose that the customer has agreed
+    /// to, a withdrawal means something, and finds room of its own.
+    fn has_room_for_consent(&mut self, key: &str, consent: &Value, cause: &Cause, word: Word, room: &mut Room) -> bool {
         let Some(customer) = &self.customer else { return true };
         let consents = &customer.consents;
         if consents.contains_key(key) {
             return true;
         }
         let purpose = purpose(key);
+        let withdraws = Consent::of(consent) != Consent::Granted && customer.consent(purpose, None) == Consent::Granted;
+        let of_purpose = || consents.keys().filter(|key| customer::purpose(key) == purpose).count();
         let (held, most) = match word.page {
-            true if customer.consent(purpose, None) == Consent::Granted => {
-                let of_purpose = consents.keys().filter(|key| customer::purpose(key) == purpose);
-                (of_purpose.count(), limits::PAGE_CONSENTS)
-            }
+            true if withdraws => (of_purpose(), limits::PAGE_CONSENTS),
             true => (consents.len(), limits::PAGE_CONSENTS),
+            false if withdraws => (of_purpose(), limits::VALUES),
             false => (consents.values().filter(|held| !held.cause.is_page()).count(), limits::VALUES),
         };
         if held + room.consents >= most {
@@ -92,6 +92,19 @@ impl Actor {
             return false;
         }
         room.consents += 1;
+        true
+    }
+
+    fn has_room_for_tag(&mut self, tag: &str, cause: &Cause, room: &mut Room) -> bool {
+        let tags = self.customer.as_ref().map(|customer| &customer.tags);
+        if tags.is_some_and(|tags| tags.contains_key(tag)) {
+            return true;
+        }
+        if tags.map_or(0, |tags| tags.len()) + room.tags >= limits::VALUES {
+            self.refuse(tag, Why::TooMany, cause);
+            return false;
+        }
+        room.tags += 1;
         true
     }
 
@@ -126,9 +139,8 @@ impl Actor {
                 (fits && !word.page && self.has_room(name, &value, &cause, word, room)).then_some(cause)
             }
             Change::Tag(tag, present) => {
-                let tags = self.customer.as_ref().map(|customer| &customer.tags);
-                let has_room = tags.is_none_or(|tags| tags.len() < limits::VALUES || tags.contains_key(&**tag));
-                (!word.page && has_room && matches!(present, Value::Bool(_) | Value::Null)).then_some(cause)
+                let is_tag = !word.page && matches!(present, Value::Bool(_) | Value::Null);
+                (is_tag && self.has_room_for_tag(tag, &cause, room)).then_some(cause)
             }
             // What is malformed was refused at the door; were it there all the same, it would hide no other.
             Change::Consent(key, consent) if is_consent(key, consent) => {
@@ -136,7 +148,7 @@ impl Actor {
                 let at = if timeless { Timestamp::FIRST } else { cause.at };
                 let may = !word.page || Pages::may_record(consent);
                 let cause = Cause { at, ..cause };
-                let has_room = may && self.has_room_for_consent(key, &cause, word, room);
+                let has_room = may && self.has_room_for_consent(key, consent, &cause, word, room);
                 has_room.then(|| if word.page { cause.by_page() } else { cause })
             }
             Change::Consent(..) => None,

@@ -5,8 +5,9 @@ use openhub_model::{Customer, limits};
 /// What the changes of one write have taken of a customer's room.
 #[derive(Default)]
 pub struct Room {
-    /// New attributes, and consents.
+    /// New attributes, tags, and consents.
     pub added: usize,
+    pub tags: usize,
     pub consents: usize,
     /// Bytes that pages have set of the customer, once they were counted.
     pub said: Option<usize>,
