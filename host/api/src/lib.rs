@@ -19,6 +19,7 @@ mod history;
 mod ingest;
 mod installation;
 mod journeys;
+mod near;
 mod objects;
 mod observe;
 mod openapi;

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::OriginalUri;
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::body::Weights;
 use crate::change::Locks;
 use crate::cors::open_to_pages;
 use crate::event_query;
+use crate::near::Routes;
 use crate::observe::count_request;
 use crate::openapi;
 use crate::overload::{shed_api, shed_ingest};
@@ -27,7 +28,8 @@ use crate::text::refuse_unreadable_target;
 /// The hub's HTTP service, with the endpoints of plugins.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
     let shared = share(app.into());
-    dressed(of_hub(&shared).merge(of_plugins()), shared)
+    let routes = Routes::of(&shared.openapi);
+    dressed(of_hub(&shared).merge(of_plugins()), shared, routes)
 }
 
 /// The same in two: what listens on an address of its own serves the endpoints of plugins, and nothing else of the hub.
@@ -39,7 +41,12 @@ pub struct Apart {
 /// See [`Apart`].
 pub fn routers(app: impl Into<Arc<App>>) -> Apart {
     let shared = share(app.into());
-    Apart { hub: dressed(of_hub(&shared), shared.clone()), endpoints: dressed(of_plugins(), shared) }
+    let routes = Routes::of(&shared.openapi);
+    // Who calls a plugin is told nothing of the hub.
+    Apart {
+        hub: dressed(of_hub(&shared), shared.clone(), routes),
+        endpoints: dressed(of_plugins(), shared, Routes::default()),
+    }
 }
 
 fn share(app: Arc<App>) -> Shared {
@@ -84,11 +91,12 @@ fn of_plugins() -> Router<Shared> {
     Router::new().route(routes::endpoints::PATH, any(routes::endpoints::handle))
 }
 
-/// With what surrounds all routes.
-fn dressed(routes: Router<Shared>, shared: Shared) -> Router {
+/// With what surrounds all routes; `known` are those that may be meant by a path that leads nowhere.
+fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
+    let known = Arc::new(known);
     routes
         .route_layer(from_fn(count_request))
-        .fallback(unknown_route)
+        .fallback(async move |OriginalUri(uri): OriginalUri| unknown_route(&uri, &known))
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn(refuse_unreadable_target))
         .layer(CatchPanicLayer::custom(from_panic))
@@ -103,8 +111,9 @@ fn describe() -> String {
     openapi::text(&document)
 }
 
-async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
-    Problem::new(UNKNOWN_ROUTE, format!("This hub has no route `{}`. Check the path.", uri.path()))
+fn unknown_route(uri: &Uri, known: &Routes) -> Problem {
+    let near = known.near(uri.path()).unwrap_or_else(|| "Check the path.".to_owned());
+    Problem::new(UNKNOWN_ROUTE, format!("This hub has no route `{}`. {near}", uri.path()))
 }
 
 async fn unknown_method(method: Method) -> Problem {

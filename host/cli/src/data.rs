@@ -35,7 +35,8 @@ impl DataDir {
             Ok(found) if found.is_dir() => Ok(DataDir(found)),
             Ok(found) => Err(Refusal::new(format!("{} is not a directory", found.display())).into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Refusal::new(format!(
-                "there is no data directory {}: create it with `openhub serve` or `openhub tenant create`",
+                "there is no data directory {}: if your hub has one elsewhere, name it with `--data DIR` or `--database URL`; for a new hub, \
+                 `openhub serve` or `openhub tenant create` creates it",
                 path.display()
             ))
             .into()),

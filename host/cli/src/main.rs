@@ -41,23 +41,23 @@ struct Cli {
 enum Command {
     /// Run the hub.
     Serve(serve::Arguments),
-    /// Create and list tenants, in the database.
+    /// Create and list tenants, in the database (`--data`, `--database`).
     Tenant(commands::tenant::Arguments),
-    /// Create, list and revoke keys, in the database.
+    /// Create, list and revoke keys, in the database (`--data`, `--database`).
     Key(commands::key::Arguments),
-    /// Write, build, test and install a plugin.
+    /// Write, build and test a plugin; install it in a running hub (`--hub`, `--key`).
     Plugin(commands::plugin::Arguments),
-    /// Declare types of objects, without code.
+    /// Declare types of objects in a running hub (`--hub`, `--key`), without code.
     ObjectType(commands::object_type::Arguments),
-    /// Send a file of events, customers or objects to a hub.
+    /// Send a file of events, customers or objects to a running hub (`--hub`, `--key`).
     Import(commands::import::Arguments),
-    /// Write events, customers or objects of a hub to a file.
+    /// Write events, customers or objects of a running hub (`--hub`, `--key`) to a file.
     Export(commands::export::Arguments),
-    /// Declare what the attributes of customers are.
+    /// Declare in a running hub (`--hub`, `--key`) what the attributes of customers are.
     Attribute(commands::attribute::Arguments),
-    /// List what failed; retry it, or discard it.
+    /// List what failed, in the database (`--data`, `--database`); retry it, or discard it.
     Faults(commands::faults::Arguments),
-    /// Show what plugins used, by day.
+    /// Show what plugins used, by day, in the database (`--data`, `--database`).
     Usage(commands::usage::Arguments),
     /// Check whether this machine can run a hub.
     Doctor(Flags),

@@ -198,13 +198,46 @@ pub fn all(manifest: &Manifest) -> Vec<Ask> {
             )
         }));
     }
-    lines.extend(manifest.imports.iter().map(|import| {
-        Ask::new(Subject::Capability, format!("calls the hub's interface {import}"), format!("调用系统接口 {import}"))
-    }));
+    lines.extend(manifest.imports.iter().map(|import| of_import(import)));
     of_limits(&manifest.limits, &mut lines);
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     lines
+}
+
+/// What an interface of the hub is for, in English and Chinese.
+const INTERFACES: [(&str, &str, &str); 10] = [
+    ("openhub:call/call", "is given its settings and the work that it is called for", "获取其设置以及每次调用的任务"),
+    ("openhub:channel/settlement", "says what became of each message that it sends", "报告其发送的每条消息的结果"),
+    ("openhub:clock/clock", "reads the time", "读取当前时间"),
+    (
+        "openhub:customers/customers",
+        "looks up customers and changes them, where other lines allow it",
+        "在其他条目允许的范围内查询和修改客户",
+    ),
+    ("openhub:events/events", "sends events into the hub, which other lines name", "发送其他条目列出的事件"),
+    (
+        "openhub:http/http",
+        "sends HTTP requests to the hosts that other lines name",
+        "向其他条目列出的主机发送 HTTP 请求",
+    ),
+    ("openhub:kv/kv", "keeps data of its own in the hub", "在系统中保存自己的数据"),
+    ("openhub:log/log", "writes lines to the hub's log", "写入系统日志"),
+    (
+        "openhub:objects/objects",
+        "looks up objects and changes them, where other lines allow it",
+        "在其他条目允许的范围内查询和修改对象",
+    ),
+    ("openhub:secrets/secrets", "uses the secrets that other lines name", "使用其他条目列出的密钥"),
+];
+
+fn of_import(import: &str) -> Ask {
+    let name = import.split('@').next().unwrap_or(import);
+    let (en, zh) = INTERFACES
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .map_or(("calls the hub", "调用系统"), |(_, en, zh)| (*en, *zh));
+    Ask::new(Subject::Capability, format!("{en} (interface {import})"), format!("{zh}（接口 {import}）"))
 }
 
 fn of_rule(rule: &RuleShape, lines: &mut Vec<Ask>) {
@@ -344,6 +377,22 @@ fn of_limits(limits: &Limits, lines: &mut Vec<Ask>) {
 mod tests {
     use super::*;
     use crate::manifest::{Type, Write};
+
+    #[test]
+    fn findings14_f22_each_interface_is_told_in_plain_words() {
+        let worlds = include_str!("../../../wit/plugin.wit");
+        let imports = worlds.split("import openhub:").skip(1).filter_map(|rest| rest.split(';').next());
+        let imports: BTreeSet<String> = imports.map(|import| format!("openhub:{import}")).collect();
+        assert!(imports.len() > 5, "{imports:?}");
+        for import in imports {
+            let told = of_import(&import);
+            assert!(
+                !told.en.starts_with("calls the hub") && told.en.ends_with(&format!("(interface {import})")),
+                "{told:?}"
+            );
+        }
+        assert_eq!(of_import("openhub:new/new").en, "calls the hub (interface openhub:new/new)");
+    }
 
     #[test]
     fn a_new_version_is_told_by_what_it_asks_for() {

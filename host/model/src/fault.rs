@@ -47,7 +47,9 @@ pub fn form(said: &str) -> String {
     let names = expected.strip_prefix("one of ").unwrap_or(expected).replace(" or ", ", ");
     let quoted = |prefix: &str| what.strip_prefix(prefix)?.split('`').next();
     if let Some(field) = quoted("missing field `") {
-        return format!("The field `{field}` is missing: set it.");
+        // `is` alone reads like a slip of the pen.
+        let to = if field == "is" { " to what is asked, for example `\"is\": \"ge\"` with a `value`" } else { "" };
+        return format!("The field `{field}` is missing: set it{to}.");
     }
     if let Some(field) = quoted("duplicate field `") {
         return format!("The field `{field}` is there twice: remove one.");
@@ -130,6 +132,11 @@ mod tests {
             form(&serde_json::from_value::<Form>(serde_json::from_str(text).unwrap()).unwrap_err().to_string())
         };
         assert_eq!(said("{}"), "The field `count` is missing: set it.");
+        let is = form("missing field `is`");
+        assert!(
+            is.starts_with("The field `is` is missing: set it to what is asked, for example"),
+            "findings14 F23: {is}"
+        );
         assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`.");
         assert_eq!(
             said(r#"{"conut": 1}"#),

@@ -48,7 +48,9 @@ pub enum StoreError {
     #[error("the database has an older schema than this binary: start `openhub serve`, which updates it")]
     Older,
     /// There is nothing to look at.
-    #[error("{0}: create it with `openhub serve` or `openhub tenant create`")]
+    #[error(
+        "{0}: if your hub has one elsewhere, name it with `--data DIR` or `--database URL`; for a new hub, `openhub serve` or `openhub tenant create` creates it"
+    )]
     Absent(String),
     /// The database could not be opened or reached at start.
     #[error("the database cannot be reached: {reason}")]

@@ -94,8 +94,18 @@ fn delimiter(text: &str) -> Result<u8, Problem> {
 /// What has a digit may be a number, a day, a time, a fraction or an amount in some country (`1,5`, `1/2`, `1:30`, `5 Mai`, `3 €`).
 pub(super) fn is_changed_by_excel(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '#'])
-        || text.contains(char::is_numeric)
+        || (text.contains(char::is_numeric) && !is_address(text))
         || BOOLEANS.contains(&text.trim().to_uppercase().as_str())
+}
+
+/// An email address: no Excel takes one for something else, whatever digits it has.
+fn is_address(text: &str) -> bool {
+    let halves = text.split_once('@');
+    halves.is_some_and(|(name, host)| !name.is_empty() && !text.contains(char::is_whitespace) && is_host(host))
+}
+
+fn is_host(text: &str) -> bool {
+    text.contains('.') && !text.contains('@') && text.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 /// What Excel takes for true and false, by the language of who opens the file.

@@ -15,7 +15,7 @@ pub(crate) async fn root() -> &'static str {
     "This is an OpenHub: customers, events and journeys, and plugins for everything else.\n\
      \n\
      events in       POST /v1/track, /v1/identify, /v1/batch, …   with a write key\n\
-     the API         GET  /api/openapi.json                       with an API key: Authorization: Bearer oh_…\n\
+     the API         GET  /api/openapi.json                       needs no key; its routes do: Authorization: Bearer oh_…\n\
      how it is       GET  /readyz, /metrics; /api/v1/status       or `openhub doctor`\n\
      keys            `openhub tenant create NAME`, `openhub key create TENANT --scope …` on the machine of the hub\n"
 }

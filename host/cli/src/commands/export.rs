@@ -115,10 +115,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         .with_style(ProgressStyle::with_template("{spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed}")?);
     bar.enable_steady_tick(Duration::from_millis(200));
     let (began, mut bytes, mut rows) = (Instant::now(), 0, Rows::of(format));
+    // Of columns that were asked for by name, one may be misspelt.
+    let is_asked = arguments.fields.is_some() && format == Format::Csv;
+    let mut columns = Columns::of(is_asked.then(|| mark(&arguments)));
     while let Some(chunk) = answer.chunk().await.context("the export broke off")? {
         out.write(&chunk)?;
         bytes += chunk.len() as u64;
         rows.count(&chunk);
+        columns.read(&chunk);
         bar.set_position(bytes);
     }
     bar.finish_and_clear();
@@ -129,7 +133,84 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         "{} in {lines} lines, {bytes} bytes ({seconds:.1} s, {rate:.0} rows/s)",
         arguments.what.counted(rows.whole())
     );
+    if let Some(note) = columns.note() {
+        eprintln!("{note}");
+    }
     Ok(())
+}
+
+/// What stands between cells, as the hub was asked to write it.
+fn mark(arguments: &Arguments) -> u8 {
+    match arguments.delimiter.as_deref() {
+        Some("tab") => b'\t',
+        Some(mark) => mark.bytes().next().unwrap_or(b','),
+        None if arguments.excel => b';',
+        None => b',',
+    }
+}
+
+/// Which columns of a CSV file have a value in no row.
+#[derive(Default)]
+struct Columns {
+    /// None if nobody asks.
+    mark: Option<u8>,
+    /// The header line, and then its names.
+    header: Vec<u8>,
+    names: Vec<String>,
+    filled: Vec<bool>,
+    at: usize,
+    quoted: bool,
+    has_rows: bool,
+}
+
+impl Columns {
+    fn of(mark: Option<u8>) -> Columns {
+        Columns { mark, ..Columns::default() }
+    }
+
+    fn read(&mut self, chunk: &[u8]) {
+        let Some(mark) = self.mark else { return };
+        for byte in chunk {
+            self.quoted ^= *byte == b'"';
+            let is_header = self.names.is_empty();
+            match byte {
+                b'\n' if !self.quoted && is_header => self.name(mark),
+                _ if is_header => self.header.push(*byte),
+                b'\n' if !self.quoted => (self.at, self.has_rows) = (0, true),
+                byte if !self.quoted && *byte == mark => self.at += 1,
+                b'"' | b'\r' => {}
+                _ => {
+                    if let Some(filled) = self.filled.get_mut(self.at) {
+                        *filled = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn name(&mut self, mark: u8) {
+        let header = String::from_utf8_lossy(&self.header).into_owned();
+        let names = header.trim_start_matches('\u{feff}').split(char::from(mark));
+        self.names = names.map(|name| name.trim_matches(['"', '\r']).to_owned()).collect();
+        self.filled = vec![false; self.names.len()];
+    }
+
+    fn note(&self) -> Option<String> {
+        let empty: Vec<&str> = self
+            .names
+            .iter()
+            .zip(&self.filled)
+            .filter(|(_, filled)| !**filled)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let what = match empty.as_slice() {
+            [] => return None,
+            [one] => format!("the column `{one}` is"),
+            several => format!("the columns `{}` are", several.join("`, `")),
+        };
+        self.has_rows
+            .then(|| format!("note: {what} empty in all rows: if you expected values, check the name in `--fields`"))
+    }
 }
 
 /// Counts what a file has: of a CSV, its header is no row, and a row may go over several lines.
@@ -212,6 +293,21 @@ impl Out {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn findings14_f23_a_column_without_a_value_is_told() {
+        let note = |mark, text: &str| {
+            let mut columns = Columns::of(Some(mark));
+            text.as_bytes().chunks(3).for_each(|chunk| columns.read(chunk));
+            columns.note()
+        };
+        let told = note(b',', "id,attribute.nam,x\n1,,\"\"\n2,,\"a,b\nc\"\n").unwrap();
+        assert!(told.contains("the column `attribute.nam` is empty in all rows"), "{told}");
+        let told = note(b';', "\u{feff}id;a;b\r\n1;;\r\n").unwrap();
+        assert!(told.contains("the columns `a`, `b` are empty"), "{told}");
+        assert_eq!((note(b',', "id,a\n1,x\n"), note(b',', "id,a\n")), (None, None));
+        assert_eq!(Columns::of(None).note(), None);
+    }
 
     #[test]
     fn rows_are_counted_and_not_lines() {

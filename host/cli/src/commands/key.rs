@@ -24,7 +24,7 @@ enum Command {
     Create {
         /// Name of the tenant.
         tenant: String,
-        /// What the key is for.
+        /// What the key is for, to tell it from others in the list.
         #[arg(long, default_value = "api")]
         name: String,
         /// A scope, like `events:write`. Can be repeated. Without one, the key may do everything.
@@ -76,6 +76,11 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
         Command::Create { tenant, name, scopes, json, .. } => {
             let tenant = named(store, &tenant).await?;
             let asked: Vec<&str> = scopes.iter().map(String::as_str).collect();
+            if asked.is_empty() {
+                eprintln!(
+                    "the key may do everything in the tenant: with `--scope`, a key may do what you name; `--name` says what it is for"
+                );
+            }
             let scopes = if asked.is_empty() { KeyScopes::ALL } else { &asked };
             let (key, text) = mint(store, tenant.id, &config.environment, &name, scopes, serve::wall_clock()).await?;
             match json {

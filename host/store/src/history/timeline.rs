@@ -288,5 +288,36 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
         TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),
         TimelineKind::SetAside => json!({"type": EventKind::from_code(number), "fault": note, "body": body}),
     };
-    Ok(TimelineItem { at: time(row.happened_at), position: row.place, kind, id: row.id, title: row.title, detail })
+    let title = if row.title.is_empty() { title(&detail) } else { row.title };
+    Ok(TimelineItem { at: time(row.happened_at), position: row.place, kind, id: row.id, title, detail })
+}
+
+/// Of an item whose event has no name: what was recorded, what is looked at again, or which call it was.
+fn title(detail: &Value) -> String {
+    if let Some(consents) = detail["consents"].as_object() {
+        let said = consents
+            .iter()
+            .map(|(purpose, consent)| format!("{purpose}: {}", consent["state"].as_str().unwrap_or("removed")));
+        return said.collect::<Vec<_>>().join(", ");
+    }
+    match detail["body"]["retry"]["event"].as_str() {
+        Some(event) => format!("retry of {event}"),
+        None => detail["type"].as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings14_f14_each_item_has_a_title() {
+        for (detail, expected) in [
+            (json!({"type": "identify", "body": {"traits": {}}}), "identify"),
+            (json!({"type": "update", "body": {"retry": {"event": "Order Completed"}}}), "retry of Order Completed"),
+            (json!({"consents": {"news": {"state": "denied"}, "sms": null}}), "news: denied, sms: removed"),
+        ] {
+            assert_eq!(title(&detail), expected);
+        }
+    }
 }

@@ -337,9 +337,7 @@ impl Import {
             state.refused
         );
         if state.known > 0 {
-            println!(
-                "  a row is known if the hub has an event of its id: sent before, or erased since; it changes nothing"
-            );
+            println!("  known already: the hub has had the row, by its id or as the same object; it changes nothing");
         }
         if state.by_the_hub > 0 {
             println!(

@@ -1,5 +1,6 @@
 //! `openhub plugin`: from an empty folder to an enabled plugin, through the SDK's build and the public API.
 
+mod closed;
 mod dev;
 mod inspect;
 mod jobs;
@@ -449,6 +450,7 @@ async fn set_secrets(hub: &Hub, name: &str, secrets: &[String]) -> Result<()> {
 async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Result<()> {
     let name = text(plugin, "name")?;
     let mut body = json!({"accept": offered(plugin)["digest"]});
+    let closed = closed::told(&settings);
     if !settings.is_empty() {
         body["settings"] = Value::Object(settings);
     }
@@ -456,6 +458,7 @@ async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Resul
     match enabled["position"].as_i64() {
         None => {
             println!("enabled {name} {}", text(offered(plugin), "version")?);
+            closed.iter().for_each(|line| println!("{line}"));
             for hook in enabled["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 println!("  it answers calls at {}{hook}", hub.url());
             }
