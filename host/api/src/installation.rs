@@ -269,6 +269,7 @@ mod tests {
                 places: vec![SecretPlace::Hmac],
                 hosts: Vec::new(),
                 required: true,
+                capture: None,
             }],
             hosts: vec!["setting:url".into()],
             imports: vec!["openhub:http/http".into()],

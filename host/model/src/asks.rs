@@ -343,6 +343,13 @@ fn of_secret(secret: &SecretShape) -> Ask {
     };
     let places = secret.places.iter().filter_map(|it| serde_json::to_value(it).ok()).map(place);
     let (name, places) = (&secret.name, places.collect::<Vec<_>>().join("; "));
+    if let Some(pointer) = &secret.capture {
+        return Ask::new(
+            Subject::Secret,
+            format!("lets the hub take the secret `{name}` from an answer ({pointer}) and use it: {places}"),
+            format!("让系统从应答（{pointer}）中取得密钥 `{name}` 并使用：{places}"),
+        );
+    }
     Ask::new(
         Subject::Secret,
         format!("lets the hub use the secret `{name}`: {places}"),

@@ -487,6 +487,9 @@ pub struct SecretShape {
     pub hosts: Vec<String>,
     #[serde(default)]
     pub required: bool,
+    /// No admin sets it: an answer gives it, as the text at this JSON pointer (RFC 6901). See `http.capture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use crate::backing::{Customers, EventLog, KeyValues, Objects};
 use crate::capabilities::http::Requests;
 use crate::capabilities::secrets::Secrets;
 use crate::capabilities::settlement::Settlement;
+use crate::captured::Captured;
 use crate::fault::{CallFault, FaultKind};
 use crate::host::{Host, Io};
 use crate::plugin::Plugin;
@@ -30,6 +31,8 @@ pub struct IoContext {
     pub hosts: Vec<String>,
     /// The decoded bytes of the secrets that were set, by name.
     pub secrets: Arc<BTreeMap<String, Vec<u8>>>,
+    /// What answers gave to calls before, and what they give to this one.
+    pub captured: Arc<Captured>,
     pub clock: HostClock,
     /// Where its own state is kept. None: nowhere, and whoever asks for it is broken off.
     pub kv: Option<Arc<dyn KeyValues>>,
@@ -91,7 +94,12 @@ impl Plugin {
         host.io = Some(Io {
             deadline: (context.clock)() + Span::from_micros(i64::from(wall_ms) * 1_000),
             clock: context.clock,
-            secrets: Arc::new(Secrets::prepare(self.manifest(), &context.call.settings, context.secrets)),
+            secrets: Arc::new(Secrets::prepare(
+                self.manifest(),
+                &context.call.settings,
+                context.secrets,
+                context.captured,
+            )),
             requests: Requests::prepare(&self.egress, &context.hosts, limits, items),
             settlement: Settlement::prepare(items),
             verified: false,

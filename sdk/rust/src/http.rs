@@ -71,6 +71,17 @@ pub fn fetch(requests: &[Request]) -> Vec<Result<Response, Fault>> {
     http::fetch(requests)
 }
 
+/// Sends a request whose answer gives a secret, like the token of an OAuth client: `plugin.toml` says where it stands, as
+/// `capture = "/access_token"`. The host keeps it, masks it in the answer, and fills it in where `places` says.
+pub fn capture(secret: &str, request: &Request) -> Result<Response, Fault> {
+    http::capture(secret, request)
+}
+
+/// Since when a captured secret has its value. None: capture it first.
+pub fn captured(secret: &str) -> Option<Timestamp> {
+    http::captured(secret).map(Timestamp::from_micros)
+}
+
 impl Response {
     /// The first header of that name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {

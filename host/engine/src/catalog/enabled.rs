@@ -5,7 +5,7 @@ use std::sync::Arc;
 use openhub_model::identity::Marker;
 use openhub_model::manifest::{ChannelShape, ObjectShape};
 use openhub_model::{PartId, TenantId};
-use openhub_runtime::{CallContext, CallFault, Change, Checked, Observed, Plugin};
+use openhub_runtime::{CallContext, CallFault, Captured, Change, Checked, Observed, Plugin};
 use openhub_store::{DeclaredType, Installation, Op};
 
 use super::trial::Canary;
@@ -20,6 +20,8 @@ pub struct Enabled {
     pub settings: Arc<str>,
     /// Who watches its calls.
     pub observed: Observed,
+    /// Secrets that its providers' answers gave.
+    pub captured: Arc<Captured>,
     /// The candidate, if it serves a part of the customers.
     pub canary: Option<Canary>,
     /// The candidate, if it is called beside this version and changes nothing.
@@ -29,7 +31,7 @@ pub struct Enabled {
 impl Enabled {
     pub fn new(installation: Installation, plugin: Arc<Plugin>, observed: Observed) -> Enabled {
         let settings = installation.settings.to_string().into();
-        Enabled { installation, plugin, settings, observed, canary: None, shadow: None }
+        Enabled { installation, plugin, settings, observed, captured: Arc::default(), canary: None, shadow: None }
     }
 
     /// What its calls may know, and who watches them.

@@ -145,6 +145,7 @@ pub fn context(
         call: enabled.context(),
         hosts: granted_hosts(installation)?,
         secrets: Arc::new(secrets),
+        captured: Arc::clone(&enabled.captured),
         clock: shared.clock.clone(),
         kv: Some(Arc::new(kept)),
         events: Some(Arc::new(Told { shared: shared.clone(), scope, plugin, caller })),

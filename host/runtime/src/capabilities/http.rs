@@ -1,7 +1,8 @@
 //! `openhub:http/http`: requests to the hosts that were granted, many at once. I/O lane only.
 
 use futures::StreamExt;
-use openhub_model::manifest::{Manifest, SecretPlace};
+use openhub_model::Timestamp;
+use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace};
 use reqwest::header::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::http::http::{self, Fault, Request};
 use crate::bindings::types::types::Response;
+use crate::captured::Capture;
 use crate::config::Defaults;
 use crate::egress::hosts::{self, Pattern};
 use crate::egress::{Egress, request, send};
@@ -68,6 +70,13 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
                 manifest.hosts.join(", ")
             ));
         }
+        if let Some(pointer) = &secret.capture
+            && (!pointer.starts_with('/') || secret.required || secret.encoding != SecretEncoding::Text)
+        {
+            return refuse(format!(
+                "the secret `{name}` is given by an answer: `capture` must be a JSON pointer, like \"/access_token\", and the secret neither `required` nor encoded"
+            ));
+        }
         let travels = secret.places.iter().any(SecretPlace::travels);
         if travels && secret.hosts.is_empty() && manifest.hosts.len() > 1 {
             return refuse(format!(
@@ -115,9 +124,13 @@ impl Requests {
     }
 }
 
-impl http::Host for Host {
-    async fn fetch(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, Fault>>> {
-        self.meter.host_call(requests.iter().map(request::work).sum())?;
+impl Host {
+    /// Sends them side by side. The first answer gives the secret `given`, if there is one.
+    async fn send_all(
+        &mut self,
+        requests: Vec<Request>,
+        given: Option<&str>,
+    ) -> wasmtime::Result<Vec<Result<Response, Fault>>> {
         let io = self.io()?;
         let secrets = Arc::clone(&io.secrets);
         let egress = Arc::clone(&io.requests.egress);
@@ -138,21 +151,56 @@ impl http::Host for Host {
             checked.push(result);
         }
         let response_bytes = io.requests.response_bytes;
-        if !began.is_empty() {
+        // One that asks for a secret delivers no message.
+        if !began.is_empty() && given.is_none() {
             let told = io.settlement.fetch_began(&began);
             told.map_err(|message| Raised::error(FaultKind::Malformed, message))?;
         }
         self.meter.fetches += began.len() as u32;
         self.meter.bytes_out += bytes;
-        let (egress, secrets) = (&egress, &secrets);
+        let (egress, secrets) = (&egress, &*secrets);
+        let pointer = given.map(|name| secrets.pointer(name)).transpose();
+        let pointer = pointer.map_err(|message| Raised::error(FaultKind::Malformed, message))?;
         let sent = checked.into_iter().map(|checked| async move {
             match checked {
-                Ok(request) => send::send(request, egress, secrets, response_bytes).await,
-                Err(reason) => Err(Fault::Denied(reason)),
+                Ok(request) => send::send(request, egress, (secrets, pointer), response_bytes).await,
+                Err(reason) => (Err(Fault::Denied(reason)), None),
             }
         });
         let answers: Vec<_> = futures::stream::iter(sent).buffered(AT_ONCE).collect().await;
-        self.meter.work(secrets.work(answers.iter().map(size).sum()))?;
-        Ok(answers)
+        let size = answers.iter().map(|(answer, _)| size(answer)).sum::<usize>();
+        // One that gives a secret is read once more.
+        self.meter.work(secrets.masks.work(size) + given.map_or(0, |_| size))?;
+        let now = self.io()?.clock.clone()();
+        let mut told = Vec::with_capacity(answers.len());
+        for (answer, value) in answers {
+            if let Some((name, value)) = given.zip(value) {
+                let io = self.io()?;
+                io.secrets = Arc::new(io.secrets.with(name, Capture { value, at: now }));
+            }
+            told.push(answer);
+        }
+        Ok(told)
+    }
+}
+
+impl http::Host for Host {
+    async fn fetch(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, Fault>>> {
+        self.meter.host_call(requests.iter().map(request::work).sum())?;
+        self.send_all(requests, None).await
+    }
+
+    async fn capture(&mut self, secret: String, request: Request) -> wasmtime::Result<Result<Response, Fault>> {
+        self.meter.host_call(secret.len() + request::work(&request))?;
+        if let Err(message) = self.io()?.secrets.pointer(&secret) {
+            return Ok(Err(Fault::Denied(message)));
+        }
+        let answer = self.send_all(vec![request], Some(&secret)).await?.pop();
+        Ok(answer.unwrap_or_else(|| Err(Fault::NotSent("there was no request".to_owned()))))
+    }
+
+    async fn captured(&mut self, secret: String) -> wasmtime::Result<Option<i64>> {
+        self.meter.host_call(secret.len())?;
+        Ok(self.io()?.secrets.captured_at(&secret).map(Timestamp::micros))
     }
 }

@@ -140,8 +140,8 @@ impl log::Host for Host {
             self.log.write(level, &message, &fields);
             return Ok(());
         };
-        self.meter.work(io.secrets.work(message.len() + fields.len()))?;
-        self.log.write(level, &io.secrets.mask_text(message), &io.secrets.mask_text(fields));
+        self.meter.work(io.secrets.masks.work(message.len() + fields.len()))?;
+        self.log.write(level, &io.secrets.masks.mask_text(message), &io.secrets.masks.mask_text(fields));
         Ok(())
     }
 }

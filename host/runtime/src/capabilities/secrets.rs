@@ -1,14 +1,14 @@
 //! `openhub:secrets/secrets`: computing with secrets that never enter the guest. I/O lane only.
 //!
-//! Also keeps what every use of a secret needs: which places the manifest names, and how a secret is masked.
+//! Also keeps what every use of a secret needs: which places the manifest names, and how it is masked in what comes back.
 
 use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use memchr::memmem;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+use openhub_model::Timestamp;
 use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace, SecretShape};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use wasmtime::component::{HasSelf, Linker};
@@ -16,14 +16,18 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::algorithms::digest::Digest;
 use crate::algorithms::signing::Signing;
 use crate::bindings::secrets::secrets::{self, Key};
-use crate::bindings::types::types::{Failure, Reason};
+use crate::bindings::types::types::{Failure, Reason, Retry};
+use crate::captured::{Capture, Captured};
 use crate::egress::hosts::{self, Pattern};
 use crate::error::{BadSecret, Refusal};
 use crate::host::Host;
+use crate::masks::Masks;
 
-const MASK: &[u8] = b"***";
-/// Shorter secrets are not masked: they would mask half of every answer.
-const MASKED_FROM: usize = 4;
+/// Keys are handed out without padding, too, and with bits in their last digit that belong to no byte (WeChat's EncodingAESKey).
+const BASE64: GeneralPurpose = {
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&alphabet::STANDARD, lenient.with_decode_padding_mode(DecodePaddingMode::Indifferent))
+};
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     secrets::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
@@ -62,7 +66,7 @@ pub fn read(shape: &SecretShape, text: &str) -> Result<Vec<u8>, BadSecret> {
 }
 
 fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
-    let base64 = |text: &str| STANDARD.decode(text.trim()).map_err(|error| format!("is not base64: {error}"));
+    let base64 = |text: &str| BASE64.decode(text.trim()).map_err(|error| format!("is not base64: {error}"));
     match encoding {
         SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
         SecretEncoding::Base64 => base64(text),
@@ -75,18 +79,27 @@ fn decode(encoding: SecretEncoding, text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The secrets of one installation, their places, and the forms under which they are masked.
+#[derive(Clone)]
 pub struct Secrets {
     values: Arc<BTreeMap<String, Vec<u8>>>,
-    shapes: Vec<SecretShape>,
+    shapes: Arc<[SecretShape]>,
     /// Of each shape, where it may go to; none: wherever requests may.
-    hosts: Vec<Option<Vec<Pattern>>>,
-    /// Made once a call: they are looked for in each header and body.
-    masked: Vec<memmem::Finder<'static>>,
+    hosts: Arc<[Option<Vec<Pattern>>]>,
+    pub masks: Masks,
+    /// What answers have given, now and before.
+    given: BTreeMap<String, Capture>,
+    /// Where later calls find it.
+    captured: Arc<Captured>,
 }
 
 impl Secrets {
     /// `settings` are the installation's: a host may stand in one of them.
-    pub fn prepare(manifest: &Manifest, settings: &str, values: Arc<BTreeMap<String, Vec<u8>>>) -> Secrets {
+    pub fn prepare(
+        manifest: &Manifest,
+        settings: &str,
+        values: Arc<BTreeMap<String, Vec<u8>>>,
+        captured: Arc<Captured>,
+    ) -> Secrets {
         let settings = serde_json::from_str(settings).unwrap_or_default();
         let hosts = manifest.secrets.iter().map(|shape| {
             let is_only = shape.hosts.is_empty() && manifest.hosts.len() <= 1;
@@ -96,21 +109,47 @@ impl Secrets {
             })
         });
         let hosts = hosts.collect();
-        let mut masked: Vec<Vec<u8>> =
-            values.values().filter(|value| value.len() >= MASKED_FROM).flat_map(|value| forms(value)).collect();
-        masked.sort();
-        masked.dedup();
-        let masked = masked.iter().map(|form| memmem::Finder::new(form).into_owned()).collect();
-        Secrets { values, shapes: manifest.secrets.clone(), hosts, masked }
+        let given = captured.all();
+        let masks = Masks::of(values.values().map(Vec::as_slice).chain(given.values().map(|capture| &*capture.value)));
+        Secrets { values, shapes: manifest.secrets.clone().into(), hosts, masks, given, captured }
+    }
+
+    fn shape(&self, name: &str) -> Option<&SecretShape> {
+        self.shapes.iter().find(|shape| shape.name == name)
+    }
+
+    /// Where in an answer this secret stands.
+    pub fn pointer(&self, name: &str) -> Result<&str, String> {
+        let shape = self.shape(name).ok_or_else(|| Missing::Undeclared.explain(name))?;
+        shape.capture.as_deref().ok_or_else(|| {
+            format!("the manifest does not say that an answer gives the secret `{name}`: name its place in `capture`")
+        })
+    }
+
+    /// With a secret that an answer gave, which is masked from now on, and which later calls have, too.
+    pub fn with(&self, name: &str, capture: Capture) -> Secrets {
+        let mut with = self.clone();
+        with.masks.add([&*capture.value].into_iter());
+        with.captured.put(name.to_owned(), capture.clone());
+        with.given.insert(name.to_owned(), capture);
+        with
+    }
+
+    /// Since when a secret that answers give has its value.
+    pub fn captured_at(&self, name: &str) -> Option<Timestamp> {
+        self.given.get(name).map(|capture| capture.at)
     }
 
     /// The bytes of a secret for use at a place that satisfies `fits`.
     pub fn at(&self, name: &str, fits: impl Fn(&SecretPlace) -> bool) -> Result<&[u8], Missing> {
-        let shape = self.shapes.iter().find(|shape| shape.name == name).ok_or(Missing::Undeclared)?;
+        let shape = self.shape(name).ok_or(Missing::Undeclared)?;
         if !shape.places.iter().any(fits) {
             return Err(Missing::Place);
         }
-        self.values.get(name).map(Vec::as_slice).ok_or(Missing::Unset)
+        match shape.capture {
+            Some(_) => self.given.get(name).map(|capture| &*capture.value).ok_or(Missing::Ungiven),
+            None => self.values.get(name).map(Vec::as_slice).ok_or(Missing::Unset),
+        }
     }
 
     /// As [`Secrets::at`], in a request to this host.
@@ -126,46 +165,6 @@ impl Secrets {
             _ => self.at(name, fits),
         }
     }
-
-    /// Whether anything is masked in what comes back.
-    pub fn are_masked(&self) -> bool {
-        !self.masked.is_empty()
-    }
-
-    /// How many bytes are walked over to mask so many. A form is found many times faster than a byte is hashed.
-    pub fn work(&self, bytes: usize) -> usize {
-        bytes.saturating_mul(1 + self.masked.len() / 8)
-    }
-
-    pub fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let found = self.masked.iter().filter(|form| form.needle().len() <= bytes.len()).flat_map(|form| {
-            let length = form.needle().len();
-            form.find_iter(&bytes).map(move |at| at..at + length)
-        });
-        let mut found: Vec<Range<usize>> = found.collect();
-        if found.is_empty() {
-            return bytes;
-        }
-        found.sort_by_key(|form| form.start);
-        let (mut masked, mut copied) = (Vec::with_capacity(bytes.len()), 0);
-        for form in found {
-            // What overlaps is masked as one, so that of neither an end is left.
-            if form.start >= copied {
-                masked.extend_from_slice(&bytes[copied..form.start]);
-                masked.extend_from_slice(MASK);
-            }
-            copied = copied.max(form.end);
-        }
-        masked.extend_from_slice(&bytes[copied..]);
-        masked
-    }
-
-    pub fn mask_text(&self, text: String) -> String {
-        if self.masked.is_empty() {
-            return text;
-        }
-        String::from_utf8_lossy(&self.mask(text.into_bytes())).into_owned()
-    }
 }
 
 /// Why a secret may not, or cannot, be used.
@@ -175,6 +174,7 @@ pub enum Missing {
     Place,
     Host,
     Unset,
+    Ungiven,
 }
 
 impl Missing {
@@ -188,6 +188,7 @@ impl Missing {
                 "the manifest does not allow the secret `{name}` for this host: name it in the secret's `hosts`"
             ),
             Missing::Unset => format!("the secret `{name}` has no value: set it"),
+            Missing::Ungiven => format!("no answer has given the secret `{name}` yet: capture it first"),
         }
     }
 
@@ -196,63 +197,9 @@ impl Missing {
         match self {
             Missing::Undeclared | Missing::Place | Missing::Host => Failure::Rejected(reason("secret-denied")),
             Missing::Unset => Failure::Misconfigured(reason("secret-unset")),
+            Missing::Ungiven => Failure::Retry(Retry { after_ms: 0, reason: reason("secret-ungiven") }),
         }
     }
-}
-
-/// How a secret may come back: as it is, in base64 (also within a longer text), in hexadecimal, percent-encoded, escaped in
-/// JSON.
-fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![
-        secret.to_vec(),
-        STANDARD.encode(secret).into_bytes(),
-        STANDARD_NO_PAD.encode(secret).into_bytes(),
-        URL_SAFE_NO_PAD.encode(secret).into_bytes(),
-        hex::encode(secret).into_bytes(),
-        hex::encode_upper(secret).into_bytes(),
-        percent_encode(secret).into_bytes(),
-        percent_encode(secret).replace("%20", "+").into_bytes(),
-        lowercase_escapes(&percent_encode(secret)).into_bytes(),
-    ];
-    // Behind one or two other bytes base64 falls differently; what shares a digit with a neighbour is left out.
-    for (before, unsure) in [(1, 2), (2, 3)] {
-        let text = STANDARD_NO_PAD.encode([&[0; 2][..before], secret].concat());
-        let sure = text.len() - usize::from(!(before + secret.len()).is_multiple_of(3));
-        if sure >= unsure + 2 * MASKED_FROM {
-            forms.push(text.as_bytes()[unsure..sure].to_vec());
-        }
-    }
-    if let Ok(text) = std::str::from_utf8(secret) {
-        let json = serde_json::Value::from(text).to_string();
-        forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
-    }
-    forms
-}
-
-/// Every byte that is not unreserved in a URL (RFC 3986, 2.3).
-pub fn percent_encode(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut encoded = String::with_capacity(bytes.len());
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
-        }
-    }
-    encoded
-}
-
-/// `%2F` as some write it: `%2f`.
-fn lowercase_escapes(text: &str) -> String {
-    let mut digits = 0_u8;
-    let lowered = text.chars().map(|letter| {
-        let is_digit = digits > 0;
-        digits = if letter == '%' { 2 } else { digits.saturating_sub(1) };
-        if is_digit { letter.to_ascii_lowercase() } else { letter }
-    });
-    lowered.collect()
 }
 
 fn decrypt(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>> {
@@ -396,13 +343,13 @@ mod tests {
 
     fn shape(places: Vec<SecretPlace>) -> SecretShape {
         let name = "key".to_owned();
-        SecretShape { name, encoding: SecretEncoding::Text, places, hosts: Vec::new(), required: true }
+        SecretShape { name, encoding: SecretEncoding::Text, places, hosts: Vec::new(), required: true, capture: None }
     }
 
     fn secrets(places: Vec<SecretPlace>) -> Secrets {
         let manifest = Manifest { secrets: vec![shape(places)], ..Manifest::default() };
         let values = BTreeMap::from([("key".to_owned(), b"p@ss word\"1".to_vec())]);
-        Secrets::prepare(&manifest, "{}", Arc::new(values))
+        Secrets::prepare(&manifest, "{}", Arc::new(values), Arc::default())
     }
 
     #[test]
@@ -416,16 +363,23 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_masked() {
-        let secrets = secrets(vec![]);
-        for form in forms(b"p@ss word\"1") {
-            let answer = [b"<", form.as_slice(), b"> and again ", form.as_slice()].concat();
-            assert_eq!(secrets.mask(answer), b"<***> and again ***");
+    fn what_an_answer_gave_is_a_secret_from_then_on() {
+        let token =
+            SecretShape { capture: Some("/token".to_owned()), ..shape(vec![SecretPlace::Query("t".to_owned())]) };
+        let manifest = Manifest { secrets: vec![token], ..Manifest::default() };
+        let captured = Arc::new(Captured::default());
+        let prepare = || Secrets::prepare(&manifest, "{}", Arc::default(), Arc::clone(&captured));
+        let before = prepare();
+        assert_eq!((before.at("key", |_| true), before.captured_at("key")), (Err(Missing::Ungiven), None));
+        assert_eq!(before.pointer("key"), Ok("/token"));
+        assert!(before.pointer("other").is_err() && secrets(vec![]).pointer("key").is_err());
+        let at = Timestamp::from_micros(7);
+        let during = before.with("key", Capture { value: Arc::from(&b"abc-123"[..]), at });
+        for secrets in [during, prepare()] {
+            assert_eq!((secrets.at("key", |_| true), secrets.captured_at("key")), (Ok(&b"abc-123"[..]), Some(at)));
+            assert_eq!(secrets.masks.mask(b"<abc-123>".to_vec()), b"<***>");
+            assert_eq!(secrets.at("key", |place| *place == SecretPlace::Hmac), Err(Missing::Place));
         }
-        assert_eq!(secrets.mask(b"p@ss wor".to_vec()), b"p@ss wor");
-        let values = ["abcd", "cdef", "aaaa"].map(|secret| (secret.to_owned(), secret.as_bytes().to_vec()));
-        let overlapping = Secrets::prepare(&Manifest::default(), "{}", Arc::new(BTreeMap::from(values)));
-        assert_eq!(overlapping.mask(b"x abcdef y aaaaaaaaa z abcdcdef".to_vec()), b"x *** y ******a z ******");
     }
 
     #[test]
@@ -434,6 +388,9 @@ mod tests {
         assert_eq!(decode(SecretEncoding::Base64, "YWJj").unwrap(), b"abc");
         assert_eq!(decode(SecretEncoding::Whsec, "whsec_YWJj").unwrap(), b"abc");
         assert!(decode(SecretEncoding::Whsec, "YWJj").is_err());
+        let wechat = decode(SecretEncoding::Base64, "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG").unwrap();
+        assert_eq!(wechat.len(), 32, "43 digits and no padding");
+        assert_eq!(decode(SecretEncoding::Base64, "YWI=").unwrap(), decode(SecretEncoding::Base64, "YWI").unwrap());
     }
 
     /// NIST SP 800-38A, F.2.6 (first block).

@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::request::To;
 use crate::bindings::http::http::Part;
-use crate::capabilities::secrets::percent_encode;
+use crate::masks::percent_encode;
 
 /// What a plugin wrote, and before which of its bytes each secret stands.
 pub struct Written<'p> {

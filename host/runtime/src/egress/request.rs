@@ -316,11 +316,22 @@ mod tests {
 
     fn secrets(places: Vec<SecretPlace>) -> Secrets {
         let hosts = vec!["api.example.com".to_owned(), "127.0.0.1:8080".to_owned()];
-        let shape =
-            SecretShape { name: "key".to_owned(), encoding: SecretEncoding::Text, places, hosts, required: true };
+        let shape = SecretShape {
+            name: "key".to_owned(),
+            encoding: SecretEncoding::Text,
+            places,
+            hosts,
+            required: true,
+            capture: None,
+        };
         let hosts = ["api.example.com", "127.0.0.1:8080", "second.example"].map(str::to_owned).to_vec();
         let manifest = Manifest { secrets: vec![shape], hosts, ..Manifest::default() };
-        Secrets::prepare(&manifest, "{}", Arc::new(BTreeMap::from([("key".to_owned(), b"a b&c".to_vec())])))
+        Secrets::prepare(
+            &manifest,
+            "{}",
+            Arc::new(BTreeMap::from([("key".to_owned(), b"a b&c".to_vec())])),
+            Arc::default(),
+        )
     }
 
     fn checked(request: Request, hosts: &[&str], places: Vec<SecretPlace>) -> Result<Checked, String> {

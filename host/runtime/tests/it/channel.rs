@@ -17,6 +17,7 @@ fn context(hosts: &[&str]) -> IoContext {
         call: call(),
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         secrets: Arc::new(BTreeMap::from([("key".to_owned(), SECRET.as_bytes().to_vec())])),
+        captured: Arc::default(),
         clock: Arc::new(|| Timestamp::from_micros(0)),
         kv: None,
         events: None,

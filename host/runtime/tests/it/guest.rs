@@ -163,6 +163,7 @@ pub fn channel_manifest(imports: &[&str]) -> Manifest {
         places: vec![SecretPlace::Header("Authorization".to_owned())],
         hosts: Vec::new(),
         required: true,
+        capture: None,
     };
     Manifest {
         channels: vec![channel],

@@ -49,7 +49,8 @@ pub(crate) async fn set_plugin_secret(
     // A version that waits may ask for secrets that the one before does not have.
     let offered = plugin.offered().1.secrets.iter();
     let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
-    let shape = shape.ok_or_else(|| Problem::not_found("secret"))?;
+    // What an answer gives, no admin sets.
+    let shape = shape.filter(|shape| shape.capture.is_none()).ok_or_else(|| Problem::not_found("secret"))?;
     let bytes = match read_secret(shape, &value) {
         Ok(bytes) if bytes.len() > SECRET_BYTES => {
             let message = format!("The secret is longer than {SECRET_BYTES} bytes.");

@@ -6,8 +6,9 @@ use openhub_model::manifest::Write;
 use openhub_model::schedule::Schedule;
 use openhub_model::{Fault, Timestamp, endpoint};
 use openhub_runtime::{
-    Accepted, Action, CallContext, CallFault, Change, EndpointCaller, HttpRequest, IoContext, JobFailure, JobRunCall,
-    Operation, OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, hosts, read_secret,
+    Accepted, Action, CallContext, CallFault, Captured, Change, EndpointCaller, HttpRequest, IoContext, JobFailure,
+    JobRunCall, Operation, OutMessage, Outcome, Plugin, Reason, Receipt, Received, Unanswered, Verdict, hosts,
+    read_secret,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -23,6 +24,8 @@ pub struct Installed {
     pub plugin: Arc<Plugin>,
     /// What it keeps of its own, from call to call.
     pub kept: Arc<Kept>,
+    /// Secrets that the provider's answers gave.
+    pub captured: Arc<Captured>,
     /// The tenant's customers and objects.
     pub records: Arc<Records>,
 }
@@ -331,6 +334,7 @@ impl Installed {
             call,
             hosts,
             secrets: secrets.into(),
+            captured: self.captured.clone(),
             clock: Arc::new(move || now),
             kv: Some(self.kept.clone()),
             events: Some(tracked.clone()),

@@ -142,7 +142,7 @@ impl Kit {
         let plugin = plugin.map_err(|refusal| anyhow::anyhow!("the hub refuses this component: {refusal}"))?;
         let opened = json!({"manifest": plugin.manifest(), "provider": provider.address(), "component": component});
         let records = Arc::new(Records::of(Arc::clone(&plugin)));
-        self.open = Some((Installed { plugin, kept: Arc::default(), records }, provider));
+        self.open = Some((Installed { plugin, kept: Arc::default(), captured: Arc::default(), records }, provider));
         Ok(opened)
     }
 }
