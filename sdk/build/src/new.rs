@@ -244,7 +244,18 @@ mod tests {
     fn a_plugin_of_ours_is_a_crate_of_its_own_under_another_name() {
         assert_eq!(
             ours(),
-            ["coupon", "email", "lead-router", "local-format", "points", "rfm", "shop-source", "sms", "webhook"]
+            [
+                "coupon",
+                "email",
+                "lead-router",
+                "local-format",
+                "points",
+                "rfm",
+                "shop-source",
+                "sms",
+                "webhook",
+                "wecom"
+            ]
         );
         for of in ours() {
             let folder = tempfile::tempdir().unwrap();
