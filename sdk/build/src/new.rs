@@ -254,6 +254,7 @@ mod tests {
                 "shop-source",
                 "sms",
                 "webhook",
+                "wechat-source",
                 "wecom"
             ]
         );
