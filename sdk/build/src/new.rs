@@ -269,7 +269,7 @@ mod tests {
             assert!(dir.join("src/lib.rs").is_file() && dir.join("tests/plugin.rs").is_file(), "{of}");
             assert!(!dir.join(crate::LOCK_FILE).exists(), "{of}: its lock is of another name");
         }
-        let unknown = new_plugin_from(Path::new("unused"), "mine", "sms").unwrap_err().to_string();
+        let unknown = new_plugin_from(Path::new("unused"), "mine", "fax").unwrap_err().to_string();
         assert!(unknown.contains("there are: coupon, email"), "{unknown}");
     }
 

@@ -38,8 +38,8 @@ enum Command {
         /// The kind of plugin: `rule`, `object`, `channel`, `source`, `endpoint`, `job`, `content`, `step` or `privacy`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
-        /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points`, `rfm`, `lead-router`
-        /// or `local-format`.
+        /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points`, `rfm`, `lead-router`,
+        /// `local-format`, `sms`, `wecom` or `wechat-source`.
         #[arg(long, value_name = "PLUGIN", conflicts_with = "kind")]
         from: Option<String>,
         /// The folder to create, if it should have another name.
