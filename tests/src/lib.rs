@@ -2,6 +2,7 @@
 //! under load (`load`), and the plugins that they install.
 
 pub mod component;
+pub mod gateway;
 pub mod guests;
 pub mod house;
 pub mod hub;

@@ -5,7 +5,7 @@
 //! may have gone out is parked, and not sent again by itself.
 //!
 //! A message is a template of the provider's with parameters. In a journey:
-//! `{"template": "SMS_154950909", "params": "{\"code\": {{ trigger.properties.code | tojson }}}"}`.
+//! `{"template": "SMS_154950909", "params": ["code={{ trigger.properties.code }}"]}`.
 //!
 //! For reports, choose "HTTP batch push" for `SmsReport` in the provider's console and give it the hub's address of the source with
 //! `?token=` and the secret `report-token`: the provider signs nothing.
@@ -37,8 +37,8 @@ pub struct Provider {
 pub struct Sms {
     /// `SMS_154950909`.
     pub template: Option<String>,
-    /// The template's parameters: a JSON object of texts and numbers.
-    pub params: Option<String>,
+    /// The template's parameters, each as `name=value`.
+    pub params: Vec<String>,
     /// The template's text, with `${code}` for a parameter: of it, parts are counted. Without, a message counts as one part.
     pub wording: Option<String>,
     /// Another sender than the setting's.

@@ -24,7 +24,7 @@ pub fn parameters(provider: &Provider, message: &Message<Sms>) -> Result<Vec<(&'
         // Comes back in the report.
         ("OutId", message.idempotency_key.clone()),
     ];
-    if let Some(params) = params {
+    if !params.is_empty() {
         parameters.push(("TemplateParam", Value::Object(read(params)?).to_string()));
     }
     Ok(parameters)
@@ -39,23 +39,20 @@ fn number(address: &str) -> &str {
     }
 }
 
-/// The template's parameters, each a text.
-fn read(params: &str) -> Result<Map<String, Value>, Reason> {
-    let reason =
-        |why: String| Reason::new("bad-params", format!("`params` must be a JSON object of texts and numbers: {why}"));
-    let params: Map<String, Value> = serde_json::from_str(params).map_err(|error| reason(error.to_string()))?;
-    let texts = params.into_iter().map(|(name, value)| match value {
-        Value::String(text) => Ok((name, text.into())),
-        Value::Number(number) => Ok((name, number.to_string().into())),
-        _ => Err(reason(format!("`{name}` is neither"))),
+/// The template's parameters, by name. What stands behind the first `=` is the value, whatever it is.
+fn read(params: &[String]) -> Result<Map<String, Value>, Reason> {
+    let pairs = params.iter().map(|param| {
+        let pair = param.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, value) = pair.ok_or_else(|| Reason::new("bad-params", "each of `params` must be `name=value`"))?;
+        Ok((name.to_owned(), value.into()))
     });
-    texts.collect()
+    pairs.collect()
 }
 
 /// What the provider bills, as far as the message says its wording.
 pub fn parts(provider: &Provider, sms: &Sms) -> u32 {
     let Some(wording) = &sms.wording else { return 1 };
-    let params = sms.params.as_deref().and_then(|params| read(params).ok()).unwrap_or_default();
+    let params = read(&sms.params).unwrap_or_default();
     let text = params.iter().fold(wording.clone(), |text, (name, value)| {
         text.replace(&format!("${{{name}}}"), value.as_str().unwrap_or_default())
     });
@@ -76,7 +73,7 @@ mod tests {
             };
         // Sign and brackets are 4 characters.
         let wording = Some(format!("{}${{code}}", "码".repeat(characters - 8)));
-        let params = Some(r#"{"code": 1234}"#.to_owned());
+        let params = vec!["code=1234".to_owned()];
         parts(&provider, &Sms { template: None, params, wording, sign_name: None })
     }
 
@@ -98,10 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_texts() {
-        assert_eq!(read(r#"{"a": 1, "b": "x\"y"}"#).expect("params")["a"], "1");
-        for wrong in ["", "[]", r#"{"a": null}"#, r#"{"a": {}}"#] {
-            assert_eq!(read(wrong).expect_err(wrong).code, "bad-params");
+    fn a_value_is_whatever_stands_behind_its_name() {
+        let read = |params: &[&str]| read(&params.iter().map(|&param| param.to_owned()).collect::<Vec<_>>());
+        let params = read(&["a=1", "b=x\"y=z\nc=2", "d="]).expect("params");
+        assert_eq!(Value::Object(params), serde_json::json!({"a": "1", "b": "x\"y=z\nc=2", "d": ""}));
+        for wrong in ["", "a", "=1"] {
+            assert_eq!(read(&["a=1", wrong]).expect_err(wrong).code, "bad-params");
         }
     }
 }

@@ -57,7 +57,7 @@ fn a_message_is_signed_as_the_provider_wants(hub: Hub) {
     let hub = installed(hub);
     hub.provider().answer(taken());
     let wording = format!("您的验证码是${{code}}。{}", "请勿告诉他人。".repeat(10));
-    let content = json!({"template": "SMS_154950909", "params": "{\"code\": \"1&2=3 +中\"}", "wording": wording});
+    let content = json!({"template": "SMS_154950909", "params": ["code=1&2=3 +中"], "wording": wording});
     let verdict = hub.channel("sms").address("+8613800001234").send(content);
     let expected = Verdict::Accepted { provider_id: "9006197469364984^0".to_owned(), units: 2 };
     assert_eq!(verdict, expected);
@@ -76,7 +76,7 @@ fn a_message_is_signed_as_the_provider_wants(hub: Hub) {
 fn a_batch_has_a_request_and_a_number_for_each(hub: Hub) {
     let hub = installed(hub);
     hub.provider().answer(taken()).answer(taken()).answer(taken());
-    let contents = [json!({}), json!({"params": "{"}), json!({"params": "{\"a\": 1}"}), json!({"sign_name": "别人"})];
+    let contents = [json!({}), json!({"params": ["{"]}), json!({"params": ["a=1"]}), json!({"sign_name": "别人"})];
     let verdicts = hub.channel("sms").send_all(&contents);
     assert!(matches!(&verdicts[1], Verdict::Rejected(reason) if reason.code == "bad-params"), "{verdicts:?}");
     assert_eq!(

@@ -112,7 +112,7 @@ fn marked(input: &DeriveInput, kind: &str, marker: &TokenStream) -> Result<Token
 }
 
 pub fn content(input: &DeriveInput) -> Result<TokenStream> {
-    let record = Record::of(input)?;
+    let record = Record::with_lists(input)?;
     let of = &input.ident;
     let fragment = json!({"content": {"type": of.to_string(), "fields": record.shapes}});
     Ok(record.with(
@@ -206,12 +206,14 @@ impl Record {
     fn of(input: &DeriveInput) -> Result<Record> {
         let lists = attributes::fields(input)?.into_iter().find(|field| shapes::inner(&field.ty, "Vec").is_some());
         match lists {
-            Some(list) => Err(Error::new(list.ty.span(), "only a field of a `DataObject` can be a list")),
+            Some(list) => {
+                Err(Error::new(list.ty.span(), "only a field of a `DataObject` or a `Content` can be a list"))
+            }
             None => Record::with_lists(input),
         }
     }
 
-    /// Of an object, whose fields may have several values.
+    /// Of an object, or a message, whose fields may have several values.
     fn with_lists(input: &DeriveInput) -> Result<Record> {
         if !input.generics.params.is_empty() {
             return Err(Error::new(input.generics.span(), "a record cannot have parameters"));

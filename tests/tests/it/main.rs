@@ -29,6 +29,7 @@ mod lost_answers;
 mod nodes;
 mod one_hub;
 mod openapi;
+mod providers;
 mod receivers;
 mod refused_start;
 mod relations;
