@@ -21,6 +21,8 @@ use xtask::demo::setup::Tenant;
 const ROOM: u64 = 16 << 20;
 const BY_THE_CLOCK: &str = "took too long";
 const TOKEN: &str = "the-token-of-the-provider";
+/// What an answer gives.
+const GIVEN: &str = "a-token-that-an-answer-gave";
 
 /// A provider that means harm, too.
 async fn provider() -> String {
@@ -77,8 +79,14 @@ async fn say_to(stream: &mut TcpStream) -> std::io::Result<()> {
             tokio::time::sleep(Duration::from_secs(600)).await;
             Ok(())
         }
+        "/token" => {
+            let body = json!({"token": GIVEN}).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(head.as_bytes()).await
+        }
         _ => {
-            let token = head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or("none");
+            let of = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+            let token = [of("authorization: ").unwrap_or("none"), of("x-told: ").unwrap_or_default()].join(" ");
             let head =
                 format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{token}", token.len());
             stream.write_all(head.as_bytes()).await
@@ -129,6 +137,21 @@ fn channel() -> Vec<Deed> {
             "answered: 200",
         ),
         ("a secret in another place", json!({"deed": "fetch", "url": "/", "leak": true}), "denied"),
+        (
+            "a token that an answer gives, read in it and sent back",
+            json!({"deed": "fetch", "url": "/", "capture": "given"}),
+            "answered: 200  *** 200  {\"token\":\"***\"}",
+        ),
+        (
+            "a token that an answer gives, in another place",
+            json!({"deed": "fetch", "url": "/", "capture": "given", "elsewhere": true}),
+            "denied: the manifest does not allow the secret",
+        ),
+        (
+            "a secret of the admin's, put by an answer",
+            json!({"deed": "fetch", "url": "/", "capture": "token"}),
+            "denied: the manifest does not say that an answer gives the secret",
+        ),
         (
             "a secret for another host",
             json!({"deed": "fetch", "url": "https://localhost/", "secret": true}),
@@ -234,7 +257,7 @@ impl Fixture {
             .await;
             let fault = message["fault"].as_str().expect("a fault");
             assert!(fault.contains(*expected), "{deed}: {fault}");
-            assert!(!message.to_string().contains(TOKEN), "{deed}: {message}");
+            assert!(![TOKEN, GIVEN].iter().any(|token| message.to_string().contains(token)), "{deed}: {message}");
             self.table.push((
                 format!("a channel: {deed}"),
                 format!("{} {fault}", message["status"].as_str().unwrap_or_default()),
@@ -304,6 +327,6 @@ async fn whatever_a_plugin_tries_a_neighbour_works_and_the_memory_comes_back() {
         say(format!("  {deed:<52} {}", outcome.chars().take(110).collect::<String>().escape_debug()));
     }
     let log = hub.log_tail();
-    assert!(!log.contains('\u{1b}') && !log.contains(TOKEN), "{log}");
+    assert!(!log.contains('\u{1b}') && !log.contains(TOKEN) && !log.contains(GIVEN), "{log}");
     assert!(hub.stop().await.expect("the hub ends").success(), "{log}");
 }

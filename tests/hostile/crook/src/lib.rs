@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use openhub_sdk::http::{self, Fault, Part, Request as Fetch};
+use openhub_sdk::http::{self, Fault, Part, Request as Fetch, Response};
 use openhub_sdk::prelude::*;
 use openhub_sdk::{call, log};
 use serde_json::Value;
@@ -61,7 +61,7 @@ pub fn crook(row: Row) -> Effects {
     Effects { done: To(row.deed) }
 }
 
-/// `{"deed": "fetch", "url": …, "header": [name, value], "secret": true}`, `{"deed": "fetches"}`, or one of both lanes.
+/// `{"deed": "fetch", "url": …, "header": [name, value], "secret": true, "capture": "given"}`, `{"deed": "fetches"}`, or one of both lanes.
 #[channel(name = "crooked", address = "user_id")]
 pub fn crooked(batch: Messages<Json>) -> Result<(), Failure> {
     let provider: Provider = call::settings().map_err(Failure::Misconfigured)?;
@@ -94,20 +94,32 @@ pub fn crooked(batch: Messages<Json>) -> Result<(), Failure> {
         if asked["leak"] == true {
             request = request.header_of("x-token", vec![Part::Secret("token".to_owned())]);
         }
-        let reason = match http::fetch(&[request]).pop() {
-            Some(Ok(answer)) => {
-                let cut = answer.header("openhub-cut").unwrap_or_default().to_owned();
-                let body = String::from_utf8_lossy(&answer.body).chars().take(80).collect::<String>();
-                Reason::new("answered", format!("{} {cut} {body}", answer.status))
+        if let Some(secret) = asked["capture"].as_str() {
+            let captured = outcome(http::capture(secret, &Fetch::get(format!("{}/token", provider.url))));
+            if captured.code != "answered" {
+                message.settle(Verdict::Rejected(captured));
+                continue;
             }
-            Some(Err(Fault::Denied(why))) => Reason::new("denied", why),
-            Some(Err(Fault::NotSent(why))) => Reason::new("not-sent", why),
-            Some(Err(Fault::Unknown(why))) => Reason::new("unknown", why),
-            None => Reason::new("nothing", ""),
-        };
+            let name = if asked["elsewhere"] == true { "x-token" } else { "authorization" };
+            request = request.header_of(name, vec![Part::Secret(secret.to_owned())]).header("x-told", captured.message);
+        }
+        let reason = http::fetch(&[request]).pop().map_or_else(|| Reason::new("nothing", ""), outcome);
         message.settle(Verdict::Rejected(reason));
     }
     Ok(())
+}
+
+fn outcome(answer: Result<Response, Fault>) -> Reason {
+    match answer {
+        Ok(answer) => {
+            let cut = answer.header("openhub-cut").unwrap_or_default().to_owned();
+            let body = String::from_utf8_lossy(&answer.body).chars().take(80).collect::<String>();
+            Reason::new("answered", format!("{} {cut} {body}", answer.status))
+        }
+        Err(Fault::Denied(why)) => Reason::new("denied", why),
+        Err(Fault::NotSent(why)) => Reason::new("not-sent", why),
+        Err(Fault::Unknown(why)) => Reason::new("unknown", why),
+    }
 }
 
 openhub_sdk::plugin! { rules: [crook], channels: [crooked] }
