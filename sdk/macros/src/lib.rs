@@ -66,7 +66,7 @@ pub fn derive_settings(input: TokenStream) -> TokenStream {
     finish(records::settings(&parse_macro_input!(input as DeriveInput)))
 }
 
-/// What a message of a channel says. `#[field(html)]` marks a text that is HTML: what templates put into it is escaped.
+/// What a message of a channel says; a `Vec` is a list. `#[field(html)]` marks a text that is HTML: what templates put into it is escaped.
 #[proc_macro_derive(Content, attributes(field))]
 pub fn derive_content(input: TokenStream) -> TokenStream {
     finish(records::content(&parse_macro_input!(input as DeriveInput)))
