@@ -168,6 +168,7 @@ impl Installed {
         let declared = &self.plugin.manifest().secrets;
         let shape = declared.iter().find(|shape| shape.name == secret.name);
         let shape = shape.with_context(|| format!("plugin.toml does not declare a secret `{}`", secret.name))?;
+        ensure!(shape.capture.is_none(), "the secret `{}` is given by an answer: no test sets it", secret.name);
         read_secret(shape, &secret.text).map_err(|error| anyhow!("the secret `{}` {error}", secret.name))
     }
 
