@@ -600,4 +600,7 @@ pub struct Limits {
     pub io_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u32>,
+    /// Rows of a rule's call: one in an interpreted language takes longer for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u32>,
 }

@@ -80,6 +80,11 @@ pub fn python(root: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Where `openhub plugin build` keeps the tools of other languages, which it installs by itself with what the two above need, too.
+pub fn tools(root: &Path) -> Result<PathBuf> {
+    Ok(place(root)?.join("tools"))
+}
+
 /// A program of the client libraries in Rust: `tests/libraries/rust`, a workspace with a lock file of its own.
 pub fn rust(root: &Path) -> Result<PathBuf> {
     let target = place(root)?.join("rust");

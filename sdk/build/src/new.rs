@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::sdk;
+use crate::{Language, script, sdk};
 
 /// What the new plugin starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ impl fmt::Display for Kind {
 
 const CARGO: &str = include_str!("../../templates/Cargo.toml.in");
 const IGNORE: &str = include_str!("../../templates/gitignore.in");
+const SCRIPT_IGNORE: &str = include_str!("../../templates/script.gitignore.in");
+const FIXTURE: &str = include_str!("../../templates/orders.json.in");
 
 /// Policy, code and test of a kind.
 fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
@@ -116,10 +118,28 @@ fn texts(kind: Kind) -> [(&'static str, &'static str); 3] {
     [("plugin.toml", policy), ("src/lib.rs", code), ("tests/plugin.rs", test)]
 }
 
-/// Writes a new plugin crate into `dir`, which must be empty or not exist yet.
-pub fn new_plugin(dir: &Path, name: &str, kind: Kind) -> Result<()> {
-    let files = texts(kind).into_iter().map(|(path, text)| (path, text.to_owned()));
-    write(dir, name, CARGO.to_owned(), files)
+/// Writes a new plugin into `dir`, which must be empty or not exist yet.
+pub fn new_plugin(dir: &Path, name: &str, kind: Kind, language: Language) -> Result<()> {
+    let own = match language {
+        Language::Rust => {
+            let files = texts(kind).into_iter().map(|(path, text)| (path, text.to_owned()));
+            return write(dir, name, CARGO.to_owned(), files);
+        }
+        Language::JavaScript => [
+            ("plugin.toml", include_str!("../../templates/javascript/plugin.toml.in")),
+            ("plugin.js", include_str!("../../templates/javascript/plugin.js.in")),
+        ],
+        Language::Python => [
+            ("plugin.toml", include_str!("../../templates/python/plugin.toml.in")),
+            ("plugin.py", include_str!("../../templates/python/plugin.py.in")),
+        ],
+    };
+    ensure!(kind == Kind::Rule, "a plugin in {language} has rules: use `--kind rule`, or write it in Rust");
+    let shared = [("tests/orders.json", FIXTURE), (".gitignore", SCRIPT_IGNORE)];
+    let files = own.into_iter().chain(shared).map(|(path, text)| (path, text.to_owned()));
+    let dir = empty(dir, name)?;
+    fill(&dir, name, files)?;
+    script::unpack(&dir, language)
 }
 
 /// The plugins of ours that another one can start from.
@@ -158,6 +178,18 @@ pub fn new_plugin_from(dir: &Path, name: &str, of: &str) -> Result<()> {
 }
 
 fn write<'t>(dir: &Path, name: &str, cargo: String, files: impl Iterator<Item = (&'t str, String)>) -> Result<()> {
+    let dir = empty(dir, name)?;
+    let shared = [("Cargo.toml", cargo), (".gitignore", IGNORE.to_owned())];
+    fill(&dir, name, shared.into_iter().chain(files))?;
+    if checkout(&dir).is_none() {
+        sdk::unpack(&dir)?;
+        crate::lock::write_whole(&dir.join("Cargo.lock"), sdk::lock().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The new folder of a plugin with this name.
+fn empty(dir: &Path, name: &str) -> Result<PathBuf> {
     let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let clean = letters && name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
     ensure!(
@@ -168,21 +200,19 @@ fn write<'t>(dir: &Path, name: &str, cargo: String, files: impl Iterator<Item = 
         bail!("{} is not empty: choose another folder", dir.display());
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let dir = dir.canonicalize()?;
+    Ok(dir.canonicalize()?)
+}
+
+fn fill<'t>(dir: &Path, name: &str, files: impl Iterator<Item = (&'t str, String)>) -> Result<()> {
     let filled = |text: &str| {
         text.replace("{{name}}", name)
             .replace("{{crate}}", &name.replace('-', "_"))
             .replace("{{type}}", &pascal(name))
-            .replace("{{sdk}}", &dependency(&dir, "rust"))
-            .replace("{{sdk-testing}}", &dependency(&dir, "testing"))
+            .replace("{{sdk}}", &dependency(dir, "rust"))
+            .replace("{{sdk-testing}}", &dependency(dir, "testing"))
     };
-    let shared = [("Cargo.toml", cargo), (".gitignore", IGNORE.to_owned())];
-    for (path, text) in shared.into_iter().chain(files) {
+    for (path, text) in files {
         crate::lock::write_whole(&dir.join(path), filled(&text).as_bytes())?;
-    }
-    if checkout(&dir).is_none() {
-        sdk::unpack(&dir)?;
-        crate::lock::write_whole(&dir.join("Cargo.lock"), sdk::lock().as_bytes())?;
     }
     Ok(())
 }
@@ -226,7 +256,7 @@ mod tests {
         for kind in Kind::ALL {
             let folder = tempfile::tempdir().unwrap();
             let dir = folder.path().join("my-plugin");
-            new_plugin(&dir, "my-plugin", kind).unwrap();
+            new_plugin(&dir, "my-plugin", kind, Language::Rust).unwrap();
             for file in ["Cargo.toml", ".gitignore", "plugin.toml", "src/lib.rs", "tests/plugin.rs"] {
                 let text = std::fs::read_to_string(dir.join(file)).unwrap();
                 assert!(
@@ -236,7 +266,28 @@ mod tests {
             }
             let policy = crate::Policy::read(&dir).unwrap();
             assert_eq!(policy.name, "my-plugin");
-            assert!(new_plugin(&dir, "my-plugin", kind).unwrap_err().to_string().contains("not empty"));
+            assert!(new_plugin(&dir, "my-plugin", kind, Language::Rust).unwrap_err().to_string().contains("not empty"));
+        }
+    }
+
+    #[test]
+    fn a_script_is_filled_completely_with_what_it_imports() {
+        for (language, file, imported) in [
+            (Language::JavaScript, "plugin.js", ".openhub/openhub.js"),
+            (Language::Python, "plugin.py", ".openhub/openhub/__init__.py"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("my-plugin");
+            new_plugin(&dir, "my-plugin", Kind::Rule, language).unwrap();
+            assert_eq!(Language::of(&dir).unwrap(), language);
+            for file in [".gitignore", "plugin.toml", "tests/orders.json", file] {
+                let text = std::fs::read_to_string(dir.join(file)).unwrap();
+                assert!(!text.contains("{{"), "{language} {file}: {text}");
+            }
+            let module = std::fs::read_to_string(dir.join(imported)).unwrap();
+            assert!(module.contains("class LargeOrder"), "{module}");
+            let other = new_plugin(&folder.path().join("other"), "other", Kind::Channel, language).unwrap_err();
+            assert!(other.to_string().contains("write it in Rust"), "{other}");
         }
     }
 
@@ -278,7 +329,7 @@ mod tests {
         assert_eq!(pascal("win-back-2"), "WinBack2");
         assert_eq!(relative(Path::new("/a/b/c"), Path::new("/a/d")), Path::new("../../d"));
         for name in ["", "A", "a b", "1a", "a-", "../a"] {
-            assert!(new_plugin(Path::new("unused"), name, Kind::Rule).is_err(), "{name}");
+            assert!(new_plugin(Path::new("unused"), name, Kind::Rule, Language::Rust).is_err(), "{name}");
         }
         assert_eq!("object".parse::<Kind>().unwrap(), Kind::Object);
         assert!("widget".parse::<Kind>().is_err());

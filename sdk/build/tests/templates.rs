@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use openhub_sdk_build::{Kind, LOCK_FILE, Options, build, new_plugin, new_plugin_from};
+use openhub_sdk_build::{Kind, LOCK_FILE, Language, Options, build, new_plugin, new_plugin_from};
 
 #[test]
 fn a_new_plugin_builds() {
@@ -13,7 +13,7 @@ fn a_new_plugin_builds() {
     for kind in Kind::ALL {
         let name = format!("template-{kind}");
         let dir = folder.path().join(&name);
-        new_plugin(&dir, &name, kind).unwrap();
+        new_plugin(&dir, &name, kind, Language::Rust).unwrap();
         // The same versions of dependencies as here, so that nothing is fetched.
         std::fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         let out = Some(folder.path().join("out"));

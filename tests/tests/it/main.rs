@@ -22,6 +22,7 @@ mod generator;
 mod hostile;
 mod identities;
 mod jobs;
+mod languages;
 mod libraries;
 mod lists;
 mod long_history;

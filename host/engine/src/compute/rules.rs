@@ -25,7 +25,7 @@ use super::values::{to_json, to_lists};
 use crate::catalog::{Rule, WritePath};
 use crate::meter::Meter;
 
-/// Rows of one call at most.
+/// Rows of one call at most; a plugin may ask for fewer.
 const ROWS: usize = 1_000;
 
 /// The answer of a rule about these turns of the wave, or why it has none about one of them.
@@ -57,7 +57,9 @@ pub fn ask_rules(batch: &mut Batch<'_>, wave: &[Turn]) {
 pub fn ask_rule<'a>(batch: &mut Batch<'a>, wave: &[Turn]) -> Result<Vec<Answered<'a>>, Stop> {
     batch.go_on()?;
     let Some((rule, mut turns)) = batch.asks.rules.pop_first() else { return Ok(Vec::new()) };
-    let rest = turns.split_off(turns.len().min(ROWS));
+    let asked = batch.catalog.rules[rule].owner.plugin.manifest().limits.rows;
+    let most = asked.map_or(ROWS, |rows| (rows as usize).clamp(1, ROWS));
+    let rest = turns.split_off(turns.len().min(most));
     if !rest.is_empty() {
         batch.asks.rules.insert(rule, rest);
     }

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use openhub_model::fault::form;
-use openhub_model::manifest::{EventShape, Field, ListShape, Manifest, Read, RuleShape, Write};
+use openhub_model::manifest::{EventShape, Field, Limits, ListShape, Manifest, Read, RuleShape, Write};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use toml::Table;
 
 use crate::policy::Policy;
+
+/// An interpreter takes about 0.1 million units of fuel for a row, so that a call of a thousand would not fit into its budget.
+const ROWS: u32 = 250;
 
 type Types = BTreeMap<String, Vec<String>>;
 
@@ -46,7 +49,7 @@ pub fn manifest(policy: Policy) -> Result<Manifest> {
         publisher: policy.publisher,
         title: policy.title,
         description: policy.description,
-        limits: policy.limits,
+        limits: Limits { rows: policy.limits.rows.or(Some(ROWS)), ..policy.limits },
         rules: sorted(rules, |rule| rule.name.clone()),
         events: sorted(events, |event| event.name.clone()),
         ..Manifest::default()

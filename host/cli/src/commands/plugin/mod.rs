@@ -2,6 +2,7 @@
 
 mod closed;
 mod dev;
+mod fixtures;
 mod inspect;
 mod jobs;
 mod kit;
@@ -21,7 +22,8 @@ use std::process::Command as Process;
 
 use crate::commands::empty;
 use crate::hub::{Hub, HubFlags};
-use openhub_sdk_build::{Built, Kind, Options};
+use fixtures::Effects;
+use openhub_sdk_build::{Built, Kind, Language, Options};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -38,9 +40,12 @@ enum Command {
         /// The kind of plugin: `rule`, `object`, `channel`, `source`, `endpoint`, `job`, `content`, `step` or `privacy`.
         #[arg(long, default_value = "rule")]
         kind: Kind,
+        /// The language that it is written in: `rust`, `javascript` or `python`. The last two have rules.
+        #[arg(long, default_value = "rust")]
+        language: Language,
         /// Start from a plugin of OpenHub's own instead: `webhook`, `email`, `shop-source`, `coupon`, `points`, `rfm`, `lead-router`,
-        /// `local-format`, `sms`, `wecom` or `wechat-source`.
-        #[arg(long, value_name = "PLUGIN", conflicts_with = "kind")]
+        /// `local-format`, `sms`, `wecom`, `wechat-source` or `referral`.
+        #[arg(long, value_name = "PLUGIN", conflicts_with_all = ["kind", "language"])]
         from: Option<String>,
         /// The folder to create, if it should have another name.
         #[arg(long, value_name = "DIR")]
@@ -72,10 +77,13 @@ enum Command {
         #[arg(long = "secret", value_name = "NAME=VARIABLE")]
         secrets: Vec<String>,
     },
-    /// Build the component and run the plugin's tests against it.
+    /// Build the component and run the plugin's tests against it: those of its code, and the rows and effects in `tests/*.json`.
     Test {
         #[arg(default_value = ".")]
         path: PathBuf,
+        /// Write the effects into `tests/*.json` as they are now, instead of comparing them.
+        #[arg(long)]
+        update: bool,
     },
     /// Serve the tests of a plugin: `openhub-sdk-testing` starts this.
     #[command(hide = true)]
@@ -255,11 +263,11 @@ enum Command {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::New { name, kind, from, path } => {
+        Command::New { name, kind, language, from, path } => {
             let folder = path.unwrap_or_else(|| PathBuf::from(&name));
             match from {
                 Some(of) => openhub_sdk_build::new_plugin_from(&folder, &name, &of)?,
-                None => openhub_sdk_build::new_plugin(&folder, &name, kind)?,
+                None => openhub_sdk_build::new_plugin(&folder, &name, kind, language)?,
             }
             println!("{} is ready: `openhub plugin test {}`", folder.display(), folder.display());
         }
@@ -281,7 +289,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             logs::run(&Hub::new(&hub)?, &name, level, usize::from(lines), follow).await?;
         }
         Command::Health { name, hub } => logs::health(&Hub::new(&hub)?, &name).await?,
-        Command::Test { path } => tokio::task::spawn_blocking(move || test(&path)).await??,
+        Command::Test { path, update } => {
+            let folder = path.clone();
+            let built = tokio::task::spawn_blocking(move || test(&folder, update)).await??;
+            fixtures::run(&path, &built, if update { Effects::Write } else { Effects::Compare }).await?;
+        }
         Command::Kit => kit::run().await?,
         Command::Inspect { path, json } => {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
@@ -353,14 +365,17 @@ fn build(path: &Path, locked: bool, out: Option<PathBuf>) -> Result<Built> {
     openhub_sdk_build::build(path, Options { locked, target_dir: None, out })
 }
 
-fn test(path: &Path) -> Result<()> {
-    build(path, false, None)?;
-    let mut cargo = Process::new("cargo");
-    // The tests run in this very binary's runtime.
-    let cargo = cargo.arg("test").current_dir(path).env(openhub_sdk_build::BINARY, std::env::current_exe()?);
-    let status = cargo.status().context("cargo could not be started")?;
-    ensure!(status.success(), "the plugin's tests failed");
-    Ok(())
+/// Builds, and runs the tests of a crate, which are code.
+fn test(path: &Path, update: bool) -> Result<Built> {
+    let built = build(path, false, None)?;
+    if Language::of(path)? == Language::Rust && !update {
+        let mut cargo = Process::new("cargo");
+        // The tests run in this very binary's runtime.
+        let cargo = cargo.arg("test").current_dir(path).env(openhub_sdk_build::BINARY, std::env::current_exe()?);
+        let status = cargo.status().context("cargo could not be started")?;
+        ensure!(status.success(), "the plugin's tests failed");
+    }
+    Ok(built)
 }
 
 fn component(path: &Path) -> Result<Vec<u8>> {

@@ -2,7 +2,8 @@
 //! requests.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use openhub_model::manifest::Write;
+use openhub_model::columns::RecordBatch;
+use openhub_model::manifest::{RuleShape, Write};
 use openhub_model::schedule::Schedule;
 use openhub_model::{Fault, Timestamp, endpoint};
 use openhub_runtime::{
@@ -173,11 +174,7 @@ impl Installed {
     }
 
     pub fn rule(&self, call: &RuleCall) -> Result<Value> {
-        let rules = &self.plugin.manifest().rules;
-        let shape = rules.iter().find(|rule| rule.name == call.name);
-        let shape = shape.ok_or_else(|| unknown("rule", &call.name, rules.iter().map(|rule| rule.name.as_str())))?;
-        let params = call.params.as_ref().or_else(|| call.settings.get(&call.name));
-        let batch = columns::batch(shape, params.unwrap_or(&Value::Null), &call.rows)?;
+        let (shape, batch) = asked(&self.plugin, (&call.name, &call.settings, call.params.as_ref()), &call.rows)?;
         match self.plugin.evaluate(&context(&call.settings), &shape.name, &batch) {
             Ok(evaluated) => {
                 let effects = by_row(&shape.writes, evaluated.outcome, call.rows.len());
@@ -406,6 +403,31 @@ pub fn answered(answers: Vec<Result<Accepted, Vec<Fault>>>) -> Vec<Value> {
 }
 
 /// What each row came to.
+/// A rule's name, the settings, and the parameters in place of those in the settings.
+type Asked<'c> = (&'c str, &'c Map<String, Value>, Option<&'c Value>);
+
+/// A rule and the batch of some rows, each a JSON object by the names of its reads.
+fn asked<'p>(
+    plugin: &'p Plugin,
+    (name, settings, params): Asked<'_>,
+    rows: &[Value],
+) -> Result<(&'p RuleShape, RecordBatch)> {
+    let rules = &plugin.manifest().rules;
+    let shape = rules.iter().find(|rule| rule.name == name);
+    let shape = shape.ok_or_else(|| unknown("rule", name, rules.iter().map(|rule| rule.name.as_str())))?;
+    let params = params.or_else(|| settings.get(name));
+    Ok((shape, columns::batch(shape, params.unwrap_or(&Value::Null), rows)?))
+}
+
+/// The effects of each row; an error is a call that failed as a whole.
+pub fn evaluated(plugin: &Plugin, call: Asked<'_>, rows: &[Value]) -> Result<(Vec<Value>, Receipt)> {
+    let (shape, batch) = asked(plugin, call, rows)?;
+    let evaluated = plugin.evaluate(&context(call.1), &shape.name, &batch);
+    let evaluated =
+        evaluated.map_err(|fault| anyhow!("the rule broke off ({}): {}", fault.kind.as_str(), fault.message))?;
+    Ok((by_row(&shape.writes, evaluated.outcome, rows.len()), evaluated.receipt))
+}
+
 pub fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
     let mut effects = vec![json!({"written": {}, "events": [], "objects": [], "fault": null}); rows];
     for write in outcome.writes {

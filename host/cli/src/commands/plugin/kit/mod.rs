@@ -21,8 +21,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use calls::Installed;
-pub use calls::{answered, by_row};
+pub use calls::{answered, by_row, evaluated};
 pub use nodes::{onwards, results};
+pub use openhub_runtime::Receipt;
 use provider::{Answer, Provider};
 use records::Records;
 
