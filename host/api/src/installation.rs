@@ -4,7 +4,7 @@ use openhub_engine::catalog::{ReadPath, WritePath, bindable, unknown_paths};
 use openhub_engine::uses::{self, Fate};
 use openhub_model::fault::there_are;
 use openhub_model::manifest::{Field, LIST_PATHS, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
-use openhub_model::{Fault, Timestamp, decimal, limits};
+use openhub_model::{Fault, Timestamp, decimal, limits, object_read};
 use openhub_runtime::hosts;
 use openhub_store::Scope;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,10 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
                 faults.push(Fault::new(format!("/rules/{at}/reads/{index}/path"), "unknown-path", message));
             }
         }
+        let of_objects = object_read::faults(rule, manifest).into_iter();
+        faults.extend(of_objects.map(|(pointer, why)| {
+            Fault::new(format!("/rules/{at}{pointer}"), "unknown-path", format!("The rule cannot do this: {why}."))
+        }));
         for (index, list) in rule.lists.iter().enumerate() {
             let unknown = unknown_paths(list, &format!("/rules/{at}/lists/{index}"), false);
             faults.extend(unknown.into_iter().map(|(pointer, path)| {

@@ -28,13 +28,15 @@ pub struct Cycle {
     pub best_effort: Vec<usize>,
 }
 
-pub fn state_read(path: &ReadPath) -> Option<String> {
+/// What of the customer's state a path reads. An object is read by a key that may be made of it.
+pub fn state_read(path: &ReadPath) -> Vec<String> {
     match path {
         ReadPath::Attribute(name) | ReadPath::Element { list: ListPath::Attribute(name), .. } => {
-            Some(format!("attributes.{name}"))
+            vec![format!("attributes.{name}")]
         }
-        ReadPath::Tag(name) => Some(format!("tags.{name}")),
-        _ => None,
+        ReadPath::Tag(name) => vec![format!("tags.{name}")],
+        ReadPath::Object(path) => path.key.iter().flat_map(state_read).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -154,7 +156,7 @@ fn owned(manifest: &Manifest) -> impl Iterator<Item = (String, String)> {
 fn nodes(Candidate { manifest, settings }: Candidate<'_>) -> Vec<Node> {
     let nodes = manifest.rules.iter().map(|rule| Node {
         id: (manifest.name.clone(), rule.name.clone()),
-        reads: bound_paths(settings, rule).iter().filter_map(state_read).collect(),
+        reads: bound_paths(settings, rule).iter().flat_map(state_read).collect(),
         writes: rule.writes.iter().filter_map(|write| state_written(&WritePath::parse(&write.path)?)).collect(),
     });
     nodes.collect()
@@ -186,6 +188,7 @@ mod tests {
                 .map(|path| Write { name: "write".into(), path: path.to_string(), of: Type::Integer, list: false })
                 .collect(),
             events: vec![],
+            to: vec![],
             objects: vec![],
             params: vec![],
         };

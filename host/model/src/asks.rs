@@ -262,8 +262,15 @@ fn of_rule(rule: &RuleShape, lines: &mut Vec<Ask>) {
             None => add(Subject::Write, format!("writes {}", write.path), format!("写入 {}", write.path)),
         }
     }
-    for event in &rule.events {
-        add(Subject::Event, format!("causes the event \"{event}\""), format!("触发事件“{event}”"));
+    for (number, event) in rule.events.iter().enumerate() {
+        let (en, zh) = (format!("causes the event \"{event}\""), format!("触发事件“{event}”"));
+        match rule.recipient(number) {
+            None => add(Subject::Event, en, zh),
+            Some(read) => {
+                let path = &read.path;
+                add(Subject::Event, format!("{en} of the customer in {path}"), format!("{zh}，对象为 {path} 中的客户"));
+            }
+        }
     }
     for kind in &rule.objects {
         let en = format!("makes and changes objects of the type `{kind}`");
@@ -413,6 +420,7 @@ mod tests {
                 .map(|path| Write { name: "it".into(), path: (*path).into(), of: Type::Text, list: false })
                 .collect(),
             events: vec![],
+            to: vec![],
             objects: vec![],
             params: vec![],
         };

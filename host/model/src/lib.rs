@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod message;
 pub mod misfits;
 pub mod object;
+pub mod object_read;
 pub mod object_type;
 pub mod once;
 pub mod principal;

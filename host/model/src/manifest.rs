@@ -71,7 +71,7 @@ pub struct Manifest {
 }
 
 /// A rule type: what it reads and what it may write is its data-protection statement and its grant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleShape {
     pub name: String,
@@ -85,6 +85,9 @@ pub struct RuleShape {
     /// Events that it may cause, by name.
     #[serde(default)]
     pub events: Vec<String>,
+    /// Which of them happen to another customer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<Recipient>,
     /// Object types that it may write.
     #[serde(default)]
     pub objects: Vec<String>,
@@ -93,10 +96,22 @@ pub struct RuleShape {
     pub params: Vec<Field>,
 }
 
+/// To whom an event of a rule happens: the customer that one of its reads names, which is a relation of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// Its number among the rule's events.
+    pub event: usize,
+    /// The name of the read.
+    pub read: String,
+}
+
 /// The paths that a rule can read, as people are told them.
 pub const READ_PATHS: &str = "event.name, event.properties.<name> (with dots into objects), \
     event.properties.<list>[] and event.properties.<list>[].<field>, customer.attributes.<name>, customer.attributes.<list>[] \
-    and customer.attributes.<list>[].<field>, customer.counters.<name>, customer.tags.<name>, row.at, row.seed, row.customer";
+    and customer.attributes.<list>[].<field>, customer.counters.<name>, customer.tags.<name>, row.at, row.seed, row.customer, \
+    object.<type>[<key>].<field> and object.<type>[<unique>=<key>].<field> (a type of the plugin's own; the key is made of event.properties.<name>, customer.attributes.<name> and \
+    row.customer, with a slash between them)";
 /// The lists that a rule can read with several fields.
 pub const LIST_PATHS: &str = "event.properties.<name> (with dots into objects), customer.attributes.<name>; below a list, a field of its elements";
 /// The paths that a rule can write.
@@ -164,6 +179,12 @@ impl ListShape {
 }
 
 impl RuleShape {
+    /// The read that names to whom its events of this number happen.
+    pub fn recipient(&self, event: usize) -> Option<&Read> {
+        let to = self.to.iter().find(|to| to.event == event)?;
+        self.reads.iter().find(|read| read.name == to.read)
+    }
+
     /// The reads that are columns, in order: those outside of lists.
     pub fn scalars(&self) -> impl Iterator<Item = &Read> {
         self.reads.iter().filter(|read| split(&read.path).is_none())

@@ -94,7 +94,9 @@ pub struct RuleWrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CausedEvent {
     pub row: u32,
-    /// Whose it is; none is the row's customer.
+    /// Index into the rule's declared events.
+    pub event: u32,
+    /// Whose it is; none is the row's customer, or whom the manifest names.
     pub to: Option<Identity>,
     pub name: String,
     /// A JSON object as text.

@@ -91,6 +91,7 @@ mod tests {
             lists: vec![],
             writes: Vec::new(),
             events: Vec::new(),
+            to: Vec::new(),
             objects: vec!["coupon".into()],
             params: Vec::new(),
         };

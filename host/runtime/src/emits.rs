@@ -54,7 +54,7 @@ pub fn check(
                 let message = || format!("the rule caused the event {name:?} for an identity that is not valid");
                 fault(faults, row, "bad-identity", message);
             }
-            CausedEvent { row, to, name: name.clone(), properties }
+            CausedEvent { row, event, to, name: name.clone(), properties }
         }));
     }
     // Stable: what a row causes of one kind keeps its order.
@@ -176,6 +176,7 @@ mod tests {
             lists: vec![],
             writes: Vec::new(),
             events: vec!["Tier Changed".into(), "Left".into()],
+            to: Vec::new(),
             objects: Vec::new(),
             params: Vec::new(),
         };

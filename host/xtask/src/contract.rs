@@ -23,10 +23,7 @@ const PARTS: [(&str, &[&str]); 5] = [
     ("What a plugin exports: the pure lane", &["rule", "data-object", "content", "step"]),
     ("What a plugin exports: the I/O lane", &["channel", "source", "endpoint", "job", "privacy"]),
     ("What every plugin may import", &["call", "log"]),
-    (
-        "What the I/O lane may import",
-        &["clock", "http", "secrets", "customers", "events", "objects", "kv"],
-    ),
+    ("What the I/O lane may import", &["clock", "http", "secrets", "customers", "events", "objects", "kv"]),
     ("Words that they share", &["types"]),
 ];
 
@@ -98,7 +95,10 @@ mod tests {
     fn what_is_said_of_an_interface_stands_before_it() {
         let text = "package a:b@1.0.0;\n\n/// One.\n/// Two.\ninterface c {\n  /// Inside.\n  d: func();\n}\n";
         let page = of_package(text);
-        assert_eq!(page, "\n### `a:b@1.0.0`\n\nOne.\nTwo.\n\n```wit\ninterface c {\n  /// Inside.\n  d: func();\n}\n```\n");
+        assert_eq!(
+            page,
+            "\n### `a:b@1.0.0`\n\nOne.\nTwo.\n\n```wit\ninterface c {\n  /// Inside.\n  d: func();\n}\n```\n"
+        );
     }
 
     #[test]

@@ -55,6 +55,13 @@ pub enum Status {
     Cancelled,
 }
 
+/// A customer has a coupon of a batch.
+#[derive(Clone, Debug, PartialEq, Event)]
+pub struct CouponIssued {
+    pub code: String,
+    pub batch: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Event)]
 pub struct CouponRedeemed {
     pub code: String,
@@ -166,7 +173,12 @@ fn issue(new: Coupon, customer: Option<String>, at: Timestamp, seed: u64) -> Res
     match (code, faults.is_empty()) {
         (Some(code), true) => {
             let issued_at = Some(new.issued_at.unwrap_or(at));
-            Ok(Accepted::new(code.clone(), Coupon { code: Some(code), owner, issued_at, ..new }))
+            let issued = new.batch.clone().map(|batch| CouponIssued { code: code.clone(), batch });
+            let accepted = Accepted::new(code.clone(), Coupon { code: Some(code), owner, issued_at, ..new });
+            Ok(match issued {
+                Some(issued) => accepted.causing(&issued),
+                None => accepted,
+            })
         }
         _ => Err(faults),
     }

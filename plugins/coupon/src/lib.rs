@@ -3,12 +3,13 @@
 //! A coupon is issued, may be reserved for a while, and is redeemed once, expires or is cancelled; the last three are final. The check of
 //! each type guards this at every door, so that the API, an import, a journey and a till obey the same rules.
 //!
-//! `coupon`, `batch` and `merchant` are the object types, `till` the API of tills, `issue` how a coupon of a batch comes to a customer,
-//! `expire` and `settle` what happens by the clock.
+//! `coupon`, `batch` and `merchant` are the object types, `till` the API of tills, `issue` and `earn` how a coupon of a batch
+//! comes to a customer, by an endpoint and by rules, `expire` and `settle` what happens by the clock.
 
 mod batch;
 mod code;
 mod coupon;
+mod earn;
 mod expire;
 mod issue;
 mod merchant;
@@ -19,7 +20,7 @@ mod till;
 use openhub_sdk::prelude::*;
 
 pub use batch::{Allowance, CouponBatch};
-pub use coupon::{Coupon, CouponRedeemed, Status};
+pub use coupon::{Coupon, CouponIssued, CouponRedeemed, Status};
 pub use merchant::{CouponTill, Merchant};
 pub use settle::CouponSettlement;
 
@@ -29,6 +30,7 @@ fn fixed(pointer: &str) -> Fault {
 }
 
 openhub_sdk::plugin! {
+    rules: [earn::earn, earn::draw],
     objects: [Coupon, CouponBatch, Allowance, Merchant, CouponTill, CouponSettlement],
     endpoints: [till::look, till::reserve, till::release, till::redeem, issue::issue, settle::statements, settle::statement],
     jobs: [expire::expire, settle::settle],

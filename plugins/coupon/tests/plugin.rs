@@ -106,6 +106,7 @@ fn till(hub: Hub) -> (Hub, String) {
     };
     let (one, two) = (till(&hub, "key-1", &["north"]), till(&hub, "key-2", &["north", "south"]));
     let issued = hub.object("coupon").customer("ann").create(json!({"percent": 15})).expect("a coupon");
+    assert!(issued.events.is_empty(), "it is of no batch");
     let hub = hub.storing("merchant", "north", north).storing("merchant", "south", south);
     let hub = hub.storing("coupon-till", "key-1", one).storing("coupon-till", "key-2", two);
     (hub.storing("coupon", &issued.key, issued.fields), issued.key)
@@ -263,4 +264,34 @@ fn each_coupon_is_in_one_settlement_wherever_a_run_breaks_off(hub: Hub) {
     let other = hub.endpoints().get("/merchants/south/settlements/2026-01");
     assert_eq!((other.status, other.json()["error"].as_str()), (403, Some("other-merchant")));
     assert_eq!(hub.endpoints().get("/merchants/north/settlements/2026-01").json()["payable"], "30.30");
+}
+
+#[openhub_sdk_testing::test]
+fn what_customers_do_draws_coupons_in_batches_of_any_size(hub: Hub) {
+    let due = hub.rule("earn").params(json!({"batch": "spring"})).rows(&[json!({}), json!({"batch": "summer"})]);
+    let batches: Vec<_> = due.iter().map(|effects| effects.events[0].properties["batch"].clone()).collect();
+    assert_eq!(batches, ["spring", "summer"]);
+    let row = |number: i64| {
+        let had = (number % 3 > 0).then_some(number % 3);
+        json!({
+            "customer": format!("c{number}"), "batch": "spring", "name": (number % 5 > 0).then_some("Spring"), "percent": 10, "most": 25,
+            "issued": number, "per_customer": 2, "had": had,
+        })
+    };
+    let rows: Vec<_> = (0..40).map(row).collect();
+    let by = |size: usize| rows.chunks(size).flat_map(|rows| hub.rule("draw").rows(rows)).collect::<Vec<_>>();
+    let all = by(rows.len());
+    assert_eq!((by(1), by(7)), (all.clone(), all.clone()));
+    let why = |number: usize| {
+        let refused = all[number].events.first().map(|event| event.properties["why"].clone());
+        refused.unwrap_or_else(|| json!(all[number].objects.len()))
+    };
+    let told: Vec<_> = [0, 1, 2, 3, 31].into_iter().map(why).collect();
+    assert_eq!(told, [json!("unknown-batch"), json!(3), json!("had-enough"), json!(3), json!("used-up")]);
+    let of = |number: usize, kind: &str| all[number].objects.iter().find(|object| object.kind == kind).cloned();
+    let count = |number, kind| of(number, kind).map(|object| (object.key, object.fields["issued"].clone()));
+    assert_eq!(count(3, "coupon-batch"), Some(("spring".into(), json!(4))));
+    assert_eq!(count(3, "coupon-allowance"), Some((String::new(), json!(1))), "her first");
+    assert_eq!(count(1, "coupon-allowance"), Some(("spring/c1".into(), json!(2))));
+    assert_eq!(of(3, "coupon").expect("a coupon").fields["batch"], "spring");
 }

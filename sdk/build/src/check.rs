@@ -7,6 +7,7 @@ use cargo_metadata::semver::Version;
 use openhub_model::access::{ACCESS, Access};
 use openhub_model::endpoint;
 use openhub_model::manifest::{Field, LIST_PATHS, ListShape, Manifest, READ_PATHS, RuleShape, Type, WRITE_PATHS};
+use openhub_model::object_read::{self, ObjectRead};
 use openhub_model::schedule::Schedule;
 
 /// Checks names, paths and types; the error names the rule, object or channel and the field.
@@ -23,6 +24,9 @@ pub fn check(manifest: &Manifest) -> Result<()> {
     distinct(manifest.events.iter().map(|event| event.name.as_str()), "event")?;
     for rule in &manifest.rules {
         check_rule(rule).with_context(|| format!("rule `{}`", rule.name))?;
+        if let Some((_, why)) = object_read::faults(rule, manifest).into_iter().next() {
+            bail!("rule `{}`: {why}", rule.name);
+        }
     }
     for object in &manifest.objects {
         let place = || format!("object `{}`", object.name);
@@ -116,6 +120,7 @@ fn check_rule(rule: &RuleShape) -> Result<()> {
             "event.name" => read.of == Type::Text,
             path if is_tag(path) => read.of == Type::Boolean,
             path if is_property(path) || is_listed_attribute(path) || is_below(path, "customer.attributes.") => true,
+            path if ObjectRead::parse(path).is_some() => true,
             path => bail!("field `{}`: a rule cannot read `{path}`; there are: {READ_PATHS}", read.name),
         };
         ensure!(typed, "field `{}`: `{}` is not of type {:?}", read.name, read.path, read.of);
@@ -272,6 +277,7 @@ mod tests {
             lists: vec![],
             writes: vec![Write { name: "b".into(), path: write.0.into(), of: write.1, list: false }],
             events: vec![],
+            to: vec![],
             objects: vec![],
             params: vec![],
         };

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, bail};
 use openhub_model::endpoint::EndpointMethod;
-use openhub_model::manifest::{SHAPES_SECTION, UnknownOutcome};
+use openhub_model::manifest::{Recipient, SHAPES_SECTION, UnknownOutcome};
 use serde::Deserialize;
 use serde_json::Value;
 use wasm_encoder::{Module, RawSection};
@@ -29,6 +29,9 @@ pub enum Fragment {
         /// Types of events that may be caused.
         #[serde(default)]
         events: Vec<String>,
+        /// Which of them happen to another customer.
+        #[serde(default)]
+        to: Vec<Recipient>,
         /// Types of objects that may be written.
         #[serde(default)]
         objects: Vec<String>,

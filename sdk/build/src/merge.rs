@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use openhub_model::endpoint::EndpointShape;
 use openhub_model::manifest::{
     ChannelShape, EventShape, Field, FunctionShape, JobShape, ListShape, Manifest, ObjectShape, PrivacyShape, Read,
-    RuleShape, SourceShape, StepShape, Type, Write,
+    Recipient, RuleShape, SourceShape, StepShape, Type, Write,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -46,6 +46,7 @@ struct Row {
 struct Effects {
     fields: Vec<Value>,
     events: Vec<String>,
+    to: Vec<Recipient>,
     objects: Vec<String>,
 }
 
@@ -164,8 +165,8 @@ fn collect(fragments: &[Fragment]) -> Result<Types> {
     for fragment in fragments.iter().cloned() {
         match fragment {
             Fragment::Reads { of, fields, lists } => put(&mut types.reads, of, Row { fields, lists }, "Reads")?,
-            Fragment::Writes { of, fields, events, objects } => {
-                put(&mut types.writes, of, Effects { fields, events, objects }, "Writes")?;
+            Fragment::Writes { of, fields, events, to, objects } => {
+                put(&mut types.writes, of, Effects { fields, events, to, objects }, "Writes")?;
             }
             Fragment::Enum { of, values } => put(&mut types.enums, of, values, "enum")?,
             Fragment::Event { of, name, fields } => put(&mut types.events, of, (name, fields), "Event")?,
@@ -210,7 +211,7 @@ impl Types {
     ) -> Result<RuleShape> {
         let place = format!("rule `{name}`");
         let Row { fields: reads, lists } = named(&self.reads, reads, &place, "reads", "Reads")?;
-        let Effects { fields, events, objects } = named(&self.writes, writes, &place, "writes", "Writes")?;
+        let Effects { fields, events, to, objects } = named(&self.writes, writes, &place, "writes", "Writes")?;
         let events = events.iter().map(|of| Ok(named(&self.events, of, &place, "event", "Event")?.0.clone()));
         let objects = objects.iter().map(|of| named(&self.objects, of, &place, "object", "DataObject").cloned());
         let params = match params {
@@ -223,6 +224,7 @@ impl Types {
             lists: self.lists(lists, &place, 1)?,
             writes: self.fields::<Write>(fields, &place)?,
             events: events.collect::<Result<_>>()?,
+            to: to.clone(),
             objects: objects.collect::<Result<_>>()?,
             params,
             name,

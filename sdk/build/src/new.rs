@@ -301,6 +301,7 @@ mod tests {
                 "lead-router",
                 "local-format",
                 "points",
+                "referral",
                 "rfm",
                 "shop-source",
                 "sms",

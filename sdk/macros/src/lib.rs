@@ -29,6 +29,8 @@ use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 /// Lists are a `Vec`: `#[read("event.properties.items[].sku")] skus: Vec<String>` reads one value of each element,
 /// `#[list("event.properties.items")] items: Vec<Item>` several, if `Item` derives `Reads`, too. The paths of its fields
 /// start at the element: `#[read("sku")] sku: String`. An element may have lists of its own.
+///
+/// `#[read("object.coupon-batch[event.properties.batch].issued")]` reads a field of an object of the plugin's own, by its key.
 #[proc_macro_derive(Reads, attributes(read, list))]
 pub fn derive_reads(input: TokenStream) -> TokenStream {
     finish(reads::derive(&parse_macro_input!(input as DeriveInput)))
@@ -37,7 +39,9 @@ pub fn derive_reads(input: TokenStream) -> TokenStream {
 /// What a rule does to one row: `#[write("customer.attributes.points")] points: Set<i64>`, `Set<Vec<String>>` for an attribute
 /// that is a list, `Add` for counters; fields
 /// without `write` are events (`Vec` or `Option` of an `Event`), those with `#[object]` objects.
-#[proc_macro_derive(Writes, attributes(write, object))]
+///
+/// `#[to("referrer")]` on events has them happen to another customer: the one in the read `referrer`, which is a relation of an object.
+#[proc_macro_derive(Writes, attributes(write, object, to))]
 pub fn derive_writes(input: TokenStream) -> TokenStream {
     finish(writes::derive(&parse_macro_input!(input as DeriveInput)))
 }

@@ -11,6 +11,7 @@ use crate::{attributes, shapes};
 pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let of = &input.ident;
     let (mut shapes, mut events, mut objects) = (Vec::new(), Vec::new(), Vec::new());
+    let mut recipients = Vec::new();
     let (mut types, mut caused, mut changed, mut collect) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for field in attributes::fields(input)? {
         let ident = attributes::ident(field)?;
@@ -35,6 +36,10 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
         } else {
             let event = elements(field)?;
             let place = syn::Index::from(events.len());
+            if let Some(attribute) = attributes::find(&field.attrs, "to") {
+                let read = attribute.parse_args::<syn::LitStr>()?.value();
+                recipients.push(json!({"event": events.len(), "read": read}));
+            }
             events.push(shapes::name(event)?);
             caused.push(event);
             collect.push(quote!(for event in ::std::iter::IntoIterator::into_iter(self.#ident) {
@@ -42,7 +47,10 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
             }));
         }
     }
-    let fragment = json!({"type": of.to_string(), "fields": shapes, "events": events, "objects": objects});
+    let mut fragment = json!({"type": of.to_string(), "fields": shapes, "events": events, "objects": objects});
+    if !recipients.is_empty() {
+        fragment["to"] = json!(recipients);
+    }
     let fragment = shapes::emit(&json!({"writes": fragment}));
     let places: Vec<_> = (0..types.len()).map(syn::Index::from).collect();
     let targets = 0..types.len() as u32;

@@ -36,6 +36,8 @@ pub enum Written {
 pub struct Caused {
     pub name: String,
     pub properties: Value,
+    /// The other customer to whom it happens, if it does.
+    pub to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +159,12 @@ impl Effects {
 impl Caused {
     pub(crate) fn all(told: &Value) -> Vec<Caused> {
         let all = told.as_array().into_iter().flatten();
-        all.map(|event| Caused { name: text(&event["name"]), properties: event["properties"].clone() }).collect()
+        let caused = |event: &Value| Caused {
+            name: text(&event["name"]),
+            properties: event["properties"].clone(),
+            to: event["to"].as_str().map(str::to_owned),
+        };
+        all.map(caused).collect()
     }
 }
 

@@ -30,7 +30,7 @@ use serde_json::Value;
 pub use enabled::{Channel, Enabled, ObjectType, TypeOwner};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
-pub use path::{Bindable, ListPath, ReadPath, WritePath, bindable, unknown_paths};
+pub use path::{Bindable, ListPath, ObjectPath, ReadPath, WritePath, bindable, unknown_paths};
 pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 pub use trial::{Canary, hindrances};

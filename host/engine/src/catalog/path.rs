@@ -3,6 +3,7 @@
 use std::fmt;
 
 use openhub_model::manifest::{LIST_PATHS, ListShape, READ_PATHS, Read, RuleShape, split};
+use openhub_model::object_read::ObjectRead;
 use serde_json::Value;
 
 /// Where a declared read takes its value from.
@@ -23,6 +24,19 @@ pub enum ReadPath {
     Seed,
     /// The customer's id.
     Customer,
+    /// Of an object whose key the row names.
+    Object(ObjectPath),
+}
+
+/// A field of an object, and what its key is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPath {
+    pub kind: String,
+    /// The unique field whose value names it; none is the key.
+    pub by: Option<String>,
+    /// Properties, attributes and the customer's id, with a slash between them.
+    pub key: Vec<ReadPath>,
+    pub field: String,
 }
 
 /// Where a list that a rule reads lies.
@@ -57,7 +71,24 @@ impl fmt::Display for ReadPath {
             ReadPath::At => f.write_str("row.at"),
             ReadPath::Seed => f.write_str("row.seed"),
             ReadPath::Customer => f.write_str("row.customer"),
+            ReadPath::Object(path) => path.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for ObjectPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key: Vec<String> = self.key.iter().map(ReadPath::to_string).collect();
+        let by = self.by.as_ref().map(|by| format!("{by}=")).unwrap_or_default();
+        write!(f, "object.{}[{by}{}].{}", self.kind, key.join("/"), self.field)
+    }
+}
+
+impl ObjectPath {
+    fn parse(path: &str) -> Option<ObjectPath> {
+        let ObjectRead { kind, by, key, field } = ObjectRead::parse(path)?;
+        let key = key.into_iter().map(ReadPath::parse).collect::<Option<_>>()?;
+        Some(ObjectPath { kind: kind.to_owned(), by: by.map(str::to_owned), key, field: field.to_owned() })
     }
 }
 
@@ -81,6 +112,9 @@ impl ListPath {
 
 impl ReadPath {
     pub fn parse(path: &str) -> Option<ReadPath> {
+        if path.starts_with("object.") {
+            return ObjectPath::parse(path).map(ReadPath::Object);
+        }
         if let Some((list, field)) = split(path) {
             return Some(ReadPath::Element { list: ListPath::parse(list)?, field: below(field)? });
         }
@@ -250,6 +284,11 @@ mod tests {
         );
         assert_eq!(ReadPath::parse("customer.counters.spent"), Some(ReadPath::Attribute("spent".into())));
         assert_eq!(WritePath::parse("customer.counters.spent"), Some(WritePath::Counter("spent".into())));
+        let object = ReadPath::parse("object.code[name=event.properties.code/row.customer].owner");
+        let key = vec![ReadPath::Property(words(&["code"])), ReadPath::Customer];
+        let path = ObjectPath { kind: "code".into(), by: Some("name".into()), key, field: "owner".into() };
+        assert_eq!(path.to_string(), "object.code[name=event.properties.code/row.customer].owner");
+        assert_eq!(object, Some(ReadPath::Object(path)));
         let seen = ReadPath::Element { list: ListPath::Attribute("seen".into()), field: Vec::new() };
         assert_eq!(ReadPath::parse("customer.attributes.seen[]"), Some(seen));
         let bad = ["event.properties.", "event.properties.a..b", "customer.attributes.", "row.now", "", "row.at[]"];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openhub_model::columns::{Column, ColumnBuilder};
 use openhub_model::identity::Marker;
-use openhub_model::manifest::{RuleShape, TableShape, Type};
+use openhub_model::manifest::{Read, RuleShape, TableShape, Type};
 use openhub_model::{PartId, TenantId};
 use serde_json::Value;
 
@@ -61,6 +61,8 @@ pub struct Rule {
     pub reads: Vec<Reading>,
     pub tables: Vec<Listing>,
     pub writes: Vec<Writing>,
+    /// Of each event that it may cause: the read that names to whom it happens, if that is another customer.
+    pub recipients: Vec<Option<usize>>,
     /// Its parameters, from the settings under the rule's name.
     pub params: Vec<Column>,
     /// Where its reads and lists lie.
@@ -92,10 +94,13 @@ impl Rule {
             Some(Writing { path: WritePath::parse(&write.path)?, of: write.of.clone(), list: write.list })
         });
         let writes = writes.collect();
+        let place = |of: &Read| shape.scalars().position(|read| read.name == of.name);
+        let recipients = (0..shape.events.len()).map(|event| shape.recipient(event).and_then(place)).collect();
         let params = &settings[&shape.name];
         let params = shape.params.iter().map(|field| ColumnBuilder::one(&field.of, params.get(&field.name))).collect();
         let touched = bound_paths(settings, shape);
-        let reads_state = touched.iter().any(|path| enable::state_read(path).is_some());
+        let is_state = |path: &ReadPath| matches!(path, ReadPath::Object(_)) || !enable::state_read(path).is_empty();
+        let reads_state = touched.iter().any(is_state);
         let on = names(&binding["on"]).unwrap_or_else(|| shape.on.clone());
         let (name, digest) = (shape.name.as_str().into(), owner.installation.digest.as_str().into());
         let beside = owner.canary.as_ref().map(|canary| &canary.version).or(owner.shadow.as_ref());
@@ -103,7 +108,25 @@ impl Rule {
             let same = version.installation.manifest.rules.iter().find(|other| other.name == shape.name)?;
             Some(Box::new(Rule::of(same, version)))
         });
-        Rule { name, on, reads, tables, writes, params, touched, owner: owner.clone(), digest, reads_state, tried }
+        Rule {
+            name,
+            on,
+            reads,
+            tables,
+            writes,
+            recipients,
+            params,
+            touched,
+            owner: owner.clone(),
+            digest,
+            reads_state,
+            tried,
+        }
+    }
+
+    /// Whether it reads objects.
+    pub fn looks(&self) -> bool {
+        self.reads.iter().any(|read| matches!(read.path, ReadPath::Object(_)))
     }
 
     pub fn is(&self, only: &RuleName) -> bool {
@@ -124,7 +147,7 @@ impl Rule {
     pub fn node(&self) -> enable::Node {
         enable::Node {
             id: (self.owner.installation.name.clone(), self.name.as_ref().to_owned()),
-            reads: self.touched.iter().filter_map(enable::state_read).collect(),
+            reads: self.touched.iter().flat_map(enable::state_read).collect(),
             writes: self.writes.iter().filter_map(|write| enable::state_written(&write.path)).collect(),
         }
     }

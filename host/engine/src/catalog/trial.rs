@@ -88,16 +88,7 @@ mod tests {
     use openhub_model::manifest::{ObjectShape, PrivacyShape, RuleShape};
 
     fn rule(name: &str, on: &str) -> RuleShape {
-        RuleShape {
-            name: name.into(),
-            on: vec![on.into()],
-            reads: vec![],
-            lists: vec![],
-            writes: vec![],
-            events: vec![],
-            objects: vec![],
-            params: vec![],
-        }
+        RuleShape { name: name.into(), on: vec![on.into()], ..RuleShape::default() }
     }
 
     fn told(active: &Manifest, tried: &Manifest) -> Vec<String> {

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use openhub_model::identity::Marker;
 use openhub_model::timer::Timer;
 use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Decision, NewFault, NewMatch, SetAside};
+use openhub_store::{Changes, Decision, NewFault, NewMatch, SetAside, Unique};
 
 use super::actor::{Actor, Member, Tracked};
 use super::ask::Asks;
@@ -203,11 +203,17 @@ impl<'a> Batch<'a> {
     pub fn touch(&mut self, actor: usize, kind: &str, field: &str, value: &str) {
         let actor = &self.actors[actor];
         let what = (kind.to_owned(), field.to_owned(), value.to_owned());
-        if let Some(other) = self.touched.touch(what, actor.cluster, actor.known_by)
-            && let Some(part) = actor.known_by
-        {
-            self.lacks.links.push((other, part));
+        let others = self.touched.touch(what, actor.cluster, actor.known_by);
+        if let Some(part) = actor.known_by {
+            self.lacks.links.extend(others.into_iter().map(|other| (other, part)));
         }
+    }
+
+    /// Notes that a customer looks at an object or a unique value; whoever changes it is linked with them.
+    pub fn look(&mut self, actor: usize, what: Unique) {
+        let actor = &self.actors[actor];
+        let other = self.touched.look(what, actor.cluster, actor.known_by);
+        self.lacks.links.extend(other.zip(actor.known_by));
     }
 
     /// Gives up if the lane ends: nothing is written then.

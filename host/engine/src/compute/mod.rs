@@ -24,6 +24,7 @@ mod event;
 mod functions;
 mod input;
 mod journeys;
+mod look;
 mod meanwhile;
 mod objects;
 mod occasion;

@@ -12,6 +12,17 @@ use crate::catalog::{ListFrom, ListPath, Listing, ReadPath, Reading, Rule};
 pub struct Row<'a> {
     pub event: &'a Happening,
     pub customer: &'a Customer,
+    pub seen: Seen,
+}
+
+/// What a rule reads of objects, at the numbers of its reads; empty if it reads none.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(pub Vec<Option<Value>>);
+
+impl Seen {
+    pub fn value(&self, read: usize) -> Option<&Value> {
+        self.0.get(read)?.as_ref()
+    }
 }
 
 /// What is wrong with a read that a rule requires.
@@ -34,15 +45,16 @@ impl Lack {
 impl<'a> Row<'a> {
     /// The path of the first required read that the row lacks: then it is not sent.
     pub fn lacks(&self, rule: &Rule) -> Option<(String, Lack)> {
-        let mut required = rule.reads.iter().filter(|read| read.required);
-        let lacking = required.find_map(|read| Some((read.path.to_string(), self.lack(read)?)));
+        let mut required = rule.reads.iter().enumerate().filter(|(_, read)| read.required);
+        let lacking = required.find_map(|(number, read)| Some((read.path.to_string(), self.lack(number, read)?)));
         lacking.or_else(|| self.lacks_element(rule))
     }
 
-    fn lack(&self, read: &Reading) -> Option<Lack> {
+    fn lack(&self, number: usize, read: &Reading) -> Option<Lack> {
         let value = match &read.path {
             ReadPath::Property(steps) => at(&self.event.properties, steps),
             ReadPath::Attribute(name) => self.customer.attribute(name),
+            ReadPath::Object(_) => self.seen.value(number),
             _ => return None,
         };
         lack_of(fits(&read.of, value), value)
@@ -112,7 +124,8 @@ fn full_path(rule: &Rule, table: usize, field: &[String]) -> String {
 
 /// Columns in the order of the reads, and one table a declared list.
 pub fn project(tenant: TenantId, marker: &Marker, rule: &Rule, rows: &[Row<'_>]) -> RecordBatch {
-    let columns = rule.reads.iter().map(|read| column(tenant, marker, rule, read, rows)).collect();
+    let reads = rule.reads.iter().enumerate();
+    let columns = reads.map(|read| column(tenant, marker, rule, read, rows)).collect();
     let tables = if rule.tables.is_empty() { Vec::new() } else { tables(rule, rows) };
     RecordBatch { rows: rows.len() as u32, params: rule.params.clone(), columns, tables }
 }
@@ -147,7 +160,13 @@ fn tables(rule: &Rule, rows: &[Row<'_>]) -> Vec<Table> {
     tables.collect()
 }
 
-fn column(tenant: TenantId, marker: &Marker, rule: &Rule, read: &Reading, rows: &[Row<'_>]) -> Column {
+fn column(
+    tenant: TenantId,
+    marker: &Marker,
+    rule: &Rule,
+    (number, read): (usize, &Reading),
+    rows: &[Row<'_>],
+) -> Column {
     let mut column = ColumnBuilder::new(&read.of, rows.len());
     for row in rows {
         match &read.path {
@@ -158,6 +177,7 @@ fn column(tenant: TenantId, marker: &Marker, rule: &Rule, read: &Reading, rows: 
             ReadPath::At => column.push_integer(row.event.at.micros()),
             ReadPath::Seed => column.push_integer(seed(tenant, marker, rule, row.event).0 as i64),
             ReadPath::Customer => column.push_text(&row.customer.customer.to_string()),
+            ReadPath::Object(_) => column.push(row.seen.value(number)),
             ReadPath::Element { .. } => {}
         }
     }
@@ -170,6 +190,6 @@ fn seed(tenant: TenantId, marker: &Marker, rule: &Rule, event: &Happening) -> Se
     marker.seed(&[&tenant, event.message_id.as_bytes(), plugin, rule.name.as_bytes()], 0, 0)
 }
 
-fn at<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {
+pub fn at<'a>(value: &'a Value, steps: &[String]) -> Option<&'a Value> {
     steps.iter().try_fold(value, |value, step| value.get(step))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use openhub_model::{Cause, Id};
+use openhub_model::{Cause, Id, PartId};
 use openhub_runtime::{Action, CallFault, Outcome, Recorded};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
@@ -14,12 +14,13 @@ use super::ask::{Ask, Asker, Operation, Request};
 use super::batch::Batch;
 use super::bisect::bisect;
 use super::by::By;
-use super::effects::events::CausedEvent;
+use super::effects::events::{CausedEvent, To, file_uncaused};
 use super::effects::source::Source;
 use super::effects::state::Change;
 use super::effects::{Effect, apply};
 use super::event::Happening;
-use super::project::{Lack, Row, project};
+use super::look::look;
+use super::project::{Lack, Row, Seen, project};
 use super::stop::Stop;
 use super::values::{to_json, to_lists};
 use crate::catalog::{Rule, WritePath};
@@ -34,6 +35,8 @@ pub struct Answered<'a> {
     rule: &'a Rule,
     turns: Vec<usize>,
     outcome: Result<Outcome, CallFault>,
+    /// What each of them saw of objects.
+    seen: Vec<Seen>,
     /// Of the call about a row that it failed on.
     recording: Option<String>,
 }
@@ -83,10 +86,12 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
     let mut sent: Vec<usize> = Vec::with_capacity(turns.len());
     let mut rows = Vec::with_capacity(turns.len());
     let mut skipped: BTreeMap<(String, Lack), (i64, &Happening)> = BTreeMap::new();
+    let mut seen = look(batch, rule, turns, wave);
     for turn in turns {
         let (actor, Item::Event(event)) = &wave[*turn] else { continue };
         let Some(customer) = &batch.actors[*actor].customer else { continue };
-        let row = Row { event, customer };
+        let Some(seen) = seen.of(*turn) else { continue };
+        let row = Row { event, customer, seen };
         match row.lacks(rule) {
             None => {
                 rows.push(row);
@@ -128,16 +133,18 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
         (range, evaluated, recording)
     });
     let pieces: Vec<_> = pieces.collect();
+    let mut seen: Vec<Seen> = rows.into_iter().map(|row| row.seen).collect();
     batch.recorder = recorder;
     batch.used(meter);
     let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated, recording) in pieces {
         batch.tally.calls += 1;
+        let seen = seen[range.clone()].iter_mut().map(std::mem::take).collect();
         let outcome = evaluated.map(|evaluated| {
             batch.answered(range.len());
             evaluated.outcome
         });
-        answers.push(Answered { rule, turns: sent[range].to_vec(), outcome, recording });
+        answers.push(Answered { rule, turns: sent[range].to_vec(), outcome, seen, recording });
     }
     Ok(answers)
 }
@@ -147,7 +154,7 @@ pub fn meet_outcome(batch: &mut Batch<'_>, wave: &[Turn], answered: Answered<'_>
     let rule = answered.rule;
     let sent: Vec<&Turn> = answered.turns.iter().map(|turn| &wave[*turn]).collect();
     match answered.outcome {
-        Ok(outcome) => apply_outcome(batch, rule, &sent, outcome),
+        Ok(outcome) => apply_outcome(batch, rule, (&sent, &answered.seen), outcome),
         Err(fault) => {
             sent.iter().for_each(|turn| go_without(batch, rule, turn, (&fault, answered.recording.as_deref())));
         }
@@ -170,7 +177,7 @@ fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, (fault, recording
 }
 
 /// Applies what came of the rows: what the rule writes, then what it causes, then what it asks of objects.
-fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Outcome) {
+fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[Seen]), outcome: Outcome) {
     let mut failed = vec![false; sent.len()];
     for fault in &outcome.faults {
         failed[fault.row as usize] = true;
@@ -203,14 +210,20 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Ou
             continue;
         }
         let (actor, Item::Event(event)) = sent[caused.row as usize] else { continue };
-        let caused = CausedEvent {
-            cause: event,
-            by: By::of(&rule.owner.installation.name, &rule.name),
-            ordinal,
-            name: caused.name,
-            properties: serde_json::from_str(&caused.properties).unwrap_or_default(),
-            to: caused.to,
+        let by = By::of(&rule.owner.installation.name, &rule.name);
+        let to = match rule.recipients.get(caused.event as usize).copied().flatten() {
+            None => caused.to.map(To::Identity),
+            Some(read) => match seen[caused.row as usize].value(read).and_then(customer_in) {
+                Some(part) => Some(To::Part(part)),
+                None => {
+                    let text = format!("The rule caused `{}` for a customer whom no object names here.", caused.name);
+                    file_uncaused(batch, (by, event), "no-recipient", &caused.name, text);
+                    continue;
+                }
+            },
         };
+        let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
+        let caused = CausedEvent { cause: event, by, ordinal, name: caused.name, properties, to };
         apply(batch, *actor, Effect::Event(caused));
     }
     for object in outcome.objects {
@@ -239,6 +252,10 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, sent: &[&Turn], outcome: Ou
         };
         apply(batch, *actor, Effect::Object(request));
     }
+}
+
+fn customer_in(value: &Value) -> Option<PartId> {
+    value.as_str()?.parse().ok()
 }
 
 /// A row that the rule refused is counted by its code.

@@ -3,7 +3,6 @@
 //! What two customers touch whose items are not taken in the order of the log is noted: the batch is run again with the
 //! two linked, so that each operation sees the one before.
 
-use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use openhub_model::PartId;
 use openhub_model::manifest::ObjectShape;
@@ -63,6 +62,14 @@ impl Objects {
             self.holders.insert(value.clone(), key);
         }
         self.looked_up.insert(value);
+    }
+
+    /// The key of the object that has a unique value now, if one has; none if that is not known.
+    pub fn holder(&self, value: &Unique) -> Option<Option<&String>> {
+        match self.holders.get(value) {
+            Some(holder) => Some(Some(holder)),
+            None => self.looked_up.contains(value).then_some(None),
+        }
     }
 
     /// Who leads to an object, as it is stored.
@@ -178,18 +185,41 @@ fn change(slot: Slot, shape: Option<&ObjectShape>) -> Option<ObjectChange> {
     }
 }
 
-/// Who touched a key or a unique value first: the cluster, and a part that leads to it.
+/// Who writes a key or a unique value, and who only looks at it: by the cluster, and a part that leads to it. Who looks is no hindrance
+/// to others who look.
 #[derive(Default)]
-pub struct Touched(HashMap<Unique, (usize, Option<PartId>)>);
+pub struct Touched(HashMap<Unique, Touch>);
+
+#[derive(Default)]
+struct Touch {
+    writer: Option<(usize, Option<PartId>)>,
+    readers: HashMap<usize, Option<PartId>>,
+}
 
 impl Touched {
-    /// Another cluster's part, if one has touched it before.
-    pub fn touch(&mut self, what: Unique, cluster: usize, part: Option<PartId>) -> Option<PartId> {
-        match self.0.entry(what) {
-            Entry::Occupied(first) if first.get().0 != cluster => first.get().1,
-            Entry::Occupied(_) => None,
-            Entry::Vacant(place) => {
-                place.insert((cluster, part));
+    /// Parts of other clusters that have touched it before.
+    pub fn touch(&mut self, what: Unique, cluster: usize, part: Option<PartId>) -> Vec<PartId> {
+        let touch = self.0.entry(what).or_default();
+        // They are linked with this one now; who looks from now on is linked with the writer.
+        let readers = std::mem::take(&mut touch.readers).into_iter();
+        let mut met: Vec<PartId> =
+            readers.filter(|(other, _)| *other != cluster).filter_map(|(_, part)| part).collect();
+        match touch.writer {
+            Some((other, part)) if other != cluster => met.extend(part),
+            Some(_) => {}
+            None => touch.writer = Some((cluster, part)),
+        }
+        met
+    }
+
+    /// A part of another cluster that has written it before.
+    pub fn look(&mut self, what: Unique, cluster: usize, part: Option<PartId>) -> Option<PartId> {
+        let touch = self.0.entry(what).or_default();
+        match touch.writer {
+            Some((other, part)) if other != cluster => part,
+            Some(_) => None,
+            None => {
+                touch.readers.insert(cluster, part);
                 None
             }
         }

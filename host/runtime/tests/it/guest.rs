@@ -88,6 +88,7 @@ pub fn rule_manifest(imports: &[&str]) -> Manifest {
             write("tier", Type::Enum(vec!["gold".to_owned(), "silver".to_owned()])),
         ],
         events: vec!["Tier Changed".to_owned()],
+        to: Vec::new(),
         objects: Vec::new(),
         params: Vec::new(),
     };

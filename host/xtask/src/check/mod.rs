@@ -56,7 +56,8 @@ pub fn tidy(root: &Path) -> Result<()> {
     }
     let reference = contract::check(root)?;
     let faults =
-        [floors(&metadata), licences::check(&metadata, root), circles::check(root)?, sources.faults, reference].concat();
+        [floors(&metadata), licences::check(&metadata, root), circles::check(root)?, sources.faults, reference]
+            .concat();
     if faults.is_empty() {
         return Ok(());
     }

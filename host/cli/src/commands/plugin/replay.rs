@@ -30,8 +30,8 @@ pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
     let (printed, receipt) = match &replayed {
         Ok(Replayed::Rule(evaluated)) => {
             let shape = manifest.rules.iter().find(|rule| rule.name == *name);
-            let writes = shape.map(|rule| rule.writes.as_slice()).unwrap_or_default();
-            (json!({"effects": by_row(writes, evaluated.outcome.clone(), rows)}), evaluated.receipt)
+            let effects = shape.map(|shape| by_row(shape, evaluated.outcome.clone(), &vec![Value::Null; rows]));
+            (json!({"effects": effects}), evaluated.receipt)
         }
         Ok(Replayed::Check(checked)) => (json!({"answers": answered(checked.answers.clone())}), checked.receipt),
         Ok(Replayed::Step(stepped)) => {

@@ -1,7 +1,7 @@
 //! Events that are caused.
 
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Identity, NewEvent, Origin};
+use openhub_model::{EventKind, Identity, NewEvent, Origin, PartId};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::compute::by::By;
 use crate::compute::event::{Happening, MAX_CAUSED, MAX_DEPTH};
 use crate::compute::propose::propose;
 
-fn file_uncaused(batch: &mut Batch<'_>, (by, cause): (By<'_>, &Happening), code: &str, event: &str, text: String) {
+pub fn file_uncaused(batch: &mut Batch<'_>, (by, cause): (By<'_>, &Happening), code: &str, event: &str, text: String) {
     let subject = format!("{}/{}", by.plugin, by.rule);
     let fault = NewFault::counted(FaultKind::RowSkipped, subject, code, event, text);
     batch.faults.push(fault.example(&cause.message_id, cause.position, cause.depth));
@@ -26,7 +26,14 @@ pub struct CausedEvent<'a> {
     pub name: String,
     pub properties: Value,
     /// Of another customer.
-    pub to: Option<Identity>,
+    pub to: Option<To>,
+}
+
+/// Another customer, as a rule names them.
+pub enum To {
+    Identity(Identity),
+    /// As a relation does.
+    Part(PartId),
 }
 
 /// It is handled before the customer's next event or timer. One that names another customer goes through the log, so that its
@@ -49,15 +56,24 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
     let customer = &batch.actors[actor];
     let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
     let own = own.map(|member| member.part.identity.clone());
-    let to = to.map(|to| batch.catalog.policies.latest().normal(to));
-    let to = to.filter(|to| customer.member(to.part(batch.tenant)).is_none());
-    let subject = to.clone().or(own);
+    let to = to.map(|to| match to {
+        To::Identity(identity) => {
+            let identity = batch.catalog.policies.latest().normal(identity);
+            (identity.part(batch.tenant), Some(identity))
+        }
+        To::Part(part) => (part, None),
+    });
+    let to = to.filter(|(part, _)| customer.member(*part).is_none());
+    let (part, subject) = match &to {
+        Some((part, identity)) => (Some(*part), identity.clone()),
+        None => (own.as_ref().map(|own| own.part(batch.tenant)), own),
+    };
     let id = by.id(&batch.marker, batch.tenant, cause, ordinal);
     let mut event = NewEvent {
         message_id: id.to_string(),
         kind: EventKind::Track,
         name,
-        part: subject.as_ref().map(|subject| subject.part(batch.tenant)),
+        part,
         occurred_at: cause.at,
         received_at: cause.now,
         historical: cause.historical,

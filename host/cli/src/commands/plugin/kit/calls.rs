@@ -177,7 +177,7 @@ impl Installed {
         let (shape, batch) = asked(&self.plugin, (&call.name, &call.settings, call.params.as_ref()), &call.rows)?;
         match self.plugin.evaluate(&context(&call.settings), &shape.name, &batch) {
             Ok(evaluated) => {
-                let effects = by_row(&shape.writes, evaluated.outcome, call.rows.len());
+                let effects = by_row(shape, evaluated.outcome, &call.rows);
                 Ok(json!({"effects": effects, "receipt": receipt(&evaluated.receipt)}))
             }
             Err(fault) => Ok(json!({"fault": told(&fault)})),
@@ -402,7 +402,6 @@ pub fn answered(answers: Vec<Result<Accepted, Vec<Fault>>>) -> Vec<Value> {
     answers.collect()
 }
 
-/// What each row came to.
 /// A rule's name, the settings, and the parameters in place of those in the settings.
 type Asked<'c> = (&'c str, &'c Map<String, Value>, Option<&'c Value>);
 
@@ -425,10 +424,12 @@ pub fn evaluated(plugin: &Plugin, call: Asked<'_>, rows: &[Value]) -> Result<(Ve
     let evaluated = plugin.evaluate(&context(call.1), &shape.name, &batch);
     let evaluated =
         evaluated.map_err(|fault| anyhow!("the rule broke off ({}): {}", fault.kind.as_str(), fault.message))?;
-    Ok((by_row(&shape.writes, evaluated.outcome, rows.len()), evaluated.receipt))
+    Ok((by_row(shape, evaluated.outcome, rows), evaluated.receipt))
 }
 
-pub fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
+/// What each row came to.
+pub fn by_row(shape: &RuleShape, outcome: Outcome, given: &[Value]) -> Vec<Value> {
+    let (targets, rows) = (&shape.writes, given.len());
     let mut effects = vec![json!({"written": {}, "events": [], "objects": [], "fault": null}); rows];
     for write in outcome.writes {
         let Write { path, of, list, .. } = &targets[write.target as usize];
@@ -455,7 +456,11 @@ pub fn by_row(targets: &[Write], outcome: Outcome, rows: usize) -> Vec<Value> {
         }
     };
     for caused in outcome.events {
-        push(caused.row, "events", event(&caused.name, &caused.properties));
+        let mut told = event(&caused.name, &caused.properties);
+        if let Some(read) = shape.recipient(caused.event as usize) {
+            told["to"] = given.get(caused.row as usize).map_or(Value::Null, |row| row[&read.name].clone());
+        }
+        push(caused.row, "events", told);
     }
     for written in outcome.objects {
         let action = match written.action {

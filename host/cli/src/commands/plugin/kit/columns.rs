@@ -179,7 +179,17 @@ mod tests {
 
     fn rule(reads: &[Read], lists: Vec<ListShape>) -> RuleShape {
         let (on, writes, events, objects) = (vec!["Event".into()], vec![], vec![], vec![]);
-        RuleShape { name: "rule".into(), on, reads: reads.to_vec(), lists, writes, events, objects, params: vec![] }
+        RuleShape {
+            name: "rule".into(),
+            on,
+            reads: reads.to_vec(),
+            lists,
+            writes,
+            events,
+            to: vec![],
+            objects,
+            params: vec![],
+        }
     }
 
     fn batch(reads: &[Read], rows: &[Value]) -> Result<RecordBatch> {
