@@ -311,6 +311,16 @@ mod tests {
     }
 
     #[test]
+    fn objects_are_read_by_key_and_only_the_plugins_own() {
+        let mut told = manifest(("object.code[row.customer].count", Type::Integer), ("decision", Type::Text));
+        let error = format!("{:#}", check(&told).unwrap_err());
+        assert!(error.contains("rule `points`: `object.code[row.customer].count` is no field of a type"), "{error}");
+        let fields = vec![Field::new("count", Type::Integer)];
+        told.objects = vec![ObjectShape { name: "code".into(), version: 1, fields, owner: None }];
+        check(&told).unwrap();
+    }
+
+    #[test]
     fn hosts_owners_and_exports() {
         let base = manifest(("row.at", Type::Timestamp), ("customer.attributes.a", Type::Text));
         for host in ["setting:url", "https://example.com", "*.", "a b"] {

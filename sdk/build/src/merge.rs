@@ -305,7 +305,7 @@ mod tests {
     fn points() -> Value {
         json!([
             {"rule": {"name": "points", "on": ["Order Completed"], "reads": "Purchase", "writes": "Effects", "params": "Params"}},
-            {"writes": {"type": "Effects", "events": ["TierChanged"], "objects": [], "fields": [
+            {"writes": {"type": "Effects", "events": ["TierChanged"], "to": [{"event": 0, "read": "total"}], "objects": [], "fields": [
                 {"name": "tier", "path": "customer.attributes.tier", "type": {"named": "Tier"}}]}},
             {"reads": {"type": "Purchase", "fields": [
                 {"name": "total", "path": "event.properties.total", "type": {"decimal": 2}, "required": true, "bind": true}]}},
@@ -321,6 +321,7 @@ mod tests {
         let manifest = merge(fragments(points()), Policy { name: "points".into(), ..Policy::default() }).unwrap();
         let rule = &manifest.rules[0];
         assert_eq!(rule.events, ["Tier Changed"]);
+        assert_eq!(rule.recipient(0).map(|read| read.path.as_str()), Some("event.properties.total"));
         assert_eq!(rule.reads[0].of, Type::Decimal(2));
         assert_eq!(rule.writes[0].of, Type::Enum(vec!["bronze".into(), "gold".into()]));
         assert_eq!(rule.params[0].name, "gold");
