@@ -2,11 +2,14 @@
 //! state that comes of it is the same at any size of a batch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use openhub_model::{EventKind, Identity, NewEvent, Timestamp};
+use openhub_model::{Day, EventKind, Identity, NewEvent, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
-use openhub_store::{EventFilter, Op, PluginVersion};
+use openhub_store::{
+    Called, EventFilter, FaultFilter, Op, PluginVersion, SHADOW_ROWS, ShadowCount, ShadowRow, UsageFilter,
+};
 use openhub_test_postgres::Server;
 use openhub_tests::component::{with_manifest, without_manifest};
 use openhub_tests::guests;
@@ -19,7 +22,8 @@ const CUSTOMERS: u64 = 30;
 
 /// The same plugin in another edition, and its digest.
 fn edition(of: u8) -> (Assembled, String) {
-    let first = guests::build("tests/hostile/editions");
+    static FIRST: OnceLock<Assembled> = OnceLock::new();
+    let first = FIRST.get_or_init(|| guests::build("tests/hostile/editions"));
     let mut manifest = first.manifest.clone();
     manifest.version = format!("{of}.0.0");
     let text = serde_json::to_vec(&manifest).expect("JSON");
@@ -196,4 +200,84 @@ async fn joined(batch: usize) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_joined_is_served_as_the_one_who_stays() {
     assert_eq!(joined(1).await, joined(5_000).await);
+}
+
+/// What a shadow found, but for what depends on the size of a call.
+type Found = (ShadowCount, Vec<ShadowRow>);
+
+/// Orders beside a shadow of an edition, or beside none.
+async fn shadowed(url: Option<String>, shadow: Option<u8>, batch: usize) -> (Value, Option<Found>, Trial) {
+    let mut trial = Trial::of(url, shadow.unwrap_or(2)).await;
+    trial.orders(1).await;
+    let begins = if shadow.is_some() { "plugin.shadow-started" } else { "plugin.shadow-stopped" };
+    trial.says(begins, "1", json!({})).await;
+    trial.orders(4).await;
+    trial.says("plugin.shadow-stopped", "2", json!({})).await;
+    let position = trial.orders(1).await;
+    trial.house.run(batch, 2, position).await;
+    let (store, scope) = (&trial.house.store, &trial.house.scope);
+    let counts = store.shadow_counts(scope, NAME).await.expect("counts");
+    let rows = store.shadow_rows(scope, NAME).await.expect("rows");
+    let found = counts.into_iter().next().map(|count| {
+        assert!(count.fuel > 0 && count.shadow_fuel > 0, "both are counted: {count:?}");
+        (ShadowCount { fuel: 0, shadow_fuel: 0, ..count }, rows)
+    });
+    (trial.house.state().await, found, trial)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_tells_what_differs_and_changes_nothing() {
+    let (without, nothing, _) = shadowed(None, None, 7).await;
+    assert_eq!(nothing, None);
+    let (state, found, trial) = shadowed(None, Some(2), 1).await;
+    assert_eq!(state, without, "as if there were none");
+    let (count, rows) = found.expect("it was called");
+    assert_eq!((count.compared, count.skipped, count.faults, count.neighbours), (120, 0, 0, 0));
+    assert_eq!(count.differing, 120, "each says its edition");
+    assert_eq!(rows.len() as i64, SHADOW_ROWS);
+    assert!(rows.is_sorted_by_key(|row| row.position), "the first of the log");
+    let differs: Value = serde_json::from_str(&rows[1].differs).expect("JSON");
+    let paths = json!(["customer.attributes.edition", "customer.attributes.spent", "events"]);
+    assert_eq!((&differs["paths"], &differs["neighbours"]), (&paths, &json!(false)));
+    assert_eq!(differs["shadow"]["writes"]["customer.attributes.edition"], 2, "{differs}");
+    let days = (Day::of(Timestamp::MIN), Day::of(Timestamp::MAX));
+    let used = UsageFilter { days, ..UsageFilter::default() };
+    let used = trial.house.store.usage(&trial.house.scope, &used, 100).await.expect("usage");
+    let of = |digest: &str| -> Vec<(Called, i64)> {
+        let of = used.iter().map(|row| &row.usage).filter(|used| used.key.digest == digest);
+        of.map(|used| (used.key.called, used.items)).collect()
+    };
+    assert_eq!(of(&trial.active), [(Called::Rule, 180)]);
+    assert_eq!(of(&trial.candidate), [(Called::Shadow, 120)], "its fuel is counted apart");
+
+    let server = Server::start().await.expect("PostgreSQL starts");
+    for (url, batch) in [(None, 7), (None, 5_000), (Some(server.database().await.expect("a database")), 7)] {
+        let (state, found, _) = shadowed(url, Some(2), batch).await;
+        assert_eq!(state, without, "at batches of {batch}");
+        assert_eq!(found, Some((count.clone(), rows.clone())), "at batches of {batch}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_that_breaks_off_never_ends_or_looks_around_hurts_nobody() {
+    let (without, _, _) = shadowed(None, None, 5_000).await;
+    let (state, found, trial) = shadowed(None, Some(3), 5_000).await;
+    assert_eq!(state, without, "it breaks off");
+    let (count, rows) = found.expect("it was called");
+    // Every twentieth total is 13.
+    assert_eq!((count.compared, count.differing, count.faults), (120, 6, 6));
+    assert!(rows.iter().all(|row| row.differs.contains(r#"{"broke_off":"trap"}"#)), "{rows:?}");
+    let all = FaultFilter { limit: 9, ..FaultFilter::default() };
+    let faults = trial.house.store.faults(&trial.house.scope, &all).await.expect("faults");
+    assert_eq!(faults, [], "it is nobody's fault");
+
+    let (state, found, _) = shadowed(None, Some(4), 5_000).await;
+    assert_eq!(state, without, "it looks around");
+    let (count, _) = found.expect("it was called");
+    assert!(count.neighbours > 0 && count.differing == 120, "{count:?}");
+
+    let (state, found, _) = shadowed(None, Some(5), 5_000).await;
+    assert_eq!(state, without, "it never ends");
+    let (count, _) = found.expect("it was called");
+    assert!(count.skipped > 0 && count.skipped + count.compared == 120, "{count:?}");
 }

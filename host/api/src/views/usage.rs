@@ -25,7 +25,7 @@ pub(crate) struct UsageView {
     /// Of the component.
     digest: String,
     /// What was called: `channel`, `check` (of an object type), `content` (a function of texts), `endpoint`, `job`, `privacy`, `rule`,
-    /// `source` or `step`.
+    /// `shadow` (a rule that is called and changes nothing), `source` or `step`.
     kind: &'static str,
     /// Its name.
     name: String,

@@ -3,7 +3,7 @@
 use crate::hub::{Answer, Hub, component};
 use openhub_model::Timestamp;
 use openhub_model::manifest::{Manifest, RuleShape};
-use openhub_store::{Op, PluginVersion, Scope};
+use openhub_store::{Changes, Op, PluginVersion, Scope, ShadowCount, ShadowRow};
 use serde_json::{Value, json};
 
 const PLUGIN: &str = "/api/v1/plugins/quiet";
@@ -93,4 +93,47 @@ async fn a_version_that_declares_something_else_is_not_tried() {
     let refused = hub.call("PUT", CANARY, key, Some(json!({"digest": "0".repeat(64), "percent": 5}))).await;
     is(&refused, 409, "cannot-be-tried");
     assert_eq!(refused.body["faults"][0]["pointer"], "/rules/0", "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_shadow_is_started_reported_and_stopped() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let (digest, accept) = waiting(&hub, key).await;
+    let path = format!("{PLUGIN}/shadow");
+    is(&hub.call("DELETE", &path, key, None).await, 404, "not-found");
+    let begun = hub.call("PUT", &path, key, Some(json!({"digest": digest}))).await;
+    assert_eq!((begun.status, &begun.body["shadow"]["digest"]), (200, &digest), "{begun:?}");
+    let canary = json!({"digest": digest, "percent": 10, "accept": accept});
+    is(&hub.call("PUT", CANARY, key, Some(canary.clone())).await, 409, "being-tried");
+    is(&hub.upload(key, component(Some(manifest("1.2.0")))).await, 409, "being-tried");
+
+    let row = ShadowRow {
+        plugin: "quiet".to_owned(),
+        rule: "gold".to_owned(),
+        message_id: "order-1".to_owned(),
+        position: 7,
+        part: None,
+        differs: json!({"paths": ["events"], "neighbours": true, "active": {}, "shadow": {"events": {}}}).to_string(),
+    };
+    let count =
+        ShadowCount { plugin: "quiet".to_owned(), rule: "gold".to_owned(), compared: 9, ..ShadowCount::default() };
+    let found = Changes { shadow_counts: vec![count], shadow_rows: vec![row], ..Changes::default() };
+    hub.commit(&tenant, found).await;
+    let report = hub.get(&path, key).await.body;
+    assert_eq!((&report["shadow"]["digest"], &report["rules"][0]["compared"]), (&digest, &json!(9)), "{report}");
+    assert_eq!(report["rows"][0]["shadow"], json!({"events": {}}));
+    // What is about a customer is for those who may read customers.
+    let blind = hub.key(tenant.id, &["plugins:read"]).await;
+    let report = hub.get(&path, &blind).await.body;
+    let masked = json!([{"rule": "gold", "position": 7, "paths": ["events"], "neighbours": true}]);
+    assert_eq!(report["rows"], masked, "{report}");
+
+    let stopped = hub.call("DELETE", &path, key, None).await;
+    assert_eq!((stopped.status, &stopped.body["shadow"]), (200, &Value::Null), "{stopped:?}");
+    let report = hub.get(&path, key).await.body;
+    assert_eq!((&report["shadow"], &report["rules"][0]["compared"]), (&Value::Null, &json!(9)), "it stays: {report}");
+    assert_eq!(hub.call("PUT", CANARY, key, Some(canary)).await.status, 200);
+    is(&hub.call("PUT", &path, key, Some(json!({"digest": digest}))).await, 409, "being-tried");
 }

@@ -8,7 +8,7 @@ use openhub_model::{PartId, TenantId};
 use openhub_runtime::{CallContext, CallFault, Captured, Change, Checked, Observed, Plugin};
 use openhub_store::{DeclaredType, Installation, Op};
 
-use super::trial::Canary;
+use super::trial::{Allowance, Canary};
 use crate::objects::declared;
 use crate::objects::shape::normal_form;
 
@@ -26,12 +26,15 @@ pub struct Enabled {
     pub canary: Option<Canary>,
     /// The candidate, if it is called beside this version and changes nothing.
     pub shadow: Option<Arc<Enabled>>,
+    /// What the shadow may burn.
+    pub allowance: Option<Allowance>,
 }
 
 impl Enabled {
     pub fn new(installation: Installation, plugin: Arc<Plugin>, observed: Observed) -> Enabled {
         let settings = installation.settings.to_string().into();
-        Enabled { installation, plugin, settings, observed, captured: Arc::default(), canary: None, shadow: None }
+        let captured = Arc::default();
+        Enabled { installation, plugin, settings, observed, captured, canary: None, shadow: None, allowance: None }
     }
 
     /// What its calls may know, and who watches them.

@@ -33,7 +33,7 @@ pub use pages::Pages;
 pub use path::{Bindable, ListPath, ObjectPath, ReadPath, WritePath, bindable, unknown_paths};
 pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
-pub use trial::{Canary, hindrances};
+pub use trial::{Allowance, Canary, hindrances};
 
 use self::surroundings::surroundings;
 use crate::enable;
@@ -257,7 +257,7 @@ impl Catalog {
         let version = Arc::new(Enabled::new(installation, loaded, observed));
         match percent {
             Some(percent) => enabled.canary = Some(Canary { percent, version }),
-            None => enabled.shadow = Some(version),
+            None => (enabled.shadow, enabled.allowance) = (Some(version), Some(Allowance::default())),
         }
         Ok(())
     }

@@ -58,6 +58,17 @@ pub enum WritePath {
     Decision,
 }
 
+impl fmt::Display for WritePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WritePath::Attribute(name) => write!(f, "customer.attributes.{name}"),
+            WritePath::Counter(name) => write!(f, "customer.counters.{name}"),
+            WritePath::Tag(name) => write!(f, "customer.tags.{name}"),
+            WritePath::Decision => f.write_str("decision"),
+        }
+    }
+}
+
 /// As it is declared.
 impl fmt::Display for ReadPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

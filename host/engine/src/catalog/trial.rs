@@ -1,6 +1,7 @@
 //! A version that is tried beside the active one: which customers a canary serves, and which versions can be tried at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use openhub_model::identity::Marker;
 use openhub_model::manifest::Manifest;
@@ -23,6 +24,38 @@ impl Canary {
         let (plugin, digest) = (&self.version.installation.name, &self.version.installation.digest);
         let drawn = [b"canary", &tenant.0.to_le_bytes()[..], plugin.as_bytes(), digest.as_bytes(), customer.as_bytes()];
         marker.seed(&drawn, 0, 0).0 % 10_000 < u64::from(self.percent) * 100
+    }
+}
+
+/// What a shadow may burn: a few times what the active version burns, whatever it does itself. A single call may overdraw it; then the
+/// shadow rests until the active version has worked for it.
+pub struct Allowance(AtomicI64);
+
+impl Allowance {
+    /// Two calls of fifty milliseconds.
+    const MOST: i64 = 200_000_000;
+    const TIMES: i64 = 4;
+
+    /// The active version has worked.
+    pub fn earn(&self, fuel: u64) {
+        let earned = i64::try_from(fuel).unwrap_or(i64::MAX).saturating_mul(Self::TIMES);
+        let add = |left: i64| Some(left.saturating_add(earned).min(Self::MOST));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// The shadow has.
+    pub fn spend(&self, fuel: u64) {
+        self.0.fetch_sub(i64::try_from(fuel).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    pub fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= 0
+    }
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance(AtomicI64::new(Allowance::MOST))
     }
 }
 
@@ -116,5 +149,16 @@ mod tests {
             (told(&active, &asked), told(&asked, &active)),
             (vec!["/privacy/0".to_owned()], vec!["/privacy".to_owned()])
         );
+    }
+
+    #[test]
+    fn who_has_spent_all_rests_until_the_other_has_worked() {
+        let allowance = Allowance::default();
+        allowance.spend(2 * Allowance::MOST.unsigned_abs());
+        assert!(allowance.is_spent());
+        allowance.earn(1_000);
+        assert!(allowance.is_spent());
+        allowance.earn(u64::MAX);
+        assert!(!allowance.is_spent());
     }
 }

@@ -8,6 +8,7 @@ use openhub_store::{Changes, Decision, NewFault, NewMatch, SetAside, Unique};
 
 use super::actor::{Actor, Member, Tracked};
 use super::ask::Asks;
+use super::beside::Comparison;
 use super::claims::{Claims, named};
 use super::cluster::{Cluster, Links};
 use super::course::{Course, Order, Spent};
@@ -53,6 +54,8 @@ pub struct Batch<'a> {
     pub tally: Tally,
     /// What plugins used.
     meter: Meter,
+    /// What shadows answered.
+    pub comparison: Comparison,
     pub recorder: Recorder,
     /// What this run asks again, since another object of the batch had the key or the value.
     pub asked_again: Retries,
@@ -185,6 +188,7 @@ impl<'a> Batch<'a> {
             taken_back: Vec::new(),
             tally: Tally::default(),
             meter: Meter::default(),
+            comparison: Comparison::default(),
             recorder: Recorder::default(),
             asked_again: Retries::default(),
             lacks: Lacks::default(),
@@ -253,6 +257,9 @@ impl<'a> Batch<'a> {
             self.traces.moved(tracked);
         }
         let (messages, counts) = self.traces.counts();
+        // A shadow's fuel is no reason to end the attempt.
+        self.meter.add(std::mem::take(&mut self.comparison.meter));
+        let (shadow_counts, shadow_rows) = self.comparison.finish();
         let mut changes = Changes {
             clock,
             checkpoint,
@@ -267,6 +274,8 @@ impl<'a> Batch<'a> {
             decisions: self.decisions,
             taken_back: self.taken_back,
             usage: self.meter.finish(),
+            shadow_counts,
+            shadow_rows,
             ..Changes::default()
         };
         let catalog = self.catalog;

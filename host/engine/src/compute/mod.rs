@@ -13,6 +13,7 @@ mod answers;
 mod ask;
 mod asked;
 mod batch;
+mod beside;
 mod beyond;
 mod bisect;
 mod by;

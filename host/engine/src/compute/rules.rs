@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::actor::{Item, Turn};
 use super::ask::{Ask, Asker, Operation, Request};
 use super::batch::Batch;
+use super::beside::{Pair, broke_off, told};
 use super::bisect::bisect;
 use super::by::By;
 use super::effects::events::{CausedEvent, To, file_uncaused};
@@ -123,6 +124,7 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
     });
     let pieces = pieces.map_err(|fault| Stop::fault(&rule.owner.installation.name, &rule.name, &fault))?;
     let mut recorder = std::mem::take(&mut batch.recorder);
+    let mut comparison = std::mem::take(&mut batch.comparison);
     let row = |range: &Range<usize>| {
         let batch = project(batch.tenant, &batch.marker, rule, &rows[range.clone()]);
         Recorded::Rule { name: rule.name.to_string(), batch }
@@ -135,6 +137,16 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
     let pieces: Vec<_> = pieces.collect();
     let mut seen: Vec<Seen> = rows.into_iter().map(|row| row.seen).collect();
     batch.recorder = recorder;
+    if let (Some(shadow), Some(allowance)) = (rule.shadow(), &rule.owner.allowance) {
+        let active = pieces.iter().flat_map(|(range, evaluated, _)| match evaluated {
+            Ok(evaluated) => told(rule, range.len(), &evaluated.outcome),
+            Err(fault) => vec![broke_off(fault)],
+        });
+        let (active, marker) = (active.collect::<Vec<_>>(), batch.marker);
+        let pair = Pair { tenant: batch.tenant, marker: &marker, active: rule, shadow };
+        comparison.compare(&pair, &rows, &active, meter.fuel(), allowance);
+    }
+    batch.comparison = comparison;
     batch.used(meter);
     let mut answers = Vec::with_capacity(pieces.len());
     for (range, evaluated, recording) in pieces {

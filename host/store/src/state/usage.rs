@@ -20,14 +20,16 @@ pub enum Called {
     Job,
     Privacy,
     Rule,
+    /// A rule as a shadow: what it answered changed nothing.
+    Shadow,
     Source,
     Step,
 }
 
 impl Called {
-    pub const ALL: [Called; 9] = {
+    pub const ALL: [Called; 10] = {
         use Called::*;
-        [Channel, Check, Content, Endpoint, Job, Privacy, Rule, Source, Step]
+        [Channel, Check, Content, Endpoint, Job, Privacy, Rule, Shadow, Source, Step]
     };
 
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Called {
             Called::Job => "job",
             Called::Privacy => "privacy",
             Called::Rule => "rule",
+            Called::Shadow => "shadow",
             Called::Source => "source",
             Called::Step => "step",
         }

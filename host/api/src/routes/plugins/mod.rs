@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod remove;
 mod secrets;
+mod shadow;
 mod versions;
 
 use openhub_store::{Installation, Scope};
@@ -28,6 +29,7 @@ pub(crate) use list::*;
 pub(crate) use logs::*;
 pub(crate) use remove::*;
 pub(crate) use secrets::*;
+pub(crate) use shadow::*;
 pub(crate) use versions::*;
 
 async fn view(app: &App, scope: &Scope, installation: Installation) -> Result<PluginView, Problem> {

@@ -185,6 +185,17 @@ enum Command {
         #[arg(long, conflicts_with_all = ["percent", "accept"])]
         end: bool,
     },
+    /// Call the waiting version beside the active one and change nothing: start, stop, or report what differs.
+    Shadow {
+        name: String,
+        #[arg(value_enum, default_value = "report")]
+        what: trial::What,
+        #[command(flatten)]
+        hub: HubFlags,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Go back to the version that was active before; without `--accept`, show what that changes.
     Rollback {
         name: String,
@@ -334,6 +345,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::Canary { name, hub, percent, accept, .. } => {
             trial::canary(&Hub::new(&hub)?, &name, percent, accept.as_deref()).await?;
         }
+        Command::Shadow { name, what, hub, json } => trial::shadow(&Hub::new(&hub)?, &name, what, json).await?,
         Command::Rollback { name, hub, accept } => {
             versions::roll_back(&Hub::new(&hub)?, &name, accept.as_deref()).await?;
         }

@@ -40,6 +40,76 @@ pub async fn canary(hub: &Hub, name: &str, percent: Option<u8>, accept: Option<&
     Ok(())
 }
 
+/// What is done about a shadow.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum What {
+    Start,
+    Stop,
+    Report,
+}
+
+/// Has the version that waits called beside the active one, or no more, or tells what differs.
+pub async fn shadow(hub: &Hub, name: &str, what: What, json: bool) -> Result<()> {
+    let path = format!("/api/v1/plugins/{name}/shadow");
+    match what {
+        What::Start => {
+            let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+            let candidate = waiting(&plugin)?;
+            let answer = hub.call(Method::PUT, &path, &json!({"digest": text(candidate, "digest")?})).await?;
+            let version = text(candidate, "version")?;
+            pending(&answer, &format!("{name} {version} is called beside {}, and changes nothing", active(&plugin)));
+        }
+        What::Stop => {
+            let answer = hub.call(Method::DELETE, &path, &json!({})).await?;
+            pending(&answer, &format!("{name} has no shadow any more; its report stays"));
+        }
+        What::Report => {
+            let report = hub.get(&path).await?;
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&report)?),
+                false => print!("{}", reported(&report)?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A report for people.
+fn reported(report: &Value) -> Result<String> {
+    let mut out = String::new();
+    for rule in report["rules"].as_array().into_iter().flatten() {
+        let number = |of: &str| rule[of].as_i64().unwrap_or_default();
+        out.push_str(&format!(
+            "{}: {} rows compared, {} differ",
+            text(rule, "rule")?,
+            number("compared"),
+            number("differing")
+        ));
+        for (of, told) in [
+            ("faults", "broken off on"),
+            ("neighbours", "depend on other rows of the call"),
+            ("skipped", "left out, since it burns too much"),
+        ] {
+            if number(of) > 0 {
+                out.push_str(&format!(", {} {told}", number(of)));
+            }
+        }
+        out.push_str(&format!("; fuel {} beside {}\n", number("shadow_fuel"), number("fuel")));
+    }
+    if out.is_empty() {
+        out.push_str("nothing is compared yet\n");
+    }
+    for row in report["rows"].as_array().into_iter().flatten() {
+        let paths = row["paths"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let paths: Vec<&str> = paths.collect();
+        out.push_str(&format!("  position {} ({}): {}\n", row["position"], text(row, "rule")?, paths.join(", ")));
+        if let (Some(active), Some(shadow)) = (row.get("active"), row.get("shadow")) {
+            out.push_str(&format!("    - {active}\n    + {shadow}\n"));
+        }
+    }
+    Ok(out)
+}
+
 /// The version that waits.
 fn waiting(plugin: &Value) -> Result<&Value> {
     let candidate = Some(&plugin["candidate"]).filter(|candidate| candidate.is_object());
