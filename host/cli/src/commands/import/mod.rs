@@ -18,6 +18,7 @@ mod state;
 mod summary;
 mod target;
 mod value;
+mod whose;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
