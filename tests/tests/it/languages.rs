@@ -79,7 +79,7 @@ fn rows(numbers: impl ExactSizeIterator<Item = usize> + Clone) -> RecordBatch {
 
 /// What the rule answers, by calls of so many rows.
 fn answers(plugin: &Plugin, all: usize, size: usize) -> Vec<Outcome> {
-    let call = CallContext { settings: "{}".into() };
+    let call = CallContext::new("{}");
     let starts = (0..all).step_by(size);
     let calls = starts.map(|start| rows(start..all.min(start + size)));
     let evaluated = calls.map(|batch| plugin.evaluate(&call, "points", &batch));

@@ -135,7 +135,6 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
         (range, evaluated, recording)
     });
     let pieces: Vec<_> = pieces.collect();
-    let mut seen: Vec<Seen> = rows.into_iter().map(|row| row.seen).collect();
     batch.recorder = recorder;
     if let (Some(shadow), Some(allowance)) = (rule.shadow(), &rule.owner.allowance) {
         let active = pieces.iter().flat_map(|(range, evaluated, _)| match evaluated {
@@ -146,6 +145,7 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
         let pair = Pair { tenant: batch.tenant, marker: &marker, active: rule, shadow };
         comparison.compare(&pair, &rows, &active, meter.fuel(), allowance);
     }
+    let mut seen: Vec<Seen> = rows.into_iter().map(|row| row.seen).collect();
     batch.comparison = comparison;
     batch.used(meter);
     let mut answers = Vec::with_capacity(pieces.len());
