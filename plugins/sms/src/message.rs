@@ -54,7 +54,7 @@ pub fn parts(provider: &Provider, sms: &Sms) -> u32 {
     let Some(wording) = &sms.wording else { return 1 };
     let params = read(&sms.params).unwrap_or_default();
     let text = params.iter().fold(wording.clone(), |text, (name, value)| {
-        text.replace(&format!("${{{name}}}"), value.as_str().unwrap_or_default())
+        text.replace(&["${", name, "}"].concat(), value.as_str().unwrap_or_default())
     });
     let sign = sms.sign_name.as_ref().unwrap_or(&provider.sign_name);
     let characters = text.encode_utf16().count() + sign.encode_utf16().count() + "【】".chars().count();
