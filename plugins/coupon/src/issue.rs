@@ -42,7 +42,7 @@ pub fn issue(call: Call) -> Result<Answer, Failure> {
 fn attempt(request: &str, batch: &str, owner: &CustomerRef) -> Result<Option<Answer>, Failure> {
     let now = clock::now();
     let code = code::make(named(request));
-    if let Some(object) = objects::get(Coupon::NAME, &[code.clone()])?.remove(0) {
+    if let Some(object) = objects::get(Coupon::NAME, std::slice::from_ref(&code))?.remove(0) {
         let coupon: Coupon = object.read()?;
         let is_own = coupon.issued_by.as_deref() == Some(request);
         return Ok(Some(if is_own { Answer::json(200, &shown(&coupon, now)) } else { refused(409, "taken") }));
@@ -84,7 +84,7 @@ fn attempt(request: &str, batch: &str, owner: &CustomerRef) -> Result<Option<Ans
 fn customer(named: &Value) -> Result<Option<CustomerRef>, Failure> {
     let wrong = || malformed("`customer` must be an id, or one identity like {\"user_id\": \"42\"}".to_owned());
     let found = match named {
-        Value::String(id) => customers::get(&[id.clone()], &[])?,
+        Value::String(id) => customers::get(std::slice::from_ref(id), &[])?,
         Value::Object(identity) => match identity.iter().next() {
             Some((kind, Value::String(value))) if identity.len() == 1 => customers::find(&[(kind, value)], &[])?,
             _ => return Err(wrong()),

@@ -12,7 +12,7 @@ pub struct Merchant {
     pub merchant: String,
     pub name: String,
     /// How many percent of its coupons' discounts the merchant is paid back.
-    #[field(default = Decimal::from_units(100_00))]
+    #[field(default = Decimal::from_units(10_000))]
     pub share: Decimal<2>,
     /// In which its amounts are: ISO 4217.
     pub currency: Option<String>,
@@ -34,7 +34,7 @@ impl Check for Merchant {
         if new.merchant.is_empty() || new.merchant.contains('/') {
             faults.push(Fault::new("/merchant", "malformed", "the key of a merchant is not empty and has no slash"));
         }
-        if !(0..=100_00).contains(&new.share.units()) {
+        if !(0..=10_000).contains(&new.share.units()) {
             faults.push(Fault::new("/share", "out-of-range", "a share is 0 to 100 percent"));
         }
         let is_currency = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());

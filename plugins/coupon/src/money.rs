@@ -5,7 +5,7 @@ use openhub_sdk::prelude::*;
 /// An amount of money.
 pub type Money = Decimal<2>;
 
-const ALL: i128 = 100_00;
+const ALL: i128 = 10_000;
 
 /// So many percent of an amount.
 pub fn part(of: Money, percent: Decimal<2>) -> Money {

@@ -33,7 +33,9 @@ impl Till {
     /// None for a key that no till has.
     pub fn of(call: &Call) -> Result<Option<Till>, Failure> {
         let key = call.caller.key.clone();
-        let Some(object) = objects::get(CouponTill::NAME, &[key.clone()])?.remove(0) else { return Ok(None) };
+        let Some(object) = objects::get(CouponTill::NAME, std::slice::from_ref(&key))?.remove(0) else {
+            return Ok(None);
+        };
         Ok(Some(Till { key, allowed: object.read()? }))
     }
 
@@ -75,7 +77,7 @@ impl Found {
         let coupon: Coupon = object.read()?;
         let takers = match &coupon.batch {
             None => Vec::new(),
-            Some(batch) => match objects::get(CouponBatch::NAME, &[batch.clone()])?.remove(0) {
+            Some(batch) => match objects::get(CouponBatch::NAME, std::slice::from_ref(batch))?.remove(0) {
                 Some(batch) => batch.read::<CouponBatch>()?.merchants,
                 None => return Ok(Err(unknown())),
             },

@@ -119,7 +119,7 @@ fn brought(row: Claim) -> Brought {
             third: row.giver_second,
             depth,
             brought_at: Some(row.at),
-            ..Referral::new()
+            ..Referral::alone()
         }),
     };
     let CustomerRef(giver) = row.giver.unwrap_or_default();

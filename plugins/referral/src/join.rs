@@ -41,7 +41,7 @@ pub fn join(row: Joining) -> Joined {
     let with = row.with.filter(|with| !with.is_empty());
     let read = with.as_deref().and_then(code::read);
     Joined {
-        places: row.code.is_none().then(|| ObjectEffect::Create(Referral::new())).into_iter().collect(),
+        places: row.code.is_none().then(|| ObjectEffect::Create(Referral::alone())).into_iter().collect(),
         refusals: with.filter(|_| read.is_none()).map(|code| ReferralRefused { code, why: "no-code".to_owned() }),
         claims: read.map(|code| ReferralClaimed { code }),
     }

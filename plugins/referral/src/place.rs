@@ -39,7 +39,7 @@ pub struct ReferralCodeIssued {
 
 impl Referral {
     /// Of a customer who came by themselves.
-    pub fn new() -> Referral {
+    pub fn alone() -> Referral {
         Referral {
             code: None,
             owner: None,
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_customer_is_brought_once_and_not_after_bringing_others() {
-        let made = ask(Operation::Create(Referral::new())).expect("a place");
+        let made = ask(Operation::Create(Referral::alone())).expect("a place");
         assert_eq!((made.key.as_str(), made.record.code.as_deref()), ("ann", Some(code::make(7).as_str())));
         assert!(made.causes().eq(["Referral Code Issued"]));
         let ann = made.record;
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn those_above_fit_the_depth() {
         let place = |first, second, depth| {
-            ask(Operation::Create(Referral { first, second, depth, ..Referral::new() })).map(|made| made.record.depth)
+            ask(Operation::Create(Referral { first, second, depth, ..Referral::alone() })).map(|made| made.record.depth)
         };
         assert!(place(customer("bob"), customer("cy"), 2).is_ok());
         for (first, second, depth) in

@@ -82,6 +82,7 @@ async fn a_version_that_declares_something_else_is_not_tried() {
         lists: vec![],
         writes: vec![],
         events: vec![],
+        to: vec![],
         objects: vec![],
         params: vec![],
     };
