@@ -51,12 +51,12 @@ async fn events(client: &Client, tenant: &Tenant, name: &str) -> Vec<Value> {
     client.rows(&format!("/api/v1/events?name={}", name.replace(' ', "%20")), "events", &tenant.api_key).await
 }
 
-/// The names of a customer's events that have one, newest first.
+/// The names of what a customer did, newest first: that somebody identified them is none of it.
 async fn timeline(client: &Client, tenant: &Tenant, customer: &Value) -> Vec<String> {
     let path = format!("/api/v1/customers/{}/timeline?", customer["id"].as_str().expect("an id"));
     let items = client.rows(&path, "items", &tenant.api_key).await;
     let names = items.iter().filter(|item| item["kind"] == "event").filter_map(|item| item["title"].as_str());
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    names.filter(|name| *name != "identify").map(str::to_owned).collect()
 }
 
 async fn sources(database: Option<String>) {
