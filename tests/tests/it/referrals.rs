@@ -38,8 +38,8 @@ async fn objects(house: &House, kind: &str) -> Vec<(String, Value)> {
     objects
 }
 
-async fn attribute(house: &House, who: &str, name: &str) -> Value {
-    let part = user(who).part(house.tenant);
+async fn attribute(house: &House, who: &Identity, name: &str) -> Value {
+    let part = who.part(house.tenant);
     let customers = CustomerFilter { limit: PAGE, ..CustomerFilter::default() };
     let customers = house.store.customers(&house.scope, &customers).await.expect("customers");
     let customer = customers.iter().find(|customer| customer.customer == part).expect("the customer");
@@ -73,7 +73,7 @@ async fn referred(url: Option<String>, batch: usize) -> Value {
     happens(&house, batch, 0, &join).await;
     let mut codes = Vec::new();
     for number in 0..CUSTOMERS {
-        let code = attribute(&house, &name(number), "referral_code").await;
+        let code = attribute(&house, &user(&name(number)), "referral_code").await;
         codes.push(code.as_str().expect("everybody has a code").to_lowercase());
     }
     // In one batch: each is brought by the one before or by the first, claims twice, brings themselves, goes around in circles; and everybody
@@ -94,8 +94,8 @@ async fn referred(url: Option<String>, batch: usize) -> Value {
     deeds.push((name(0), "Signed Up", with(5)));
     happens(&house, batch, CUSTOMERS, &deeds).await;
     let state = state(&house).await;
-    let points = attribute(&house, &name(0), "referral_points").await;
-    let brought = attribute(&house, &name(0), "referrals").await;
+    let points = attribute(&house, &user(&name(0)), "referral_points").await;
+    let brought = attribute(&house, &user(&name(0)), "referrals").await;
     json!({"state": state, "points": points, "brought": brought, "first": user(&name(0)).part(house.tenant).to_string()})
 }
 
@@ -130,4 +130,39 @@ async fn who_brought_whom_is_the_same_in_batches_of_one_of_seven_and_of_all() {
     let server = Postgres::start().await.expect("PostgreSQL starts");
     let database = server.database().await.expect("a database");
     assert_eq!(referred(Some(database), 5_000).await, one, "PostgreSQL");
+}
+
+/// A visitor and a user each have a code, and then they are one: neither code brings them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_code_of_who_became_one_with_a_customer_is_their_own() {
+    let (visitor, ada) = (Identity::new(Identity::ANONYMOUS_ID, "x"), user("ada"));
+    for batch in [1, 5_000] {
+        let house = House::open(None).await;
+        house.install(&guests::build("plugins/referral"), json!({})).await;
+        let call = |minute: i64, kind, who: &Identity, body: Value| {
+            let at = Timestamp::from_micros(START + minute * MINUTE);
+            house.call(kind, &format!("call-{minute}"), who, at, body)
+        };
+        let joins = |minute, who: &Identity, field: &str, properties: Value| {
+            let mut body = json!({"type": "track", "event": "Signed Up", "properties": properties});
+            body[field] = who.value.as_str().into();
+            call(minute, EventKind::Track, who, body)
+        };
+        let events = vec![joins(0, &visitor, "anonymousId", json!({})), joins(1, &ada, "userId", json!({}))];
+        let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+        house.run_to_the_end(batch, 1, position).await;
+        let codes =
+            [attribute(&house, &visitor, "referral_code").await, attribute(&house, &ada, "referral_code").await];
+        assert!(codes[0].is_string() && codes[1].is_string() && codes[0] != codes[1], "{codes:?}");
+        let one = json!({"type": "identify", "userId": "ada", "anonymousId": "x"});
+        let mut events = vec![call(2, EventKind::Identify, &ada, one)];
+        for (minute, code) in (3..).zip(&codes) {
+            events.push(joins(minute, &ada, "userId", json!({"referral_code": code})));
+        }
+        let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+        house.run_to_the_end(batch, 1, position).await;
+        let told = state(&house).await["events"].clone();
+        let told: Vec<&str> = told.as_array().expect("events").iter().filter_map(Value::as_str).collect();
+        assert!(told.len() == 2 && told.iter().all(|told| told.contains("own-code")), "batches of {batch}: {told:?}");
+    }
 }
