@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
+use crate::clock::Clock;
 use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
@@ -24,7 +25,7 @@ use crate::schedule::node::Node;
 use crate::schedule::turns::Turns;
 use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
-use crate::shared::{Backlogs, Catalogs, Clock, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
+use crate::shared::{Backlogs, Catalogs, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;

@@ -6,7 +6,7 @@ use openhub_model::{PartId, Span};
 use openhub_runtime::{Declined, Entry, EntryWrite, KeyValues, Range, Scanned};
 use openhub_store::{KV_BYTES, KV_ENTRIES, KvEntry, KvPut, KvRange, KvWrite, Scope, Store, StoreError};
 
-use crate::shared::Clock;
+use crate::clock::Clock;
 
 /// The state of one installation.
 pub struct Kept {

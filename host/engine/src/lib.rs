@@ -11,6 +11,7 @@ mod aside;
 mod attempt;
 mod body;
 pub mod catalog;
+mod clock;
 mod compute;
 mod control;
 mod delivery;
@@ -57,6 +58,7 @@ pub mod watch;
 
 pub use body::{PROPOSED, identities_of};
 pub use catalog::{Catalog, EntryKind};
+pub use clock::Clock;
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::{
     ACTIVATED, CANARY_ENDED, CANARY_SET, ENABLED, ROLLED_BACK, SECRET_SET, SHADOW_STARTED, SHADOW_STOPPED,
@@ -72,7 +74,7 @@ pub use pressure::{Admission, Backlog, Bounds, Room};
 pub use privacy::export::ExportOf;
 pub use privacy::{keepers, why};
 pub use secrets::{Owner, Sealer};
-pub use shared::{Clock, Config};
+pub use shared::Config;
 pub use source::Asked;
 pub use suppression::{SUPPRESSED, SUPPRESSED_MESSAGE};
 pub use unsubscribe::{PATH as UNSUBSCRIBE, Subscription};

@@ -7,8 +7,8 @@ use openhub_runtime::{Imports, Plugin, Runtime};
 use openhub_store::Store;
 use tokio::sync::OnceCell;
 
+use crate::clock::Clock;
 use crate::error::EngineError;
-use crate::shared::Clock;
 use crate::watch::Watch;
 
 /// One plugin, loaded by whoever asks for it first.

@@ -9,6 +9,7 @@ use openhub_store::{Scope, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
+use crate::clock::Clock;
 use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
@@ -19,9 +20,6 @@ use crate::pressure::{Bounds, Pressure};
 use crate::schedule::turns::Turns;
 use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
-
-/// The host's clock. A parameter, so that tests set it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 #[derive(Clone, Debug)]
 pub struct Config {

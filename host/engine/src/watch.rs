@@ -10,7 +10,7 @@ use openhub_model::{Id, TenantId, Timestamp};
 use openhub_runtime::{LogLevel, LogLine, Observed, Observer};
 use openhub_store::{Installation, PluginLog};
 
-use crate::shared::Clock;
+use crate::clock::Clock;
 
 /// Lines of a tenant that gather until they are written: of more, the newest.
 const GATHERED: usize = 1_000;

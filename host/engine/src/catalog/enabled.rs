@@ -8,7 +8,7 @@ use openhub_model::{PartId, TenantId};
 use openhub_runtime::{CallContext, CallFault, Captured, Change, Checked, Observed, Plugin};
 use openhub_store::{DeclaredType, Installation, Op};
 
-use super::trial::{Allowance, Canary};
+use super::trial::Allowance;
 use crate::objects::declared;
 use crate::objects::shape::normal_form;
 
@@ -46,6 +46,22 @@ impl Enabled {
     pub fn serving(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> &Enabled {
         let canary = self.canary.as_ref().filter(|canary| canary.serves(tenant, marker, customer));
         canary.map_or(self, |canary| &canary.version)
+    }
+}
+
+/// A candidate that serves a part of the customers.
+pub struct Canary {
+    pub percent: u8,
+    pub version: Arc<Enabled>,
+}
+
+impl Canary {
+    /// Whether it serves this customer: by a keyed hash, so that nobody can choose it, the same customer is always served alike, and
+    /// who is served stays so when more are. Another version draws other customers.
+    pub fn serves(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> bool {
+        let (plugin, digest) = (&self.version.installation.name, &self.version.installation.digest);
+        let drawn = [b"canary", &tenant.0.to_le_bytes()[..], plugin.as_bytes(), digest.as_bytes(), customer.as_bytes()];
+        marker.seed(&drawn, 0, 0).0 % 10_000 < u64::from(self.percent) * 100
     }
 }
 

@@ -27,13 +27,13 @@ use openhub_store::{
 };
 use serde_json::Value;
 
-pub use enabled::{Channel, Enabled, ObjectType, TypeOwner};
+pub use enabled::{Canary, Channel, Enabled, ObjectType, TypeOwner};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
 pub use path::{Bindable, ListPath, ObjectPath, ReadPath, WritePath, bindable, unknown_paths};
 pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
-pub use trial::{Allowance, Canary, hindrances};
+pub use trial::{Allowance, hindrances};
 
 use self::surroundings::surroundings;
 use crate::enable;

@@ -1,31 +1,11 @@
-//! A version that is tried beside the active one: which customers a canary serves, and which versions can be tried at all.
+//! A version that is tried beside the active one: which versions can be tried at all, and what a shadow may burn.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use openhub_model::identity::Marker;
+use openhub_model::Fault;
 use openhub_model::manifest::Manifest;
-use openhub_model::{Fault, PartId, TenantId};
 use serde::Serialize;
 use serde_json::Value;
-
-use super::enabled::Enabled;
-
-/// A candidate that serves a part of the customers.
-pub struct Canary {
-    pub percent: u8,
-    pub version: Arc<Enabled>,
-}
-
-impl Canary {
-    /// Whether it serves this customer: by a keyed hash, so that nobody can choose it, the same customer is always served alike, and
-    /// who is served stays so when more are. Another version draws other customers.
-    pub fn serves(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> bool {
-        let (plugin, digest) = (&self.version.installation.name, &self.version.installation.digest);
-        let drawn = [b"canary", &tenant.0.to_le_bytes()[..], plugin.as_bytes(), digest.as_bytes(), customer.as_bytes()];
-        marker.seed(&drawn, 0, 0).0 % 10_000 < u64::from(self.percent) * 100
-    }
-}
 
 /// What a shadow may burn: a few times what the active version burns, whatever it does itself. A single call may overdraw it; then the
 /// shadow rests until the active version has worked for it.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::Clock;
+use crate::clock::Clock;
 
 /// A rest lasts so long at most: whatever was missed is found then.
 const LONGEST: Duration = Duration::from_secs(60);
