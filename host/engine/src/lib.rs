@@ -37,6 +37,7 @@ mod metering;
 mod migrate;
 pub mod object_types;
 pub mod objects;
+pub mod over;
 pub mod plugin_types;
 mod plugins;
 mod pressure;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use openhub_engine::over::Stretch;
 use openhub_model::{Day, EventKind, Identity, NewEvent, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
@@ -280,4 +281,36 @@ async fn a_shadow_that_breaks_off_never_ends_or_looks_around_hurts_nobody() {
     assert_eq!(state, without, "it never ends");
     let (count, _) = found.expect("it was called");
     assert!(count.skipped > 0 && count.skipped + count.compared == 120, "{count:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_over_the_log_gives_the_same_report_and_changes_nothing() {
+    let mut trial = Trial::of(None, 2).await;
+    let position = trial.orders(4).await;
+    trial.house.run(7, 1, position).await;
+    let before = trial.house.state().await;
+    let engine = trial.house.start(7, 1);
+    let (scope, head) = (trial.house.scope, position + 1_000);
+    let versions = trial.house.store.plugin_versions(&scope, NAME).await.expect("versions");
+    let version = versions.iter().find(|version| version.digest == trial.candidate).expect("it was uploaded");
+    let over = async |after, to| {
+        let over = engine.compare(&scope, NAME, version, Stretch { after, to }).await.expect("it is read");
+        over.expect("the plugin runs")
+    };
+    let whole = over(0, head).await;
+    assert_eq!((whole.next, whole.counts.len(), whole.rows.len() as i64), (None, 1, SHADOW_ROWS));
+    assert_eq!((whole.counts[0].compared, whole.counts[0].differing, whole.counts[0].faults), (120, 120, 0));
+    let again = over(0, head).await;
+    assert_eq!((again.counts, again.rows), (whole.counts, whole.rows.clone()), "the same input, the same report");
+    // Of a part of the log, only that part.
+    let middle = whole.rows[SHADOW_ROWS as usize / 2].position;
+    let part = over(0, middle).await;
+    assert_eq!(part.rows[..], whole.rows[..=SHADOW_ROWS as usize / 2]);
+    let since =
+        engine.position_before(&scope, Timestamp::from_micros(HOST_NOW.micros() + 1)).await.expect("a position");
+    assert!(over(since, head).await.counts.is_empty(), "nothing came after that");
+    assert_eq!(engine.position_before(&scope, HOST_NOW).await.expect("a position"), 0);
+    engine.stop().await;
+    assert_eq!(trial.house.state().await, before);
+    assert_eq!(trial.house.store.shadow_counts(&scope, NAME).await.expect("counts"), []);
 }

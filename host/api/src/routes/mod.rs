@@ -95,6 +95,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(plugins::activate_plugin))
         .routes(routes!(plugins::set_plugin_canary, plugins::end_plugin_canary))
         .routes(routes!(plugins::plugin_shadow, plugins::start_plugin_shadow, plugins::stop_plugin_shadow))
+        .routes(routes!(plugins::plugin_version_over))
         .routes(routes!(plugins::plugin_data))
         .routes(routes!(plugin_removals::list_plugin_removals))
         .routes(routes!(plugin_removals::get_plugin_removal))

@@ -38,7 +38,7 @@ pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
 pub(crate) use plugin_log::{PluginHealthView, PluginLogList};
 pub(crate) use plugin_removal::{PluginRemovalList, PluginRemovalView};
-pub(crate) use plugin_trial::{CanaryView, ShadowReport, ShadowView};
+pub(crate) use plugin_trial::{CanaryView, OverReport, ShadowReport, ShadowView};
 pub(crate) use plugin_version::{
     Compared, DifferenceView, PluginObjectsView, PluginVersionList, PluginVersionView, PluginVersionWhole,
 };

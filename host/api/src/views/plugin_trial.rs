@@ -123,3 +123,15 @@ impl ShadowReport {
         self
     }
 }
+
+/// What a version answers beside the active one over a stretch of the log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OverReport {
+    /// Events behind this position were asked about, up to `to`.
+    pub after: i64,
+    pub to: i64,
+    /// The `after` of the next part. Absent: this was all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+    pub report: ShadowReport,
+}

@@ -131,6 +131,11 @@ async fn a_shadow_is_started_reported_and_stopped() {
     let masked = json!([{"rule": "gold", "position": 7, "paths": ["events"], "neighbours": true}]);
     assert_eq!(report["rows"], masked, "{report}");
 
+    let over = format!("{PLUGIN}/versions/{}/over", digest.as_str().expect("a digest"));
+    let report = hub.get(&format!("{over}?last=7d"), key).await;
+    assert_eq!((report.status, &report.body["report"]["rules"]), (200, &json!([])), "it has no rules: {report:?}");
+    assert_eq!(hub.get(&over, &blind).await.status, 403, "it makes plugins work");
+    assert_eq!(hub.get(&format!("{PLUGIN}/versions/{}/over", "0".repeat(64)), key).await.status, 404);
     let stopped = hub.call("DELETE", &path, key, None).await;
     assert_eq!((stopped.status, &stopped.body["shadow"]), (200, &Value::Null), "{stopped:?}");
     let report = hub.get(&path, key).await.body;

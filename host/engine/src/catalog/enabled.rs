@@ -37,6 +37,11 @@ impl Enabled {
         Enabled { installation, plugin, settings, observed, captured, canary: None, shadow: None, allowance: None }
     }
 
+    /// What its calls may know, with nobody who watches them.
+    pub fn quiet(&self) -> CallContext {
+        CallContext { settings: self.settings.clone(), observed: Observed::default() }
+    }
+
     /// What its calls may know, and who watches them.
     pub fn context(&self) -> CallContext {
         CallContext { settings: self.settings.clone(), observed: self.observed.clone() }

@@ -33,7 +33,7 @@ pub use pages::Pages;
 pub use path::{Bindable, ListPath, ObjectPath, ReadPath, WritePath, bindable, unknown_paths};
 pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
-pub use trial::{Allowance, hindrances};
+pub use trial::{Allowance, beside, hindrances};
 
 use self::surroundings::surroundings;
 use crate::enable;
@@ -240,18 +240,7 @@ impl Catalog {
             }
             Err(error) => return Err(error),
         };
-        let installation = Installation {
-            digest: tried.digest.clone(),
-            version: tried.manifest.version.clone(),
-            manifest: tried.manifest.clone(),
-            signer: tried.signer.clone(),
-            grant: grant.clone(),
-            installed_at: tried.uploaded_at,
-            candidate: None,
-            canary: None,
-            shadow: None,
-            ..plugin.clone()
-        };
+        let installation = beside(plugin, tried, grant);
         let percent = plugin.canary.as_ref().map(|canary| canary.percent);
         let observed = prepared.watch.of(scope.tenant(), &installation);
         let version = Arc::new(Enabled::new(installation, loaded, observed));

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use openhub_model::Fault;
 use openhub_model::manifest::Manifest;
+use openhub_store::{Installation, PluginVersion};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,6 +37,22 @@ impl Allowance {
 impl Default for Allowance {
     fn default() -> Allowance {
         Allowance(AtomicI64::new(Allowance::MOST))
+    }
+}
+
+/// A plugin as it would be with another version active.
+pub fn beside(plugin: &Installation, version: &PluginVersion, grant: &Value) -> Installation {
+    Installation {
+        digest: version.digest.clone(),
+        version: version.manifest.version.clone(),
+        manifest: version.manifest.clone(),
+        signer: version.signer.clone(),
+        grant: grant.clone(),
+        installed_at: version.uploaded_at,
+        candidate: None,
+        canary: None,
+        shadow: None,
+        ..plugin.clone()
     }
 }
 

@@ -1,16 +1,20 @@
 //! A shadow: a version of a rule that is asked about the same rows as the active one, and changes nothing. What differs is told row by
 //! row. It is asked in other batches than the active one, so that an answer that depends on the row's neighbours shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
-use openhub_model::TenantId;
 use openhub_model::identity::Marker;
+use openhub_model::{Customer, Event, PartId, TenantId};
 use openhub_runtime::{Action, CallFault, FaultKind, Outcome};
 use openhub_store::{Called, SHADOW_ROWS, ShadowCount, ShadowRow};
 use serde_json::{Map, Value, json};
 
-use super::project::{Row, project};
+use super::bisect::bisect;
+use super::event::Happening;
+use super::plan::body;
+use super::project::{Row, Seen, project};
 use super::values::{to_json, to_lists};
 use crate::catalog::{Allowance, Rule};
 use crate::meter::Meter;
@@ -197,6 +201,44 @@ impl Comparison {
     pub fn finish(self) -> (Vec<ShadowCount>, Vec<ShadowRow>) {
         (self.counts.into_values().collect(), self.rows.into_values().collect())
     }
+}
+
+/// Asks both about stored events, with the customers as they are: those that the rule runs on and that have what it requires.
+pub fn asked_over(
+    pair: &Pair<'_>,
+    events: &[Event],
+    customers: &HashMap<PartId, Arc<Customer>>,
+    comparison: &mut Comparison,
+    allowance: &Allowance,
+) {
+    let of = events.iter().filter(|event| pair.active.on.contains(&event.name));
+    let happened: Vec<(Happening, &Arc<Customer>)> = of
+        .filter_map(|event| {
+            let customer = customers.get(&event.part?)?;
+            let at = event.occurred_at;
+            let happening = Happening::of(event, body(event), at, at);
+            (happening.triggers() && happening.only.is_none()).then_some((happening, customer))
+        })
+        .collect();
+    let rows = happened.iter().map(|(event, customer)| Row { event, customer, seen: Seen::default() });
+    let rows: Vec<Row<'_>> = rows.filter(|row| row.lacks(pair.active).is_none()).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let call = pair.active.owner.quiet();
+    let mut fuel = 0;
+    let pieces = bisect(rows.len(), true, |range| {
+        let batch = project(pair.tenant, pair.marker, pair.active, &rows[range]);
+        let answer = pair.active.owner.plugin.evaluate(&call, &pair.active.name, &batch);
+        fuel += answer.as_ref().map_or_else(|fault| fault.receipt.fuel, |evaluated| evaluated.receipt.fuel);
+        answer
+    });
+    let active = pieces.into_iter().flatten().flat_map(|(range, evaluated)| match evaluated {
+        Ok(evaluated) => told(pair.active, range.len(), &evaluated.outcome),
+        Err(fault) => vec![broke_off(&fault)],
+    });
+    let active: Vec<Value> = active.collect();
+    comparison.compare(pair, &rows, &active, fuel, allowance);
 }
 
 /// Other batches than the active version was asked in: two, of a third and of two.

@@ -54,6 +54,7 @@ mod wave;
 
 use crate::catalog::Catalog;
 
+pub use beside::{Comparison, Pair, asked_over};
 pub use claims::{REFUSED, named};
 pub use course::{Course, Order, Time};
 pub use input::Input;

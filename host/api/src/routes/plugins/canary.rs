@@ -69,12 +69,7 @@ pub(crate) async fn set_plugin_canary(
         agreed(&Compared::of(&plugin, candidate), accept.as_deref())?;
     }
     let grant = running.map_or_else(|| carried(&plugin, &candidate.manifest), |canary| canary.grant.clone());
-    let faults = check_settings(&candidate.manifest, &plugin.settings, &plugin.secrets);
-    if !faults.is_empty() {
-        let version = &candidate.manifest.version;
-        let detail = format!("Version {version} of `{name}` cannot run with the present settings. `faults` says why.");
-        return Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults));
-    }
+    settings_fit(&plugin, candidate)?;
     let body = json!({
         "plugin": plugin.name, "digest": digest, "percent": percent, "from": plugin.digest, "grant": grant,
     });
@@ -118,26 +113,50 @@ pub(super) async fn answered(
 
 /// The candidate with this digest, if it can be tried beside the active version.
 pub(super) fn tried<'a>(plugin: &'a Installation, digest: &str) -> Result<&'a PluginVersion, Problem> {
+    runs(plugin)?;
     let name = &plugin.name;
-    if plugin.status != PluginStatus::Enabled {
-        let detail = format!("`{name}` does not run, so there is nothing to try a version beside. Enable it first.");
-        return Err(Problem::new(CONFLICT, detail));
-    }
     let Some(candidate) = plugin.candidate.as_ref().filter(|candidate| candidate.digest == digest) else {
         let detail =
             format!("No version of `{name}` with this digest waits. Upload it, and name the candidate's digest.");
         return Err(Problem::new(CONFLICT, detail));
     };
-    let faults = hindrances(&plugin.manifest, &candidate.manifest);
-    if faults.is_empty() {
-        return Ok(candidate);
+    fits_beside(plugin, candidate)?;
+    Ok(candidate)
+}
+
+/// Refuses to try a version beside none.
+pub(super) fn runs(plugin: &Installation) -> Result<(), Problem> {
+    if plugin.status == PluginStatus::Enabled {
+        return Ok(());
     }
-    let (version, active) = (&candidate.manifest.version, &plugin.version);
+    let name = &plugin.name;
+    let detail = format!("`{name}` does not run, so there is nothing to try a version beside. Enable it first.");
+    Err(Problem::new(CONFLICT, detail))
+}
+
+/// Refuses a version that declares something else than the active one.
+pub(super) fn fits_beside(plugin: &Installation, version: &PluginVersion) -> Result<(), Problem> {
+    let faults = hindrances(&plugin.manifest, &version.manifest);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let (name, active, version) = (&plugin.name, &plugin.version, &version.manifest.version);
     let detail = format!(
         "Version {version} of `{name}` does not declare the same as {active}, so it cannot serve or be called beside it. Activate it \
          for all customers, or upload a version that declares the same. `faults` says what is different."
     );
     Err(Problem::new(CANNOT_BE_TRIED, detail).with_faults(faults))
+}
+
+/// Refuses a version that cannot run with the present settings.
+pub(super) fn settings_fit(plugin: &Installation, version: &PluginVersion) -> Result<(), Problem> {
+    let faults = check_settings(&version.manifest, &plugin.settings, &plugin.secrets);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let (name, version) = (&plugin.name, &version.manifest.version);
+    let detail = format!("Version {version} of `{name}` cannot run with the present settings. `faults` says why.");
+    Err(Problem::new(INVALID_INSTALLATION, detail).with_faults(faults))
 }
 
 /// Nothing else is done with a version while it is tried.

@@ -192,6 +192,8 @@ enum Command {
         what: trial::What,
         #[command(flatten)]
         hub: HubFlags,
+        #[command(flatten)]
+        over: trial::Over,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -345,7 +347,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::Canary { name, hub, percent, accept, .. } => {
             trial::canary(&Hub::new(&hub)?, &name, percent, accept.as_deref()).await?;
         }
-        Command::Shadow { name, what, hub, json } => trial::shadow(&Hub::new(&hub)?, &name, what, json).await?,
+        Command::Shadow { name, hub, over, json, .. } if over.is_asked() => {
+            trial::over(&Hub::new(&hub)?, &name, &over, json).await?;
+        }
+        Command::Shadow { name, what, hub, json, .. } => trial::shadow(&Hub::new(&hub)?, &name, what, json).await?,
         Command::Rollback { name, hub, accept } => {
             versions::roll_back(&Hub::new(&hub)?, &name, accept.as_deref()).await?;
         }

@@ -8,6 +8,9 @@ use super::text;
 use super::versions::{agreed, told};
 use crate::hub::Hub;
 
+/// Rows that are shown.
+const MOST: usize = 100;
+
 /// Has the version that waits serve so many of a hundred customers; none: no customer any more.
 pub async fn canary(hub: &Hub, name: &str, percent: Option<u8>, accept: Option<&str>) -> Result<()> {
     let path = format!("/api/v1/plugins/{name}/canary");
@@ -131,4 +134,81 @@ fn pending(answer: &Value, done: &str) {
         }
         _ => println!("{done}"),
     }
+}
+
+/// Over which events a version is compared.
+#[derive(clap::Args)]
+pub struct Over {
+    /// Compare over the events of the last days or hours in the log instead: `7d`, `12h`. Nothing is written.
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["after", "to"])]
+    over: Option<String>,
+    /// Compare over the events behind this position in the log.
+    #[arg(long, value_name = "POSITION")]
+    after: Option<i64>,
+    /// Compare over the events up to this position.
+    #[arg(long, value_name = "POSITION")]
+    to: Option<i64>,
+    /// The version's digest. Default: the version that waits.
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+}
+
+impl Over {
+    pub fn is_asked(&self) -> bool {
+        self.over.is_some() || self.after.is_some() || self.to.is_some()
+    }
+}
+
+/// Compares a version with the active one over a stretch of the log, part by part.
+pub async fn over(hub: &Hub, name: &str, over: &Over, json: bool) -> Result<()> {
+    let digest = match &over.digest {
+        Some(digest) => digest.clone(),
+        None => text(waiting(&hub.get(&format!("/api/v1/plugins/{name}")).await?)?, "digest")?.to_owned(),
+    };
+    let path = format!("/api/v1/plugins/{name}/versions/{digest}/over");
+    let mut asked = match (&over.over, over.after) {
+        (Some(last), _) => format!("last={last}"),
+        (None, after) => format!("after={}", after.unwrap_or(0)),
+    };
+    if let Some(to) = over.to {
+        asked.push_str(&format!("&to={to}"));
+    }
+    let mut whole = hub.get(&format!("{path}?{asked}")).await?;
+    while let Some(after) = whole["next"].as_i64() {
+        let part = hub.get(&format!("{path}?after={after}&to={}", whole["to"])).await?;
+        add(&mut whole, part);
+    }
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&whole)?),
+        false => {
+            println!("positions {} to {}", whole["after"], whole["to"]);
+            print!("{}", reported(&whole["report"])?);
+        }
+    }
+    Ok(())
+}
+
+/// Adds the next part: its counts, and its rows as long as there is room.
+fn add(whole: &mut Value, mut part: Value) {
+    let taken = |of: &mut Value, what: &str| -> Vec<Value> {
+        of["report"][what].as_array_mut().map(std::mem::take).unwrap_or_default()
+    };
+    let mut rules = taken(whole, "rules");
+    for more in taken(&mut part, "rules") {
+        match rules.iter_mut().find(|known| known["rule"] == more["rule"]) {
+            Some(known) => {
+                for (name, count) in more.as_object().into_iter().flatten() {
+                    if let (Some(had), Some(count)) = (known[name].as_i64(), count.as_i64()) {
+                        known[name] = json!(had + count);
+                    }
+                }
+            }
+            None => rules.push(more),
+        }
+    }
+    let mut rows = taken(whole, "rows");
+    rows.append(&mut taken(&mut part, "rows"));
+    rows.truncate(MOST);
+    whole["report"] = json!({"rules": rules, "rows": rows});
+    whole["next"] = part["next"].take();
 }
