@@ -188,7 +188,8 @@ def _parameters(rule: Rule, columns: list) -> Any:
         value = _values(field, column, 1)[0]
         if isinstance(value, RowFault):
             raise Refused("malformed-params", value.message)
-        values.append(field.default if value is None else value)
+        # A default stands there as it would cross the boundary.
+        values.append(_decoded(field, [field.default])[0] if value is None and field.default is not None else value)
     return rule.params(*values)
 
 
@@ -224,20 +225,23 @@ def _values(field: Field, column: Any, count: int) -> list:
     raw = column.values.value
     if isinstance(raw, str):
         raw = raw.split("\0")
-    kind = field.kind
-    if kind in ("integer", "number", "text"):
-        values = list(raw[:count])
-    elif kind == "boolean":
-        values = [value != 0 for value in raw[:count]]
-    elif kind == "decimal":
-        values = [Decimal(value).scaleb(-field.scale, EXACT) for value in raw[:count]]
-    elif kind == "timestamp":
-        values = [_moment(field, value) for value in raw[:count]]
-    else:
-        values = [value if value in field.values else _malformed(field) for value in raw[:count]]
+    values = _decoded(field, raw[:count])
     for entry in column.absent:
         values[entry] = _malformed(field) if field.required else None
     return values
+
+
+def _decoded(field: Field, raw: Any) -> list:
+    kind = field.kind
+    if kind in ("integer", "number", "text"):
+        return list(raw)
+    if kind == "boolean":
+        return [value != 0 for value in raw]
+    if kind == "decimal":
+        return [Decimal(value).scaleb(-field.scale, EXACT) for value in raw]
+    if kind == "timestamp":
+        return [_moment(field, value) for value in raw]
+    return [value if value in field.values else _malformed(field) for value in raw]
 
 
 def _malformed(field: Field) -> RowFault:

@@ -110,7 +110,7 @@ fn make(plugin_dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Made>>
             Ok(Made { assembled: assemble_guest(&guest)?, dir: guest.dir, target_dir: guest.target_dir })
         }
         language => {
-            let assembled = script::assemble(dir, *language)?;
+            let assembled = script::assemble(dir, *language, Policy::read(dir)?)?;
             let target_dir = target_dir.map_or_else(|| dir.join("target"), Path::to_path_buf);
             Ok(Made { dir: dir.clone(), target_dir, assembled })
         }
@@ -120,10 +120,14 @@ fn make(plugin_dirs: &[PathBuf], target_dir: Option<&Path>) -> Result<Vec<Made>>
 
 /// As [`assemble`], with a version number of its own.
 pub fn assemble_as(plugin_dir: &Path, version: &str) -> Result<Assembled> {
-    let guests = guest::compile(&[plugin_dir.to_path_buf()], None)?;
-    let guest = guests.first().context("nothing was built")?;
-    let policy = Policy::read(&guest.dir)?;
-    assemble_of(guest, Policy { version: version.to_owned(), ..policy })
+    let policy = Policy { version: version.to_owned(), ..Policy::read(plugin_dir)? };
+    match Language::of(plugin_dir)? {
+        Language::Rust => {
+            let guests = guest::compile(&[plugin_dir.to_path_buf()], None)?;
+            assemble_of(guests.first().context("nothing was built")?, policy)
+        }
+        language => script::assemble(plugin_dir, language, policy),
+    }
 }
 
 fn assemble_guest(guest: &guest::Guest) -> Result<Assembled> {

@@ -125,11 +125,12 @@ pub fn new_plugin(dir: &Path, name: &str, kind: Kind, language: Language) -> Res
             let files = texts(kind).into_iter().map(|(path, text)| (path, text.to_owned()));
             return write(dir, name, CARGO.to_owned(), files);
         }
-        Language::JavaScript => [
+        Language::JavaScript => vec![
+            ("package.json", include_str!("../../templates/javascript/package.json.in")),
             ("plugin.toml", include_str!("../../templates/javascript/plugin.toml.in")),
             ("plugin.js", include_str!("../../templates/javascript/plugin.js.in")),
         ],
-        Language::Python => [
+        Language::Python => vec![
             ("plugin.toml", include_str!("../../templates/python/plugin.toml.in")),
             ("plugin.py", include_str!("../../templates/python/plugin.py.in")),
         ],

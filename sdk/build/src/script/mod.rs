@@ -9,6 +9,8 @@ mod layout;
 mod packages;
 mod python;
 mod shapes;
+#[cfg(test)]
+mod spoken;
 mod tools;
 mod world;
 
@@ -98,15 +100,15 @@ impl Project {
 }
 
 /// Makes the component of a plugin in JavaScript or Python. Writes below its `.openhub` alone.
-pub fn assemble(dir: &Path, language: Language) -> Result<Assembled> {
+pub fn assemble(dir: &Path, language: Language, policy: Policy) -> Result<Assembled> {
     let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
     let place = dir.join(sdk::FOLDER);
     let project = Project { dir, place };
-    made(&project, language).with_context(|| format!("the plugin in {}", project.dir.display()))
+    made(&project, language, policy).with_context(|| format!("the plugin in {}", project.dir.display()))
 }
 
-fn made(project: &Project, language: Language) -> Result<Assembled> {
-    let mut manifest = shapes::manifest(Policy::read(&project.dir)?).with_context(|| POLICY_FILE.to_owned())?;
+fn made(project: &Project, language: Language, policy: Policy) -> Result<Assembled> {
+    let mut manifest = shapes::manifest(policy).with_context(|| POLICY_FILE.to_owned())?;
     check::check(&manifest)?;
     let rules = layout::rules(&manifest)?;
     world::write(project)?;
@@ -137,11 +139,13 @@ pub fn unpack(dir: &Path, language: Language) -> Result<()> {
 
 /// Runs a tool; what it says is shown only if it fails.
 fn run(command: &mut Command, what: &str) -> Result<()> {
-    let answer = command.output().with_context(|| format!("cannot start {what}"))?;
+    let answer = command.env("RUST_BACKTRACE", "0").output().with_context(|| format!("cannot start {what}"))?;
     if answer.status.success() {
         return Ok(());
     }
     let said = [answer.stderr, answer.stdout].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-    let said = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    let said = said.iter().find(|text| !text.is_empty()).map_or("it says nothing", String::as_str);
+    // Where in the tool it was found says nothing to the plugin's author.
+    let said = said.split("\n\nCaused by:").next().unwrap_or(said).trim_end();
     bail!("{what} failed:\n{said}")
 }

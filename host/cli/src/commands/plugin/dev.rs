@@ -15,7 +15,7 @@ use crate::hub::Hub;
 /// How often the source and the log are looked at.
 const LOOKS: Duration = Duration::from_millis(300);
 /// Folders in which no source is.
-const LEFT_OUT: &[&str] = &["target", "node_modules", ".git", ".venv", "__pycache__"];
+const LEFT_OUT: &[&str] = &["target", "node_modules", ".git", ".venv", "__pycache__", ".openhub"];
 
 /// What is set in the hub with each version.
 pub struct Setup {

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use openhub_runtime::{Config, Plugin, Runtime};
 use openhub_sdk_build::{Built, Language};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub enum Effects {
     Write,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fixture {
     rule: String,
     /// The installation's.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default)]
     settings: Map<String, Value>,
     /// The rule's parameters; without, those in the settings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     params: Option<Value>,
     rows: Vec<Value>,
     #[serde(default)]
@@ -122,7 +122,7 @@ fn tried(plugin: &Arc<Plugin>, file: &Path, effects: Effects) -> Result<(String,
     }
     if effects == Effects::Write {
         fixture.effects = found;
-        std::fs::write(file, serde_json::to_string_pretty(&fixture)? + "\n")?;
+        std::fs::write(file, written(&fixture)?)?;
         return Ok((fixture.rule, rows, receipt));
     }
     ensure!(fixture.effects.len() == rows, "it has effects of {} rows, and {rows} rows", fixture.effects.len());
@@ -136,6 +136,22 @@ fn tried(plugin: &Arc<Plugin>, file: &Path, effects: Effects) -> Result<(String,
         );
     }
     Ok((fixture.rule, rows, receipt))
+}
+
+/// A line for each row and for the effects of each, so that a review shows which row changed.
+fn written(fixture: &Fixture) -> Result<String> {
+    let lines = |all: &[Value]| {
+        let lines: Vec<String> = all.iter().map(|one| format!("\n    {one}")).collect();
+        format!("[{}\n  ]", lines.join(","))
+    };
+    let mut members = vec![format!("\"rule\": {}", Value::from(fixture.rule.as_str()))];
+    if !fixture.settings.is_empty() {
+        members.push(format!("\"settings\": {}", serde_json::to_string(&fixture.settings)?));
+    }
+    members.extend(fixture.params.iter().map(|params| format!("\"params\": {params}")));
+    members.push(format!("\"rows\": {}", lines(&fixture.rows)));
+    members.push(format!("\"effects\": {}", lines(&fixture.effects)));
+    Ok(format!("{{\n  {}\n}}\n", members.join(",\n  ")))
 }
 
 /// The effects of all rows, by calls of so many; the receipt is of the last one.
@@ -165,4 +181,33 @@ fn without_nothing(value: &Value) -> Value {
         kept.map(|(name, value)| (name.clone(), if name == "fault" { without_nothing(value) } else { value.clone() }))
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_written_is_read_again_line_by_line() {
+        let fixture = Fixture {
+            rule: "points".into(),
+            settings: Map::new(),
+            params: Some(json!({"gold": 5})),
+            rows: vec![json!({"total": "1"}), json!({})],
+            effects: vec![json!({"fault": {"code": "x"}}), json!({})],
+        };
+        let text = written(&fixture).expect("JSON");
+        assert!(text.contains("\n    {\"total\":\"1\"},\n    {}\n  ],\n  \"effects\""), "{text}");
+        let read: Fixture = serde_json::from_str(&text).expect("the same form");
+        assert_eq!((read.rows, read.effects, read.params), (fixture.rows, fixture.effects, fixture.params));
+    }
+
+    #[test]
+    fn nothing_is_left_out_but_a_value_of_zero_is_there() {
+        let told = json!({"written": {"a": {"to": 0}}, "events": [], "objects": [], "fault": null});
+        assert_eq!(without_nothing(&told), json!({"written": {"a": {"to": 0}}}));
+        let told = json!({"written": {}, "events": [], "fault": {"code": "x", "message": "y", "args": []}});
+        assert_eq!(without_nothing(&told), json!({"fault": {"code": "x", "message": "y"}}));
+    }
 }
