@@ -129,3 +129,33 @@ async fn one_rule_has_the_same_effects_in_rust_javascript_and_python() {
     }
     assert!(hub.stop().await.expect("the hub ends").success());
 }
+
+#[tokio::test]
+async fn a_new_plugin_in_javascript_is_tested_by_its_rows_and_effects() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let openhub = async |arguments: &[&str]| {
+        let mut command = Command::new(&programs().hub);
+        command.args(["plugin"]).args(arguments).current_dir(folder.path());
+        command.env(openhub_sdk_build::TOOLS, packages::tools(&root()).expect("a folder for the tools"));
+        let told = command.output().await.expect("the binary runs");
+        let said = [told.stdout, told.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        (told.status.success(), said)
+    };
+    let (made, told) = openhub(&["new", "big-spender", "--language", "javascript"]).await;
+    assert!(made, "{told}");
+    let (passes, told) = openhub(&["test", "big-spender"]).await;
+    assert!(passes && told.contains("ok   tests/orders.json: spending, rows 3, fuel "), "{told}");
+    // The effects are compared row by row, and written anew when that is asked for.
+    let file = folder.path().join("big-spender/tests/orders.json");
+    let text = std::fs::read_to_string(&file).expect("the test").replace("2933", "2934");
+    std::fs::write(&file, text).expect("a file is written");
+    let (passes, told) = openhub(&["test", "big-spender"]).await;
+    assert!(!passes && told.contains("FAIL tests/orders.json: row 0 ({\"total\":\"29.33\"})"), "{told}");
+    assert!(openhub(&["test", "big-spender", "--update"]).await.0);
+    assert!(std::fs::read_to_string(&file).expect("the test").contains("2933"));
+    // What the code lacks is told by the build.
+    std::fs::write(folder.path().join("big-spender/plugin.js"), "export const other = 1;\n")
+        .expect("a file is written");
+    let (built, told) = openhub(&["build", "big-spender"]).await;
+    assert!(!built && told.contains("plugin.js has no function for the rule `spending`"), "{told}");
+}
