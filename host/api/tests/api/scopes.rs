@@ -17,7 +17,7 @@ async fn a_condition_needs_the_scopes_of_what_it_asks() {
     let message = json!({"not": {"message": {"is": "delivered"}}});
     let saved = hub.call("PUT", "/api/v1/segments/reached", &tenant.api_key, Some(json!({"condition": message}))).await;
     assert_eq!(saved.status, 200, "{saved:?}");
-    let reads = ["customers:read", "segments:write"];
+    let reads = ["customers:read", "segments:read", "segments:write"];
     let (bare, full) = (hub.key(tenant.id, &reads).await, [&reads[..], &["messages:read"]].concat());
     let full = hub.key(tenant.id, &full).await;
     for (condition, key, expected) in [(&tag, &bare, 200), (&message, &bare, 403), (&message, &full, 200)] {

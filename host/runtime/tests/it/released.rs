@@ -64,7 +64,7 @@ async fn the_plugins_of_its_day_still_run() {
         plugin(&runtime, name).await;
     }
     let points = plugin(&runtime, "points").await;
-    let orders = vec![250_00, 10_00, 600_00];
+    let orders = vec![25_000, 1_000, 60_000];
     let columns = vec![
         Column { values: Values::Integers(orders), absent: Vec::new() },
         Column { values: Values::Integers(vec![0; 3]), absent: vec![0, 1, 2] },

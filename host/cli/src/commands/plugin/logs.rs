@@ -41,11 +41,13 @@ pub async fn run(hub: &Hub, plugin: &str, level: Level, lines: usize, follow: bo
     if log.seen == 0 && !follow {
         empty(&format!("{plugin} has logged nothing in the last seven days"));
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(LOOKS).await;
         log.print_new(hub).await?;
     }
-    Ok(())
 }
 
 /// A log, and how far of it was shown.
