@@ -63,7 +63,7 @@ pub fn node(root: &Path) -> Result<PathBuf> {
 pub fn python(root: &Path) -> Result<PathBuf> {
     let place = place(root)?.join("python");
     if !exists("python3") {
-        install(&["python3", "python3-venv"], "Python 3.9 or newer")?;
+        install(&["python3", "python3-venv"], "Python 3.10 or newer")?;
     }
     let python = place.join("bin/python");
     if !is_there(&place, PYTHON_PACKAGES) {

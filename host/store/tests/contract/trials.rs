@@ -117,7 +117,8 @@ pub async fn a_trial_ends_with_its_version(database: &Database) -> anyhow::Resul
         lease = store.commit(&scope, &lease, &found(rows)).await?;
     }
     let mut thrice = count.clone();
-    (thrice.add(&count), thrice.add(&count));
+    thrice.add(&count);
+    thrice.add(&count);
     assert_eq!(store.shadow_counts(&scope, NAME).await?, [thrice]);
     let kept = store.shadow_rows(&scope, NAME).await?;
     let kept: Vec<i64> = kept.iter().map(|row| row.position).collect();
