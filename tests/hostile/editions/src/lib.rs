@@ -1,4 +1,4 @@
-//! A rule in editions: a test changes the last byte of [`MARK`] in the component, and has another version of the same plugin that
+//! A rule in editions: a test changes the last byte of `MARK` in the component, and has another version of the same plugin that
 //! declares the same. 1 adds up totals, 2 adds them twice, 3 panics at the total 13, 4 adds how many rows are in its call, 5 never ends.
 //!
 //! It exports by hand, because `plugin!` gives a rule no sight of the call around its rows.
