@@ -101,7 +101,8 @@ impl Default for Limits {
             json_weight: 32 * 1024 * 1024,
             all_json_weight: 256 * 1024 * 1024,
             segment_members: 10_000,
-            component_bytes: 32 * 1024 * 1024,
+            // A little more than the runtime takes, whose refusal says more.
+            component_bytes: 34 * 1024 * 1024,
             body_time: Duration::from_secs(30),
             body_grace: Duration::from_secs(5),
             write_wait: Duration::from_secs(5),

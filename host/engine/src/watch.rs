@@ -178,7 +178,7 @@ fn bucket(micros: u64) -> usize {
 /// The first duration behind a bucket.
 fn bound(bucket: usize) -> u64 {
     let (octave, quarter) = (bucket as u64 / FINE, bucket as u64 % FINE);
-    (1 << octave) + (((quarter + 1) << octave) / FINE).max(1)
+    (1 << octave) + ((quarter + 1) << octave).div_ceil(FINE)
 }
 
 #[cfg(test)]

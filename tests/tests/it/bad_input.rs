@@ -211,7 +211,7 @@ async fn components_are_refused_with_the_reason() {
         assert_eq!(imports.len() + 1, before, "the plugin does not import {import}");
         component::with_manifest(bare.clone(), manifest.to_string().as_bytes())
     };
-    let padded = component::with_manifest(ours("rfm"), &vec![b' '; 17 * 1024 * 1024]);
+    let padded = component::with_manifest(ours("rfm"), &vec![b' '; 32 * 1024 * 1024]);
     let points: Value = {
         let text = std::fs::read(root().join("plugins/points/manifest.lock.json")).expect("the manifest");
         serde_json::from_slice(&text).expect("JSON")
@@ -237,7 +237,7 @@ async fn components_are_refused_with_the_reason() {
         is_problem(&answer, 422, code);
         assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.contains(reason)), "{reason}: {answer:?}");
     }
-    is_problem(&hub.client.upload(key, vec![0; 33 * 1024 * 1024]).await, 413, "too-large");
+    is_problem(&hub.client.upload(key, vec![0; 35 * 1024 * 1024]).await, 413, "too-large");
     let typed = hub.client.json(Method::POST, "/api/v1/plugins", key, &json!({})).await;
     is_problem(&typed, 415, "unsupported-media-type");
     let plugins = hub.client.get("/api/v1/plugins", key).await;

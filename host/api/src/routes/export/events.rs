@@ -104,10 +104,10 @@ fn as_it_came(event: Event) -> Value {
         (Origin::Arrived, Authority::Browser) => "page",
         (Origin::Arrived, _) => "server",
     };
-    row.insert(BY.to_owned(), by.into());
     row.insert("type".to_owned(), json!(event.kind));
     row.insert("messageId".to_owned(), own_id(&event.message_id).into());
     row.insert("timestamp".to_owned(), json!(event.occurred_at));
+    row.insert(BY.to_owned(), by.into());
     Value::Object(row)
 }
 

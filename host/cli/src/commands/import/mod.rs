@@ -503,7 +503,7 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
 fn is_receipt(credential: Credential, answer: &serde_json::Value) -> bool {
     match credential {
         Credential::Basic => answer["success"] == true,
-        Credential::Bearer => answer["refused"].is_array(),
+        Credential::Bearer => answer["accepted"].is_u64(),
     }
 }
 
