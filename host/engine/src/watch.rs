@@ -170,6 +170,8 @@ impl Latency {
 
 /// Where a duration counts: an octave, and a quarter of it.
 fn bucket(micros: u64) -> usize {
+    // Nothing takes a year.
+    let micros = micros.clamp(1, 1 << 45);
     let octave = u64::from(micros.ilog2());
     let quarter = ((micros - (1 << octave)) * FINE) >> octave;
     ((octave * FINE + quarter) as usize).min(BUCKETS - 1)
