@@ -134,8 +134,12 @@ impl<'a> NodeCheck<'a, '_> {
         fields: &Map<String, Value>,
         judge: &mut dyn FnMut(&Called) -> Option<(&'static str, String)>,
     ) {
-        let mut found = Vec::new();
         let pointer = format!("{}/{field}", self.pointer);
+        // What was published before goes on.
+        let mut found = match self.surroundings.named {
+            Some(_) => template::too_long(&pointer, fields),
+            None => Vec::new(),
+        };
         let known = self.known();
         template::each_field_template(&pointer, fields, &mut |pointer, source| match template::reads(
             self.environment,

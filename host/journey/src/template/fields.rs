@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use std::io;
 
 use super::data::data;
-use super::text::{HTML, each_template};
+use super::text::{HTML, each_template, is_template};
 use super::{calls, language, measure};
 use crate::document::escape;
 use crate::error::{Failure, StepError};
@@ -107,7 +107,7 @@ fn form(environment: &mut Environment<'static>, pointer: &str, escaping: &str, v
     let mut found = false;
     each_template(pointer, value, &mut |_, _| found = true);
     if !found {
-        return bounded(pointer, value).map(|()| Form::Fixed(value.clone()));
+        return Ok(Form::Fixed(value.clone()));
     }
     Ok(match value {
         Value::String(text) => {
@@ -134,19 +134,23 @@ fn form(environment: &mut Environment<'static>, pointer: &str, escaping: &str, v
     })
 }
 
-/// A text is as long as one that is made of a template, also where nothing is made of it.
-fn bounded(pointer: &str, value: &Value) -> Result<(), Fault> {
+/// The texts that are longer than one that a template makes, where nothing is made of them either.
+pub(crate) fn too_long(pointer: &str, fields: &Map<String, Value>) -> Vec<Fault> {
+    let of = |(name, value): (&String, &Value)| long_texts(&format!("{pointer}/{}", escape(name)), value);
+    fields.iter().flat_map(of).collect()
+}
+
+fn long_texts(pointer: &str, value: &Value) -> Vec<Fault> {
     match value {
-        Value::String(text) if text.len() > MAX_TEXT => {
-            Err(Fault::new(pointer, TOO_LONG, format!("The text is too long: at most {MAX_TEXT} bytes.")))
+        Value::String(text) if text.len() > MAX_TEXT && !is_template(text) => {
+            vec![Fault::new(pointer, TOO_LONG, format!("The text is too long: at most {MAX_TEXT} bytes."))]
         }
         Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(index, item)| bounded(&format!("{pointer}/{index}"), item))
+            let items = items.iter().enumerate();
+            items.flat_map(|(index, item)| long_texts(&format!("{pointer}/{index}"), item)).collect()
         }
-        Value::Object(fields) => {
-            fields.iter().try_for_each(|(name, value)| bounded(&format!("{pointer}/{}", escape(name)), value))
-        }
-        _ => Ok(()),
+        Value::Object(fields) => too_long(pointer, fields),
+        _ => Vec::new(),
     }
 }
 

@@ -12,6 +12,6 @@ mod language;
 mod measure;
 mod text;
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, too_long};
 pub(crate) use language::{Argument, Called};
 pub(crate) use text::{ROOTS, each_field_template, environment, is_template, reads, uses};

@@ -340,3 +340,16 @@ fn the_example_of_the_guide_has_no_fault() {
     let left = json!({ "trigger": segment, "start": "end", "nodes": { "end": { "type": "exit" } } });
     assert_eq!(check(&parse(&left).expect("a definition"), &tenant), []);
 }
+
+#[test]
+fn a_text_is_bounded_also_where_nothing_is_made_of_it() {
+    let of = |text: String| {
+        definition(node(json!({ "type": "update", "attributes": { "a": { "b": [text] } }, "next": "end" })))
+    };
+    let new = Surroundings { named: Some(Named::default()), ..surroundings() };
+    assert_eq!(check(&of("x".repeat(256 << 10)), &new), []);
+    let long = of("x".repeat((256 << 10) + 1));
+    assert_eq!(check(&long, &surroundings()), [], "what was published before goes on");
+    let faults = check(&long, &new);
+    assert_eq!(pointers(&faults), [("/nodes/start/attributes/a/b/0", "too-long")]);
+}
