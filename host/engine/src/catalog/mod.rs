@@ -31,7 +31,7 @@ pub use enabled::{Canary, Channel, Enabled, ObjectType, TypeOwner};
 pub use fault::{EntryFault, EntryKind};
 pub use pages::Pages;
 pub use path::{Bindable, ListPath, ObjectPath, ReadPath, WritePath, bindable, unknown_paths};
-pub use rule::{ElementReading, ListFrom, Listing, Reading, Rule, RuleName, Writing};
+pub use rule::{ElementReading, ListFrom, Listing, ROWS, Reading, Rule, RuleName, Writing};
 pub use segments::{Place, Segments, Unfilled, Watched};
 pub use trial::{Allowance, beside, hindrances};
 

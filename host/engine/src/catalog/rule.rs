@@ -12,6 +12,9 @@ use super::enabled::Enabled;
 use super::path::{ListPath, ReadPath, WritePath, below, bound, bound_paths};
 use crate::enable;
 
+/// Rows of one call at most; a plugin may ask for fewer.
+pub const ROWS: usize = 1_000;
+
 /// A rule by its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleName {
@@ -124,6 +127,12 @@ impl Rule {
         }
     }
 
+    /// Rows of one call at most: as many as its plugin asks for, if those are fewer.
+    pub fn rows(&self) -> usize {
+        let asked = self.owner.plugin.manifest().limits.rows;
+        asked.map_or(ROWS, |rows| (rows as usize).clamp(1, ROWS))
+    }
+
     /// Whether it reads objects.
     pub fn looks(&self) -> bool {
         self.reads.iter().any(|read| matches!(read.path, ReadPath::Object(_)))
@@ -137,6 +146,11 @@ impl Rule {
     pub fn canary(&self, tenant: TenantId, marker: &Marker, customer: PartId) -> Option<&Rule> {
         let canary = self.owner.canary.as_ref().filter(|canary| canary.serves(tenant, marker, customer));
         canary.and(self.tried.as_deref())
+    }
+
+    /// The rule as a canary has it, if there is one.
+    pub fn tried_by_customers(&self) -> Option<&Rule> {
+        self.owner.canary.as_ref().and(self.tried.as_deref())
     }
 
     /// The rule as a shadow has it.

@@ -126,7 +126,7 @@ impl Comparison {
             ..ShadowCount::default()
         };
         let mut meter = Meter::default();
-        let (mut alone, mut open) = (0, cut_anew(rows.len()));
+        let (mut alone, mut open) = (0, cut_anew(rows.len(), pair.shadow.rows()));
         open.reverse();
         while let Some(range) = open.pop() {
             if allowance.is_spent() {
@@ -222,9 +222,10 @@ pub fn asked_over(
         .collect();
     let rows = happened.iter().map(|(event, customer)| Row { event, customer, seen: Seen::default() });
     let rows: Vec<Row<'_>> = rows.filter(|row| row.lacks(pair.active).is_none()).collect();
-    if rows.is_empty() {
-        return;
-    }
+    rows.chunks(pair.active.rows()).for_each(|rows| compare_over(pair, rows, comparison, allowance));
+}
+
+fn compare_over(pair: &Pair<'_>, rows: &[Row<'_>], comparison: &mut Comparison, allowance: &Allowance) {
     let call = pair.active.owner.quiet();
     let mut fuel = 0;
     let pieces = bisect(rows.len(), true, |range| {
@@ -238,13 +239,17 @@ pub fn asked_over(
         Err(fault) => vec![broke_off(&fault)],
     });
     let active: Vec<Value> = active.collect();
-    comparison.compare(pair, &rows, &active, fuel, allowance);
+    comparison.compare(pair, rows, &active, fuel, allowance);
 }
 
-/// Other batches than the active version was asked in: two, of a third and of two.
-fn cut_anew(rows: usize) -> Vec<Range<usize>> {
+/// Other batches than the active version was asked in: two, of a third and of two, or more if the shadow takes fewer rows at once.
+fn cut_anew(rows: usize, most: usize) -> Vec<Range<usize>> {
     let first = rows / 3;
-    [0..first, first..rows].into_iter().filter(|range| !range.is_empty()).collect()
+    let within = |range: Range<usize>| {
+        let end = range.end;
+        range.step_by(most).map(move |from| from..(from + most).min(end))
+    };
+    [0..first, first..rows].into_iter().flat_map(within).collect()
 }
 
 fn ask(pair: &Pair<'_>, rows: &[Row<'_>], allowance: &Allowance, meter: &mut Meter) -> Result<Vec<Value>, CallFault> {
@@ -272,8 +277,10 @@ mod tests {
 
     #[test]
     fn rows_are_asked_about_in_other_batches() {
+        let cut_anew = |rows| cut_anew(rows, 1_000);
         assert_eq!(cut_anew(0), []);
         assert_eq!(cut_anew(1).into_iter().flatten().collect::<Vec<_>>(), [0]);
         assert_eq!(cut_anew(10), [0..3, 3..10]);
+        assert_eq!(super::cut_anew(10, 4), [0..3, 3..7, 7..10]);
     }
 }

@@ -24,11 +24,8 @@ use super::look::look;
 use super::project::{Lack, Row, Seen, project};
 use super::stop::Stop;
 use super::values::{to_json, to_lists};
-use crate::catalog::{Rule, WritePath};
+use crate::catalog::{ROWS, Rule, WritePath};
 use crate::meter::Meter;
-
-/// Rows of one call at most; a plugin may ask for fewer.
-const ROWS: usize = 1_000;
 
 /// The answer of a rule about these turns of the wave, or why it has none about one of them.
 pub struct Answered<'a> {
@@ -60,26 +57,22 @@ pub fn ask_rules(batch: &mut Batch<'_>, wave: &[Turn]) {
 /// Puts what is asked of the first rule to it, or as much as goes into a call.
 pub fn ask_rule<'a>(batch: &mut Batch<'a>, wave: &[Turn]) -> Result<Vec<Answered<'a>>, Stop> {
     batch.go_on()?;
-    let Some((rule, mut turns)) = batch.asks.rules.pop_first() else { return Ok(Vec::new()) };
-    let asked = batch.catalog.rules[rule].owner.plugin.manifest().limits.rows;
-    let most = asked.map_or(ROWS, |rows| (rows as usize).clamp(1, ROWS));
+    let Some((number, mut turns)) = batch.asks.rules.pop_first() else { return Ok(Vec::new()) };
+    let catalog = batch.catalog;
+    let rule = &catalog.rules[number];
+    let tried = rule.tried_by_customers();
+    let most = tried.map_or(ROWS, Rule::rows).min(rule.rows());
     let rest = turns.split_off(turns.len().min(most));
     if !rest.is_empty() {
-        batch.asks.rules.insert(rule, rest);
+        batch.asks.rules.insert(number, rest);
     }
-    let catalog = batch.catalog;
-    let rule = &catalog.rules[rule];
-    if rule.owner.canary.is_none() {
-        return call(batch, rule, &turns, wave);
-    }
+    let Some(tried) = tried else { return call(batch, rule, &turns, wave) };
     let (tenant, marker) = (batch.tenant, batch.marker);
     let customer = |turn: &usize| batch.actors[wave[*turn].0].customer.as_ref().map(|customer| customer.customer);
     let canary = |turn: &usize| customer(turn).and_then(|customer| rule.canary(tenant, &marker, customer));
-    let (tried, others): (Vec<usize>, Vec<usize>) = turns.into_iter().partition(|turn| canary(turn).is_some());
+    let (theirs, others): (Vec<usize>, Vec<usize>) = turns.into_iter().partition(|turn| canary(turn).is_some());
     let mut answers = call(batch, rule, &others, wave)?;
-    if let Some(canary) = &rule.tried {
-        answers.extend(call(batch, canary, &tried, wave)?);
-    }
+    answers.extend(call(batch, tried, &theirs, wave)?);
     Ok(answers)
 }
 
