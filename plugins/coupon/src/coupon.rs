@@ -3,10 +3,11 @@
 //! Its code is its key. Code, owner, batch and time of issue never change. What happened to a coupon is written once: a redeemed one only
 //! gets its settlement.
 
+use openhub_sdk::code;
 use openhub_sdk::prelude::*;
 
+use crate::fixed;
 use crate::money::{self, Money};
-use crate::{code, fixed};
 
 #[derive(Clone, Debug, PartialEq, DataObject)]
 #[object(name = "coupon", version = 1)]

@@ -3,15 +3,16 @@
 //! The coupon, the batch's count and the customer's are written in one step, each at the version that was read: so there are never more
 //! than the batch and the customer may have, however many ask at once.
 
+use openhub_sdk::code;
 use openhub_sdk::objects::{self, Object};
 use openhub_sdk::prelude::*;
 use openhub_sdk::{clock, customers};
 use serde_json::Value;
 
+use crate::Coupon;
 use crate::batch::{Allowance, CouponBatch};
 use crate::expire::again;
 use crate::till::{Till, malformed, refused, shown, text};
-use crate::{Coupon, code};
 
 /// How often a request looks again when somebody else was first.
 const ATTEMPTS: usize = 8;

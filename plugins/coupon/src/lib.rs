@@ -7,7 +7,6 @@
 //! comes to a customer, by an endpoint and by rules, `expire` and `settle` what happens by the clock.
 
 mod batch;
-mod code;
 mod coupon;
 mod earn;
 mod expire;

@@ -5,6 +5,7 @@
 //! of it. An order that has redeemed a coupon has the same answer whenever it asks again.
 
 use openhub_sdk::clock;
+use openhub_sdk::code;
 use openhub_sdk::objects::{self, Object};
 use openhub_sdk::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::batch::CouponBatch;
 use crate::expire::again;
 use crate::merchant::CouponTill;
 use crate::money::Money;
-use crate::{Coupon, Status, code};
+use crate::{Coupon, Status};
 
 /// How long a reservation holds, if the till does not say, and at most.
 const SECONDS: i64 = 300;

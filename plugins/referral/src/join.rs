@@ -1,8 +1,8 @@
 //! A customer gets a code, and says whose code they came with.
 
+use openhub_sdk::code;
 use openhub_sdk::prelude::*;
 
-use crate::code;
 use crate::place::Referral;
 
 #[derive(Clone, Debug, Reads)]

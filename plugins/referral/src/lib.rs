@@ -7,7 +7,6 @@
 //! those above somebody never change, and what is written of them at that moment stays true.
 
 mod bring;
-mod code;
 mod join;
 mod place;
 mod reward;

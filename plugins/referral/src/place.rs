@@ -1,8 +1,7 @@
 //! The object type `referral`: a customer's code, and their place in the tree.
 
+use openhub_sdk::code;
 use openhub_sdk::prelude::*;
-
-use crate::code;
 
 /// As deep as a tree can be, whatever the parameters say.
 pub const DEEPEST: i64 = 50;

@@ -13,6 +13,7 @@ mod export;
 
 // What a plugin is made of.
 pub mod channel;
+pub mod code;
 pub mod content;
 pub mod data_object;
 pub mod endpoint;

@@ -1,4 +1,4 @@
-//! Coupon codes: eleven characters of Crockford's base 32 and a check character.
+//! Codes that people read out and type in, of coupons for example: eleven characters of Crockford's base 32 and a check character.
 //!
 //! The check character is Luhn's mod 32, so that it stays in the alphabet (Crockford's own, mod 37, leaves it). It
 //! finds every single wrong character and nearly every swap of neighbours.
