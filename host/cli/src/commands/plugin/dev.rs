@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::install::{offered, set_secrets};
 use super::logs::{Following, Level};
-use super::{offered, set_secrets, text};
+use super::text;
 use crate::hub::Hub;
 
 /// How often the source and the log are looked at.
