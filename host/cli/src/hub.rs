@@ -173,3 +173,46 @@ fn fault_line(fault: &Value) -> String {
     let word = |key: &str| fault[key].as_str().unwrap_or_default();
     format!("\n  {} {} {}", word("pointer"), word("code"), word("message"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server that answers everything alike, and a client of it.
+    async fn answering(answer: &'static str) -> Hub {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let hub = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Hub::new(&HubFlags { hub, key: "oh_test".to_owned() }).expect("a client")
+    }
+
+    #[tokio::test]
+    async fn breaker14_what_is_no_hub_has_taken_nothing() {
+        let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
+        let empty = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let number = "HTTP/1.1 202 Accepted\r\ncontent-length: 1\r\nconnection: close\r\n\r\n7";
+        let elsewhere = "HTTP/1.1 302 Found\r\nlocation: https://sso.example.com/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        for (answer, told) in
+            [(page, "is no hub"), (empty, "is no hub"), (number, "is no hub"), (elsewhere, "https://sso.example.com/")]
+        {
+            let hub = answering(answer).await;
+            let refused = |answer: Result<Value>| answer.expect_err("it is no hub").to_string();
+            let said = [
+                refused(hub.post_patiently("/v1/import", Credential::Basic, "{}".to_owned()).await),
+                refused(hub.get("/api/v1/attributes").await),
+                hub.download("/api/v1/export/events", &[]).await.expect_err("no rows").to_string(),
+            ];
+            for said in said {
+                assert!(said.contains(told) && said.contains("`--hub`"), "{said}");
+            }
+        }
+    }
+}

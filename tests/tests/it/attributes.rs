@@ -1,6 +1,7 @@
 //! Declared types: what is of another type is not written, by whatever way it comes, whatever the batch size and the
 //! database; the rest of its event is.
 
+use openhub_model::customer::Consent;
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Identity, NewEvent, Timestamp, limits};
 use openhub_store::EventFilter;
@@ -151,4 +152,52 @@ async fn a_page_makes_no_customer_endless() {
     let filter = EventFilter { name: Some("Attribute Refused".into()), limit: 999, ..EventFilter::default() };
     let told = house.store.events(&house.scope, &filter).await.expect("events");
     assert_eq!(told.len(), 102, "a hundred of the page's, the long one, and one for all that the server had too many");
+}
+
+/// What a server says has bounds, too; but a withdrawal of what the customer has agreed to always finds room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_makes_no_customer_endless_and_a_withdrawal_is_always_kept() {
+    let house = House::open(None).await;
+    let ada = Identity::new(Identity::USER_ID, "ada");
+    let says = |id: &str, body: Value| NewEvent {
+        authority: Authority::Server,
+        ..house.call(EventKind::Identify, id, &ada, HOST_NOW, body)
+    };
+    let tags = |first: usize, count: usize| {
+        let tags: serde_json::Map<String, Value> =
+            (first..first + count).map(|n| (format!("t{n}"), json!(true))).collect();
+        json!({"userId": "ada", "tags": tags})
+    };
+    let consents = |first: usize, count: usize| {
+        let granted = |n: usize| (format!("p{n}"), json!({"state": "granted"}));
+        json!({"userId": "ada", "consents": (first..first + count).map(granted).collect::<serde_json::Map<String, Value>>()})
+    };
+    let denies = |purposes: &[&str]| {
+        let denied = |purpose: &&str| ((*purpose).to_owned(), json!({"state": "denied"}));
+        json!({"userId": "ada", "consents": purposes.iter().map(denied).collect::<serde_json::Map<String, Value>>()})
+    };
+    let events = vec![
+        says("tags-1", tags(0, 900)),
+        says("tags-2", tags(900, 1_100)),
+        says("consents-1", consents(0, 500)),
+        says("consents-2", consents(500, 600)),
+        says("denied", denies(&["p7", "p8/email", "never/email"])),
+    ];
+    let position = house.store.append(&house.scope, events).await.expect("events are appended").position;
+    house.run(500, 2, position).await;
+    let customer =
+        house.store.customer(&house.scope, ada.part(house.tenant)).await.expect("a read").expect("a customer");
+    assert_eq!(customer.tags.len(), limits::VALUES);
+    assert_eq!(customer.consent("p7", None), Consent::Denied);
+    assert_eq!(
+        (customer.consent("p8", Some("email")), customer.consent("p8", None)),
+        (Consent::Denied, Consent::Granted)
+    );
+    assert_eq!(customer.consents.len(), limits::VALUES + 1, "what was never agreed to is left out");
+    let filter = EventFilter { name: Some("Attribute Refused".into()), limit: 99, ..EventFilter::default() };
+    assert_eq!(
+        house.store.events(&house.scope, &filter).await.expect("events").len(),
+        3,
+        "one for each event with too many"
+    );
 }

@@ -36,6 +36,11 @@ async fn a_condition_needs_the_scopes_of_what_it_asks() {
             assert_eq!(answer.status, expected, "{text}: {answer:?}");
         }
     }
+    let no_segments = hub.key(tenant.id, &["customers:read", "messages:read"]).await;
+    for of in ["members".to_owned(), "export".to_owned(), format!("why?customer={id}")] {
+        let path = format!("/api/v1/segments/reached/{of}");
+        assert_eq!((hub.get(&path, &no_segments).await.status, hub.get(&path, &full).await.status), (403, 200), "{of}");
+    }
     let why = format!("/api/v1/segments/reached/why?customer={id}");
     assert_eq!((hub.get(&why, &bare).await.status, hub.get(&why, &full).await.status), (403, 200));
     let all = format!("/api/v1/customers/{id}/segments?why=true");

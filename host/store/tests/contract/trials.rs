@@ -123,6 +123,12 @@ pub async fn a_trial_ends_with_its_version(database: &Database) -> anyhow::Resul
     let kept = store.shadow_rows(&scope, NAME).await?;
     let kept: Vec<i64> = kept.iter().map(|row| row.position).collect();
     assert_eq!(kept, (0..SHADOW_ROWS - 1).chain([200]).collect::<Vec<_>>(), "the first of them");
+    assert_eq!(
+        store.shadow_rows_of(&scope, &[part(&tenant, 1)]).await?.len(),
+        kept.len(),
+        "of all plugins, by customer"
+    );
+    assert!(store.shadow_rows_of(&scope, &[part(&tenant, 2)]).await?.is_empty());
     // Of what is not there any more, nothing is kept; and who begins anew begins at nothing.
     let gone = ShadowCount { plugin: "gone".to_owned(), ..count };
     lease = store.commit(&scope, &lease, &Changes { shadow_counts: vec![gone], ..changes(0) }).await?;
