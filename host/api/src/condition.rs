@@ -6,6 +6,7 @@ use openhub_model::identity::Policy;
 use openhub_model::{Condition, Fault, limits, misfits};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 use crate::app::App;
 use crate::auth::{Authorized, may_ask};
@@ -21,17 +22,29 @@ pub(crate) async fn in_query<P>(
     let Some(text) = text else { return Ok(None) };
     let condition = read(text).map_err(|faults| Problem::faults(INVALID_QUERY, faults))?;
     may_ask(access, &condition)?;
-    let asked = condition.needs().segments;
-    if !asked.is_empty() {
-        // Of a name that was mistyped nobody is a member, which looks like an answer.
-        let segments = app.store.latest_segment_versions(&access.scope).await?;
+    let needs = condition.needs();
+    let scope = &access.scope;
+    if !needs.segments.is_empty() {
+        let segments = app.store.latest_segment_versions(scope).await?;
         let known: Vec<&str> = segments.iter().map(|segment| segment.segment.as_str()).collect();
-        if let Some(unknown) = asked.iter().find(|name| !known.contains(&name.as_str())) {
-            let message = format!("There is no segment `{unknown}`. {}", there_are(known));
-            return Err(Problem::fault(INVALID_QUERY, Fault::new("/condition", "unknown-segment", message)));
-        }
+        are_known("segment", &needs.segments, known)?;
+    }
+    if !needs.journeys.is_empty() {
+        let journeys = app.store.journeys(scope).await?;
+        are_known("journey", &needs.journeys, journeys.iter().map(|journey| journey.name.as_str()).collect())?;
     }
     Ok(Some(condition.normal(app.engine.policies(&access.scope).await?.latest())))
+}
+
+/// Of a name that was mistyped nobody is a member and nobody is in it, which looks like an answer.
+fn are_known(what: &str, asked: &BTreeSet<String>, known: Vec<&str>) -> Result<(), Problem> {
+    match asked.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let message = format!("There is no {what} `{unknown}`. {}", there_are(known));
+            Err(Problem::fault(INVALID_QUERY, Fault::new("/condition", format!("unknown-{what}"), message)))
+        }
+    }
 }
 
 /// A journey's definition with the identities that its conditions ask for in their form.

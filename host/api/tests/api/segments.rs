@@ -56,13 +56,16 @@ async fn with_members(hub: &Hub, tenant: &Tenant, name: &str, condition: Option<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistyped_segment_is_no_empty_answer() {
+async fn a_mistyped_name_is_no_empty_answer() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;
     for path in ["/api/v1/customers", "/api/v1/export/customers"] {
-        let asked = crate::hub::encode(&json!({"segment": "nobody"}).to_string());
-        let answer = hub.get(&format!("{path}?condition={asked}"), &tenant.api_key).await;
-        assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!("unknown-segment")), "{path}");
+        let journey = json!({"journey": {"name": "nobody", "is": "in"}});
+        for (asked, code) in [(json!({"segment": "nobody"}), "unknown-segment"), (journey, "unknown-journey")] {
+            let asked = crate::hub::encode(&asked.to_string());
+            let answer = hub.get(&format!("{path}?condition={asked}"), &tenant.api_key).await;
+            assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!(code)), "{path}: {answer:?}");
+        }
     }
 }
 
