@@ -59,6 +59,12 @@ enum Command {
     Faults(commands::faults::Arguments),
     /// Show what plugins used, by day, in the database (`--data`, `--database`).
     Usage(commands::usage::Arguments),
+    /// Write the whole database (`--data`, `--database`) to a file, while a hub may run.
+    Backup(commands::backup::BackupArguments),
+    /// Make a database (`--data`, `--database`) of a backup, of either kind of database.
+    Restore(commands::backup::RestoreArguments),
+    /// Let tenants that were restored send, in the database (`--data`, `--database`).
+    ReleaseSends(commands::backup::ReleaseArguments),
     /// Check whether this machine can run a hub.
     Doctor(Flags),
     /// Compile a component for a hub that serves, in a process under limits.
@@ -119,7 +125,17 @@ fn end_with_the_reader() {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     // These read the configuration, which tells this with all else that is wrong with it.
-    if !matches!(command, Command::Serve(_) | Command::Tenant(_) | Command::Key(_) | Command::Doctor(_)) {
+    let reads_configuration = matches!(
+        command,
+        Command::Serve(_)
+            | Command::Tenant(_)
+            | Command::Key(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::ReleaseSends(_)
+            | Command::Doctor(_)
+    );
+    if !reads_configuration {
         environment::check()?;
     }
     match command {
@@ -133,6 +149,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Attribute(arguments) => commands::attribute::run(arguments).await?,
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Usage(arguments) => commands::usage::run(arguments).await?,
+        Command::Backup(arguments) => commands::backup::backup(arguments).await?,
+        Command::Restore(arguments) => commands::backup::restore(arguments).await?,
+        Command::ReleaseSends(arguments) => commands::backup::release(arguments).await?,
         Command::Doctor(flags) => return commands::doctor::run(flags).await,
         Command::CompileComponent { .. } => {}
     }

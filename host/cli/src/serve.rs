@@ -241,9 +241,17 @@ fn api_limits(config: &Config) -> openhub_api::Limits {
     }
 }
 
-/// On a hub without tenants, what comes next, for whoever sits at the terminal.
+/// What whoever started it does not see by itself: which tenants send nothing; on a hub without tenants, what comes next.
 async fn welcome(store: &Store, address: SocketAddr, data: &Path) {
-    if !store.tenants().await.is_ok_and(|tenants| tenants.is_empty()) {
+    let Ok(tenants) = store.tenants().await else { return };
+    let held = tenants.iter().filter(|tenant| tenant.sends_held).count();
+    if held > 0 {
+        tracing::warn!(
+            tenants = held,
+            "Nothing is sent for tenants that were restored from a backup: `openhub release-sends` lets them send."
+        );
+    }
+    if !tenants.is_empty() {
         return;
     }
     let flag = if data == Path::new("openhub-data") { String::new() } else { format!(" --data {}", data.display()) };

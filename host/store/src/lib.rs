@@ -11,6 +11,7 @@ mod error;
 mod scope;
 mod store;
 
+pub mod backup;
 pub mod changes;
 pub mod erasure;
 pub mod history;

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/backup.rs"]
+mod backup;
 #[path = "contract/deeds.rs"]
 mod deeds;
 #[path = "contract/faults.rs"]

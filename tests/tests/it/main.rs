@@ -4,6 +4,7 @@
 
 mod afternoon;
 mod attributes;
+mod backup;
 mod bad_input;
 mod connections;
 mod crash;

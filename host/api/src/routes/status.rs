@@ -22,11 +22,12 @@ pub(crate) async fn get_status(
 ) -> Result<Json<StatusView>, Problem> {
     let standing = app.store.standing(&access.scope).await?;
     let open = app.store.open_faults(&access.scope).await?;
-    let clock = match tenant(&app, &access.scope).await?.clock {
+    let tenant = tenant(&app, &access.scope).await?;
+    let clock = match tenant.clock {
         ClockKind::Live => app.now(),
         ClockKind::Replay => standing.clock,
     };
     let catalog = app.engine.in_force(&access.scope).await?;
-    let status = StatusView::new(access.tenant(), standing, clock).with_open_faults(&open);
+    let status = StatusView::new(&tenant, standing, clock).with_open_faults(&open);
     Ok(Json(status.with_faults(&catalog.faults)))
 }

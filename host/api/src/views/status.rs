@@ -2,7 +2,7 @@
 
 use openhub_engine::catalog::EntryFault;
 use openhub_model::{TenantId, Timestamp};
-use openhub_store::{FaultKind, Standing};
+use openhub_store::{FaultKind, Standing, Tenant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -21,6 +21,8 @@ pub(crate) struct StatusView {
     behind: i64,
     /// Messages that wait to be sent.
     unsent: i64,
+    /// Whether nothing is sent: the tenant was restored from a backup, and nobody has said that it may. See `openhub release-sends`.
+    sends_held: bool,
     /// Events that failed and that the engine set aside.
     set_aside: i64,
     waiting_runs: i64,
@@ -53,9 +55,10 @@ impl From<&EntryFault> for CatalogFaultView {
 }
 
 impl StatusView {
-    pub fn new(tenant: TenantId, standing: Standing, clock: Timestamp) -> StatusView {
+    pub fn new(tenant: &Tenant, standing: Standing, clock: Timestamp) -> StatusView {
         StatusView {
-            tenant,
+            tenant: tenant.id,
+            sends_held: tenant.sends_held,
             head: standing.head,
             checkpoint: standing.checkpoint,
             behind: standing.arrived_behind,

@@ -315,7 +315,16 @@ impl Hub {
         let changes = Changes { checkpoint, clock, wall: self.now(), ..changes };
         for fence in 1..100 {
             let clock_kind = ClockKind::Live;
-            let lease = Lease { tenant: tenant.id, bucket: 0, fence, checkpoint, clock, clock_kind, commits: 0 };
+            let lease = Lease {
+                tenant: tenant.id,
+                bucket: 0,
+                fence,
+                checkpoint,
+                clock,
+                clock_kind,
+                sends_held: false,
+                commits: 0,
+            };
             match self.store.held_lease(&scope, &lease).await {
                 Ok(lease) => {
                     return match self.store.commit(&scope, &lease, &changes).await {

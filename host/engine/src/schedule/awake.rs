@@ -1,7 +1,11 @@
 //! A tenant that is awake: its lane, its delivery, its jobs and what its plugins are asked to erase, until all have rested for long enough.
+//! Of a tenant that was restored only the lane goes, until somebody says that it may send.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::Shared as Awaited;
 use openhub_store::{Asleep, Lease, Scope, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +16,9 @@ use crate::lane::Lane;
 use crate::privacy::requests::Requests;
 use crate::schedule::rest::Rests;
 use crate::shared::Shared;
+
+/// How often it is asked whether a tenant may send.
+const HELD: Duration = Duration::from_secs(2);
 
 /// What becomes of the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +39,10 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
     let requests = Requests::new(shared.clone(), lease, rests.clone(), ends.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(lane.run());
-    tasks.spawn(delivery.run());
-    tasks.spawn(jobs.run());
-    tasks.spawn(requests.run());
+    let released = released(shared.clone(), lease).boxed().shared();
+    tasks.spawn(when(released.clone(), ends.clone(), delivery.run()));
+    tasks.spawn(when(released.clone(), ends.clone(), jobs.run()));
+    tasks.spawn(when(released, ends.clone(), requests.run()));
     let rested = tokio::select! {
         // It has lost its fence, or panicked.
         Some(ended) = tasks.join_next() => {
@@ -67,6 +75,24 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
             tracing::warn!(tenant.id = lease.tenant.0, %error, "When a tenant has something to do could not be noted.");
             After::Asleep
         }
+    }
+}
+
+/// What reaches the world waits for it.
+async fn when(released: Awaited<impl Future<Output = ()>>, stop: CancellationToken, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = released => task.await,
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Until the tenant may send.
+async fn released(shared: Arc<Shared>, lease: Lease) {
+    let scope = Scope::of(lease.tenant);
+    let mut held = lease.sends_held;
+    while held {
+        tokio::time::sleep(HELD).await;
+        held = shared.store.sends_held(&scope).await.unwrap_or(true);
     }
 }
 

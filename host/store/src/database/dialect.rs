@@ -59,7 +59,8 @@ pub(crate) fn claim_statement(conn: &Conn<'_>) -> &'static str {
                 "ORDER BY tenant_id, bucket LIMIT $3",
                 $lock,
                 ") RETURNING tenant_id, bucket, fence, checkpoint, clock, commits, ",
-                "(SELECT tenants.clock FROM tenants WHERE tenants.id = partitions.tenant_id) AS clock_kind"
+                "(SELECT tenants.clock FROM tenants WHERE tenants.id = partitions.tenant_id) AS clock_kind, ",
+                "(SELECT sends_held FROM tenants WHERE tenants.id = partitions.tenant_id) AS sends_held"
             )
         };
     }

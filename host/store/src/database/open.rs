@@ -117,22 +117,96 @@ impl Opener {
             }
         };
         match &mut link {
+            // The migrator takes no lock on SQLite: `migrate` does.
+            Link::Sqlite(conn) => check_sqlite(conn).await?,
+            Link::Postgres(conn) => check_role(conn).await?,
+        }
+        self.migrate(&mut link).await?;
+        Ok(link)
+    }
+
+    /// The file of a SQLite database.
+    pub(crate) fn sqlite_file(&self) -> Option<&Path> {
+        match self {
+            Opener::Sqlite(options) => Some(options.get_filename()),
+            Opener::Postgres(_) => None,
+        }
+    }
+
+    /// The newest migration that this version knows.
+    pub(crate) fn newest_schema(&self) -> i64 {
+        newest(self.migrator())
+    }
+
+    const fn migrator(&self) -> &'static Migrator {
+        match self {
+            Opener::Sqlite(_) => &SQLITE,
+            Opener::Postgres(_) => &POSTGRES,
+        }
+    }
+
+    /// A connection that writes nothing.
+    pub(crate) async fn connect_to_read(&self) -> Result<Link, StoreError> {
+        Ok(match self {
+            Opener::Sqlite(options) => {
+                let options = SqliteConnectOptions::new().filename(options.get_filename()).busy_timeout(BUSY);
+                Link::Sqlite(options.pragma("query_only", "ON").connect().await?)
+            }
+            Opener::Postgres(options) => Link::Postgres(options.connect().await?),
+        })
+    }
+
+    /// A connection to a PostgreSQL database that may be empty.
+    pub(crate) async fn connect_to_make(&self) -> Result<Link, StoreError> {
+        let mut link = self.connect().await.map_err(|error| match error {
+            StoreError::Database(error) => StoreError::Unreachable { reason: error.to_string() },
+            other => other,
+        })?;
+        if let Link::Postgres(conn) = &mut link {
+            check_role(conn).await?;
+        }
+        Ok(link)
+    }
+
+    /// A new SQLite file, which is worth nothing before it is whole: rows go in as fast as they can, in any order.
+    pub(crate) async fn make(&self, file: &Path) -> Result<Link, StoreError> {
+        let unreachable = |error: &dyn std::fmt::Display| StoreError::Unreachable { reason: error.to_string() };
+        private(file).await.map_err(|error| unreachable(&error))?;
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .page_size(4096)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(false)
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY");
+        let mut conn = options.connect().await.map_err(|error| unreachable(&error))?;
+        check_sqlite(&mut conn).await?;
+        Ok(Link::Sqlite(conn))
+    }
+
+    /// Runs the migrations that are missing, up to `schema`.
+    pub(crate) async fn migrate_to(&self, link: &mut Link, schema: i64) -> Result<(), StoreError> {
+        let migrator = self.migrator();
+        match link {
             Link::Sqlite(conn) => {
-                check_sqlite(conn).await?;
-                // The migrator takes no lock on SQLite: this is it.
                 let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-                migrated(&SQLITE, SQLITE.run(&mut *tx).await)?;
+                migrated(migrator, migrator.run_to(schema, &mut *tx).await)?;
                 tx.commit().await?;
             }
             Link::Postgres(conn) => {
-                check_role(conn).await?;
                 // A migration takes as long as it takes, and waits for one that another node runs.
                 sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut *conn).await?;
-                migrated(&POSTGRES, POSTGRES.run(&mut *conn).await)?;
+                migrated(migrator, migrator.run_to(schema, &mut *conn).await)?;
                 sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut *conn).await?;
             }
         }
-        Ok(link)
+        Ok(())
+    }
+
+    /// Runs the migrations that are missing.
+    pub(crate) async fn migrate(&self, link: &mut Link) -> Result<(), StoreError> {
+        self.migrate_to(link, self.newest_schema()).await
     }
 
     /// Connections that look at what is there.
@@ -208,13 +282,17 @@ const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER 
 
 fn of_this_version(migrator: &Migrator, applied: &[i64]) -> Result<(), StoreError> {
     let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
-    let newest = known.iter().max().copied().unwrap_or(0);
+    let newest = newest(migrator);
     match applied.last() {
         None => Err(StoreError::Absent("the database is empty".to_owned())),
         Some(found) if *found > newest => Err(StoreError::Newer { found: *found, known: newest }),
         Some(_) if known.iter().any(|version| !applied.contains(version)) => Err(StoreError::Older),
         Some(_) => Ok(()),
     }
+}
+
+fn newest(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// A database file is its owner's alone; the files that SQLite makes beside it take after it.
@@ -275,7 +353,7 @@ async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 fn migrated(migrator: &Migrator, result: Result<(), MigrateError>) -> Result<(), StoreError> {
-    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest(migrator);
     match result {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) if found > known => Err(StoreError::Newer { found, known }),

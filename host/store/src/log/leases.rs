@@ -28,6 +28,8 @@ pub struct Lease {
     pub checkpoint: i64,
     pub clock: Timestamp,
     pub clock_kind: ClockKind,
+    /// Whether nothing was to be sent for the tenant when it was claimed: see [`Store::release_sends`].
+    pub sends_held: bool,
     /// How often the engine has moved the partition.
     pub commits: i64,
 }
@@ -40,12 +42,12 @@ pub struct Claimed {
     pub lapsed: bool,
 }
 
-/// Tenant, bucket, fence, checkpoint, clock, commits, and the kind of the clock.
-type Row = (i64, i64, i64, i64, i64, i64, i64);
+/// Tenant, bucket, fence, checkpoint, clock, commits, the kind of the clock, and whether sends are held.
+type Row = (i64, i64, i64, i64, i64, i64, i64, i64);
 
-fn lease((tenant, bucket, fence, checkpoint, clock, commits, kind): Row) -> Result<Lease, StoreError> {
+fn lease((tenant, bucket, fence, checkpoint, clock, commits, kind, held): Row) -> Result<Lease, StoreError> {
     let (tenant, clock, clock_kind) = (TenantId(tenant), time(clock), clock_kind(kind)?);
-    Ok(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, commits })
+    Ok(Lease { tenant, bucket, fence, checkpoint, clock, clock_kind, sends_held: held != 0, commits })
 }
 
 impl Store {
@@ -91,7 +93,7 @@ impl Store {
             self,
             None::<&Scope>,
             Row,
-            "SELECT tenant_id, bucket, fence, checkpoint, partitions.clock, commits, tenants.clock FROM partitions \
+            "SELECT tenant_id, bucket, fence, checkpoint, partitions.clock, commits, tenants.clock, sends_held FROM partitions \
              JOIN tenants ON tenants.id = tenant_id WHERE session = $1 ORDER BY tenant_id, bucket",
             &self.holder.session,
         );

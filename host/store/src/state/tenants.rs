@@ -13,9 +13,11 @@ pub struct Tenant {
     pub name: String,
     pub clock: ClockKind,
     pub created_at: Timestamp,
+    /// Nothing is sent for it until somebody says so: see [`Store::release_sends`].
+    pub sends_held: bool,
 }
 
-type Row = (i64, String, i64, i64);
+type Row = (i64, String, i64, i64, i64);
 
 impl Store {
     /// Makes a tenant and its partition.
@@ -28,7 +30,7 @@ impl Store {
                         tx.conn(),
                         Row,
                         "INSERT INTO tenants (name, clock, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING \
-                         RETURNING id, name, clock, created_at",
+                         RETURNING id, name, clock, created_at, sends_held",
                         &name,
                         clock_code(clock),
                         now.micros(),
@@ -45,14 +47,42 @@ impl Store {
             .await
     }
 
+    /// Whether nothing is to be sent for the tenant now.
+    pub async fn sends_held(&self, scope: &Scope) -> Result<bool, StoreError> {
+        let held = "SELECT id FROM tenants WHERE id = $1 AND sends_held <> 0";
+        Ok(!select!(self, None::<&Scope>, (i64,), held, scope.tenant().0).is_empty())
+    }
+
+    /// What was restored sends from now on.
+    pub async fn release_sends(&self, scope: &Scope) -> Result<(), StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(None, move |tx| {
+                Box::pin(async move {
+                    execute!(tx.conn(), "UPDATE tenants SET sends_held = 0 WHERE id = $1", tenant.0).map(drop)
+                })
+            })
+            .await
+    }
+
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        let rows = select!(self, None::<&Scope>, Row, "SELECT id, name, clock, created_at FROM tenants ORDER BY id");
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            Row,
+            "SELECT id, name, clock, created_at, sends_held FROM tenants ORDER BY id"
+        );
         rows.into_iter().map(tenant).collect()
     }
 
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        let rows =
-            select!(self, None::<&Scope>, Row, "SELECT id, name, clock, created_at FROM tenants WHERE id = $1", id.0);
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            Row,
+            "SELECT id, name, clock, created_at, sends_held FROM tenants WHERE id = $1",
+            id.0
+        );
         rows.into_iter().next().map(tenant).transpose()
     }
 
@@ -61,15 +91,16 @@ impl Store {
             self,
             None::<&Scope>,
             Row,
-            "SELECT id, name, clock, created_at FROM tenants WHERE name = $1",
+            "SELECT id, name, clock, created_at, sends_held FROM tenants WHERE name = $1",
             name.to_owned()
         );
         rows.into_iter().next().map(tenant).transpose()
     }
 }
 
-fn tenant((id, name, clock, created_at): Row) -> Result<Tenant, StoreError> {
-    Ok(Tenant { id: TenantId(id), name, clock: clock_kind(clock)?, created_at: Timestamp::from_micros(created_at) })
+fn tenant((id, name, clock, created_at, held): Row) -> Result<Tenant, StoreError> {
+    let (clock, created_at) = (clock_kind(clock)?, Timestamp::from_micros(created_at));
+    Ok(Tenant { id: TenantId(id), name, clock, created_at, sends_held: held != 0 })
 }
 
 pub(crate) fn clock_code(clock: ClockKind) -> i64 {

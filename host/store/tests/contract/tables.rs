@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use crate::support::{Database, at, identity, lease, part, tenant};
 
 /// A column, and whether it is a number.
-type Columns = BTreeMap<String, Vec<(String, bool)>>;
+pub(crate) type Columns = BTreeMap<String, Vec<(String, bool)>>;
 
 const MIGRATIONS: &str = "_sqlx_migrations";
 /// Columns that name a customer, or hold what one said.
@@ -21,13 +21,13 @@ const TELLING: [&str; 9] =
     ["part_id", "customer_id", "body", "identity_value", "value", "address", "content", "state", "properties"];
 
 /// A connection of the test's own: row-level security lets it see the first tenant.
-enum Connected {
+pub(crate) enum Connected {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Connected {
-    async fn to(url: &str) -> anyhow::Result<Connected> {
+    pub(crate) async fn to(url: &str) -> anyhow::Result<Connected> {
         if url.starts_with("sqlite") {
             return Ok(Connected::Sqlite(SqliteConnection::connect(url).await?));
         }
@@ -36,7 +36,7 @@ impl Connected {
         Ok(Connected::Postgres(connection))
     }
 
-    async fn columns(&mut self) -> anyhow::Result<Columns> {
+    pub(crate) async fn columns(&mut self) -> anyhow::Result<Columns> {
         let rows: Vec<(String, String, String)> = match self {
             Connected::Sqlite(connection) => {
                 let sql = "SELECT m.name, p.name, p.type FROM sqlite_master m JOIN pragma_table_info(m.name) p \
@@ -58,7 +58,7 @@ impl Connected {
         Ok(columns)
     }
 
-    async fn execute(&mut self, sql: String) -> anyhow::Result<()> {
+    pub(crate) async fn execute(&mut self, sql: String) -> anyhow::Result<()> {
         match self {
             Connected::Sqlite(connection) => sqlx::query(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())?,
             Connected::Postgres(connection) => sqlx::query(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())?,
@@ -276,7 +276,7 @@ fn erasing(id: Id, who: PartId, rows: usize) -> Erasing {
 }
 
 /// A value for a column of a row of the first tenant's that is `who`'s. What is set aside is another event.
-fn planted(table: &str, column: &str, is_number: bool, who: PartId) -> String {
+pub(crate) fn planted(table: &str, column: &str, is_number: bool, who: PartId) -> String {
     match column {
         "position" if table == "set_aside" => "2".to_owned(),
         "message_id" if table == "set_aside" => "'aside'".to_owned(),
