@@ -41,4 +41,4 @@ mod writes;
 pub use app::{App, Limits};
 pub use auth::{KeyScopes, MintedKey, mint_key};
 pub use problem::Problem;
-pub use router::{Apart, router, routers};
+pub use router::{Apart, Routers, router, routers};

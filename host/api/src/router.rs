@@ -25,27 +25,43 @@ use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
 use crate::routes;
 use crate::text::refuse_unreadable_target;
 
-/// The hub's HTTP service, with the endpoints of plugins.
+/// The hub's HTTP service, all at one address.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
-    let shared = share(app.into());
-    let routes = Routes::of(&shared.openapi);
-    dressed(of_hub(&shared).merge(of_plugins()), shared, routes)
+    routers(app, Apart::default()).hub
 }
 
-/// The same in two: what listens on an address of its own serves the endpoints of plugins, and nothing else of the hub.
+/// What has an address of its own, which serves that and nothing else; the hub's serves none of it then.
+#[derive(Clone, Copy, Default)]
 pub struct Apart {
+    /// The endpoints of plugins.
+    pub endpoints: bool,
+    /// The metrics, which need no key.
+    pub metrics: bool,
+}
+
+/// A service for each address that there may be.
+pub struct Routers {
     pub hub: Router,
     pub endpoints: Router,
+    pub metrics: Router,
 }
 
 /// See [`Apart`].
-pub fn routers(app: impl Into<Arc<App>>) -> Apart {
+pub fn routers(app: impl Into<Arc<App>>, apart: Apart) -> Routers {
     let shared = share(app.into());
-    let routes = Routes::of(&shared.openapi);
-    // Who calls a plugin is told nothing of the hub.
-    Apart {
-        hub: dressed(of_hub(&shared), shared.clone(), routes),
-        endpoints: dressed(of_plugins(), shared, Routes::default()),
+    let mut hub = of_hub(&shared).merge(looks());
+    if !apart.endpoints {
+        hub = hub.merge(of_plugins());
+    }
+    if !apart.metrics {
+        hub = hub.merge(of_metrics());
+    }
+    // Who calls a plugin, or reads metrics, is told nothing of the hub.
+    let dress = |routes, known| dressed(routes, shared.clone(), known);
+    Routers {
+        hub: dress(hub, Routes::of(&shared.openapi)),
+        endpoints: dress(of_plugins(), Routes::default()),
+        metrics: dress(of_metrics().merge(looks()), Routes::default()),
     }
 }
 
@@ -87,6 +103,14 @@ fn of_hub(shared: &Shared) -> Router<Shared> {
         .route(&routes::unsubscribe::path(), get(routes::unsubscribe::ask).post(routes::unsubscribe::withdraw))
 }
 
+fn looks() -> Router<Shared> {
+    routes::looks().split_for_parts().0
+}
+
+fn of_metrics() -> Router<Shared> {
+    routes::metrics().split_for_parts().0
+}
+
 fn of_plugins() -> Router<Shared> {
     Router::new().route(routes::endpoints::PATH, any(routes::endpoints::handle))
 }
@@ -106,7 +130,8 @@ fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
 /// The OpenAPI document as JSON text.
 fn describe() -> String {
     let routes = OpenApiRouter::with_openapi(openapi::document());
-    let mut document = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::hub()).into_openapi();
+    let routes = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::hub());
+    let mut document = routes.merge(routes::looks()).merge(routes::metrics()).into_openapi();
     openapi::complete(&mut document);
     openapi::text(&document)
 }

@@ -42,6 +42,15 @@ pub struct Config {
     /// Where plugins' endpoints are served, and nothing else; the API's address serves none of them then. Absent: it serves all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints_listen: Option<SocketAddr>,
+    /// Where metrics and health are served in the clear, and nothing else; the API's address serves no metrics then. Absent: it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// The hub's certificate with its chain, PEM. With it, and its key, the hub speaks HTTPS. Read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
     /// Events that the engine handles in one transaction, at most.
     pub batch: usize,
     /// Batches that the engine computes at the same time.
@@ -107,6 +116,9 @@ impl Default for Config {
             environment: "live".to_owned(),
             public_url: None,
             endpoints_listen: None,
+            metrics_listen: None,
+            tls_cert: None,
+            tls_key: None,
             batch: 8_000,
             workers: cores,
             poll_ms: 200,
@@ -179,7 +191,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 31] = [
     "listen",
     "connections",
     "head_seconds",
@@ -189,6 +201,9 @@ pub const KEYS: [&str; 28] = [
     "environment",
     "public_url",
     "endpoints_listen",
+    "metrics_listen",
+    "tls_cert",
+    "tls_key",
     "batch",
     "workers",
     "poll_ms",
@@ -303,6 +318,11 @@ impl Config {
         }
         if self.public_url.as_ref().is_some_and(|url| !is_address(url)) {
             wrong("public_url", "must be an address like https://hub.example.com, without a query");
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => wrong("tls_key", "is missing: `tls_cert` needs it"),
+            (None, Some(_)) => wrong("tls_cert", "is missing: `tls_key` needs it"),
+            _ => {}
         }
         if let Some(what) = self.database.as_deref().and_then(unfit_database) {
             wrong("database", what);

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use openhub_api::App;
+use openhub_api::{Apart, App};
 use openhub_engine::{Engine, Sealer};
 use openhub_model::Timestamp;
 use openhub_runtime::Runtime;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Flags};
-use crate::connections::{self, Times};
+use crate::connections::{self, Door, Times, Tls};
 use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
 use crate::{logs, metrics, shutdown};
@@ -51,6 +51,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let apart = match config.endpoints_listen {
         Some(address) => Some(bind(address, "endpoints_listen").await?),
         None => None,
+    };
+    let measured = match config.metrics_listen {
+        Some(address) => Some(bind(address, "metrics_listen").await?),
+        None => None,
+    };
+    let tls = match (&config.tls_cert, &config.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::from_files(certificate, key)?),
+        _ => None,
     };
     let address = listener.local_addr()?;
     let data = DataDir::open(&config.data)?;
@@ -87,15 +95,16 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
-    let endpoints = apart.as_ref().map(TcpListener::local_addr).transpose()?;
-    announce(address, endpoints)?;
-    welcome(&store, address, data.path()).await;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    announce(scheme, address, [("endpoints", scheme, apart.as_ref()), ("metrics", "http", measured.as_ref())])?;
+    welcome(&store, &format!("{scheme}://{address}"), data.path()).await;
     tracing::info!(%address, data = %data.path().display(), "the hub serves");
 
     let most = connections::bound(&config, connections::file_limit().context("the limit of open files is not known")?);
     let times =
         Times { head: Duration::from_secs(config.head_seconds), idle: Duration::from_secs(config.idle_seconds) };
-    let server = serve(Arc::new(app), listener, apart, most, times, stopping.clone());
+    let doors = Doors { hub: listener, endpoints: apart, metrics: measured, tls };
+    let server = serve(Arc::new(app), doors, most, times, stopping.clone());
     if shutdown::within(server, &stopping, Duration::from_secs(config.drain_seconds)).await.is_none() {
         tracing::warn!("requests that did not end in time are cut off");
     }
@@ -105,28 +114,35 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What listens apart has one in so many of the connections.
+/// The endpoints of plugins, if they listen apart, have one in so many of the connections.
 const APART: usize = 4;
+/// Who reads metrics, at an address of its own.
+const METERS: usize = 16;
+
+/// Where the hub listens.
+struct Doors {
+    hub: TcpListener,
+    endpoints: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+    /// Metrics are read in the operator's own network, and always in the clear.
+    tls: Option<Tls>,
+}
 
 /// Until the hub stops.
-async fn serve(
-    app: Arc<App>,
-    listener: TcpListener,
-    apart: Option<TcpListener>,
-    most: usize,
-    times: Times,
-    stopping: CancellationToken,
-) {
-    let Some(apart) = apart else {
-        return connections::serve(listener, openhub_api::router(app), most, times, stopping).await;
-    };
-    let openhub_api::Apart { hub, endpoints } = openhub_api::routers(app);
-    let share = (most / APART).max(1);
-    let (rest, stops) = (most.saturating_sub(share).max(1), stopping.clone());
-    tokio::join!(
-        connections::serve(listener, hub, rest, times, stopping),
-        connections::serve(apart, endpoints, share, times, stops),
-    );
+async fn serve(app: Arc<App>, doors: Doors, most: usize, times: Times, stopping: CancellationToken) {
+    let Doors { hub, endpoints, metrics, tls } = doors;
+    let apart = Apart { endpoints: endpoints.is_some(), metrics: metrics.is_some() };
+    let routers = openhub_api::routers(app, apart);
+    let share = if apart.endpoints { (most / APART).max(1) } else { 0 };
+    let rest = most.saturating_sub(share).max(1);
+    let door = |listener, router, most, tls: &Option<Tls>| Door { listener, router, most, times, tls: tls.clone() };
+    let mut all = vec![door(hub, routers.hub, rest, &tls)];
+    all.extend(endpoints.map(|listener| door(listener, routers.endpoints, share, &tls)));
+    all.extend(metrics.map(|listener| door(listener, routers.metrics, METERS, &None)));
+    if let Some(tls) = tls {
+        tokio::spawn(tls.follow(stopping.clone()));
+    }
+    futures::future::join_all(all.into_iter().map(|door| connections::serve(door, stopping.clone()))).await;
 }
 
 #[derive(PartialEq)]
@@ -242,7 +258,7 @@ fn api_limits(config: &Config) -> openhub_api::Limits {
 }
 
 /// What whoever started it does not see by itself: which tenants send nothing; on a hub without tenants, what comes next.
-async fn welcome(store: &Store, address: SocketAddr, data: &Path) {
+async fn welcome(store: &Store, url: &str, data: &Path) {
     let Ok(tenants) = store.tenants().await else { return };
     let held = tenants.iter().filter(|tenant| tenant.sends_held).count();
     if held > 0 {
@@ -258,19 +274,21 @@ async fn welcome(store: &Store, address: SocketAddr, data: &Path) {
     eprint!(
         "\nThis hub has no tenant yet. In another terminal:\n\
          \n  openhub tenant create acme{flag}                # shows a write key and an API key, once\
-         \n  curl -u WRITE_KEY: http://{address}/v1/track -H 'Content-Type: application/json' \\\
+         \n  curl -u WRITE_KEY: {url}/v1/track -H 'Content-Type: application/json' \\\
          \n       -d '{{\"userId\": \"42\", \"event\": \"Order Completed\", \"properties\": {{\"total\": 29.33}}}}'\
-         \n  curl -H 'Authorization: Bearer API_KEY' 'http://{address}/api/v1/customers?identity=user_id:42'\
+         \n  curl -H 'Authorization: Bearer API_KEY' '{url}/api/v1/customers?identity=user_id:42'\
          \n\n"
     );
 }
 
 /// The last line is the one on stdout that a program waits for.
-fn announce(address: SocketAddr, endpoints: Option<SocketAddr>) -> Result<()> {
+fn announce(scheme: &str, address: SocketAddr, apart: [(&str, &str, Option<&TcpListener>); 2]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    if let Some(endpoints) = endpoints {
-        writeln!(out, "endpoints on http://{endpoints}")?;
+    for (what, scheme, listener) in apart {
+        if let Some(listener) = listener {
+            writeln!(out, "{what} on {scheme}://{}", listener.local_addr()?)?;
+        }
     }
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {scheme}://{address}")?;
     Ok(out.flush()?)
 }

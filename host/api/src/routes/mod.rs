@@ -149,10 +149,15 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
 
 /// For the operator; open to whoever reaches the port.
 pub(crate) fn hub() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(system::root))
-        .routes(routes!(system::health))
-        .routes(routes!(system::ready))
-        .routes(routes!(system::metrics))
-        .routes(routes!(system::openapi))
+    OpenApiRouter::new().routes(routes!(system::root)).routes(routes!(system::openapi))
+}
+
+/// What may have an address of its own.
+pub(crate) fn metrics() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(system::metrics))
+}
+
+/// What is there at each address that a machine looks at.
+pub(crate) fn looks() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(system::health)).routes(routes!(system::ready))
 }

@@ -43,4 +43,15 @@ async fn what_listens_apart_serves_endpoints_and_nothing_else() {
         assert_eq!(asked(&apart.endpoints, path).await, "unknown-route", "{path}");
     }
     assert_ne!(asked(&apart.hub, "/api/v1/customers").await, "unknown-route");
+    let status = async |router, path| {
+        let request = request("GET", path).body(Body::empty()).expect("a request");
+        hub.told(router, request).await.status
+    };
+    for (path, at_metrics, at_hub) in
+        [("/metrics", 200, 404), ("/readyz", 200, 200), ("/healthz", 200, 200), ("/", 404, 200)]
+    {
+        assert_eq!(status(&apart.metrics, path).await, at_metrics, "{path}");
+        assert_eq!(status(&apart.hub, path).await, at_hub, "{path}");
+        assert_eq!(status(&apart.endpoints, path).await, 404, "{path}");
+    }
 }

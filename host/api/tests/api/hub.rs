@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
-use openhub_api::{Apart, App, KeyScopes, Limits, mint_key, router, routers};
+use openhub_api::{Apart, App, KeyScopes, Limits, Routers, mint_key, router, routers};
 use openhub_engine::{Bounds, Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
@@ -232,9 +232,9 @@ impl Hub {
         answer
     }
 
-    /// The same hub in two, as it listens where endpoints have an address of their own.
-    pub fn apart(&self) -> Apart {
-        routers(self.app.clone())
+    /// The same hub in parts, as it listens where endpoints and metrics have addresses of their own.
+    pub fn apart(&self) -> Routers {
+        routers(self.app.clone(), Apart { endpoints: true, metrics: true })
     }
 
     /// Without looking whether the answer is one that is described.

@@ -6,7 +6,9 @@
 mod peer;
 mod room;
 mod serve;
+mod tls;
 
 pub use peer::Times;
 pub use room::{bound, file_limit};
-pub use serve::serve;
+pub use serve::{Door, serve};
+pub use tls::Tls;
