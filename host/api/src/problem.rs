@@ -128,6 +128,11 @@ impl Problem {
         Problem::new(NOT_FOUND, format!("There is no such {what}. Check its id or name."))
     }
 
+    /// What is not there, and what is.
+    pub(crate) fn not_among<T: AsRef<str>>(what: &str, name: &str, all: impl IntoIterator<Item = T>) -> Problem {
+        Problem::new(NOT_FOUND, format!("There is no {what} `{name}`. {}", openhub_model::fault::there_are(all)))
+    }
+
     /// Logs the cause and tells the client nothing of it.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Problem {
         tracing::error!(error = %cause, "A request failed inside the hub.");

@@ -172,6 +172,43 @@ async fn what_an_admin_refused_stays_refused_in_the_next_version() {
     assert_eq!(granted.body["grant"]["hosts"], json!(["other.example.com"]), "{granted:?}");
 }
 
+/// Whoever changes a setting agrees to nothing: what waits goes on waiting, and what was refused is not given back.
+#[tokio::test]
+async fn developer15_a1_a2_other_settings_put_nothing_in_force_and_give_nothing_back() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let of = |version: &str, hosts: Value| {
+        let mut manifest = wider(version);
+        manifest["hosts"] = hosts;
+        manifest["settings"] = json!([{"name": "depth", "type": "integer"}]);
+        manifest
+    };
+    let first = upload(&hub, key, of("1.0.0", json!(["api.example.com", "b.example.com"]))).await;
+    let enable = format!("{PLUGIN}/enable");
+    let narrow = json!({"accept": first.body["digest"], "grant": {"hosts": ["b.example.com"]}});
+    assert_eq!(hub.post(&enable, key, narrow).await.body["grant"]["hosts"], json!(["b.example.com"]));
+    let second = upload(&hub, key, of("1.1.0", json!(["api.example.com", "b.example.com", "c.example.com"]))).await;
+    assert_eq!(second.status, 201, "{second:?}");
+
+    let set = hub.post(&enable, key, json!({"settings": {"depth": 2}})).await;
+    let seen = |answer: &Answer| {
+        let plugin = &answer.body;
+        (plugin["version"].clone(), plugin["settings"]["depth"].clone(), plugin["grant"]["hosts"].clone())
+    };
+    assert_eq!(seen(&set), (json!("1.0.0"), json!(2), json!(["b.example.com"])), "{set:?}");
+    assert_eq!(set.body["candidate"]["version"], "1.1.0");
+    is(&hub.call("POST", &enable, key, None).await, 409, "not-agreed");
+    // Named by its digest, or enabled once more, it is granted what it was.
+    let named = json!({"accept": first.body["digest"], "settings": {"depth": 3}});
+    assert_eq!(seen(&hub.post(&enable, key, named).await), (json!("1.0.0"), json!(3), json!(["b.example.com"])));
+    assert_eq!(hub.call("POST", &format!("{PLUGIN}/disable"), key, None).await.status, 200);
+    let again = hub.post(&enable, key, json!({"accept": first.body["digest"]})).await;
+    assert_eq!(seen(&again), (json!("1.0.0"), json!(3), json!(["b.example.com"])), "{again:?}");
+    let grant = json!({"accept": first.body["digest"], "grant": {}});
+    assert_eq!(seen(&hub.post(&enable, key, grant).await).2, json!(["api.example.com", "b.example.com"]));
+}
+
 #[tokio::test]
 async fn an_upgrade_that_fails_leaves_the_version_before_in_force() {
     let hub = Hub::start().await;

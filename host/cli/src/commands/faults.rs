@@ -31,6 +31,18 @@ enum Command {
         /// Also list faults that were retried or discarded.
         #[arg(long)]
         all: bool,
+        /// Only of one subject: `<plugin>/<rule>`, `<journey>/<node>`, a channel.
+        #[arg(long)]
+        subject: Option<String>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Show one fault: whose event it was, where in the log, and what can be done.
+    Show {
+        /// Name of the tenant.
+        tenant: String,
+        /// The fault's id.
+        id: Id,
         #[command(flatten)]
         flags: Flags,
     },
@@ -65,11 +77,18 @@ struct Chosen {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::List { tenant, all, flags } => {
+        Command::List { tenant, all, subject, flags } => {
             let store = look(&Config::load(&flags)?).await?;
-            let listed = list(&store, &tenant, all).await;
+            let listed = list(&store, &tenant, all, subject).await;
             store.close().await;
             listed
+        }
+        Command::Show { tenant, id, flags } => {
+            let store = look(&Config::load(&flags)?).await?;
+            let shown = show(&store, &tenant, id).await;
+            store.close().await;
+            print!("{}", shown?);
+            Ok(())
         }
         Command::Recording { tenant, id, flags } => {
             let store = look(&Config::load(&flags)?).await?;
@@ -83,19 +102,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
+async fn list(store: &Store, tenant: &str, all: bool, subject: Option<String>) -> Result<()> {
     let scope = scope(store, tenant).await?;
     let status = (!all).then_some(FaultStatus::Open);
-    let mut filter = FaultFilter { status, limit: PAGE, ..FaultFilter::default() };
+    let mut filter = FaultFilter { status, subject, limit: PAGE, ..FaultFilter::default() };
     let mut is_empty = true;
     loop {
         let page = store.faults(&scope, &filter).await?;
         is_empty &= page.is_empty();
         for Faulted { fault, status, at, .. } in &page {
             let closed = match status {
-                FaultStatus::Open => "",
-                FaultStatus::Retried => "  retried",
-                FaultStatus::Discarded => "  discarded",
+                FaultStatus::Open => String::new(),
+                closed => format!("  {}", word(*closed)),
             };
             let times = if fault.count > 1 { format!(" ({} times)", fault.count) } else { String::new() };
             let place = if fault.place.is_empty() { String::new() } else { format!(" at {}", fault.place) };
@@ -119,6 +137,47 @@ async fn list(store: &Store, tenant: &str, all: bool) -> Result<()> {
         (false, _) => {}
     }
     Ok(())
+}
+
+const fn word(status: FaultStatus) -> &'static str {
+    match status {
+        FaultStatus::Open => "open",
+        FaultStatus::Retried => "retried",
+        FaultStatus::Discarded => "discarded",
+    }
+}
+
+/// All that is known of a fault, a line each.
+async fn show(store: &Store, tenant: &str, id: Id) -> Result<String> {
+    let scope = scope(store, tenant).await?;
+    let Faulted { fault, status, first_at, at, recorded } =
+        store.fault(&scope, id).await?.with_context(|| no_fault(id))?;
+    let customer = match fault.part {
+        Some(part) => store.customer_ids(&scope, &[part]).await?.get(&part).map(ToString::to_string),
+        None => None,
+    };
+    let position = fault.position.map(|position| position.to_string());
+    let recording = recorded.then(|| format!("openhub faults recording {tenant} {id} > call.json"));
+    let retry = fault.kind.can_retry().then(|| format!("openhub faults retry {tenant} {id}"));
+    let is_open = status == FaultStatus::Open;
+    let lines = [
+        ("kind", Some(fault.kind.name().to_owned())),
+        ("subject", Some(fault.subject)),
+        ("status", Some(word(status).to_owned())),
+        ("code", Some(fault.code)),
+        ("text", Some(one_line(&fault.text))),
+        ("place", Some(fault.place).filter(|place| !place.is_empty())),
+        ("customer", customer),
+        ("event", fault.message_id),
+        ("position", position),
+        ("times", (fault.count > 1).then(|| format!("{}, first at {first_at}", fault.count))),
+        ("at", Some(at.to_string())),
+        ("recording", recording),
+        ("retry", retry.filter(|_| is_open)),
+        ("discard", is_open.then(|| format!("openhub faults discard {tenant} {id}"))),
+    ];
+    let told = lines.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name:<10} {value}\n")));
+    Ok(told.collect())
 }
 
 /// A text in one line, whatever is in it; nothing of it steers the terminal.
@@ -152,6 +211,7 @@ async fn close(chosen: Chosen, status: FaultStatus) -> Result<()> {
 async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<()> {
     let scope = scope(store, &chosen.tenant).await?;
     let mut faults = Vec::new();
+    let by_id: HashSet<Id> = chosen.ids.iter().copied().collect();
     for id in chosen.ids {
         faults.push(store.fault(&scope, id).await?.with_context(|| no_fault(id))?);
     }
@@ -164,6 +224,12 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     faults.reverse();
     let mut named = HashSet::new();
     faults.retain(|faulted| named.insert(faulted.fault.id));
+    let found = faults.len();
+    if status == FaultStatus::Retried {
+        // Of all of a subject, those that can be.
+        faults.retain(|faulted| faulted.fault.kind.can_retry() || by_id.contains(&faulted.fault.id));
+    }
+    let not_retried = found - faults.len();
     let mut done = 0;
     for Faulted { fault, .. } in &faults {
         let by = match status {
@@ -180,8 +246,13 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
         };
         done += usize::from(store.close_fault(&scope, fault.id, by, serve::wall_clock()).await?);
     }
-    let left = if done < faults.len() { ": the others were already closed" } else { "" };
-    println!("{done} of {} faults{left}", faults.len());
+    let closed = if done < faults.len() { ": the others were already closed" } else { "" };
+    println!("{done} of {} faults{closed}", faults.len());
+    if not_retried > 0 {
+        println!(
+            "{not_retried} more cannot be retried, such as rows that a rule skipped: `openhub faults discard` closes them"
+        );
+    }
     Ok(())
 }
 

@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+use super::activate::carried;
 use super::versions::objects;
 use super::{find, view};
 use crate::app::App;
 use crate::auth::PluginsWrite;
 use crate::body::OptionalJsonBody;
 use crate::change::Change;
-use crate::installation::{check_grant, check_known_settings, check_settings, unused, whole_grant};
+use crate::installation::{check_grant, check_known_settings, check_settings, unused};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Path;
 use crate::problem::{INVALID_INSTALLATION, NARROWS, NOT_AGREED, OTHER_VERSION, Problem};
@@ -32,13 +33,13 @@ use crate::writes::{Progress, accepted};
 #[schema(as = Enable)]
 pub(crate) struct Enable {
     /// The `digest` of the version that you agree to: the candidate's if one waits, else the installed one's. Without it, only
-    /// the settings of a running version change.
+    /// the settings of the running version change, whether another one waits or not.
     accept: Option<String>,
     /// Typed by the manifest; a rule's parameters are under its name. What you do not name stays as it is; `null` removes a
     /// setting.
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
-    /// Default: all that the manifest asks for; for a running version, what was granted before.
+    /// Default: all that the manifest asks for, without what was refused when it ran before.
     grant: Option<Grant>,
 }
 
@@ -73,8 +74,8 @@ pub(crate) async fn enable_plugin(
     let scope = &change.scope;
     let plugin = find(&app, scope, &name).await?;
     let accept = request.accept.as_deref().or(request.grant.as_ref().and_then(|grant| grant.digest.as_deref()));
-    let (digest, manifest) = agreed(&plugin, accept, request.grant.is_some())?;
-    let base = if accept.is_none() { plugin.grant.clone() } else { whole_grant(manifest) };
+    let (digest, manifest) = agreed(&plugin, accept, &request)?;
+    let base = carried(&plugin, manifest);
     let force = Force { event: ENABLED, plugin: &plugin, digest, manifest, from: None, base };
     put_in_force(&app, &change, force, request.settings, request.grant).await
 }
@@ -151,8 +152,9 @@ pub(super) async fn put_in_force(
 fn agreed<'a>(
     plugin: &'a Installation,
     accept: Option<&str>,
-    grants: bool,
+    request: &Enable,
 ) -> Result<(&'a str, &'a Manifest), Problem> {
+    let sets_only = request.grant.is_none() && (request.settings.is_some() || plugin.candidate.is_none());
     let (offered, manifest) = plugin.offered();
     match accept {
         Some(digest) if digest == offered => Ok((offered, manifest)),
@@ -164,9 +166,7 @@ fn agreed<'a>(
             );
             Err(Problem::new(OTHER_VERSION, detail))
         }
-        None if plugin.status == PluginStatus::Enabled && !grants && plugin.candidate.is_none() => {
-            Ok((&plugin.digest, &plugin.manifest))
-        }
+        None if plugin.status == PluginStatus::Enabled && sets_only => Ok((&plugin.digest, &plugin.manifest)),
         None => Err(not_agreed(plugin)),
     }
 }

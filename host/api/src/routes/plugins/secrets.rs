@@ -4,10 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use openhub_engine::{Owner, SECRET_SET};
 use openhub_model::Fault;
+use openhub_model::manifest::SecretShape;
 use openhub_runtime::read_secret;
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -48,9 +50,14 @@ pub(crate) async fn set_plugin_secret(
     let plugin = find(&app, &change.scope, &name).await?;
     // A version that waits may ask for secrets that the one before does not have.
     let offered = plugin.offered().1.secrets.iter();
-    let shape = offered.chain(&plugin.manifest.secrets).find(|shape| shape.name == secret);
+    let offered = offered.chain(&plugin.manifest.secrets);
     // What an answer gives, no admin sets.
-    let shape = shape.filter(|shape| shape.capture.is_none()).ok_or_else(|| Problem::not_found("secret"))?;
+    let shapes: Vec<&SecretShape> = offered.filter(|shape| shape.capture.is_none()).collect();
+    let shape = shapes.iter().find(|shape| shape.name == secret).copied();
+    let shape = shape.ok_or_else(|| {
+        let names: BTreeSet<&String> = shapes.iter().map(|shape| &shape.name).collect();
+        Problem::not_among(&format!("secret of `{}`", plugin.name), &secret, names)
+    })?;
     let bytes = match read_secret(shape, &value) {
         Ok(bytes) if bytes.len() > SECRET_BYTES => {
             let message = format!("The secret is longer than {SECRET_BYTES} bytes.");

@@ -52,10 +52,15 @@ pub fn difference(old: &[u8], new: &[u8]) -> Result<String> {
     let (before, after) = (&old.manifest, &new.manifest);
     let Difference { more, less } = Difference::between(Some(before), after);
     let mut out = format!("{} {} → {} {}\n", before.name, before.version, after.name, after.version);
+    let signer =
+        |key: &Option<String>| key.as_ref().map_or_else(|| "by nobody".to_owned(), |key| format!("with the key {key}"));
     for (mark, asks) in [('+', &more), ('-', &less)] {
         for Ask { en, zh, .. } in asks {
             writeln!(out, "  {mark} {en}\n    {zh}")?;
         }
+    }
+    if old.signer != new.signer {
+        writeln!(out, "  signed {}, before {}", signer(&new.signer), signer(&old.signer))?;
     }
     if more.is_empty() && less.is_empty() {
         out.push_str("  asks for the same\n");
@@ -70,11 +75,13 @@ pub fn difference(old: &[u8], new: &[u8]) -> Result<String> {
 fn hindrances(old: &Inspected, new: &Inspected) -> Vec<&'static str> {
     let (before, after) = (&old.manifest, &new.manifest);
     let is_other = old.digest != new.digest && before.name == after.name;
-    let is_signed_otherwise = old.signer.is_some() && old.signer != new.signer;
+    let is_unsigned = old.signer.is_some() && new.signer.is_none();
+    let is_signed_otherwise = !is_unsigned && old.signer.is_some() && old.signer != new.signer;
     let all = [
         (before.version == after.version, "it has the same version number and other contents"),
         (release::is_older(&after.version, &before.version), "it is older"),
-        (is_signed_otherwise, "it is not signed with the same key"),
+        (is_unsigned, "it is not signed"),
+        (is_signed_otherwise, "it is signed with another key"),
         (old.signer.is_none() && before.publisher != after.publisher, "it is by another publisher"),
     ];
     all.into_iter().filter(|(holds, _)| is_other && *holds).map(|(_, why)| why).collect()

@@ -1,13 +1,14 @@
 //! `openhub plugin install` and `enable`: a version is uploaded, shown in plain words, and agreed to.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::closed;
 use super::setting::{split, values};
-use super::text;
+use super::versions::{Terms, activate};
+use super::{closed, grant, text};
 use crate::hub::Hub;
+use openhub_runtime::Runtime;
 
 pub async fn install(
     hub: &Hub,
@@ -17,14 +18,30 @@ pub async fn install(
     enable: bool,
 ) -> Result<()> {
     let values = values(settings)?;
-    let plugin = hub.upload("/api/v1/plugins", component).await?;
-    let name = text(&plugin, "name")?;
-    let offered = offered(&plugin);
-    println!("installed {name} {}", text(offered, "version")?);
+    let uploaded = Runtime::inspect(&component).ok().map(|inspected| inspected.digest);
+    let mut plugin = hub.upload("/api/v1/plugins", component).await?;
+    let name = text(&plugin, "name")?.to_owned();
+    let name = name.as_str();
     set_secrets(hub, name, secrets).await?;
+    if let Some(digest) = uploaded.filter(|digest| plugin["previous"]["digest"] == **digest) {
+        let version = plugin["previous"]["version"].as_str().unwrap_or_default();
+        println!("{name} {version} is here already: it was active before {}", text(&plugin, "version")?);
+        let accept = enable.then(|| "shown".to_owned());
+        let terms = Terms { accept, settings: values, grant: grant::Changes::default() };
+        return activate(hub, name, Some(&digest), terms).await;
+    }
+    println!("installed {name} {}", text(offered(&plugin), "version")?);
+    if !secrets.is_empty() {
+        plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+    }
     print!("{}", described(&plugin)?);
     if enable {
-        agree(hub, &plugin, values).await
+        let lacking = lacking(&plugin, &values);
+        ensure!(
+            lacking.is_empty(),
+            "{name} is installed, and not enabled: it needs{lacking}; `openhub plugin enable {name}{lacking}` sets that and enables it"
+        );
+        agree(hub, &plugin, values, None).await
     } else {
         match (plugin["status"] == "enabled", plugin["difference"]["accept"].as_str()) {
             (true, Some(accept)) => {
@@ -49,8 +66,11 @@ pub async fn set_secrets(hub: &Hub, name: &str, secrets: &[String]) -> Result<()
         let (secret, variable) = split(secret)?;
         let value =
             // It may be the secret itself, written where its variable is asked for: nothing repeats it.
-            std::env::var(variable).ok().with_context(|| {
-                format!("`--secret {secret}=…` needs the name of an environment variable that holds the secret, not the secret")
+            std::env::var(variable).ok().with_context(|| match is_variable(variable) {
+                true => format!("the environment variable {variable}, which is to hold the secret `{secret}`, is not set"),
+                false => format!(
+                    "`--secret {secret}=…` needs the name of an environment variable that holds the secret, not the secret"
+                ),
             })?;
         hub.call(Method::PUT, &format!("/api/v1/plugins/{name}/secrets/{secret}"), &json!({"value": value})).await?;
         println!("secret {secret} is set");
@@ -58,10 +78,58 @@ pub async fn set_secrets(hub: &Hub, name: &str, secrets: &[String]) -> Result<()
     Ok(())
 }
 
+/// A name as variables have it, of letters that secrets do not keep to.
+fn is_variable(name: &str) -> bool {
+    name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+/// What is to become of a plugin.
+pub struct Changes {
+    pub settings: Map<String, Value>,
+    pub secrets: Vec<String>,
+    pub grant: grant::Changes,
+}
+
+/// Enables a plugin that does not run, or changes the version that runs: whatever waits beside that one goes on waiting.
+pub async fn enable(hub: &Hub, name: &str, changes: Changes) -> Result<()> {
+    let Changes { settings, secrets, grant } = changes;
+    set_secrets(hub, name, &secrets).await?;
+    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+    if plugin["status"] != "enabled" {
+        print!("{}", described(&plugin)?);
+        let grant = grant.of(&offered(&plugin)["manifest"], &plugin)?;
+        return agree(hub, &plugin, settings, grant).await;
+    }
+    let version = text(&plugin, "version")?;
+    if settings.is_empty() && grant.is_none() {
+        match plugin["candidate"]["version"].as_str() {
+            Some(waits) if secrets.is_empty() => bail!(
+                "`{name}` {version} runs already, and {waits} waits: `openhub plugin activate {name}` shows what that changes, and puts it in force"
+            ),
+            _ => println!("{name} {version} runs already"),
+        }
+        return Ok(());
+    }
+    let mut body = json!({});
+    if let Some(mut grant) = grant.of(&plugin["manifest"], &plugin)? {
+        grant["digest"] = plugin["digest"].clone();
+        body["grant"] = grant;
+    }
+    put(hub, &plugin, version, body, settings).await
+}
+
 /// Agrees to the version that is offered, by its digest: another one that comes in between is not agreed to.
-pub async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> Result<()> {
-    let name = text(plugin, "name")?;
+pub async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>, grant: Option<Value>) -> Result<()> {
     let mut body = json!({"accept": offered(plugin)["digest"]});
+    if let Some(grant) = grant {
+        body["grant"] = grant;
+    }
+    put(hub, plugin, text(offered(plugin), "version")?, body, settings).await
+}
+
+/// Has a version in force with other settings, or another grant, and says so.
+async fn put(hub: &Hub, plugin: &Value, version: &str, mut body: Value, settings: Map<String, Value>) -> Result<()> {
+    let name = text(plugin, "name")?;
     let closed = closed::told(&settings);
     if !settings.is_empty() {
         body["settings"] = Value::Object(settings);
@@ -69,7 +137,7 @@ pub async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>) -> R
     let enabled = hub.call(Method::POST, &format!("/api/v1/plugins/{name}/enable"), &body).await?;
     match enabled["position"].as_i64() {
         None => {
-            println!("enabled {name} {}", text(offered(plugin), "version")?);
+            println!("enabled {name} {version}");
             closed.iter().for_each(|line| println!("{line}"));
             for hook in enabled["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 println!("  it answers calls at {}{hook}", hub.url());
@@ -104,11 +172,30 @@ pub fn missing(plugin: &Value) -> String {
     settings.chain(secrets).collect()
 }
 
+/// The same, but for what is set now.
+fn lacking(plugin: &Value, settings: &Map<String, Value>) -> String {
+    let mut plugin = plugin.clone();
+    for (name, value) in settings {
+        plugin["settings"][name.as_str()] = value.clone();
+    }
+    missing(&plugin)
+}
+
+fn lines(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What the installed version asks for, in plain words.
+pub fn asked_for(plugin: &Value) -> Result<String> {
+    let mut out = format!("{} {} asks for:\n", text(plugin, "name")?, text(plugin, "version")?);
+    let asks = lines(&plugin["asks"]);
+    let asks = if asks.is_empty() { vec!["nothing"] } else { asks };
+    asks.into_iter().for_each(|line| out.push_str(&format!("    {line}\n")));
+    Ok(out)
+}
+
 /// What the offered version asks for, in plain words, and what of it is new.
 pub fn described(plugin: &Value) -> Result<String> {
-    let lines = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
-    };
     let (offered, old) = (offered(plugin), text(plugin, "version")?);
     let mut out = format!("{} {} asks for:\n", text(plugin, "name")?, text(offered, "version")?);
     let (asks, more) = (lines(&offered["asks"]), lines(&offered["more"]));

@@ -3,6 +3,7 @@
 mod closed;
 mod dev;
 mod fixtures;
+mod grant;
 mod inspect;
 mod install;
 mod jobs;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 use self::fixtures::Effects;
-use self::install::{agree, described, install, set_secrets};
+use self::install::{asked_for, described, install};
 use self::setting::values;
 use crate::commands::empty;
 use crate::hub::{Hub, HubFlags};
@@ -147,11 +148,14 @@ enum Command {
         #[arg(long)]
         enable: bool,
     },
-    /// Agree to all that the waiting version asks for (this is printed), and enable it; or change its settings.
+    /// Agree to all that a plugin asks for that does not run yet (this is printed), and enable it; or change the settings, the secrets or
+    /// the grant of the version that runs.
     Enable {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
+        #[command(flatten)]
+        grant: grant::Changes,
         /// As for `install`. What you do not name stays as it is; `name=null` removes a setting.
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
@@ -173,14 +177,16 @@ enum Command {
         /// As for `install`.
         #[arg(long = "set", value_name = "NAME=VALUE", requires = "accept")]
         settings: Vec<String>,
+        #[command(flatten)]
+        grant: grant::Changes,
     },
     /// Have the waiting version serve a part of the customers; without `--accept`, show what it changes.
     Canary {
         name: String,
         #[command(flatten)]
         hub: HubFlags,
-        /// How many of a hundred customers it serves.
-        #[arg(long, value_name = "N", required_unless_present = "end", value_parser = clap::value_parser!(u8).range(1..100))]
+        /// How many of a hundred customers it serves. Without it, show whether one runs.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..100))]
         percent: Option<u8>,
         /// As for `activate`. Not needed to change `--percent` while it serves already.
         #[arg(long, value_name = "DIGEST")]
@@ -290,6 +296,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Build { path, locked, out } => {
             let built = tokio::task::spawn_blocking(move || build(&path, locked, out)).await??;
+            // What a hub refuses is not built.
+            inspect::shown(&built.bytes)?;
             println!(
                 "{} {} → {} ({} KiB)",
                 built.manifest.name,
@@ -344,10 +352,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             println!("{} {} is signed: {}", what.manifest.name, what.manifest.version, written.display());
             println!("key     {}\ndigest  {}", what.signer.unwrap_or_default(), what.digest);
         }
-        Command::Activate { name, wanted, hub, accept, settings } => {
-            let settings = values(&settings)?;
-            versions::activate(&Hub::new(&hub)?, &name, wanted.as_deref(), accept.as_deref(), settings).await?;
+        Command::Activate { name, wanted, hub, accept, settings, grant } => {
+            let terms = versions::Terms { accept, settings: values(&settings)?, grant };
+            versions::activate(&Hub::new(&hub)?, &name, wanted.as_deref(), terms).await?;
         }
+        Command::Canary { name, hub, end: true, .. } => trial::end_canary(&Hub::new(&hub)?, &name).await?,
         Command::Canary { name, hub, percent, accept, .. } => {
             trial::canary(&Hub::new(&hub)?, &name, percent, accept.as_deref()).await?;
         }
@@ -363,12 +372,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let component = tokio::task::spawn_blocking(move || component(&path)).await??;
             install(&Hub::new(&hub)?, component, &settings, &secrets, enable).await?;
         }
-        Command::Enable { name, hub, settings, secrets } => {
-            let hub = Hub::new(&hub)?;
-            set_secrets(&hub, &name, &secrets).await?;
-            let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
-            print!("{}", described(&plugin)?);
-            agree(&hub, &plugin, values(&settings)?).await?;
+        Command::Enable { name, hub, grant, settings, secrets } => {
+            let changes = install::Changes { settings: values(&settings)?, secrets, grant };
+            install::enable(&Hub::new(&hub)?, &name, changes).await?;
         }
         Command::List { hub } => list(&Hub::new(&hub)?).await?,
         Command::Show { name, hub } => show(&Hub::new(&hub)?, &name).await?,
@@ -449,10 +455,7 @@ async fn list(hub: &Hub) -> Result<()> {
         );
     }
     for plugin in plugins {
-        let waits = match plugin["candidate"]["version"].as_str() {
-            Some(version) => format!("   {version} waits until you agree to it"),
-            None => String::new(),
-        };
+        let waits = trial::waits(plugin).map(|waits| format!("   {waits}")).unwrap_or_default();
         let (name, version) = (text(plugin, "name")?, text(plugin, "version")?);
         println!("{name:<24} {version:<12} {:<10} {}{waits}", text(plugin, "status")?, short(text(plugin, "digest")?));
     }
@@ -466,7 +469,10 @@ async fn show(hub: &Hub, name: &str) -> Result<()> {
     println!("settings {}", plugin["settings"]);
     println!("granted  {}", plugin["grant"]);
     println!("secrets  {}", plugin["secrets"]);
-    print!("{}", described(&plugin)?);
+    print!("{}", asked_for(&plugin)?);
+    if let Some(waits) = trial::waits(&plugin) {
+        print!("\n{waits}\n{}", described(&plugin)?);
+    }
     let status = hub.get("/api/v1/status").await?;
     for fault in status["faults"].as_array().into_iter().flatten() {
         if fault["name"].as_str().is_some_and(|of| of.split(' ').any(|word| word == name)) {

@@ -5,21 +5,50 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::text;
-use super::versions::{agreed, told};
+use super::versions::{agreed, digest_of, told};
 use crate::hub::Hub;
 
 /// Rows that are shown.
 const MOST: usize = 100;
 
-/// Has the version that waits serve so many of a hundred customers; none: no customer any more.
+/// The active version serves all customers again.
+pub async fn end_canary(hub: &Hub, name: &str) -> Result<()> {
+    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+    if !plugin["canary"].is_object() {
+        println!("{name} {} serves all customers: there is no canary", active(&plugin));
+        return Ok(());
+    }
+    let answer = hub.call(Method::DELETE, &format!("/api/v1/plugins/{name}/canary"), &json!({})).await?;
+    pending(&answer, &format!("{name} {} serves all customers", active(&plugin)));
+    Ok(())
+}
+
+/// Which version is tried beside the active one, and how.
+pub fn tried(plugin: &Value) -> Option<String> {
+    let version = plugin["candidate"]["version"].as_str()?;
+    match plugin["canary"]["percent"].as_i64() {
+        Some(percent) => Some(format!("{version} serves {percent} % of the customers")),
+        None => plugin["shadow"].is_object().then(|| format!("{version} is called as a shadow")),
+    }
+}
+
+/// Which version waits, and what it does meanwhile.
+pub fn waits(plugin: &Value) -> Option<String> {
+    let version = plugin["candidate"]["version"].as_str()?;
+    Some(tried(plugin).unwrap_or_else(|| format!("{version} waits until you agree to it")))
+}
+
+/// Has the version that waits serve so many of a hundred customers; none: says how many it serves.
 pub async fn canary(hub: &Hub, name: &str, percent: Option<u8>, accept: Option<&str>) -> Result<()> {
     let path = format!("/api/v1/plugins/{name}/canary");
+    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
     let Some(percent) = percent else {
-        let answer = hub.call(Method::DELETE, &path, &json!({})).await?;
-        pending(&answer, &format!("{name} {} serves all customers", active(&answer)));
+        match plugin["canary"].is_object() {
+            true => println!("{name} {}, {} the others", tried(&plugin).unwrap_or_default(), active(&plugin)),
+            false => println!("{name} {} serves all customers; `--percent N` begins a canary", active(&plugin)),
+        }
         return Ok(());
     };
-    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
     let candidate = waiting(&plugin)?;
     let digest = text(candidate, "digest")?;
     let serves = plugin["canary"]["digest"] == digest;
@@ -97,7 +126,7 @@ fn reported(report: &Value) -> Result<String> {
                 out.push_str(&format!(", {} {told}", number(of)));
             }
         }
-        out.push_str(&format!("; fuel {} beside {}\n", number("shadow_fuel"), number("fuel")));
+        out.push_str(&format!("; fuel {}, of the active version {}\n", number("shadow_fuel"), number("fuel")));
     }
     if out.is_empty() {
         out.push_str("nothing is compared yet\n");
@@ -148,8 +177,8 @@ pub struct Over {
     /// Compare over the events up to this position.
     #[arg(long, value_name = "POSITION")]
     to: Option<i64>,
-    /// The version's digest. Default: the version that waits.
-    #[arg(long, value_name = "DIGEST")]
+    /// The version, by its digest or number. Default: the one that waits.
+    #[arg(long, value_name = "VERSION")]
     digest: Option<String>,
 }
 
@@ -162,7 +191,7 @@ impl Over {
 /// Compares a version with the active one over a stretch of the log, part by part.
 pub async fn over(hub: &Hub, name: &str, over: &Over, json: bool) -> Result<()> {
     let digest = match &over.digest {
-        Some(digest) => digest.clone(),
+        Some(digest) => digest_of(hub, name, digest).await?,
         None => text(waiting(&hub.get(&format!("/api/v1/plugins/{name}")).await?)?, "digest")?.to_owned(),
     };
     let path = format!("/api/v1/plugins/{name}/versions/{digest}/over");

@@ -1,10 +1,11 @@
 //! `openhub plugin versions`, `activate` and `rollback`: which version of a plugin is in force.
 
 use anyhow::{Context, Result, bail};
+use openhub_model::fault::there_are;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::{short, text};
+use super::{grant, short, text, trial};
 use crate::hub::Hub;
 
 /// Prints what a version changes, in both languages.
@@ -45,36 +46,69 @@ fn objects(version: &Value) -> Result<String> {
 
 /// Lists the versions of a plugin.
 pub async fn list(hub: &Hub, name: &str) -> Result<()> {
+    let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
     for version in versions(hub, name).await? {
+        let tried = trial::tried(&plugin).filter(|_| version["place"] == "candidate");
+        let tried = tried.map(|tried| format!("   {tried}")).unwrap_or_default();
         let signed = version["signer"].as_str().map(|key| format!("   signed {}", short(key))).unwrap_or_default();
         let (number, place) = (text(&version, "version")?, text(&version, "place")?);
-        println!("{number:<12} {place:<10} {}   {}{signed}", text(&version, "digest")?, text(&version, "uploaded_at")?);
+        println!(
+            "{number:<12} {place:<10} {}   {}{signed}{tried}",
+            text(&version, "digest")?,
+            text(&version, "uploaded_at")?
+        );
     }
     Ok(())
 }
 
+/// What is agreed to.
+pub struct Terms {
+    /// The difference that was read.
+    pub accept: Option<String>,
+    pub settings: Map<String, Value>,
+    pub grant: grant::Changes,
+}
+
+/// The version with this number or digest, of which eight digits are enough.
+fn named<'a>(name: &str, all: &'a [Value], wanted: &str) -> Result<&'a Value> {
+    let is_wanted = |version: &&Value| {
+        let digest = version["digest"].as_str().unwrap_or_default();
+        version["version"] == wanted || (wanted.len() >= 8 && digest.starts_with(wanted))
+    };
+    all.iter().find(is_wanted).with_context(|| {
+        let known = all.iter().filter_map(|version| version["version"].as_str());
+        format!("`{name}` has no version {wanted}. {}", there_are(known))
+    })
+}
+
+/// The digest of the version with this number or beginning of a digest.
+pub async fn digest_of(hub: &Hub, name: &str, wanted: &str) -> Result<String> {
+    Ok(text(named(name, &versions(hub, name).await?, wanted)?, "digest")?.to_owned())
+}
+
+/// The version that waits; where none does, how one comes into force.
+fn waiting<'a>(name: &str, all: &'a [Value]) -> Result<&'a Value> {
+    let at = |place: &str| all.iter().find(|version| version["place"] == place);
+    if let Some(candidate) = at("candidate") {
+        return Ok(candidate);
+    }
+    match at("previous").and_then(|previous| previous["version"].as_str()) {
+        Some(previous) => bail!(
+            "no version of `{name}` waits: upload one with `openhub plugin install`, or name the one before, `openhub plugin activate {name} \
+             {previous}`"
+        ),
+        None => bail!("no version of `{name}` waits: upload one with `openhub plugin install`"),
+    }
+}
+
 /// Puts a version in force: the one that waits, or the one with this number or digest. Without `accept` it shows what the version
 /// changes, and changes nothing.
-pub async fn activate(
-    hub: &Hub,
-    name: &str,
-    wanted: Option<&str>,
-    accept: Option<&str>,
-    settings: Map<String, Value>,
-) -> Result<()> {
+pub async fn activate(hub: &Hub, name: &str, wanted: Option<&str>, terms: Terms) -> Result<()> {
+    let Terms { accept, settings, grant } = terms;
     let all = versions(hub, name).await?;
-    let is_wanted = |version: &&Value| match wanted {
-        Some(wanted) => {
-            let digest = version["digest"].as_str().unwrap_or_default();
-            version["version"] == wanted || (wanted.len() >= 8 && digest.starts_with(wanted))
-        }
-        None => version["place"] == "candidate",
-    };
-    let Some(version) = all.iter().find(is_wanted) else {
-        match wanted {
-            Some(wanted) => bail!("`{name}` has no version {wanted}: `openhub plugin versions {name}` lists them"),
-            None => bail!("no version of `{name}` waits: upload one with `openhub plugin install`"),
-        }
+    let version = match wanted {
+        Some(wanted) => named(name, &all, wanted)?,
+        None => waiting(name, &all)?,
     };
     let digest = text(version, "digest")?;
     let whole = hub.get(&format!("/api/v1/plugins/{name}/versions/{digest}")).await?;
@@ -83,7 +117,7 @@ pub async fn activate(
         bail!("version {} of `{name}` is active already", text(version, "version")?);
     }
     print!("{name} {}{}", told(difference)?, objects(&whole)?);
-    let Some(accept) = accept else {
+    let Some(accept) = accept.as_deref() else {
         let digest = short(digest);
         println!(
             "to agree to this, run `openhub plugin activate {name} {digest} --accept {}`",
@@ -94,6 +128,10 @@ pub async fn activate(
     let mut body = json!({"digest": digest, "accept": agreed(accept, difference)?});
     if !settings.is_empty() {
         body["settings"] = Value::Object(settings);
+    }
+    if !grant.is_none() {
+        let plugin = hub.get(&format!("/api/v1/plugins/{name}")).await?;
+        body["grant"] = json!(grant.of(&whole["manifest"], &plugin)?);
     }
     let answer = hub.call(Method::POST, &format!("/api/v1/plugins/{name}/activate"), &body).await?;
     done(name, text(version, "version")?, &answer);
