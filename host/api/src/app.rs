@@ -31,6 +31,8 @@ pub struct App {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// 16 random bytes, for ids that the server fills in.
     pub random: Arc<dyn Fn() -> [u8; 16] + Send + Sync>,
+    /// What the text of a new key says of the hub, as `live` or `test`.
+    pub environment: String,
     pub limits: Limits,
     /// Cancelled when the hub begins to stop: who waits for the engine is answered at once.
     pub stopping: CancellationToken,

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::{Limits, Shared};
-use crate::auth::sender_of;
+use crate::auth::{peer, sender_of};
 use crate::ingest::advice;
 use crate::problem::{
     BODY_TIMEOUT, INCOMPLETE_BODY, INVALID_BODY, INVALID_ENCODING, INVALID_JSON, OVERLOADED, Problem, TOO_LARGE,
@@ -49,7 +49,7 @@ impl FromRequest<Shared> for EventBody {
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let Shared { app, keys, .. } = shared;
-        let sender = sender_of(app, keys, &parts.headers, &parts.uri).await;
+        let sender = sender_of(app, keys, &parts.headers, &parts.uri, peer(&parts.extensions)).await;
         let cap = match &sender {
             Some(sender) if sender.authority >= Authority::Server => app.limits.server_batch_bytes,
             _ => app.limits.batch_bytes,

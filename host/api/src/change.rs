@@ -4,7 +4,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use openhub_model::{EventKind, NewEvent, PartId, Principal, TenantId, Timestamp};
-use openhub_store::{Op, Scope, in_time};
+use openhub_store::{Op, Scope, act, in_time};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +37,7 @@ impl<P: Permission> FromRequestParts<Shared> for Change<P> {
         let access = Authorized::<P>::from_request_parts(parts, shared).await?;
         Ok(Change {
             scope: access.scope,
-            principal: Principal::key(access.key.clone()),
+            principal: access.principal.clone(),
             key: access.key.clone(),
             access,
             app: shared.app.clone(),
@@ -83,6 +83,7 @@ impl<P> Change<P> {
 
     /// The same, behind other writes of the same transaction.
     pub async fn commit_with(&self, mut ops: Vec<Op>, name: &str, body: Value) -> Result<Progress, Problem> {
+        act::note_after(&body);
         ops.push(Op::Append(self.control(name, self.now().await?, body)));
         writes::write(&self.app, &self.scope, ops).await
     }

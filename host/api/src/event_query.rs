@@ -9,7 +9,7 @@ use openhub_model::fault::nearest;
 use openhub_store::Refused;
 
 use crate::app::Shared;
-use crate::auth::sender_of;
+use crate::auth::{peer, sender_of};
 use crate::ingest::advice;
 use crate::parameters::names;
 use crate::problem::{INVALID_QUERY, Problem};
@@ -36,7 +36,7 @@ pub(crate) async fn refuse_unknown(State(shared): State<Shared>, request: Reques
         return next.run(request).await;
     };
     let Shared { app, keys, .. } = &shared;
-    if let Some(sender) = sender_of(app, keys, request.headers(), request.uri()).await {
+    if let Some(sender) = sender_of(app, keys, request.headers(), request.uri(), peer(request.extensions())).await {
         let (code, at) = (INVALID_QUERY.1, app.now());
         let refused = Refused { key: &sender.key, code, text: advice(code), pointer: "", message_id: None, at };
         app.store.note_refused(&sender.scope, refused);

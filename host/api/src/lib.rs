@@ -5,6 +5,7 @@
 
 mod admission;
 mod app;
+mod audit;
 mod auth;
 mod body;
 mod change;
@@ -29,6 +30,7 @@ mod people;
 mod places;
 mod problem;
 mod records;
+mod request_id;
 mod router;
 mod routes;
 mod segments;

@@ -2,8 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 use openhub_engine::objects::WriteContext;
+use openhub_model::Fault;
 use openhub_model::fault::there_are;
-use openhub_model::{Fault, Principal};
 use openhub_store::{ObjectFilter, Scope};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ impl Fields {
 pub(crate) async fn write_context<P>(app: &App, access: &Authorized<P>) -> Result<WriteContext, Problem> {
     let mut random = [0; 8];
     random.copy_from_slice(&(app.random)()[..8]);
-    let by = Principal::key(access.key.clone());
+    let by = access.principal.clone();
     let now = present(app, &access.scope).await?;
     Ok(WriteContext { by, now, random: u64::from_le_bytes(random), once: None })
 }

@@ -4,17 +4,17 @@
 //! A key that comes in the body, as browsers send it, is what the body is read for first, in places of their own.
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::app::Shared;
-use crate::auth::{key_in_body, tenant_of_bearer, tenant_of_key, tenant_of_write};
+use crate::auth::{bearer, key_in_body, peer, tenant_of_key, tenant_of_write};
 use crate::body::{Weighed, event_bytes};
 use crate::problem::{OVERLOADED, Problem, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, UNAUTHENTICATED};
 
@@ -28,7 +28,8 @@ const ADDRESSES: usize = 10_000;
 /// For the event calls: 429, which the Segment libraries retry.
 pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let address = address(&request);
-    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers(), request.uri()).await {
+    let from = peer(request.extensions());
+    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers(), request.uri(), from).await {
         Ok(Some(tenant)) => tenant,
         Ok(None) => return keyless(shared, address, request, next).await,
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
@@ -51,7 +52,7 @@ async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next
         Err(problem) => return problem.into_response(),
     };
     let tenant = match key {
-        Some(key) => tenant_of_key(&shared.app, &shared.keys, &key).await,
+        Some(key) => tenant_of_key(&shared.app, &shared.keys, &key, peer(&parts.extensions)).await,
         // Its problem is told where the body is looked at.
         None => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
@@ -74,8 +75,9 @@ fn plain(headers: &mut HeaderMap) {
 
 /// For the hub's own API: 503.
 pub(crate) async fn shed_api(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let tenant = match tenant_of_bearer(&shared.app, &shared.keys, request.headers()).await {
-        Ok(Some(tenant)) => tenant,
+    let from = peer(request.extensions());
+    let tenant = match bearer(&shared.app, &shared.keys, request.headers(), from).await {
+        Ok(Some((tenant, _))) => tenant,
         // Refused before its body is read.
         Ok(None) => return next.run(request).await,
         Err(problem) => return shared.guesses.told(address(&request), problem).into_response(),
@@ -103,8 +105,7 @@ pub(crate) fn shed(door: &'static str) -> Response {
 
 /// Absent where the service is called without a network. Of IPv6 the network of 64 bits: whoever has one address of it has all.
 pub(crate) fn address(request: &Request) -> Option<IpAddr> {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())?;
-    Some(match address.to_canonical() {
+    Some(match peer(request.extensions())? {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,
     })

@@ -40,6 +40,8 @@ kinds! {
     UNAUTHENTICATED = UNAUTHORIZED, "unauthenticated", "A valid key is needed";
     MISSING_SCOPE = FORBIDDEN, "missing-scope", "The key does not allow this";
     ORIGIN_NOT_ALLOWED = FORBIDDEN, "origin-not-allowed", "Pages of this origin do not send events here";
+    ADDRESS_NOT_ALLOWED = FORBIDDEN, "address-not-allowed", "The key does not work from this address";
+    WIDER_THAN_OWN = FORBIDDEN, "wider-than-own", "A key gives no more than it has";
     NOT_FOUND = NOT_FOUND, "not-found", "There is nothing here";
     UNKNOWN_ROUTE = NOT_FOUND, "unknown-route", "There is no such route";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method-not-allowed", "The route does not know this method";

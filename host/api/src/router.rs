@@ -10,6 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::{App, Checks, Exports, Previews, Shared};
+use crate::audit::audited;
 use crate::auth::KeyCache;
 use crate::body::Weights;
 use crate::change::Locks;
@@ -22,6 +23,7 @@ use crate::overload::{shed_api, shed_ingest};
 use crate::parameters::{Asking, refuse_unknown};
 use crate::places::{Places, Shares, alone};
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
+use crate::request_id::{RequestIds, with_request_id};
 use crate::routes;
 use crate::text::refuse_unreadable_target;
 
@@ -93,6 +95,7 @@ fn of_hub(shared: &Shared) -> Router<Shared> {
     let (api, described) = routes::api().split_for_parts();
     let asking = Arc::new(Asking::of(&described));
     let api = api.route_layer(from_fn_with_state(asking, refuse_unknown));
+    let api = api.route_layer(from_fn_with_state(shared.clone(), audited));
     let (hub, _) = routes::hub().split_for_parts();
     Router::new()
         .merge(ingest.route_layer(from_fn_with_state(shared.clone(), shed_ingest)).route_layer(from_fn(open_to_pages)))
@@ -118,12 +121,14 @@ fn of_plugins() -> Router<Shared> {
 /// With what surrounds all routes; `known` are those that may be meant by a path that leads nowhere.
 fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
     let known = Arc::new(known);
+    let ids = Arc::new(RequestIds::since(shared.app.now()));
     routes
         .route_layer(from_fn(count_request))
         .fallback(async move |OriginalUri(uri): OriginalUri| unknown_route(&uri, &known))
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn(refuse_unreadable_target))
         .layer(CatchPanicLayer::custom(from_panic))
+        .layer(from_fn_with_state(ids, with_request_id))
         .with_state(shared)
 }
 

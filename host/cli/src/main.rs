@@ -59,6 +59,8 @@ enum Command {
     Faults(commands::faults::Arguments),
     /// Show what plugins used, by day, in the database (`--data`, `--database`).
     Usage(commands::usage::Arguments),
+    /// Check that nobody tampered with the log of who did what, in the database (`--data`, `--database`).
+    Audit(commands::audit::Arguments),
     /// Write the whole database (`--data`, `--database`) to a file, while a hub may run.
     Backup(commands::backup::BackupArguments),
     /// Make a database (`--data`, `--database`) of a backup, of either kind of database.
@@ -133,6 +135,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::ReleaseSends(_)
+            | Command::Audit(_)
             | Command::Doctor(_)
     );
     if !reads_configuration {
@@ -149,6 +152,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Attribute(arguments) => commands::attribute::run(arguments).await?,
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Usage(arguments) => commands::usage::run(arguments).await?,
+        Command::Audit(arguments) => commands::audit::run(arguments).await?,
         Command::Backup(arguments) => commands::backup::backup(arguments).await?,
         Command::Restore(arguments) => commands::backup::restore(arguments).await?,
         Command::ReleaseSends(arguments) => commands::backup::release(arguments).await?,

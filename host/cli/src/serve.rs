@@ -91,6 +91,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         sealer,
         clock: Arc::new(wall_clock),
         random: Arc::new(rand::random),
+        environment: config.environment.clone(),
         limits: api_limits(&config),
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),

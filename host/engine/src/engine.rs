@@ -49,6 +49,7 @@ impl Engine {
     /// Must be called within a tokio runtime.
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
+        store.sign_audit_by(sealer.notary());
         let share = || Places::of(runtime.io_places() / SHARE);
         let (places, source_places, endpoint_places, job_places) =
             (Places::of(runtime.io_places()), share(), share(), share());

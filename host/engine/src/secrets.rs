@@ -10,6 +10,9 @@ use chacha20poly1305::aead::{Aead, KeyInit, OsRng, Payload};
 use chacha20poly1305::{AeadCore, ChaCha20Poly1305, Key, Nonce};
 use openhub_model::TenantId;
 use openhub_model::identity::Marker;
+use openhub_store::Notary;
+
+use crate::signing::Signer;
 
 /// Tells the key of marks from the key of secrets: BLAKE3 derives one from the other.
 const MARKS: &str = "openhub marks of what was erased, version 1";
@@ -46,6 +49,7 @@ pub struct Sealer {
     /// Eight hexadecimal digits that tell this key from others and nothing of it.
     key_name: String,
     marker: Marker,
+    signer: Signer,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +67,7 @@ impl Sealer {
             cipher: ChaCha20Poly1305::new(Key::from_slice(&key)),
             key_name: name,
             marker: Marker::derived(MARKS, &key),
+            signer: Signer::derived(&key),
         }
     }
 
@@ -74,6 +79,16 @@ impl Sealer {
     /// Marks what was erased, such that nobody can make the marks who lacks the hub's key.
     pub fn marker(&self) -> Marker {
         self.marker
+    }
+
+    /// Signs the audit log.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// What the store needs to keep an audit log.
+    pub fn notary(&self) -> Notary {
+        self.signer.notary(self.marker)
     }
 
     /// `1:`, the key's name, `:`, and Base64 of a fresh nonce and the ciphertext.

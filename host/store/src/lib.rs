@@ -5,6 +5,7 @@
 //! COMMIT: one fsync for all. Reads go to a pool. Nothing here decides anything about a customer: the engine
 //! does, and commits its changes in one call.
 
+pub mod act;
 mod commit;
 mod database;
 mod error;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod state;
 pub mod tables;
 
+pub use act::{Deeded, Notary, acting};
 pub use changes::{CatalogChange, Changes, NodeCount, SetAside, Wake};
 pub use commit::Prepared;
 pub use database::connection::in_time;
@@ -43,6 +45,7 @@ pub use log::said::{Met, own_id};
 pub use log::tombstones::Tombstone;
 pub use log::transact::Op;
 pub use scope::Scope;
+pub use state::audit::AuditFilter;
 pub use state::claims::{ClaimRow, ClaimStatus, Judged};
 pub use state::customers::CustomerFilter;
 pub use state::fault_kinds::{FaultKind, FaultStatus};
@@ -50,7 +53,7 @@ pub use state::faults::{FaultCursor, FaultFilter, Faulted, NewFault, Remedy};
 pub use state::job_runs::{JOB_RUNS, JobOutcome, JobRun};
 pub use state::jobs::{JobClaim, JobEnd, JobKey, JobPlan, JobRow};
 pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
-pub use state::keys::Key;
+pub use state::keys::{Former, Key, KeyCursor, Rotation};
 pub use state::matches::{Decision, Match, MatchStatus, NewMatch};
 pub use state::messages::{MessageFilter, MessageRow};
 pub use state::object_relations::{Referrer, Relation};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use crate::act::Notary;
 use crate::database::checkpoints;
 use crate::database::connection::{Breadth, Conn, Readers, Reading, fetch_all};
 use crate::database::crowd::Crowds;
@@ -156,6 +157,11 @@ impl Store {
     /// From now on, events that were erased are known again by their marks. Given once: the key is the hub's.
     pub fn know_erased_by(&self, marker: Marker) {
         self.marker.get_or_init(|| marker);
+    }
+
+    /// From now on the ends of audit logs are signed, and what they say of contents is digests. Given once, as the key is the hub's.
+    pub fn sign_audit_by(&self, notary: Notary) {
+        self.writer.notary.get_or_init(|| notary);
     }
 
     /// Writes a SQLite file anew, so that its free pages and its write-ahead log hold nothing of what was deleted. Other

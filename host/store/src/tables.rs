@@ -46,6 +46,8 @@ pub const TURNS: &str = "turns";
 /// By name.
 pub const TABLES: &[Table] = &[
     table("attributes", Nobody, Slowly),
+    table("audit", Nameless, Slowly),
+    table("audit_heads", Nobody, Slowly),
     table("claims", Customer("part_id"), WithCustomers),
     table("components", Nobody, Slowly),
     table("customer_events", Customer("part_id"), WithCustomers),

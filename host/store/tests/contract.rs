@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "contract/audit.rs"]
+mod audit;
 #[path = "contract/backup.rs"]
 mod backup;
 #[path = "contract/deeds.rs"]
@@ -12,6 +14,8 @@ mod faults;
 mod identities;
 #[path = "contract/jobs.rs"]
 mod jobs;
+#[path = "contract/keys.rs"]
+mod keys;
 #[path = "contract/kv.rs"]
 mod kv;
 #[path = "contract/lists.rs"]
@@ -82,6 +86,10 @@ macro_rules! each_case {
         writes::events_of_many_values_take_more_room(&database).await?;
         previews::c14_a_list_of_any_length_is_one_comparison(&database).await?;
         plugin_logs::the_newest_lines_of_each_plugin_are_kept(&database).await?;
+        keys::a_key_has_two_secrets_at_most(&database).await?;
+        audit::an_act_and_its_entry_are_one(&database).await?;
+        audit::acts_at_once_make_one_chain(&database).await?;
+        audit::tampering_is_found(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;

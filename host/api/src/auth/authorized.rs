@@ -1,29 +1,32 @@
 //! From a credential in the request to a store scope, or a refusal.
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{Extensions, HeaderMap, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::identity::Authority;
-use openhub_model::{Fault, TenantId, strict};
+use openhub_model::{Fault, Principal, TenantId, strict};
 use openhub_store::{Key, PageSettings, Scope};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::cache::KeyCache;
 use super::key::KeyText;
 use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission, PluginsCall, called_plugin};
 use crate::app::{App, Shared};
-use crate::problem::{INVALID_BODY, MISSING_SCOPE, Problem, UNAUTHENTICATED};
+use crate::problem::{ADDRESS_NOT_ALLOWED, INVALID_BODY, MISSING_SCOPE, Problem, UNAUTHENTICATED};
 
 /// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
     pub scope: Scope,
     /// The key's id: who did what is done under it.
     pub key: String,
+    /// Who asks.
+    pub principal: Principal,
     /// What its events may claim.
     pub authority: Authority,
     /// The key as it is stored.
@@ -39,6 +42,11 @@ impl<P> Authorized<P> {
     /// What its tenant says about the keys of pages.
     pub fn pages(&self) -> &PageSettings {
         &self.held.pages
+    }
+
+    /// The key itself.
+    pub fn held(&self) -> &Key {
+        &self.held
     }
 
     /// All that the key carries.
@@ -62,7 +70,7 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let token = credential(&parts.headers, "bearer").ok_or_else(|| no_key(&parts.headers))?;
-        authorize(&shared.app, &shared.keys, token).await
+        authorize(&shared.app, &shared.keys, token, peer(&parts.extensions)).await
     }
 }
 
@@ -71,6 +79,8 @@ pub(crate) struct WriteAccess {
     pub authorized: Option<Authorized<EventsWrite>>,
     /// The origin of the page that sends, if it is a page.
     pub origin: Option<String>,
+    /// The address that it comes from.
+    pub from: Option<IpAddr>,
 }
 
 impl<S> FromRequestParts<S> for WriteAccess
@@ -85,11 +95,12 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (app, keys) = (Arc::<App>::from_ref(state), Arc::<KeyCache>::from_ref(state));
         let origin = parts.headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into());
+        let from = peer(&parts.extensions);
         let authorized = match write_key(&parts.headers, &parts.uri)? {
-            Some(key) => Some(authorize(&app, &keys, &key).await?),
+            Some(key) => Some(authorize(&app, &keys, &key, from).await?),
             None => None,
         };
-        Ok(WriteAccess { authorized, origin })
+        Ok(WriteAccess { authorized, origin, from })
     }
 }
 
@@ -118,14 +129,16 @@ fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, 
     Ok(members.find(|(name, _)| name.eq_ignore_ascii_case("writeKey")).map(|(_, key)| user(key)))
 }
 
-/// Whose API key it is that the headers bring. None without one.
-pub(crate) async fn tenant_of_bearer(
+/// Whose API key it is that the headers bring, and its id. None without one.
+pub(crate) async fn bearer(
     app: &App,
     keys: &KeyCache,
     headers: &HeaderMap,
-) -> Result<Option<TenantId>, Problem> {
+    from: Option<IpAddr>,
+) -> Result<Option<(TenantId, Principal)>, Problem> {
     let Some(token) = credential(headers, "bearer") else { return Ok(None) };
-    tenant_of_key(app, keys, token).await.map(Some)
+    let key = known(app, keys, token, from).await?;
+    Ok(Some((key.tenant, Principal::key(key.id.clone()))))
 }
 
 /// Whose write key it is that the headers bring. None without one.
@@ -134,9 +147,10 @@ pub(crate) async fn tenant_of_write(
     keys: &KeyCache,
     headers: &HeaderMap,
     uri: &Uri,
+    from: Option<IpAddr>,
 ) -> Result<Option<TenantId>, Problem> {
     match write_key(headers, uri)? {
-        Some(key) => tenant_of_key(app, keys, &key).await.map(Some),
+        Some(key) => tenant_of_key(app, keys, &key, from).await.map(Some),
         None => Ok(None),
     }
 }
@@ -147,14 +161,20 @@ pub(crate) async fn sender_of(
     keys: &KeyCache,
     headers: &HeaderMap,
     uri: &Uri,
+    from: Option<IpAddr>,
 ) -> Option<Authorized<EventsWrite>> {
     let key = write_key(headers, uri).ok().flatten()?;
-    authorize(app, keys, &key).await.ok()
+    authorize(app, keys, &key, from).await.ok()
 }
 
 /// Whose key it is, whatever it allows.
-pub(crate) async fn tenant_of_key(app: &App, keys: &KeyCache, text: &str) -> Result<TenantId, Problem> {
-    known(app, keys, text).await.map(|key| key.tenant)
+pub(crate) async fn tenant_of_key(
+    app: &App,
+    keys: &KeyCache,
+    text: &str,
+    from: Option<IpAddr>,
+) -> Result<TenantId, Problem> {
+    known(app, keys, text, from).await.map(|key| key.tenant)
 }
 
 /// The key in a body of events, if there is one. Some libraries write it into each event; a body of several keys is refused, since
@@ -197,6 +217,7 @@ pub(crate) async fn authorize_write(
     app: &App,
     keys: &KeyCache,
     key: Option<&str>,
+    from: Option<IpAddr>,
 ) -> Result<Authorized<EventsWrite>, Problem> {
     let key = key.ok_or_else(|| {
         Problem::new(
@@ -204,7 +225,7 @@ pub(crate) async fn authorize_write(
             "The request has no write key. Send it as the user of Basic auth, or as `writeKey` in the body.",
         )
     })?;
-    authorize(app, keys, key).await
+    authorize(app, keys, key, from).await
 }
 
 /// The right to call the endpoints of a plugin: of all plugins, or of this one.
@@ -212,10 +233,11 @@ pub(crate) async fn authorize_call(
     app: &App,
     keys: &KeyCache,
     headers: &HeaderMap,
+    from: Option<IpAddr>,
     plugin: &str,
 ) -> Result<Authorized<PluginsCall>, Problem> {
-    let key = known(app, keys, credential(headers, "bearer").ok_or_else(|| no_key(headers))?).await?;
-    let names_it = || key.scopes.iter().any(|scope| called_plugin(scope) == Some(plugin));
+    let key = known(app, keys, credential(headers, "bearer").ok_or_else(|| no_key(headers))?, from).await?;
+    let names_it = || !key.page && key.scopes.iter().any(|scope| called_plugin(scope) == Some(plugin));
     if !carries::<PluginsCall>(&key) && !names_it() {
         let scope = PluginsCall::SCOPE;
         let detail =
@@ -225,8 +247,13 @@ pub(crate) async fn authorize_call(
     Ok(authorized(key))
 }
 
-async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Result<Authorized<P>, Problem> {
-    let key = known(app, keys, text).await?;
+async fn authorize<P: Permission>(
+    app: &App,
+    keys: &KeyCache,
+    text: &str,
+    from: Option<IpAddr>,
+) -> Result<Authorized<P>, Problem> {
+    let key = known(app, keys, text, from).await?;
     if !carries::<P>(&key) {
         return Err(lacks::<P>(&key));
     }
@@ -237,20 +264,40 @@ async fn authorize<P: Permission>(app: &App, keys: &KeyCache, text: &str) -> Res
 fn authorized<P>(key: Arc<Key>) -> Authorized<P> {
     let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
     let (scope, id) = (Scope::of(key.tenant), key.id.clone());
-    Authorized { scope, key: id, authority, held: key, permission: PhantomData }
+    let principal = Principal::key(id.clone());
+    Authorized { scope, key: id, principal, authority, held: key, permission: PhantomData }
 }
 
-/// The key, if it is one that works now.
-async fn known(app: &App, keys: &KeyCache, text: &str) -> Result<Arc<Key>, Problem> {
+/// The key, if it is one that works now, and from there.
+async fn known(app: &App, keys: &KeyCache, text: &str, from: Option<IpAddr>) -> Result<Arc<Key>, Problem> {
     let text = KeyText::parse(text).ok_or_else(unknown_key)?;
     let now = app.now();
     let key = keys.find(&app.store, text.id, now).await?.ok_or_else(unknown_key)?;
     let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
-    if text.matches(&key.hash) && alive { Ok(key) } else { Err(unknown_key()) }
+    let former = key.former.as_ref().is_some_and(|former| now < former.until && text.matches(&former.hash));
+    if !alive || !(text.matches(&key.hash) || former) {
+        return Err(unknown_key());
+    }
+    if !key.addresses.is_empty() && !from.is_some_and(|from| key.addresses.iter().any(|there| there.contains(from))) {
+        return Err(Problem::new(
+            ADDRESS_NOT_ALLOWED,
+            "This key does not work from the address that the request came from. Use another key, or send it from an address that \
+             the key allows.",
+        ));
+    }
+    keys.is_used(&app.store, &key, now);
+    Ok(key)
 }
 
+/// A page's key sends events, and does nothing else.
 fn carries<P: Permission>(key: &Key) -> bool {
-    key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING)
+    let has = key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING);
+    has && (!key.page || P::SCOPE == EventsWrite::SCOPE)
+}
+
+/// The address that a request came from; none where the service is called without a network.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
 }
 
 fn lacks<P: Permission>(key: &Key) -> Problem {

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const FRESH_MICROS: i64 = 3_000_000;
 const CAPACITY: usize = 10_000;
+/// A use is noted if none was noted for so long.
+const NOTED_MICROS: i64 = 300_000_000;
 
 #[derive(Default)]
 pub(crate) struct KeyCache {
@@ -26,6 +28,8 @@ struct Known {
     asked: HashSet<String>,
     /// What the last look-up did not find. Nobody is told so who asked after it began: a new key works at once.
     missing: HashSet<String>,
+    /// Whose last use was noted, and when.
+    used: HashMap<String, Timestamp>,
     /// Look-ups that were begun, and the last that has ended.
     begun: u64,
     ended: u64,
@@ -67,6 +71,30 @@ impl KeyCache {
             known.keys.insert(key.id.clone(), (now, Arc::new(key)));
         }
         Ok(known.keys.get(id).filter(|_| !known.missing.contains(id)).map(|(_, key)| key.clone()))
+    }
+
+    /// Notes from time to time, without letting anybody wait, that the key is used.
+    pub fn is_used(&self, store: &Store, key: &Key, now: Timestamp) {
+        let is_old = |noted: Timestamp| now.micros() - noted.micros() >= NOTED_MICROS;
+        if key.last_used_at.is_some_and(|noted| !is_old(noted)) {
+            return;
+        }
+        {
+            let mut known = self.lock();
+            if known.used.get(&key.id).is_some_and(|noted| !is_old(*noted)) {
+                return;
+            }
+            if known.used.len() >= CAPACITY {
+                known.used.clear();
+            }
+            known.used.insert(key.id.clone(), now);
+        }
+        let (store, tenant, id) = (store.clone(), key.tenant, key.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.note_key_used(tenant, &id, now).await {
+                tracing::debug!(%error, key.id = id, "The use of a key was not noted.");
+            }
+        });
     }
 
     /// What is known of a tenant's keys is read anew, by this node at once.

@@ -8,7 +8,7 @@ mod permission;
 mod sight;
 
 pub(crate) use authorized::{
-    Authorized, WriteAccess, authorize_call, authorize_write, key_in_body, sender_of, tenant_of_bearer, tenant_of_key,
+    Authorized, WriteAccess, authorize_call, authorize_write, bearer, key_in_body, peer, sender_of, tenant_of_key,
     tenant_of_write,
 };
 pub(crate) use cache::KeyCache;

@@ -41,6 +41,9 @@ permissions! {
     PrivacyRead = "privacy:read",
     PrivacyWrite = "privacy:write",
     UsageRead = "usage:read",
+    KeysRead = "keys:read",
+    KeysWrite = "keys:write",
+    AuditRead = "audit:read",
 }
 
 /// The plugin whose endpoints a scope allows to call, and no other's: `plugins:call:coupon`.
@@ -61,11 +64,36 @@ impl KeyScopes {
     pub const WRITE: &'static [&'static str] = &["events:write"];
     /// A write key that stays on a server: its events may also join known customers.
     pub const SERVER: &'static [&'static str] = &["events:write", "identities:write"];
-    /// An API key that may do everything.
+    /// An API key that may do everything, also what later versions of the hub can do.
+    pub const EVERYTHING: &'static [&'static str] = &[EVERYTHING];
+    /// Each scope by its name.
     pub const ALL: &'static [&'static str] = ALL;
 
     /// Whether a key may be given this scope; `*` stands for all of them.
     pub fn exists(scope: &str) -> bool {
         scope == EVERYTHING || ALL.contains(&scope) || called_plugin(scope).is_some()
+    }
+}
+
+/// Whether who has these scopes may give another one to somebody.
+pub(crate) fn covers(has: &[String], scope: &str) -> bool {
+    let is_it = |own: &String| own == scope || own == EVERYTHING;
+    let any_plugin = || called_plugin(scope).is_some() && has.iter().any(|own| own == PluginsCall::SCOPE);
+    has.iter().any(is_it) || any_plugin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_gives_what_he_does_not_have() {
+        let has = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
+        assert!(covers(&has(&["*"]), "*") && covers(&has(&["*"]), "keys:write"));
+        assert!(!covers(&has(KeyScopes::ALL), "*"), "what there is today is not what there will be");
+        assert!(covers(&has(&["plugins:call"]), "plugins:call:coupon"));
+        assert!(!covers(&has(&["plugins:call:coupon"]), "plugins:call"));
+        assert!(!covers(&has(&["plugins:call:coupon"]), "plugins:call:points"));
+        assert!(!covers(&[], "events:write"));
     }
 }

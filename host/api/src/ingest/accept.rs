@@ -363,7 +363,7 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
         Some(authorized) => authorized,
         None => {
             let key = key_in_body(body.as_bytes())?;
-            authorize_write(app, keys, key.as_deref()).await?
+            authorize_write(app, keys, key.as_deref(), access.from).await?
         }
     };
     let is_page = authorized.authority == Authority::Browser;

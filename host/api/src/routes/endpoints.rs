@@ -13,7 +13,7 @@ use openhub_runtime::{EndpointCaller, HttpRequest, Unanswered};
 use openhub_store::Scope;
 
 use crate::app::{App, Shared};
-use crate::auth::authorize_call;
+use crate::auth::{authorize_call, peer};
 use crate::body::raw_bytes;
 use crate::foreign::{LATER_S, foreign, pause};
 use crate::ingest::{Hook, note_failed, note_misconfigured};
@@ -81,7 +81,7 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     let app = &*shared.app;
     let address = address(&request);
-    let access = authorize_call(app, &shared.keys, request.headers(), &plugin).await;
+    let access = authorize_call(app, &shared.keys, request.headers(), peer(request.extensions()), &plugin).await;
     let access = access.map_err(|problem| shared.guesses.told(address, problem))?;
     let scope = access.scope;
     let Some(_place) = shared.endpoints.take(scope.tenant()) else { return Ok(shed("endpoints")) };

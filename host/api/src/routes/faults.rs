@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use openhub_engine::again::remedy;
-use openhub_model::{EventKind, Principal};
+use openhub_model::EventKind;
 use openhub_store::{FaultFilter, FaultKind, FaultStatus, Faulted, Remedy, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ pub(crate) async fn retry_fault(
     {
         may_cause(&access, &event.name)?;
         let mut body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-        body["retried_by"] = json!(Principal::key(access.key.clone()));
+        body["retried_by"] = json!(access.principal);
         event.body = body.to_string();
     }
     if !app.store.close_fault(scope, found.id, remedy, app.now()).await? {

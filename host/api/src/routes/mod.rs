@@ -1,6 +1,7 @@
 //! The route table. One noun is one file, or a folder where that would be long: descriptions, handlers, errors.
 
 mod attributes;
+mod audit;
 mod clock;
 mod customers;
 pub(crate) mod endpoints;
@@ -12,6 +13,7 @@ pub(crate) mod hooks;
 mod identity_kinds;
 mod jobs;
 mod journeys;
+mod keys;
 mod matches;
 mod messages;
 mod object_types;
@@ -145,6 +147,12 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(clock::get_clock, clock::advance_clock))
         .routes(routes!(status::get_status))
         .routes(routes!(usage::plugin_usage))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::get_key, keys::revoke_key))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::audit_head))
+        .routes(routes!(audit::export_audit))
 }
 
 /// For the operator; open to whoever reaches the port.

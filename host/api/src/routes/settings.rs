@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use openhub_engine::is_time_zone;
 use openhub_model::tenant::{self, Home};
 use openhub_model::{Fault, limits};
-use openhub_store::{Op, PageSettings, Settings};
+use openhub_store::{Op, PageSettings, Settings, act};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -106,6 +106,7 @@ pub(crate) async fn change_settings(
 ) -> Result<Response, Problem> {
     let _alone = change.alone().await?;
     let mut settings = app.store.settings(&change.scope).await?;
+    act::note_before(&json!(SettingsView::from(settings.clone())));
     let default = Settings::default();
     let mut said = serde_json::Map::new();
     let SettingsChange { fault_days, page_origins, server_events, locale, time_zone } = wanted;

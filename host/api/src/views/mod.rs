@@ -1,5 +1,6 @@
 //! The JSON that the API answers with, one file a noun. Made from the model's types, never stored.
 
+mod audit;
 mod clock;
 mod customer;
 mod event;
@@ -8,6 +9,7 @@ mod history;
 mod input;
 mod job;
 mod journey;
+mod key;
 mod message;
 mod object;
 mod object_type;
@@ -23,6 +25,7 @@ mod segment;
 mod status;
 mod usage;
 
+pub(crate) use audit::{AuditEntryView, AuditHeadView, AuditList};
 pub(crate) use clock::ClockView;
 pub(crate) use customer::{CustomerList, CustomerView, IdentityView, TimelineItemView, TimelinePage};
 pub(crate) use event::{EventList, EventView};
@@ -31,6 +34,7 @@ pub(crate) use history::{HistoryEntry, HistoryPage, ValueKind};
 pub(crate) use input::FaultView;
 pub(crate) use job::{JobList, JobView};
 pub(crate) use journey::{CountsView, FaultsView, JourneyList, JourneyView, PublishedView};
+pub(crate) use key::{KeyList, KeyView, NewKeyView};
 pub(crate) use message::{MessageList, MessageView};
 pub(crate) use object::{ObjectList, ObjectView};
 pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView};

@@ -9,7 +9,7 @@ use openhub_api::{Apart, App, KeyScopes, Limits, Routers, mint_key, router, rout
 use openhub_engine::{Bounds, Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
-use openhub_store::{Changes, Config as StoreConfig, Key, Lease, Scope, Store, StoreError};
+use openhub_store::{AuditFilter, Changes, Config as StoreConfig, Key, Lease, Scope, Store, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -145,6 +145,7 @@ impl Hub {
                 random[8..].copy_from_slice(&drawn);
                 random
             }),
+            environment: "test".to_owned(),
             limits,
             stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
@@ -185,7 +186,7 @@ impl Hub {
     pub async fn tenant_on(&self, name: &str, clock: ClockKind) -> Tenant {
         let id = self.store.create_tenant(name, clock, self.now()).await.expect("a tenant").id;
         let write_key = self.key(id, KeyScopes::WRITE).await;
-        let api_key = self.key(id, KeyScopes::ALL).await;
+        let api_key = self.key(id, KeyScopes::EVERYTHING).await;
         let server_key = self.key(id, KeyScopes::SERVER).await;
         Tenant { id, write_key, server_key, api_key }
     }
@@ -201,9 +202,15 @@ impl Hub {
             name: "test".to_owned(),
             scopes: minted.scopes,
             hash: minted.hash,
+            page: scopes == KeyScopes::WRITE,
+            addresses: Vec::new(),
             created_at: self.now(),
+            made_by: None,
             expires_at: None,
             revoked_at: None,
+            rotated_at: None,
+            former: None,
+            last_used_at: None,
             pages: Default::default(),
         };
         self.store.create_key(&key).await.expect("a key");
@@ -229,7 +236,21 @@ impl Hub {
         if let Some(operation) = described::operation(self, &method, &path).await {
             described::check(&format!("{method} {path}"), &operation, &answer);
         }
+        self.is_on_record(method.as_str(), &path, &answer).await;
         answer
+    }
+
+    /// Whatever makes something is in the audit log, by the id of its request: whichever route it is.
+    async fn is_on_record(&self, method: &str, path: &str, answer: &Answer) {
+        let makes = method != "GET" && [201, 202, 204].contains(&answer.status) && path.starts_with("/api/v1/");
+        let Some(request) = answer.headers.get("x-request-id").filter(|_| makes) else { return };
+        let request = request.to_str().expect("an id").to_owned();
+        let filter = AuditFilter { request: Some(request), limit: 2, ..AuditFilter::default() };
+        let mut found = 0;
+        for tenant in self.store.tenants().await.expect("the tenants") {
+            found += self.store.audit(&Scope::of(tenant.id), &filter).await.expect("the log").len();
+        }
+        assert_eq!(found, 1, "{method} {path} is not in the audit log: {answer:?}");
     }
 
     /// The same hub in parts, as it listens where endpoints and metrics have addresses of their own.

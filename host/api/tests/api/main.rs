@@ -1,6 +1,7 @@
 //! The API over a real store, runtime and engine. A test is three beats: a hub with keys, one request, a snapshot of
 //! status and body. Clock and randomness are the tests' own, so answers repeat.
 
+mod access;
 mod bad_input;
 mod catalog;
 mod clock;

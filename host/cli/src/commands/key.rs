@@ -3,13 +3,14 @@
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use openhub_api::KeyScopes;
+use openhub_model::{Network, Timestamp};
 use openhub_store::{Scope, Store, Tenant};
 use serde_json::json;
 
 use super::empty;
-use super::tenant::{look, open_there};
+use super::tenant::{as_operator, look, open_there};
 use crate::config::{Config, Flags};
-use crate::mint::mint;
+use crate::mint::{Wanted, mint};
 use crate::serve;
 
 #[derive(Args)]
@@ -30,6 +31,15 @@ enum Command {
         /// A scope, like `events:write`. Can be repeated. Without one, the key may do everything.
         #[arg(long = "scope")]
         scopes: Vec<String>,
+        /// For a page, where anybody can read it: it sends events as a page may, and does nothing else.
+        #[arg(long, conflicts_with = "scopes")]
+        page: bool,
+        /// An address or a network from which the key works, like `10.0.0.0/8`. Can be repeated. Without one, it works from everywhere.
+        #[arg(long = "address", value_name = "NETWORK")]
+        addresses: Vec<Network>,
+        /// When the key ends, like `2027-01-31T00:00:00Z`. Without it, it does not end.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Timestamp>,
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -73,16 +83,27 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 
 async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
     match command {
-        Command::Create { tenant, name, scopes, json, .. } => {
+        Command::Create { tenant, name, scopes, page, addresses, expires, json, .. } => {
             let tenant = named(store, &tenant).await?;
             let asked: Vec<&str> = scopes.iter().map(String::as_str).collect();
-            if asked.is_empty() {
-                eprintln!(
-                    "the key may do everything in the tenant: with `--scope`, a key may do what you name; `--name` says what it is for"
-                );
-            }
-            let scopes = if asked.is_empty() { KeyScopes::ALL } else { &asked };
-            let (key, text) = mint(store, tenant.id, &config.environment, &name, scopes, serve::wall_clock()).await?;
+            let wanted = match (page, asked.is_empty()) {
+                (true, _) => Wanted::page(tenant.id, &name),
+                (false, false) => Wanted::of(tenant.id, &name, &asked),
+                (false, true) => {
+                    eprintln!(
+                        "the key may do everything in the tenant: with `--scope`, a key may do what you name; `--name` says what it is for"
+                    );
+                    Wanted::of(tenant.id, &name, KeyScopes::EVERYTHING)
+                }
+            };
+            let now = serve::wall_clock();
+            anyhow::ensure!(
+                expires.is_none_or(|end| end > now),
+                "`--expires` is in the past: the key would never work"
+            );
+            let wanted = Wanted { addresses, expires_at: expires, ..wanted };
+            let making = mint(store, config, &wanted, now);
+            let (key, text) = as_operator("openhub key create", &name, making).await?;
             match json {
                 true => println!("{}", json!({"id": key.id, "key": text, "scopes": key.scopes})),
                 false => println!("{text}\nThe key will not be shown again."),
@@ -95,12 +116,15 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
                 empty(&format!("the tenant has no key; `openhub key create {}` creates one", tenant.name));
             }
             for key in keys {
-                let state = match key.revoked_at {
-                    Some(at) => format!("revoked {at}"),
-                    None => "valid".to_owned(),
+                let state = match (key.revoked_at, key.expires_at) {
+                    (Some(at), _) => format!("revoked {at}"),
+                    (None, Some(end)) if end <= serve::wall_clock() => format!("expired {end}"),
+                    (None, Some(end)) => format!("valid until {end}"),
+                    (None, None) => "valid".to_owned(),
                 };
+                let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {at}"));
                 println!(
-                    "{}  {:<12}  {:<24}  created {}  {state}",
+                    "{}  {:<12}  {:<24}  created {}  {used}  {state}",
                     key.id,
                     key.name,
                     key.scopes.join(" "),
@@ -113,7 +137,8 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
             let scope = Scope::of(tenant.id);
             let known = store.keys(&scope).await?.into_iter().any(|key| key.id == id);
             anyhow::ensure!(known, "the tenant `{}` has no key `{id}`: `openhub key list` lists its keys", tenant.name);
-            store.revoke_key(&scope, &id, serve::wall_clock()).await?;
+            let revoking = store.revoke_key(&scope, &id, serve::wall_clock());
+            as_operator("openhub key revoke", &id, revoking).await?;
             println!("key {id} is revoked");
         }
     }

@@ -1,6 +1,7 @@
 //! The commands beside `serve`, one file each.
 
 pub mod attribute;
+pub mod audit;
 pub mod backup;
 pub mod doctor;
 pub mod export;

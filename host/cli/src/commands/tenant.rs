@@ -3,14 +3,16 @@
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use openhub_api::KeyScopes;
-use openhub_model::ClockKind;
-use openhub_store::{Store, StoreError};
+use openhub_engine::Sealer;
+use openhub_model::{ClockKind, Principal};
+use openhub_store::{Deeded, Store, StoreError, acting};
 use serde_json::json;
+use std::future::Future;
 use std::path::Path;
 
 use crate::commands::empty;
 use crate::config::{Config, Flags};
-use crate::mint::mint;
+use crate::mint::{Wanted, mint};
 use crate::{data, refusal, serve};
 
 #[derive(Args)]
@@ -70,7 +72,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             // Without a flag it is a file in this folder, and in another folder another one.
             let is_new = config.sqlite_file().is_some_and(|file| is_empty(&file));
             let store = open(&config).await?;
-            let created = create(&store, &config, &name, clock.into()).await;
+            let created =
+                as_operator("openhub tenant create", &name, create(&store, &config, &name, clock.into())).await;
             store.close().await;
             let (tenant, write_key, api_key) = created?;
             let database = config.database_shown();
@@ -121,8 +124,8 @@ async fn create(store: &Store, config: &Config, name: &str, clock: ClockKind) ->
         StoreError::AlreadyExists(_) => anyhow::anyhow!("there is already a tenant `{name}`: choose another name"),
         other => other.into(),
     })?;
-    let (_, write) = mint(store, tenant.id, &config.environment, "write", KeyScopes::WRITE, now).await?;
-    let (_, api) = mint(store, tenant.id, &config.environment, "api", KeyScopes::ALL, now).await?;
+    let (_, write) = mint(store, config, &Wanted::page(tenant.id, "write"), now).await?;
+    let (_, api) = mint(store, config, &Wanted::of(tenant.id, "api", KeyScopes::EVERYTHING), now).await?;
     Ok((tenant.id.0, write, api))
 }
 
@@ -161,5 +164,28 @@ pub async fn open(config: &Config) -> Result<Store> {
     let data = data::DataDir::open(&config.data)?;
     let settings =
         openhub_store::Config { url: config.database_url(data.path()), node: data.node()?, read_connections: 1 };
-    Store::open(&settings).await.map_err(refusal::of_store)
+    let store = Store::open(&settings).await.map_err(refusal::of_store)?;
+    // What the command does is in the audit log, which is signed with the hub's key. A key is made only for a database that knows none.
+    let key = match data::DataDir::key_there(Some(&data))? {
+        None if store.secret_keys().await.map_err(refusal::of_store)?.is_empty() => Some(data.secret_key()?),
+        there => there,
+    };
+    if let Some(key) = key {
+        store.sign_audit_by(Sealer::from_key(key).notary());
+    }
+    Ok(store)
+}
+
+/// Does what a command does as an act of the operator, in the audit log of the tenant that it writes first.
+pub async fn as_operator<T>(act: &str, subject: &str, work: impl Future<Output = T>) -> T {
+    let deed = Deeded {
+        tenant: None,
+        principal: Principal::Operator,
+        act: act.to_owned(),
+        subject: subject.to_owned(),
+        origin: String::new(),
+        request: String::new(),
+        at: serve::wall_clock(),
+    };
+    acting(deed, work).await
 }

@@ -53,6 +53,11 @@ impl Marker {
         Id::keyed(&self.key, &[b"unsubscribing", said])
     }
 
+    /// A digest of what stood somewhere: equal for equal contents of a tenant, and nobody else can look for what fits it.
+    pub fn content(&self, tenant: TenantId, bytes: &[u8]) -> Id {
+        Id::keyed(&self.key, &[b"content", &tenant.0.to_le_bytes(), bytes])
+    }
+
     /// Tells this key from others: eight hexadecimal digits.
     pub fn name(&self) -> String {
         Id::keyed(&self.key, &[b"name"]).as_bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect()

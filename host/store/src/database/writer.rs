@@ -8,10 +8,11 @@
 use futures::future::BoxFuture;
 use openhub_model::{NewEvent, TenantId};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::act::{Notary, pending};
 use crate::database::connection::{Conn, WAIT, execute, in_time};
 use crate::database::fate::{Fate, Turns, connect};
 use crate::database::full::Full;
@@ -95,6 +96,8 @@ pub(crate) struct Writer {
     /// Since when the database owes an answer; none while it answers.
     owes: watch::Receiver<Option<Instant>>,
     full: Arc<Full>,
+    /// Signs the audit log, once it is known.
+    pub(crate) notary: Arc<OnceLock<Notary>>,
 }
 
 /// A tenant's appends, or its other work.
@@ -120,7 +123,7 @@ impl Writer {
         tokio::spawn(
             Task { waiting, opener, link: Some(link), turns, owing, signals, commits, full: full.clone() }.run(),
         );
-        Writer { queue, places: Arc::default(), owes, full }
+        Writer { queue, places: Arc::default(), owes, full, notary: Arc::default() }
     }
 
     /// Waits for a place among the tenant's own: what one tenant has under way holds up no other.
@@ -136,7 +139,7 @@ impl Writer {
     /// For a store that is only looked at.
     pub(crate) fn none() -> Writer {
         let (queue, owes) = (mpsc::unbounded_channel().0, watch::channel(None).1);
-        Writer { queue, places: Arc::default(), owes, full: Arc::default() }
+        Writer { queue, places: Arc::default(), owes, full: Arc::default(), notary: Arc::default() }
     }
 
     /// Whether what was written last found no room.
@@ -202,12 +205,21 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel::<Result<T, StoreError>>();
         let full = self.full.clone();
+        let (act, notary) = (pending(tenant), Arc::clone(&self.notary));
         let run: Run = Box::new(move |tx| {
-            let work = work(tx);
             Box::pin(async move {
-                match work.await {
+                let mut done = work(tx).await;
+                if let (Ok(_), Some(act)) = (&done, &act)
+                    && let Err(error) = act.record(tx, notary.get()).await
+                {
+                    done = Err(error);
+                }
+                match done {
                     Ok(value) => {
                         let answer: Answer = Box::new(move |fate| {
+                            if let (Ok(()), Some(act)) = (&fate, &act) {
+                                act.is_recorded();
+                            }
                             // A caller that went away needs no answer.
                             let _ = reply.send(fate.map(|()| value));
                         });

@@ -6,6 +6,7 @@ use openhub_model::{ClockKind, Event, EventKind, NewEvent, Origin, PartId, Tenan
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use crate::act::pending;
 use crate::database::bulk;
 use crate::database::connection::{execute, fetch_all, fetch_optional, select, select_within};
 use crate::database::decode::{corrupt, limit, maybe_id, time};
@@ -87,7 +88,27 @@ impl Store {
         }
         let marker = self.marker.get().copied();
         let _waiting = self.crowds.join(scope.tenant(), events.len());
+        if pending(Some(scope.tenant())).is_some() {
+            return self.append_as_act(scope.tenant(), events, marker).await;
+        }
         self.writer.append(Append { tenant: scope.tenant(), events, marker }).await
+    }
+
+    /// With the entry of the act that it is in the same transaction.
+    async fn append_as_act(
+        &self,
+        tenant: TenantId,
+        events: Vec<NewEvent>,
+        marker: Option<Marker>,
+    ) -> Result<Appended, StoreError> {
+        self.writer
+            .write_in_time(tenant, move |tx| {
+                Box::pin(async move {
+                    let appended = append_all(tx, tenant, &[&events], marker.as_ref()).await?;
+                    Ok(appended.into_iter().next().unwrap_or_default())
+                })
+            })
+            .await
     }
 
     /// Whether callers with many events of this tenant wait for the writer, or did a moment ago: each commit of the engine is

@@ -1,6 +1,7 @@
 //! What is so now: one file a noun, with its rows, its bulk statements and its reads.
 
 pub mod attributes;
+pub mod audit;
 pub mod claims;
 pub mod customers;
 pub mod fault_kinds;

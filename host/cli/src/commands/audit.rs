@@ -1,0 +1,112 @@
+//! `openhub audit`: whether the log of who did what is whole, read from the database.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use openhub_engine::Sealer;
+use openhub_model::audit::{AuditHead, Tampering};
+use openhub_store::Store;
+use serde_json::json;
+use std::path::PathBuf;
+
+use super::faults::scope;
+use super::tenant::look;
+use crate::config::{Config, Flags};
+use crate::data::DataDir;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a tenant's audit log: nothing was edited, taken out, or cut off. Needs the hub's secret key.
+    Verify {
+        /// Name of the tenant.
+        tenant: String,
+        /// An end of the log that you kept, as `openhub audit head` or `GET /api/v1/audit/head` gave it: all up to there must still be
+        /// there.
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print the signed end of a tenant's audit log, to keep it elsewhere.
+    Head {
+        /// Name of the tenant.
+        tenant: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let flags = match &arguments.command {
+        Command::Verify { flags, .. } | Command::Head { flags, .. } => flags,
+    };
+    let config = Config::load(flags)?;
+    let sealer = sealer(&config)?;
+    let store = look(&config).await?;
+    let done = act(arguments.command, &store, &sealer).await;
+    store.close().await;
+    done
+}
+
+/// Nothing is made: without its key, nobody can tell what a hub has signed.
+fn sealer(config: &Config) -> Result<Sealer> {
+    let data = DataDir::existing(&config.data).ok();
+    let key = DataDir::key_there(data.as_ref())?;
+    let key = key.with_context(|| {
+        format!("the hub's secret key is not in {}: name its directory with `--data DIR`, or give the key in OPENHUB_SECRET_KEY", config.data.display())
+    })?;
+    Ok(Sealer::from_key(key))
+}
+
+async fn act(command: Command, store: &Store, sealer: &Sealer) -> Result<()> {
+    match command {
+        Command::Verify { tenant, since, .. } => {
+            let scope = scope(store, &tenant).await?;
+            let kept = since.map(|file| kept(&file)).transpose()?;
+            let is_ours = |message: &[u8], signature: &str| sealer.signer().is_ours(message, signature);
+            let (entries, faults) = store.verify_audit(&scope, kept, is_ours).await?;
+            if faults.is_empty() {
+                println!("the audit log of `{tenant}` is whole: {entries} entries, and its end is signed by this hub");
+                return Ok(());
+            }
+            faults.iter().for_each(|fault| println!("{}", in_words(fault)));
+            bail!("the audit log of `{tenant}` was tampered with: {} faults in {entries} entries", faults.len())
+        }
+        Command::Head { tenant, .. } => {
+            let head = store.audit_head(&scope(store, &tenant).await?).await?;
+            let head = head.with_context(|| format!("nothing was done in `{tenant}` yet"))?;
+            let AuditHead { number, hash, signature } = head;
+            let public_key = sealer.signer().public_key();
+            println!("{}", json!({"number": number, "hash": hash, "signature": signature, "public_key": public_key}));
+            Ok(())
+        }
+    }
+}
+
+fn kept(file: &PathBuf) -> Result<AuditHead> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not the end of an audit log", file.display()))
+}
+
+fn in_words(fault: &Tampering) -> String {
+    match fault {
+        Tampering::Edited { number } => format!("entry {number} was edited"),
+        Tampering::Unlinked { number } => format!("entry {number} does not follow the one before it"),
+        Tampering::Missing { from, to } if from == to => format!("entry {from} is missing"),
+        Tampering::Missing { from, to } => format!("entries {from} to {to} are missing"),
+        Tampering::OtherEnd { signed, found } => {
+            format!("the log ends at entry {found}, but entry {signed} is signed as its end")
+        }
+        Tampering::NoEnd => "the signed end of the log is missing".to_owned(),
+        Tampering::Unsigned => "the end of the log was written without the hub's key".to_owned(),
+        Tampering::OtherSignature => "a signature is not this hub's".to_owned(),
+        Tampering::Rewritten { number } => {
+            format!("entry {number} is not the one that was there when its hash was kept")
+        }
+    }
+}
