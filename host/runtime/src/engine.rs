@@ -3,6 +3,7 @@
 //! One engine serves both lanes: whether a call is asynchronous is decided by how it is made. Compiled code depends on
 //! [`base`] alone, so that the pooling and the on-demand engine, and the compiling process, can share it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub const MEMORY_CEILING: usize = 256 * 1024 * 1024;
 const TICK: Duration = Duration::from_millis(1);
 /// What a Python component takes; a Rust one takes 3.
 const CORE_INSTANCES: u32 = 48;
+/// Functions that a call that breaks off names, from the innermost: a panic alone has about ten of them.
+const FRAMES: NonZeroUsize = NonZeroUsize::new(24).expect("it is not zero");
 const MEMORIES: u32 = 3;
 const TABLES: u32 = 48;
 
@@ -35,9 +38,10 @@ fn base() -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(512 * 1024)
         .async_stack_size(1024 * 1024)
-        .generate_address_map(false)
+        // So that a call that breaks off says where. It lies in the file of compiled code, and is read only then.
+        .generate_address_map(true)
         .native_unwind_info(false)
-        .wasm_backtrace_max_frames(None);
+        .wasm_backtrace_max_frames(Some(FRAMES));
     config
 }
 

@@ -1,8 +1,8 @@
 //! Why a call failed as a whole, told from how wasmtime reports it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::answer::Receipt;
 
@@ -11,7 +11,8 @@ use crate::answer::Receipt;
 #[error("{kind}: {message}")]
 pub struct CallFault {
     pub kind: FaultKind,
-    /// For a panic, with the guest's last log line.
+    /// For a panic, with the guest's last log line. Where it broke off are addresses in the component, which its author's map
+    /// turns into lines.
     pub message: String,
     /// What the call used until then.
     pub receipt: Receipt,
@@ -80,13 +81,32 @@ impl CallFault {
     /// `last_line` is what the guest logged last as an error: its panic's message and place.
     pub(crate) fn from_error(error: &wasmtime::Error, last_line: Option<&str>) -> CallFault {
         let kind = kind_of(error);
-        let cause = error.root_cause().to_string();
-        let message = match last_line {
-            Some(line) if kind == FaultKind::Trap => format!("{cause}; last error logged: {line}"),
-            _ => cause,
-        };
+        let mut message = error.root_cause().to_string();
+        if matches!(kind, FaultKind::Trap | FaultKind::Stack | FaultKind::Memory | FaultKind::Fuel) {
+            message.push_str(&place(error));
+        }
+        // Last, since it is the guest's own text, and may be long.
+        if let Some(line) = last_line.filter(|_| kind == FaultKind::Trap) {
+            message = format!("{message}; last error logged: {line}");
+        }
         CallFault::new(kind, message)
     }
+
+    /// Whether the plugin is at fault, and not who called it.
+    pub(crate) fn is_the_guests(&self) -> bool {
+        !matches!(self.kind, FaultKind::Refused | FaultKind::Host)
+    }
+}
+
+/// Where the guest was, the innermost function first: `; at 0x1a2b, 0x3c4d`.
+fn place(error: &wasmtime::Error) -> String {
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
+    let mut told = String::new();
+    for address in frames.iter().filter_map(|frame| frame.module_offset()) {
+        let before = if told.is_empty() { "; at" } else { "," };
+        write!(told, "{before} {address:#x}").expect("writing to a string does not fail");
+    }
+    told
 }
 
 fn kind_of(error: &wasmtime::Error) -> FaultKind {

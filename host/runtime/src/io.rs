@@ -132,18 +132,18 @@ impl Plugin {
         observed.called(began.elapsed());
         let used = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let mut host = store.into_data();
-        let lines = host.log.take_lines();
         let receipt = host.receipt(used);
         let answer = match called {
             None => {
                 Err(CallFault::new(FaultKind::Refused, "the call was stopped because its plugin is no longer enabled"))
             }
             Some(Ok(Ok(answer))) => Ok(answer),
-            Some(Ok(Err(error))) => Err(CallFault::from_error(&error, host.log.last_error())),
+            Some(Ok(Err(error))) => Err(host.log.broken_off(&error)),
             Some(Err(_)) => {
                 Err(CallFault::new(FaultKind::Epoch, format!("the call took too long: at most {wall_ms} ms")))
             }
         };
+        let lines = host.log.take_lines();
         let (settlement, verified) =
             host.io.map_or_else(|| (Settlement::prepare(items), false), |io| (io.settlement, io.verified));
         Called { answer, settlement, verified, receipt, lines }

@@ -240,7 +240,7 @@ impl Plugin {
         let receipt = store.data().receipt(used);
         match answer {
             Ok(answer) => Ok((answer, receipt)),
-            Err(error) => Err(CallFault::from_error(&error, store.data().log.last_error()).after(receipt)),
+            Err(error) => Err(store.data_mut().log.broken_off(&error).after(receipt)),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::sdk;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
+/// Whatever a plugin's own `Cargo.toml` says of it: the map is made of this, and none of it is left in the component.
+const WITH_LINES: [&str; 2] = ["profile.guest.debug=\"line-tables-only\"", "profile.guest.strip=false"];
 
 /// A compiled plugin crate.
 pub struct Guest {
@@ -87,6 +89,7 @@ fn run(workspace: &Path, crates: &[&Crate]) -> Result<Vec<(PackageId, PathBuf)>>
     let mut command = cargo();
     command.current_dir(workspace).args(["build", "--lib", "--target", TARGET, "--profile", PROFILE]);
     command.args(["--message-format", "json-render-diagnostics"]);
+    command.args(WITH_LINES.iter().flat_map(|setting| ["--config", setting]));
     if let Some(first) = crates.first() {
         command.arg("--target-dir").arg(place(workspace, &first.target_dir));
     }

@@ -9,6 +9,7 @@ mod component;
 mod fragments;
 mod guest;
 mod lock;
+mod map;
 mod merge;
 mod new;
 mod policy;
@@ -23,6 +24,7 @@ use openhub_model::manifest::Manifest;
 pub use check::check;
 pub use guest::toolchain;
 pub use lock::{LOCK_FILE, canonical};
+pub use map::{MAP, explain};
 pub use new::{Kind, new_plugin, new_plugin_from, ours};
 pub use policy::{POLICY_FILE, Policy};
 pub use script::{CACHE as TOOLS, Language};
@@ -47,6 +49,8 @@ pub struct Built {
     pub path: PathBuf,
     pub manifest: Manifest,
     pub bytes: Vec<u8>,
+    /// As that of [`Assembled`]; it lies beside the component.
+    pub map: Option<Vec<u8>>,
 }
 
 /// A component in memory: nothing was written but cargo's own output.
@@ -54,6 +58,8 @@ pub struct Built {
 pub struct Assembled {
     pub manifest: Manifest,
     pub bytes: Vec<u8>,
+    /// From which functions and lines it comes: see [`explain`]. A script has none.
+    pub map: Option<Vec<u8>>,
 }
 
 /// Builds the plugin in `plugin_dir` and writes its component and its lock file.
@@ -71,7 +77,7 @@ pub fn build_all(plugin_dirs: &[PathBuf]) -> Result<Vec<Built>> {
 pub fn build_each(plugin_dirs: &[PathBuf], options: &Options) -> Result<Vec<Built>> {
     let made = make(plugin_dirs, options.target_dir.as_deref())?;
     let mut built = Vec::with_capacity(made.len());
-    for Made { dir, target_dir, assembled: Assembled { manifest, bytes } } in made {
+    for Made { dir, target_dir, assembled: Assembled { manifest, bytes, map } } in made {
         lock::settle(&dir, &manifest, options.locked)?;
         let folder = options.out.clone().unwrap_or_else(|| target_dir.join("plugins"));
         let path = match folder.extension() {
@@ -79,7 +85,10 @@ pub fn build_each(plugin_dirs: &[PathBuf], options: &Options) -> Result<Vec<Buil
             _ => folder.join(format!("{}.wasm", manifest.name)),
         };
         lock::write_whole(&path, &bytes)?;
-        built.push(Built { path, manifest, bytes });
+        if let Some(map) = &map {
+            lock::write_whole(&path.with_extension(MAP), map)?;
+        }
+        built.push(Built { path, manifest, bytes, map });
     }
     Ok(built)
 }
@@ -136,18 +145,20 @@ fn assemble_guest(guest: &guest::Guest) -> Result<Assembled> {
 
 fn assemble_of(guest: &guest::Guest, policy: Policy) -> Result<Assembled> {
     let module = std::fs::read(&guest.module).with_context(|| format!("cannot read {}", guest.module.display()))?;
-    assemble_module(&module, policy).with_context(|| format!("the plugin in {}", guest.dir.display()))
+    assemble_module(&module, &guest.dir, policy).with_context(|| format!("the plugin in {}", guest.dir.display()))
 }
 
-/// Makes the component of a compiled core module and its policy.
-pub fn assemble_module(module: &[u8], policy: Policy) -> Result<Assembled> {
+/// Makes the component of a compiled core module and its policy. `dir` is the folder of its source.
+pub fn assemble_module(module: &[u8], dir: &Path, policy: Policy) -> Result<Assembled> {
     let fragments = fragments::read(module)?;
     let mut manifest = merge::merge(fragments, policy)?;
     check::check(&manifest)?;
-    let encoded = component::encode(&fragments::strip(module)?)?;
+    let (module, lines) = map::split(&fragments::strip(module)?)?;
+    let encoded = component::encode(&module)?;
+    let map = map::of(dir, &module, &lines, &encoded)?;
     let surface = component::surface(&encoded)?;
     check::exports(&manifest, &surface.exports)?;
     manifest.imports = surface.imports;
     let bytes = component::append_manifest(encoded, &canonical(&manifest)?);
-    Ok(Assembled { manifest, bytes })
+    Ok(Assembled { manifest, bytes, map })
 }

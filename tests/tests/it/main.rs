@@ -32,6 +32,7 @@ mod lost_answers;
 mod nodes;
 mod one_hub;
 mod openapi;
+mod places;
 mod providers;
 mod receivers;
 mod referrals;

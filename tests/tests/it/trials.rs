@@ -32,7 +32,7 @@ fn edition(of: u8) -> (Assembled, String) {
     let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("it is marked") + MARK.len();
     bytes[at] = b'0' + of;
     let digest = Runtime::inspect(&bytes).expect("a component").digest;
-    (Assembled { bytes, manifest }, digest)
+    (Assembled { bytes, manifest, map: None }, digest)
 }
 
 struct Trial {

@@ -91,7 +91,7 @@ async fn objects_become_of_the_next_version(url: Option<String>) {
     (older.version, older.objects[0].version) = ("1.0.0".into(), 1);
     older.objects[0].fields[0].name = "motif".into();
     let text = serde_json::to_vec(&older).expect("JSON");
-    let older = Assembled { bytes: with_manifest(without_manifest(&newer.bytes), &text), manifest: older };
+    let older = Assembled { bytes: with_manifest(without_manifest(&newer.bytes), &text), manifest: older, map: None };
     house.install(&older, json!({})).await;
     let position = house.append(&orders(0)).await;
     house.run(7, 1, position).await;

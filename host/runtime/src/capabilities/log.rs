@@ -8,6 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::log::log::{self, Level};
 use crate::error::Refusal;
+use crate::fault::CallFault;
 use crate::host::Host;
 use crate::observer::{LogLevel, LogLine, Observed};
 
@@ -43,6 +44,15 @@ impl Log {
     /// The last line of level error: what the SDK's panic hook says before the trap.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
+    }
+
+    /// Why the call broke off, which is a line of the log, too: whoever looks there finds it in each lane.
+    pub fn broken_off(&mut self, error: &wasmtime::Error) -> CallFault {
+        let fault = CallFault::from_error(error, self.last_error());
+        if fault.is_the_guests() {
+            self.keep(Level::Error, &format!("the call broke off: {fault}"), "");
+        }
+        fault
     }
 
     /// The last lines of level info and above, each with its level.

@@ -123,7 +123,7 @@ fn made(project: &Project, language: Language, policy: Policy) -> Result<Assembl
     check::exports(&manifest, &surface.exports)?;
     manifest.imports = surface.imports;
     let bytes = component::append_manifest(encoded, &canonical(&manifest)?);
-    Ok(Assembled { manifest, bytes })
+    Ok(Assembled { manifest, bytes, map: None })
 }
 
 /// The files that an editor wants before the first build: what the plugin imports.

@@ -30,8 +30,13 @@ pub async fn run(hub: &Hub, path: &Path, setup: Setup) -> Result<()> {
     loop {
         let seen = source(path)?;
         match swap(hub, path, &setup).await {
-            Ok(name) if log.is_none() => log = Some(Following::from_now(hub, &name, Level::Debug).await?),
-            Ok(_) => {}
+            Ok((name, map)) => {
+                let following = match log.take() {
+                    Some(following) => following,
+                    None => Following::from_now(hub, &name, Level::Debug).await?,
+                };
+                log = Some(following.explained_by(map));
+            }
             Err(error) => eprintln!("{error:#}"),
         }
         eprintln!("waiting for a change in {}", path.display());
@@ -47,8 +52,8 @@ pub async fn run(hub: &Hub, path: &Path, setup: Setup) -> Result<()> {
     }
 }
 
-/// Builds the plugin as a version above the active one, and puts it in force. Answers its name.
-async fn swap(hub: &Hub, path: &Path, setup: &Setup) -> Result<String> {
+/// Builds the plugin as a version above the active one, and puts it in force. Answers its name and its map.
+async fn swap(hub: &Hub, path: &Path, setup: &Setup) -> Result<(String, Option<Vec<u8>>)> {
     let named = openhub_sdk_build::Policy::read(path)?;
     let (name, number) = (named.name.clone(), named.version.clone());
     let plugins = hub.get("/api/v1/plugins").await?;
@@ -80,7 +85,7 @@ async fn swap(hub: &Hub, path: &Path, setup: &Setup) -> Result<String> {
         }
     }
     println!("{name} {} is in force, {} ms after the build", built.manifest.version, began.elapsed().as_millis());
-    Ok(name)
+    Ok((name, built.map))
 }
 
 /// When each file of a folder was changed last.

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use openhub_runtime::{Config, Plugin, Runtime};
-use openhub_sdk_build::{Built, Language};
+use openhub_sdk_build::{Built, Language, explain};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -68,7 +68,8 @@ pub async fn run(dir: &Path, built: &Built, effects: Effects) -> Result<()> {
             ),
             Err(error) => {
                 failed += 1;
-                println!("FAIL {name}: {error:#}");
+                let told = format!("{error:#}");
+                println!("FAIL {name}: {}", built.map.as_ref().map_or(told.clone(), |map| explain(map, &told)));
             }
         }
     }

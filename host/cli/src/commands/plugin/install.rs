@@ -139,18 +139,23 @@ async fn put(hub: &Hub, plugin: &Value, version: &str, mut body: Value, settings
         None => {
             println!("enabled {name} {version}");
             closed.iter().for_each(|line| println!("{line}"));
-            for hook in enabled["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                println!("  it answers calls at {}{hook}", hub.url());
-            }
-            for endpoint in enabled["endpoints"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                println!("  it answers {endpoint}, with a key of the scope plugins:call:{name}");
-            }
+            print!("{}", addresses(hub, &enabled)?);
         }
         Some(position) => {
             println!("the engine is behind: {name} will be enabled when it reaches position {position}")
         }
     }
     Ok(())
+}
+
+/// Where its sources and endpoints are called.
+pub fn addresses(hub: &Hub, plugin: &Value) -> Result<String> {
+    let listed = |list: &str| plugin[list].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let name = text(plugin, "name")?;
+    let hooks = listed("hooks").map(|hook| format!("  it answers calls at {}{hook}\n", hub.url()));
+    let endpoints = listed("endpoints")
+        .map(|endpoint| format!("  it answers {endpoint}, with a key of the scope plugins:call:{name}\n"));
+    Ok(hooks.chain(endpoints).collect())
 }
 
 /// The version that an enable takes: the candidate if one waits, else the installed one.

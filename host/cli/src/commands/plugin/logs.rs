@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
+use openhub_sdk_build::explain;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -35,9 +36,17 @@ impl Level {
     }
 }
 
+/// Which lines, and how.
+pub struct Shown {
+    pub level: Level,
+    pub lines: usize,
+    /// The component's map, which tells the lines of the source at which calls broke off.
+    pub map: Option<Vec<u8>>,
+}
+
 /// Prints the newest lines, and with `follow` each that comes.
-pub async fn run(hub: &Hub, plugin: &str, level: Level, lines: usize, follow: bool) -> Result<()> {
-    let mut log = Following::newest(hub, plugin, level, lines).await?;
+pub async fn run(hub: &Hub, plugin: &str, what: Shown, follow: bool) -> Result<()> {
+    let mut log = Following::newest(hub, plugin, what).await?;
     if log.seen == 0 && !follow {
         empty(&format!("{plugin} has logged nothing in the last seven days"));
     }
@@ -56,14 +65,15 @@ pub struct Following {
     level: Level,
     behind: String,
     seen: usize,
+    map: Option<Vec<u8>>,
 }
 
 impl Following {
     /// Shows the newest lines.
-    async fn newest(hub: &Hub, plugin: &str, level: Level, lines: usize) -> Result<Following> {
+    async fn newest(hub: &Hub, plugin: &str, Shown { level, lines, map }: Shown) -> Result<Following> {
         let path = format!("/api/v1/plugins/{plugin}/logs?level={}&limit={lines}", level.word());
         let page = hub.get(&path).await?;
-        let mut log = Following { plugin: plugin.to_owned(), level, behind: String::new(), seen: 0 };
+        let mut log = Following { plugin: plugin.to_owned(), level, behind: String::new(), seen: 0, map };
         log.shown(&page)?;
         Ok(log)
     }
@@ -72,7 +82,12 @@ impl Following {
     pub async fn from_now(hub: &Hub, plugin: &str, level: Level) -> Result<Following> {
         let page = hub.get(&format!("/api/v1/plugins/{plugin}/logs?limit=1")).await?;
         let behind = text(&page, "behind")?.to_owned();
-        Ok(Following { plugin: plugin.to_owned(), level, behind, seen: 0 })
+        Ok(Following { plugin: plugin.to_owned(), level, behind, seen: 0, map: None })
+    }
+
+    /// From now on with the map of this component.
+    pub fn explained_by(self, map: Option<Vec<u8>>) -> Following {
+        Following { map, ..self }
     }
 
     pub async fn print_new(&mut self, hub: &Hub) -> Result<()> {
@@ -84,7 +99,9 @@ impl Following {
 
     fn shown(&mut self, page: &Value) -> Result<()> {
         let lines = page["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
-        lines.iter().for_each(|line| println!("{}", told(line)));
+        for line in lines.iter().map(told) {
+            println!("{}", self.map.as_ref().map_or(line.clone(), |map| explain(map, &line)));
+        }
         self.seen += lines.len();
         self.behind = text(page, "behind")?.to_owned();
         Ok(())

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 use self::fixtures::Effects;
-use self::install::{asked_for, described, install};
+use self::install::{addresses, asked_for, described, install};
 use self::setting::values;
 use crate::commands::empty;
 use crate::hub::{Hub, HubFlags};
@@ -248,6 +248,16 @@ enum Command {
         /// Go on with each new line.
         #[arg(long, short)]
         follow: bool,
+        /// The map that `build` wrote beside this very component: it names the lines of the source at which calls broke off.
+        #[arg(long, value_name = "FILE")]
+        map: Option<PathBuf>,
+    },
+    /// Show at which lines of its source a plugin broke off.
+    Where {
+        /// The map that `build` wrote beside this very component.
+        map: PathBuf,
+        /// What a fault or a log says, with its addresses (`… ; at 0x1a2b, 0x3c4d`).
+        fault: String,
     },
     /// Show how a plugin does: its calls, faults, fuel, memory and latency by version, and its last errors.
     Health {
@@ -310,9 +320,12 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let settings = values(&settings)?;
             dev::run(&Hub::new(&hub)?, &path, dev::Setup { settings, secrets }).await?;
         }
-        Command::Logs { name, hub, level, lines, follow } => {
-            logs::run(&Hub::new(&hub)?, &name, level, usize::from(lines), follow).await?;
+        Command::Logs { name, hub, level, lines, follow, map } => {
+            let map = map.as_deref().map(map_of).transpose()?;
+            let what = logs::Shown { level, lines: usize::from(lines), map };
+            logs::run(&Hub::new(&hub)?, &name, what, follow).await?;
         }
+        Command::Where { map, fault } => println!("{}", openhub_sdk_build::explain(&map_of(&map)?, &fault)),
         Command::Health { name, hub } => logs::health(&Hub::new(&hub)?, &name).await?,
         Command::Test { path, update } => {
             let folder = path.clone();
@@ -405,6 +418,10 @@ fn test(path: &Path, update: bool) -> Result<Built> {
     Ok(built)
 }
 
+fn map_of(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| path.display().to_string())
+}
+
 fn component(path: &Path) -> Result<Vec<u8>> {
     match path.is_dir() {
         true => Ok(build(path, false, None)?.bytes),
@@ -469,7 +486,7 @@ async fn show(hub: &Hub, name: &str) -> Result<()> {
     println!("settings {}", plugin["settings"]);
     println!("granted  {}", plugin["grant"]);
     println!("secrets  {}", plugin["secrets"]);
-    print!("{}", asked_for(&plugin)?);
+    print!("{}{}", asked_for(&plugin)?, addresses(hub, &plugin)?);
     if let Some(waits) = trial::waits(&plugin) {
         print!("\n{waits}\n{}", described(&plugin)?);
     }

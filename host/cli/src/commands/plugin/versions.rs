@@ -5,6 +5,7 @@ use openhub_model::fault::there_are;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::install::addresses;
 use super::{grant, short, text, trial};
 use crate::hub::Hub;
 
@@ -135,6 +136,9 @@ pub async fn activate(hub: &Hub, name: &str, wanted: Option<&str>, terms: Terms)
     }
     let answer = hub.call(Method::POST, &format!("/api/v1/plugins/{name}/activate"), &body).await?;
     done(name, text(version, "version")?, &answer);
+    if answer["name"].is_string() {
+        print!("{}", addresses(hub, &answer)?);
+    }
     Ok(())
 }
 

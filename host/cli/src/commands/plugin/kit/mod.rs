@@ -74,8 +74,8 @@ pub async fn run() -> Result<()> {
     });
     while let Some(line) = asked.recv().await {
         let answer = match kit.answer(&line).await {
-            Ok(answer) => json!({"ok": answer}),
-            Err(error) => json!({"error": format!("{error:#}")}),
+            Ok(answer) => json!({"ok": kit.explained(answer)}),
+            Err(error) => json!({"error": kit.explained(Value::String(format!("{error:#}")))}),
         };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{answer}")?;
@@ -87,6 +87,8 @@ pub async fn run() -> Result<()> {
 #[derive(Default)]
 struct Kit {
     open: Option<(Installed, Provider)>,
+    /// Tells the lines at which a call broke off.
+    map: Option<Vec<u8>>,
 }
 
 impl Kit {
@@ -122,6 +124,18 @@ impl Kit {
         }
     }
 
+    /// The answer with lines of the source in place of addresses.
+    fn explained(&self, answer: Value) -> Value {
+        let Some(map) = &self.map else { return answer };
+        let within = |value: Value| self.explained(value);
+        match answer {
+            Value::String(text) => Value::String(openhub_sdk_build::explain(map, &text)),
+            Value::Array(values) => values.into_iter().map(within).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, within(value))).collect(),
+            other => other,
+        }
+    }
+
     async fn open(&mut self, open: Open) -> Result<Value> {
         let (bytes, component) = match (open.dir, open.component) {
             (Some(dir), _) => {
@@ -129,9 +143,15 @@ impl Kit {
                 let folder = open.cache.clone().unwrap_or_else(std::env::temp_dir);
                 let component = folder.join(format!("{}-{}.wasm", built.manifest.name, std::process::id()));
                 std::fs::write(&component, &built.bytes).with_context(|| component.display().to_string())?;
+                if let Some(map) = &built.map {
+                    // Other tests take the component from there.
+                    std::fs::write(component.with_extension(openhub_sdk_build::MAP), map)?;
+                }
+                self.map = built.map;
                 (built.bytes, component)
             }
             (None, Some(component)) => {
+                self.map = std::fs::read(component.with_extension(openhub_sdk_build::MAP)).ok();
                 (std::fs::read(&component).with_context(|| component.display().to_string())?, component)
             }
             (None, None) => bail!("neither a folder nor a component is named"),
