@@ -157,6 +157,9 @@ impl Lane {
 
     /// One attempt, and as long as they succeed those that were read ahead of its commit.
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
+        if self.stands_long() && self.brake().await? {
+            return Ok(Progress::Moved);
+        }
         let gathers = self.gathers.take();
         self.gather(gathers).await;
         let (store, tenant) = (self.shared.store.clone(), self.lease.tenant);
@@ -214,7 +217,9 @@ impl Lane {
                 )) => return self.rerun(),
                 Err(error) => return Err(error),
             };
+            let is_on = lease.checkpoint > self.lease.checkpoint;
             self.reached(lease);
+            self.stood(tally.events + tally.timers, is_on);
             if is_late {
                 metrics::counter!("openhub_attempts_late_total").increment(1);
                 let seconds = computing.as_secs_f64();
@@ -235,8 +240,12 @@ impl Lane {
             }
             record(tally, loading, computing, committing);
             match next {
-                Some(next) if !self.stop.is_cancelled() => computed = next,
-                _ => {
+                Some(next) if !self.stop.is_cancelled() && !self.stands_long() => computed = next,
+                next => {
+                    // What was computed ahead and is not committed did not happen.
+                    if next.is_some() {
+                        self.forget();
+                    }
                     self.gathers = gathers;
                     self.fill_in_turn(now).await?;
                     return Ok(Progress::Moved);

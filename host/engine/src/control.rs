@@ -2,6 +2,7 @@
 //! as an attempt of its own. Nothing is computed across it.
 
 use hashbrown::HashSet;
+use openhub_model::event::CLOCK_STOPPED;
 use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{
     Canary, CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes, Shadow,
@@ -23,7 +24,7 @@ use crate::unmerge::Neighbourhood;
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
-const TOLD: [&str; 3] = [SECRET_SET, "suppression.removed", "settings.changed"];
+const TOLD: [&str; 4] = [SECRET_SET, "suppression.removed", "settings.changed", CLOCK_STOPPED];
 /// The control events after which a version of a plugin is in force: enabled, taken for the one before, or taken again.
 pub const ENABLED: &str = "plugin.enabled";
 pub const ACTIVATED: &str = "plugin.activated";
@@ -57,6 +58,7 @@ impl Lane {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
             faults.push(control_fault(&event, "unknown", "This version of the hub does not know this control event."));
         }
+        change = self.left_of(change).await?;
         if let Some(CatalogChange::Plugin { name, settings, .. }) = &mut change {
             self.set(&event, name, settings).await?;
         }
@@ -136,7 +138,11 @@ impl Lane {
     }
 
     /// Events by which the customers of runs that a change ends have their segments asked, if one asks about the journey.
-    async fn asked_anew(&self, event: &Event, change: Option<&CatalogChange>) -> Result<Vec<NewEvent>, EngineError> {
+    pub(crate) async fn asked_anew(
+        &self,
+        event: &Event,
+        change: Option<&CatalogChange>,
+    ) -> Result<Vec<NewEvent>, EngineError> {
         let Some(CatalogChange::Journey { name, status: JourneyStatus::Stopped, .. }) = change else {
             return Ok(Vec::new());
         };
@@ -173,7 +179,7 @@ impl Lane {
     }
 }
 
-fn catalog_change(event: &Event) -> Option<CatalogChange> {
+pub(crate) fn catalog_change(event: &Event) -> Option<CatalogChange> {
     let body: Value = serde_json::from_str(&event.body).ok()?;
     let text = |field: &str| body[field].as_str().map(str::to_owned);
     let plugin = |status| {

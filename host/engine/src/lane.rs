@@ -52,6 +52,8 @@ pub struct Lane {
     pub(crate) unfilled: Vec<Unfilled>,
     pub(crate) held: Mutex<Held>,
     pub(crate) scrubs: Scrubs,
+    /// How many items were handled since the checkpoint moved.
+    pub(crate) stood: u64,
 }
 
 impl Lane {
@@ -83,6 +85,7 @@ impl Lane {
             unfilled: Vec::new(),
             held,
             scrubs: Scrubs::default(),
+            stood: 0,
         }
     }
 

@@ -10,6 +10,7 @@ mod alone;
 mod aside;
 mod attempt;
 mod body;
+mod brake;
 pub mod catalog;
 mod clock;
 mod compute;

@@ -57,6 +57,8 @@ pub enum Origin {
 
 /// The control event that moves a replay's clock on, to its own time.
 pub const CLOCK_ADVANCED: &str = "clock.advanced";
+/// The control event that ends such a move where it has come to.
+pub const CLOCK_STOPPED: &str = "clock.stopped";
 
 /// An event on its way into the log.
 #[derive(Clone, Debug)]

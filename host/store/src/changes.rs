@@ -33,6 +33,8 @@ pub struct Changes {
     pub checkpoint: i64,
     /// The tenant's clock after the batch.
     pub clock: Timestamp,
+    /// A replay's clock does not come to where it was on its way to.
+    pub clock_stopped: bool,
     /// The host's clock: when the messages may have their first attempt.
     pub wall: Timestamp,
     /// Folds, under the ids of their oldest parts.

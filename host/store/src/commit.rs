@@ -12,7 +12,7 @@ use crate::database::transaction::Tx;
 use crate::database::transaction::Weight;
 use crate::error::StoreError;
 use crate::history::properties::Kept;
-use crate::log::events::append_all;
+use crate::log::events::{append_all, read_latest};
 use crate::log::leases::Lease;
 use crate::log::partitions::{Move, Moved, move_on};
 use crate::log::tombstones::{Tombstone, drop_customer_events, put_tombstones};
@@ -46,6 +46,7 @@ const HEAVY: u64 = 200;
 pub struct Prepared {
     checkpoint: i64,
     clock: Timestamp,
+    clock_stopped: bool,
     wall: Timestamp,
     customers: Option<Bulk>,
     /// When they are due, and who sleeps, as a list of ids.
@@ -126,6 +127,7 @@ impl Prepared {
         Prepared {
             checkpoint: changes.checkpoint,
             clock: changes.clock,
+            clock_stopped: changes.clock_stopped,
             wall: changes.wall,
             customers: customer_rows(&changes.customers),
             wakes: wake_rows(&changes.wakes),
@@ -173,6 +175,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
         erased: limit(changes.tombstones.len()),
     };
     let Moved { head, passed, lease } = move_on(tx, lease, &to).await?;
+    if changes.clock_stopped {
+        read_latest(tx, tenant).await?;
+    }
     let arrived = head - caused.cast_signed();
     write_objects(tx, tenant, &std::mem::take(&mut changes.objects)).await?;
     if let Some(rows) = changes.customers.take() {

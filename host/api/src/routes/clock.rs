@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use openhub_model::event::CLOCK_ADVANCED;
-use openhub_model::{ClockKind, Fault, Timestamp};
+use openhub_model::event::{CLOCK_ADVANCED, CLOCK_STOPPED};
+use openhub_model::{ClockKind, Fault, NewEvent, Timestamp};
 use openhub_store::Op;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,7 +15,6 @@ use crate::app::App;
 use crate::auth::{Authorized, ClockWrite, StatusRead};
 use crate::body::JsonBody;
 use crate::change::Change;
-use crate::ingest::RESERVED;
 use crate::openapi::Problems;
 use crate::problem::{INVALID_BODY, LIVE_CLOCK, Problem};
 use crate::views::{ClockView, PendingView};
@@ -44,7 +43,8 @@ pub(crate) struct Advance {
 
 /// Moves the tenant's replay clock on and waits until all that was due is done.
 ///
-/// Idempotent: a clock never goes back, and the same instant twice is one event in the log.
+/// Idempotent: a clock never goes back. What takes longer than a minute is answered 202 and goes on; `POST /api/v1/clock/stop`
+/// ends it where it has come to, and a journey that is stopped or paused meanwhile is so at once.
 #[utoipa::path(post, path = "/api/v1/clock", tag = "clock", request_body = Advance,
     security(("api_key" = ["clock:write"])),
     responses((status = 200, body = ClockView), (status = 202, body = PendingView), Problems))]
@@ -53,21 +53,42 @@ pub(crate) async fn advance_clock(
     change: Change<ClockWrite>,
     JsonBody(Advance { to }): JsonBody<Advance>,
 ) -> Result<Response, Problem> {
-    let kind = tenant(&app, &change.scope).await?.clock;
-    if kind == ClockKind::Live {
-        return Err(Problem::new(LIVE_CLOCK, "This tenant's clock is live. Only a replay clock can be set."));
-    }
+    on_replay(&app, &change).await?;
     if !to.is_writable() {
         let fault = Fault::new("/to", "invalid-timestamp", "The time must be in the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
     }
-    let mut event = change.control(CLOCK_ADVANCED, to, json!({"to": to}));
-    event.message_id = format!("{RESERVED}clock:{to}");
+    moved(&app, &change, change.control(CLOCK_ADVANCED, to, json!({"to": to}))).await
+}
+
+/// Stops the tenant's replay clock on its way: a move that takes long ends where it has come to.
+///
+/// What is due later stays as it is, until the clock moves on. Without a move under way it changes nothing.
+#[utoipa::path(post, path = "/api/v1/clock/stop", tag = "clock",
+    security(("api_key" = ["clock:write"])),
+    responses((status = 200, body = ClockView), (status = 202, body = PendingView), Problems))]
+pub(crate) async fn stop_clock(State(app): State<Arc<App>>, change: Change<ClockWrite>) -> Result<Response, Problem> {
+    on_replay(&app, &change).await?;
+    let now = tenant_now(&app, &change.scope).await?;
+    moved(&app, &change, change.control(CLOCK_STOPPED, now, json!({}))).await
+}
+
+async fn on_replay(app: &App, change: &Change<ClockWrite>) -> Result<(), Problem> {
+    match tenant(app, &change.scope).await?.clock {
+        ClockKind::Replay => Ok(()),
+        ClockKind::Live => {
+            Err(Problem::new(LIVE_CLOCK, "This tenant's clock is live. Only a replay clock can be set."))
+        }
+    }
+}
+
+/// Says so in the log, and answers with the clock as it then stands.
+async fn moved(app: &App, change: &Change<ClockWrite>, event: NewEvent) -> Result<Response, Problem> {
     let appended = app.store.transact(&change.scope, vec![Op::Append(event)]).await?;
-    match wait(&app, change.tenant(), appended.position, app.limits.clock_wait).await {
+    match wait(app, change.tenant(), appended.position, app.limits.clock_wait).await {
         Progress::Done => {
-            let now = change.now().await?;
-            Ok(Json(ClockView { kind, now }).into_response())
+            let now = tenant_now(app, &change.scope).await?;
+            Ok(Json(ClockView { kind: ClockKind::Replay, now }).into_response())
         }
         Progress::Pending(position) => Ok(accepted(position)),
     }

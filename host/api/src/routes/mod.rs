@@ -145,6 +145,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(faults::discard_fault))
         .routes(routes!(settings::get_settings, settings::change_settings))
         .routes(routes!(clock::get_clock, clock::advance_clock))
+        .routes(routes!(clock::stop_clock))
         .routes(routes!(status::get_status))
         .routes(routes!(usage::plugin_usage))
         .routes(routes!(keys::list_keys, keys::create_key))

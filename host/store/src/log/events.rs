@@ -146,6 +146,24 @@ impl Store {
         rows.into_iter().map(event).collect()
     }
 
+    /// The control events of these names behind a place in the log.
+    pub async fn controls(&self, scope: &Scope, after: i64, names: &[&str]) -> Result<Vec<Event>, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            Row,
+            "SELECT e.position, e.origin, e.message_id, e.kind, e.name, e.part_id, e.occurred_at, e.received_at, \
+             e.historical, e.authority, e.cause, COALESCE(b.body, '{}') AS body FROM events e \
+             LEFT JOIN event_bodies b ON b.tenant_id = e.tenant_id AND b.position = e.position \
+             WHERE e.tenant_id = $1 AND e.kind = 9 AND e.name IN (SELECT atom FROM json_each($2)) AND e.position > $3 \
+             ORDER BY e.position",
+            scope.tenant().0,
+            bulk::list(names),
+            after,
+        );
+        rows.into_iter().map(event).collect()
+    }
+
     /// Where the engine goes on behind `after`, whatever stands there, and its messageId.
     pub async fn next_position(&self, scope: &Scope, after: i64) -> Result<Option<(i64, String)>, StoreError> {
         let rows = select!(
@@ -206,8 +224,8 @@ impl Sql {
     }
 }
 
-/// Where a replay's clock will stand, from its log: a duplicate has not moved it.
-async fn read_latest(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(), StoreError> {
+/// Where a replay's clock will stand, from its log: a duplicate has not moved it, nor has a move that was stopped.
+pub(crate) async fn read_latest(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(), StoreError> {
     execute!(
         tx.conn(),
         "UPDATE partitions SET latest = COALESCE((SELECT MAX(occurred_at) FROM events WHERE events.tenant_id = $1 \

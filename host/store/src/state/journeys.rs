@@ -48,6 +48,8 @@ pub struct JourneyRow {
     /// The greatest version written; 0 for none.
     pub latest: i64,
     pub updated_at: Timestamp,
+    /// Of the change in the log that it stands as it does by; 0 if there is none.
+    pub position: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +70,7 @@ pub struct NodeStanding {
     pub waiting: i64,
 }
 
-type Row = (String, i64, Option<String>, Option<i64>, i64, i64);
+type Row = (String, i64, Option<String>, Option<i64>, i64, i64, i64);
 type VersionRow = (String, i64, String, i64);
 
 impl Store {
@@ -77,7 +79,7 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT name, status, draft, version, latest, updated_at FROM journeys WHERE tenant_id = $1 ORDER BY name",
+            "SELECT name, status, draft, version, latest, updated_at, position FROM journeys WHERE tenant_id = $1 ORDER BY name",
             scope.tenant().0,
         );
         rows.into_iter().map(journey).collect()
@@ -88,7 +90,7 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT name, status, draft, version, latest, updated_at FROM journeys WHERE tenant_id = $1 AND name = $2",
+            "SELECT name, status, draft, version, latest, updated_at, position FROM journeys WHERE tenant_id = $1 AND name = $2",
             scope.tenant().0,
             name.to_owned(),
         );
@@ -376,7 +378,7 @@ async fn stop(
     .map(drop)
 }
 
-fn journey((name, status, draft, version, latest, updated_at): Row) -> Result<JourneyRow, StoreError> {
+fn journey((name, status, draft, version, latest, updated_at, position): Row) -> Result<JourneyRow, StoreError> {
     Ok(JourneyRow {
         name,
         status: JourneyStatus::from_code(status).ok_or_else(|| corrupt("status of a journey"))?,
@@ -385,6 +387,7 @@ fn journey((name, status, draft, version, latest, updated_at): Row) -> Result<Jo
         version,
         latest,
         updated_at: time(updated_at),
+        position,
     })
 }
 
