@@ -71,6 +71,7 @@ kinds! {
     INVALID_CONDITION = UNPROCESSABLE_ENTITY, "invalid-condition", "The condition cannot be evaluated";
     TOO_COSTLY = UNPROCESSABLE_ENTITY, "too-costly", "The condition takes too long to count";
     INVALID_INSTALLATION = UNPROCESSABLE_ENTITY, "invalid-installation", "The plugin cannot be enabled like this";
+    INVALID_WEBHOOK = UNPROCESSABLE_ENTITY, "invalid-webhook", "The webhook cannot be set up like this";
     CALL_REFUSED = BAD_REQUEST, "call-refused", "The plugin refuses the call";
     HOOK_REFUSED = BAD_REQUEST, "hook-refused", "The plugin refuses the request";
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";

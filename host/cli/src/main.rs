@@ -61,6 +61,8 @@ enum Command {
     Usage(commands::usage::Arguments),
     /// Check that nobody tampered with the log of who did what, in the database (`--data`, `--database`).
     Audit(commands::audit::Arguments),
+    /// Post events of a running hub (`--hub`, `--key`) to other systems.
+    Webhook(commands::webhook::Arguments),
     /// Write the whole database (`--data`, `--database`) to a file, while a hub may run.
     Backup(commands::backup::BackupArguments),
     /// Make a database (`--data`, `--database`) of a backup, of either kind of database.
@@ -153,6 +155,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Usage(arguments) => commands::usage::run(arguments).await?,
         Command::Audit(arguments) => commands::audit::run(arguments).await?,
+        Command::Webhook(arguments) => commands::webhook::run(arguments).await?,
         Command::Backup(arguments) => commands::backup::backup(arguments).await?,
         Command::Restore(arguments) => commands::backup::restore(arguments).await?,
         Command::ReleaseSends(arguments) => commands::backup::release(arguments).await?,

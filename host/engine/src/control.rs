@@ -20,11 +20,22 @@ use crate::object_types::{self, DECLARED, migration_of};
 use crate::remove::REMOVED;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
+use crate::webhooks;
 
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
-const TOLD: [&str; 4] = [SECRET_SET, "suppression.removed", "settings.changed", CLOCK_STOPPED];
+const TOLD: [&str; 9] = [
+    SECRET_SET,
+    CLOCK_STOPPED,
+    "suppression.removed",
+    "settings.changed",
+    webhooks::SAVED,
+    webhooks::REMOVED,
+    webhooks::ROTATED,
+    webhooks::SENT_AGAIN,
+    webhooks::DISABLED,
+];
 /// The control events after which a version of a plugin is in force: enabled, taken for the one before, or taken again.
 pub const ENABLED: &str = "plugin.enabled";
 pub const ACTIVATED: &str = "plugin.activated";

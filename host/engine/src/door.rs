@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use openhub_model::identity::Authority;
-use openhub_model::{Fault, Id, Principal};
+use openhub_model::{Event, Fault, Id, Principal};
 use openhub_runtime::{Customers, Objects, SourceEvent};
 use openhub_store::Scope;
 
@@ -18,6 +18,9 @@ pub trait Door: Send + Sync {
         teller: Teller<'a>,
         events: Vec<Named>,
     ) -> BoxFuture<'a, Result<Vec<Result<(), Fault>>, Turned>>;
+
+    /// An event as whoever reads the log sees it, as JSON.
+    fn show(&self, event: Event) -> String;
 
     /// The tenant's customers and objects, for this plugin: what it writes is written in its name.
     fn records(&self, scope: Scope, plugin: Principal) -> (Arc<dyn Customers>, Arc<dyn Objects>);

@@ -26,6 +26,7 @@ use crate::schedule::turns::Turns;
 use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
 use crate::shared::{Backlogs, Catalogs, Clocks, Config, Erasures, HELD, Halts, Positions, Shared};
+use crate::webhooks::PLACES;
 
 /// Tenants that begin to be moved, or cease to be, at the same time: each reads all that it runs, or writes when it is due.
 const STARTS: usize = 16;
@@ -76,6 +77,7 @@ impl Engine {
             source_places,
             endpoint_places,
             job_places,
+            webhook_places: Places::of(PLACES),
             opened: OnceLock::new(),
             began: Instant::now(),
         });

@@ -58,6 +58,7 @@ mod unmerge;
 mod unsubscribe;
 pub mod uses;
 pub mod watch;
+pub mod webhooks;
 
 pub use body::{PROPOSED, identities_of};
 pub use catalog::{Catalog, EntryKind};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use openhub_runtime::{Imports, Plugin, Runtime};
+use openhub_runtime::{Imports, Plugin, Post, Posted, Runtime, Unposted};
 use openhub_store::Store;
 use tokio::sync::OnceCell;
 
@@ -33,6 +33,11 @@ impl Plugins {
         let key = (digest.to_owned(), granted.clone());
         let cell = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
         cell.get_or_try_init(|| self.load(name, digest, granted)).await.cloned()
+    }
+
+    /// Posts to a URL that a tenant names: see [`Runtime::post`].
+    pub async fn post(&self, post: Post<'_>) -> Result<Posted, Unposted> {
+        self.runtime.post(post).await
     }
 
     async fn load(&self, name: &str, digest: &str, granted: Imports) -> Result<Arc<Plugin>, EngineError> {

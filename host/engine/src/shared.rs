@@ -86,6 +86,8 @@ pub struct Shared {
     pub endpoint_places: Arc<Places>,
     /// Of that lane, those in which jobs run.
     pub job_places: Arc<Places>,
+    /// In which webhooks are sent: no plugin is called there.
+    pub webhook_places: Arc<Places>,
     /// Where plugins' events go in, once the API is there.
     pub opened: OnceLock<Weak<dyn Door>>,
     /// Since when the engine runs.

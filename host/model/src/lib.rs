@@ -36,6 +36,7 @@ pub mod strict;
 pub mod tenant;
 pub mod time;
 pub mod timer;
+pub mod webhook;
 
 pub use condition::Condition;
 pub use customer::{Attribute, Cause, Customer, Values};

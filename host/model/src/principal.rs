@@ -16,6 +16,8 @@ pub enum Principal {
     Partner { id: String },
     /// Whoever runs the hub, from its command line.
     Operator,
+    /// The hub by itself.
+    Hub,
 }
 
 impl Principal {

@@ -58,6 +58,7 @@ pub use capabilities::secrets::read as read_secret;
 pub use captured::Captured;
 pub use config::{Config, Defaults, HostPort};
 pub use egress::hosts;
+pub use egress::post::{Post, Posted, Unposted};
 pub use error::{BadSecret, Refusal, RuntimeError};
 pub use fault::{CallFault, FaultKind};
 pub use functions::{Applied, FunctionCalls};

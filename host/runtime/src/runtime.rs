@@ -7,6 +7,7 @@ use wasmtime::component::Component;
 use crate::cache::Cache;
 use crate::config::{Config, Defaults};
 use crate::egress::Egress;
+use crate::egress::post::{Post, Posted, Unposted};
 use crate::engine::Machine;
 use crate::error::{Refusal, RuntimeError};
 use crate::inspect::{self, Inspected};
@@ -45,6 +46,16 @@ impl Runtime {
     /// Calls of the I/O lane at the same time.
     pub fn io_places(&self) -> usize {
         self.inner.config.instances.clamp(1, 1_000) as usize
+    }
+
+    /// Why the hub may not post to a URL that a tenant names, as far as the URL tells.
+    pub fn check_target(&self, url: &str) -> Result<(), String> {
+        self.inner.egress.check(url)
+    }
+
+    /// Posts to a URL that a tenant names, under the check that requests of plugins are under.
+    pub async fn post(&self, post: Post<'_>) -> Result<Posted, Unposted> {
+        self.inner.egress.post(post).await
     }
 
     /// Reads what a component is, without executing or compiling it.

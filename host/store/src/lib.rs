@@ -73,4 +73,9 @@ pub use state::settings::{PageSettings, Settings};
 pub use state::settlements::{Settled, Verdicts};
 pub use state::tenants::Tenant;
 pub use state::usage::{Called, Usage, UsageCursor, UsageFilter, UsageKey, UsageOfDay};
+pub use state::webhook_deliveries::{
+    AfterAttempts, Again, Attempt, Delivery, DeliveryFilter, DeliveryState, DueDelivery, GivenUp, NewDelivery, News,
+    Tried,
+};
+pub use state::webhooks::{Health, WEBHOOKS, Webhook};
 pub use store::{Config, Store};

@@ -96,6 +96,9 @@ pub const TABLES: &[Table] = &[
     // On PostgreSQL alone: which transaction of a node was made last.
     table(TURNS, Nobody, Slowly),
     table("wakes", Customer("customer_id"), WithCustomers),
+    table("webhook_attempts", With("webhook_deliveries"), WithCustomers),
+    table("webhook_deliveries", Customer("part_id"), WithCustomers),
+    table("webhooks", ByHand, Slowly),
 ];
 
 /// The tables that no statement walks.

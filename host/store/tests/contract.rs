@@ -38,6 +38,8 @@ mod tables;
 mod trials;
 #[path = "contract/usage.rs"]
 mod usage;
+#[path = "contract/webhooks.rs"]
+mod webhooks;
 #[path = "contract/writes.rs"]
 mod writes;
 
@@ -91,6 +93,7 @@ macro_rules! each_case {
         audit::acts_at_once_make_one_chain(&database).await?;
         audit::tampering_is_found(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
+        webhooks::the_log_is_followed_and_what_is_sent_is_settled_once(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;
     }};

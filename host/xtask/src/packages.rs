@@ -25,9 +25,14 @@ const NODE_PACKAGES: &[&str] = &[
     "openapi-fetch@0.17.0",
     "typescript@5.9.3",
     "@types/node@20.9.5",
+    "standardwebhooks@1.1.1",
 ];
-const PYTHON_PACKAGES: &[&str] =
-    &["segment-analytics-python==2.4.0", "rudder-sdk-python==2.1.3", "customerio-cdp-analytics==1.1.0"];
+const PYTHON_PACKAGES: &[&str] = &[
+    "segment-analytics-python==2.4.0",
+    "rudder-sdk-python==2.1.3",
+    "customerio-cdp-analytics==1.1.0",
+    "standardwebhooks==1.1.0",
+];
 /// Names the browser that the tests drive.
 pub const CHROMIUM: &str = "CHROMIUM";
 

@@ -120,7 +120,11 @@ fn channel() -> Vec<Deed> {
         ("panic", json!({"deed": "panic"}), "it was told to"),
         ("calls of the host without end", json!({"deed": "host-calls"}), "too often"),
         ("a host that is not granted", fetch("https://example.com/"), "denied"),
-        ("a name that leads to this machine", fetch("https://localhost/"), "denied: plugins may not reach any address"),
+        (
+            "a name that leads to this machine",
+            fetch("https://localhost/"),
+            "denied: no address of `localhost` may be reached",
+        ),
         ("the metadata service", fetch("http://169.254.169.254/latest"), "denied"),
         ("this machine, written as a number", fetch("http://2130706433/"), "denied"),
         ("this machine, written in IPv6", fetch("http://[::ffff:127.0.0.1]/"), "denied"),

@@ -51,4 +51,5 @@ mod transfer;
 mod trials;
 mod upgrade;
 mod verdicts;
+mod webhooks;
 mod wide_customers;

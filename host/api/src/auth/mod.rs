@@ -15,4 +15,4 @@ pub(crate) use cache::KeyCache;
 pub use key::{MintedKey, mint_key};
 pub use permission::KeyScopes;
 pub(crate) use permission::*;
-pub(crate) use sight::{may_ask, may_cause, sees_item, show_event, show_item};
+pub(crate) use sight::{may_ask, may_cause, sees_item, show_event, show_item, sights};

@@ -44,6 +44,8 @@ permissions! {
     KeysRead = "keys:read",
     KeysWrite = "keys:write",
     AuditRead = "audit:read",
+    WebhooksRead = "webhooks:read",
+    WebhooksWrite = "webhooks:write",
 }
 
 /// The plugin whose endpoints a scope allows to call, and no other's: `plugins:call:coupon`.

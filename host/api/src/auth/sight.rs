@@ -2,13 +2,13 @@
 //! is read: what has a scope of its own is left out for a key that lacks it.
 
 use openhub_engine::ERASED;
-use openhub_model::{Condition, Event, EventKind};
+use openhub_model::{Condition, Event, webhook};
 use openhub_store::{TimelineItem, TimelineKind};
 
 use super::authorized::Authorized;
 use super::permission::{
-    CustomersRead, CustomersWrite, JourneysRead, JourneysWrite, MessagesRead, MessagesTransactional, ObjectsRead,
-    PluginsRead, PluginsWrite, PrivacyWrite, SegmentsRead, SegmentsWrite, SettingsWrite,
+    CustomersRead, CustomersWrite, EVERYTHING, JourneysWrite, MessagesRead, MessagesTransactional, ObjectsRead,
+    PluginsWrite, PrivacyWrite, SegmentsWrite, SettingsWrite,
 };
 use crate::problem::Problem;
 
@@ -42,15 +42,16 @@ pub(crate) fn show_event<P>(access: &Authorized<P>, event: Event) -> Event {
 }
 
 fn sees_event<P>(access: &Authorized<P>, event: &Event) -> bool {
-    match (event.kind, event.name.split('.').next()) {
-        (EventKind::Object, _) => access.may::<ObjectsRead>(),
-        (EventKind::Control, Some("plugin")) => access.may::<PluginsRead>(),
-        (EventKind::Control, Some("journey")) => access.may::<JourneysRead>(),
-        (EventKind::Control, Some("segment")) => access.may::<SegmentsRead>(),
-        (EventKind::Control, Some("clock")) => true,
-        (EventKind::Control, _) => access.may::<CustomersRead>(),
-        _ => true,
-    }
+    webhook::needs(event.kind, &event.name).is_none_or(|scope| has(access, scope))
+}
+
+/// What the key may see of events beyond their places: a webhook that it sets up gets no more.
+pub(crate) fn sights<P>(access: &Authorized<P>) -> Vec<String> {
+    webhook::NEEDED.iter().filter(|scope| has(access, scope)).map(|scope| (*scope).to_owned()).collect()
+}
+
+fn has<P>(access: &Authorized<P>, scope: &str) -> bool {
+    access.scopes().iter().any(|own| own == scope || own == EVERYTHING)
 }
 
 /// Whether the key may learn the answer to a condition, be it as a number alone: who asks about customers, objects and messages

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openhub_engine::{Door, Named, Teller, Turned};
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Fault, Principal};
+use openhub_model::{Event, EventKind, Fault, Principal};
 use openhub_runtime::{Customers, Objects};
 use openhub_store::{Refused, Scope};
 
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::records::Records;
 use crate::suppression::faults_of;
+use crate::views::EventView;
 
 /// Where a plugin is told to wait and not for how long.
 const LATER_MS: u32 = 1_000;
@@ -32,6 +33,10 @@ impl Door for App {
         events: Vec<Named>,
     ) -> BoxFuture<'a, Result<Answers, Turned>> {
         take(self, scope, teller, events).map(|taken| taken.map_err(turned)).boxed()
+    }
+
+    fn show(&self, event: Event) -> String {
+        serde_json::to_string(&EventView::from(event)).unwrap_or_else(|_| "null".to_owned())
     }
 
     fn records(&self, scope: Scope, plugin: Principal) -> (Arc<dyn Customers>, Arc<dyn Objects>) {

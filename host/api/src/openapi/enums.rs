@@ -2,9 +2,11 @@
 
 use openhub_model::message::MessageStatus;
 use openhub_model::{ClockKind, Origin};
-use openhub_store::{FaultKind, FaultStatus, JourneyStatus, MatchStatus, PluginStatus, TimelineKind};
+use openhub_store::{DeliveryState, FaultKind, FaultStatus, JourneyStatus, MatchStatus, PluginStatus, TimelineKind};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::views::WebhookStatus;
 
 /// Greater than any number by which the database knows a word.
 const CODES: std::ops::Range<i64> = 0..32;
@@ -26,7 +28,7 @@ pub(super) fn complete(document: &mut Value) {
     let is_published = |word: &Value| *word != json!(JourneyStatus::Draft);
     let journeys = coded(JourneyStatus::from_code);
     let published: Vec<Value> = journeys.iter().filter(|word| is_published(word)).cloned().collect();
-    let properties: [Named; 11] = [
+    let properties: [Named; 13] = [
         ("Clock", "kind", listed([ClockKind::Live, ClockKind::Replay])),
         ("Consent", "state", listed(["granted", "denied"])),
         ("Event", "origin", listed([Origin::Arrived, Origin::Caused])),
@@ -38,17 +40,20 @@ pub(super) fn complete(document: &mut Value) {
         ("Plugin", "status", coded(PluginStatus::from_code)),
         ("Published", "status", published),
         ("TimelineItem", "kind", listed(TimelineKind::ALL)),
+        ("Webhook", "status", listed(WebhookStatus::ALL)),
+        ("WebhookDelivery", "state", listed(DeliveryState::ALL)),
     ];
     for (schema, property, words) in properties {
         let place = &mut document["components"]["schemas"][schema]["properties"][property];
         assert!(place.is_object(), "{schema} has no {property}");
         place["enum"] = words.into();
     }
-    let parameters: [Named; 4] = [
+    let parameters: [Named; 5] = [
         ("/api/v1/faults", "kind", kinds),
         ("/api/v1/faults", "status", faults),
         ("/api/v1/matches", "status", matches),
         ("/api/v1/messages", "status", messages),
+        ("/api/v1/webhooks/{name}/deliveries", "state", listed(DeliveryState::ALL)),
     ];
     for (path, name, words) in parameters {
         let all = document["paths"][path]["get"]["parameters"].as_array_mut();

@@ -26,7 +26,8 @@ pub(crate) use responses::{Absent, Changed, PluginFailed, Problems, Unfit};
         (name = "segment", description = "The Segment HTTP API: events in."),
         (name = "customers"), (name = "events"), (name = "plugins"), (name = "journeys"), (name = "segments"),
         (name = "messages"), (name = "privacy"), (name = "faults"),
-        (name = "objects"), (name = "clock"), (name = "settings"), (name = "status"), (name = "access"), (name = "hub"),
+        (name = "objects"), (name = "clock"), (name = "settings"), (name = "status"), (name = "webhooks"), (name = "access"),
+        (name = "hub"),
     ),
 )]
 struct Document;

@@ -28,6 +28,7 @@ mod suppressions;
 mod system;
 pub(crate) mod unsubscribe;
 mod usage;
+mod webhooks;
 
 use axum::routing::options;
 use utoipa_axum::router::OpenApiRouter;
@@ -154,6 +155,19 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::audit_head))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(webhooks::list_webhooks))
+        .routes(routes!(
+            webhooks::get_webhook,
+            webhooks::put_webhook,
+            webhooks::change_webhook,
+            webhooks::remove_webhook
+        ))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_webhook_deliveries))
+        .routes(routes!(webhooks::get_webhook_delivery))
+        .routes(routes!(webhooks::replay_webhook_delivery))
+        .routes(routes!(webhooks::replay_webhook))
 }
 
 /// For the operator; open to whoever reaches the port.

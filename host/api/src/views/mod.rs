@@ -24,6 +24,7 @@ mod profile;
 mod segment;
 mod status;
 mod usage;
+mod webhook;
 
 pub(crate) use audit::{AuditEntryView, AuditHeadView, AuditList};
 pub(crate) use clock::ClockView;
@@ -53,3 +54,6 @@ pub(crate) use segment::{
 };
 pub(crate) use status::StatusView;
 pub(crate) use usage::UsageList;
+pub(crate) use webhook::{
+    AttemptView, DeliveryList, DeliveryView, DeliveryWhole, ReplayedView, WebhookList, WebhookStatus, WebhookView,
+};

@@ -12,6 +12,7 @@ use openhub_runtime::{Config as RuntimeConfig, Runtime};
 use openhub_store::{AuditFilter, Changes, Config as StoreConfig, Key, Lease, Scope, Store, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -111,6 +112,15 @@ impl Hub {
         Hub::with(url, directory, limits(), bounds).await
     }
 
+    /// That may reach these addresses of this machine.
+    pub async fn reaching(addresses: &[SocketAddr]) -> Hub {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("hub.db").display());
+        let allowed = addresses.iter().map(|address| address.to_string().parse().expect("a host and a port"));
+        let runtime = RuntimeConfig { allow_private: allowed.collect(), ..RuntimeConfig::default() };
+        Hub::running(url, directory, limits(), Bounds::default(), runtime).await
+    }
+
     /// On a database of a PostgreSQL server.
     pub async fn on_postgres(url: String) -> Hub {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -118,9 +128,13 @@ impl Hub {
     }
 
     async fn with(url: String, directory: TempDir, limits: Limits, bounds: Bounds) -> Hub {
+        Hub::running(url, directory, limits, bounds, RuntimeConfig::default()).await
+    }
+
+    async fn running(url: String, directory: TempDir, limits: Limits, bounds: Bounds, runtime: RuntimeConfig) -> Hub {
         let config = StoreConfig { url: url.clone(), node: "test".to_owned(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
-        let runtime = Runtime::new(RuntimeConfig::default()).expect("the runtime starts");
+        let runtime = Runtime::new(runtime).expect("the runtime starts");
         let start: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
         let now = Arc::new(AtomicI64::new(start.micros()));
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = {

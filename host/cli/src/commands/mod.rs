@@ -12,6 +12,7 @@ pub mod object_type;
 pub mod plugin;
 pub mod tenant;
 pub mod usage;
+pub mod webhook;
 
 /// What a list says in place of rows: that there are none, and what to do next. It goes where no script looks for rows.
 pub fn empty(said: &str) {

@@ -1,5 +1,5 @@
-//! A tenant that is awake: its lane, its delivery, its jobs and what its plugins are asked to erase, until all have rested for long enough.
-//! Of a tenant that was restored only the lane goes, until somebody says that it may send.
+//! A tenant that is awake: its lane, its delivery, its jobs, its webhooks and what its plugins are asked to erase, until all have rested for long
+//! enough. Of a tenant that was restored only the lane goes, until somebody says that it may send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::lane::Lane;
 use crate::privacy::requests::Requests;
 use crate::schedule::rest::Rests;
 use crate::shared::Shared;
+use crate::webhooks::Webhooks;
 
 /// How often it is asked whether a tenant may send.
 const HELD: Duration = Duration::from_secs(2);
@@ -37,12 +38,14 @@ pub async fn moves(shared: Arc<Shared>, lease: Lease, stop: CancellationToken) -
     let delivery = Delivery::new(shared.clone(), lease, rests.clone(), ends.clone());
     let jobs = Jobs::new(shared.clone(), lease, rests.clone(), ends.clone());
     let requests = Requests::new(shared.clone(), lease, rests.clone(), ends.clone());
+    let webhooks = Webhooks::new(shared.clone(), lease, rests.clone(), ends.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(lane.run());
     let released = released(shared.clone(), lease).boxed().shared();
     tasks.spawn(when(released.clone(), ends.clone(), delivery.run()));
     tasks.spawn(when(released.clone(), ends.clone(), jobs.run()));
-    tasks.spawn(when(released, ends.clone(), requests.run()));
+    tasks.spawn(when(released.clone(), ends.clone(), requests.run()));
+    tasks.spawn(when(released, ends.clone(), webhooks.run()));
     let rested = tokio::select! {
         // It has lost its fence, or panicked.
         Some(ended) = tasks.join_next() => {

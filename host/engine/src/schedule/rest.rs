@@ -1,4 +1,4 @@
-//! Rest: a lane, a delivery or what runs jobs, awake and without work, asks the database nothing. It is woken by what is appended in this
+//! Rest: a lane, a delivery, what runs jobs or sends webhooks, awake and without work, asks the database nothing. It is woken by what is appended in this
 //! process, by a time that it knows of, and by the node for what other processes append.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,10 +67,11 @@ pub enum Half {
     Delivery,
     Jobs,
     Requests,
+    Webhooks,
 }
 
 /// How many there are.
-const HALVES: usize = 4;
+const HALVES: usize = 5;
 
 /// Who was woken to be looked at, and had nothing to do, sleeps on after so long.
 const NOTHING: Duration = Duration::from_secs(1);
@@ -90,6 +91,7 @@ impl Rests {
             Half::Delivery => 1,
             Half::Jobs => 2,
             Half::Requests => 3,
+            Half::Webhooks => 4,
         };
         self.all.send_if_modified(|all| std::mem::replace(&mut all[place], rests) != rests);
     }
@@ -182,6 +184,8 @@ mod tests {
         rests.says(Half::Jobs, true);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "a plugin is asked to erase");
         rests.says(Half::Requests, true);
+        assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "a webhook is sent");
+        rests.says(Half::Webhooks, true);
         assert!(futures::poll!(&mut asleep).is_pending(), "not at once");
         rests.says(Half::Lane, false);
         assert!(tokio::time::timeout(3 * hold, &mut asleep).await.is_err(), "something has come");

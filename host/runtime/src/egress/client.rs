@@ -81,7 +81,7 @@ struct Checked {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("plugins may not reach any address of `{0}`: the operator can allow one in `allow_private`")]
+#[error("no address of `{0}` may be reached: the operator can allow one in `allow_private`")]
 pub struct NoOpenAddress(String);
 
 impl Resolve for Checked {

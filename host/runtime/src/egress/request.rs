@@ -142,7 +142,40 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
     if written.first().is_some_and(|at| !written.text[..at].contains('?')) {
         return Err("in a URL, a secret can be only in the query".to_owned());
     }
-    let text = written.text;
+    let Target { url, host, port } = target_of(&written.text, grant.egress)?;
+    if !grant.hosts.iter().any(|granted| granted.matches(&host, port)) {
+        return Err(format!(
+            "the host `{host}` at port {port} is not granted: name it in `hosts` of the manifest, with the port if it is not 443"
+        ));
+    }
+    plain(&url, &host, port, grant.egress)?;
+    Ok((url, host, port))
+}
+
+/// Where a request goes.
+pub struct Target {
+    pub url: Url,
+    pub host: String,
+    pub port: u16,
+}
+
+/// A URL that something may be sent to, if its host is granted: encrypted, or to an address that the operator allowed.
+pub fn open_target(text: &str, egress: &Egress) -> Result<Target, String> {
+    let target = target_of(text, egress)?;
+    plain(&target.url, &target.host, target.port, egress)?;
+    Ok(target)
+}
+
+fn plain(url: &Url, host: &str, port: u16, egress: &Egress) -> Result<(), String> {
+    if url.scheme() != "https" && !egress.is_allowed(host, port) {
+        return Err(format!(
+            "plain HTTP is not allowed: use https, or the operator must name `{host}:{port}` in `allow_private`"
+        ));
+    }
+    Ok(())
+}
+
+fn target_of(text: &str, egress: &Egress) -> Result<Target, String> {
     // A URL parser drops or turns some of these silently.
     if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
         return Err("the URL has a space, a control character or a backslash".to_owned());
@@ -150,11 +183,11 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
     if text.len() > URL_BYTES {
         return Err(format!("the URL is longer than {URL_BYTES} bytes"));
     }
-    let url = Url::parse(&text).map_err(|error| format!("the URL cannot be read: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("the URL cannot be read: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("the scheme {:?} is not allowed: use https", url.scheme()));
     }
-    if !url.username().is_empty() || url.password().is_some() || authority(&text).contains('@') {
+    if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
         return Err("the URL must not have a user or a password".to_owned());
     }
     if url.fragment().is_some() {
@@ -163,24 +196,11 @@ fn target(parts: &[Part], grant: &Grant<'_>) -> Result<(Url, String, u16), Strin
     let host = bare(url.host_str().unwrap_or_default()).to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
     match host.parse::<IpAddr>() {
-        Ok(address) if !grant.egress.may_reach(address, port) => {
-            return Err(format!(
-                "the address {address} is not on the open internet: the operator can allow \"{address}:{port}\" in `allow_private`"
-            ));
-        }
-        _ => {}
+        Ok(address) if !egress.may_reach(address, port) => Err(format!(
+            "the address {address} is not on the open internet: the operator can allow \"{address}:{port}\" in `allow_private`"
+        )),
+        _ => Ok(Target { url, host, port }),
     }
-    if !grant.hosts.iter().any(|granted| granted.matches(&host, port)) {
-        return Err(format!(
-            "the host `{host}` at port {port} is not granted: name it in `hosts` of the manifest, with the port if it is not 443"
-        ));
-    }
-    if url.scheme() != "https" && !grant.egress.is_allowed(&host, port) {
-        return Err(format!(
-            "plain HTTP is not allowed: use https, or the operator must name `{host}:{port}` in `allow_private`"
-        ));
-    }
-    Ok((url, host, port))
 }
 
 /// The URL with its secrets, each the whole value of a parameter that the manifest names.

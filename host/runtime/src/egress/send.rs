@@ -69,7 +69,7 @@ fn text_at(body: &[u8], pointer: &str) -> Option<Arc<[u8]>> {
 }
 
 fn fault(error: reqwest::Error, secrets: &Secrets) -> Fault {
-    let denied = causes(&error).any(|cause| cause.downcast_ref::<NoOpenAddress>().is_some());
+    let denied = is_denied(&error);
     let unsent = error.is_connect() || error.is_builder();
     let message = explain(error, secrets);
     match (denied, unsent) {
@@ -79,11 +79,19 @@ fn fault(error: reqwest::Error, secrets: &Secrets) -> Fault {
     }
 }
 
-/// Without the URL, whose query may hold a secret.
+/// Whether it was to go where nothing may go.
+pub fn is_denied(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| cause.downcast_ref::<NoOpenAddress>().is_some())
+}
+
 fn explain(error: reqwest::Error, secrets: &Secrets) -> String {
+    secrets.masks.mask_text(explained(error))
+}
+
+/// Without the URL, whose query may hold a secret.
+pub fn explained(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let message = causes(&error).last().map_or_else(String::new, ToString::to_string);
-    secrets.masks.mask_text(message)
+    causes(&error).last().map_or_else(String::new, ToString::to_string)
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

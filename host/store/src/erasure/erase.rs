@@ -31,6 +31,7 @@ use crate::state::plugin_trials::forget_shadow_rows;
 use crate::state::runs::{disarm, timer_rows};
 use crate::state::segments::{Membership, membership_rows, put_memberships};
 use crate::state::suppressions::put_suppressions;
+use crate::state::webhook_deliveries::{forget_sent, hold_webhooks};
 use crate::store::Store;
 
 /// What an erasure takes away.
@@ -115,10 +116,12 @@ impl Stepping<'_, '_, '_> {
         let parts: Vec<PartId> = self.erasing.parts.iter().map(Part::id).collect();
         // Nobody writes an entry of theirs between this step, if it is the last, and the end of their parts.
         lock_entries(self.tx, self.tenant).await?;
+        hold_webhooks(self.tx, self.tenant).await?;
         for part in &parts {
             let part = part.to_string();
             self.entries_of_plugins(&part, &mut counts).await?;
             self.messages(&part, &mut counts).await?;
+            self.sent(&part, &mut counts).await?;
             self.runs(&part, &mut counts).await?;
             self.objects(&part, &mut counts).await?;
             self.events(&part, &mut counts).await?;
@@ -159,6 +162,17 @@ impl Stepping<'_, '_, '_> {
         )?;
         add(counts, "messages", gone);
         self.left -= gone as usize;
+        Ok(())
+    }
+
+    /// To webhooks.
+    async fn sent(&mut self, part: &str, counts: &mut Counts) -> Result<(), StoreError> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let gone = forget_sent(self.tx, self.tenant, part, self.left).await?;
+        add(counts, "webhook_deliveries", gone);
+        self.left -= gone;
         Ok(())
     }
 

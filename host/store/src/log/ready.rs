@@ -14,6 +14,7 @@ use crate::log::leases::Lease;
 use crate::scope::Scope;
 use crate::state::jobs::next_job;
 use crate::state::outbox;
+use crate::state::webhooks::next_webhook;
 use crate::store::Store;
 
 /// In the place of a time: the tenant is awake, or to be looked at.
@@ -131,6 +132,7 @@ impl Store {
                     }
                     dues.push(next_job(tx, tenant).await?);
                     dues.push(next_request(tx, tenant).await?);
+                    dues.push(next_webhook(tx, tenant).await?);
                     dues.push((left || behind > 0).then_some(LOOK));
                     let due = dues.into_iter().flatten().min();
                     execute!(

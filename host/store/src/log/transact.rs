@@ -17,6 +17,8 @@ use crate::state::plugin_versions::{PluginVersion, drop_version, hold_plugin, pu
 use crate::state::plugins::{Installation, put_component, put_plugin, put_secret};
 use crate::state::segments::{SegmentVersion, put_segment_version};
 use crate::state::settings::{Settings, put_settings};
+use crate::state::webhook_deliveries::{Again, send_again};
+use crate::state::webhooks::{Webhook, drop_webhook, put_webhook};
 use crate::store::Store;
 
 #[derive(Clone, Debug)]
@@ -90,6 +92,19 @@ pub enum Op {
         plugin: String,
         digest: String,
     },
+    /// Version 1 of a new webhook, or the next version of one, else [`StoreError::VersionConflict`].
+    PutWebhook(Box<Webhook>),
+    /// With its deliveries; of this version, if one is named.
+    DropWebhook {
+        name: String,
+        version: Option<i64>,
+    },
+    /// Deliveries of a webhook are sent again.
+    SendAgain {
+        webhook: String,
+        which: Again,
+        at: Timestamp,
+    },
     /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
     Undo,
 }
@@ -146,6 +161,9 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::Objects(changes) => write_objects(tx, tenant, &object_writes(&changes)).await?,
         Op::OfType { kind, version } => hold_type(tx, tenant, &kind, version).await?,
         Op::OfPlugin { kind, plugin, digest } => hold_plugin(tx, tenant, &kind, (&plugin, &digest)).await?,
+        Op::PutWebhook(webhook) => put_webhook(tx, tenant, &webhook).await?,
+        Op::DropWebhook { name, version } => drop_webhook(tx, tenant, &name, version).await?,
+        Op::SendAgain { webhook, which, at } => send_again(tx, tenant, &webhook, &which, at).await?,
         Op::Undo => return Err(StoreError::Undone),
     }
     Ok(Appended::default())

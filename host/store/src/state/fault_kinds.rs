@@ -25,6 +25,8 @@ pub enum FaultKind {
     Catalog = 8,
     /// A plugin that does not erase what it keeps of a customer who was erased.
     Erasure = 9,
+    /// A webhook that the hub has disabled: its receiver is gone, or has failed for days.
+    Webhook = 10,
 }
 
 /// What can be done about a fault.
@@ -38,9 +40,9 @@ pub enum FaultStatus {
 }
 
 impl FaultKind {
-    pub const ALL: [FaultKind; 10] = {
+    pub const ALL: [FaultKind; 11] = {
         use FaultKind::*;
-        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog, Erasure]
+        [Refused, Event, Rule, RowSkipped, Control, Run, Object, Message, Catalog, Erasure, Webhook]
     };
 
     pub const fn code(self) -> i64 {
@@ -63,6 +65,7 @@ impl FaultKind {
             FaultKind::Message => "message",
             FaultKind::Catalog => "catalog",
             FaultKind::Erasure => "erasure",
+            FaultKind::Webhook => "webhook",
         }
     }
 

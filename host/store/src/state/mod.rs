@@ -33,3 +33,5 @@ pub mod settlements;
 pub mod suppressions;
 pub mod tenants;
 pub mod usage;
+pub mod webhook_deliveries;
+pub mod webhooks;

@@ -149,10 +149,15 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
                   VALUES (1, 'p', 'd', 0, '{}', '{}')";
     connection.execute(plugin.to_owned()).await?;
     connection.execute("INSERT INTO plugin_state (tenant_id, plugin) VALUES (1, 'p')".to_owned()).await?;
+    let webhook = "INSERT INTO webhooks (tenant_id, name, url, description, events, sees, enabled, secret, version, position, \
+                   created_at, updated_at) VALUES (1, 'w', 'u', '', '[]', '[]', 1, 's', 1, 0, 0, 0)";
+    connection.execute(webhook.to_owned()).await?;
     // A row of them in each table that holds customers, and in what goes with those.
     let who = part(&tenant, 1);
     let holds = |table: &&Table| matches!(table.holds, Holds::Customer(_) | Holds::With(_)) || table.name == "events";
-    for table in TABLES.iter().filter(holds) {
+    let goes_with = |table: &&Table| matches!(table.holds, Holds::With(_));
+    let (with, whole): (Vec<&Table>, Vec<&Table>) = TABLES.iter().filter(holds).partition(goes_with);
+    for table in whole.into_iter().chain(with) {
         let (names, values): (Vec<&str>, Vec<String>) = schema[table.name]
             .iter()
             .map(|(column, is_number)| (column.as_str(), planted(table.name, column, *is_number, who)))
@@ -182,6 +187,7 @@ async fn an_erasure_takes_a_customer_out_of_each_table(database: Database) -> an
     assert_eq!(connection.count("events", "part_id", &who.to_string()).await?, 0);
     assert_eq!(connection.count("event_bodies", "position", "1").await?, 0);
     assert_eq!(connection.count("object_uniques", "object_key", "x").await?, 0);
+    assert_eq!(connection.count("webhook_attempts", "webhook", "w").await?, 0);
     store.close().await;
     Ok(())
 }
@@ -287,6 +293,7 @@ pub(crate) fn planted(table: &str, column: &str, is_number: bool, who: PartId) -
         "key" | "object_key" => "'x'".to_owned(),
         "journey" => "'j'".to_owned(),
         "plugin" => "'p'".to_owned(),
+        "webhook" => "'w'".to_owned(),
         _ if is_number => "0".to_owned(),
         _ => "'{}'".to_owned(),
     }

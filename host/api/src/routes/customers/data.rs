@@ -358,6 +358,7 @@ mod tests {
         ("set_aside", "set-aside"),
         ("timers", "run, with when it is due"),
         ("wakes", "membership: when one is looked at again follows from it and the events"),
+        ("webhook_deliveries", "event: where it was sent is no matter of the customer"),
     ];
 
     #[test]
