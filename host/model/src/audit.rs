@@ -72,6 +72,7 @@ pub fn said(principal: &Principal) -> (&'static str, &str, &str) {
         Principal::Plugin { name, digest } => ("plugin", name, digest),
         Principal::Partner { id } => ("partner", id, ""),
         Principal::Operator => ("operator", "", ""),
+        Principal::Hub => ("hub", "", ""),
     }
 }
 
@@ -84,6 +85,7 @@ pub fn heard(kind: &str, who: &str, more: &str) -> Option<Principal> {
         "plugin" => Principal::Plugin { name: id(), digest: more.to_owned() },
         "partner" => Principal::Partner { id: id() },
         "operator" => Principal::Operator,
+        "hub" => Principal::Hub,
         _ => return None,
     })
 }
