@@ -141,12 +141,13 @@ async fn the_receivers_of_the_guide_take_what_is_sent_and_nothing_else() {
         };
         let test = format!("/api/v1/webhooks/{name}/test");
         let tested = async |child: &mut Child| {
-            until(&format!("the receiver in {name} answers"), async || {
-                assert!(child.try_wait().expect("its state").is_none(), "the receiver in {name} has ended");
+            let status = until(&format!("the receiver in {name} answers"), async || {
                 let tested = client.json(Method::POST, &test, &tenant.api_key, &json!({})).await;
                 tested.body["status"].as_i64()
-            })
-            .await
+            });
+            let status = status.await;
+            assert!(child.try_wait().expect("its state").is_none(), "the receiver in {name} has ended");
+            status
         };
         let mut forger = command("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         assert_eq!(tested(&mut forger).await, 400, "{name}: it is signed by somebody else");
