@@ -141,7 +141,8 @@ async fn the_receivers_of_the_guide_take_what_is_sent_and_nothing_else() {
         };
         let test = format!("/api/v1/webhooks/{name}/test");
         let tested = async |child: &mut Child| {
-            let status = until(&format!("the receiver in {name} answers"), async || {
+            let what = format!("the receiver in {name} answers");
+            let status = until(&what, async || {
                 let tested = client.json(Method::POST, &test, &tenant.api_key, &json!({})).await;
                 tested.body["status"].as_i64()
             });
