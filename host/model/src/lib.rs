@@ -28,6 +28,7 @@ pub mod object;
 pub mod object_read;
 pub mod object_type;
 pub mod once;
+pub mod plain;
 pub mod principal;
 pub mod release;
 pub mod run;

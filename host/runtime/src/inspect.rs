@@ -7,6 +7,7 @@ use openhub_model::limits;
 use openhub_model::manifest::{FunctionShape, ListShape, MANIFEST_SECTION, Manifest, StepShape, Type};
 use openhub_model::release;
 use openhub_model::schedule::Schedule;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use wasmparser::component_types::ComponentEntityType;
@@ -16,7 +17,7 @@ use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 use crate::capabilities;
 use crate::contract;
 use crate::error::Refusal;
-use crate::signature;
+use crate::{policy, signature};
 
 /// The manifest format that this hub reads.
 const FORMAT: u32 = 1;
@@ -175,6 +176,12 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
             format!("the manifest has format {format}, but this hub reads format {FORMAT}: it needs a newer hub");
         return Err(Refusal::new(Refusal::NEWER_MANIFEST, message));
     }
+    let value: Value = serde_json::from_slice(section).map_err(unreadable)?;
+    policy::readable(&value, "").map_err(bad)?;
+    if value.get("limits").is_some_and(|limits| !limits.is_object()) {
+        return Err(bad("`limits` must be an object, like {\"rows\": 500}".to_owned()));
+    }
+    // From the text: it knows of members that are there twice.
     let manifest: Manifest = serde_json::from_slice(section).map_err(unreadable)?;
     if format != FORMAT {
         return Err(bad(format!(
@@ -198,6 +205,7 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
         )));
     }
     bounded(&manifest).map_err(bad)?;
+    policy::check(&manifest).map_err(bad)?;
     unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
@@ -337,6 +345,9 @@ fn bounded(manifest: &Manifest) -> Result<(), String> {
         }
     }
     named.extend(rules().flat_map(|rule| rule.writes.iter().map(|write| (&write.name, Some(&write.of)))));
+    named.extend(
+        rules().flat_map(|rule| rule.objects.iter().chain(&rule.events).chain(&rule.on)).map(|name| (name, None)),
+    );
     for (name, of) in named {
         if !(1..=limits::NAME).contains(&name.len()) {
             return Err(format!("the name `{name:.60}` must have 1 to {} bytes", limits::NAME));
@@ -344,6 +355,11 @@ fn bounded(manifest: &Manifest) -> Result<(), String> {
         match of {
             Some(Type::Decimal(scale)) if *scale > MAX_SCALE => {
                 return Err(format!("`{name}` has {scale} digits after the point: at most {MAX_SCALE}"));
+            }
+            Some(Type::Enum(values))
+                if values.is_empty() || values.iter().collect::<BTreeSet<_>>().len() < values.len() =>
+            {
+                return Err(format!("`{name}` has no value, or one twice: an enum needs values that differ"));
             }
             Some(Type::Enum(values))
                 if values.len() > VALUES || values.iter().any(|value| value.len() > limits::NAME) =>

@@ -33,6 +33,7 @@ mod objects;
 mod observer;
 mod outcome;
 mod plugin;
+mod policy;
 mod privacy;
 mod receive;
 mod recording;

@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use openhub_model::Timestamp;
-use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace};
-use reqwest::header::HeaderName;
+use openhub_model::manifest::Manifest;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
@@ -12,7 +11,7 @@ use crate::bindings::http::http::{self, Fault, Request};
 use crate::bindings::types::types::Response;
 use crate::captured::Capture;
 use crate::config::Defaults;
-use crate::egress::hosts::{self, Pattern};
+use crate::egress::hosts::Pattern;
 use crate::egress::{Egress, request, send};
 use crate::error::Refusal;
 use crate::fault::{FaultKind, Raised};
@@ -20,71 +19,20 @@ use crate::host::Host;
 
 /// Requests of one call that are under way at the same time.
 const AT_ONCE: usize = 32;
-/// Of one secret: each is looked for in a body.
-const PLACES: usize = 8;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     http::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
 }
 
-/// Hosts must be named, and secrets be wanted in headers that exist.
+/// Hosts must be named.
 pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
-    let refuse = |message: String| Err(Refusal::new(Refusal::BAD_MANIFEST, message));
-    if manifest.hosts.is_empty() {
-        return refuse(
-            "the component uses openhub:http/http, but the manifest names no host: name one in `hosts`".to_owned(),
-        );
+    match manifest.hosts.is_empty() {
+        true => Err(Refusal::new(
+            Refusal::BAD_MANIFEST,
+            "the component uses openhub:http/http, but the manifest names no host: name one in `hosts`",
+        )),
+        false => Ok(()),
     }
-    if let Some(host) = manifest.hosts.iter().find(|host| !hosts::is_valid(host)) {
-        return refuse(format!(
-            "`{host}` is not valid in `hosts`: write a host like api.example.com, a pattern like *.example.com, or `setting:` and the name of a setting"
-        ));
-    }
-    for secret in &manifest.secrets {
-        let name = &secret.name;
-        if secret.places.len() > PLACES {
-            return refuse(format!("the secret `{name}` has {} places: at most {PLACES}", secret.places.len()));
-        }
-        for place in &secret.places {
-            let fault = match place {
-                SecretPlace::Header(header) if HeaderName::from_bytes(header.as_bytes()).is_err() => {
-                    format!("the secret `{name}` goes into `{header}`, which is not a valid header name")
-                }
-                SecretPlace::Query(field) | SecretPlace::Form(field) if field.is_empty() => {
-                    format!(
-                        "the secret `{name}` has a place without a parameter: write {{ query = \"name\" }} or {{ form = \"name\" }}"
-                    )
-                }
-                SecretPlace::Body(pointer) if !pointer.starts_with('/') => {
-                    format!(
-                        "the secret `{name}` has a place without a field of the body: write a JSON pointer, like {{ body = \"/key\" }}"
-                    )
-                }
-                _ => continue,
-            };
-            return refuse(fault);
-        }
-        if let Some(host) = secret.hosts.iter().find(|host| !manifest.hosts.contains(host)) {
-            return refuse(format!(
-                "the secret `{name}` names the host `{host}`, which is not in the manifest's `hosts`: {}",
-                manifest.hosts.join(", ")
-            ));
-        }
-        if let Some(pointer) = &secret.capture
-            && (!pointer.starts_with('/') || secret.required || secret.encoding != SecretEncoding::Text)
-        {
-            return refuse(format!(
-                "the secret `{name}` is given by an answer: `capture` must be a JSON pointer, like \"/access_token\", and the secret neither `required` nor encoded"
-            ));
-        }
-        let travels = secret.places.iter().any(SecretPlace::travels);
-        if travels && secret.hosts.is_empty() && manifest.hosts.len() > 1 {
-            return refuse(format!(
-                "the manifest has several hosts, and the secret `{name}` does not say which may get it: name them in its `hosts`"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What was masked and is handed over.

@@ -92,6 +92,11 @@ pub fn is_valid(host: &str) -> bool {
     }
 }
 
+/// The setting that names it.
+pub fn setting(host: &str) -> Option<&str> {
+    host.strip_prefix(SETTING)
+}
+
 /// A URL writes IPv6 addresses in brackets.
 pub fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)

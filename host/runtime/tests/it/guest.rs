@@ -170,6 +170,7 @@ pub fn channel_manifest(imports: &[&str]) -> Manifest {
         channels: vec![channel],
         secrets: vec![secret],
         hosts: vec!["setting:url".to_owned()],
+        settings: vec![Field::new("url", Type::Text)],
         ..manifest(imports)
     }
 }

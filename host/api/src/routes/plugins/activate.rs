@@ -122,11 +122,10 @@ pub(super) fn agreed(compared: &Compared, accept: Option<&str>) -> Result<(), Pr
     if accept == Some(compared.accept.as_str()) {
         return Ok(());
     }
-    let told = |asks: &[openhub_model::asks::Ask], code: &str| -> Vec<Fault> {
-        asks.iter().map(|ask| Fault::new("/accept", code, ask.en.clone())).collect()
-    };
-    let mut faults = told(&compared.difference.more, "asks");
-    faults.extend(told(&compared.difference.less, "asks-no-more"));
+    let more = compared.difference.more.iter().map(|ask| Fault::new("/accept", "asks", ask.en.clone()));
+    let less = compared.difference.less.iter();
+    let less = less.map(|ask| Fault::new("/accept", "asks-no-more", format!("no more: {}", ask.en)));
+    let faults: Vec<Fault> = more.chain(less).collect();
     let list: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
     let list = if list.is_empty() { "nothing that you have to agree to".to_owned() } else { list.join("; ") };
     let agree = format!("Agree to it with {{\"accept\": \"{}\"}}.", compared.accept);

@@ -8,6 +8,7 @@ use super::setting::{split, values};
 use super::versions::{Terms, activate};
 use super::{closed, grant, text};
 use crate::hub::Hub;
+use openhub_model::plain::plain;
 use openhub_runtime::Runtime;
 
 pub async fn install(
@@ -186,15 +187,16 @@ fn lacking(plugin: &Value, settings: &Map<String, Value>) -> String {
     missing(&plugin)
 }
 
-fn lines(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+/// Lines for people, of what a hub took before it looked at each character.
+fn lines(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(plain).collect()
 }
 
 /// What the installed version asks for, in plain words.
 pub fn asked_for(plugin: &Value) -> Result<String> {
     let mut out = format!("{} {} asks for:\n", text(plugin, "name")?, text(plugin, "version")?);
     let asks = lines(&plugin["asks"]);
-    let asks = if asks.is_empty() { vec!["nothing"] } else { asks };
+    let asks = if asks.is_empty() { vec!["nothing".to_owned()] } else { asks };
     asks.into_iter().for_each(|line| out.push_str(&format!("    {line}\n")));
     Ok(out)
 }

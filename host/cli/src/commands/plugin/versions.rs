@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use openhub_model::fault::there_are;
+use openhub_model::plain::plain;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub fn told(difference: &Value) -> Result<String> {
     let mut any = false;
     for (mark, of) in [('+', "more"), ('-', "less")] {
         for ask in difference[of].as_array().into_iter().flatten() {
-            out.push_str(&format!("  {mark} {}\n    {}\n", text(ask, "en")?, text(ask, "zh")?));
+            out.push_str(&format!("  {mark} {}\n    {}\n", plain(text(ask, "en")?), plain(text(ask, "zh")?)));
             any = true;
         }
     }
