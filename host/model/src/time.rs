@@ -13,7 +13,7 @@ impl Timestamp {
     /// The beginning of the year 1: the first instant that RFC 3339 can write.
     pub const FIRST: Timestamp = Timestamp(-62_135_596_800_000_000);
     /// The last that it can write at any offset: two hours before the year 9999's last day.
-    const LAST: Timestamp = Timestamp(253_402_207_199_999_999);
+    pub const LAST: Timestamp = Timestamp(253_402_207_199_999_999);
     pub const MIN: Timestamp = Timestamp(i64::MIN);
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
@@ -28,6 +28,11 @@ impl Timestamp {
     /// Whether RFC 3339 can write it: what comes in by any door, a plugin's too, is held to that.
     pub fn is_writable(self) -> bool {
         self >= Timestamp::FIRST && jiff::Timestamp::from_microsecond(self.0).is_ok()
+    }
+
+    /// Itself, if a clock ever comes to it: what happens later than the last instant never happens.
+    pub fn if_ever(self) -> Option<Timestamp> {
+        (self <= Timestamp::LAST || self.is_writable()).then_some(self)
     }
 }
 
@@ -57,12 +62,11 @@ pub fn has_sound_offset(text: &str) -> bool {
     hours.is_none_or(|hours| !hours.iter().all(u8::is_ascii_digit) || hours < b"24".as_slice())
 }
 
+/// RFC 3339. What lies beyond is written as the first or last instant that it can write: so it can be read again.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(instant) => instant.fmt(f),
-            Err(_) => write!(f, "{}us", self.0),
-        }
+        let written = if self.is_writable() { *self } else { (*self).clamp(Timestamp::FIRST, Timestamp::LAST) };
+        jiff::Timestamp::from_microsecond(written.0).map_err(|_| fmt::Error)?.fmt(f)
     }
 }
 
@@ -84,6 +88,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub struct Span(i64);
 
 impl Span {
+    /// The longest that can be written: 10,000 years. From any instant it leads to one that can be computed with, here and
+    /// in both databases.
+    pub const LONGEST: Span = Span(3_652_500 * 86_400_000_000);
+
     pub const fn from_micros(micros: i64) -> Span {
         Span(if micros < 0 { 0 } else { micros })
     }
@@ -110,7 +118,7 @@ impl FromStr for Span {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let count: i64 = text[..digits].parse().map_err(|_| invalid())?;
         let (_, unit) = UNITS.iter().find(|(name, _)| *name == &text[digits..]).ok_or_else(invalid)?;
-        count.checked_mul(*unit).map(Span).ok_or_else(invalid)
+        count.checked_mul(*unit).map(Span).filter(|span| *span <= Span::LONGEST).ok_or_else(invalid)
     }
 }
 
@@ -156,7 +164,7 @@ pub struct InvalidTime(String);
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{0}` is not a time span: write a whole number and one unit of `ms`, `s`, `m` (minutes), `h`, `d` (24 hours) and `w`, like `90s`, \
-     `15m`, `36h` or `60d`"
+     `15m`, `36h` or `60d`; at most 3652500d"
 )]
 pub struct InvalidSpan(String);
 
@@ -170,7 +178,11 @@ mod tests {
             assert!(at.is_writable() && at.to_string().parse::<Timestamp>().is_ok_and(|read| read == at), "{at}");
         }
         for micros in [i64::MIN, Timestamp::FIRST.micros() - 1, 253_402_300_799_999_999, i64::MAX] {
-            assert!(!Timestamp::from_micros(micros).is_writable(), "{micros}");
+            let beyond = Timestamp::from_micros(micros);
+            assert!(!beyond.is_writable(), "{micros}");
+            let read: Timestamp = beyond.to_string().parse().unwrap();
+            assert_eq!(read, if micros < 0 { Timestamp::FIRST } else { Timestamp::LAST });
+            assert_eq!(beyond.if_ever().is_some(), micros < 0);
         }
     }
 
@@ -193,10 +205,10 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written() {
-        for text in ["90s", "15m", "36h", "60d", "2w", "250ms"] {
+        for text in ["90s", "15m", "36h", "60d", "2w", "250ms", "3652500d"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
-        for text in ["", "d", "1y", "-1d", "1.5h", "99999999999999999d"] {
+        for text in ["", "d", "1y", "-1d", "1.5h", "3652501d", "99999999999999999d"] {
             let told = text.parse::<Span>().unwrap_err().to_string();
             assert!(told.starts_with(&format!("`{text}` is not a time span: ")), "{told}");
         }

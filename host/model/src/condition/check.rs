@@ -9,8 +9,9 @@ mod values;
 use super::{Condition, Declarations, PropertyTest};
 use crate::fault::Fault;
 
-/// A leaf alone has depth 1; each `all`, `any` or `not` around it adds 1.
-pub const MAX_DEPTH: usize = 32;
+/// A leaf alone has depth 1; each `all`, `any` or `not` around it adds 1. As JSON each takes two levels of the 64 that a
+/// document may have, and the rest is for what a condition stands in.
+pub const MAX_DEPTH: usize = 28;
 /// Leaves in one condition; a `where` test counts as one too.
 pub const MAX_LEAVES: usize = 1000;
 /// Elements in one `in` list.

@@ -137,7 +137,7 @@ impl Relative {
             _ => return (Truth::Unknown, None),
         };
         let turns = Timestamp::from_micros(turns);
-        (Truth::of(holds), (turns > now).then_some(turns))
+        (Truth::of(holds), turns.if_ever().filter(|turns| *turns > now))
     }
 }
 

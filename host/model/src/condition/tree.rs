@@ -143,30 +143,63 @@ pub struct CountTest {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenEventTest")]
 pub struct EventTest {
     pub name: String,
-    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "where", skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<PropertyTest>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
     /// Included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Not included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Aggregate::is_count")]
+    #[serde(skip_serializing_if = "Aggregate::is_count")]
     pub aggregate: Aggregate,
     /// The property that is aggregated; none for `count`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
     pub is: Comparison,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[serde(skip_serializing_if = "Value::is_null")]
     pub value: Value,
     /// No part of the condition: where whoever keeps [`Picks`](super::Picks) keeps the totals of what it asks.
     #[serde(skip)]
     pub series: Option<SeriesId>,
+}
+
+/// As people write it: without a comparison it asks for at least one such event, or for at least the value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEventTest {
+    name: String,
+    #[serde(default, rename = "where")]
+    tests: Vec<PropertyTest>,
+    #[serde(default)]
+    within: Option<Span>,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    #[serde(default)]
+    to: Option<Timestamp>,
+    #[serde(default)]
+    aggregate: Aggregate,
+    #[serde(default)]
+    of: Option<String>,
+    #[serde(default)]
+    is: Option<Comparison>,
+    #[serde(default)]
+    value: Value,
+}
+
+impl From<WrittenEventTest> for EventTest {
+    fn from(written: WrittenEventTest) -> EventTest {
+        let WrittenEventTest { name, tests, within, from, to, aggregate, of, is, value } = written;
+        let asks_nothing = is.is_none() && value.is_null() && aggregate.is_count();
+        let value = if asks_nothing { Value::from(1) } else { value };
+        let is = is.unwrap_or(Comparison::Ge);
+        EventTest { name, tests, within, from, to, aggregate, of, is, value, series: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

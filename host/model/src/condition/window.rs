@@ -35,9 +35,9 @@ impl Window {
         (&facts[start.min(present)..present], &facts[start.max(present)..end])
     }
 
-    /// When a fact leaves the window by time alone.
+    /// When a fact leaves the window by time alone, if ever.
     pub(super) fn leaves(self, at: Timestamp) -> Option<Timestamp> {
-        self.within.map(|within| at + within)
+        self.within.and_then(|within| (at + within).if_ever())
     }
 
     /// The truth of a comparison of how many facts are in the window: `time_of` is that of each by its place, ascending. The

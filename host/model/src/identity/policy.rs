@@ -130,6 +130,12 @@ impl Policy {
         self.kinds.get(name).or_else(|| DEFAULT.kinds.get(name)).unwrap_or(&UNKNOWN)
     }
 
+    /// All kinds that have rules: those that it mentions, and those that there are without it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let defaults = DEFAULT.kinds.keys().filter(|name| !self.kinds.contains_key(*name));
+        self.kinds.keys().chain(defaults).map(String::as_str)
+    }
+
     /// The kinds that a trait of an `identify` claims, with the trait's name.
     pub fn traits(&self) -> impl Iterator<Item = (&str, &str)> {
         let defaults = DEFAULT.kinds.iter().filter(|(name, _)| !self.kinds.contains_key(*name));

@@ -120,6 +120,11 @@ impl<'a> Check<'a> {
                 self.field("property", of, declared, &at).unwrap_or(Subject::Anything)
             }
         };
+        if matches!(test.aggregate, Aggregate::Sum | Aggregate::Avg | Aggregate::Min | Aggregate::Max)
+            && let Some(message) = of.is_no_number()
+        {
+            self.fault(&at, "wrong-type", message);
+        }
         let subject = match test.aggregate {
             Aggregate::First | Aggregate::Last => of,
             _ => Subject::Number,

@@ -24,6 +24,19 @@ pub(super) enum Subject<'a> {
     List,
 }
 
+impl Subject<'_> {
+    /// Why it cannot be added up, if its declared type is none of numbers.
+    pub(super) fn is_no_number(self) -> Option<&'static str> {
+        let is_number = match self {
+            Subject::Anything | Subject::Number => true,
+            Subject::Declared(of) => matches!(of, Type::Integer | Type::Number | Type::Decimal(_)),
+            Subject::Label | Subject::Date | Subject::List => false,
+        };
+        (!is_number)
+            .then_some("This aggregate takes numbers only, and the property has none: name another one in `of`.")
+    }
+}
+
 impl Check<'_> {
     pub(super) fn name(&mut self, name: &str, pointer: &str) {
         if name.is_empty() {

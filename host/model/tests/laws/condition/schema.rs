@@ -101,3 +101,22 @@ fn refuses_each_change(sample: &Value) {
         assert!(!faultless, "the types take {changed}");
     }
 }
+
+/// Who asks whether something happened need not say how often.
+#[test]
+fn an_event_without_a_comparison_happened_at_least_once() {
+    let written = |test: Value| serde_json::from_value::<Condition>(json!({ "event": test })).expect("a condition");
+    for (short, whole) in [
+        (json!({"name": "Order"}), json!({"name": "Order", "is": "ge", "value": 1})),
+        (json!({"name": "Order", "value": 3}), json!({"name": "Order", "is": "ge", "value": 3})),
+        (
+            json!({"name": "Order", "aggregate": "sum", "of": "total", "value": 9}),
+            json!({"name": "Order", "aggregate": "sum", "of": "total", "is": "ge", "value": 9}),
+        ),
+    ] {
+        assert!(accepts(&SCHEMA, &json!({ "event": short })), "{short}");
+        assert_eq!(written(short), written(whole));
+    }
+    let sum = written(json!({"name": "Order", "aggregate": "sum", "of": "total"}));
+    assert_eq!(sum.faults("")[0].pointer, "/event/value");
+}
