@@ -5,7 +5,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Mapping {
     /// column that has several targets.
     #[arg(long = "map", value_name = "COLUMN=TARGET[:TYPE]")]
     map: Vec<String>,
-    /// A value for every row, like `event="Order Completed"`; it is JSON, else text. Can be repeated.
+    /// A value for every row that has none of its own there, like `event="Order Completed"`; it is JSON, else text. Can be repeated.
     #[arg(long = "const", value_name = "TARGET=VALUE")]
     constants: Vec<String>,
     /// The same from a file, as TOML or JSON: `columns` and `constants`.
@@ -156,6 +156,11 @@ impl Plan {
             said.entry(column.to_owned()).or_default().push(target.to_owned());
         }
         file.columns.extend(said.into_iter().map(|(column, targets)| (column, Targets::Several(targets))));
+        let names_event = |pair: &String| pair.split_once('=').is_some_and(|(target, _)| target == "event");
+        ensure!(
+            mapping.event.is_none() || !mapping.constants.iter().any(names_event),
+            "`--event` and `--const event=…` both name the events: say one of both"
+        );
         if let Some(event) = &mapping.event {
             file.constants.insert("event".to_owned(), json!(event));
         }
@@ -180,24 +185,37 @@ impl Plan {
             );
             Ok((column, read))
         });
+        let columns: BTreeMap<String, Vec<(Target, As)>> = columns.collect::<Result<_>>()?;
         let mut constants = Vec::new();
         for (target, value) in file.constants {
             match into.read(&target)? {
-                (Target::At(path), _) => constants.push((path, value)),
+                (Target::At(path), _) => {
+                    // A row whose cell is empty would be of somebody whom nobody meant, or be something else.
+                    let is_there =
+                        |targets: &[(Target, As)]| targets.iter().any(|(to, _)| *to == Target::At(path.clone()));
+                    let column = columns.iter().find(|(_, targets)| is_there(targets)).map(|(column, _)| column);
+                    let is_default = mapping.event.is_some() && target == "event";
+                    if let Some(column) = column.filter(|_| !is_default) {
+                        anyhow::bail!(
+                            "`{target}` comes from the column `{column}`, and has the same value in every row: say one of both"
+                        );
+                    }
+                    constants.push((path, value));
+                }
                 _ => anyhow::bail!("`{target}` cannot have the same value in every row"),
             }
         }
         let zone = TimeZone::get(&mapping.zone).with_context(|| {
             format!("there is no time zone `{}`: write one like `UTC` or `Europe/Berlin`", mapping.zone)
         })?;
-        Ok(Plan { into, columns: columns.collect::<Result<_>>()?, constants, zone })
+        Ok(Plan { into, columns, constants, zone })
     }
 
     /// Every column that the mapping names must be in the file.
     pub fn check_header(&self, header: &[String]) -> Result<()> {
-        for (index, column) in header.iter().enumerate() {
-            let is_twice = header[..index].contains(column) && !is_why(column);
-            ensure!(!is_twice, "the column `{column}` is in the header twice: rename one");
+        let mut names = HashSet::with_capacity(header.len());
+        for column in header {
+            ensure!(names.insert(column) || is_why(column), "the column `{column}` is in the header twice: rename one");
         }
         let consents = header.iter().find(|column| ["consent", "consents"].contains(&column.as_str()));
         if let Some(column) =
@@ -209,7 +227,7 @@ impl Plan {
             );
         }
         for column in self.columns.keys() {
-            ensure!(header.contains(column), "there is no column `{column}`; there are: {}", header.join(", "));
+            ensure!(names.contains(column), "there is no column `{column}`; there are: {}", header.join(", "));
         }
         Ok(())
     }
@@ -686,6 +704,43 @@ mod tests {
         assert!(read("[columns]\n\"会员号\" = \"attribute.card\"\n").is_ok());
         let told = read("[columns]\nid = 7\n").unwrap_err();
         assert!(!told.contains("quotes"), "{told}");
+    }
+
+    #[test]
+    fn issue_14_a_value_of_every_row_stands_beside_no_column_of_its_own() {
+        let told = |arguments: &[&str]| plan(Into::Events, arguments).unwrap_err().to_string();
+        let both = told(&["--user-column", "id", "--const", "userId=5"]);
+        assert!(both.contains("`userId` comes from the column `id`"), "{both}");
+        let both = told(&["--map", "n=properties.n", "--const", "properties.n=5"]);
+        assert!(both.contains("say one of both"), "{both}");
+        let both = told(&["--event", "Order", "--const", "event=Visit"]);
+        assert!(both.contains("`--event` and `--const"), "{both}");
+        // For rows that have none: of a column that nothing was said of, and of events without a name.
+        let cells = [("properties.n", ""), ("kind", "")];
+        let arguments = ["--const", "properties.n=5", "--event-column", "kind", "--event", "Order"];
+        let sent = row(Into::Events, &arguments, &cells).unwrap();
+        assert_eq!(sent, json!({"type": "track", "event": "Order", "properties": {"n": 5}}));
+    }
+
+    #[test]
+    fn issue_14_a_pattern_says_a_time_or_a_day() {
+        let read = |map: &str| plan(Into::Events, &["--map", map]).map(drop).map_err(|error| format!("{error:#}"));
+        for good in [
+            "a=timestamp:timestamp:%d.%m.%Y %H:%M",
+            "a=timestamp:timestamp:%Y-%m-%dT%H:%M:%S%z",
+            "a=timestamp:timestamp:%Y%m%d",
+            "a=timestamp:timestamp:%d %b %y",
+            "a=properties.d:date:%Y年%m月%d日",
+            "a=properties.d:date:%Y-%j",
+        ] {
+            assert_eq!(read(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["timestamp:timestamp:%Q", "properties.d:date:%Y-%Q", "properties.d:date:%H:%M", "properties.d:date:%Y-%E"]
+        {
+            let told = read(&format!("a={bad}")).unwrap_err();
+            assert!(told.contains("the pattern `%"), "{bad}: {told}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a cell to a JSON value of the type that the mapping says.
 
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::fmt::temporal::Pieces;
@@ -229,6 +230,31 @@ fn by_pattern(pattern: &str, text: &str, zone: &TimeZone) -> Result<Timestamp, j
         Err(_) => parsed.to_date()?.to_datetime(jiff::civil::Time::midnight()),
     };
     Ok(civil.to_zoned(zone.clone())?.timestamp())
+}
+
+/// A pattern by which times can be read, or why none can.
+pub fn time_pattern(pattern: &str) -> Result<String> {
+    let zone = TimeZone::UTC;
+    by_pattern(pattern, &sample(pattern)?, &zone).with_context(|| unusable(pattern, "a time"))?;
+    Ok(pattern.to_owned())
+}
+
+/// The same for days.
+pub fn date_pattern(pattern: &str) -> Result<String> {
+    let sample = sample(pattern)?;
+    let read = strtime::parse(pattern, &sample).and_then(|parsed| parsed.to_date());
+    read.with_context(|| unusable(pattern, "a day"))?;
+    Ok(pattern.to_owned())
+}
+
+/// Some time as the pattern writes it.
+fn sample(pattern: &str) -> Result<String> {
+    let some = jiff::civil::date(2026, 1, 31).at(12, 30, 15, 0).to_zoned(TimeZone::UTC)?;
+    strtime::format(pattern, &some).with_context(|| unusable(pattern, "a time"))
+}
+
+fn unusable(pattern: &str, what: &str) -> String {
+    format!("the pattern `{pattern}` does not say {what}: write one like `%d.%m.%Y` or `%Y-%m-%d %H:%M`")
 }
 
 fn since_1970(text: &str, micros: i64) -> Option<Timestamp> {
