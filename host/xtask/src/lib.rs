@@ -12,5 +12,6 @@ pub mod lints;
 pub mod packages;
 pub mod process;
 pub mod receiver;
+pub mod release;
 pub mod steps;
 pub mod test;

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xtask::steps::Steps;
-use xtask::{bench, check, contract, demo, lints, receiver, test};
+use xtask::{bench, check, contract, demo, lints, receiver, release, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The developer's own commands")]
@@ -24,6 +24,8 @@ enum Command {
     Contract,
     /// `check`, then every test; sets up what the tests need.
     Test,
+    /// Build the binary to give away, with the plugins of ours inside.
+    Release,
     /// Measure: prints a line of JSON and a table.
     Bench(bench::Options),
     /// The demo's receiver of webhooks, a process of its own.
@@ -48,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => check::check(&root()?, &mut Steps::default())?,
         Command::Contract => contract::write(&root()?)?,
         Command::Test => test::test(&root()?)?,
+        Command::Release => release::release(&root()?)?,
         Command::Bench(options) => bench::run(&root()?, &options)?,
         Command::Receiver(options) => receiver::run(&options)?,
     }

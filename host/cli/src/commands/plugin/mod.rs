@@ -9,6 +9,7 @@ mod install;
 mod jobs;
 mod kit;
 mod logs;
+mod ready;
 mod remove;
 mod replay;
 mod setting;
@@ -426,29 +427,25 @@ fn component(path: &Path) -> Result<Vec<u8>> {
     match path.is_dir() {
         true => Ok(build(path, false, None)?.bytes),
         false if path.exists() => std::fs::read(path).with_context(|| path.display().to_string()),
-        false => match beside(&std::env::current_exe()?, path) {
-            Some(ready) => std::fs::read(&ready).with_context(|| ready.display().to_string()),
+        false => match ready::ready(&std::env::current_exe()?, path)? {
+            Some(component) => Ok(component),
             None => bail!("{}", absent(path)),
         },
     }
 }
 
-/// A component by its bare name, if it lies where components are delivered with the binary.
-fn beside(binary: &Path, name: &Path) -> Option<PathBuf> {
-    let is_bare = name.components().count() == 1 && name.extension().is_none();
-    let file = name.file_name().filter(|_| is_bare)?.to_str()?;
-    let folder = binary.parent()?;
-    let places = DELIVERED.map(|place| folder.join(place).join(format!("{file}.wasm")));
-    places.into_iter().find(|place| place.is_file())
-}
-
-/// Seen from the folder of the binary.
-const DELIVERED: [&str; 3] = ["plugins", "../plugins", "../share/openhub/plugins"];
-
 /// Where a component that is not there may come from.
 fn absent(path: &Path) -> String {
     let shown = path.display();
     let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    let inside: Vec<&str> = ready::names().collect();
+    if !inside.is_empty() {
+        let there_are = inside.join(", ");
+        return format!(
+            "there is no file or folder {shown}, and no such plugin in this binary: name a component, a plugin's folder, or one of \
+             {there_are}; `openhub plugin new NAME` starts a plugin of your own"
+        );
+    }
     match openhub_sdk_build::ours().iter().find(|ours| **ours == name) {
         Some(ours) => format!(
             "there is no file or folder {shown}; to start from our plugin `{ours}`, run `openhub plugin new {shown} --from {ours}`, and then \
@@ -510,22 +507,6 @@ fn short(digest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn findings14_f6_a_component_is_found_beside_the_binary() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir_all(at("bin/plugins")).unwrap();
-        std::fs::create_dir_all(at("share/openhub/plugins")).unwrap();
-        std::fs::write(at("bin/plugins/email.wasm"), b"").unwrap();
-        std::fs::write(at("share/openhub/plugins/webhook.wasm"), b"").unwrap();
-        let found = |name: &str| beside(&at("bin/openhub"), Path::new(name));
-        assert_eq!(found("email"), Some(at("bin/plugins/email.wasm")));
-        assert_eq!(found("webhook"), Some(at("bin/../share/openhub/plugins/webhook.wasm")));
-        for other in ["rfm", "plugins/email", "email.wasm", ""] {
-            assert_eq!(found(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn findings14_f21_the_help_names_all_kinds_and_all_plugins() {
