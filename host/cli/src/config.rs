@@ -157,9 +157,25 @@ pub struct Flags {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
-    #[command(flatten)]
+    /// Of the commands that serve, or look at how a hub would.
+    #[arg(skip)]
     #[serde(flatten)]
     pub serving: ServingFlags,
+}
+
+/// All flags of a hub that serves.
+#[derive(Clone, Debug, Default, Args)]
+pub struct HubConfigFlags {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    serving: ServingFlags,
+}
+
+impl From<HubConfigFlags> for Flags {
+    fn from(HubConfigFlags { flags, serving }: HubConfigFlags) -> Flags {
+        Flags { serving, ..flags }
+    }
 }
 
 /// The flags that only matter to a hub that serves.

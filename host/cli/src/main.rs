@@ -22,7 +22,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::Flags;
+use crate::config::HubConfigFlags;
 use crate::refusal::Refusal;
 
 /// The system's allocator took a sixth of the hub's time; with the feature `override` SQLite uses this one, too.
@@ -47,6 +47,8 @@ enum Command {
     Key(commands::key::Arguments),
     /// Write, build and test a plugin; install it in a running hub (`--hub`, `--key`).
     Plugin(commands::plugin::Arguments),
+    /// Write, publish and stop journeys of a running hub (`--hub`, `--key`), and see what became of their messages.
+    Journey(commands::journey::Arguments),
     /// Declare types of objects in a running hub (`--hub`, `--key`), without code.
     ObjectType(commands::object_type::Arguments),
     /// Send a file of events, customers or objects to a running hub (`--hub`, `--key`).
@@ -70,7 +72,7 @@ enum Command {
     /// Let tenants that were restored send, in the database (`--data`, `--database`).
     ReleaseSends(commands::backup::ReleaseArguments),
     /// Check whether this machine can run a hub.
-    Doctor(Flags),
+    Doctor(HubConfigFlags),
     /// Compile a component for a hub that serves, in a process under limits.
     #[command(hide = true)]
     CompileComponent { input: PathBuf, output: PathBuf, memory_bytes: u64, cpu_seconds: u64 },
@@ -148,6 +150,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tenant(arguments) => commands::tenant::run(arguments).await?,
         Command::Key(arguments) => commands::key::run(arguments).await?,
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
+        Command::Journey(arguments) => commands::journey::run(arguments).await?,
         Command::ObjectType(arguments) => commands::object_type::run(arguments).await?,
         Command::Import(arguments) => commands::import::run(arguments).await?,
         Command::Export(arguments) => commands::export::run(arguments).await?,

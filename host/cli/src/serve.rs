@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, HubConfigFlags};
 use crate::connections::{self, Door, Times, Tls};
 use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
@@ -26,7 +26,7 @@ use crate::{logs, metrics, shutdown};
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    flags: Flags,
+    flags: HubConfigFlags,
     /// Print the configuration in force as TOML, and exit.
     #[arg(long)]
     print_config: bool,
@@ -42,10 +42,18 @@ pub fn wall_clock() -> Timestamp {
 }
 
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let config = Config::load(&arguments.flags)?;
+    let config = Config::load(&arguments.flags.into())?;
     if arguments.print_config {
         print!("{}", config.print()?);
         return Ok(());
+    }
+    let files = connections::file_limit().context("the limit of open files is not known")?;
+    if files < connections::FEWEST_FILES {
+        let least = connections::FEWEST_FILES;
+        let told = format!(
+            "at most {files} files may be open at once (`ulimit -n`), and a hub needs {least}: raise the limit"
+        );
+        return Err(Refusal::new(told).into());
     }
     let listener = bind(config.listen, "--listen").await?;
     let apart = match config.endpoints_listen {
@@ -101,7 +109,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     welcome(&store, &format!("{scheme}://{address}"), data.path()).await;
     tracing::info!(%address, data = %data.path().display(), "the hub serves");
 
-    let most = connections::bound(&config, connections::file_limit().context("the limit of open files is not known")?);
+    let most = connections::bound(&config, files);
     let times =
         Times { head: Duration::from_secs(config.head_seconds), idle: Duration::from_secs(config.idle_seconds) };
     let doors = Doors { hub: listener, endpoints: apart, metrics: measured, tls };

@@ -52,7 +52,7 @@ pub use state::fault_kinds::{FaultKind, FaultStatus};
 pub use state::faults::{FaultCursor, FaultFilter, Faulted, NewFault, Remedy};
 pub use state::job_runs::{JOB_RUNS, JobOutcome, JobRun};
 pub use state::jobs::{JobClaim, JobEnd, JobKey, JobPlan, JobRow};
-pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding};
+pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding, Outcomes};
 pub use state::keys::{Former, Key, KeyCursor, Rotation};
 pub use state::matches::{Decision, Match, MatchStatus, NewMatch};
 pub use state::messages::{MessageFilter, MessageRow};

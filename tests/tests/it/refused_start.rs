@@ -42,6 +42,15 @@ async fn a_newer_sqlite_database() {
     is_refused(&mut place.command(&["tenant", "list"]), &["9999", "newer"]).await;
 }
 
+#[tokio::test]
+async fn too_few_open_files() {
+    let place = Place::new(None);
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -n 24; exec "$0" serve --listen 127.0.0.1:0 --data "$1""#]);
+    command.arg(&openhub_tests::hub::programs().hub).arg(&place.folder);
+    is_refused(&mut command, &["24", "ulimit -n", "raise the limit"]).await;
+}
+
 /// A file of the hub's is its owner's alone. What is none of its files is not touched.
 #[tokio::test]
 async fn a_folder_in_place_of_the_database() {

@@ -272,7 +272,7 @@ pub(crate) async fn drain_journey(
     .await
 }
 
-/// How many runs came by each node, by version.
+/// How many runs came by each node, by version, and what has become of all runs and messages.
 #[utoipa::path(get, path = "/api/v1/journeys/{name}/counts", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
     security(("api_key" = ["journeys:read"])),
@@ -284,7 +284,8 @@ pub(crate) async fn journey_counts(
 ) -> Result<Json<CountsView>, Problem> {
     let journey = find(&app, &access.scope, &name).await?;
     let standings = app.store.node_counts(&access.scope, &journey.name).await?;
-    Ok(Json(CountsView::new(standings)))
+    let outcomes = app.store.outcomes(&access.scope, &journey.name).await?;
+    Ok(Json(CountsView::new(standings, &outcomes)))
 }
 
 /// What a journey does only from some of its statuses.

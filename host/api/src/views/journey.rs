@@ -1,8 +1,10 @@
 //! Journeys, and how many runs came by which node.
 
 use super::input::FaultView;
+use openhub_model::message::MessageStatus;
+use openhub_model::run::RunStatus;
 use openhub_model::{Fault, Timestamp};
-use openhub_store::{JourneyRow, JourneyStatus, NodeStanding};
+use openhub_store::{JourneyRow, JourneyStatus, NodeStanding, Outcomes};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,11 +78,43 @@ pub(crate) struct FaultsView {
     pub faults: Vec<Fault>,
 }
 
-/// How many runs came to each node.
+/// How many runs came to each node, and what has become of all runs and messages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Counts)]
 pub(crate) struct CountsView {
+    runs: RunCounts,
+    messages: MessageCounts,
     versions: Vec<VersionCounts>,
+}
+
+/// How many runs of all versions stand how.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct RunCounts {
+    waiting: i64,
+    done: i64,
+    /// The list of faults says why.
+    failed: i64,
+    /// The journey was stopped, or another run of the same customer went on.
+    stopped: i64,
+}
+
+/// How many messages of all versions stand how.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct MessageCounts {
+    /// For their first or next attempt.
+    waiting: i64,
+    /// Their channel is being called.
+    sending: i64,
+    /// Their provider took them.
+    delivered: i64,
+    /// For good; the list of faults says why.
+    failed: i64,
+    /// It is not known whether they arrived, and the channel says not to try again.
+    parked: i64,
+    /// Not sent: no consent, too late, or the journey was stopped.
+    dropped: i64,
+    /// The journey is paused.
+    held: i64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -98,12 +132,46 @@ pub(crate) struct NodeCounts {
 }
 
 impl CountsView {
-    pub fn new(standings: Vec<NodeStanding>) -> CountsView {
+    pub fn new(standings: Vec<NodeStanding>, outcomes: &Outcomes) -> CountsView {
         let mut versions: BTreeMap<i64, BTreeMap<String, NodeCounts>> = BTreeMap::new();
         for NodeStanding { version, node, entered, waiting, .. } in standings {
             versions.entry(version).or_default().insert(node, NodeCounts { entered, waiting });
         }
         let versions = versions.into_iter().map(|(version, nodes)| VersionCounts { version, nodes });
-        CountsView { versions: versions.collect() }
+        let (runs, messages) = (RunCounts::of(&outcomes.runs), MessageCounts::of(&outcomes.messages));
+        CountsView { runs, messages, versions: versions.collect() }
+    }
+}
+
+impl RunCounts {
+    fn of(runs: &[(RunStatus, i64)]) -> RunCounts {
+        let mut counts = RunCounts::default();
+        for (status, count) in runs {
+            *match status {
+                RunStatus::Waiting => &mut counts.waiting,
+                RunStatus::Done => &mut counts.done,
+                RunStatus::Failed => &mut counts.failed,
+                RunStatus::Stopped => &mut counts.stopped,
+            } = *count;
+        }
+        counts
+    }
+}
+
+impl MessageCounts {
+    fn of(messages: &[(MessageStatus, i64)]) -> MessageCounts {
+        let mut counts = MessageCounts::default();
+        for (status, count) in messages {
+            *match status {
+                MessageStatus::Pending => &mut counts.waiting,
+                MessageStatus::Sending => &mut counts.sending,
+                MessageStatus::Accepted => &mut counts.delivered,
+                MessageStatus::Failed => &mut counts.failed,
+                MessageStatus::Parked => &mut counts.parked,
+                MessageStatus::Dropped => &mut counts.dropped,
+                MessageStatus::Held => &mut counts.held,
+            } = *count;
+        }
+        counts
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::hub::{Hub, PATIENCE, Tenant};
 use insta::assert_json_snapshot;
-use openhub_model::run::RunStatus;
-use openhub_store::{RunFilter, Scope};
+use openhub_model::Id;
+use openhub_model::message::NewMessage;
+use openhub_model::run::{Run, RunStatus};
+use openhub_store::{Changes, RunFilter, Scope};
 use openhub_test_postgres::Server;
 use serde_json::{Value, json};
 
@@ -62,6 +64,59 @@ async fn a_journey_is_published_paused_and_resumed() {
     assert_eq!(act("publish").await.body["version"], 2);
     let none = hub.get("/api/v1/messages?journey=welcome", key).await;
     assert_eq!((none.status, none.body), (200, json!({"messages": [], "next": null})));
+}
+
+/// What became of runs and of messages, which no node counts.
+#[tokio::test]
+async fn findings14_f12_a_journey_counts_what_became_of_its_runs_and_messages() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    assert_eq!(hub.call("PUT", "/api/v1/journeys/welcome", key, Some(welcome())).await.status, 200);
+    for verb in ["publish", "pause"] {
+        assert_eq!(hub.call("POST", &format!("/api/v1/journeys/welcome/{verb}"), key, None).await.status, 200);
+    }
+    let id = |number: u8| Id::named(&[&[number]]);
+    let run = |number: u8, status: RunStatus| Run {
+        id: id(number),
+        part: id(9),
+        journey: "welcome".into(),
+        version: 1,
+        node: "rest".into(),
+        step: 1,
+        status,
+        awaits: Vec::new(),
+        since: 0,
+        due: None,
+        state: "{}".into(),
+        started_at: hub.now(),
+        ended_at: None,
+        fault: None,
+    };
+    let message = |number: u8| NewMessage {
+        id: id(number),
+        part: id(9),
+        channel: "mail".into(),
+        address: "a".into(),
+        purpose: String::new(),
+        content: "{}".into(),
+        journey: "welcome".into(),
+        run: id(1),
+        node: "rest".into(),
+        created_at: hub.now(),
+        expires_at: None,
+    };
+    let statuses = [RunStatus::Waiting, RunStatus::Done, RunStatus::Failed, RunStatus::Failed];
+    let runs = (1..).zip(statuses).map(|(number, status)| run(number, status)).collect();
+    hub.commit(&tenant, Changes { runs, messages: vec![message(1), message(2)], ..Changes::default() }).await;
+    let counts = hub.get("/api/v1/journeys/welcome/counts", key).await.body;
+    assert_eq!(counts["runs"], json!({"waiting": 1, "done": 1, "failed": 2, "stopped": 0}));
+    assert_eq!(hub.call("POST", "/api/v1/journeys/welcome/stop", key, None).await.status, 200);
+    let counts = hub.get("/api/v1/journeys/welcome/counts", key).await.body;
+    assert_eq!(counts["runs"], json!({"waiting": 0, "done": 1, "failed": 2, "stopped": 1}));
+    let messages =
+        json!({"waiting": 0, "sending": 0, "delivered": 0, "failed": 0, "parked": 0, "dropped": 2, "held": 0});
+    assert_eq!(counts["messages"], messages);
 }
 
 /// A tenant to whom nothing happens sleeps: nothing of it is left in memory. It wakes for what arrives, and for what is due.

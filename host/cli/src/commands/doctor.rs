@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, HubConfigFlags};
 use crate::connections;
 use crate::data::DataDir;
 use crate::serve;
@@ -37,8 +37,8 @@ enum Finding {
 
 use Finding::{Bad, Doubtful, Good};
 
-pub async fn run(flags: Flags) -> Result<ExitCode> {
-    let config = Config::load(&flags)?;
+pub async fn run(flags: HubConfigFlags) -> Result<ExitCode> {
+    let config = Config::load(&flags.into())?;
     let mut findings = vec![("configuration", Good("is valid".to_owned()))];
     findings.push(("data directory", data_directory(&config.data)));
     let data = DataDir::existing(&config.data).ok();
@@ -197,6 +197,9 @@ fn open_files(config: &Config) -> Finding {
         Ok(limit) => limit,
         Err(error) => return Doubtful(format!("the limit cannot be read: {error}")),
     };
+    if limit < connections::FEWEST_FILES {
+        return Bad(format!("at most {limit}, and a hub needs {}: raise it (`ulimit -n`)", connections::FEWEST_FILES));
+    }
     let (bound, wanted) = (connections::bound(config, limit), config.connections);
     if bound < wanted as usize {
         return Doubtful(format!(

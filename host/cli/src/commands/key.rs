@@ -25,14 +25,14 @@ enum Command {
     Create {
         /// Name of the tenant.
         tenant: String,
-        /// What the key is for, to tell it from others in the list.
-        #[arg(long, default_value = "api")]
-        name: String,
-        /// A scope, like `events:write`. Can be repeated. Without one, the key may do everything.
-        #[arg(long = "scope")]
+        /// What the key is for, to tell it from others in the list (default: `page` for a page, else `api`).
+        #[arg(long)]
+        name: Option<String>,
+        /// A scope, like `events:write`. Can be repeated.
+        #[arg(long = "scope", conflicts_with = "all_scopes")]
         scopes: Vec<String>,
         /// For a page, where anybody can read it: it sends events as a page may, and does nothing else.
-        #[arg(long, conflicts_with = "scopes")]
+        #[arg(long, conflicts_with_all = ["scopes", "all_scopes"])]
         page: bool,
         /// An address or a network from which the key works, like `10.0.0.0/8`. Can be repeated. Without one, it works from everywhere.
         #[arg(long = "address", value_name = "NETWORK")]
@@ -40,6 +40,9 @@ enum Command {
         /// When the key ends, like `2027-01-31T00:00:00Z`. Without it, it does not end.
         #[arg(long, value_name = "TIME")]
         expires: Option<Timestamp>,
+        /// The key may do everything in the tenant, as the API key may that came with it.
+        #[arg(long)]
+        all_scopes: bool,
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -83,18 +86,19 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 
 async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
     match command {
-        Command::Create { tenant, name, scopes, page, addresses, expires, json, .. } => {
+        Command::Create { tenant, name, scopes, all_scopes, page, addresses, expires, json, .. } => {
             let tenant = named(store, &tenant).await?;
             let asked: Vec<&str> = scopes.iter().map(String::as_str).collect();
-            let wanted = match (page, asked.is_empty()) {
+            anyhow::ensure!(
+                page || all_scopes || !asked.is_empty(),
+                "say what the key may do, with `--scope` for each of: {}, plugins:call:<plugin>; `--page`; or everything, with `--all-scopes`",
+                KeyScopes::ALL.join(", ")
+            );
+            let name = name.unwrap_or_else(|| if page { "page" } else { "api" }.to_owned());
+            let wanted = match (page, all_scopes) {
                 (true, _) => Wanted::page(tenant.id, &name),
+                (false, true) => Wanted::of(tenant.id, &name, KeyScopes::EVERYTHING),
                 (false, false) => Wanted::of(tenant.id, &name, &asked),
-                (false, true) => {
-                    eprintln!(
-                        "the key may do everything in the tenant: with `--scope`, a key may do what you name; `--name` says what it is for"
-                    );
-                    Wanted::of(tenant.id, &name, KeyScopes::EVERYTHING)
-                }
             };
             let now = serve::wall_clock();
             anyhow::ensure!(
@@ -106,7 +110,13 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
             let (key, text) = as_operator("openhub key create", &name, making).await?;
             match json {
                 true => println!("{}", json!({"id": key.id, "key": text, "scopes": key.scopes})),
-                false => println!("{text}\nThe key will not be shown again."),
+                false => {
+                    let may = if all_scopes { "everything".to_owned() } else { key.scopes.join(", ") };
+                    println!(
+                        "{text}\nThe key will not be shown again. It is called `{name}`, and may do in `{}`: {may}.",
+                        tenant.name
+                    );
+                }
             }
         }
         Command::List { tenant, .. } => {

@@ -1,5 +1,10 @@
 //! The commands beside `serve`, one file each.
 
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::io::Read;
+use std::path::Path;
+
 pub mod attribute;
 pub mod audit;
 pub mod backup;
@@ -7,6 +12,7 @@ pub mod doctor;
 pub mod export;
 pub mod faults;
 pub mod import;
+pub mod journey;
 pub mod key;
 pub mod object_type;
 pub mod plugin;
@@ -17,4 +23,17 @@ pub mod webhook;
 /// What a list says in place of rows: that there are none, and what to do next. It goes where no script looks for rows.
 pub fn empty(said: &str) {
     eprintln!("{said}");
+}
+
+/// What a file says as JSON; `-` is the standard input.
+pub fn json_file(file: &Path) -> Result<Value> {
+    let text = match file.to_str() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("the standard input")?;
+            text
+        }
+        _ => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
+    };
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
 }

@@ -1,12 +1,12 @@
 //! `openhub object-type`: declare types of objects, without code.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::json_file;
 use crate::hub::{Hub, HubFlags};
 
 #[derive(Args)]
@@ -70,15 +70,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 }
 
 async fn put(hub: &Hub, name: &str, file: &Path, dry_run: bool) -> Result<()> {
-    let text = match file.to_str() {
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("the standard input")?;
-            text
-        }
-        _ => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
-    };
-    let declaration: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+    let declaration = json_file(file)?;
     let query = if dry_run { "?dry_run=true" } else { "" };
     let answer = hub.call(Method::PUT, &format!("/api/v1/object-types/{name}{query}"), &declaration).await?;
     if dry_run {

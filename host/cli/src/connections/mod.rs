@@ -9,6 +9,6 @@ mod serve;
 mod tls;
 
 pub use peer::Times;
-pub use room::{bound, file_limit};
+pub use room::{FEWEST_FILES, bound, file_limit};
 pub use serve::{Door, serve};
 pub use tls::Tls;

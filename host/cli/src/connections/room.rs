@@ -17,6 +17,9 @@ const OWN: u64 = 256;
 /// A read connection to a SQLite database has so many.
 const OF_A_READER: u64 = 4;
 
+/// With fewer a hub opens its files and then nobody else comes in.
+pub const FEWEST_FILES: u64 = 64;
+
 /// How many files the process may have open.
 pub fn file_limit() -> nix::Result<u64> {
     getrlimit(Resource::RLIMIT_NOFILE).map(|(limit, _)| limit)

@@ -1,5 +1,7 @@
 //! Journeys: drafts, published versions, and how many runs entered each node.
 
+use openhub_model::message::MessageStatus;
+use openhub_model::run::RunStatus;
 use openhub_model::{PartId, TenantId, Timestamp};
 use serde_json::Value;
 
@@ -68,6 +70,13 @@ pub struct NodeStanding {
     pub node: String,
     pub entered: i64,
     pub waiting: i64,
+}
+
+/// How many runs and messages of a journey have each status; one that none has is not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    pub runs: Vec<(RunStatus, i64)>,
+    pub messages: Vec<(MessageStatus, i64)>,
 }
 
 type Row = (String, i64, Option<String>, Option<i64>, i64, i64, i64);
@@ -180,6 +189,32 @@ impl Store {
             .into_iter()
             .map(|(journey, version, node, entered, waiting)| NodeStanding { journey, version, node, entered, waiting })
             .collect())
+    }
+}
+
+impl Store {
+    /// What has become of a journey's runs and of its messages.
+    pub async fn outcomes(&self, scope: &Scope, journey: &str) -> Result<Outcomes, StoreError> {
+        let rows = select!(
+            self,
+            scope,
+            (i64, i64, i64),
+            "SELECT CAST(0 AS BIGINT), status, COUNT(*) FROM runs WHERE tenant_id = $1 AND journey = $2 GROUP BY status \
+             UNION ALL SELECT 1, status, COUNT(*) FROM messages WHERE tenant_id = $1 AND journey = $2 GROUP BY status ORDER BY 1, 2",
+            scope.tenant().0,
+            journey.to_owned(),
+        );
+        let mut outcomes = Outcomes::default();
+        for (of, status, count) in rows {
+            if of == 0 {
+                let status = RunStatus::from_code(status).ok_or_else(|| corrupt("status of a run"))?;
+                outcomes.runs.push((status, count));
+            } else {
+                let status = MessageStatus::from_code(status).ok_or_else(|| corrupt("status of a message"))?;
+                outcomes.messages.push((status, count));
+            }
+        }
+        Ok(outcomes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::{Id, PartId};
-use openhub_store::{FaultFilter, FaultKind, FaultStatus, Outgoing, Remedy, Settled, StoreError, Verdicts};
+use openhub_store::{FaultFilter, FaultKind, FaultStatus, Outcomes, Outgoing, Remedy, Settled, StoreError, Verdicts};
 use openhub_test_postgres::Server;
 
 use crate::support::{Database, LEASE, at, changes, lease, part, tenant};
@@ -58,7 +58,11 @@ async fn what_was_claimed_is_unknown_to_the_next(database: Database) -> anyhow::
     let mail = ids(&store.pending_messages(&scope, "mail", at(100), 9).await?);
     assert_eq!(mail.len(), 3);
 
+    assert_eq!(store.outcomes(&scope, "j").await?.messages, [(MessageStatus::Pending, 4)]);
+    assert_eq!(store.outcomes(&scope, "other").await?, Outcomes::default());
     assert_eq!(store.claim_messages(&scope, held.fence, &mail).await?.len(), 3);
+    let outcomes = store.outcomes(&scope, "j").await?.messages;
+    assert_eq!(outcomes, [(MessageStatus::Pending, 1), (MessageStatus::Sending, 3)]);
     assert!(store.claim_messages(&scope, held.fence, &mail).await?.is_empty(), "nothing is claimed twice");
     assert!(store.pending_messages(&scope, "mail", at(100), 9).await?.is_empty());
     assert_eq!(store.standing(&scope).await?.unsent, 4, "what is being sent is not sent yet");
