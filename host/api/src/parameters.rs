@@ -137,7 +137,7 @@ pub(crate) fn names(request: &Request) -> impl Iterator<Item = &str> {
     query.split('&').map(name_of).filter(|name| !name.is_empty())
 }
 
-fn name_of(pair: &str) -> &str {
+pub(crate) fn name_of(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name)
 }
 

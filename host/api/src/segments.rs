@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::{Authorized, may_ask};
+use crate::auth::{Authorized, ObjectsRead, may_ask};
 use crate::condition::parse;
 use crate::parameters::name_in_path;
 use crate::problem::{INVALID_CONDITION, Problem};
@@ -62,30 +62,32 @@ impl Known {
 
     /// The condition at `/condition` of a body, or every fault of it.
     pub fn condition<P>(&self, access: &Authorized<P>, value: Value) -> Result<Condition, Problem> {
-        let condition = self.check(value, None)?;
-        may_ask(access, &condition)?;
-        Ok(condition)
+        self.check(access, value, None)
     }
 
-    /// A segment that mentions itself, `own`, is told so elsewhere; else it is not among those that there are.
-    fn check(&self, value: Value, own: Option<&str>) -> Result<Condition, Problem> {
+    /// A segment that mentions itself, `own`, is told so elsewhere; else it is not among those that there are. What a key may not
+    /// ask about is not named to it either.
+    fn check<P>(&self, access: &Authorized<P>, value: Value, own: Option<&str>) -> Result<Condition, Problem> {
+        if let Ok(condition) = Condition::deserialize(&value) {
+            may_ask(access, &condition)?;
+        }
         let mut segments = self.names.clone();
         segments.extend(own.filter(|own| is_mentioned(&value, own)).map(str::to_owned));
         let declared = Declarations {
             segments: Some(&segments),
             journeys: Some(&self.journeys),
-            objects: Some(&self.objects),
+            objects: access.may::<ObjectsRead>().then_some(&self.objects),
             typed: Some(&self.attributes),
             ..Declarations::default()
         };
         let condition = parse(&value, POINTER, &declared).map_err(refused)?;
+        may_ask(access, &condition)?;
         Ok(condition.normal(self.policies.latest()))
     }
 
     /// The same for the condition of the segment `name`, which must not lead back to it.
     pub fn condition_of<P>(&self, access: &Authorized<P>, name: &str, value: Value) -> Result<Condition, Problem> {
-        let condition = self.check(value, Some(name))?;
-        may_ask(access, &condition)?;
+        let condition = self.check(access, value, Some(name))?;
         let of = |other: &str| match self.segments.get(other).and_then(|version| version.condition.as_ref()) {
             Some(condition) => condition.needs().segments,
             None => BTreeSet::new(),

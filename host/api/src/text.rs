@@ -1,14 +1,17 @@
-//! U+0000 is refused at every door: PostgreSQL cannot store it and columns between host and guests end with it. A path is UTF-8.
+//! U+0000 is refused at every door: PostgreSQL cannot store it and columns between host and guests end with it. A path is UTF-8,
+//! and so is a query: read as if it were, it would ask for something else than was written.
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use openhub_model::Fault;
 pub(crate) use openhub_model::limits::step;
 
+use crate::parameters::name_of;
 use crate::problem::{INVALID_PATH, INVALID_QUERY, Problem};
 
-/// Refuses `%00` in the path and in the query, and a path that is not UTF-8, whatever the route.
+/// Refuses `%00` in the path and in the query, and what is not UTF-8 in either, whatever the route.
 pub(crate) async fn refuse_unreadable_target(request: Request, next: Next) -> Response {
     if !is_utf8(request.uri().path()) {
         let detail = "The path is not UTF-8: write each character as the percent signs of its UTF-8 bytes, like `%C3%A4` for `ä`.";
@@ -19,6 +22,13 @@ pub(crate) async fn refuse_unreadable_target(request: Request, next: Next) -> Re
     }
     if request.uri().query().is_some_and(|query| query.contains("%00")) {
         return Problem::new(INVALID_QUERY, "The query contains the character U+0000: remove it.").into_response();
+    }
+    let unreadable = request.uri().query().into_iter().flat_map(|query| query.split('&')).find(|pair| !is_utf8(pair));
+    if let Some(name) = unreadable.map(name_of) {
+        let message = format!(
+            "The parameter `{name}` is not UTF-8: write each character as the percent signs of its UTF-8 bytes, like `%C3%A4` for `ä`."
+        );
+        return Problem::fault(INVALID_QUERY, Fault::new(step("", name), "invalid-parameter", message)).into_response();
     }
     next.run(request).await
 }

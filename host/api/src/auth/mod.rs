@@ -12,6 +12,7 @@ pub(crate) use authorized::{
     tenant_of_write,
 };
 pub(crate) use cache::KeyCache;
+pub(crate) use key::KeyText;
 pub use key::{MintedKey, mint_key};
 pub use permission::KeyScopes;
 pub(crate) use permission::*;

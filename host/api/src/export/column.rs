@@ -2,6 +2,7 @@
 
 use openhub_model::Fault;
 use openhub_model::fault::nearest;
+use openhub_model::identity::Policy;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -118,4 +119,22 @@ pub(crate) fn columns<S: AsRef<str>>(
         true => Ok(columns),
         false => Err(Problem::faults(INVALID_QUERY, faults)),
     }
+}
+
+/// Refuses the kind of an identity that is most likely misspelt: its column would be empty, which looks like an answer. Any kind
+/// that is like none of the tenant's may be one that no rule was ever set for.
+pub(crate) fn are_known_kinds<'c>(
+    columns: impl IntoIterator<Item = &'c Column>,
+    policy: &Policy,
+) -> Result<(), Problem> {
+    let misspelt = columns.into_iter().filter_map(|column| {
+        let Read::Identity(kind) = &column.read else { return None };
+        let known: Vec<&str> = policy.names().collect();
+        let meant = nearest(kind, known.iter().copied()).filter(|_| !known.contains(&kind.as_str()))?;
+        let message =
+            format!("There is no identity kind `{kind}`. Did you mean `{meant}`? There are: {}.", known.join(", "));
+        Some(Fault::new("/fields", "unknown-field", message))
+    });
+    let faults: Vec<Fault> = misspelt.collect();
+    if faults.is_empty() { Ok(()) } else { Err(Problem::faults(INVALID_QUERY, faults)) }
 }

@@ -8,7 +8,7 @@ mod pages;
 mod style;
 mod table;
 
-pub(crate) use column::{Column, Read, columns};
+pub(crate) use column::{Column, Read, are_known_kinds, columns};
 pub(crate) use pages::{Page, respond};
 pub(crate) use style::{Asked, Decimal, Style};
 pub(crate) use table::{Format, Table};

@@ -135,7 +135,8 @@ pub(crate) async fn accept_one(
         note(app, &scope, &key, TOO_LARGE.1, "", message_id(body).as_deref());
         return Err(too_large(limits.event_bytes));
     }
-    let delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
+    let mut delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
+    delivery.key = Some(key.clone());
     let Taken { event, left_out, is_moved } =
         delivery.read(body, Some(kind), "", || app.fresh_id()).map_err(|faults| {
             match serde_json::from_str::<&RawValue>(body) {
@@ -176,9 +177,11 @@ pub(crate) async fn accept_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let Sender { scope, authority, server_events, key } = sender(app, keys, access, body).await?;
-    may_import(mode, authority)?;
-    let read = read_batch(app, scope, authority, server_events, mode, body).await.inspect_err(|problem| {
+    let sender = sender(app, keys, access, body).await?;
+    may_import(mode, sender.authority)?;
+    let read = read_batch(app, &sender, mode, body).await;
+    let Sender { scope, authority, key, .. } = sender;
+    let read = read.inspect_err(|problem| {
         if problem.is_of_the_body() {
             note(app, &scope, &key, problem.code(), "", None);
         }
@@ -199,11 +202,11 @@ pub(crate) async fn try_batch(
     mode: BatchMode,
     body: &str,
 ) -> Result<Json<Receipt>, Problem> {
-    let Sender { scope, authority, server_events, .. } = sender(app, keys, access, body).await?;
+    let sender = sender(app, keys, access, body).await?;
     if mode == BatchMode::Historical {
-        may_import(mode, authority)?;
+        may_import(mode, sender.authority)?;
     }
-    let Read { refused, left_out, moved, .. } = read_batch(app, scope, authority, server_events, mode, body).await?;
+    let Read { refused, left_out, moved, .. } = read_batch(app, &sender, mode, body).await?;
     Ok(Json(Receipt::of(mode, refused, left_out, moved)))
 }
 
@@ -216,22 +219,17 @@ struct Read {
     moved: usize,
 }
 
-async fn read_batch(
-    app: &App,
-    scope: Scope,
-    authority: Authority,
-    server_events: Vec<String>,
-    mode: BatchMode,
-    body: &str,
-) -> Result<Read, Problem> {
+async fn read_batch(app: &App, sender: &Sender, mode: BatchMode, body: &str) -> Result<Read, Problem> {
     let batch = Batch::of(body)?;
+    let scope = sender.scope;
     if batch.events.len() > app.limits.batch_events {
         return Err(Problem::new(
             TOO_LARGE,
             format!("The batch has too many events: at most {}.", app.limits.batch_events),
         ));
     }
-    let mut delivery = delivery(app, scope, authority, server_events, mode).await?;
+    let mut delivery = delivery(app, scope, sender.authority, sender.server_events.clone(), mode).await?;
+    delivery.key = Some(sender.key.clone());
     if let Some(sent_at) = batch.sent_at {
         let sent_at = serde_json::from_str(sent_at).unwrap_or(Scalar::Object);
         delivery.sent_at = instant(&sent_at, "/sentAt").map_err(|fault| refuse(INVALID_BODY, fault))?;
@@ -339,6 +337,7 @@ pub(super) async fn delivery(
         pages: if page { Some(app.engine.pages(&scope).await?) } else { None },
         server_events,
         sent_at: None,
+        key: None,
         historical: mode == BatchMode::Historical,
         of_a_file: mode != BatchMode::Live && !page,
         authority,
@@ -466,6 +465,12 @@ fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
     if error.is_syntax() || error.is_eof() {
         return Problem::new(INVALID_JSON, format!("{error}."));
     }
+    if let Some(member) = ["batch", "sentAt"].iter().find(|name| error.to_string().contains(&format!("field `{name}`")))
+        && error.to_string().starts_with("duplicate")
+    {
+        let message = format!("`{member}` is in the body twice, and only one of them could count: write it once.");
+        return refuse(INVALID_BODY, Fault::new(format!("/{member}"), "repeated-field", message));
+    }
     let pointer = match serde_json::from_str::<serde_json::Value>(body) {
         Ok(body) if !body.is_object() => {
             return refuse(
@@ -474,7 +479,7 @@ fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
             );
         }
         Ok(body) if !body["batch"].is_array() => "/batch",
-        Ok(body) if !body["sentAt"].is_string() => "/sentAt",
+        Ok(body) if !body["sentAt"].is_null() && !body["sentAt"].is_string() => "/sentAt",
         _ => "",
     };
     refuse(INVALID_BODY, Fault::new(pointer, "wrong-form", format!("{error}.")))

@@ -15,6 +15,7 @@ use super::item::{Item, Scalar};
 use super::joins;
 use super::misspelt::{hint, misspelt};
 use super::time::occurred_at;
+use crate::auth::KeyText;
 
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
@@ -38,6 +39,8 @@ pub(super) struct Delivery {
     pub received_at: Timestamp,
     /// Of the batch; an event's own goes before it.
     pub sent_at: Option<Timestamp>,
+    /// The id of the key that it came with; none of a plugin's source.
+    pub key: Option<String>,
     pub historical: bool,
     /// Whether it is of a file, whose rows may name their customer by an address.
     pub of_a_file: bool,
@@ -159,6 +162,7 @@ impl Delivery {
         let kind = noted(faults, called.map_or_else(|| kind_of(item, &below("type")), Ok));
         let part = self.part(item, pointer, faults);
         let authority = noted(faults, self.by(item, pointer));
+        faults.extend(self.other_key(item, &below("writeKey")));
         let previous = noted(faults, id(&item.previous_id, &below("previousId")));
         let group = noted(faults, id(&item.group_id, &below("groupId")));
         if kind == Some(EventKind::Alias) && previous == Some(None) {
@@ -207,6 +211,18 @@ impl Delivery {
             message_id: message_id?,
             time: time?,
         })
+    }
+
+    /// An event with another key than that of its request: it would come to another tenant than its own.
+    fn other_key(&self, item: &Item<'_>, pointer: &str) -> Option<Fault> {
+        let (Some(key), Scalar::Text(text)) = (&self.key, &item.write_key) else { return None };
+        // What other systems write there is no key of this hub.
+        let other = KeyText::parse(text).filter(|other| other.id != key)?;
+        let message = format!(
+            "The event has the write key {}, and its request the key {key}. Send it in a request with its own key.",
+            other.id
+        );
+        Some(Fault::new(pointer, "several-keys", message))
     }
 
     /// When it happened, and the time that it came with, if that is another.
@@ -421,6 +437,7 @@ mod tests {
             tenant: TenantId(1),
             received_at: "2026-01-31T12:00:00Z".parse().unwrap(),
             sent_at: None,
+            key: Some("0123456789abcdef".to_owned()),
             server_events: vec!["Order Completed".to_owned()],
             historical: false,
             of_a_file: false,
@@ -437,6 +454,18 @@ mod tests {
     fn read(raw: &str) -> Result<NewEvent, Fault> {
         let read = delivery().read(raw, None, "/batch/3", || "fresh".to_owned());
         read.map(|taken| taken.event).map_err(|faults| faults.into_iter().next().expect("a fault"))
+    }
+
+    #[test]
+    fn an_event_of_another_key_than_its_request_is_refused() {
+        let event = |key: &str| format!(r#"{{"type":"page","userId":"1","name":"Home","writeKey":"{key}"}}"#);
+        let of = |id: &str| format!("oh_live_{id}_{}", "a".repeat(64));
+        let fault = read(&event(&of("fedcba9876543210"))).unwrap_err();
+        assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("/batch/3/writeKey", "several-keys"));
+        assert!(!fault.message.contains("aaaa"), "a secret is told to nobody: {}", fault.message);
+        for same in [of("0123456789abcdef"), "whatever a library writes there".to_owned()] {
+            assert!(read(&event(&same)).is_ok(), "{same}");
+        }
     }
 
     #[test]

@@ -56,6 +56,29 @@ async fn send(hub: &Hub, tenant: &Tenant, method: &str, path: &str, media: &str,
 }
 
 #[tokio::test]
+async fn issue_14_a_query_that_is_not_utf8_asks_for_nothing_else() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let refused = hub.get("/api/v1/customers?limit=5&identity=user_id:%ff", &tenant.api_key).await;
+    assert_eq!((refused.status, &refused.body["faults"][0]["pointer"]), (400, &json!("/identity")), "{refused:?}");
+    assert_eq!(hub.get("/api/v1/customers?identity=user_id:%C3%A4", &tenant.api_key).await.status, 200);
+}
+
+#[tokio::test]
+async fn issue_14_a_batch_is_not_there_twice() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let event = |name: &str| format!(r#"[{{"type":"track","event":"{name}","userId":"1"}}]"#);
+    let body = format!(r#"{{"batch":{},"batch":{}}}"#, event("A"), event("B"));
+    let request = request("POST", "/v1/batch")
+        .header(header::AUTHORIZATION, format!("Bearer {}", tenant.write_key))
+        .header(header::CONTENT_TYPE, "application/json");
+    let refused = hub.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!((refused.status, &refused.body["faults"][0]["pointer"]), (400, &json!("/batch")), "{refused:?}");
+    assert_eq!(refused.body["faults"][0]["code"], "repeated-field");
+}
+
+#[tokio::test]
 async fn issue_14_a_path_that_is_not_utf8_is_a_problem_on_every_route() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;

@@ -45,6 +45,24 @@ async fn customers_and_events_come_as_csv_and_as_lines() {
 }
 
 #[tokio::test]
+async fn issue_14_a_misspelt_identity_kind_is_no_empty_column() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let saved = hub.call("PUT", "/api/v1/segments/all", &tenant.api_key, Some(json!({"static": true}))).await;
+    assert_eq!(saved.status, 200, "{saved:?}");
+    for (path, prefix) in [("segments/all/export", ""), ("export/customers", "identity.")] {
+        let get =
+            async |kind: &str| hub.get(&format!("/api/v1/{path}?fields=id,{prefix}{kind}"), &tenant.api_key).await;
+        let refused = get("emial").await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.body.to_string().contains("Did you mean `email`?"), "{refused:?}");
+        for known in ["email", "card"] {
+            assert_eq!(get(known).await.status, 200, "{path} {known}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn consents_are_columns_as_an_import_reads_them() {
     let hub = Hub::start().await;
     let tenant = hub.tenant("shop").await;

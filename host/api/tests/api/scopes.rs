@@ -47,6 +47,26 @@ async fn a_condition_needs_the_scopes_of_what_it_asks() {
     assert_eq!((hub.get(&all, &bare).await.status, hub.get(&all, &full).await.status), (403, 200));
 }
 
+/// Neither are the names of what it may not ask about told to it.
+#[tokio::test]
+async fn issue_14_a_condition_names_nothing_that_its_key_may_not_read() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let declared = json!({"fields": [{"name": "status", "type": "text"}]});
+    let put = hub.call("PUT", "/api/v1/object-types/coupon", &tenant.api_key, Some(declared)).await;
+    assert!(put.status < 300, "{put:?}");
+    let reader = hub.key(tenant.id, &["customers:read"]).await;
+    let object = json!({"object": {"kind": "cupon", "quantifier": "any"}});
+    for condition in [object.clone(), json!({"all": [object, {"tag": 7}]})] {
+        let body = json!({"condition": condition});
+        let refused = hub.post("/api/v1/segments/preview", &reader, body.clone()).await;
+        assert!([403, 422].contains(&refused.status), "{refused:?}");
+        assert!(!refused.body.to_string().contains("coupon"), "{refused:?}");
+        let told = hub.post("/api/v1/segments/preview", &tenant.api_key, body).await;
+        assert!(told.status == 422 && told.body.to_string().contains("coupon"), "{told:?}");
+    }
+}
+
 fn form(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::app::{App, Exports, Previews};
 use crate::auth::{Authorized, CustomersRead};
 use crate::condition;
-use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, are_known_kinds, columns, respond};
 use crate::openapi::{Problems, Unfit};
 use crate::parameters::Query;
 use crate::people::with_identities;
@@ -73,6 +73,7 @@ pub(crate) async fn export_customers(
     let usual: &[&str] = if style.format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
     let table = Table { style, columns: Some(columns(fields.as_deref(), usual, &[], read)?) };
     let scope = access.scope;
+    are_known_kinds(table.columns.iter().flatten(), app.engine.policies(&scope).await?.latest())?;
     respond(table, "customers", place, move |after| {
         page(Arc::clone(&app), previews.clone(), scope, condition.clone(), after)
     })

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::app::{App, Exports};
 use crate::auth::{Authorized, CustomersRead, SegmentsRead};
-use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, columns, respond};
+use crate::export::{Asked, Decimal, Format, PAGE, Page, Read, Style, Table, are_known_kinds, columns, respond};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
 use crate::people::people;
@@ -64,6 +64,7 @@ pub(crate) async fn export_segment(
     let scope = access.scope;
     let segment = find(&app, &scope, &name).await?.name;
     let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, &[], read)?) };
+    are_known_kinds(table.columns.iter().flatten(), app.engine.policies(&scope).await?.latest())?;
     let file = segment.clone();
     respond(table, &file, place, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await
 }
