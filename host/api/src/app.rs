@@ -19,6 +19,7 @@ use crate::change::Locks;
 use crate::overload::Guesses;
 use crate::places::{Each, Places, Shares};
 use crate::problem::{OVERLOADED, Problem};
+use crate::rates::Rates;
 
 /// The hub as the API sees it.
 pub struct App {
@@ -87,6 +88,17 @@ pub struct Limits {
     pub export_time: Duration,
     /// How long a write waits for an advance of a replay clock.
     pub clock_wait: Duration,
+    pub rates: RateLimits,
+}
+
+/// Requests in a minute, on each node. None: as many as there are places for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RateLimits {
+    pub key: Option<u32>,
+    /// A tenant's calls of the API, and its requests with events, each; its ceiling may say less.
+    pub tenant: Option<u32>,
+    /// With a key or without.
+    pub address: Option<u32>,
 }
 
 impl Default for Limits {
@@ -112,6 +124,7 @@ impl Default for Limits {
             condition_time: Duration::from_secs(5),
             export_time: Duration::from_secs(15),
             clock_wait: Duration::from_secs(60),
+            rates: RateLimits::default(),
         }
     }
 }
@@ -131,6 +144,7 @@ pub(crate) struct Shared {
     /// For who has shown no key yet.
     pub strangers: Arc<Places<Option<IpAddr>>>,
     pub guesses: Arc<Guesses>,
+    pub rates: Arc<Rates>,
     pub weights: Weights,
     pub locks: Locks,
     pub previews: Previews,

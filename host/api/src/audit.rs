@@ -5,6 +5,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use openhub_model::Principal;
 use openhub_store::{Deeded, acting};
 
 use crate::app::Shared;
@@ -16,13 +17,15 @@ use crate::request_id::RequestId;
 const NAMES: [&str; 10] =
     ["attribute", "digest", "job", "journey", "kind", "plugin", "secret", "segment", "type", "version"];
 /// Routes whose `{name}`, or `{id}`, is such a name.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 9] = [
     "/api/v1/attributes/",
     "/api/v1/journeys/",
     "/api/v1/keys/",
     "/api/v1/object-types/",
     "/api/v1/plugins/",
     "/api/v1/segments/",
+    "/api/v1/tenants/",
+    "/api/v1/webhooks/",
     "/api/v1/plugin-removals/",
 ];
 
@@ -32,12 +35,12 @@ pub(crate) async fn audited(State(shared): State<Shared>, request: Request, next
     let (false, Some(route)) = (is_read(request.method()), route) else { return next.run(request).await };
     let from = peer(request.extensions());
     // Who is nobody is told so by the handler, and writes nothing.
-    let Ok(Some((tenant, principal))) = bearer(&shared.app, &shared.keys, request.headers(), from).await else {
+    let Ok(Some(key)) = bearer(&shared.app, &shared.keys, request.headers(), from).await else {
         return next.run(request).await;
     };
     let deed = Deeded {
-        tenant: Some(tenant),
-        principal,
+        tenant: Some(key.tenant),
+        principal: Principal::key(key.id.clone()),
         act: format!("{} {route}", request.method()),
         subject: subject(&route, request.uri().path()),
         origin: from.map(|from| from.to_string()).unwrap_or_default(),

@@ -8,15 +8,17 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use openhub_store::Key;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::app::Shared;
-use crate::auth::{bearer, key_in_body, peer, tenant_of_key, tenant_of_write};
+use crate::app::{RateLimits, Shared};
+use crate::auth::{bearer, key_in_body, known, peer, writer};
 use crate::body::{Weighed, event_bytes};
 use crate::problem::{OVERLOADED, Problem, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, UNAUTHENTICATED};
+use crate::rates::{Counted, Left, Rates, tell};
 
 const RETRY_AFTER_S: u32 = 1;
 /// Unknown keys of an address, in so long a time, before it is told to wait. Valid keys are not counted.
@@ -27,20 +29,32 @@ const ADDRESSES: usize = 10_000;
 
 /// For the event calls: 429, which the Segment libraries retry.
 pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let address = address(&request);
-    let from = peer(request.extensions());
-    let tenant = match tenant_of_write(&shared.app, &shared.keys, request.headers(), request.uri(), from).await {
-        Ok(Some(tenant)) => tenant,
-        Ok(None) => return keyless(shared, address, request, next).await,
+    let (address, from) = (address(&request), peer(request.extensions()));
+    let mut counted = Counting::of(&shared);
+    if let Err(problem) = counted.address(address) {
+        return counted.told(problem.into_response());
+    }
+    let key = match writer(&shared.app, &shared.keys, request.headers(), request.uri(), from).await {
+        Ok(Some(key)) => key,
+        Ok(None) => return keyless(shared, address, request, next, counted).await,
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
-    let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
-    let Some(_share) = shared.callers.take(tenant, address) else { return shed("ingest") };
-    next.run(request).await
+    if let Err(problem) = counted.events(&key) {
+        return counted.told(problem.into_response());
+    }
+    let Some(_place) = shared.ingest.take(key.tenant) else { return shed("ingest") };
+    let Some(_share) = shared.callers.take(key.tenant, address) else { return shed("ingest") };
+    counted.told(next.run(request).await)
 }
 
 /// The key is in the body, if there is one. What is read for it is handed on.
-async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next: Next) -> Response {
+async fn keyless(
+    shared: Shared,
+    address: Option<IpAddr>,
+    request: Request,
+    next: Next,
+    mut counted: Counting,
+) -> Response {
     let Some(stranger) = shared.strangers.take(address) else { return shed("keyless") };
     let (mut parts, body) = request.into_parts();
     let bytes = match event_bytes(&parts.headers, body, &shared.app.limits, shared.app.limits.batch_bytes).await {
@@ -51,20 +65,75 @@ async fn keyless(shared: Shared, address: Option<IpAddr>, request: Request, next
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
-    let tenant = match key {
-        Some(key) => tenant_of_key(&shared.app, &shared.keys, &key, peer(&parts.extensions)).await,
+    let key = match key {
+        Some(key) => known(&shared.app, &shared.keys, &key, peer(&parts.extensions)).await,
         // Its problem is told where the body is looked at.
         None => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
-    let tenant = match tenant {
-        Ok(tenant) => tenant,
+    let key = match key {
+        Ok(key) => key,
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
-    let Some(_place) = shared.ingest.take(tenant) else { return shed("ingest") };
-    let Some(_share) = shared.callers.take(tenant, address) else { return shed("ingest") };
+    if let Err(problem) = counted.events(&key) {
+        return counted.told(problem.into_response());
+    }
+    let Some(_place) = shared.ingest.take(key.tenant) else { return shed("ingest") };
+    let Some(_share) = shared.callers.take(key.tenant, address) else { return shed("ingest") };
     drop(stranger);
     plain(&mut parts.headers);
-    next.run(Request::from_parts(parts, Body::from(bytes))).await
+    counted.told(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// Counts a request, and tells how the limits stand.
+struct Counting {
+    rates: Arc<Rates>,
+    limits: RateLimits,
+    left: Vec<Left>,
+}
+
+impl Counting {
+    fn of(shared: &Shared) -> Counting {
+        Counting { rates: shared.rates.clone(), limits: shared.app.limits.rates, left: Vec::new() }
+    }
+
+    /// Whoever it is.
+    fn address(&mut self, address: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(address) = address else { return Ok(()) };
+        self.count([(Counted::Address(address), self.limits.address)])
+    }
+
+    /// A call of the API.
+    fn call(&mut self, key: &Key) -> Result<(), Problem> {
+        let most = least(self.limits.tenant, key.line.ceiling.requests_per_minute);
+        self.count([(Counted::Key(key.id.clone()), self.limits.key), (Counted::Tenant(key.tenant), most)])
+    }
+
+    /// Of events.
+    fn events(&mut self, key: &Key) -> Result<(), Problem> {
+        let most = least(self.limits.tenant, key.line.ceiling.event_requests_per_minute);
+        self.count([(Counted::Key(key.id.clone()), self.limits.key), (Counted::Events(key.tenant), most)])
+    }
+
+    fn count<const N: usize>(&mut self, limits: [(Counted, Option<u32>); N]) -> Result<(), Problem> {
+        let (left, over) = match self.rates.count(limits, Instant::now()) {
+            Ok(left) => (left, Ok(())),
+            Err((problem, left)) => (left, Err(problem)),
+        };
+        self.left.extend(left);
+        if over.is_err() {
+            metrics::counter!("openhub_requests_shed_total", "door" => "rate").increment(1);
+        }
+        over
+    }
+
+    fn told(&self, mut response: Response) -> Response {
+        tell(response.headers_mut(), &self.left);
+        response
+    }
+}
+
+fn least(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    a.into_iter().chain(b).min()
 }
 
 /// The body is as it was before it was compressed.
@@ -75,14 +144,21 @@ fn plain(headers: &mut HeaderMap) {
 
 /// For the hub's own API: 503.
 pub(crate) async fn shed_api(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let from = peer(request.extensions());
-    let tenant = match bearer(&shared.app, &shared.keys, request.headers(), from).await {
-        Ok(Some((tenant, _))) => tenant,
+    let (address, from) = (address(&request), peer(request.extensions()));
+    let mut counted = Counting::of(&shared);
+    if let Err(problem) = counted.address(address) {
+        return counted.told(problem.into_response());
+    }
+    let key = match bearer(&shared.app, &shared.keys, request.headers(), from).await {
+        Ok(Some(key)) => key,
         // Refused before its body is read.
         Ok(None) => return next.run(request).await,
-        Err(problem) => return shared.guesses.told(address(&request), problem).into_response(),
+        Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
-    let Some(_place) = shared.api.take(tenant) else {
+    if let Err(problem) = counted.call(&key) {
+        return counted.told(problem.into_response());
+    }
+    let Some(_place) = shared.api.take(key.tenant) else {
         metrics::counter!("openhub_requests_shed_total", "door" => "api").increment(1);
         return Problem::new(OVERLOADED, "The hub is busy and did nothing. Send it again later.")
             .retry_after(RETRY_AFTER_S)
@@ -93,7 +169,7 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, mut request: Request,
     request.extensions_mut().insert(weighed.clone());
     let answer = next.run(request).await;
     weighed.is_answered();
-    answer
+    counted.told(answer)
 }
 
 pub(crate) fn shed(door: &'static str) -> Response {

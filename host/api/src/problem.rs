@@ -62,6 +62,8 @@ kinds! {
     NARROWS = CONFLICT, "narrows", "Objects may not fit the new version";
     IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
+    TENANT_CYCLE = CONFLICT, "tenant-cycle", "A tenant cannot stand below itself";
+    WIDER_CEILING = CONFLICT, "wider-ceiling", "A ceiling only gets tighter on the way down";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not supported";
@@ -77,9 +79,11 @@ kinds! {
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are under way";
+    RATE_LIMITED = TOO_MANY_REQUESTS, "rate-limited", "Too many requests were sent in this minute";
     TOO_MANY_GUESSES = TOO_MANY_REQUESTS, "too-many-guesses", "Too many unknown keys were sent";
     TOO_FAR_BEHIND = TOO_MANY_REQUESTS, "too-far-behind", "Too many events wait already";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too many requests are under way";
+    TENANT_CLOSED = SERVICE_UNAVAILABLE, "tenant-closed", "The tenant is paused";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The hub cannot do this now";
     INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong in the hub";
 }

@@ -80,6 +80,7 @@ fn share(app: Arc<App>) -> Shared {
         strangers: Places::new(app.limits.keyless_in_flight),
         callers: Shares::new(alone(app.limits.ingest_in_flight)),
         guesses: Arc::default(),
+        rates: Arc::default(),
         locks: Locks::default(),
         previews: Previews::default(),
         exports: Exports::default(),

@@ -63,6 +63,13 @@ pub struct Config {
     pub backlog_events: u64,
     /// The same as the time that the engine will need for them, in seconds.
     pub backlog_seconds: u64,
+    /// Requests of one key in a minute, on each node; above that they are answered 429. 0: as many as there are places for. So of the
+    /// next two.
+    pub key_requests_per_minute: u32,
+    /// Calls of the API of one tenant, and its requests with events, each.
+    pub tenant_requests_per_minute: u32,
+    /// Requests from one address, with a key or without.
+    pub address_requests_per_minute: u32,
     /// Read connections to the database.
     pub read_connections: u32,
     /// Plugin instances alive at the same time, in each of the two lanes.
@@ -125,6 +132,9 @@ impl Default for Config {
             deliveries: 8,
             backlog_events: 2_000_000,
             backlog_seconds: 300,
+            key_requests_per_minute: 0,
+            tenant_requests_per_minute: 0,
+            address_requests_per_minute: 0,
             read_connections: 4,
             instances: 64,
             compile_seconds: 60,
@@ -207,7 +217,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 34] = [
     "listen",
     "connections",
     "head_seconds",
@@ -226,6 +236,9 @@ pub const KEYS: [&str; 31] = [
     "deliveries",
     "backlog_events",
     "backlog_seconds",
+    "key_requests_per_minute",
+    "tenant_requests_per_minute",
+    "address_requests_per_minute",
     "read_connections",
     "instances",
     "compile_seconds",

@@ -15,6 +15,7 @@ mod refusal;
 mod serve;
 mod settings_file;
 mod shutdown;
+mod sweep;
 
 use clap::{Parser, Subcommand};
 use openhub_runtime::CompileBounds;

@@ -57,6 +57,7 @@ pub async fn mint(store: &Store, config: &Config, wanted: &Wanted, now: Timestam
         rotated_at: None,
         former: None,
         last_used_at: None,
+        line: Default::default(),
         pages: Default::default(),
     };
     store.create_key(&key).await?;

@@ -21,7 +21,7 @@ use crate::config::{Config, HubConfigFlags};
 use crate::connections::{self, Door, Times, Tls};
 use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
-use crate::{logs, metrics, shutdown};
+use crate::{logs, metrics, shutdown, sweep};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -104,6 +104,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
+    tokio::spawn(sweep::run(store.clone(), stopping.clone()));
     let scheme = if tls.is_some() { "https" } else { "http" };
     announce(scheme, address, [("endpoints", scheme, apart.as_ref()), ("metrics", "http", measured.as_ref())])?;
     welcome(&store, &format!("{scheme}://{address}"), data.path()).await;
@@ -259,7 +260,13 @@ fn engine_config(config: &Config) -> openhub_engine::Config {
 fn api_limits(config: &Config) -> openhub_api::Limits {
     let limits = openhub_api::Limits::default();
     let seconds = |set: Option<u32>, else_wait| set.map_or(else_wait, |seconds| Duration::from_secs(seconds.into()));
+    let rate = |most: u32| Some(most).filter(|most| *most > 0);
     openhub_api::Limits {
+        rates: openhub_api::RateLimits {
+            key: rate(config.key_requests_per_minute),
+            tenant: rate(config.tenant_requests_per_minute),
+            address: rate(config.address_requests_per_minute),
+        },
         write_wait: seconds(config.write_wait_seconds, limits.write_wait),
         preview_time: seconds(config.preview_seconds, limits.preview_time),
         ..limits

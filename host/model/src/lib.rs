@@ -8,6 +8,7 @@ pub mod access;
 pub mod asks;
 pub mod attribute;
 pub mod audit;
+pub mod ceiling;
 pub mod columns;
 pub mod condition;
 pub mod customer;

@@ -32,6 +32,14 @@ impl Default for Home {
     }
 }
 
+/// Whether a tenant may have this name.
+pub fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&name.len())
+        && name.bytes().all(fits)
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+}
+
 /// Whether this has the form of a language tag: letters first, then subtags of letters and digits.
 pub fn is_locale(text: &str) -> bool {
     let is_subtag =

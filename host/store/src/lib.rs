@@ -71,6 +71,8 @@ pub use state::runs::{Entry, RunFilter};
 pub use state::segments::{Fill, Filling, Membership, Segment, SegmentVersion};
 pub use state::settings::{PageSettings, Settings};
 pub use state::settlements::{Settled, Verdicts};
+pub use state::tenant_deletions::TenantDeletion;
+pub use state::tenant_tree::{DEEPEST, Lineage, NewTenant, TenantStatus, TreeTenant, Unplaced};
 pub use state::tenants::Tenant;
 pub use state::usage::{Called, Usage, UsageCursor, UsageFilter, UsageKey, UsageOfDay};
 pub use state::webhook_deliveries::{

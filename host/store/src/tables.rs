@@ -91,6 +91,7 @@ pub const TABLES: &[Table] = &[
     table("segments", Nobody, Slowly),
     table("set_aside", Customer("part_id"), Slowly),
     table("suppressions", Nameless, Slowly),
+    table("tenant_deletions", Nobody, Slowly),
     table("tenants", Nobody, Slowly),
     table("timers", Customer("part_id"), WithCustomers),
     // On PostgreSQL alone: which transaction of a node was made last.

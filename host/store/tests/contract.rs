@@ -34,6 +34,8 @@ mod ready;
 mod requests;
 #[path = "contract/tables.rs"]
 mod tables;
+#[path = "contract/tenant_tree.rs"]
+mod tenant_tree;
 #[path = "contract/trials.rs"]
 mod trials;
 #[path = "contract/usage.rs"]
@@ -92,6 +94,8 @@ macro_rules! each_case {
         audit::an_act_and_its_entry_are_one(&database).await?;
         audit::acts_at_once_make_one_chain(&database).await?;
         audit::tampering_is_found(&database).await?;
+        tenant_tree::a_tree_has_no_cycle_and_no_ceiling_gets_wider(&database).await?;
+        tenant_tree::a_tenant_is_deleted_after_its_grace_and_leaves_a_receipt(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
         webhooks::the_log_is_followed_and_what_is_sent_is_settled_once(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;

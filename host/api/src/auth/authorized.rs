@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::identity::Authority;
 use openhub_model::{Fault, Principal, TenantId, strict};
-use openhub_store::{Key, PageSettings, Scope};
+use openhub_store::{Key, PageSettings, Scope, TenantStatus};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -16,9 +16,12 @@ use std::sync::Arc;
 
 use super::cache::KeyCache;
 use super::key::KeyText;
-use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission, PluginsCall, called_plugin};
+use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission, PluginsCall, TenantsClaim};
 use crate::app::{App, Shared};
-use crate::problem::{ADDRESS_NOT_ALLOWED, INVALID_BODY, MISSING_SCOPE, Problem, UNAUTHENTICATED};
+use crate::problem::{ADDRESS_NOT_ALLOWED, INVALID_BODY, MISSING_SCOPE, Problem, TENANT_CLOSED, UNAUTHENTICATED};
+
+/// When to come again to a tenant that is closed.
+const CLOSED_S: u32 = 60;
 
 /// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
@@ -52,6 +55,15 @@ impl<P> Authorized<P> {
     /// All that the key carries.
     pub fn scopes(&self) -> &[String] {
         &self.held.scopes
+    }
+
+    /// What of it the tenant's ceiling leaves.
+    pub fn usable_scopes(&self) -> Vec<String> {
+        let Key { scopes, line, .. } = &*self.held;
+        match &line.ceiling.scopes {
+            Some(most) if scopes.iter().any(|scope| scope == EVERYTHING) => most.clone(),
+            _ => scopes.iter().filter(|scope| line.ceiling.allows(scope)).cloned().collect(),
+        }
     }
 
     /// Whether the key carries another permission, too: what it may not see is left out of an answer.
@@ -129,28 +141,29 @@ fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, 
     Ok(members.find(|(name, _)| name.eq_ignore_ascii_case("writeKey")).map(|(_, key)| user(key)))
 }
 
-/// Whose API key it is that the headers bring, and its id. None without one.
+/// The API key that the headers bring. None without one.
 pub(crate) async fn bearer(
     app: &App,
     keys: &KeyCache,
     headers: &HeaderMap,
     from: Option<IpAddr>,
-) -> Result<Option<(TenantId, Principal)>, Problem> {
-    let Some(token) = credential(headers, "bearer") else { return Ok(None) };
-    let key = known(app, keys, token, from).await?;
-    Ok(Some((key.tenant, Principal::key(key.id.clone()))))
+) -> Result<Option<Arc<Key>>, Problem> {
+    match credential(headers, "bearer") {
+        Some(token) => known(app, keys, token, from).await.map(Some),
+        None => Ok(None),
+    }
 }
 
-/// Whose write key it is that the headers bring. None without one.
-pub(crate) async fn tenant_of_write(
+/// The write key that the headers bring. None without one.
+pub(crate) async fn writer(
     app: &App,
     keys: &KeyCache,
     headers: &HeaderMap,
     uri: &Uri,
     from: Option<IpAddr>,
-) -> Result<Option<TenantId>, Problem> {
+) -> Result<Option<Arc<Key>>, Problem> {
     match write_key(headers, uri)? {
-        Some(key) => tenant_of_key(app, keys, &key, from).await.map(Some),
+        Some(key) => known(app, keys, &key, from).await.map(Some),
         None => Ok(None),
     }
 }
@@ -165,16 +178,6 @@ pub(crate) async fn sender_of(
 ) -> Option<Authorized<EventsWrite>> {
     let key = write_key(headers, uri).ok().flatten()?;
     authorize(app, keys, &key, from).await.ok()
-}
-
-/// Whose key it is, whatever it allows.
-pub(crate) async fn tenant_of_key(
-    app: &App,
-    keys: &KeyCache,
-    text: &str,
-    from: Option<IpAddr>,
-) -> Result<TenantId, Problem> {
-    known(app, keys, text, from).await.map(|key| key.tenant)
 }
 
 /// The key in a body of events, if there is one. Some libraries write it into each event; a body of several keys is refused, since
@@ -237,8 +240,13 @@ pub(crate) async fn authorize_call(
     plugin: &str,
 ) -> Result<Authorized<PluginsCall>, Problem> {
     let key = known(app, keys, credential(headers, "bearer").ok_or_else(|| no_key(headers))?, from).await?;
-    let names_it = || !key.page && key.scopes.iter().any(|scope| called_plugin(scope) == Some(plugin));
-    if !carries::<PluginsCall>(&key) && !names_it() {
+    let of_it = format!("{}:{plugin}", PluginsCall::SCOPE);
+    let names_it = || !key.page && key.scopes.contains(&of_it) && key.line.ceiling.allows(&of_it);
+    let all_of_it = || {
+        let everything = key.scopes.iter().any(|scope| scope == EVERYTHING || scope == PluginsCall::SCOPE);
+        !key.page && everything && key.line.ceiling.allows(&of_it)
+    };
+    if !all_of_it() && !names_it() {
         let scope = PluginsCall::SCOPE;
         let detail =
             format!("The key does not have the scope `{scope}`. Use another key. One with `{scope}:{plugin}` will do.");
@@ -268,8 +276,8 @@ fn authorized<P>(key: Arc<Key>) -> Authorized<P> {
     Authorized { scope, key: id, principal, authority, held: key, permission: PhantomData }
 }
 
-/// The key, if it is one that works now, and from there.
-async fn known(app: &App, keys: &KeyCache, text: &str, from: Option<IpAddr>) -> Result<Arc<Key>, Problem> {
+/// The key, if it is one that works now, and from there; whatever it allows.
+pub(crate) async fn known(app: &App, keys: &KeyCache, text: &str, from: Option<IpAddr>) -> Result<Arc<Key>, Problem> {
     let text = KeyText::parse(text).ok_or_else(unknown_key)?;
     let now = app.now();
     let key = keys.find(&app.store, text.id, now).await?.ok_or_else(unknown_key)?;
@@ -285,14 +293,26 @@ async fn known(app: &App, keys: &KeyCache, text: &str, from: Option<IpAddr>) -> 
              the key allows.",
         ));
     }
+    is_open(key.line.status)?;
     keys.is_used(&app.store, &key, now);
     Ok(key)
 }
 
-/// A page's key sends events, and does nothing else.
+/// Whether the doors of a tenant are open.
+pub(crate) fn is_open(status: TenantStatus) -> Result<(), Problem> {
+    match status {
+        TenantStatus::Active => Ok(()),
+        _ => Err(Problem::new(TENANT_CLOSED, "The tenant is paused, and nothing was done. Send it again later.")
+            .retry_after(CLOSED_S)),
+    }
+}
+
+/// The one place where it is decided what a key may do: what it was given, below its tenant's ceiling. A page's key sends events, and does
+/// nothing else.
 fn carries<P: Permission>(key: &Key) -> bool {
     let has = key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING);
-    has && (!key.page || P::SCOPE == EventsWrite::SCOPE)
+    let is_below = key.line.ceiling.allows(P::SCOPE) || P::SCOPE == TenantsClaim::SCOPE;
+    has && is_below && (!key.page || P::SCOPE == EventsWrite::SCOPE)
 }
 
 /// The address that a request came from; none where the service is called without a network.
@@ -301,6 +321,13 @@ pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
 }
 
 fn lacks<P: Permission>(key: &Key) -> Problem {
+    if !key.line.ceiling.allows(P::SCOPE) {
+        let detail = format!(
+            "The scope `{}` is above the ceiling of this tenant, so no key of it can use it. Ask who owns the tenant.",
+            P::SCOPE
+        );
+        return Problem::new(MISSING_SCOPE, detail);
+    }
     let has: Vec<String> = key.scopes.iter().map(|scope| format!("`{scope}`")).collect();
     let only = if has.is_empty() { String::new() } else { format!(", but only {}", has.join(", ")) };
     Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`{only}. Use another key.", P::SCOPE))

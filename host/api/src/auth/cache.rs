@@ -102,6 +102,11 @@ impl KeyCache {
         self.lock().keys.retain(|_, (_, key)| key.tenant != tenant);
     }
 
+    /// As [`KeyCache::forget`], of all tenants: one above several has changed.
+    pub fn forget_all(&self) {
+        self.lock().keys.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

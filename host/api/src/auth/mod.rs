@@ -8,8 +8,8 @@ mod permission;
 mod sight;
 
 pub(crate) use authorized::{
-    Authorized, WriteAccess, authorize_call, authorize_write, bearer, key_in_body, peer, sender_of, tenant_of_key,
-    tenant_of_write,
+    Authorized, WriteAccess, authorize_call, authorize_write, bearer, is_open, key_in_body, known, peer, sender_of,
+    writer,
 };
 pub(crate) use cache::KeyCache;
 pub(crate) use key::KeyText;

@@ -46,6 +46,15 @@ permissions! {
     AuditRead = "audit:read",
     WebhooksRead = "webhooks:read",
     WebhooksWrite = "webhooks:write",
+    TenantsRead = "tenants:read",
+    TenantsWrite = "tenants:write",
+}
+
+/// To make a new tenant's first key. A setup key alone has it, and nobody can give it.
+pub(crate) struct TenantsClaim;
+
+impl Permission for TenantsClaim {
+    const SCOPE: &'static str = "tenants:claim";
 }
 
 /// The plugin whose endpoints a scope allows to call, and no other's: `plugins:call:coupon`.

@@ -30,6 +30,7 @@ pub(crate) enum PrincipalKind {
     Plugin,
     Partner,
     Operator,
+    Hub,
 }
 
 #[derive(Deserialize, IntoParams)]

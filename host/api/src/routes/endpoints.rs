@@ -66,12 +66,12 @@ const LONGEST: usize = 255;
         (status = "3XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
         (status = 401, description = "Problem details: no key that works (`unauthenticated`).",
             content((ProblemBody = "application/problem+json"))),
-        (status = "4XX", description = "What the plugin answers; or problem details: the key may not call it (`missing-scope`), too \
+        (status = "4XX", description = "What the plugin answers; or problem details: the key may not call it (`missing-scope`, `address-not-allowed`), too \
             many unknown keys were sent (`too-many-guesses`), no such endpoint (`not-found`, `method-not-allowed`), the request is not valid \
             (`invalid-header`, `too-large`, `body-timeout`, `incomplete-body`), the plugin refuses it (`call-refused`), too many \
             are under way (`too-many-requests`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
-        (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`), or it \
+        (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`, `tenant-closed`), or it \
             failed (`plugin-failed`, `internal`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json")))))]
 pub(crate) async fn handle(
@@ -100,7 +100,7 @@ pub(crate) async fn handle(
     };
     drop(catalog);
     let once = named(&request)?;
-    let caller = EndpointCaller { key: access.key.clone(), scopes: access.scopes().to_vec() };
+    let caller = EndpointCaller { key: access.key.clone(), scopes: access.usable_scopes() };
     let keyed = Keyed { caller, authority: access.authority, once, request: told(request, path, app).await? };
     match app.engine.handle(&scope, (&plugin, &endpoint), keyed).await? {
         Asked::Nobody => Err(nobody()),

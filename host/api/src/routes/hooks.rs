@@ -12,6 +12,7 @@ use openhub_runtime::{HttpRequest, Unanswered};
 use openhub_store::Scope;
 
 use crate::app::{App, Shared};
+use crate::auth::is_open;
 use crate::body::raw_bytes;
 use crate::foreign::{LATER_S, foreign, pause};
 use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
@@ -36,8 +37,8 @@ const OWN_KEYS: &[u8] = b"Bearer oh_";
         (status = "4XX", description = "What the plugin answers; or problem details: there is no such source (`not-found`), the path is \
             not UTF-8 (`invalid-path`), the plugin refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
-        (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`), or it \
-            failed (`plugin-failed`).",
+        (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`, \
+            `tenant-closed`), or it failed (`plugin-failed`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json")))))]
 pub(crate) async fn receive(
     State(shared): State<Shared>,
@@ -50,6 +51,7 @@ pub(crate) async fn receive(
     let nobody = || Problem::not_found("source");
     let tenant = app.store.tenant_by_name(&tenant).await?.ok_or_else(nobody)?;
     let scope = Scope::of(tenant.id);
+    is_open(app.store.lineages(&[tenant.id]).await?.remove(&tenant.id).unwrap_or_default().status)?;
     let Some(_place) = shared.ingest.take(tenant.id) else { return Ok(shed("hooks")) };
     let Some(_share) = shared.callers.take(tenant.id, address) else { return Ok(shed("hooks")) };
     // Before its body is read: there are more addresses that nobody has.

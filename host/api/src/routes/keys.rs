@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::{Authorized, KeyCache, KeyScopes, KeysRead, KeysWrite, covers, mint_key};
 use crate::body::{Meaning, MeantBody, OptionalJsonBody};
 use crate::cursor;
+use crate::keys::{drawn, stored};
 use crate::openapi::Problems;
 use crate::parameters::{Path, Query};
 use crate::problem::{CONFLICT, INVALID_BODY, Problem, WIDER_THAN_OWN};
@@ -155,27 +156,13 @@ pub(crate) async fn create_key(
     may_give(&access, &scopes, &addresses, expires_at)?;
     let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
     let minted = mint_key(&app.environment, &scopes, drawn(&app));
-    let key = Key {
-        id: minted.id,
-        tenant: access.tenant(),
-        name,
-        scopes: minted.scopes,
-        hash: minted.hash,
-        page,
-        addresses,
-        created_at: now,
-        made_by: Some(access.principal.clone()),
-        expires_at,
-        revoked_at: None,
-        rotated_at: None,
-        former: None,
-        last_used_at: None,
-        pages: access.pages().clone(),
-    };
+    let shown = minted.shown.clone();
+    let new = stored(minted, access.tenant(), name, access.principal.clone(), now);
+    let key = Key { page, addresses, expires_at, ..new };
     act::note_subject(key.id.as_str());
     act::note_after(&json!(KeyView::of(key.clone(), now)));
     app.store.create_key(&key).await?;
-    Ok((StatusCode::CREATED, Json(NewKeyView { key: minted.shown, view: KeyView::of(key, now) })))
+    Ok((StatusCode::CREATED, Json(NewKeyView { key: shown, view: KeyView::of(key, now) })))
 }
 
 /// A key, without its secret.
@@ -288,17 +275,6 @@ fn may_give(
 
 fn wider(detail: String) -> Problem {
     Problem::new(WIDER_THAN_OWN, format!("{detail} Use a key that has more."))
-}
-
-/// Random bytes of a new key.
-fn drawn(app: &App) -> [u8; 40] {
-    let mut drawn = [0; 40];
-    for piece in drawn.chunks_mut(16) {
-        piece.copy_from_slice(&(app.random)()[..piece.len()]);
-    }
-    // So that no id is like one that was drawn for something else: sources that count are for tests.
-    drawn.iter_mut().for_each(|byte| *byte = !*byte);
-    drawn
 }
 
 /// Where a page begins, as a cursor writes it.

@@ -26,6 +26,7 @@ mod settings;
 mod status;
 mod suppressions;
 mod system;
+mod tenants;
 pub(crate) mod unsubscribe;
 mod usage;
 mod webhooks;
@@ -168,6 +169,13 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(webhooks::get_webhook_delivery))
         .routes(routes!(webhooks::replay_webhook_delivery))
         .routes(routes!(webhooks::replay_webhook))
+        .routes(routes!(tenants::list_tenants, tenants::create_tenant))
+        .routes(routes!(tenants::get_tenant, tenants::change_tenant, tenants::delete_tenant))
+        .routes(routes!(tenants::move_tenant))
+        .routes(routes!(tenants::pause_tenant))
+        .routes(routes!(tenants::resume_tenant))
+        .routes(routes!(tenants::tenant_deletions))
+        .routes(routes!(tenants::claim_tenant))
 }
 
 /// For the operator; open to whoever reaches the port.

@@ -21,7 +21,7 @@ pub(crate) struct AuditEntryView {
     number: i64,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Who: `kind` (`key`, `person`, `plugin`, `partner` or `operator`), and which one.
+    /// Who: `kind` (`key`, `person`, `plugin`, `partner`, `operator` or `hub`), and which one.
     #[schema(value_type = Object)]
     principal: Principal,
     /// What: method and route, like `PUT /api/v1/segments/{name}`, or a command, like `openhub key create`.

@@ -23,6 +23,7 @@ mod privacy;
 mod profile;
 mod segment;
 mod status;
+mod tenant;
 mod usage;
 mod webhook;
 
@@ -53,6 +54,7 @@ pub(crate) use segment::{
     ExplanationView, MemberList, MembersChangedView, PreviewView, SegmentList, SegmentVersionList, SegmentView, WhyView,
 };
 pub(crate) use status::StatusView;
+pub(crate) use tenant::{CeilingView, NewTenantView, TenantDeletionList, TenantList, TenantView};
 pub(crate) use usage::UsageList;
 pub(crate) use webhook::{
     AttemptView, DeliveryList, DeliveryView, DeliveryWhole, ReplayedView, WebhookList, WebhookStatus, WebhookView,

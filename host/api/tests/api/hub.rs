@@ -225,6 +225,7 @@ impl Hub {
             rotated_at: None,
             former: None,
             last_used_at: None,
+            line: Default::default(),
             pages: Default::default(),
         };
         self.store.create_key(&key).await.expect("a key");

@@ -34,4 +34,5 @@ mod segments;
 mod settings;
 mod system;
 mod tenants;
+mod tree;
 mod webhooks;

@@ -110,3 +110,44 @@ fn in_words(fault: &Tampering) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::tenant::as_operator;
+    use crate::mint::{Wanted, mint};
+    use crate::serve::wall_clock;
+    use openhub_model::ClockKind;
+    use openhub_store::{AuditFilter, Scope};
+
+    #[tokio::test]
+    async fn what_the_operator_does_is_in_a_log_that_is_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("hub.db").display());
+        let settings = openhub_store::Config { url, node: "n".to_owned(), read_connections: 1 };
+        let store = Store::open(&settings).await.unwrap();
+        let (own, other) = (Sealer::from_key([7; 32]), Sealer::from_key([8; 32]));
+        store.sign_audit_by(own.notary());
+        let tenant = store.create_tenant("acme", ClockKind::Live, wall_clock()).await.unwrap();
+        let wanted = Wanted::page(tenant.id, "site");
+        let config = Config::default();
+        let making = mint(&store, &config, &wanted, wall_clock());
+        let (key, _) = as_operator("openhub key create", "site", making).await.unwrap();
+        assert!(key.page);
+        let scope = Scope::of(tenant.id);
+        let log = store.audit(&scope, &AuditFilter { limit: 9, ..AuditFilter::default() }).await.unwrap();
+        assert_eq!((log.len(), log[0].act.as_str()), (1, "openhub key create"));
+        let verify = |since| Command::Verify { tenant: "acme".to_owned(), since, flags: Flags::default() };
+        act(verify(None), &store, &own).await.unwrap();
+        let told = act(verify(None), &store, &other).await.unwrap_err().to_string();
+        assert!(told.contains("tampered"), "{told}");
+        let file = folder.path().join("head.json");
+        let head = store.audit_head(&scope).await.unwrap().unwrap();
+        std::fs::write(&file, json!(head).to_string()).unwrap();
+        act(verify(Some(file.clone())), &store, &own).await.unwrap();
+        let later = AuditHead { number: 2, ..head };
+        std::fs::write(&file, json!(later).to_string()).unwrap();
+        act(verify(Some(file)), &store, &own).await.unwrap_err();
+        store.close().await;
+    }
+}

@@ -10,7 +10,7 @@ use openhub_model::{ClockKind, Id};
 use openhub_store::{FaultFilter, FaultStatus, Faulted, Remedy, Scope, Store};
 
 use super::empty;
-use super::tenant::{look, open};
+use super::tenant::{as_operator, look, open};
 use crate::config::{Config, Flags};
 use crate::serve;
 
@@ -224,6 +224,7 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
     }
     let not_retried = found - faults.len();
     let mut done = 0;
+    let act = if status == FaultStatus::Retried { "openhub faults retry" } else { "openhub faults discard" };
     for Faulted { fault, .. } in &faults {
         let by = match status {
             FaultStatus::Retried => {
@@ -237,7 +238,8 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
             }
             _ => Remedy::Discard,
         };
-        done += usize::from(store.close_fault(&scope, fault.id, by, serve::wall_clock()).await?);
+        let closing = store.close_fault(&scope, fault.id, by, serve::wall_clock());
+        done += usize::from(as_operator(act, "", closing).await?);
     }
     let closed = if done < faults.len() { ": the others were already closed" } else { "" };
     println!("{done} of {} faults{closed}", faults.len());

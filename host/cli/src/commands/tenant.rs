@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use openhub_api::KeyScopes;
 use openhub_engine::Sealer;
+use openhub_model::tenant::is_name;
 use openhub_model::{ClockKind, Principal};
 use openhub_store::{Deeded, Store, StoreError, acting};
 use serde_json::json;
@@ -61,11 +62,8 @@ impl From<Clock> for ClockKind {
 pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Create { name, clock, json, flags } => {
-            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             anyhow::ensure!(
-                (1..=64).contains(&name.len())
-                    && name.bytes().all(is_name)
-                    && name.starts_with(|first: char| first.is_ascii_alphanumeric()),
+                is_name(&name),
                 "`{name}` is not a tenant name: use 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
             );
             let config = Config::load(&flags)?;

@@ -5,9 +5,11 @@ use openhub_model::{Network, Principal, TenantId, Timestamp};
 use crate::database::bulk;
 use crate::database::connection::{execute, fetch_optional, select};
 use crate::database::decode::{json, limit, maybe_time};
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::settings::PageSettings;
+use crate::state::tenant_tree::Lineage;
 use crate::store::Store;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Key {
     pub former: Option<Former>,
     /// To some minutes.
     pub last_used_at: Option<Timestamp>,
+    /// How its tenant stands, and what it may have at most; as read with a key that was looked for.
+    pub line: Lineage,
     /// What its tenant says about the keys of pages, as read with it.
     pub pages: PageSettings,
 }
@@ -94,6 +98,7 @@ impl Row {
             rotated_at: maybe_time(self.rotated_at),
             former: former.map(|(hash, until)| Former { hash, until }),
             last_used_at: maybe_time(self.last_used_at),
+            line: Lineage::default(),
             pages: PageSettings::read(&self.page_origins, &self.server_events)?,
         })
     }
@@ -115,27 +120,26 @@ macro_rules! keys {
 impl Store {
     pub async fn create_key(&self, key: &Key) -> Result<(), StoreError> {
         let key = key.clone();
+        self.writer.write(Some(key.tenant), move |tx| Box::pin(async move { insert_key(tx, &key).await })).await
+    }
+
+    /// Ends a key, and makes another one of the tenant in its place. [`StoreError::NotFound`] if the first one has ended already.
+    pub async fn exchange_key(&self, scope: &Scope, id: &str, new: &Key, now: Timestamp) -> Result<(), StoreError> {
+        let (tenant, id, new) = (scope.tenant(), id.to_owned(), new.clone());
         self.writer
-            .write(Some(key.tenant), move |tx| {
+            .write_in_time(tenant, move |tx| {
                 Box::pin(async move {
-                    let scopes = bulk::list(&key.scopes);
-                    let made = execute!(
+                    let ended = execute!(
                         tx.conn(),
-                        "INSERT INTO keys (tenant_id, id, name, scopes, hash, page, addresses, created_at, made_by, expires_at, \
-                         revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-                        key.tenant.0,
-                        &key.id,
-                        &key.name,
-                        &scopes,
-                        &key.hash,
-                        i64::from(key.page),
-                        bulk::list(&key.addresses),
-                        key.created_at.micros(),
-                        key.made_by.as_ref().map(|by| serde_json::json!(by).to_string()),
-                        key.expires_at.map(Timestamp::micros),
-                        key.revoked_at.map(Timestamp::micros),
+                        "UPDATE keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
+                        tenant.0,
+                        &id,
+                        now.micros(),
                     )?;
-                    if made == 0 { Err(StoreError::AlreadyExists(key.id)) } else { Ok(()) }
+                    if ended == 0 {
+                        return Err(StoreError::NotFound);
+                    }
+                    insert_key(tx, &new).await
                 })
             })
             .await
@@ -151,14 +155,31 @@ impl Store {
             keys!("WHERE id IN (SELECT atom FROM json_each($1))"),
             bulk::list(&ids),
         );
-        rows.into_iter().map(Row::read).collect()
+        let keys: Vec<Key> = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+        self.lined(keys).await
     }
 
     /// A key of the tenant, by its id.
     pub async fn key(&self, scope: &Scope, id: &str) -> Result<Option<Key>, StoreError> {
         let rows =
             select!(self, scope, Row, keys!("WHERE tenant_id = $1 AND id = $2"), scope.tenant().0, id.to_owned());
-        rows.into_iter().next().map(Row::read).transpose()
+        let found: Vec<Key> = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+        Ok(self.lined(found).await?.pop())
+    }
+
+    /// With what follows for their tenants from those above them.
+    async fn lined(&self, mut keys: Vec<Key>) -> Result<Vec<Key>, StoreError> {
+        let mut tenants: Vec<TenantId> = keys.iter().map(|key| key.tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        if tenants.is_empty() {
+            return Ok(keys);
+        }
+        let lines = self.lineages(&tenants).await?;
+        for key in &mut keys {
+            key.line = lines.get(&key.tenant).cloned().unwrap_or_default();
+        }
+        Ok(keys)
     }
 
     /// All keys of the tenant, the oldest first.
@@ -252,4 +273,24 @@ impl Store {
             })
             .await
     }
+}
+
+pub(crate) async fn insert_key(tx: &mut Tx<'_>, key: &Key) -> Result<(), StoreError> {
+    let made = execute!(
+        tx.conn(),
+        "INSERT INTO keys (tenant_id, id, name, scopes, hash, page, addresses, created_at, made_by, expires_at, revoked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        key.tenant.0,
+        &key.id,
+        &key.name,
+        bulk::list(&key.scopes),
+        &key.hash,
+        i64::from(key.page),
+        bulk::list(&key.addresses),
+        key.created_at.micros(),
+        key.made_by.as_ref().map(|by| serde_json::json!(by).to_string()),
+        key.expires_at.map(Timestamp::micros),
+        key.revoked_at.map(Timestamp::micros),
+    )?;
+    if made == 0 { Err(StoreError::AlreadyExists(key.id.clone())) } else { Ok(()) }
 }

@@ -31,6 +31,8 @@ pub mod segments;
 pub mod settings;
 pub mod settlements;
 pub mod suppressions;
+pub mod tenant_deletions;
+pub mod tenant_tree;
 pub mod tenants;
 pub mod usage;
 pub mod webhook_deliveries;

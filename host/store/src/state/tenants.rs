@@ -3,6 +3,7 @@
 use openhub_model::{ClockKind, TenantId, Timestamp};
 
 use crate::database::connection::{execute, fetch_optional, select};
+use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::store::Store;
@@ -23,28 +24,7 @@ impl Store {
     /// Makes a tenant and its partition.
     pub async fn create_tenant(&self, name: &str, clock: ClockKind, now: Timestamp) -> Result<Tenant, StoreError> {
         let name = name.to_owned();
-        self.writer
-            .write(None, move |tx| {
-                Box::pin(async move {
-                    let row = fetch_optional!(
-                        tx.conn(),
-                        Row,
-                        "INSERT INTO tenants (name, clock, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING \
-                         RETURNING id, name, clock, created_at, sends_held",
-                        &name,
-                        clock_code(clock),
-                        now.micros(),
-                    )?;
-                    let tenant = tenant(row.ok_or(StoreError::AlreadyExists(name))?)?;
-                    execute!(
-                        tx.conn(),
-                        "INSERT INTO partitions (tenant_id, bucket) VALUES ($1, 0)",
-                        tenant.id.0
-                    )?;
-                    Ok(tenant)
-                })
-            })
-            .await
+        self.writer.write(None, move |tx| Box::pin(async move { insert_tenant(tx, &name, clock, now).await })).await
     }
 
     /// Whether nothing is to be sent for the tenant now.
@@ -57,7 +37,7 @@ impl Store {
     pub async fn release_sends(&self, scope: &Scope) -> Result<(), StoreError> {
         let tenant = scope.tenant();
         self.writer
-            .write(None, move |tx| {
+            .write(Some(tenant), move |tx| {
                 Box::pin(async move {
                     execute!(tx.conn(), "UPDATE tenants SET sends_held = 0 WHERE id = $1", tenant.0).map(drop)
                 })
@@ -96,6 +76,27 @@ impl Store {
         );
         rows.into_iter().next().map(tenant).transpose()
     }
+}
+
+/// Makes a tenant and its partition.
+pub(crate) async fn insert_tenant(
+    tx: &mut Tx<'_>,
+    name: &str,
+    clock: ClockKind,
+    now: Timestamp,
+) -> Result<Tenant, StoreError> {
+    let row = fetch_optional!(
+        tx.conn(),
+        Row,
+        "INSERT INTO tenants (name, clock, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING \
+         RETURNING id, name, clock, created_at, sends_held",
+        name,
+        clock_code(clock),
+        now.micros(),
+    )?;
+    let tenant = tenant(row.ok_or_else(|| StoreError::AlreadyExists(name.to_owned()))?)?;
+    execute!(tx.conn(), "INSERT INTO partitions (tenant_id, bucket) VALUES ($1, 0)", tenant.id.0)?;
+    Ok(tenant)
 }
 
 fn tenant((id, name, clock, created_at, held): Row) -> Result<Tenant, StoreError> {

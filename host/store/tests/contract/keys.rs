@@ -25,6 +25,7 @@ pub async fn a_key_has_two_secrets_at_most(database: &Database) -> anyhow::Resul
         rotated_at: None,
         former: None,
         last_used_at: None,
+        line: Default::default(),
         pages: Default::default(),
     };
     for (id, created) in [("one", 5), ("page", 5), ("two", 7)] {

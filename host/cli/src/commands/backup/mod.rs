@@ -16,7 +16,7 @@ use openhub_store::{Scope, StoreError};
 use tokio::sync::mpsc;
 
 use self::file::{Counts, Reader, Writer};
-use super::tenant::{look, open_there};
+use super::tenant::{as_operator, look, open_there};
 use crate::config::{Config, Flags};
 use crate::data::DataDir;
 use crate::refusal::Refusal;
@@ -232,7 +232,8 @@ pub async fn release(arguments: ReleaseArguments) -> Result<()> {
         let meant = |name: &String| arguments.all || arguments.tenants.contains(name);
         let mut released = 0;
         for tenant in tenants.iter().filter(|tenant| meant(&tenant.name) && tenant.sends_held) {
-            store.release_sends(&Scope::of(tenant.id)).await?;
+            let scope = Scope::of(tenant.id);
+            as_operator("openhub release-sends", &tenant.name, store.release_sends(&scope)).await?;
             println!("{} sends again", tenant.name);
             released += 1;
         }
