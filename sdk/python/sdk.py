@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Context, Decimal, Inexact
@@ -176,10 +175,28 @@ def evaluate(rule: Rule, apply: Callable, batch: Any) -> Outcome:
             outcome.faults.append((index, fault))
         except BaseException as thrown:
             # A fault of the code ends the call: the log says what it was.
-            told = "".join(traceback.format_exception(thrown, chain=False)).rstrip()
-            log.error(f"the rule `{rule.name}` raised {type(thrown).__name__}: {thrown}\n{told}")
+            log.error(f"the rule `{rule.name}` raised {_named(thrown)}{_places(thrown)}")
             raise
     return outcome
+
+
+def _named(thrown: BaseException) -> str:
+    """Its type and message. The message is the plugin's code, too: it may raise, and the type is told nevertheless."""
+    try:
+        return f"{type(thrown).__name__}: {thrown}"
+    except BaseException:
+        return type(thrown).__name__
+
+
+def _places(thrown: BaseException) -> str:
+    """Where it came from, the outermost first. (`traceback` reads the sources' files, and a component has no files: it would trap.)"""
+    places, at = [], thrown.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        places.append(f'\n  File "{code.co_filename.rpartition("/")[2]}", line {at.tb_lineno}, in {code.co_name}')
+        at = at.tb_next
+    # The first is this file's own; of a deep recursion the innermost say where it is.
+    return "".join(places[1:][-20:])
 
 
 def _parameters(rule: Rule, columns: list) -> Any:

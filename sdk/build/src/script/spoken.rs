@@ -54,6 +54,7 @@ import { RowFault, TierSeen } from "./.openhub/openhub.js";
 export function everyType(row, params) {
   if (row.word === "fault") throw new RowFault("asked-for", "it was asked for", { least: params.least });
   if (row.word === "bug") return { wrod: "x" };
+  if (row.word === "raise") throw new RangeError("unlucky");
   if (row.word === "nothing") return undefined;
   const codes = row.items.flatMap((item) => item.codes.map(({ code }) => `${item.price}${code}`)).join(",");
   return {
@@ -80,6 +81,8 @@ def every_type(row, params):
         raise RowFault("asked-for", "it was asked for", least=params.least)
     if row.word == "bug":
         return EveryTypeEffects(tier="wrod")
+    if row.word == "raise":
+        raise ValueError("unlucky")
     if row.word == "nothing":
         return None
     codes = ",".join(f"{item.price}{code.code}" for item in row.items for code in item.codes)
@@ -113,7 +116,7 @@ try {
 "#;
 
 const PYTHON_ITSELF: &str = r#"
-import json, sys
+import json, os, sys
 from types import SimpleNamespace as Of
 sys.path[:0] = [".openhub", "."]
 import openhub, plugin
@@ -132,6 +135,12 @@ batch = Of(rows=told["rows"], params=columns(told["params"]), columns=columns(to
 rule = openhub.RULES[0]
 join = lambda values: "".join(value + "\0" for value in values) if values and isinstance(values[0], str) else values
 text = lambda field, values: join(values) if field.kind in ("text", "enum") and values else ("" if field.kind in ("text", "enum") else values)
+def closed(what, _):
+    # As in a component, which has no files and can import nothing when it runs: what tries it breaks off.
+    if what in ("open", "import"):
+        os._exit(3)
+
+sys.addaudithook(closed)
 try:
     outcome = sdk.evaluate(rule, sdk.function_of(rule, plugin), batch)
     print(json.dumps({
@@ -170,14 +179,19 @@ fn batch(last: &str) -> Value {
     })
 }
 
-fn said(dir: &Path, language: Language, last: &str) -> Value {
+/// The answer, and what it wrote into the log.
+fn told(dir: &Path, language: Language, last: &str) -> (Value, String) {
     std::fs::write(dir.join("batch.json"), batch(last).to_string()).unwrap();
     let (program, script) = if language == Language::Python { ("python3", "spoken.py") } else { ("node", "spoken.js") };
     let answer =
         Command::new(program).arg(script).current_dir(dir).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
-    let told = String::from_utf8_lossy(&answer.stdout).into_owned();
-    serde_json::from_str(told.lines().last().unwrap_or_default())
-        .unwrap_or_else(|error| panic!("{language}: {error}: {told}{}", String::from_utf8_lossy(&answer.stderr)))
+    let [told, logged] = [answer.stdout, answer.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let said = serde_json::from_str(told.lines().last().unwrap_or_default());
+    (said.unwrap_or_else(|error| panic!("{language}: {error}: {told}{logged}")), logged)
+}
+
+fn said(dir: &Path, language: Language, last: &str) -> Value {
+    told(dir, language, last).0
 }
 
 fn project(language: Language) -> tempfile::TempDir {
@@ -228,5 +242,18 @@ fn every_type_goes_in_and_out_alike_in_both_languages() {
             "{language}"
         );
         assert_eq!(said(folder.path(), language, "bug"), json!({"thrown": "TypeError"}), "{language}");
+    }
+}
+
+#[test]
+fn a5_what_the_code_throws_is_in_the_log_with_its_message_and_place() {
+    for (language, name, place) in [
+        (Language::JavaScript, "RangeError", "plugin.js:"),
+        (Language::Python, "ValueError", "plugin.py\", line 12, in every_type"),
+    ] {
+        let folder = project(language);
+        let (said, logged) = told(folder.path(), language, "raise");
+        assert_eq!(said, json!({"thrown": name}), "{language}");
+        assert!(logged.contains(&format!("{name}: unlucky")) && logged.contains(place), "{language}: {logged}");
     }
 }
