@@ -7,8 +7,8 @@ use openhub_store::{TimelineItem, TimelineKind};
 
 use super::authorized::Authorized;
 use super::permission::{
-    CustomersRead, CustomersWrite, EVERYTHING, JourneysWrite, MessagesRead, MessagesTransactional, ObjectsRead,
-    PluginsWrite, PrivacyWrite, SegmentsWrite, SettingsWrite,
+    CustomersRead, CustomersWrite, EVERYTHING, FaultsRead, JourneysWrite, MessagesRead, MessagesTransactional,
+    ObjectsRead, PluginsWrite, PrivacyWrite, SegmentsWrite, SettingsWrite,
 };
 use crate::problem::Problem;
 
@@ -17,6 +17,7 @@ pub(crate) fn sees_item<P>(access: &Authorized<P>, item: &TimelineItem) -> bool 
     match item.kind {
         TimelineKind::Message => access.may::<MessagesRead>(),
         TimelineKind::Object => access.may::<ObjectsRead>(),
+        TimelineKind::Fault => access.may::<FaultsRead>(),
         TimelineKind::Event | TimelineKind::SetAside if item.detail["type"] == "object" => access.may::<ObjectsRead>(),
         // An event that was to record one, and may not, recorded none.
         TimelineKind::Consent => item.detail["consents"].as_object().is_none_or(|consents| !consents.is_empty()),

@@ -154,7 +154,7 @@ impl From<Cause> for CauseView {
 pub(crate) struct TimelineItemView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `event`, `message`, `run`, `object`, `consent` or `set-aside`.
+    /// `event`, `message`, `run`, `object`, `consent`, `set-aside` or `fault`.
     #[schema(value_type = String)]
     kind: TimelineKind,
     id: String,

@@ -13,6 +13,7 @@ use crate::database::filters::Sql;
 use crate::error::StoreError;
 use crate::log::events::EVENTS_OF_PARTS;
 use crate::scope::Scope;
+use crate::state::fault_kinds::{FaultKind, FaultStatus};
 use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -27,16 +28,19 @@ pub enum TimelineKind {
     Consent = 5,
     /// An event that could not be computed, and so counts nowhere.
     SetAside = 6,
+    /// What a rule failed on, or could not make: a fault of the list.
+    Fault = 7,
 }
 
 impl TimelineKind {
-    pub const ALL: [TimelineKind; 6] = [
+    pub const ALL: [TimelineKind; 7] = [
         TimelineKind::Event,
         TimelineKind::Message,
         TimelineKind::Run,
         TimelineKind::Object,
         TimelineKind::Consent,
         TimelineKind::SetAside,
+        TimelineKind::Fault,
     ];
 
     fn from_code(code: i64) -> Option<TimelineKind> {
@@ -95,12 +99,12 @@ pub struct TimelineItem {
     /// In the log, if it is an event there; else behind all of them.
     pub position: i64,
     pub kind: TimelineKind,
-    /// `message_id`, message id, run id, or `<kind>/<key>` of an object.
+    /// `message_id`, message id, run id, `<kind>/<key>` of an object, or id of a fault.
     pub id: String,
     pub title: String,
     /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`, `fault`, `next_attempt_at`. Run: `journey`, `version`,
     /// `node`, `status`, `fault`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set aside:
-    /// `type`, `fault`, `body`.
+    /// `type`, `fault`, `body`. Fault: `kind`, `code`, `fault`, `event` (a `message_id`), `status`.
     pub detail: Value,
 }
 
@@ -205,6 +209,19 @@ impl Source {
                 place: "s.position",
                 id: "s.message_id",
             },
+            // An event that was set aside, a run and a message have items of their own. It has the time of its event, as the others
+            // have the tenant's; the list has the host's.
+            TimelineKind::Fault => Source {
+                columns: "SELECT COALESCE(e.occurred_at, f.first_at) AS happened_at, 9223372036854775807 AS place, \
+                          CAST(7 AS BIGINT) AS kind, f.id AS id, f.subject AS title, f.status AS number, f.message_id AS note, \
+                          CAST(f.kind AS TEXT) AS body, f.code || ' ' || f.text AS why, CAST(NULL AS BIGINT) AS due FROM ",
+                from: "faults f LEFT JOIN events e ON e.tenant_id = f.tenant_id AND e.message_id = f.message_id \
+                       WHERE f.kind IN (2, 6) AND f.tenant_id = ",
+                own: " AND f.part_id = own",
+                at: "COALESCE(e.occurred_at, f.first_at)",
+                place: MADE,
+                id: "f.id",
+            },
         }
     }
 }
@@ -287,6 +304,11 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
         TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),
         TimelineKind::SetAside => json!({"type": EventKind::from_code(number), "fault": note, "body": body}),
+        TimelineKind::Fault => {
+            let (code, text) = row.why.as_deref().and_then(|why| why.split_once(' ')).unwrap_or_default();
+            let kind = body.as_i64().and_then(FaultKind::from_code);
+            json!({"kind": kind, "code": code, "fault": text, "event": note, "status": FaultStatus::from_code(number)})
+        }
     };
     let title = if row.title.is_empty() { title(&detail) } else { row.title };
     Ok(TimelineItem { at: time(row.happened_at), position: row.place, kind, id: row.id, title, detail })

@@ -1,7 +1,11 @@
 //! The list of faults.
 
 use openhub_model::{ClockKind, NewEvent, Span, Timestamp};
-use openhub_store::{FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside, Store};
+use openhub_store::{
+    FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside, Store, TimelineFilter, TimelineKind,
+};
+
+use serde_json::json;
 
 use crate::support::{Database, LEASE, at, event, part};
 
@@ -33,6 +37,7 @@ pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> an
         ..Default::default()
     };
     store.commit(&scope, lease, &changes).await?;
+    b3_a_timeline_has_what_rules_failed_on(&store).await?;
     store.file_faults(&scope, at(5), vec![skipped(5)]).await?;
     for at_ in [6, 7] {
         let refused = Refused {
@@ -104,5 +109,37 @@ async fn recordings(store: &Store, scope: &Scope, now: Timestamp) -> anyhow::Res
     for fault in all {
         assert_eq!(kept(&fault.fault).await?.is_some(), fault.recorded);
     }
+    Ok(())
+}
+
+/// At the time of its event, whatever the host's clock was; an event that was set aside has an item of its own.
+async fn b3_a_timeline_has_what_rules_failed_on(store: &Store) -> anyhow::Result<()> {
+    let tenant = store.create_tenant("timely", ClockKind::Replay, at(1)).await?;
+    let (scope, part) = (&Scope::of(tenant.id), part(&tenant, 1));
+    store.append(scope, vec![event("good", part)]).await?;
+    let of = |kind, of: &str, subject: &str, code: &str, text: &str| NewFault {
+        part: Some(part),
+        ..NewFault::one(kind, of, subject, code, text)
+    };
+    let rule =
+        NewFault { message_id: Some("good".into()), ..of(FaultKind::Rule, "good", "loyalty/earn", "trap", "No luck.") };
+    let unmade = of(FaultKind::Object, "7/1", "warranty", "not-unique", "There is one.");
+    let run = of(FaultKind::Run, "9", "welcome/send", "no-address", "There is none.");
+    let filed = [&rule, &unmade, &run].map(Clone::clone);
+    store.file_faults(scope, at(3), filed.into()).await?;
+    let filter = TimelineFilter { kinds: vec![TimelineKind::Fault], limit: 9, ..TimelineFilter::default() };
+    let timeline = store.timeline(scope, part, &filter).await?;
+    let told: Vec<_> = timeline.iter().map(|item| (item.title.as_str(), &item.detail)).collect();
+    let of_rule = json!({"kind": "rule", "code": "trap", "fault": "No luck.", "event": "good", "status": "open"});
+    let of_object =
+        json!({"kind": "object", "code": "not-unique", "fault": "There is one.", "event": null, "status": "open"});
+    let mut expected = vec![(event("good", part).occurred_at, "loyalty/earn", of_rule), (at(3), "warranty", of_object)];
+    expected.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+    let expected: Vec<_> = expected.iter().map(|(_, subject, detail)| (*subject, detail)).collect();
+    assert_eq!(told, expected);
+    let newest = TimelineFilter { limit: 1, ..filter.clone() };
+    let page = store.timeline(scope, part, &newest).await?;
+    let older = TimelineFilter { before: Some(page[0].cursor()), ..filter };
+    assert_eq!(store.timeline(scope, part, &older).await?, timeline[1..]);
     Ok(())
 }

@@ -23,8 +23,8 @@ const LIST: &str = "timeline";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Only items of these kinds: `event`, `message`, `run`, `object`, `consent` and `set-aside`, separated by
-    /// commas.
+    /// Only items of these kinds: `event`, `message`, `run`, `object`, `consent`, `set-aside` and `fault`, separated
+    /// by commas.
     kind: Option<String>,
     /// Only items from this moment on.
     #[param(value_type = Option<String>)]
@@ -39,8 +39,8 @@ pub(crate) struct Parameters {
 }
 
 /// All that happened to a customer, newest first; of one instant, what arrived later is newer. Messages are left out for a key without `messages:read`, objects for one
-/// without `objects:read`. An event that changed a consent is an item of both kinds. One that could
-/// not be computed is `set-aside` and no `event`: it counts in no condition.
+/// without `objects:read`, faults for one without `faults:read`. An event that changed a consent is an item of both kinds. One that could
+/// not be computed is `set-aside` and no `event`: it counts in no condition. A `fault` is what a rule failed on, or an object that it could not make.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/timeline", tag = "customers",
     params(("id" = String, Path, description = "The customer's id."), Parameters),
     security(("api_key" = ["customers:read"])),
