@@ -16,6 +16,48 @@ impl Fault {
     }
 }
 
+/// Characters of a plugin's own words that are shown.
+const WORDS: usize = 300;
+/// Digits in a row from which on a number may be somebody's.
+const DIGITS: usize = 5;
+
+/// A plugin's own words, for a list that is no one customer's: a line without control characters, in which addresses and long
+/// numbers are masked.
+pub fn own_words(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if line.chars().count() >= WORDS {
+            line.push('…');
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(masked(word).chars().take(WORDS));
+    }
+    line
+}
+
+fn masked(word: &str) -> String {
+    if word.contains('@') {
+        return "***".to_owned();
+    }
+    let mut masked = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(start) = rest.find(|c: char| c.is_numeric()) {
+        let digits = &rest[start..];
+        let end = digits.find(|c: char| !c.is_numeric()).unwrap_or(digits.len());
+        masked.push_str(&rest[..start]);
+        let is_long = digits[..end].chars().count() >= DIGITS;
+        masked.push_str(if is_long { "***" } else { &digits[..end] });
+        rest = &digits[end..];
+    }
+    masked.push_str(rest);
+    // What turns the direction of a text would show another one.
+    masked.retain(|c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+    masked
+}
+
 /// Names listed in a message at most.
 const LISTED: usize = 20;
 
@@ -156,6 +198,21 @@ mod tests {
         assert_eq!(said(r#"{"colors": null, "name": true}"#), "This must be a string, not true.");
         assert_eq!(said("7"), "This must be an object, not the number 7.");
         assert_eq!(form("anything else"), "anything else.");
+    }
+
+    #[test]
+    fn b1_a_plugins_own_words_are_shown_without_what_could_be_somebodys() {
+        for (said, shown) in [
+            ("an order's revenue is at least zero", "an order's revenue is at least zero"),
+            ("no card\n  for ada@example.com, +4915112345678 (SN-00017/2026)", "no card for *** +*** (SN-***/2026)"),
+            ("\u{1b}[2Jgone\u{202e}", "[2Jgone"),
+            (" \n", ""),
+        ] {
+            assert_eq!(own_words(said), shown);
+        }
+        let long = own_words(&"word ".repeat(200));
+        assert!(long.chars().count() <= WORDS + 6 && long.ends_with('…'), "{long}");
+        assert_eq!(own_words(&"x".repeat(1_000)).len(), WORDS);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use state::audit::AuditFilter;
 pub use state::claims::{ClaimRow, ClaimStatus, Judged};
 pub use state::customers::CustomerFilter;
 pub use state::fault_kinds::{FaultKind, FaultStatus};
-pub use state::faults::{FaultCursor, FaultFilter, Faulted, NewFault, Remedy};
+pub use state::faults::{FaultCursor, FaultFilter, Faulted, NewFault, REFUSED_ROW, Remedy};
 pub use state::job_runs::{JOB_RUNS, JobOutcome, JobRun};
 pub use state::jobs::{JobClaim, JobEnd, JobKey, JobPlan, JobRow};
 pub use state::journeys::{JourneyRow, JourneyStatus, JourneyVersion, NodeStanding, Outcomes};

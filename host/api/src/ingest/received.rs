@@ -2,9 +2,10 @@
 
 use openhub_engine::event_id;
 use openhub_model::event::MESSAGE_REPORTED;
+use openhub_model::fault::own_words;
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent, Timestamp};
-use openhub_runtime::{Received, Report, SourceEvent};
+use openhub_runtime::{Reason, Received, Report, SourceEvent};
 use openhub_store::{MessageRow, Scope};
 use serde_json::{Value, json};
 
@@ -74,16 +75,23 @@ fn note(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, pointer: &str, mes
     note_as(app, scope, hook, code, advice(code), pointer, message_id);
 }
 
-/// The plugin itself refused a request, by a code of its own.
-pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
-    let text = "The plugin's source refused the request with this code: the answer to the caller says why.";
-    note_as(app, scope, hook, code, text, "", None);
+/// The plugin itself refused a request, by a code and in words of its own.
+pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, reason: &Reason) {
+    let text = saying("The plugin's source refused the request", reason);
+    note_as(app, scope, hook, &reason.code, &text, "", None);
 }
 
-/// The plugin waits for its admin.
-pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) {
-    let text = "An admin must act: the plugin's source or endpoint is not set up, and takes nothing until it is. The hub's log says what is missing.";
-    note_as(app, scope, hook, code, text, "", None);
+/// The plugin waits for its admin, and says what for.
+pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, reason: &Reason) {
+    let what = "An admin must act: the plugin's source or endpoint is not set up, and takes nothing until it is";
+    note_as(app, scope, hook, &reason.code, &saying(what, reason), "", None);
+}
+
+fn saying(what: &str, reason: &Reason) -> String {
+    match own_words(&reason.message) {
+        words if words.is_empty() => format!("{what}."),
+        words => format!("{what}: {words}"),
+    }
 }
 
 /// What a sender wrote, and the plugin passed on, can not be stored.
@@ -104,15 +112,7 @@ pub(crate) fn note_failed(app: &App, scope: &Scope, hook: Hook<'_>, code: &str) 
     note(app, scope, hook, code, "", None);
 }
 
-fn note_as(
-    app: &App,
-    scope: &Scope,
-    hook: Hook<'_>,
-    code: &str,
-    text: &'static str,
-    pointer: &str,
-    message_id: Option<&str>,
-) {
+fn note_as(app: &App, scope: &Scope, hook: Hook<'_>, code: &str, text: &str, pointer: &str, message_id: Option<&str>) {
     let key = format!("{}/{}", hook.plugin, hook.source);
     app.store.note_refused(scope, openhub_store::Refused { key: &key, code, text, pointer, message_id, at: app.now() });
 }

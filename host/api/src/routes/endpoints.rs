@@ -179,7 +179,7 @@ fn explain(app: &App, scope: &Scope, (plugin, endpoint): (&str, &str), unanswere
                 reason = reason.message,
                 "An endpoint needs an admin."
             );
-            note_misconfigured(app, scope, hook, &reason.code);
+            note_misconfigured(app, scope, hook, &reason);
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER_S)
         }

@@ -100,7 +100,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
             Problem::new(UNAVAILABLE, detail).retry_after(pause(after_ms))
         }
         Unanswered::Rejected(reason) => {
-            note_refused(app, scope, hook, &reason.code);
+            note_refused(app, scope, hook, &reason);
             let detail = format!("The plugin `{plugin}` refuses this request ({}): {}", reason.code, reason.message);
             Problem::new(HOOK_REFUSED, detail)
         }
@@ -112,7 +112,7 @@ fn explain(app: &App, scope: &Scope, hook: Hook<'_>, unanswered: Unanswered) -> 
                 reason = reason.message,
                 "A source needs an admin."
             );
-            note_misconfigured(app, scope, hook, &reason.code);
+            note_misconfigured(app, scope, hook, &reason);
             let detail = format!("The plugin `{plugin}` is not set up yet. Send it again later.");
             Problem::new(UNAVAILABLE, detail).retry_after(LATER_S)
         }

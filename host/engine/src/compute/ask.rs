@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use openhub_journey::{Calls, StepAsk};
 use openhub_model::tenant::Home;
 use openhub_model::{Fault, Id, PartId, Timestamp};
+use openhub_store::NewFault;
 use serde_json::Value;
 
 use super::retry::RequestKey;
@@ -105,8 +106,8 @@ pub struct FunctionsRequest {
 pub enum Asker {
     /// The run at this index of the actor, which waits for the answer.
     Run(usize),
-    /// A rule, which goes on without it.
-    Rule,
+    /// A rule, which goes on without it; its event has this position, if it is an event of the log.
+    Rule { position: Option<i64> },
 }
 
 #[derive(Clone, Debug)]
@@ -130,6 +131,8 @@ pub struct Request {
     pub depth: u8,
     /// `message_id` of the event behind it; of a run that time has moved, the run's id.
     pub cause: String,
+    /// The rule that asks, as `<plugin>/<rule>`.
+    pub by: Option<String>,
 }
 
 /// Key and fields as stored, or why not.
@@ -146,4 +149,6 @@ pub struct Answer {
     /// The object's type, if it was changed.
     pub kind: Option<String>,
     pub result: Answered,
+    /// What a rule did not get.
+    pub fault: Option<Box<NewFault>>,
 }

@@ -203,6 +203,7 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
                     now: occasion.now,
                     depth: occasion.depth,
                     cause: occasion.cause.to_owned(),
+                    by: None,
                 };
                 return apply(batch, actor, Effect::Object(request));
             }

@@ -42,33 +42,43 @@ pub fn check_objects(batch: &mut Batch<'_>) -> Result<Vec<Answer>, Stop> {
         let catalog = batch.catalog;
         let Some(object) = catalog.objects.get(&kind) else {
             let fault = Fault::new("", "unknown-object-type", format!("Nobody declares the object type `{kind}`."));
-            let from = answers.len();
             answers.extend(requests.into_iter().map(|request| refused(request, vec![fault.clone()])));
-            file_refused(batch, &kind, &answers[from..]);
             continue;
         };
-        let from = answers.len();
         let mut requests = requests;
         while !requests.is_empty() {
             batch.go_on()?;
             let rest = requests.split_off(requests.len().min(ROWS));
             check(batch, object, std::mem::replace(&mut requests, rest), &mut answers)?;
         }
-        file_refused(batch, &kind, &answers[from..]);
     }
+    batch.faults.extend(answers.iter_mut().filter_map(|answer| answer.fault.take()).map(|fault| *fault));
     Ok(answers)
 }
 
-/// What rules asked for and did not get, counted by the reason; a run says itself what it was refused.
-fn file_refused(batch: &mut Batch<'_>, kind: &str, answers: &[Answer]) {
-    for answer in answers.iter().filter(|answer| answer.asker == Asker::Rule) {
-        // What a check broke off on is filed with its own reason.
-        let reason = answer.result.as_ref().err().and_then(|faults| faults.first());
-        let Some(reason) = reason.filter(|reason| reason.code != BROKE_OFF) else { continue };
-        let text = format!("A rule's change of an object of the type `{kind}` was refused: {}.", reason.code);
-        let filed = NewFault::counted(FaultKind::Object, kind, &reason.code, &reason.pointer, text);
-        batch.faults.push(filed);
-    }
+/// What a rule asked for and did not get, each by itself, with the words of who refused it; a run says itself what it was refused.
+fn unmade(request: &Request, faults: &[Fault]) -> Option<Box<NewFault>> {
+    let (Asker::Rule { position }, Some(by)) = (request.asker, &request.by) else { return None };
+    // What a check broke off on is filed with its own reason.
+    let reason = faults.first().filter(|reason| reason.code != BROKE_OFF)?;
+    let (verb, key) = match &request.operation {
+        Operation::Create { key, .. } => ("create", key.as_deref().unwrap_or_default()),
+        Operation::Merge { key, .. } => ("change", key.as_str()),
+        Operation::Delete { key } => ("delete", key.as_str()),
+    };
+    let key = if key.is_empty() { String::new() } else { format!(" `{key}`") };
+    let said: Vec<String> = faults.iter().map(in_words).collect();
+    let text =
+        format!("The rule `{by}` could not {verb} an object of the type `{}`{key}: {}", request.kind, said.join("; "));
+    let of = format!("{}/{}", request.key.0, request.key.1);
+    let filed = NewFault::one(FaultKind::Object, &of, request.kind.as_str(), &reason.code, text);
+    let place = reason.pointer.clone();
+    Some(Box::new(NewFault { place, position, message_id: Some(request.cause.clone()), part: request.part, ..filed }))
+}
+
+fn in_words(Fault { pointer, code, message }: &Fault) -> String {
+    let at = if pointer.is_empty() { String::new() } else { format!("{pointer} ") };
+    if message.is_empty() { format!("{at}{code}") } else { format!("{at}{message} ({code})") }
 }
 
 /// One request of each customer, in order. A customer whose request needs a stored object that LOAD did not bring goes
@@ -305,9 +315,10 @@ enum Accept {
 }
 
 fn answered(request: Request, result: Answered) -> Answer {
+    let fault = result.as_ref().err().and_then(|faults| unmade(&request, faults));
     let kind = result.is_ok().then_some(request.kind);
     let Request { actor, asker, now, depth, cause, .. } = request;
-    Answer { actor, asker, now, depth, cause, kind, result }
+    Answer { actor, asker, now, depth, cause, kind, result, fault }
 }
 
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {

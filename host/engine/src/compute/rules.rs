@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use openhub_model::fault::own_words;
 use openhub_model::{Cause, Id, PartId};
-use openhub_runtime::{Action, CallFault, Outcome, Recorded};
-use openhub_store::{Called, FaultKind, NewFault};
+use openhub_runtime::{Action, CallFault, Outcome, Reason, Recorded};
+use openhub_store::{Called, FaultKind, NewFault, REFUSED_ROW};
 use serde_json::Value;
 
 use super::actor::{Item, Turn};
@@ -173,7 +174,7 @@ fn go_without(batch: &mut Batch<'_>, rule: &Rule, turn: &Turn, (fault, recording
     let (id, message) = (&event.message_id, fault.message.as_str());
     let filed = NewFault::one(FaultKind::Rule, id, names(rule), fault.kind.as_str(), message);
     batch.faults.push(NewFault {
-        position: (event.depth == 0 && event.only.is_none()).then_some(event.position),
+        position: in_the_log(event),
         message_id: Some(event.message_id.to_string()),
         part: event.part,
         recording: recording.map(str::to_owned),
@@ -186,7 +187,7 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[
     let mut failed = vec![false; sent.len()];
     for fault in &outcome.faults {
         failed[fault.row as usize] = true;
-        refused(batch, rule, &fault.reason.code, sent[fault.row as usize]);
+        refused(batch, rule, &fault.reason, sent[fault.row as usize]);
     }
     for write in outcome.writes {
         let target = &rule.writes[write.target as usize];
@@ -243,7 +244,7 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[
         let request = Request {
             actor: *actor,
             part: event.part,
-            asker: Asker::Rule,
+            asker: Asker::Rule { position: in_the_log(event) },
             key: (asks, number),
             kind: object.kind,
             operation: match object.action {
@@ -254,6 +255,7 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[
             now: event.now,
             depth: event.depth,
             cause: event.message_id.to_string(),
+            by: Some(names(rule)),
         };
         apply(batch, *actor, Effect::Object(request));
     }
@@ -263,8 +265,8 @@ fn customer_in(value: &Value) -> Option<PartId> {
     value.as_str()?.parse().ok()
 }
 
-/// A row that the rule refused is counted by its code.
-fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str, turn: &Turn) {
+/// A row that the rule refused is counted by its code, with the rule's own words about the last one.
+fn refused(batch: &mut Batch<'_>, rule: &Rule, Reason { code, message, .. }: &Reason, turn: &Turn) {
     batch.tally.row_faults += 1;
     tracing::warn!(
         tenant.id = batch.tenant.0,
@@ -273,8 +275,10 @@ fn refused(batch: &mut Batch<'_>, rule: &Rule, code: &str, turn: &Turn) {
         code,
         "A rule refused a row."
     );
-    // A plugin's own words may name a customer: the code says enough.
-    let text = "The rule refused the row.".to_owned();
+    let text = match own_words(message) {
+        words if words.is_empty() => format!("{REFUSED_ROW}."),
+        words => format!("{REFUSED_ROW}: {words}"),
+    };
     let fault = NewFault::counted(FaultKind::RowSkipped, names(rule), code, "", text);
     batch.faults.push(match turn {
         (_, Item::Event(event)) => fault.example(&event.message_id, event.position, event.depth),
@@ -303,6 +307,11 @@ fn source(rule: &Rule, event: &Happening) -> Source {
         rule: Some(rule.name.clone()),
     };
     Source::of(event.part, cause)
+}
+
+/// The event's own place in the log: what it caused, and what is tried again, has the place of another.
+fn in_the_log(event: &Happening) -> Option<i64> {
+    (event.depth == 0 && event.only.is_none()).then_some(event.position)
 }
 
 /// A rule by its plugin's name and its own.

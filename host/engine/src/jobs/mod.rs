@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use openhub_model::fault::own_words;
 use openhub_model::schedule::Choice;
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_store::{JobClaim, JobEnd, JobKey, JobOutcome, JobPlan, JobRow, Lease, Refused, Scope, StoreError};
@@ -312,8 +313,12 @@ impl Jobs {
             return;
         }
         let place = format!("{}/{}", key.plugin, key.job);
-        let text = "A job of a plugin failed, and waits for the next time of its schedule: `openhub plugin jobs` shows its runs.";
-        let refused = Refused { key: &place, code, text, pointer: "", message_id: None, at: run.ended_at };
+        let mut text = "A job of a plugin failed, and waits for the next time of its schedule".to_owned();
+        match run.note.as_deref().map(own_words) {
+            Some(words) if !words.is_empty() => text.extend([": ", &words]),
+            _ => text.push_str(": `openhub plugin jobs` shows its runs."),
+        }
+        let refused = Refused { key: &place, code, text: &text, pointer: "", message_id: None, at: run.ended_at };
         self.shared.store.note_refused(&self.scope, refused);
     }
 }

@@ -26,6 +26,8 @@ const MOST: i64 = 100_000;
 /// Open ones of a kind at most: a rule that fails on every event leaves room for what else fails.
 const MOST_OF_A_KIND: i64 = 20_000;
 const DAY: i64 = 86_400_000_000;
+/// What a row's fault begins with that its rule refused; the rule's own words follow.
+pub const REFUSED_ROW: &str = "The rule refused the row";
 /// Characters of a text, a subject and a code.
 const TEXT: usize = 500;
 const SUBJECT: usize = 200;
@@ -416,7 +418,8 @@ pub(crate) async fn message_is_seen_to(
     .map(drop)
 }
 
-/// Of events that are erased nothing is left in the list: their own faults go, and where they are an example, no example is.
+/// Of events that are erased nothing is left in the list: their own faults go, and where they are an example, no example is, and
+/// no word that a rule said of them.
 pub(crate) async fn forget_events(tx: &mut Tx<'_>, tenant: TenantId, positions: &Bulk) -> Result<u64, StoreError> {
     let gone = execute!(
         tx.conn(),
@@ -427,10 +430,13 @@ pub(crate) async fn forget_events(tx: &mut Tx<'_>, tenant: TenantId, positions: 
     )?;
     execute!(
         tx.conn(),
-        "UPDATE faults SET message_id = NULL WHERE tenant_id = $1 AND message_id IN (SELECT message_id FROM events \
+        "UPDATE faults SET message_id = NULL, text = CASE WHEN kind = $3 AND text LIKE $4 || ': %' THEN $4 || '.' ELSE text END \
+         WHERE tenant_id = $1 AND message_id IN (SELECT message_id FROM events \
          WHERE tenant_id = $1 AND position IN (SELECT CAST(value ->> 0 AS BIGINT) FROM jsonb_each($2)))",
         tenant.0,
         &positions.json,
+        FaultKind::RowSkipped.code(),
+        REFUSED_ROW,
     )?;
     Ok(gone)
 }

@@ -24,8 +24,9 @@ pub struct Refused<'a> {
     /// The id of the key that sent it.
     pub key: &'a str,
     pub code: &'a str,
-    /// What the sender has to change. Of the program, so that nothing that was sent is kept in it.
-    pub text: &'static str,
+    /// What the sender has to change, in the program's words, so that nothing that was sent is kept in it; or why a plugin refused
+    /// it, in the plugin's, as they are shown.
+    pub text: &'a str,
     /// A pointer into it; what could name somebody is left out of the list.
     pub pointer: &'a str,
     /// Its messageId, if it has one: kept only if a program made it up.
@@ -44,7 +45,7 @@ struct Alike {
 
 struct Noted {
     count: i64,
-    text: &'static str,
+    text: String,
     example: Option<String>,
     at: Timestamp,
 }
@@ -70,7 +71,7 @@ impl Refusals {
         if noted.len() >= MOST && !noted.contains_key(&alike) {
             (alike.key, alike.place) = (String::new(), String::new());
         }
-        let entry = noted.entry(alike).or_insert(Noted { count: 0, text, example: None, at });
+        let entry = noted.entry(alike).or_insert_with(|| Noted { count: 0, text: text.to_owned(), example: None, at });
         entry.count += 1;
         entry.at = entry.at.max(at);
         entry.example = message_id.filter(|id| is_made_up(id)).map(str::to_owned).or(entry.example.take());
