@@ -3,7 +3,7 @@
 //! The bindings' generated types stay inside this crate, so that a new version of an interface is adapted here.
 
 use openhub_model::columns::Values;
-use openhub_model::{Fault, Identity, Timestamp};
+use openhub_model::{Fault, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -96,8 +96,6 @@ pub struct CausedEvent {
     pub row: u32,
     /// Index into the rule's declared events.
     pub event: u32,
-    /// Whose it is; none is the row's customer, or whom the manifest names.
-    pub to: Option<Identity>,
     pub name: String,
     /// A JSON object as text.
     pub properties: String,

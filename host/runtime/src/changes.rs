@@ -6,9 +6,9 @@ use openhub_model::manifest::{Manifest, RuleShape};
 use crate::answer::{Action, CausedObject};
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::emits::{ANSWER, objects_of};
-use crate::outcome::{Faults, fault, in_order};
+use crate::outcome::{Faults, at_most, fault};
 
-const OBJECTS_A_ROW: usize = 4;
+const OBJECTS_A_ROW: u32 = 4;
 
 /// By row; within a row creations, merges and deletions, each by the declared type.
 pub fn check(
@@ -18,16 +18,13 @@ pub fn check(
     changes: Vec<answered::Change>,
     faults: &mut Faults,
 ) -> Result<Vec<CausedObject>, String> {
-    let asked: usize = changes.iter().map(|change| change.rows.len()).sum();
-    if asked > rows as usize * OBJECTS_A_ROW {
-        return Err(format!("the rule wrote {asked} objects for {rows} rows: at most {OBJECTS_A_ROW} for each"));
-    }
+    let listed = changes.iter().map(|change| &change.rows);
+    at_most((OBJECTS_A_ROW, rows), listed, faults, ("too-many-objects", "objects"))?;
     let (mut checked, mut room) = (Vec::<(u32, CausedObject)>::new(), ANSWER);
     for answered::Change { kind: number, action, rows: of, keys, columns } in changes {
         let unknown = || format!("the rule wrote an object of the type {number}, which it does not declare");
         let kind = shape.objects.get(number as usize).ok_or_else(unknown)?;
         let object = manifest.objects.iter().find(|object| object.name == *kind).ok_or_else(unknown)?;
-        in_order(&of, rows)?;
         if !keys.is_empty() && !keys.ends_with('\0') {
             return Err("the rule wrote a key without its end".to_owned());
         }
@@ -46,6 +43,9 @@ pub fn check(
             _ => objects_of((&object.fields, &of), columns, &mut room, faults, |_, _, _| {})?,
         };
         for ((row, key), fields) in of.into_iter().zip(keys).zip(texts) {
+            if faults.contains_key(&row) {
+                continue;
+            }
             // Whoever creates may leave the key to the type's check.
             let may_lack_key = key.is_empty() && action == Action::Create;
             if !may_lack_key && !is_key(key) {
@@ -61,12 +61,7 @@ pub fn check(
         Action::Delete => 2,
     };
     checked.sort_by_key(|(number, object)| (object.row, rank(object.action), *number));
-    let checked: Vec<CausedObject> = checked.into_iter().map(|(_, object)| object).collect();
-    for many in checked.chunk_by(|a, b| a.row == b.row).filter(|objects| objects.len() > OBJECTS_A_ROW) {
-        let message = || format!("the rule wrote too many objects for one row: at most {OBJECTS_A_ROW}");
-        fault(faults, many[0].row, "too-many-objects", message);
-    }
-    Ok(checked)
+    Ok(checked.into_iter().map(|(_, object)| object).collect())
 }
 
 /// Whether a text can name something: not empty, not long, without U+0000.
@@ -149,6 +144,9 @@ mod tests {
         assert_eq!(codes(change(Merge, &[1], "\0", "x\0")), [(1, "bad-key".into())]);
         assert_eq!(codes(change(Delete, &[0, 2], "k\0\0", "")), [(2, "bad-key".into())]);
         assert_eq!(codes(change(Create, &[1; 5], &"\0".repeat(5), &"x\0".repeat(5))), [(1, "too-many-objects".into())]);
+        // Also where it has more than all rows of the call may have together.
+        let thirteen = change(Create, &[1; 13], &"\0".repeat(13), &"x\0".repeat(13));
+        assert_eq!(codes(thirteen), [(1, "too-many-objects".into())]);
     }
 
     #[test]
@@ -160,8 +158,9 @@ mod tests {
             change(&mut wrong);
             check_all(vec![wrong]).expect_err("it is malformed")
         };
-        let many = change(Create, &[0; 13], &"\0".repeat(13), &"x\0".repeat(13));
-        assert!(check_all(vec![many]).expect_err("it is malformed").contains("at most 4 for each"));
+        let many = (1 << 20) + 1;
+        let many = change(answered::Action::Delete, &vec![0; many], &"k\0".repeat(many), "");
+        assert!(check_all(vec![many]).expect_err("it is malformed").contains("1048577 objects in a call"));
         assert!(with(&|it| it.kind = 1).contains("does not declare"));
         assert!(with(&|it| it.rows = vec![2, 0]).contains("ascending"));
         assert!(with(&|it| it.rows = vec![0, 3]).contains("row 3"));

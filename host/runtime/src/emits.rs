@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
-use openhub_model::columns::{Column, Values};
+use openhub_model::columns::{Column, RecordBatch, Values};
 use openhub_model::manifest::{Field, Manifest, RuleShape, Type};
-use openhub_model::{Identity, Timestamp, decimal, limits};
+use openhub_model::{Timestamp, decimal};
 
 use crate::answer::CausedEvent;
 use crate::bindings::rule::exports::openhub::rule::rule as answered;
 use crate::bindings::rule::openhub::types::columns::ColumnResult;
-use crate::outcome::{Faults, checked_values, fault, in_order};
+use crate::bindings::types::types::Identity;
+use crate::outcome::{Faults, at_most, checked_values, fault};
 
-const EVENTS_A_ROW: usize = 16;
+const EVENTS_A_ROW: u32 = 16;
+/// The kind of an identity that is the id of a customer.
+const CUSTOMER: &str = "customer";
 /// Bytes that the events of a call may come to, and the objects: a name in the manifest is written for each of them.
 pub const ANSWER: usize = 16 << 20;
 
@@ -19,16 +22,14 @@ pub const ANSWER: usize = 16 << 20;
 pub fn check(
     manifest: &Manifest,
     shape: &RuleShape,
-    rows: u32,
+    batch: &RecordBatch,
     emits: Vec<answered::Emit>,
     faults: &mut Faults,
 ) -> Result<Vec<CausedEvent>, String> {
     let mut caused = Vec::new();
     let mut seen = vec![false; shape.events.len()];
-    let asked: usize = emits.iter().map(|emit| emit.rows.len()).sum();
-    if asked > rows as usize * EVENTS_A_ROW {
-        return Err(format!("the rule caused {asked} events for {rows} rows: at most {EVENTS_A_ROW} for each"));
-    }
+    let listed = emits.iter().map(|emit| &emit.rows);
+    at_most((EVENTS_A_ROW, batch.rows), listed, faults, ("too-many-events", "events"))?;
     let mut room = ANSWER;
     for answered::Emit { event, rows: of, to, columns } in emits {
         let number = event as usize;
@@ -40,34 +41,52 @@ pub fn check(
             return Err(format!("the rule wrote the event {name:?} twice"));
         }
         let fields = &declared(manifest, name)?.fields;
-        in_order(&of, rows)?;
         if !to.is_empty() && to.len() != of.len() {
             return Err(format!("the rule named {} customers for {} events", to.len(), of.len()));
         }
-        let mut to = to.into_iter();
+        hold_to_relation((shape, number), batch, (&of, &to), faults);
         let texts = objects_of((fields, &of), columns, &mut room, faults, |field, row, faults| {
             fault(faults, row, "required", || format!("the event {name:?} needs `{field}`"));
         })?;
-        caused.extend(of.into_iter().zip(texts).map(|(row, properties)| {
-            let to = to.next().flatten().map(|to| Identity::new(to.kind, to.value));
-            if to.as_ref().is_some_and(|to| to.value.is_empty() || !limits::is_identity(to)) {
-                let message = || format!("the rule caused the event {name:?} for an identity that is not valid");
-                fault(faults, row, "bad-identity", message);
-            }
-            CausedEvent { row, event, to, name: name.clone(), properties }
-        }));
+        let written = of.into_iter().zip(texts).filter(|(_, text)| !text.is_empty());
+        caused.extend(written.map(|(row, properties)| CausedEvent { row, event, name: name.clone(), properties }));
     }
     // Stable: what a row causes of one kind keeps its order.
     caused.sort_by_key(|event| event.row);
-    for many in caused.chunk_by(|a, b| a.row == b.row).filter(|events| events.len() > EVENTS_A_ROW) {
-        fault(faults, many[0].row, "too-many-events", || {
-            format!("the rule caused too many events for one row: at most {EVENTS_A_ROW}")
-        });
-    }
     Ok(caused)
 }
 
-/// One JSON object for each of `rows`, out of a column a field; `lacking` says what to do where a required one is not there.
+/// Whom a guest names must be the customer whom that row was given by the read that the manifest names for this event: an admin has
+/// agreed to no other. A guest need not name them: the engine goes by the manifest.
+fn hold_to_relation(
+    (shape, event): (&RuleShape, usize),
+    batch: &RecordBatch,
+    (rows, to): (&[u32], &[Option<Identity>]),
+    faults: &mut Faults,
+) {
+    if to.iter().all(Option::is_none) {
+        return;
+    }
+    let read = shape.recipient(event).map(|read| &read.name);
+    let column = read.and_then(|name| shape.scalars().position(|read| read.name == *name));
+    let column = column.and_then(|column| batch.columns.get(column));
+    let given: Vec<&str> = match column.map(|column| &column.values) {
+        Some(Values::Texts(texts)) => texts.split_terminator('\0').collect(),
+        _ => Vec::new(),
+    };
+    for (row, to) in rows.iter().zip(to) {
+        let Some(to) = to else { continue };
+        let customer = given.get(*row as usize).filter(|customer| !customer.is_empty());
+        if to.kind != CUSTOMER || customer.is_none_or(|customer| *customer != to.value) {
+            let message =
+                || "the rule caused an event for a customer whom no declared relation of the row names".to_owned();
+            fault(faults, *row, "undeclared-recipient", message);
+        }
+    }
+}
+
+/// One JSON object for each of `rows`, out of a column a field; `lacking` says what to do where a required one is not there. A row that
+/// has a fault already gets no text.
 pub fn objects_of(
     (fields, rows): (&[Field], &[u32]),
     columns: Vec<ColumnResult>,
@@ -78,7 +97,8 @@ pub fn objects_of(
     if columns.len() != fields.len() {
         return Err(format!("the rule wrote {} columns for the {} fields of a record", columns.len(), fields.len()));
     }
-    let mut texts: Vec<String> = rows.iter().map(|_| "{".to_owned()).collect();
+    let begun = |row: &u32| if faults.contains_key(row) { String::new() } else { "{".to_owned() };
+    let mut texts: Vec<String> = rows.iter().map(begun).collect();
     for (field, column) in fields.iter().zip(columns) {
         let values = checked_values(&field.of, rows, &column.absent, column.values, faults)?;
         let column = Column { values, absent: column.absent };
@@ -90,7 +110,7 @@ pub fn objects_of(
             return Err(format!("the events or objects that the rule wrote are more than {ANSWER} bytes"));
         }
     }
-    texts.iter_mut().for_each(|text| text.push('}'));
+    texts.iter_mut().filter(|text| !text.is_empty()).for_each(|text| text.push('}'));
     Ok(texts)
 }
 
@@ -113,6 +133,9 @@ fn write(texts: &mut [String], field: &Field, column: &Column, room: &mut usize)
             }
             if *room == 0 {
                 return;
+            }
+            if text.is_empty() {
+                continue;
             }
             let before = text.len();
             if text.len() > 1 {
@@ -154,7 +177,7 @@ mod tests {
     use super::*;
     use crate::answer::Reason;
     use crate::bindings::rule::openhub::types::columns::ValuesResult;
-    use openhub_model::manifest::EventShape;
+    use openhub_model::manifest::{EventShape, Read, Recipient};
     use std::collections::BTreeMap;
 
     fn declared() -> (Manifest, RuleShape) {
@@ -209,8 +232,58 @@ mod tests {
     fn check_all(emits: Vec<answered::Emit>) -> Result<(Vec<CausedEvent>, BTreeMap<u32, Reason>), String> {
         let (manifest, rule) = declared();
         let mut faults = Faults::new();
-        let caused = check(&manifest, &rule, 3, emits, &mut faults)?;
+        let batch = RecordBatch { rows: 3, ..RecordBatch::default() };
+        let caused = check(&manifest, &rule, &batch, emits, &mut faults)?;
         Ok((caused, faults))
+    }
+
+    /// The fault of each row, if these rows cause an event for those customers; the rows were given "ada", nobody and "bob" by a read.
+    fn named(declared_to: bool, to: &[Option<(&str, &str)>]) -> Vec<(u32, String)> {
+        let (mut manifest, mut rule) = declared();
+        let read = |name: &str, of| Read { name: name.into(), path: String::new(), of, required: false, bind: false };
+        rule.reads = vec![read("total", Type::Integer), read("owner", Type::Customer)];
+        if declared_to {
+            rule.to = vec![Recipient { event: 1, read: "owner".into() }];
+        }
+        manifest.rules = vec![rule.clone()];
+        let total = Column { values: Values::Integers(vec![1, 2, 3]), absent: Vec::new() };
+        let owner = Column { values: Values::Texts("ada\0\0bob\0".into()), absent: vec![1] };
+        let batch = RecordBatch { rows: 3, columns: vec![total, owner], ..RecordBatch::default() };
+        let to =
+            to.iter().map(|to| to.map(|(kind, value)| Identity { kind: kind.into(), value: value.into() })).collect();
+        let left = answered::Emit { event: 1, rows: vec![0, 1, 2], to, columns: Vec::new() };
+        let mut faults = Faults::new();
+        check(&manifest, &rule, &batch, vec![left], &mut faults).expect("events");
+        faults.into_iter().map(|(row, reason)| (row, reason.code)).collect()
+    }
+
+    #[test]
+    fn f2_an_event_is_of_the_rows_customer_or_of_whom_a_declared_relation_names() {
+        let wrong = |rows: &[u32]| rows.iter().map(|row| (*row, "undeclared-recipient".to_owned())).collect::<Vec<_>>();
+        let customer = |id: &'static str| Some(("customer", id));
+        assert_eq!(named(true, &[customer("ada"), None, customer("bob")]), []);
+        // Another row's, one where the relation names nobody, and an identity that is no customer's id.
+        assert_eq!(named(true, &[customer("bob"), customer(""), Some(("user_id", "bob"))]), wrong(&[0, 1, 2]));
+        // Without a relation in the manifest, nobody.
+        assert_eq!(named(false, &[customer("ada"), None, Some(("email", "new@example.com"))]), wrong(&[0, 2]));
+    }
+
+    #[test]
+    fn f6_a_row_with_too_many_events_has_the_same_fault_alone_and_among_others() {
+        let (manifest, rule) = declared();
+        for rows in [1, 20] {
+            let mut faults = Faults::new();
+            let batch = RecordBatch { rows, ..RecordBatch::default() };
+            let left = |rows| answered::Emit { event: 1, rows, to: Vec::new(), columns: Vec::new() };
+            let mut of = vec![0; 17];
+            of.extend(1..rows);
+            let caused = check(&manifest, &rule, &batch, vec![left(of)], &mut faults).expect("events");
+            let codes: Vec<_> = faults.iter().map(|(row, why)| (*row, why.code.as_str())).collect();
+            assert_eq!(codes, [(0, "too-many-events")], "{rows}");
+            assert_eq!(caused.len() as u32, rows - 1, "the others stand");
+        }
+        let many = answered::Emit { event: 1, rows: vec![0; (1 << 20) + 1], to: Vec::new(), columns: Vec::new() };
+        assert!(check_all(vec![many]).expect_err("it is malformed").contains("1048577 events in a call"));
     }
 
     #[test]
@@ -240,11 +313,6 @@ mod tests {
         assert_eq!(codes(changed(&[0, 1], "gold\0iron\0", &[], 0.5)), [(1, "not-in-enum".into())]);
         assert_eq!(codes(changed(&[2], "gold\0", &[], f64::NAN)), [(2, "not-finite".into())]);
         assert_eq!(codes(changed(&[1; 17], &"gold\0".repeat(17), &[], 0.5)), [(1, "too-many-events".into())]);
-        let to =
-            |value: &str| Some(crate::bindings::types::types::Identity { kind: "user_id".into(), value: value.into() });
-        let mut told = changed(&[0, 1], "gold\0gold\0", &[], 0.5);
-        told.to = vec![to("ada"), to("")];
-        assert_eq!(codes(told), [(1, "bad-identity".into())]);
         let mut never = changed(&[0], "gold\0", &[], 0.5);
         never.columns[2].values = ValuesResult::Integers(vec![i64::MAX]);
         assert_eq!(codes(never), [(0, "bad-timestamp".into())]);
@@ -270,7 +338,6 @@ mod tests {
         assert!(with(&|emit| emit.columns.swap(0, 1)).contains("not of the declared type"));
         assert!(with(&|emit| emit.columns[4].values = ValuesResult::Booleans(vec![1])).contains("1 values for 2 rows"));
         assert!(with(&|emit| emit.to = vec![None]).contains("1 customers for 2 events"));
-        assert!(told(vec![changed(&[0; 49], &"gold\0".repeat(49), &[], 0.5)]).contains("at most 16 for each"));
         let long = |emit: &mut answered::Emit| {
             let text = format!("{}\0", "\u{1}".repeat(3 << 20));
             emit.columns[0].values = ValuesResult::Texts(format!("{text}{text}"));

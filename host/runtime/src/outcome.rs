@@ -5,7 +5,7 @@
 //! fault of its row: that row's effects are dropped, the others stand.
 
 use openhub_model::Timestamp;
-use openhub_model::columns::Values;
+use openhub_model::columns::{RecordBatch, Values};
 use openhub_model::limits;
 use openhub_model::manifest::{Manifest, RuleShape, Type, Write};
 use std::collections::BTreeMap;
@@ -17,7 +17,13 @@ use crate::changes;
 use crate::emits;
 
 /// The outcome, or why it is malformed.
-pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered::Outcome) -> Result<Outcome, String> {
+pub fn check(
+    manifest: &Manifest,
+    shape: &RuleShape,
+    batch: &RecordBatch,
+    answer: answered::Outcome,
+) -> Result<Outcome, String> {
+    let rows = batch.rows;
     let mut faults: BTreeMap<u32, Reason> = BTreeMap::new();
     for answered::RowFault { row, reason } in answer.faults {
         within(row, rows)?;
@@ -36,7 +42,7 @@ pub fn check(manifest: &Manifest, shape: &RuleShape, rows: u32, answer: answered
         }
         writes.push(check_write(declared, rows, write, &mut faults)?);
     }
-    let events = emits::check(manifest, shape, rows, answer.events, &mut faults)?;
+    let events = emits::check(manifest, shape, batch, answer.events, &mut faults)?;
     let objects = changes::check(manifest, shape, rows, answer.objects, &mut faults)?;
     let mut outcome = Outcome { writes, events, objects, faults: Vec::new() };
     if !faults.is_empty() {
@@ -78,6 +84,31 @@ fn ascending(listed: &[u32], rows: u32) -> Result<(), String> {
 }
 
 pub(crate) type Faults = BTreeMap<u32, Reason>;
+
+/// Entries that a call may name of events, and of objects: what a row has too many of is its own fault, and is not written.
+const ENTRIES: usize = 1 << 20;
+
+/// Holds each row to so many entries of `listed`: those of one with more are a fault of that row, whoever was called with it.
+pub(crate) fn at_most<'a>(
+    (most, rows): (u32, u32),
+    listed: impl Iterator<Item = &'a Vec<u32>>,
+    faults: &mut Faults,
+    (code, what): (&str, &str),
+) -> Result<(), String> {
+    let (mut counts, mut all) = (vec![0u32; rows as usize], 0);
+    for listed in listed {
+        in_order(listed, rows)?;
+        all += listed.len();
+        listed.iter().for_each(|row| counts[*row as usize] += 1);
+    }
+    if all > ENTRIES {
+        return Err(format!("the rule wrote {all} {what} in a call: at most {ENTRIES}"));
+    }
+    for (row, _) in (0..).zip(counts).filter(|(_, count)| *count > most) {
+        fault(faults, row, code, || format!("the rule wrote too many {what} for one row: at most {most}"));
+    }
+    Ok(())
+}
 
 /// The first fault of a row is kept; only for that one is a message made.
 pub(crate) fn fault(faults: &mut Faults, row: u32, code: &str, message: impl FnOnce() -> String) {

@@ -37,7 +37,7 @@ impl Plugin {
         let answer = answer
             .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
             .map_err(|fault| fault.after(receipt))?;
-        let outcome = outcome::check(self.manifest(), shape, batch.rows, answer);
+        let outcome = outcome::check(self.manifest(), shape, batch, answer);
         let outcome = outcome.map_err(|message| CallFault::malformed(message).after(receipt))?;
         Ok(Evaluated { outcome, receipt })
     }

@@ -44,7 +44,7 @@ pub fn told(rule: &Rule, rows: usize, outcome: &Outcome) -> Vec<Value> {
     }
     for (number, event) in outcome.events.iter().enumerate() {
         let properties: Value = serde_json::from_str(&event.properties).unwrap_or_default();
-        let value = json!({"name": event.name, "to": event.to, "properties": properties});
+        let value = json!({"name": event.name, "properties": properties});
         put(event.row, "events", ordinal(outcome.events.iter().map(|event| event.row), number, event.row), value);
     }
     for (number, object) in outcome.objects.iter().enumerate() {

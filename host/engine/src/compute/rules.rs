@@ -16,7 +16,7 @@ use super::batch::Batch;
 use super::beside::{Pair, broke_off, told};
 use super::bisect::bisect;
 use super::by::By;
-use super::effects::events::{CausedEvent, To, file_uncaused};
+use super::effects::events::{CausedEvent, file_uncaused};
 use super::effects::source::Source;
 use super::effects::state::Change;
 use super::effects::{Effect, apply};
@@ -217,16 +217,15 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[
         }
         let (actor, Item::Event(event)) = sent[caused.row as usize] else { continue };
         let by = By::of(&rule.owner.installation.name, &rule.name);
-        let to = match rule.recipients.get(caused.event as usize).copied().flatten() {
-            None => caused.to.map(To::Identity),
-            Some(read) => match seen[caused.row as usize].value(read).and_then(customer_in) {
-                Some(part) => Some(To::Part(part)),
-                None => {
-                    let text = format!("The rule caused `{}` for a customer whom no object names here.", caused.name);
-                    file_uncaused(batch, (by, event), "no-recipient", &caused.name, text);
-                    continue;
-                }
-            },
+        let relation = rule.recipients.get(caused.event as usize).copied().flatten();
+        let to = relation.map(|read| seen[caused.row as usize].value(read).and_then(customer_in));
+        let to = match to {
+            Some(None) => {
+                let text = format!("The rule caused `{}` for a customer whom no object names here.", caused.name);
+                file_uncaused(batch, (by, event), "no-recipient", &caused.name, text);
+                continue;
+            }
+            to => to.flatten(),
         };
         let properties = serde_json::from_str(&caused.properties).unwrap_or_default();
         let caused = CausedEvent { cause: event, by, ordinal, name: caused.name, properties, to };

@@ -1,7 +1,7 @@
 //! Events that are caused.
 
 use openhub_model::identity::Authority;
-use openhub_model::{EventKind, Identity, NewEvent, Origin, PartId};
+use openhub_model::{EventKind, NewEvent, Origin, PartId};
 use openhub_store::{FaultKind, NewFault};
 use serde_json::Value;
 
@@ -25,15 +25,8 @@ pub struct CausedEvent<'a> {
     pub ordinal: u32,
     pub name: String,
     pub properties: Value,
-    /// Of another customer.
-    pub to: Option<To>,
-}
-
-/// Another customer, as a rule names them.
-pub enum To {
-    Identity(Identity),
-    /// As a relation does.
-    Part(PartId),
+    /// Of another customer, whom a relation names.
+    pub to: Option<PartId>,
 }
 
 /// It is handled before the customer's next event or timer. One that names another customer goes through the log, so that its
@@ -56,16 +49,9 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
     let customer = &batch.actors[actor];
     let own = cause.part.and_then(|part| customer.member(part)).or(customer.members.first());
     let own = own.map(|member| member.part.identity.clone());
-    let to = to.map(|to| match to {
-        To::Identity(identity) => {
-            let identity = batch.catalog.policies.latest().normal(identity);
-            (identity.part(batch.tenant), Some(identity))
-        }
-        To::Part(part) => (part, None),
-    });
-    let to = to.filter(|(part, _)| customer.member(*part).is_none());
-    let (part, subject) = match &to {
-        Some((part, identity)) => (Some(*part), identity.clone()),
+    let to = to.filter(|part| customer.member(*part).is_none());
+    let (part, subject) = match to {
+        Some(part) => (Some(part), None),
         None => (own.as_ref().map(|own| own.part(batch.tenant)), own),
     };
     let id = by.id(&batch.marker, batch.tenant, cause, ordinal);
