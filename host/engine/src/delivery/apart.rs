@@ -1,5 +1,5 @@
-//! A call that a plugin breaks off is made again with what it left, in smaller calls, until a message that it breaks off on is alone: the
-//! others are not held up by it, and their attempts are not counted for it.
+//! A call that a plugin breaks off, or rejects as a whole, is made again with what it left, in smaller calls, until a message that it
+//! breaks off on is alone: the others are not held up by it, their attempts are not counted for it, and they do not fail for it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -60,8 +60,17 @@ impl Apart {
 /// In which calls what was left is sent: none if the plugin did not break off, or broke off on one message alone. It goes through its
 /// messages in order, most likely, and so broke off on the first that it left; if it left all, it may be any.
 fn pieces(count: usize, sent: &Sent) -> Vec<Vec<usize>> {
+    // A refusal that is for an admin, or passes, speaks for each message by a code of its own: then none is left.
     let is_guests = |kind| {
-        matches!(kind, FaultKind::Fuel | FaultKind::Memory | FaultKind::Stack | FaultKind::Trap | FaultKind::Malformed)
+        matches!(
+            kind,
+            FaultKind::Fuel
+                | FaultKind::Memory
+                | FaultKind::Stack
+                | FaultKind::Trap
+                | FaultKind::Malformed
+                | FaultKind::Refused
+        )
     };
     if count < 2 || !sent.fault.as_ref().is_some_and(|fault| is_guests(fault.kind)) {
         return Vec::new();
@@ -135,10 +144,27 @@ mod tests {
     }
 
     #[test]
+    fn f7_only_a_message_that_is_rejected_alone_fails() {
+        let rejected = || Verdict::Rejected(Reason { code: "bad".into(), message: String::new(), args: Vec::new() });
+        for one_by_one in [true, false] {
+            let (verdicts, _) = sent(|keys| {
+                let end = keys.iter().position(|key| *key == 12);
+                let settled = end.map_or(keys.len(), |end| if one_by_one { end } else { 0 });
+                let rest = || if keys.len() == 1 { rejected() } else { left() };
+                let verdicts = (0..keys.len()).map(|at| if at < settled { accepted() } else { rest() }).collect();
+                let fault = end.map(|_| CallFault::new(FaultKind::Refused, "bad: "));
+                Sent { verdicts, fault, receipt: Receipt::default() }
+            });
+            let expected = (0..20).map(|key| if key == 12 { rejected() } else { accepted() });
+            assert_eq!(verdicts, expected.collect::<Vec<_>>(), "{one_by_one}");
+        }
+    }
+
+    #[test]
     fn what_is_the_hubs_doing_or_may_have_gone_is_not_sent_again() {
         let reason = Reason { code: UNSETTLED.to_owned(), message: String::new(), args: Vec::new() };
         for (kind, verdict) in
-            [(FaultKind::Epoch, left()), (FaultKind::Refused, left()), (FaultKind::Trap, Verdict::Unknown(reason))]
+            [(FaultKind::Epoch, left()), (FaultKind::Host, left()), (FaultKind::Trap, Verdict::Unknown(reason))]
         {
             let fault = || Some(CallFault::new(kind, ""));
             let all = |keys: &[usize]| vec![verdict.clone(); keys.len()];

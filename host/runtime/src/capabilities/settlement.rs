@@ -70,8 +70,16 @@ impl Settlement {
 
     /// One verdict a message. What was settled stands. What is left counts as unknown if it may have gone out, else as what the
     /// plugin answered for the rest, else as retry.
+    ///
+    /// A plugin that rejects a call of several messages does not say which of them it means: none is rejected by this.
     pub fn finish(self, answer: Result<Option<Failure>, &CallFault>) -> Vec<Verdict> {
-        let rest = rest(answer);
+        let rest = match rest(answer) {
+            Verdict::Rejected(reason) if self.verdicts.len() > 1 => {
+                let message = format!("the plugin rejected the call: {}: {}", reason.code, reason.message);
+                Verdict::Retry { after_ms: 0, reason: unsettled(&message) }
+            }
+            rest => rest,
+        };
         let in_doubt = self.in_doubt > 0;
         let verdicts = self.verdicts.into_iter().zip(self.concerned);
         let verdicts = verdicts.map(|(verdict, concerned)| {
@@ -210,6 +218,23 @@ mod tests {
         let reason = PluginReason { code: "no-key".to_owned(), message: String::new(), args: Vec::new() };
         let verdicts = Settlement::prepare(1).finish(Ok(Some(Failure::Misconfigured(reason))));
         assert!(matches!(&verdicts[0], Verdict::Misconfigured(reason) if reason.code == "no-key"));
+    }
+
+    #[test]
+    fn f7_a_call_that_is_rejected_rejects_no_message_of_several() {
+        let rejected = || {
+            let reason = PluginReason { code: "bad-text".to_owned(), message: "no".to_owned(), args: Vec::new() };
+            Ok(Some(Failure::Rejected(reason)))
+        };
+        let mut settlement = Settlement::prepare(3);
+        settlement.settle(0, accepted()).unwrap();
+        settlement.fetch_began(&[vec![1]]).unwrap();
+        let verdicts = settlement.finish(rejected());
+        assert_eq!(verdicts[0], accepted());
+        assert!(matches!(&verdicts[1], Verdict::Unknown(reason) if reason.message.contains("bad-text: no")));
+        assert!(matches!(&verdicts[2], Verdict::Retry { reason, .. } if reason.code == "unsettled"));
+        let alone = Settlement::prepare(1).finish(rejected());
+        assert!(matches!(&alone[0], Verdict::Rejected(reason) if reason.code == "bad-text"));
     }
 
     #[test]
