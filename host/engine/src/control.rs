@@ -5,7 +5,8 @@ use hashbrown::HashSet;
 use openhub_model::event::CLOCK_STOPPED;
 use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{
-    Canary, CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes, Shadow,
+    Canary, CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes,
+    RecordingOrder, Shadow,
 };
 use serde_json::Value;
 
@@ -46,6 +47,9 @@ pub const CANARY_ENDED: &str = "plugin.canary-ended";
 /// The control events by which a candidate is called beside the active version, and no more.
 pub const SHADOW_STARTED: &str = "plugin.shadow-started";
 pub const SHADOW_STOPPED: &str = "plugin.shadow-stopped";
+/// The control events by which calls of a plugin are recorded, and no more.
+pub const RECORDING_SET: &str = "plugin.recording-set";
+pub const RECORDING_ENDED: &str = "plugin.recording-ended";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -218,6 +222,14 @@ pub(crate) fn catalog_change(event: &Event) -> Option<CatalogChange> {
             Some(CatalogChange::Shadow { name: text("plugin")?, from: Some(text("from")?), shadow })
         }
         SHADOW_STOPPED => Some(CatalogChange::Shadow { name: text("plugin")?, from: None, shadow: None }),
+        RECORDING_SET => {
+            let per_million = body["per_million"].as_u64().and_then(|rate| u32::try_from(rate).ok())?;
+            let customer = text("customer").map(|customer| customer.parse()).transpose().ok()?;
+            let until = text("until")?.parse().ok()?;
+            let order = Some(RecordingOrder { per_million, customer, until, position: event.position });
+            Some(CatalogChange::Recording { name: text("plugin")?, order })
+        }
+        RECORDING_ENDED => Some(CatalogChange::Recording { name: text("plugin")?, order: None }),
         "segment.published" => Some(CatalogChange::Segment {
             name: text("segment")?,
             version: body["version"].as_i64()?,

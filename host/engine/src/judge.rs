@@ -55,6 +55,9 @@ pub async fn refusal(
             let digest = shadow.as_ref().map(|shadow| shadow.digest.as_str());
             Ok(untried(&plugin, from.as_deref(), digest, plugin.canary.is_some()))
         }
+        CatalogChange::Recording { name, .. } => {
+            Ok(store.plugin(scope, name).await?.is_none().then(|| not_there(name)).flatten())
+        }
         CatalogChange::ObjectType { name, declaration, expected, presumes, .. } => {
             let migrates = *presumes == Presumes::Nothing;
             let wanted = Wanted { name, declaration: declaration.as_deref(), expected: *expected, migrates };
@@ -206,6 +209,7 @@ pub(crate) fn refused(event: &Event, change: &CatalogChange, reason: String) -> 
         CatalogChange::Plugin { name, .. }
         | CatalogChange::Canary { name, .. }
         | CatalogChange::Shadow { name, .. }
+        | CatalogChange::Recording { name, .. }
         | CatalogChange::RemovePlugin { name, .. } => format!(" of {name}"),
         CatalogChange::Journey { name, .. }
         | CatalogChange::RemoveJourney { name }

@@ -65,7 +65,8 @@ pub use catalog::{Catalog, EntryKind};
 pub use clock::Clock;
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::{
-    ACTIVATED, CANARY_ENDED, CANARY_SET, ENABLED, ROLLED_BACK, SECRET_SET, SHADOW_STARTED, SHADOW_STOPPED,
+    ACTIVATED, CANARY_ENDED, CANARY_SET, ENABLED, RECORDING_ENDED, RECORDING_SET, ROLLED_BACK, SECRET_SET,
+    SHADOW_STARTED, SHADOW_STOPPED,
 };
 pub use door::{Door, Named, Teller, Turned, event_id};
 pub use endpoint::Keyed;

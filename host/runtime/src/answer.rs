@@ -55,7 +55,7 @@ macro_rules! receipted {
 receipted! { Evaluated, Checked, crate::functions::Applied, crate::steps::Stepped }
 
 /// Why, as a plugin says it: `code` is stable and kebab-case, `message` is for a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     pub code: String,
     pub message: String,
@@ -70,7 +70,7 @@ pub struct Evaluated {
 }
 
 /// A rule's effects, checked against its declaration: targets, value types, rows, names and limits are in order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub writes: Vec<RuleWrite>,
     pub events: Vec<CausedEvent>,
@@ -79,7 +79,7 @@ pub struct Outcome {
 }
 
 /// New values of one declared write for some rows, and the rows where it is taken away; both ascending.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleWrite {
     /// Index into the rule's declared writes.
     pub target: u32,
@@ -91,7 +91,7 @@ pub struct RuleWrite {
     pub unset: Vec<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CausedEvent {
     pub row: u32,
     /// Index into the rule's declared events.
@@ -101,14 +101,15 @@ pub struct CausedEvent {
     pub properties: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     Create,
     Merge,
     Delete,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CausedObject {
     pub row: u32,
     pub action: Action,
@@ -119,7 +120,7 @@ pub struct CausedObject {
 }
 
 /// This row failed: its effects are dropped, the others stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowFault {
     pub row: u32,
     pub reason: Reason,
@@ -154,7 +155,7 @@ pub struct Checked {
 }
 
 /// An object as it shall be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     pub key: String,
     /// A JSON object as text.

@@ -72,7 +72,7 @@ pub use observer::{LogLevel, LogLine, Observed, Observer};
 pub use plugin::{Imports, Plugin};
 pub use privacy::{Erased, ExportedPage, Person};
 pub use receive::{HttpRequest, HttpResponse, Received, Report, SourceEvent, Unanswered};
-pub use recording::{Recorded, RecordedFault, Recording, Replayed};
+pub use recording::{Answer as RecordedAnswer, Recorded, RecordedFault, Recording, Replayed};
 pub use runtime::Runtime;
 pub use send::{OutMessage, Sent, Verdict};
 pub use steps::{Entered, Next as StepNext, STATE as STEP_STATE, Stepped, Wait as StepWait, Woke};

@@ -40,14 +40,15 @@ pub enum Woke {
 }
 
 /// How a run goes on. Outlets and events are declared ones, by their numbers; a wait waits for something.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Next {
     Go(u32),
     Wait(Wait),
     Fail(Reason),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
     pub until: Option<Timestamp>,
     pub events: Vec<u32>,

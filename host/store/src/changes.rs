@@ -18,6 +18,7 @@ use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
 use crate::state::object_types::{Migrating, Presumes};
 use crate::state::objects::ObjectChange;
+use crate::state::plugin_recordings::{NewRecording, RecordingOrder};
 use crate::state::plugin_removals::RemovalStep;
 use crate::state::plugin_trials::{Canary, Shadow, ShadowCount, ShadowRow};
 use crate::state::plugin_versions::PluginMigrating;
@@ -71,6 +72,8 @@ pub struct Changes {
     /// What shadows of plugins answered beside the active versions, and rows on which they differ.
     pub shadow_counts: Vec<ShadowCount>,
     pub shadow_rows: Vec<ShadowRow>,
+    /// Calls of plugins that were recorded.
+    pub recordings: Vec<NewRecording>,
     pub catalog: Vec<CatalogChange>,
     /// Who left a segment, and who entered one: at most one row of each kind a customer and segment. Who has both left
     /// and entered is a member.
@@ -144,6 +147,11 @@ pub enum CatalogChange {
         name: String,
         from: Option<String>,
         shadow: Option<Shadow>,
+    },
+    /// Which calls of a plugin are recorded from here on; none: none are.
+    Recording {
+        name: String,
+        order: Option<RecordingOrder>,
     },
     /// The identity kinds from that position on.
     IdentityKinds {

@@ -28,6 +28,7 @@ use crate::state::messages::{add_messages, message_rows, take_back};
 use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
+use crate::state::plugin_recordings::{change_recording, put_recordings, recording_rows};
 use crate::state::plugin_removals::{remove_plugin, step_removal};
 use crate::state::plugin_trials::{change_trial, put_shadow_counts, put_shadow_rows, shadow_count_rows, shadow_rows};
 use crate::state::plugin_versions::put_plugin_migrating;
@@ -75,6 +76,7 @@ pub struct Prepared {
     usage: Option<Bulk>,
     shadow_counts: Option<Bulk>,
     shadow_rows: Option<Bulk>,
+    recordings: Option<Bulk>,
     catalog: Vec<CatalogChange>,
     memberships: MembershipRows,
     fills: Vec<Fill>,
@@ -153,6 +155,7 @@ impl Prepared {
             usage: usage_rows(&changes.usage),
             shadow_counts: shadow_count_rows(&changes.shadow_counts),
             shadow_rows: shadow_rows(&changes.shadow_rows),
+            recordings: recording_rows(&changes.recordings),
             catalog: changes.catalog.clone(),
             memberships: membership_rows(&changes.memberships),
             fills: changes.fills.clone(),
@@ -238,6 +241,9 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.shadow_rows.take() {
         put_shadow_rows(tx, tenant, &rows).await?;
+    }
+    if let Some(rows) = changes.recordings.take() {
+        put_recordings(tx, tenant, changes.wall, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {
@@ -375,6 +381,7 @@ async fn change_catalog(
         }
         CatalogChange::Plugin { .. } => return change_plugin(tx, tenant, change).await,
         CatalogChange::Canary { .. } | CatalogChange::Shadow { .. } => return change_trial(tx, tenant, change).await,
+        CatalogChange::Recording { .. } => return change_recording(tx, tenant, change).await,
         CatalogChange::Segment { name, version, position } => {
             return put_in_force(tx, tenant, name, *version, *position).await;
         }

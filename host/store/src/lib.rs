@@ -62,6 +62,7 @@ pub use state::objects::{Indexed, ObjectChange, ObjectFilter, Unique};
 pub use state::outbox::Outgoing;
 pub use state::plugin_kv::{KV_BYTES, KV_ENTRIES, KvEntry, KvOf, KvPut, KvRange, KvWrite};
 pub use state::plugin_logs::{LOG_LINES, LogFilter, PluginLog};
+pub use state::plugin_recordings::{NewRecording, PluginRecording, RECORDING_BYTES, RECORDINGS, RecordingOrder};
 pub use state::plugin_removals::{NewRemoval, PluginData, Removal, RemovalStep};
 pub use state::plugin_trials::{Canary, SHADOW_ROWS, Shadow, ShadowCount, ShadowRow};
 pub use state::plugin_versions::{PluginMigrating, PluginVersion};

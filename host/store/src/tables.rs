@@ -77,6 +77,7 @@ pub const TABLES: &[Table] = &[
     table("plugin_jobs", ByHand, Slowly),
     table("plugin_kv", Customer("part_id"), WithCustomers),
     table("plugin_logs", ByHand, Slowly),
+    table("plugin_recordings", Customer("part_id"), Slowly),
     table("plugin_removals", Nobody, Slowly),
     table("plugin_secrets", Nobody, Slowly),
     table("plugin_shadow_rows", Customer("part_id"), Slowly),

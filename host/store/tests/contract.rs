@@ -26,6 +26,8 @@ mod lost_answers;
 mod outbox;
 #[path = "contract/plugin_logs.rs"]
 mod plugin_logs;
+#[path = "contract/plugin_recordings.rs"]
+mod plugin_recordings;
 #[path = "contract/previews.rs"]
 mod previews;
 #[path = "contract/ready.rs"]
@@ -96,6 +98,7 @@ macro_rules! each_case {
         audit::tampering_is_found(&database).await?;
         tenant_tree::a_tree_has_no_cycle_and_no_ceiling_gets_wider(&database).await?;
         tenant_tree::a_tenant_is_deleted_after_its_grace_and_leaves_a_receipt(&database).await?;
+        plugin_recordings::the_newest_recordings_of_each_plugin_are_kept(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
         webhooks::the_log_is_followed_and_what_is_sent_is_settled_once(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;

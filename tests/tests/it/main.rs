@@ -35,6 +35,7 @@ mod openapi;
 mod places;
 mod providers;
 mod receivers;
+mod recordings;
 mod referrals;
 mod refused_start;
 mod relations;

@@ -1,12 +1,14 @@
 //! Steps and functions of plugins in journeys: the same state however runs are cut into calls, and who breaks off does so alone.
 
+use std::collections::BTreeMap;
+
 use openhub_model::run::RunStatus;
 use openhub_model::{EventKind, Identity, NewEvent, Timestamp};
 use openhub_runtime::Recording;
 use openhub_store::{FaultFilter, MessageFilter, RunFilter};
 use openhub_test_postgres::Server;
 use openhub_tests::guests;
-use openhub_tests::house::House;
+use openhub_tests::house::{House, control};
 use serde_json::{Value, json};
 
 const PEOPLE: i64 = 48;
@@ -93,6 +95,10 @@ async fn house(url: Option<String>, batch: usize, workers: usize) -> House {
     }
     house.install(&guests::build("tests/hostile/steps"), json!({})).await;
     house.publish("carrying", journey()).await;
+    let until = at(400 * DAY);
+    let wanted = json!({"plugin": "hostile-steps", "per_million": 250_000, "customer": null, "until": until});
+    let wanted = control("plugin.recording-set", "1", wanted);
+    house.store.append(&house.scope, vec![wanted]).await.expect("calls are to be recorded");
     house.store.append(&house.scope, events(&house)).await.expect("events are appended");
     let position = house.advance("2025-02-01T12:00:00Z").await;
     house.run(batch, workers, position).await;
@@ -140,15 +146,39 @@ async fn runs_go_the_same_way_at_any_batch_size_and_who_breaks_off_does_so_alone
         let recording: Recording = serde_json::from_str(&text).expect("a recording");
         let again = plugin.replay(&recording).err().expect("it fails again");
         let same = (again.kind.as_str(), again.message.as_str(), again.receipt);
-        assert_eq!(same, (recording.fault.kind.as_str(), recording.fault.message.as_str(), recording.receipt));
+        let fault = recording.fault.as_ref().expect("it failed");
+        assert_eq!(same, (fault.kind.as_str(), fault.message.as_str(), recording.receipt));
     }
+    let drawn = drawn(&first).await;
+    let mut kinds = BTreeMap::new();
+    for text in drawn.values() {
+        let recording: Recording = serde_json::from_str(text).expect("a recording");
+        let again = plugin.replay(&recording);
+        let fuel = again.as_ref().map_or_else(|fault| fault.receipt.fuel, |again| again.receipt().fuel);
+        assert!(recording.is_met_by(&again) && fuel == recording.receipt.fuel, "{text}");
+        assert!(!recording.depends_on_others, "{text}");
+        *kinds.entry(recording.call.kind()).or_insert(0) += 1;
+    }
+    assert!(kinds.len() == 2 && kinds.values().all(|count| (3..60).contains(count)), "steps and functions: {kinds:?}");
     for (batch, workers) in [(1, 1), (7, 2)] {
-        let other = house(None, batch, workers).await.state().await;
-        assert_same(&whole, &other, &format!("batches of {batch}"));
+        let house = house(None, batch, workers).await;
+        assert_same(&whole, &house.state().await, &format!("batches of {batch}"));
+        assert_eq!(self::drawn(&house).await, drawn, "batches of {batch}");
     }
     let server = Server::start().await.expect("PostgreSQL starts");
     let other = house(Some(server.database().await.expect("a database")), 13, 2).await.state().await;
     assert_same(&whole, &other, "PostgreSQL");
+}
+
+/// The calls that are recorded without their having failed, too.
+async fn drawn(house: &House) -> BTreeMap<String, String> {
+    let listed = house.store.plugin_recordings(&house.scope, "hostile-steps", None, PAGE).await.expect("a list");
+    let mut drawn = BTreeMap::new();
+    for one in listed {
+        let text = house.store.plugin_recording(&house.scope, "hostile-steps", one.id).await.expect("a read");
+        drawn.insert(one.id.to_string(), text.expect("it is kept"));
+    }
+    drawn
 }
 
 fn assert_same(one: &Value, other: &Value, what: &str) {

@@ -16,6 +16,7 @@ mod object_type;
 mod pending;
 mod plugin;
 mod plugin_log;
+mod plugin_recording;
 mod plugin_removal;
 mod plugin_trial;
 mod plugin_version;
@@ -43,6 +44,7 @@ pub(crate) use object_type::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTy
 pub(crate) use pending::PendingView;
 pub(crate) use plugin::{PluginList, PluginView};
 pub(crate) use plugin_log::{PluginHealthView, PluginLogList};
+pub(crate) use plugin_recording::{PluginRecordingList, RecorderView, RecordingView};
 pub(crate) use plugin_removal::{PluginRemovalList, PluginRemovalView};
 pub(crate) use plugin_trial::{CanaryView, OverReport, ShadowReport, ShadowView};
 pub(crate) use plugin_version::{

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::views::{CanaryView, Compared, DifferenceView, PluginVersionView, ShadowView};
+use crate::views::{CanaryView, Compared, DifferenceView, PluginVersionView, RecorderView, ShadowView};
 
 /// An installed plugin.
 #[derive(Serialize, ToSchema)]
@@ -52,6 +52,9 @@ pub(crate) struct PluginView {
     /// The candidate is called beside this version, and changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<ShadowView>,
+    /// Which of its calls are recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<RecorderView>,
     /// The version that was active before: `rollback` goes back to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<PluginVersionView>,
@@ -113,6 +116,7 @@ impl PluginView {
             candidate,
             canary: installation.canary.map(CanaryView::from),
             shadow: installation.shadow.map(ShadowView::from),
+            recording: installation.recording.map(RecorderView::from),
             previous,
             difference: offered,
             signer: installation.signer,

@@ -21,6 +21,7 @@ mod keys;
 mod object_types;
 mod objects;
 mod overload;
+mod plugin_recordings;
 mod plugin_removals;
 mod plugin_trials;
 mod plugin_versions;

@@ -276,6 +276,7 @@ impl<'a> Batch<'a> {
             usage: self.meter.finish(),
             shadow_counts,
             shadow_rows,
+            recordings: self.recorder.kept,
             ..Changes::default()
         };
         let catalog = self.catalog;

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use openhub_journey::{Call, Known};
-use openhub_model::columns::ColumnBuilder;
+use openhub_model::columns::{ColumnBuilder, Values};
 use openhub_model::manifest::FunctionShape;
 use openhub_model::tenant::Home;
-use openhub_runtime::{FunctionCalls, Recorded};
+use openhub_runtime::{CallFault, FunctionCalls, Reason, Recorded, Replayed};
 use openhub_store::Called;
 use serde_json::Value;
 
 use super::ask::{FunctionsRequest, Waiting};
 use super::batch::{Batch, serving};
 use super::bisect::bisect;
+use super::record::{Asked, drawn};
 use super::stop::Stop;
 use super::values::to_json;
 use crate::catalog::Enabled;
@@ -123,6 +124,15 @@ fn call(
     let mut answers = Vec::with_capacity(places.len());
     for (range, applied) in pieces {
         batch.tally.calls += 1;
+        if owner.installation.recording.is_some() {
+            let among: Vec<Option<Value>> = match &applied {
+                Ok(applied) => values(shape, &applied.values, &applied.faults),
+                Err(_) => vec![None; range.len()],
+            };
+            for (place, among) in places[range.clone()].iter().zip(among) {
+                record(batch, owner, shape, (requests, place), among.as_ref());
+            }
+        }
         match applied {
             Ok(applied) => {
                 batch.answered(range.len());
@@ -142,6 +152,39 @@ fn call(
         }
     }
     Ok(answers)
+}
+
+/// What a function gave for each row; none for one that it gave a fault for.
+fn values(shape: &FunctionShape, values: &Values, faults: &BTreeMap<u32, Reason>) -> Vec<Option<Value>> {
+    let values = to_json(&shape.returns, values).enumerate();
+    values.map(|(row, value)| (!faults.contains_key(&(row as u32))).then_some(value)).collect()
+}
+
+/// Keeps the call of a run's text, if it is drawn. `among` is the value that it had among others.
+fn record(
+    batch: &mut Batch<'_>,
+    owner: &Enabled,
+    shape: &FunctionShape,
+    (requests, place): (&[FunctionsRequest], &Place),
+    among: Option<&Value>,
+) {
+    let by = &requests[place.0].by;
+    let actor = &batch.actors[by.actor];
+    let run = actor.runs.get(by.run).map(|tracked| tracked.run.id.to_string()).unwrap_or_default();
+    let part = actor.customer.as_ref().map(|customer| customer.customer);
+    let (call, now) = (&of(requests, *place).0, by.now.micros().to_le_bytes());
+    let arguments = Value::Array(call.arguments.clone()).to_string();
+    let of = [run.as_bytes(), by.cause.as_bytes(), &now, arguments.as_bytes()];
+    let asked = Asked { actor: by.actor, part, now: by.now, of: &of };
+    let Some(drawn) = drawn(batch, owner, ("function", &shape.name), &asked) else { return };
+    let calls = columns(shape, requests, &[*place]);
+    let recorded = Recorded::Function { name: shape.name.clone(), calls };
+    batch.recorder.keep(owner, drawn, recorded, |alone: &Result<Replayed, CallFault>| match alone {
+        Ok(Replayed::Function(applied)) => {
+            values(shape, &applied.values, &applied.faults).pop().flatten().as_ref() == among
+        }
+        _ => among.is_none(),
+    });
 }
 
 fn columns(shape: &FunctionShape, requests: &[FunctionsRequest], places: &[Place]) -> FunctionCalls {

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use openhub_model::manifest::ObjectShape;
 use openhub_model::{EventKind, Fault, Object};
-use openhub_runtime::{Accepted, CallFault, Change, Recorded};
+use openhub_runtime::{Accepted, CallFault, Change, Checked, Recorded, Replayed};
 use openhub_store::{Called, FaultKind, NewFault};
 use serde_json::Value;
 
@@ -18,12 +18,13 @@ use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::occasion::Occasion;
+use super::record::{Asked, drawn};
 use super::related::relate;
 use super::segments::learn_of_another;
 use super::stop::Stop;
 use crate::catalog::ObjectType;
 use crate::meter::Meter;
-use crate::objects::shape::{belongs_to, complete, complete_required, conform, uniques};
+use crate::objects::shape::{belongs_to, complete, complete_required, conform, normal_form, uniques};
 
 /// Changes of one call at most.
 const ROWS: usize = 1_000;
@@ -145,6 +146,7 @@ fn check(
     let mut results = Vec::with_capacity(asked.len());
     for (range, answered) in checked {
         batch.tally.calls += 1;
+        keep(batch, object, (&asked[range.clone()], &changes[range.clone()]), answered.as_ref());
         match answered {
             Ok(checked) => {
                 batch.answered(range.len());
@@ -188,6 +190,33 @@ fn owner(object: &ObjectType) -> &str {
 fn record(batch: &mut Batch<'_>, object: &ObjectType, changes: &[Change], fault: &CallFault) -> Option<String> {
     let recorded = || Recorded::Check { name: object.shape.name.clone(), changes: changes.to_vec() };
     batch.recorder.record(object.plugin()?, fault, recorded)
+}
+
+/// Keeps the calls about changes that are drawn. `among` is what was answered about all of them.
+fn keep(
+    batch: &mut Batch<'_>,
+    object: &ObjectType,
+    (requests, changes): (&[Request], &[Change]),
+    among: Result<&Checked, &CallFault>,
+) {
+    let Some(owner) = object.plugin().filter(|owner| owner.installation.recording.is_some()) else { return };
+    let name = &object.shape.name;
+    for (at, (request, change)) in requests.iter().zip(changes).enumerate() {
+        let of = [request.key.0.as_bytes(), &request.key.1.to_le_bytes()[..], &change.seed.to_le_bytes()];
+        let asked = Asked { actor: request.actor, part: request.part, now: request.now, of: &of };
+        let Some(drawn) = drawn(batch, owner, ("check", name), &asked) else { continue };
+        let recorded = Recorded::Check { name: name.clone(), changes: vec![change.clone()] };
+        batch.recorder.keep(owner, drawn, recorded, |alone| match (alone, among) {
+            (Ok(Replayed::Check(checked)), Ok(among)) => {
+                let mut alone = checked.answers.first().cloned();
+                // Among others, it was brought into the normal form of its fields.
+                alone.iter_mut().flatten().for_each(|accepted| normal_form(&object.shape, &mut accepted.fields));
+                alone.as_ref() == among.answers.get(at)
+            }
+            (Err(fault), Err(among)) => fault.kind == among.kind,
+            _ => false,
+        });
+    }
 }
 
 fn broke_off(

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use openhub_model::fault::own_words;
 use openhub_model::{Cause, Id, PartId};
-use openhub_runtime::{Action, CallFault, Outcome, Reason, Recorded};
+use openhub_runtime::{Action, CallFault, Outcome, Reason, Recorded, Replayed};
 use openhub_store::{Called, FaultKind, NewFault, REFUSED_ROW};
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ use super::effects::{Effect, apply};
 use super::event::Happening;
 use super::look::look;
 use super::project::{Lack, Row, Seen, project};
+use super::record::{Asked, Drawn, drawn};
 use super::stop::Stop;
 use super::values::{to_json, to_lists};
 use crate::catalog::{ROWS, Rule, WritePath};
@@ -129,6 +130,21 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
         (range, evaluated, recording)
     });
     let pieces: Vec<_> = pieces.collect();
+    if rule.owner.installation.recording.is_some() {
+        let drawn: Vec<Option<Drawn>> = sent.iter().map(|turn| drawn_of(batch, rule, &wave[*turn])).collect();
+        for (range, evaluated, _) in
+            pieces.iter().filter(|(range, ..)| drawn[range.clone()].iter().any(Option::is_some))
+        {
+            let answers = match evaluated {
+                Ok(evaluated) => told(rule, range.len(), &evaluated.outcome),
+                Err(fault) => vec![broke_off(fault)],
+            };
+            for (at, answer) in range.clone().zip(answers) {
+                let Some(drawn) = drawn[at] else { continue };
+                recorder.keep(&rule.owner, drawn, row(&(at..at + 1)), |alone| said_alone(rule, alone) == answer);
+            }
+        }
+    }
     batch.recorder = recorder;
     if let (Some(shadow), Some(allowance)) = (rule.shadow(), &rule.owner.allowance) {
         let active = pieces.iter().flat_map(|(range, evaluated, _)| match evaluated {
@@ -153,6 +169,22 @@ fn call<'a>(batch: &mut Batch<'a>, rule: &'a Rule, turns: &[usize], wave: &[Turn
         answers.push(Answered { rule, turns: sent[range].to_vec(), outcome, seen, recording });
     }
     Ok(answers)
+}
+
+/// The event's row, if it is to be recorded.
+fn drawn_of(batch: &Batch<'_>, rule: &Rule, turn: &Turn) -> Option<Drawn> {
+    let (actor, Item::Event(event)) = turn else { return None };
+    let asked = Asked { actor: *actor, part: event.part, now: event.now, of: &[event.message_id.as_bytes()] };
+    drawn(batch, &rule.owner, ("rule", &rule.name), &asked)
+}
+
+/// What the rule does for a row that it is asked about alone, as JSON.
+fn said_alone(rule: &Rule, alone: &Result<Replayed, CallFault>) -> Value {
+    match alone {
+        Ok(Replayed::Rule(evaluated)) => told(rule, 1, &evaluated.outcome).pop().unwrap_or_default(),
+        Ok(_) => Value::Null,
+        Err(fault) => broke_off(fault),
+    }
 }
 
 /// The events go on with what the rule answered.

@@ -2,12 +2,13 @@
 
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
-use openhub_runtime::{CallFault, Entered, Recorded, StepNext};
+use openhub_runtime::{CallFault, Entered, Recorded, Replayed, StepNext};
 use openhub_store::Called;
 
 use super::ask::{StepRequest, Waiting};
 use super::batch::{Batch, serving};
 use super::bisect::bisect;
+use super::record::{Asked, drawn};
 use super::stop::Stop;
 use crate::catalog::Enabled;
 use crate::meter::Meter;
@@ -70,6 +71,10 @@ fn call(batch: &mut Batch<'_>, owner: &Enabled, step: &str, requests: Vec<StepRe
     let mut onwards = Vec::with_capacity(requests.len());
     for (range, answered) in pieces {
         batch.tally.calls += 1;
+        for at in range.clone().filter(|_| owner.installation.recording.is_some()) {
+            let answer = answered.as_ref().map(|stepped| &stepped.answers[at - range.start]);
+            record(batch, owner, step, (&requests[at], &entries[at]), answer);
+        }
         match answered {
             Ok(stepped) => {
                 batch.answered(range.len());
@@ -85,6 +90,27 @@ fn call(batch: &mut Batch<'_>, owner: &Enabled, step: &str, requests: Vec<StepRe
     }
     let went = requests.into_iter().zip(onwards);
     Ok(went.map(|(request, (onward, recording))| Went { by: request.by, onward, recording }).collect())
+}
+
+/// Keeps the call about a run, if it is drawn. `among` is what was answered about it among others.
+fn record(
+    batch: &mut Batch<'_>,
+    owner: &Enabled,
+    step: &str,
+    (request, entry): (&StepRequest, &Entered),
+    among: Result<&StepNext, &CallFault>,
+) {
+    let by = &request.by;
+    let (cause, now) = (by.cause.as_bytes(), by.now.micros().to_le_bytes());
+    let of = [request.run.as_bytes(), &request.place.to_le_bytes()[..], cause, &now];
+    let asked = Asked { actor: by.actor, part: Some(request.customer), now: by.now, of: &of };
+    let Some(drawn) = drawn(batch, owner, ("step", step), &asked) else { return };
+    let recorded = Recorded::Step { name: step.to_owned(), entries: vec![entry.clone()] };
+    batch.recorder.keep(owner, drawn, recorded, |alone| match (alone, among) {
+        (Ok(Replayed::Step(stepped)), Ok(among)) => stepped.answers.first() == Some(among),
+        (Err(fault), Err(among)) => fault.kind == among.kind,
+        _ => false,
+    });
 }
 
 /// How many of the first go into a call.

@@ -27,6 +27,7 @@ use crate::state::customers::drop_customers;
 use crate::state::faults::forget_faults;
 use crate::state::parts::drop_parts;
 use crate::state::plugin_kv::{forget_entries, lock_entries};
+use crate::state::plugin_recordings::forget_recordings;
 use crate::state::plugin_trials::forget_shadow_rows;
 use crate::state::runs::{disarm, timer_rows};
 use crate::state::segments::{Membership, membership_rows, put_memberships};
@@ -378,6 +379,7 @@ impl Stepping<'_, '_, '_> {
         )?;
         add(counts, "entries", entries);
         add(counts, "faults", forget_faults(self.tx, tenant, &ids).await?);
+        add(counts, "plugin_recordings", forget_recordings(self.tx, tenant, &ids).await?);
         add(counts, "plugin_shadow_rows", forget_shadow_rows(self.tx, tenant, &ids).await?);
         let members = fetch_all!(
             self.tx.conn(),

@@ -215,7 +215,8 @@ impl Stepping<'_, '_, '_> {
     }
 }
 
-/// Takes the ids out of uploads to static segments, and empties what took the customer apart. All of it was done before.
+/// Takes the ids out of uploads to static segments, and empties what took the customer apart, or had their calls recorded. All of it
+/// was done before.
 pub(super) async fn controls(tx: &mut Tx<'_>, tenant: TenantId, ids: &[PartId]) -> Result<u64, StoreError> {
     let mut changed = BTreeMap::new();
     for (position, body) in fetch_all!(
@@ -230,6 +231,19 @@ pub(super) async fn controls(tx: &mut Tx<'_>, tenant: TenantId, ids: &[PartId]) 
         let named = identity.map(|identity| identity.part(tenant));
         let part = said["part"].as_str().and_then(|part| part.parse().ok());
         if [named, part].into_iter().flatten().any(|part: PartId| ids.contains(&part)) {
+            changed.insert(position, "{}".to_owned());
+        }
+    }
+    for (position, body) in fetch_all!(
+        tx.conn(),
+        (i64, String),
+        "SELECT e.position, b.body FROM events e JOIN event_bodies b ON b.tenant_id = e.tenant_id \
+         AND b.position = e.position WHERE e.tenant_id = $1 AND e.kind = 9 AND e.name = 'plugin.recording-set'",
+        tenant.0,
+    )? {
+        let said: Value = serde_json::from_str(&body).unwrap_or_default();
+        let customer = said["customer"].as_str().and_then(|customer| customer.parse().ok());
+        if customer.is_some_and(|customer: PartId| ids.contains(&customer)) {
             changed.insert(position, "{}".to_owned());
         }
     }

@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod parts;
 pub mod plugin_kv;
 pub mod plugin_logs;
+pub mod plugin_recordings;
 pub mod plugin_removals;
 pub mod plugin_trials;
 pub mod plugin_versions;

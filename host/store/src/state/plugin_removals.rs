@@ -8,6 +8,7 @@ use crate::database::decode::{corrupt, id, limit, maybe_time, time};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
+use crate::state::plugin_recordings::forget_recordings_of;
 use crate::state::plugins::PluginStatus;
 use crate::store::Store;
 
@@ -154,13 +155,14 @@ pub(crate) async fn remove_plugin(
     execute!(
         tx.conn(),
         "UPDATE plugins SET status = $3, position = $4, settings = '{}', granted = '{}', candidate = NULL, \
-         previous = NULL, canary = NULL, shadow = NULL WHERE tenant_id = $1 AND name = $2",
+         previous = NULL, canary = NULL, shadow = NULL, recording = NULL WHERE tenant_id = $1 AND name = $2",
         tenant.0,
         plugin,
         PluginStatus::Removed.code(),
         position,
     )?;
     execute!(tx.conn(), "DELETE FROM plugin_secrets WHERE tenant_id = $1 AND plugin = $2", tenant.0, plugin)?;
+    forget_recordings_of(tx, tenant, plugin).await?;
     execute!(tx.conn(), "DELETE FROM plugin_jobs WHERE tenant_id = $1 AND plugin = $2", tenant.0, plugin).map(drop)
 }
 

@@ -13,6 +13,7 @@ use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::state::jobs::unplan;
+use crate::state::plugin_recordings::RecordingOrder;
 use crate::state::plugin_trials::{Canary, Shadow};
 use crate::state::plugin_versions::{PluginVersion, VersionRow, note_grant, put_version, version};
 use crate::store::Store;
@@ -69,6 +70,8 @@ pub struct Installation {
     pub canary: Option<Canary>,
     /// The candidate is called beside the active version, and changes nothing.
     pub shadow: Option<Shadow>,
+    /// Which of its calls are recorded.
+    pub recording: Option<RecordingOrder>,
 }
 
 impl Installation {
@@ -91,6 +94,7 @@ impl Installation {
             previous: None,
             canary: None,
             shadow: None,
+            recording: None,
         }
     }
 
@@ -154,6 +158,7 @@ struct Row {
     publisher_key: Option<String>,
     canary: Option<String>,
     shadow: Option<String>,
+    recording: Option<String>,
 }
 
 /// Rows of versions, by plugin and digest.
@@ -185,7 +190,7 @@ impl Store {
             reading.conn(),
             Row,
             "SELECT name, digest, status, settings, granted, position, candidate, previous, publisher_key, canary, \
-             shadow FROM plugins WHERE tenant_id = $1 ORDER BY name",
+             shadow, recording FROM plugins WHERE tenant_id = $1 ORDER BY name",
             tenant,
         )?;
         let versions = fetch_all!(
@@ -366,5 +371,6 @@ fn installation(row: Row, versions: &Versions, secrets: BTreeMap<String, String>
         previous,
         canary,
         shadow,
+        recording: row.recording.as_deref().and_then(|text| serde_json::from_str(text).ok()),
     })
 }

@@ -310,6 +310,10 @@ async fn standing(app: &App, scope: &Scope, id: PartId) -> Result<Vec<Value>, Pr
     rows.extend(app.store.set_aside_of(scope, id).await?.into_iter().map(|(event, aside)| {
         line("set-aside", json!({"event": EventView::from(event), "fault": aside.fault, "at": aside.at}))
     }));
+    rows.extend(app.store.plugin_recordings_of(scope, &ids).await?.into_iter().map(|(plugin, recording)| {
+        let call: Value = serde_json::from_str(&recording).unwrap_or_default();
+        line("recorded", json!({"plugin": plugin, "call": call}))
+    }));
     rows.extend(app.store.shadow_rows_of(scope, &ids).await?.into_iter().map(|row| {
         let differs: Value = serde_json::from_str(&row.differs).unwrap_or_default();
         line(
@@ -353,6 +357,7 @@ mod tests {
         ("objects", "object"),
         ("parts", "identity"),
         ("plugin_kv", "kept"),
+        ("plugin_recordings", "recorded"),
         ("plugin_shadow_rows", "shadow"),
         ("runs", "run"),
         ("set_aside", "set-aside"),

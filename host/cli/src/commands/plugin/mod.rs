@@ -10,6 +10,7 @@ mod jobs;
 mod kit;
 mod logs;
 mod ready;
+mod recordings;
 mod remove;
 mod replay;
 mod setting;
@@ -109,9 +110,14 @@ enum Command {
         /// The new one.
         new: PathBuf,
     },
+    /// Record calls of a plugin, so that they can be made again elsewhere: start, stop, list, export, delete.
+    Record {
+        #[command(subcommand)]
+        what: recordings::What,
+    },
     /// Make a recorded call again, and compare what comes of it with the recording.
     Replay {
-        /// The recording: what `openhub faults recording` prints.
+        /// The recording: what `openhub plugin record export` or `openhub faults recording` prints.
         call: PathBuf,
         /// A component file, or a plugin's folder, which is built first.
         plugin: PathBuf,
@@ -349,6 +355,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             let component = tokio::task::spawn_blocking(move || component(&plugin)).await??;
             replay::run(&call, &component).await?;
         }
+        Command::Record { what } => recordings::run(what).await?,
         Command::Keygen { file } => {
             let public = sign::keygen(&file)?;
             println!("{} is the private key: keep it secret, and keep a copy of it", file.display());

@@ -1,7 +1,7 @@
 //! `openhub plugin replay`: a recorded call is made again, in this binary's own runtime.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use openhub_runtime::{CallFault, Config, Receipt, Recorded, Recording, Replayed, Runtime};
+use openhub_runtime::{CallFault, Config, Recorded, Recording, Replayed, Runtime};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -10,9 +10,13 @@ use super::kit::{answered, by_row, onwards, results};
 /// Prints what comes of the call as JSON, and then whether it is what was recorded.
 pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
     let text = std::fs::read(call).with_context(|| call.display().to_string())?;
-    let recording: Recording = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no recording: `openhub faults recording` prints one", call.display()))?;
-    ensure!(recording.format == Recording::FORMAT, "the recording was made by another version of openhub");
+    let recording: Recording = serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{} is no recording: `openhub plugin record export` or `openhub faults recording` prints one",
+            call.display()
+        )
+    })?;
+    ensure!(Recording::FORMATS.contains(&recording.format), "the recording was made by another version of openhub");
     let plugin = Runtime::new(Config { instances: 4, ..Config::default() })?.prepare(component).await;
     let plugin = plugin.map_err(|refusal| anyhow!("the hub refuses this component: {refusal}"))?;
     let name = &plugin.manifest().name;
@@ -27,27 +31,27 @@ pub async fn run(call: &Path, component: &[u8]) -> Result<()> {
         Recorded::Function { calls, .. } => calls.rows as usize,
     };
     let (manifest, name) = (plugin.manifest(), recording.call.name());
-    let (printed, receipt) = match &replayed {
+    let printed = match &replayed {
         Ok(Replayed::Rule(evaluated)) => {
             let shape = manifest.rules.iter().find(|rule| rule.name == *name);
             let effects = shape.map(|shape| by_row(shape, evaluated.outcome.clone(), &vec![Value::Null; rows]));
-            (json!({"effects": effects}), evaluated.receipt)
+            json!({"effects": effects})
         }
-        Ok(Replayed::Check(checked)) => (json!({"answers": answered(checked.answers.clone())}), checked.receipt),
+        Ok(Replayed::Check(checked)) => json!({"answers": answered(checked.answers.clone())}),
         Ok(Replayed::Step(stepped)) => {
             let shape = manifest.steps.iter().find(|step| step.name == *name);
             let answers = shape.map(|shape| onwards(shape, stepped));
-            (json!({"answers": answers}), stepped.receipt)
+            json!({"answers": answers})
         }
         Ok(Replayed::Function(applied)) => {
             let shape = manifest.functions.iter().find(|function| function.name == *name);
             let results = shape.map(|shape| results(shape, applied));
-            (json!({"results": results}), applied.receipt)
+            json!({"results": results})
         }
-        Err(fault) => (json!({"fault": told(fault)}), fault.receipt),
+        Err(fault) => json!({"fault": told(fault)}),
     };
     println!("{}", serde_json::to_string_pretty(&printed)?);
-    eprintln!("{}", compared(&recording, same_component, replayed.as_ref().err(), &receipt));
+    eprintln!("{}", compared(&recording, same_component, &replayed));
     Ok(())
 }
 
@@ -55,19 +59,23 @@ fn told(fault: &CallFault) -> Value {
     json!({"kind": fault.kind.as_str(), "message": fault.message})
 }
 
-/// In words: the same fault and the same fuel, or what is different.
-fn compared(recording: &Recording, same_component: bool, fault: Option<&CallFault>, receipt: &Receipt) -> String {
+/// In words: the same outcome and the same fuel, or what is different.
+fn compared(recording: &Recording, same_component: bool, replayed: &Result<Replayed, CallFault>) -> String {
     let of = if same_component {
         format!("{} {}, the component of the recording", recording.plugin, recording.version)
     } else {
         format!("another component than the recorded {} {}", recording.plugin, recording.version)
     };
-    let same = fault
-        .is_some_and(|fault| fault.kind.as_str() == recording.fault.kind && fault.message == recording.fault.message);
-    let outcome = match (same, fault) {
-        (true, _) => "fails in the same way",
-        (false, Some(_)) => "fails in another way",
-        (false, None) => "does not fail",
+    let same = recording.is_met_by(replayed);
+    let outcome = match (&recording.fault, replayed) {
+        (Some(_), Err(_)) if same => "fails in the same way",
+        (_, Err(_)) if recording.fault.is_some() => "fails in another way",
+        (Some(_), _) => "does not fail",
+        (None, Ok(_)) if same => "answers the same",
+        (None, Ok(_)) => "answers otherwise",
+        (None, Err(_)) => "fails",
     };
-    format!("{of}: it {outcome}; fuel {} (recorded: {})", receipt.fuel, recording.receipt.fuel)
+    let fuel = replayed.as_ref().map_or_else(|fault| fault.receipt.fuel, |replayed| replayed.receipt().fuel);
+    let others = if recording.depends_on_others { "; in the hub it answered otherwise among other rows" } else { "" };
+    format!("{of}: it {outcome}; fuel {fuel} (recorded: {}){others}", recording.receipt.fuel)
 }
