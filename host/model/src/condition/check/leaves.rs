@@ -121,7 +121,7 @@ impl<'a> Check<'a> {
             }
         };
         if matches!(test.aggregate, Aggregate::Sum | Aggregate::Avg | Aggregate::Min | Aggregate::Max)
-            && let Some(message) = of.is_no_number()
+            && let Some(message) = of.why_no_number()
         {
             self.fault(&at, "wrong-type", message);
         }

@@ -26,7 +26,7 @@ pub(super) enum Subject<'a> {
 
 impl Subject<'_> {
     /// Why it cannot be added up, if its declared type is none of numbers.
-    pub(super) fn is_no_number(self) -> Option<&'static str> {
+    pub(super) fn why_no_number(self) -> Option<&'static str> {
         let is_number = match self {
             Subject::Anything | Subject::Number => true,
             Subject::Declared(of) => matches!(of, Type::Integer | Type::Number | Type::Decimal(_)),
