@@ -20,6 +20,7 @@ const BINDINGS: &str = "bindings";
 /// What a manifest's paths and names must be before it is installed.
 pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
     let mut faults = check_names(manifest);
+    faults.extend(check_declared(manifest));
     for (at, rule) in manifest.rules.iter().enumerate() {
         for (index, read) in rule.reads.iter().enumerate() {
             if ReadPath::parse(&read.path).is_none() {
@@ -52,6 +53,61 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Vec<Fault> {
                 Some(_) => {}
             }
         }
+    }
+    faults
+}
+
+/// What a part of a manifest names is there, and of a type that it can have.
+fn check_declared(manifest: &Manifest) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut wrong = |pointer: String, code: &str, message: String| faults.push(Fault::new(pointer, code, message));
+    let (events, objects) =
+        (|| manifest.events.iter().map(|it| &it.name), || manifest.objects.iter().map(|it| &it.name));
+    for (at, rule) in manifest.rules.iter().enumerate() {
+        if rule.on.is_empty() {
+            let message = "No event triggers the rule: name at least one in `on`.".to_owned();
+            wrong(format!("/rules/{at}/on"), "missing", message);
+        }
+        for (index, event) in rule.events.iter().enumerate().filter(|(_, event)| events().all(|name| name != *event)) {
+            let message = format!("The plugin does not declare the event `{event:.60}`. {}", there_are(events()));
+            wrong(format!("/rules/{at}/events/{index}"), "undeclared-event", message);
+        }
+        for (index, kind) in rule.objects.iter().enumerate().filter(|(_, kind)| objects().all(|name| name != *kind)) {
+            let message = format!("The plugin does not declare the object type `{kind:.60}`. {}", there_are(objects()));
+            wrong(format!("/rules/{at}/objects/{index}"), "undeclared-object", message);
+        }
+        for (index, read) in rule.reads.iter().enumerate() {
+            if rule.reads[..index].iter().any(|other| other.name == read.name) {
+                let message = format!("Two reads have the name `{:.60}`: rename one.", read.name);
+                wrong(format!("/rules/{at}/reads/{index}/name"), "named-twice", message);
+            }
+        }
+        for (index, write) in rule.writes.iter().enumerate() {
+            if rule.writes[..index].iter().any(|other| other.path == write.path) {
+                let message = format!("Two writes have the path `{:.60}`: remove one.", write.path);
+                wrong(format!("/rules/{at}/writes/{index}/path"), "named-twice", message);
+            }
+            let needed = match WritePath::parse(&write.path) {
+                Some(WritePath::Tag(_)) if write.of != Type::Boolean => "A tag is of the type `boolean`.",
+                Some(WritePath::Counter(_)) if write.of != Type::Integer => "A counter is of the type `integer`.",
+                _ => continue,
+            };
+            wrong(format!("/rules/{at}/writes/{index}/type"), "wrong-type", needed.to_owned());
+        }
+    }
+    for (at, object) in manifest.objects.iter().enumerate() {
+        let Some(owner) = &object.owner else { continue };
+        let owns = |field: &&Field| field.name == *owner;
+        let message = match object.fields.iter().find(owns) {
+            None => format!("The owner `{owner:.60}` is not a field of the type. {}", there_are(names(&object.fields))),
+            Some(field) if field.of != Type::Customer => "An owner is of the type `customer`.".to_owned(),
+            Some(_) => continue,
+        };
+        wrong(format!("/objects/{at}/owner"), "no-owner", message);
+    }
+    for (at, channel) in manifest.channels.iter().enumerate().filter(|(_, channel)| channel.address.is_empty()) {
+        let message = format!("The channel `{:.60}` has no kind of address: set `address`.", channel.name);
+        wrong(format!("/channels/{at}/address"), "missing", message);
     }
     faults
 }
@@ -283,6 +339,80 @@ mod tests {
             settings,
             secrets: BTreeMap::from([("signing".to_owned(), "sealed".to_owned())]),
             ..Installation::uploaded("0".into(), manifest, Timestamp::default())
+        }
+    }
+
+    /// A change of one member, and what it is refused with: where, by which code, and what the sentence tells to do.
+    type Wrong = (fn(&mut Manifest), &'static str, &'static str, &'static str);
+
+    const WRONG: [Wrong; 17] = [
+        (|it| it.rules[0].on.clear(), "/rules/0/on", "missing", "name at least one"),
+        (|it| it.rules[0].on[0].clear(), "/rules/0/on/0", "invalid-name", "1 to 255 bytes"),
+        (|it| it.rules[0].name = "r".repeat(256), "/rules/0/name", "invalid-name", "1 to 255 bytes"),
+        (
+            |it| it.rules[0].reads[0].path = "event.total".into(),
+            "/rules/0/reads/0/path",
+            "unknown-path",
+            "There are: event.name",
+        ),
+        (|it| it.rules[0].reads[1].name = "total".into(), "/rules/0/reads/1/name", "named-twice", "rename one"),
+        (
+            |it| it.rules[0].lists[0].path = "row.at".into(),
+            "/rules/0/lists/0/path",
+            "unknown-path",
+            "There are: event.properties",
+        ),
+        (
+            |it| it.rules[0].writes[0].path = "event.x".into(),
+            "/rules/0/writes/0/path",
+            "unknown-path",
+            "There are: customer.attributes",
+        ),
+        (
+            |it| it.rules[0].writes[1].path = "customer.tags.vip".into(),
+            "/rules/0/writes/1/path",
+            "named-twice",
+            "remove one",
+        ),
+        (|it| it.rules[0].writes[0].of = Type::Text, "/rules/0/writes/0/type", "wrong-type", "`boolean`"),
+        (|it| it.rules[0].writes[1].of = Type::Text, "/rules/0/writes/1/type", "wrong-type", "`integer`"),
+        (|it| it.rules[0].writes[1].list = true, "/rules/0/writes/1/path", "no-list", "Only an attribute"),
+        (|it| it.rules[0].events[0] = "Lost".into(), "/rules/0/events/0", "undeclared-event", "Tier Changed"),
+        (|it| it.rules[0].objects[0] = "lost".into(), "/rules/0/objects/0", "undeclared-object", "coupon"),
+        (|it| it.objects[0].owner = Some("lost".into()), "/objects/0/owner", "no-owner", "owner"),
+        (|it| it.objects[0].owner = Some("code".into()), "/objects/0/owner", "no-owner", "`customer`"),
+        (|it| it.channels[0].address.clear(), "/channels/0/address", "missing", "set `address`"),
+        (|it| it.secrets[0].name.clear(), "/secrets/0/name", "invalid-name", "1 to 255 bytes"),
+    ];
+
+    #[test]
+    fn each_wrong_member_of_a_manifest_is_refused_where_it_is_by_its_own_code() {
+        let good: Manifest = serde_json::from_value(json!({
+            "format": 1, "name": "shop", "version": "1.0.0", "publisher": "openhub",
+            "rules": [{
+                "name": "r", "on": ["Order Completed"], "events": ["Tier Changed"], "objects": ["coupon"],
+                "reads": [
+                    {"name": "total", "path": "event.properties.total", "type": "integer", "required": true},
+                    {"name": "at", "path": "row.at", "type": "timestamp", "required": true}],
+                "lists": [{"name": "items", "path": "event.properties.items",
+                    "reads": [{"name": "sku", "path": "sku", "type": "text", "required": true}]}],
+                "writes": [
+                    {"name": "vip", "path": "customer.tags.vip", "type": "boolean"},
+                    {"name": "sum", "path": "customer.counters.sum", "type": "integer"}]}],
+            "objects": [{"name": "coupon", "version": 1, "owner": "of",
+                "fields": [{"name": "code", "type": "text"}, {"name": "of", "type": "customer"}]}],
+            "channels": [{"name": "mail", "address": "email"}],
+            "events": [{"name": "Tier Changed", "fields": []}],
+            "secrets": [{"name": "token", "places": ["hmac"]}],
+        }))
+        .expect("a manifest");
+        assert_eq!(check_manifest(&good), []);
+        for (number, (change, pointer, code, tells)) in WRONG.into_iter().enumerate() {
+            let mut manifest = good.clone();
+            change(&mut manifest);
+            let faults = check_manifest(&manifest);
+            let found = faults.iter().find(|fault| (fault.pointer.as_str(), fault.code.as_str()) == (pointer, code));
+            assert!(found.is_some_and(|fault| fault.message.contains(tells)), "{number}, {pointer}: {faults:?}");
         }
     }
 

@@ -44,15 +44,20 @@ impl Cache {
 
     /// The compiled component, if it is there and this engine can use it.
     pub fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        // SAFETY: the file was written by `store` below, from this hub's own compiler, into a directory and under
+        // permissions that let no one else write; it was renamed into place whole.
+        self.load_with(digest, |path| unsafe { Component::deserialize_file(engine, path) })
+    }
+
+    /// Nothing is locked here: who loads waits for nobody else who does.
+    fn load_with(&self, digest: &str, read: impl FnOnce(&Path) -> wasmtime::Result<Component>) -> Option<Component> {
         let path = self.path(digest);
         let found = fs::symlink_metadata(&path).ok()?;
         if !found.is_file() || !is_own(&found) {
             tracing::warn!(path = %path.display(), "a file of compiled code is not this user's own, it is not used");
             return None;
         }
-        // SAFETY: the file was written by `store` below, from this hub's own compiler, into a directory and under
-        // permissions that let no one else write; it was renamed into place whole.
-        match unsafe { Component::deserialize_file(engine, &path) } {
+        match read(&path) {
             Ok(component) => Some(component),
             Err(error) => {
                 tracing::warn!(path = %path.display(), error = %error, "compiled code cannot be loaded, it is compiled anew");
@@ -96,5 +101,37 @@ impl Hasher for CompatibilityHasher {
         let hash = self.0.finalize();
         let first = hash.as_bytes()[..8].try_into().expect("8 of 32 bytes");
         u64::from_le_bytes(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn two_loads_at_once_overlap() {
+        let engine = crate::engine::compiling().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path(), &engine).unwrap();
+        let code = engine.precompile_component(&wat::parse_str("(component)").unwrap()).unwrap();
+        cache.store("one", &code).unwrap();
+        cache.store("other", &code).unwrap();
+        let ((to_one, one), (to_other, other)) = (channel(), channel());
+        let load = |digest: &str, tell: std::sync::mpsc::Sender<()>, hear: std::sync::mpsc::Receiver<()>| {
+            let loaded = cache.load_with(digest, |path| {
+                tell.send(()).unwrap();
+                hear.recv_timeout(Duration::from_secs(60)).expect("the other one is loading, too");
+                // SAFETY: it was written above.
+                unsafe { Component::deserialize_file(&engine, path) }
+            });
+            assert!(loaded.is_some());
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| load("one", to_other, one));
+            scope.spawn(|| load("other", to_one, other));
+        });
     }
 }

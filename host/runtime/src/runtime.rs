@@ -141,6 +141,10 @@ impl Runtime {
                 self.blocking(move |inner| {
                     if let Some(cache) = &inner.cache {
                         keep(cache, &digest, &code);
+                        // Mapped from the file, its pages take memory only once they are used, and can be given back.
+                        if let Some(component) = cache.load(&inner.machine.engine, &digest) {
+                            return Ok(component);
+                        }
                     }
                     // SAFETY: the bytes were just written by this hub's own compiler, run by us, into a directory
                     // that only this user can read.

@@ -21,7 +21,7 @@ pub struct Options {
     /// Customers of the scenario `identity`.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     customers: u64,
-    /// A share of the default size of `engine`, `sustained`, `segments`, `fill` and `preview`, or `full` for all of it.
+    /// A share of the default size of `engine`, `sustained`, `segments`, `fill`, `preview` and of the plugins of `p8`, or `full` for all of it.
     #[arg(long, default_value = "1")]
     scale: String,
 }
@@ -46,7 +46,7 @@ pub enum Scenario {
     Preview,
     /// Identity: events on customers of three identities, 2 % of them merges, and what a merge costs.
     Identity,
-    /// Plugins: the same rule native, and in a plugin with a fresh sandbox for every batch.
+    /// Plugins: the same rule native, and in a plugin with a fresh sandbox for every batch; a thousand plugins at once.
     P8,
 }
 

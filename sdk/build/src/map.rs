@@ -1,7 +1,6 @@
 //! The map of a component: which function and which line of the plugin's source each of its instructions comes from.
 //!
-//! The component itself has no names and no lines in it, so that it is small and says nothing of its author's machine. They lie in a
-//! file beside it, `points.map`, which stays with the author: the debugging sections (DWARF) of the plugin's core module, and where that
+//! The component itself has no names and no lines in it, so that it stays small. They lie in a file beside it, `points.map`, which stays with the author: the debugging sections (DWARF) of the plugin's core module, and where that
 //! module's code stands in the component. A fault names addresses (`at 0x1a2b`); here they become places.
 
 use std::borrow::Cow;
@@ -32,8 +31,11 @@ struct About {
     dir: PathBuf,
 }
 
-/// The module without names and lines, and the sections in which those are.
-pub fn split(module: &[u8]) -> Result<(Vec<u8>, Vec<(String, Vec<u8>)>)> {
+/// The sections in which the lines of a module are, by name.
+pub type DebugSections = Vec<(String, Vec<u8>)>;
+
+/// The module without names and lines, and where those are.
+pub fn split(module: &[u8]) -> Result<(Vec<u8>, DebugSections)> {
     let (mut stripped, mut lines) = (Module::new(), Vec::new());
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.context("this is not a WebAssembly module")?;
@@ -79,7 +81,7 @@ fn codes(bytes: &[u8]) -> Result<Vec<(u64, &[u8])>> {
     let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
         if let Payload::CodeSectionStart { range, .. } = payload? {
-            found.push((range.start as u64, &bytes[usize::try_from(range.start)?..usize::try_from(range.end)?]));
+            found.push((range.start, &bytes[usize::try_from(range.start)?..usize::try_from(range.end)?]));
         }
     }
     Ok(found)

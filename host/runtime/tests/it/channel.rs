@@ -188,3 +188,19 @@ async fn without_the_operators_word_a_private_address_stays_closed() {
         assert!(matches!(&verdict, Verdict::Rejected(reason) if reason.code == "denied"), "{verdict:?}");
     }
 }
+
+/// A provider that takes the request and never answers: the call ends by the clock, which counts waiting, too.
+#[tokio::test]
+async fn a_call_that_waits_too_long_is_ended_by_the_clock() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let mut config = Config { allow_private: vec![at.parse().unwrap()], instances: 2, ..Config::default() };
+    config.limits.io_wall_ms = 300;
+    let bytes = component(WORLD, POSTING, Some(&channel_manifest(&CHANNEL_IMPORTS)));
+    let plugin = Runtime::new(config).unwrap().prepare(&bytes).await.unwrap();
+    let sent = plugin.send(context(&[&at]), "c", vec![message(&format!("http://{at}/"), 1)]).await;
+    let fault = sent.fault.unwrap();
+    assert_eq!(fault.kind, FaultKind::Epoch, "{fault}");
+    assert!(fault.message.contains("took too long: at most 300 ms"), "{fault}");
+    drop(listener);
+}

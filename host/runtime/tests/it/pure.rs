@@ -195,6 +195,36 @@ async fn what_the_hub_sends_wrongly_is_no_fault_of_the_plugin() {
     }
 }
 
+/// 1,000 integers are 8,000 bytes on the way in, and with the numbers of their rows 12,000 on the way out.
+#[tokio::test]
+async fn what_is_too_large_goes_neither_in_nor_out() {
+    let bytes = guest::component(
+        "openhub:plugin/rule-plugin@1.0.0",
+        &guest::rule_wat(ECHO, ""),
+        Some(&guest::rule_manifest(&[])),
+    );
+    for (call_bytes, kind) in [(7_000, Some(FaultKind::Host)), (10_000, Some(FaultKind::Malformed)), (50_000, None)] {
+        let mut config = Config { instances: 2, ..Config::default() };
+        config.limits.call_bytes = call_bytes;
+        let plugin = Runtime::new(config).unwrap().prepare(&bytes).await.unwrap();
+        let called = evaluate(&plugin, 1_000);
+        assert_eq!(called.as_ref().err().map(|fault| fault.kind), kind, "{call_bytes}: {called:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_over_the_limit_is_refused() {
+    let grow = |elements: u32| {
+        let body = format!("(drop (table.grow 0 (ref.null func) (i32.const {elements}))) {ECHO}");
+        let wat = guest::rule_wat(&body, "(table 0 funcref)");
+        guest::component("openhub:plugin/rule-plugin@1.0.0", &wat, Some(&guest::rule_manifest(&[])))
+    };
+    assert!(evaluate(&guest::runtime().prepare(&grow(20_000)).await.unwrap(), 1).is_ok());
+    let fault = evaluate(&guest::runtime().prepare(&grow(20_001)).await.unwrap(), 1).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Memory);
+    assert!(fault.message.contains("a table of 20001 elements: at most 20000"), "{fault}");
+}
+
 #[tokio::test]
 async fn objects_are_checked_and_held_to_their_type() {
     let prepare = async |fields: &str| {

@@ -13,6 +13,7 @@ mod history;
 mod hub;
 mod identity;
 mod ingest;
+mod installed;
 mod mix;
 mod plugins;
 mod preview;
@@ -48,11 +49,14 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
+    if let Some(loaded) = installed::asked() {
+        return loaded;
+    }
     let Arguments { scenario, subject, components, rounds, customers, scale } = Arguments::parse();
     let subject = || subject.as_deref().context("this scenario needs what it measures");
     match scenario {
         Scenario::P1 => ingest::run(subject()?, rounds),
-        Scenario::P8 => plugins::run(subject()?, rounds),
+        Scenario::P8 => plugins::run(subject()?, rounds, scale),
         Scenario::Engine => engine::run(subject()?, rounds, scale),
         Scenario::Sustained => {
             let components = components.as_deref().context("this scenario needs the folder of components")?;

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::installed;
+use crate::scale::Scale;
 use crate::statistics::{digits, median};
 use xtask::demo::Usage;
 
@@ -21,8 +23,8 @@ const SIZES: [usize; 3] = [1, 100, 1000];
 /// How long one side runs in a round.
 const SLICE: Duration = Duration::from_millis(300);
 
-pub fn run(component: &Path, rounds: u64) -> Result<()> {
-    let component = std::fs::read(component).with_context(|| component.display().to_string())?;
+pub fn run(file: &Path, rounds: u64, scale: Scale) -> Result<()> {
+    let component = std::fs::read(file).with_context(|| file.display().to_string())?;
     let runtime = Runtime::new(openhub_runtime::Config::default())?;
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let plugin = executor.block_on(runtime.prepare(&component))?;
@@ -34,7 +36,7 @@ pub fn run(component: &Path, rounds: u64) -> Result<()> {
         }
     }
     report(&measured, rounds);
-    Ok(())
+    installed::run(file, scale)
 }
 
 /// What the rows of a call bring about beside writes.
@@ -173,6 +175,22 @@ fn tier(points: i64) -> &'static str {
     }
 }
 
+/// What a row more costs because rows of the largest call cause events, and what each event costs.
+fn caused(measured: &[Measured]) -> serde_json::Value {
+    let largest =
+        |has_events: bool| measured.iter().filter(|one| (one.events > 0) == has_events).max_by_key(|one| one.rows);
+    let (Some(without), Some(with)) = (largest(false), largest(true)) else { return serde_json::Value::Null };
+    let a_row = with.plugin_cpu_micros_a_row - without.plugin_cpu_micros_a_row;
+    let an_event = digits(a_row * with.rows as f64 / with.events as f64);
+    println!(
+        "{} of {} rows cause an event: {} CPU µs a row more (aim 0.2), {an_event} an event",
+        with.events,
+        with.rows,
+        digits(a_row)
+    );
+    json!({"cpu_micros_a_row": digits(a_row), "cpu_micros_an_event": an_event})
+}
+
 fn report(measured: &[Measured], rounds: u64) {
     println!("P8 plugins: the rule `points`, a fresh sandbox a batch, fuel and epoch on; medians of {rounds} rounds");
     println!(
@@ -201,5 +219,5 @@ fn report(measured: &[Measured], rounds: u64) {
                 "fuel_a_row": size.fuel_a_row})
         })
         .collect();
-    println!("{}", json!({"scenario": "p8", "rounds": rounds, "sizes": sizes}));
+    println!("{}", json!({"scenario": "p8", "rounds": rounds, "sizes": sizes, "caused_event": caused(measured)}));
 }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use openhub_sdk::prelude::*;
+use openhub_sdk::{customers, events, kv, objects};
 
 /// The ways to break off; the test looks for the lines of these.
 #[inline(never)]
@@ -128,13 +129,52 @@ pub fn by_source(request: Request) -> Result<Received, Failure> {
 
 #[endpoint(method = "POST", path = "/falls/{how}")]
 pub fn by_endpoint(call: Call) -> Result<Answer, Failure> {
-    fall(&call.step("how").unwrap_or_default());
-    Ok(Answer::of(200, ""))
+    let how = call.step("how").unwrap_or_default();
+    fall(&how);
+    Ok(Answer::of(200, if how == "large" { "x".repeat((1 << 20) + 1) } else { String::new() }))
 }
 
 #[job(name = "by-job")]
 pub fn by_job(run: Run) -> Result<Progress, Failure> {
     fall(run.cursor.as_ref().and_then(|cursor| cursor.as_str()).unwrap_or_default());
+    Ok(Progress::done())
+}
+
+/// Asks the hub for more than it gives: the cursor says of what.
+#[job(name = "beyond")]
+pub fn beyond(run: Run) -> Result<Progress, Failure> {
+    let many = |count: usize| (0..count).map(|number| format!("k{number}")).collect::<Vec<String>>();
+    match run.cursor.as_ref().and_then(|cursor| cursor.as_str()).unwrap_or_default() {
+        "key" => drop(kv::get(&"k".repeat(256))?),
+        "value" => drop(kv::entry("k", vec![0; (64 << 10) + 1]).set()?),
+        "state" => {
+            for key in many(65) {
+                kv::entry(key, vec![0; 64 << 10]).set()?;
+            }
+        }
+        "events" => {
+            let stood = || Happened::new("1", Stood { how: String::new() }).of("user_id", "ada").to_event();
+            events::track(&(0..1_001).map(|_| stood()).collect::<Vec<_>>())?;
+        }
+        "customers" => drop(customers::get(&many(101), &[])?),
+        "objects" => drop(objects::get("fallen", &many(101))?),
+        "changes" => {
+            let create = |how| objects::create(&Fallen { how });
+            drop(objects::commit(&many(101).into_iter().map(create).collect::<Vec<_>>())?);
+        }
+        "calls" => {
+            for key in many(2_001) {
+                kv::get(&key)?;
+            }
+        }
+        "read" => {
+            for _ in 0..101 {
+                customers::get(&many(100), &[])?;
+            }
+        }
+        "cursor" => return Ok(Progress::done().cursor("x".repeat(64 << 10))),
+        _ => {}
+    }
     Ok(Progress::done())
 }
 
@@ -177,5 +217,5 @@ impl Privacy for Kept {
 
 openhub_sdk::plugin! {
     rules: [by_rule], objects: [Fallen], channels: [by_channel], sources: [by_source], endpoints: [by_endpoint],
-    jobs: [by_job], steps: [by_step], functions: [by_function], privacy: [Kept]
+    jobs: [by_job, beyond], steps: [by_step], functions: [by_function], privacy: [Kept]
 }
