@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::layout::{Cell, List, Rule, pascal};
-use super::{Project, packages, run, tools};
+use super::{Project, packages, run, tools, unchanged};
 
 /// Where the plugin's functions are.
 pub const FILE: &str = "plugin.js";
@@ -16,11 +16,13 @@ const MADE: &str = "// Made by `openhub plugin build` from plugin.toml: change t
 pub fn componentize(project: &Project, rules: &[Rule]) -> Result<()> {
     write(project, rules)?;
     packages::node(&project.dir)?;
-    let tool = tools::javascript()?;
-    let mut node = Command::new("node");
-    node.arg(tool).arg("--wit").arg(project.wit()).arg("--js").arg(project.place.join("entry.js"));
-    node.arg("--module-root").arg(&project.dir).arg("--output").arg(project.component());
-    run(node.args(["--sync", "--stub-wasi"]).current_dir(&project.dir), "componentize-qjs")
+    unchanged::or_made(project, tools::QJS, || {
+        let tool = tools::javascript()?;
+        let mut node = Command::new("node");
+        node.arg(tool).arg("--wit").arg(project.wit()).arg("--js").arg(project.place.join("entry.js"));
+        node.arg("--module-root").arg(&project.dir).arg("--output").arg(project.component());
+        run(node.args(["--sync", "--stub-wasi"]).current_dir(&project.dir), "componentize-qjs")
+    })
 }
 
 /// What the plugin imports, and the component's entry.

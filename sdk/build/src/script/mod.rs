@@ -12,6 +12,7 @@ mod shapes;
 #[cfg(test)]
 mod spoken;
 mod tools;
+mod unchanged;
 mod world;
 
 pub use tools::CACHE;

@@ -1,13 +1,14 @@
 //! Python: componentize-py makes the component, from a snapshot of CPython with the plugin loaded.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 use serde_json::Value;
 
 use super::layout::{Cell, List, Rule, pascal};
-use super::{Project, packages, run, tools};
+use super::{Project, packages, run, tools, unchanged};
 
 /// Where the plugin's functions are.
 pub const FILE: &str = "plugin.py";
@@ -28,6 +29,13 @@ pub fn componentize(project: &Project, rules: &[Rule]) -> Result<()> {
     let own = project.place.join("packages");
     packages::python(&project.dir, &own, &tool.join("bin/python"))?;
     std::fs::create_dir_all(&own)?;
+    unchanged::or_made(project, tools::PY, || {
+        eprintln!("componentize-py makes the component, which takes about half a minute");
+        snapshot(project, &tool, own)
+    })
+}
+
+fn snapshot(project: &Project, tool: &Path, own: PathBuf) -> Result<()> {
     let mut command = Command::new(tool.join("bin/componentize-py"));
     command.arg("--quiet").arg("--wit-path").arg(project.wit()).args([
         "--world",
@@ -39,7 +47,7 @@ pub fn componentize(project: &Project, rules: &[Rule]) -> Result<()> {
         command.arg("--python-path").arg(place);
     }
     // Of the tool's own environment it needs nothing more, and of the machine's other packages it may take none.
-    command.env("VIRTUAL_ENV", &tool).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&project.dir);
+    command.env("VIRTUAL_ENV", tool).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&project.dir);
     run(command.arg("--output").arg(project.component()).arg("openhub_entry"), "componentize-py")
 }
 

@@ -12,9 +12,10 @@ use super::run;
 pub const CACHE: &str = "OPENHUB_TOOLS";
 const NPM_MANIFEST: &str = include_str!("../../../javascript/tool/package.json");
 const NPM_LOCK: &str = include_str!("../../../javascript/tool/package-lock.json");
-const QJS: &str = "componentize-qjs-0.4.5";
+/// The tools, each with its version.
+pub const QJS: &str = "componentize-qjs-0.4.5";
 const PIP_LOCK: &str = include_str!("../../../python/tool/requirements.txt");
-const PY: &str = "componentize-py-0.25.1";
+pub const PY: &str = "componentize-py-0.25.1";
 /// Of the oldest Node.js and Python that the tools run on.
 const NODE: &str = "Node.js 18 or newer, with npm";
 const PYTHON: &str = "Python 3.10 or newer, with its module venv";
