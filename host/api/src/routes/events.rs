@@ -25,6 +25,10 @@ pub(crate) struct Parameters {
     name: Option<String>,
     /// Only events of this customer, by id.
     customer: Option<String>,
+    /// Only the event at this place in the log.
+    position: Option<i64>,
+    /// Only the event with this `messageId`.
+    message_id: Option<String>,
     /// The `next` of the page before.
     after: Option<String>,
     /// Page size, 1 to 1000 (default 50).
@@ -47,6 +51,8 @@ pub(crate) async fn list_events(
     let filter = EventFilter {
         name: parameters.name,
         part: id_in_query("customer", parameters.customer.as_deref())?,
+        position: parameters.position,
+        message_id: parameters.message_id,
         after: cursor::read(LIST, "after", parameters.after.as_deref())?,
         limit: limit + 1,
     };

@@ -23,4 +23,11 @@ async fn events_are_found_by_name_and_customer() {
     assert_eq!(ids("name=A".to_owned()).await, ["1a", "2a"]);
     assert_eq!(ids(format!("customer={id}")).await, ["1a", "1b"]);
     assert_eq!(ids(format!("customer={id}&name=B")).await, ["1b"]);
+    // As a fault or a report names one.
+    assert_eq!(ids("message_id=2a".to_owned()).await, ["2a"]);
+    let position = hub.get("/api/v1/events?message_id=1b", &tenant.api_key).await.body["events"][0]["position"].clone();
+    assert_eq!(ids(format!("position={position}")).await, ["1b"]);
+    assert_eq!(ids(format!("position={position}&customer={id}")).await, ["1b"]);
+    assert_eq!(ids(format!("position={position}&name=A")).await, [""; 0]);
+    assert_eq!(ids("message_id=3".to_owned()).await, [""; 0]);
 }

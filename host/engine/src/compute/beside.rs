@@ -76,6 +76,14 @@ pub fn broke_off(fault: &CallFault) -> Value {
     json!({"broke_off": fault.kind.as_str()})
 }
 
+/// With the words of a version that broke off. They are shown and not compared: where in its code it was is of each version alone.
+fn explained(mut answer: Value, why: Option<String>) -> Value {
+    if let Some(why) = why {
+        answer["message"] = why.into();
+    }
+    answer
+}
+
 /// What differs between two answers: paths of writes, and what is caused.
 fn paths(active: &Value, shadow: &Value) -> Vec<String> {
     let keys =
@@ -133,6 +141,7 @@ impl Comparison {
                 count.skipped += range.len() as i64;
                 continue;
             }
+            let mut why = None;
             let answers = match ask(pair, &rows[range.clone()], allowance, &mut meter) {
                 Ok(answers) => answers,
                 // The machine's doing says nothing of the row.
@@ -142,7 +151,9 @@ impl Comparison {
                 }
                 Err(fault) if range.len() <= 1 => {
                     count.faults += 1;
-                    vec![broke_off(&fault)]
+                    let broke_off = broke_off(&fault);
+                    why = Some(fault.message);
+                    vec![broke_off]
                 }
                 Err(_) => {
                     let middle = range.start + range.len() / 2;
@@ -164,7 +175,7 @@ impl Comparison {
                     depends = again.is_ok_and(|again| again.first() != Some(&answer));
                 }
                 count.neighbours += i64::from(depends);
-                self.keep(&count, &rows[row], (&active[row], &answer), depends);
+                self.keep(&count, &rows[row], (&active[row], &explained(answer, why.take())), depends);
             }
         }
         count.shadow_fuel = i64::try_from(meter.fuel()).unwrap_or(i64::MAX);
@@ -273,6 +284,14 @@ mod tests {
         let shadow = json!({"writes": {"customer.attributes.tier": "gold", "customer.attributes.points": 2}});
         assert_eq!(paths(&active, &shadow), ["customer.attributes.points", "events"]);
         assert_eq!(paths(&active, &json!({"broke_off": "trap"})).len(), 4);
+    }
+
+    #[test]
+    fn b2_a_row_that_breaks_off_has_its_message_and_differs_in_nothing_else() {
+        let fault = CallFault::new(FaultKind::Trap, "unreachable; last error logged: no tier");
+        let shown = explained(broke_off(&fault), Some(fault.message.clone()));
+        assert_eq!(shown, json!({"broke_off": "trap", "message": "unreachable; last error logged: no tier"}));
+        assert_eq!(paths(&broke_off(&fault), &shown), [""; 0]);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub struct EventFilter {
     pub name: Option<String>,
     /// Of the customer that this part belongs to.
     pub part: Option<PartId>,
+    /// At this place in the log.
+    pub position: Option<i64>,
+    pub message_id: Option<String>,
     pub after: Option<i64>,
     pub limit: usize,
 }
@@ -214,11 +217,17 @@ impl Store {
 }
 
 impl Sql {
-    /// Behind a place in the log, and by name.
+    /// Behind a place in the log or at one, by name and by id.
     fn chosen(&mut self, filter: &EventFilter) -> &mut Self {
         self.push(" AND e.position > ").int(filter.after.unwrap_or(i64::MIN));
         if let Some(name) = &filter.name {
             self.push(" AND e.name = ").text(name);
+        }
+        if let Some(position) = filter.position {
+            self.push(" AND e.position = ").int(position);
+        }
+        if let Some(id) = &filter.message_id {
+            self.push(" AND e.message_id = ").text(id);
         }
         self
     }

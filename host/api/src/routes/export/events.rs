@@ -72,7 +72,7 @@ pub(crate) async fn export_events(
     let head = app.store.standing(&scope).await?.head;
     let whole = columns.is_none();
     respond(Table { style, columns }, "events", place, move |after| {
-        let filter = EventFilter { name: name.clone(), part, after, limit: PAGE };
+        let filter = EventFilter { name: name.clone(), part, after, limit: PAGE, ..EventFilter::default() };
         page(Arc::clone(&app), scope, filter, head, if whole { as_it_came } else { with_stamps })
     })
     .await
