@@ -90,6 +90,10 @@ fn bound(limits: &Defaults) -> Duration {
 fn too_long(limits: &Defaults) -> Refusal {
     Refusal::new(
         Refusal::COMPILE_TOO_LONG,
-        format!("the component takes too long to compile: at most {} ms", limits.compile_ms),
+        format!(
+            "the component takes too long to compile: at most {} s. Try again when the machine has less to do, or raise \
+             `compile_seconds` of the hub's configuration",
+            limits.compile_ms / 1_000
+        ),
     )
 }
