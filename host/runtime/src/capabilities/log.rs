@@ -67,7 +67,7 @@ impl Log {
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
-        let line = || LogLine { level, message: escape(message, KEPT), fields: escape(fields, KEPT) };
+        let line = || LogLine { level, message: lines(message, KEPT), fields: escape(fields, KEPT) };
         self.observed.logged(line);
         if level == LogLevel::Debug {
             return;
@@ -123,6 +123,22 @@ impl Log {
     }
 }
 
+/// The same, but lines stay lines, as a stack has them: for the plugin's own log, whose readers show where each of its messages begins.
+fn lines(text: &str, at_most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(at_most));
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            shown.push('\n');
+        }
+        let left = at_most.saturating_sub(shown.len());
+        shown.push_str(&escape(line.strip_suffix('\r').unwrap_or(line), left));
+        if shown.len() >= at_most {
+            break;
+        }
+    }
+    shown
+}
+
 /// Control characters (and with them terminal sequences and line breaks) as escapes; cut at about `at_most` bytes.
 pub fn escape(text: &str, at_most: usize) -> String {
     let mut escaped = String::with_capacity(text.len().min(at_most));
@@ -165,6 +181,17 @@ mod tests {
         assert_eq!(escape("a\u{1b}[31m\r\nb", 100), "a\\u{1b}[31m\\u{d}\\u{a}b");
         assert_eq!(escape("\u{202e}x", 100), "\\u{202e}x");
         assert_eq!(escape("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn c14_the_lines_of_a_stack_stay_lines() {
+        assert_eq!(
+            lines("Error: no\r\n    at rule (plugin.js:3)\u{1b}[2J\n", 100),
+            "Error: no\n    at rule (plugin.js:3)\\u{1b}[2J\n"
+        );
+        assert_eq!(lines("one", 100), "one");
+        assert_eq!(lines("abc\ndef\nghi", 5), "abc\nd…");
+        assert!(lines(&"\n".repeat(5_000), 10).len() <= 10 + '…'.len_utf8());
     }
 
     #[test]

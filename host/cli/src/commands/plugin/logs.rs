@@ -115,7 +115,9 @@ fn told(line: &Value) -> String {
         Value::String(none) if none.is_empty() => String::new(),
         fields => format!("  {fields}"),
     };
-    format!("{}  {:<5}  {:<8}  {}{fields}", word("at"), word("level"), word("version"), word("message"))
+    // What follows the first line of a message stands under it, so that none looks like a message of its own.
+    let message = word("message").trim_end().replace('\n', "\n    ");
+    format!("{}  {:<5}  {:<8}  {message}{fields}", word("at"), word("level"), word("version"))
 }
 
 /// Shows how a plugin does.
@@ -170,6 +172,12 @@ fn of_health(plugin: &str, health: &Value) -> Result<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn c14_a_stack_stands_under_its_message() {
+        let line = json!({"at": "A", "level": "error", "version": "1.0.0", "message": "no\n  at rule", "fields": ""});
+        assert_eq!(told(&line), "A  error  1.0.0     no\n      at rule");
+    }
 
     #[test]
     fn the_health_of_a_plugin_is_told() {
