@@ -45,3 +45,18 @@ async fn b9_a_row_that_is_skipped_is_counted_by_rule_and_reason() {
     let server = Server::start().await.expect("PostgreSQL starts");
     assert_eq!(skipped(Some(server.database().await.expect("a database")), 7).await, right, "on PostgreSQL");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b1_a_row_that_a_rule_refused_is_counted_with_the_rules_words() {
+    let house = House::open(None).await;
+    let points = guests::ours().iter().find(|plugin| plugin.manifest.name == "points").expect("the plugin is ours");
+    house.install(points, json!({})).await;
+    let at = "2025-01-01T12:00:00Z".parse().expect("a time");
+    let orders = (0..3).map(|row: u64| Order { row, customer: "u1".to_owned(), at, total: "-5".to_owned() });
+    let position = house.append(&orders.collect::<Vec<_>>()).await;
+    house.run(7, 1, position).await;
+    let filter = FaultFilter { kind: Some(FaultKind::RowSkipped), limit: 9, ..FaultFilter::default() };
+    let faults = house.store.faults(&house.scope, &filter).await.expect("faults");
+    assert_eq!((faults.len(), faults[0].fault.count), (1, 3), "{faults:?}");
+    assert_eq!(faults[0].fault.text, "The rule refused the row: an order's total is at least zero");
+}

@@ -353,3 +353,49 @@ fn answered(request: Request, result: Answered) -> Answer {
 fn refused(request: Request, faults: Vec<Fault>) -> Answer {
     answered(request, Err(faults))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openhub_model::{Id, Identity, TenantId, Timestamp};
+
+    #[test]
+    fn a7_what_a_rule_did_not_get_names_rule_customer_event_and_key() {
+        let part = Identity::new(Identity::USER_ID, "ada").part(TenantId(1));
+        let request = |asker, operation| Request {
+            actor: 0,
+            part: Some(part),
+            asker,
+            key: (Id::named(&[b"sale"]), 1),
+            kind: "warranty".to_owned(),
+            operation,
+            now: Timestamp::from_micros(1),
+            depth: 0,
+            cause: "sale-1".to_owned(),
+            by: (asker != Asker::Run(0)).then(|| "warranties/register".to_owned()),
+        };
+        let rule = Asker::Rule { position: Some(7) };
+        let create = Operation::Create { key: Some("SN-1".to_owned()), fields: Value::Null };
+        let faults = [Fault::new("/serial", "no-serial", "a warranty has a serial"), Fault::new("", "not-unique", "")];
+        let filed = unmade(&request(rule, create.clone()), &faults).unwrap();
+        assert_eq!(
+            filed.text,
+            "The rule `warranties/register` could not create an object of the type `warranty` `SN-1`: \
+             /serial a warranty has a serial (no-serial); not-unique"
+        );
+        assert_eq!(
+            (filed.kind, filed.subject.as_str(), filed.code.as_str()),
+            (FaultKind::Object, "warranty", "no-serial")
+        );
+        assert_eq!((filed.message_id.as_deref(), filed.position, filed.part), (Some("sale-1"), Some(7), Some(part)));
+        let other = unmade(&request(rule, Operation::Delete { key: String::new() }), &faults[1..]).unwrap();
+        assert!(
+            other.text.ends_with("could not delete an object of the type `warranty`: not-unique"),
+            "{}",
+            other.text
+        );
+        // A run says itself what it was refused, and what a check broke off on is filed with that.
+        assert_eq!(unmade(&request(Asker::Run(0), create.clone()), &faults), None);
+        assert_eq!(unmade(&request(rule, create), &[Fault::new("", BROKE_OFF, "")]), None);
+    }
+}

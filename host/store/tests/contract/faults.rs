@@ -1,13 +1,14 @@
 //! The list of faults.
 
+use openhub_model::identity::Marker;
 use openhub_model::{ClockKind, NewEvent, Span, Timestamp};
 use openhub_store::{
-    FaultFilter, FaultKind, NewFault, Refused, Remedy, Scope, SetAside, Store, TimelineFilter, TimelineKind,
+    FaultFilter, FaultKind, NewFault, REFUSED_ROW, Refused, Remedy, Scope, SetAside, Store, Tenant, TimelineFilter,
+    TimelineKind, Tombstone,
 };
-
 use serde_json::json;
 
-use crate::support::{Database, LEASE, at, event, part};
+use crate::support::{Database, LEASE, at, changes, event, part};
 
 /// What is alike is counted in one row; what the door refused is there once the store is closed, and names nobody.
 pub async fn a_one_list_holds_what_did_not_go_through(database: &Database) -> anyhow::Result<()> {
@@ -141,5 +142,22 @@ async fn b3_a_timeline_has_what_rules_failed_on(store: &Store) -> anyhow::Result
     let page = store.timeline(scope, part, &newest).await?;
     let older = TimelineFilter { before: Some(page[0].cursor()), ..filter };
     assert_eq!(store.timeline(scope, part, &older).await?, timeline[1..]);
+    b1_a_rules_words_go_with_their_event(store, &tenant).await
+}
+
+async fn b1_a_rules_words_go_with_their_event(store: &Store, tenant: &Tenant) -> anyhow::Result<()> {
+    let scope = &Scope::of(tenant.id);
+    let said = format!("{REFUSED_ROW}: Ada Lovelace has none");
+    let counted = NewFault::counted(FaultKind::RowSkipped, "loyalty/earn", "none", "", said.as_str());
+    store.file_faults(scope, at(3), vec![counted.clone().example("good", 1, 0)]).await?;
+    let leases = store.claim_partitions(LEASE, 99).await?.leases;
+    let lease = leases.iter().find(|lease| lease.tenant == tenant.id).expect("its partition is free");
+    let text = async || anyhow::Ok(store.fault(scope, counted.id).await?.expect("it is counted").fault.text);
+    assert_eq!(text().await?, said);
+    let mark = Marker::derived("test", &[1; 32]).message(tenant.id, "good");
+    let gone = openhub_store::Changes { tombstones: vec![Tombstone { position: 1, mark }], ..changes(1) };
+    store.commit(scope, lease, &gone).await?;
+    assert_eq!(text().await?, format!("{REFUSED_ROW}."));
+    store.release_leases(&leases).await?;
     Ok(())
 }
