@@ -34,6 +34,8 @@ pub enum FaultKind {
     Malformed,
     /// It answered that it cannot serve this call.
     Refused,
+    /// It called what the admin, the operator or its lane leaves out: only they can help.
+    NotGranted,
     /// The hub's own doing.
     Host,
 }
@@ -48,6 +50,7 @@ impl FaultKind {
             FaultKind::Trap => "trap",
             FaultKind::Malformed => "malformed",
             FaultKind::Refused => "refused",
+            FaultKind::NotGranted => "not-granted",
             FaultKind::Host => "host",
         }
     }

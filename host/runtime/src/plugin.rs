@@ -286,7 +286,7 @@ fn deny(
     for (function, export) in interface.exports(engine) {
         if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
             let message = format!("`{name}` {reason}");
-            denied.func_new(function, move |_, _, _, _| Err(Raised::error(FaultKind::Refused, message.clone())))?;
+            denied.func_new(function, move |_, _, _, _| Err(Raised::error(FaultKind::NotGranted, message.clone())))?;
         }
     }
     Ok(())

@@ -309,9 +309,12 @@ async fn failures(client: &Client, tenant: &Tenant, other: &Tenant) {
             "unverified-report",
             "invalid-id",
             "unknown-algorithm",
+            "turned-away",
         ];
         let waits = faults.iter().find(|fault| fault["code"] == "nobody-set-it");
         assert!(waits.is_none_or(|fault| fault.to_string().contains("An admin must act")), "{waits:?}");
+        let refused = faults.iter().find(|fault| fault["code"] == "never").map(ToString::to_string);
+        assert!(refused.is_none_or(|fault| fault.contains("refused the request: ")), "{faults:?}");
         codes.iter().all(is_listed).then_some(())
     })
     .await;

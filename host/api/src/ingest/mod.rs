@@ -18,4 +18,6 @@ mod told;
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, admit, try_batch};
 pub(crate) use advice::advice;
 pub(crate) use check::{BY, MOVED, ORIGINAL, RESERVED};
-pub(crate) use received::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
+pub(crate) use received::{
+    Hook, accept_received, note_failed, note_misconfigured, note_refused, note_turned_away, unfit,
+};

@@ -81,6 +81,13 @@ pub(crate) fn note_refused(app: &App, scope: &Scope, hook: Hook<'_>, reason: &Re
     note_as(app, scope, hook, &reason.code, &text, "", None);
 }
 
+/// The source did not believe its caller. It may be a stranger, or a secret that was changed at one end.
+pub(crate) fn note_turned_away(app: &App, scope: &Scope, hook: Hook<'_>, received: &Received) {
+    if [401, 403].contains(&received.answer.status) {
+        note(app, scope, hook, "turned-away", "", None);
+    }
+}
+
 /// The plugin waits for its admin, and says what for.
 pub(crate) fn note_misconfigured(app: &App, scope: &Scope, hook: Hook<'_>, reason: &Reason) {
     let what = "An admin must act: the plugin's source or endpoint is not set up, and takes nothing until it is";

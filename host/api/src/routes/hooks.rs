@@ -15,7 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::is_open;
 use crate::body::raw_bytes;
 use crate::foreign::{LATER_S, foreign, pause};
-use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, unfit};
+use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, note_turned_away, unfit};
 use crate::overload::{address, shed};
 use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, ProblemBody, UNAVAILABLE};
 
@@ -70,6 +70,7 @@ pub(crate) async fn receive(
         Asked::Busy => return Ok(shed("hooks")),
         Asked::Answered(answered) => answered.map_err(|unanswered| explain(app, &scope, hook, unanswered))?,
     };
+    note_turned_away(app, &scope, hook, &received);
     accept_received(app, scope, hook, &received).await?;
     Ok(foreign(received.answer, ANSWERED))
 }

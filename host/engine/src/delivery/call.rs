@@ -5,10 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use openhub_model::fault::own_words;
 use openhub_model::tenant::Home;
 use openhub_model::{Id, Principal, TenantId};
 use openhub_runtime::{IoContext, OutMessage, Reason, Sent, Verdict, hosts};
-use openhub_store::{Called, Installation, Outgoing, Scope, Settled};
+use openhub_store::{Called, Installation, Outgoing, Refused, Scope, Settled};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -102,8 +103,31 @@ pub async fn call(shared: Arc<Shared>, catalog: Arc<Catalog>, order: Order) -> C
     }
     let mut sent = apart.finish().unwrap_or_else(|| broke_off(messages.len()));
     opted_out::record(&shared, tenant, &messages, &mut sent.verdicts).await;
-    let (settled, accepted) = settlements(channel, &messages, sent, (shared.clock)());
+    let now = (shared.clock)();
+    if let Some(reason) = for_an_admin(&sent.verdicts) {
+        let key = format!("{}/{name}", channel.owner.installation.name);
+        let text = waits(reason);
+        let refused = Refused { key: &key, code: &reason.code, text: &text, pointer: "", message_id: None, at: now };
+        shared.store.note_refused(&Scope::of(tenant), refused);
+    }
+    let (settled, accepted) = settlements(channel, &messages, sent, now);
     Call { id, channel: name, settled, accepted }
+}
+
+/// What only an admin can help with, if messages wait for that.
+fn for_an_admin(verdicts: &[Verdict]) -> Option<&Reason> {
+    verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Misconfigured(reason) => Some(reason),
+        _ => None,
+    })
+}
+
+fn waits(reason: &Reason) -> String {
+    let what = "An admin must act: the plugin's channel is not set up, and its messages wait until it is";
+    match own_words(&reason.message) {
+        words if words.is_empty() => format!("{what}."),
+        words => format!("{what}: {words}"),
+    }
 }
 
 /// The call panicked on the host's side: nobody knows what had gone out.
@@ -187,5 +211,25 @@ fn out_message(shared: &Shared, tenant: TenantId, outgoing: &Outgoing, home: &Ho
         unsubscribe_url: unsubscribes
             .map(|(hub, wanted)| format!("{hub}{PATH}/{}", wanted.token(&shared.sealer.marker()))),
         content: message.content.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b7_what_messages_wait_for_is_told_to_the_admin() {
+        let reason =
+            |message: &str| Reason { code: "no-key".to_owned(), message: message.to_owned(), args: Vec::new() };
+        let accepted = Verdict::Accepted { provider_id: "1".to_owned(), units: 1 };
+        let verdicts = [accepted, Verdict::Misconfigured(reason("set `key`"))];
+        let waiting = for_an_admin(&verdicts).map(waits).unwrap();
+        assert!(
+            waiting.starts_with("An admin must act: ") && waiting.ends_with(" until it is: set `key`"),
+            "{waiting}"
+        );
+        assert!(waits(&reason("")).ends_with(" until it is."));
+        assert_eq!(for_an_admin(&verdicts[..1]), None);
     }
 }

@@ -95,6 +95,11 @@ fn rest(answer: Result<Option<Failure>, &CallFault>) -> Verdict {
         Ok(Some(Failure::Rejected(reason))) => Verdict::Rejected(reason.into()),
         Ok(Some(Failure::Misconfigured(reason))) => Verdict::Misconfigured(reason.into()),
         Ok(None) => Verdict::Retry { after_ms: 0, reason: unsettled("the plugin ended without settling this message") },
+        // No attempt will do better until an admin grants it.
+        Err(CallFault { kind: FaultKind::NotGranted, message, .. }) => {
+            let code = FaultKind::NotGranted.as_str().to_owned();
+            Verdict::Misconfigured(Reason { code, message: message.clone(), args: Vec::new() })
+        }
         Err(fault) => Verdict::Retry { after_ms: 0, reason: unsettled(&fault.to_string()) },
     }
 }
@@ -235,6 +240,16 @@ mod tests {
         assert!(matches!(&verdicts[2], Verdict::Retry { reason, .. } if reason.code == "unsettled"));
         let alone = Settlement::prepare(1).finish(rejected());
         assert!(matches!(&alone[0], Verdict::Rejected(reason) if reason.code == "bad-text"));
+    }
+
+    #[test]
+    fn b7_what_was_not_granted_waits_for_an_admin() {
+        let mut settlement = Settlement::prepare(2);
+        settlement.fetch_began(&[vec![1]]).unwrap();
+        let fault = CallFault::new(FaultKind::NotGranted, "`openhub:kv/kv@1.0.0` was not granted");
+        let verdicts = settlement.finish(Err(&fault));
+        assert!(matches!(&verdicts[0], Verdict::Misconfigured(reason) if reason.code == "not-granted"), "{verdicts:?}");
+        assert!(matches!(&verdicts[1], Verdict::Unknown(_)), "it may have gone out: {verdicts:?}");
     }
 
     #[test]

@@ -138,7 +138,7 @@ async fn an_import_that_was_not_granted_breaks_the_call_off() {
     {
         let plugin = runtime.prepare_with(&bytes, granted).await.unwrap();
         let fault = evaluate(&plugin, 1).unwrap_err();
-        assert!(fault.kind == FaultKind::Refused && fault.message.contains("was not granted"), "{fault}");
+        assert!(fault.kind == FaultKind::NotGranted && fault.message.contains("was not granted"), "{fault}");
     }
 }
 
