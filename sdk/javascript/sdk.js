@@ -105,6 +105,15 @@ export class CausedEvent {
   }
 }
 
+// A rule has no randomness: what it draws would depend on who else is in the call, and a replay would not draw the same again. Until
+// a rule runs, modules are loaded, which may draw what they like.
+let runs = false;
+const draw = Math.random;
+Math.random = () => {
+  if (runs) throw new Error("a rule has no randomness: read `row.seed`, and make a number of it");
+  return draw();
+};
+
 const printed = (level) => (message) => console[level](message);
 let write = undefined;
 const line = (level) => (message, fields = {}) =>
@@ -139,6 +148,7 @@ function prepared(shape) {
 }
 
 function evaluate({ shape, apply }, batch) {
+  runs = true;
   const params = parameters(shape.params, batch.params);
   const rows = records(shape.reads, shape.lists, batch.rows, batch.columns, batch.tables[Symbol.iterator]());
   const effects = new Effects(shape);

@@ -1,5 +1,8 @@
 """What the component exports: the SDK's rows and effects, in the contract's own classes."""
 
+# First, so that what the plugin takes out of `random` is refused, too.
+from openhub import chance
+
 import openhub
 import plugin
 from componentize_py_types import Err
@@ -19,6 +22,7 @@ class Rule(exports.Rule):
         if rule not in _RULES:
             raise Err(_reason("unknown-name", f"this plugin has no rule `{rule}`"))
         shape, apply = _RULES[rule]
+        chance.end()
         try:
             outcome = sdk.evaluate(shape, apply, input)
         except sdk.Refused as refused:

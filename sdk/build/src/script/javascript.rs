@@ -36,7 +36,7 @@ pub fn write(project: &Project, rules: &[Rule]) -> Result<()> {
 fn entry(rules: &[Rule]) -> Result<String> {
     let shapes = serde_json::to_string_pretty(rules)?;
     Ok(format!(
-        "{MADE}import host from \"openhub:log/log@1.0.0\";\nimport * as plugin from \"../{FILE}\";\nimport {{ rules }} from \"./sdk.js\";\n\n\
+        "{MADE}import {{ rules }} from \"./sdk.js\";\nimport host from \"openhub:log/log@1.0.0\";\nimport * as plugin from \"../{FILE}\";\n\n\
          export const rule = rules({shapes}, plugin, host);\n"
     ))
 }

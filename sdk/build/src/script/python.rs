@@ -13,6 +13,7 @@ use super::{Project, packages, run, tools, unchanged};
 /// Where the plugin's functions are.
 pub const FILE: &str = "plugin.py";
 const SDK: &str = include_str!("../../../python/sdk.py");
+const CHANCE: &str = include_str!("../../../python/chance.py");
 const ENTRY: &str = include_str!("../../../python/entry.py");
 const MADE: &str = "# Made by `openhub plugin build` from plugin.toml: change that instead.\n";
 /// Words that cannot be names.
@@ -54,6 +55,7 @@ fn snapshot(project: &Project, tool: &Path, own: PathBuf) -> Result<()> {
 /// What the plugin imports.
 pub fn write(project: &Project, rules: &[Rule]) -> Result<()> {
     project.write("openhub/sdk.py", SDK)?;
+    project.write("openhub/chance.py", CHANCE)?;
     project.write("openhub/__init__.py", &module(rules))
 }
 
