@@ -3,6 +3,8 @@
 //! an object changes, the version says that knows both forms, which is the newer one: on the way back it is the one that leaves.
 //! One without a `migration` leaves objects as they are, if they fit.
 
+mod apart;
+
 use std::sync::Arc;
 
 use openhub_model::manifest::ObjectShape;
@@ -22,6 +24,7 @@ use crate::migrate::Migrated;
 use crate::object_types::fit::{Fit, Looking, PAGE};
 use crate::objects::shape::{belongs_to, indexed, normal_form};
 use crate::plugins::Plugins;
+use apart::{CALLS, Failed, apart};
 
 /// A type that has another version from then on.
 pub struct Step {
@@ -36,22 +39,35 @@ pub struct Step {
 type Made = Result<Option<Object>, Vec<Fault>>;
 
 impl Step {
-    /// Objects as they are under the new version.
-    async fn made(&self, objects: &[Object]) -> Result<Vec<Made>, CallFault> {
+    /// Objects as they are under the new version. Where a call fails, `calls` more may be made to find out on which of them.
+    async fn made(&self, objects: &[Object], calls: &mut u32) -> Result<Vec<Result<Made, Failed>>, CallFault> {
         if !self.plugin.migrates() || objects.is_empty() {
-            return Ok(objects.iter().map(|object| Ok(self.changed(object, object.fields.clone()))).collect());
+            return Ok(objects.iter().map(|object| Ok(Ok(self.changed(object, object.fields.clone())))).collect());
         }
         let records: Vec<String> = objects.iter().map(|object| object.fields.to_string()).collect();
         let (plugin, call) = (self.plugin.clone(), self.call.clone());
         let (kind, versions) = (self.after.name.clone(), (self.before.version, self.after.version));
-        let asked = tokio::task::spawn_blocking(move || plugin.migrate(&call, &kind, versions, &records));
-        let answered = asked.await.map_err(|panic| CallFault::new(FaultKind::Host, panic.to_string()))??;
-        let made = objects.iter().zip(answered.answers).map(|(object, answer)| {
-            let mut text = answer?;
-            normal_form(&self.after, &mut text);
-            Ok(self.changed(object, serde_json::from_str(&text).unwrap_or_default()))
+        let mut left = *calls;
+        let asked = tokio::task::spawn_blocking(move || {
+            let ask = |range| plugin.migrate(&call, &kind, versions, &records[range]);
+            let pieces = apart(records.len(), &mut left, ask);
+            (pieces, left)
+        });
+        let (pieces, left) = asked.await.map_err(|panic| CallFault::new(FaultKind::Host, panic.to_string()))?;
+        *calls = left;
+        let made = pieces.into_iter().flat_map(|(range, came)| -> Vec<Result<Made, Failed>> {
+            match came {
+                Ok(came) => objects[range].iter().zip(came.answers).map(|pair| Ok(self.answered(pair))).collect(),
+                Err(failed) => vec![Err(failed); range.len()],
+            }
         });
         Ok(made.collect())
+    }
+
+    fn answered(&self, (object, answer): (&Object, Result<String, Vec<Fault>>)) -> Made {
+        let mut text = answer?;
+        normal_form(&self.after, &mut text);
+        Ok(self.changed(object, serde_json::from_str(&text).unwrap_or_default()))
     }
 
     fn changed(&self, object: &Object, fields: Value) -> Option<Object> {
@@ -70,28 +86,33 @@ impl Step {
     /// Looks at all objects of the type. A call that fails is told as what does not fit.
     pub async fn fit(&self, store: &Store, scope: &Scope) -> Result<Fit, EngineError> {
         let mut looking = Looking::default();
-        let mut after = None;
+        let (mut after, mut calls) = (None, CALLS);
         loop {
             let page = self.page(store, scope, after).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
-            match self.made(&page).await {
-                Ok(made) => {
-                    for (object, made) in page.iter().zip(made) {
-                        match made {
-                            Ok(changed) => looking.see((&self.before, &self.after), object, changed.as_ref()),
-                            Err(faults) => looking.refuse(object, faults),
-                        }
-                    }
-                }
-                Err(fault) => {
-                    let message = format!("the plugin failed to migrate it: {fault}");
-                    page.iter()
-                        .for_each(|object| looking.refuse(object, vec![Fault::new("", "failed", message.clone())]));
+            let made = self.made(&page, &mut calls).await;
+            let made = made.unwrap_or_else(|fault| vec![Err(Failed::Together(fault)); page.len()]);
+            for (object, made) in page.iter().zip(made) {
+                match made {
+                    Ok(Ok(changed)) => looking.see((&self.before, &self.after), object, changed.as_ref()),
+                    Ok(Err(faults)) => looking.refuse(object, faults),
+                    Err(failed) => looking.refuse(object, vec![fault_of(&failed)]),
                 }
             }
         }
         Ok(looking.done())
+    }
+}
+
+/// How it is told that a migration failed on an object.
+fn fault_of(failed: &Failed) -> Fault {
+    match failed {
+        Failed::Alone(fault) => Fault::new("", "failed", format!("the plugin failed to migrate it: {fault}")),
+        Failed::Together(fault) => {
+            let told = format!("the plugin failed on some of these, and they were not tried one by one: {fault}");
+            Fault::new("", "failed-together", told)
+        }
     }
 }
 
@@ -220,13 +241,16 @@ impl Lane {
         let (store, scope) = (self.shared.store.clone(), self.scope);
         let asks = !self.catalog.segments.on_object(&step.after.name).is_empty();
         let now = self.clock_at(event);
+        let failed = |fault| EngineError::Migration(plugin.to_owned(), fault);
+        let mut calls = CALLS;
         loop {
             let page = step.page(&store, &scope, after).await?;
             let Some(last) = page.last() else { return Ok(true) };
             after = Some(last.key.clone());
-            let made = step.made(&page).await.map_err(|fault| EngineError::Migration(plugin.to_owned(), fault))?;
+            let made = step.made(&page, &mut calls).await.map_err(failed)?;
             let mut changes = Changes::default();
             for (object, made) in page.iter().zip(made) {
+                let made = made.map_err(|(Failed::Alone(fault) | Failed::Together(fault))| failed(fault))?;
                 let Ok(Some(mut changed)) = made else { continue };
                 (changed.updated_at, changed.cause) = (now, event.message_id.clone());
                 let owners = [object.part, changed.part.filter(|part| Some(*part) != object.part)];
