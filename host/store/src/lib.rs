@@ -65,7 +65,7 @@ pub use state::plugin_logs::{LOG_LINES, LogFilter, PluginLog};
 pub use state::plugin_recordings::{NewRecording, PluginRecording, RECORDING_BYTES, RECORDINGS, RecordingOrder};
 pub use state::plugin_removals::{NewRemoval, PluginData, Removal, RemovalStep};
 pub use state::plugin_trials::{Canary, SHADOW_ROWS, Shadow, ShadowCount, ShadowRow};
-pub use state::plugin_versions::{PluginMigrating, PluginVersion};
+pub use state::plugin_versions::{PluginMigrating, PluginVersion, Standing as PluginStanding};
 pub use state::plugins::{Installation, PluginStatus, Unreadable};
 pub use state::refusals::Refused;
 pub use state::runs::{Entry, RunFilter};

@@ -100,6 +100,7 @@ macro_rules! each_case {
         tenant_tree::a_tenant_is_deleted_after_its_grace_and_leaves_a_receipt(&database).await?;
         plugin_recordings::the_newest_recordings_of_each_plugin_are_kept(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
+        trials::f3_an_upload_is_written_only_beside_what_it_was_judged_by(&database).await?;
         webhooks::the_log_is_followed_and_what_is_sent_is_settled_once(&database).await?;
         usage::usage_is_summed_by_day_and_belongs_to_its_commit(&database).await?;
         previews::c13_a_number_that_was_stored_breaks_no_reading(&database).await?;

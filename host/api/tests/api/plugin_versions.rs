@@ -1,6 +1,6 @@
 //! The life of a plugin's versions: uploaded, compared, agreed to, in force, and the way back.
 
-use crate::hub::{Answer, Hub, PATIENCE, component};
+use crate::hub::{Answer, Hub, PATIENCE, component, request};
 use openhub_model::{Id, Timestamp};
 use openhub_runtime::signature::SigningKey;
 use openhub_store::{PluginLog, Scope};
@@ -367,4 +367,57 @@ async fn what_a_plugin_logs_is_read_page_by_page_and_followed() {
     for path in ["logs", "health"] {
         assert_eq!(hub.get(&format!("{PLUGIN}/{path}"), &elsewhere.api_key).await.status, 404);
     }
+}
+
+/// Two components are uploaded at the same moment, one to each of two hubs.
+async fn at_once(hub: &Hub, key: &str, [a, b]: [Vec<u8>; 2]) -> [Answer; 2] {
+    let (one, other) = (hub.apart().hub, hub.apart().hub);
+    let request = |component: Vec<u8>| {
+        let request = request("POST", "/api/v1/plugins").header("authorization", format!("Bearer {key}"));
+        request.header("content-type", "application/wasm").body(component.into()).expect("a request")
+    };
+    let (a, b) = tokio::join!(hub.told(&one, request(a)), hub.told(&other, request(b)));
+    [a, b]
+}
+
+async fn uploads_race(hub: Hub) {
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    for round in 0..4 {
+        let named = |version: &str, publisher: &str, host: &str| {
+            let name = format!("quiet-{round}");
+            component(Some(
+                json!({"format": 1, "name": name, "version": version, "publisher": publisher, "imports": [],
+                "hosts": [host]}),
+            ))
+        };
+        let pairs = [
+            ([named("1.0.0", "A", "a.example.com"), named("1.0.0", "B", "a.example.com")], "name-taken"),
+            ([named("1.1.0", "", "a.example.com"), named("1.1.0", "", "b.example.com")], "version-reused"),
+        ];
+        let mut publisher = String::new();
+        for (number, (mut pair, code)) in pairs.into_iter().enumerate() {
+            if number > 0 {
+                pair = ["a.example.com", "b.example.com"].map(|host| named("1.1.0", &publisher, host));
+            }
+            let answers = at_once(&hub, key, pair).await;
+            let (first, second) = if answers[0].status == 201 { (0, 1) } else { (1, 0) };
+            assert_eq!(answers[first].status, 201, "{answers:?}");
+            is(&answers[second], 409, code);
+            publisher = answers[first].body["publisher"].as_str().expect("a publisher").to_owned();
+        }
+        let versions = hub.get(&format!("/api/v1/plugins/quiet-{round}/versions"), key).await;
+        assert_eq!(versions.body["data"].as_array().map(Vec::len), Some(2), "{versions:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f3_of_two_uploads_at_once_one_is_first_whichever_hub_they_go_to() {
+    uploads_race(Hub::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f3_of_two_uploads_at_once_one_is_first_on_postgres() {
+    let server = openhub_test_postgres::Server::start().await.expect("a server");
+    uploads_race(Hub::on_postgres(server.database().await.expect("a database")).await).await;
 }

@@ -13,7 +13,7 @@ use crate::state::object_types::hold_type;
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
 use crate::state::plugin_removals::{NewRemoval, put_removal};
-use crate::state::plugin_versions::{PluginVersion, drop_version, hold_plugin, put_candidate};
+use crate::state::plugin_versions::{PluginVersion, Standing, drop_version, hold_plugin, hold_standing, put_candidate};
 use crate::state::plugins::{Installation, put_component, put_plugin, put_secret};
 use crate::state::segments::{SegmentVersion, put_segment_version};
 use crate::state::settings::{Settings, put_settings};
@@ -51,6 +51,11 @@ pub enum Op {
     },
     /// Secrets that it names are written too; others stay as they are.
     PutPlugin(Installation),
+    /// What follows was judged by this state of a plugin, or [`StoreError::VersionConflict`]: other hubs write, too.
+    IfPluginStands {
+        plugin: String,
+        judged: Standing,
+    },
     /// Beside the version that is installed.
     PutCandidate {
         plugin: String,
@@ -149,6 +154,7 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::DeleteJourney { name } => delete_journey(tx, tenant, &name).await?,
         Op::PutComponent { digest, bytes } => put_component(tx, &digest, &bytes).await?,
         Op::PutPlugin(plugin) => put_plugin(tx, tenant, &plugin).await?,
+        Op::IfPluginStands { plugin, judged } => hold_standing(tx, tenant, &plugin, &judged).await?,
         Op::PutCandidate { plugin, candidate } => put_candidate(tx, tenant, &plugin, Some(&candidate)).await?,
         Op::DropCandidate { plugin } => put_candidate(tx, tenant, &plugin, None).await?,
         Op::DropPluginVersion { plugin, digest } => drop_version(tx, tenant, &plugin, &digest).await?,

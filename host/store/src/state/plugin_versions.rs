@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::database::bulk::json_text;
-use crate::database::connection::{execute, fetch_optional, select};
+use crate::database::connection::{execute, fetch_all, fetch_optional, select};
 use crate::database::decode::{json, time};
 use crate::database::dialect::hold_statement;
 use crate::database::transaction::Tx;
-use crate::error::StoreError;
+use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
 use crate::state::plugins::Installation;
 use crate::store::Store;
@@ -89,6 +89,50 @@ impl Store {
         );
         Ok(rows.iter().filter_map(|row| version(row).ok()).collect())
     }
+}
+
+/// What is known of a plugin and of its versions, as a state that can be compared: what was judged by it may be written as long as it
+/// is the same. Nobody knows of a plugin that never was here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing(Vec<Known>);
+
+/// A plugin, and one of its versions.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+struct Known {
+    digest: String,
+    status: i64,
+    settings: String,
+    position: i64,
+    candidate: Option<String>,
+    previous: Option<String>,
+    publisher_key: Option<String>,
+    canary: Option<String>,
+    shadow: Option<String>,
+    version: String,
+}
+
+const KNOWN: &str = "SELECT p.digest, p.status, p.settings, p.position, p.candidate, p.previous, p.publisher_key, p.canary, p.shadow, \
+     v.digest AS version FROM plugins p JOIN plugin_versions v ON v.tenant_id = p.tenant_id AND v.plugin = p.name \
+     WHERE p.tenant_id = $1 AND p.name = $2 ORDER BY v.digest";
+
+impl Store {
+    /// For [`Op::IfPluginStands`](crate::Op::IfPluginStands): read before what is judged.
+    pub async fn plugin_standing(&self, scope: &Scope, plugin: &str) -> Result<Standing, StoreError> {
+        Ok(Standing(select!(self, scope, Known, KNOWN, scope.tenant().0, plugin)))
+    }
+}
+
+/// Holds the tenant, whoever serves it, and makes sure that a plugin is as it was judged; else [`StoreError::VersionConflict`].
+pub(crate) async fn hold_standing(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    plugin: &str,
+    judged: &Standing,
+) -> Result<(), StoreError> {
+    let hold = hold_statement(&tx.conn());
+    fetch_optional!(tx.conn(), (i64,), hold, tenant.0)?;
+    let stands = Standing(fetch_all!(tx.conn(), Known, KNOWN, tenant.0, plugin)?);
+    if stands == *judged { Ok(()) } else { Err(StoreError::VersionConflict(vec![ObjectKey::new("plugin", plugin)])) }
 }
 
 impl Store {

@@ -136,3 +136,31 @@ pub async fn a_trial_ends_with_its_version(database: &Database) -> anyhow::Resul
     assert_eq!((store.shadow_counts(&scope, NAME).await?, store.shadow_rows(&scope, NAME).await?), (vec![], vec![]));
     Ok(())
 }
+
+/// Two hubs judge an upload by the same state: the second is told, and judges again.
+pub async fn f3_an_upload_is_written_only_beside_what_it_was_judged_by(database: &Database) -> anyhow::Result<()> {
+    let (one, other) = (database.open("one").await?, database.open("other").await?);
+    let tenant = one.create_tenant("uploads", ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    let judged = async |store: &Store| store.plugin_standing(&scope, NAME).await;
+    let upload = async |store: &Store, judged, digest: &str, version: &str| {
+        let put = Op::PutPlugin(Installation::uploaded(digest.to_owned(), manifest(version), at(1)));
+        store.transact(&scope, vec![Op::IfPluginStands { plugin: NAME.to_owned(), judged }, put]).await
+    };
+    let never = judged(&one).await?;
+    assert_eq!(never, judged(&other).await?);
+    upload(&one, never.clone(), "a", "1.0.0").await?;
+    let late = upload(&other, never.clone(), "b", "1.0.0").await;
+    assert!(matches!(late, Err(StoreError::VersionConflict(_))), "{late:?}");
+    let first = judged(&other).await?;
+    upload(&other, first.clone(), "b", "1.1.0").await?;
+    let late = upload(&one, first, "c", "1.1.0").await;
+    assert!(matches!(late, Err(StoreError::VersionConflict(_))), "{late:?}");
+    // At the same moment, one is first.
+    let stands = judged(&one).await?;
+    let (a, b) = tokio::join!(upload(&one, stands.clone(), "d", "1.2.0"), upload(&other, stands, "e", "1.2.0"));
+    assert!(a.is_ok() != b.is_ok(), "{a:?}, {b:?}");
+    let versions = one.plugin_versions(&scope, NAME).await?;
+    assert_eq!(versions.len(), 3, "{versions:?}");
+    Ok(())
+}

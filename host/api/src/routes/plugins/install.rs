@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use openhub_runtime::{Inspected, Refusal, Runtime};
-use openhub_store::{Installation, Op, PluginStatus, PluginVersion};
+use openhub_store::{Installation, Op, PluginStatus, PluginVersion, Scope, StoreError};
 use std::sync::Arc;
 
 use super::canary::being_tried;
@@ -20,6 +20,9 @@ use crate::openapi::{Problems, Unfit};
 use crate::parameters::name_in_path;
 use crate::problem::Problem;
 use crate::views::PluginView;
+
+/// An upload is judged so often before it is refused: each time another hub has written to the same plugin.
+const JUDGEMENTS: usize = 8;
 
 /// Installs a component, or a new version of a plugin.
 ///
@@ -51,41 +54,53 @@ pub(crate) async fn install_plugin(
     app.runtime.try_out(&bytes, change.scope.tenant().0).await?;
     let _alone = change.alone().await?;
     let scope = &change.scope;
-    let component = Op::PutComponent { digest: digest.clone(), bytes: bytes.into() };
+    let mut version = PluginVersion::uploaded(digest.clone(), manifest, app.now());
+    version.signer = signer;
+    // Another hub may serve the same tenant: what it wrote meanwhile is judged by, too.
+    for _ in 0..JUDGEMENTS {
+        let judged = app.store.plugin_standing(scope, &name).await?;
+        let (put, status) = judge(&app, scope, &version).await?;
+        let component = Op::PutComponent { digest: digest.clone(), bytes: bytes.to_vec() };
+        let mut ops = vec![Op::IfPluginStands { plugin: name.clone(), judged }, component];
+        ops.extend(put);
+        match app.store.transact(scope, ops).await {
+            Err(StoreError::VersionConflict(_)) => {}
+            written => {
+                written?;
+                return Ok((status, Json(view(&app, scope, find(&app, scope, &name).await?).await?)).into_response());
+            }
+        }
+    }
+    Err(StoreError::VersionConflict(Vec::new()).into())
+}
+
+/// What an upload writes beside the component, and its answer.
+async fn judge(app: &App, scope: &Scope, version: &PluginVersion) -> Result<(Option<Op>, StatusCode), Problem> {
+    let (version, name) = (version.clone(), version.manifest.name.clone());
     let before = match app.store.plugin(scope, &name).await? {
         None => app.store.removed_plugin(scope, &name).await?,
         before => before,
     };
-    let mut version = PluginVersion::uploaded(digest, manifest, app.now());
-    version.signer = signer;
-    if let Some(before) = &before {
-        admit(&app, scope, before, &version).await?;
+    let Some(before) = before else { return Ok((Some(Op::PutPlugin(first(version))), StatusCode::CREATED)) };
+    admit(app, scope, &before, &version).await?;
+    let is_tried = before.canary.is_some() || before.shadow.is_some();
+    if is_tried && before.offered().0 != version.digest && !is_previous(&before, &version) {
+        return Err(being_tried(&before));
     }
-    if let Some(trying) = before.as_ref().filter(|before| before.canary.is_some() || before.shadow.is_some())
-        && trying.offered().0 != version.digest
-        && !is_previous(trying, &version)
-    {
-        return Err(being_tried(trying));
-    }
-    let (put, status) = match before {
-        None => (Op::PutPlugin(first(version)), StatusCode::CREATED),
-        Some(gone) if gone.status == PluginStatus::Removed => (Op::PutPlugin(first(version)), StatusCode::CREATED),
-        Some(same) if same.offered().0 == version.digest || is_previous(&same, &version) => {
-            // Its bytes are written anew: what was damaged is whole again.
-            app.store.transact(scope, vec![component]).await?;
-            return Ok(Json(view(&app, scope, same).await?).into_response());
+    Ok(match before {
+        gone if gone.status == PluginStatus::Removed => (Some(Op::PutPlugin(first(version))), StatusCode::CREATED),
+        // Its bytes are written anew: what was damaged is whole again.
+        same if same.offered().0 == version.digest || is_previous(&same, &version) => (None, StatusCode::OK),
+        before if before.digest == version.digest => (Some(Op::DropCandidate { plugin: name }), StatusCode::OK),
+        before if before.has_run() => {
+            (Some(Op::PutCandidate { plugin: name, candidate: version }), StatusCode::CREATED)
         }
-        Some(before) if before.digest == version.digest => (Op::DropCandidate { plugin: name.clone() }, StatusCode::OK),
-        Some(before) if before.has_run() => {
-            (Op::PutCandidate { plugin: name.clone(), candidate: version }, StatusCode::CREATED)
+        // Its secrets stay by themselves.
+        before => {
+            let Installation { settings, position, .. } = before;
+            (Some(Op::PutPlugin(Installation { settings, position, ..first(version) })), StatusCode::CREATED)
         }
-        Some(before) => {
-            let Installation { settings, secrets, position, .. } = before;
-            (Op::PutPlugin(Installation { settings, secrets, position, ..first(version) }), StatusCode::CREATED)
-        }
-    };
-    app.store.transact(scope, vec![component, put]).await?;
-    Ok((status, Json(view(&app, scope, find(&app, scope, &name).await?).await?)).into_response())
+    })
 }
 
 /// A plugin that does nothing yet.
