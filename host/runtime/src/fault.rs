@@ -5,6 +5,10 @@ use std::fmt::{self, Write};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::answer::Receipt;
+use crate::capabilities::log::escape;
+
+/// Bytes of a message: of a deep stack, the innermost places.
+const MESSAGE: usize = 8 << 10;
 
 /// A call that gave no answer, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +67,9 @@ impl fmt::Display for FaultKind {
 }
 
 impl CallFault {
-    /// Of a call that was not made.
+    /// Of a call that was not made. The message may have a guest's text in it, and goes into the hub's log.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> CallFault {
-        CallFault { kind, message: message.into(), receipt: Receipt::default() }
+        CallFault { kind, message: escape(&message.into(), MESSAGE), receipt: Receipt::default() }
     }
 
     /// Of a call that used this.
@@ -134,5 +138,17 @@ pub(crate) struct Raised {
 impl Raised {
     pub fn error(kind: FaultKind, message: impl Into<String>) -> wasmtime::Error {
         wasmtime::Error::new(Raised { kind, message: message.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f5_a_message_is_one_line_that_is_not_long() {
+        let fault = CallFault::new(FaultKind::Malformed, format!("a\n\u{1b}[2J{}", "b".repeat(1_000_000)));
+        assert!(fault.message.starts_with("a\\u{a}\\u{1b}[2Jbbb"), "{fault}");
+        assert!(fault.message.len() < MESSAGE + 8, "{}", fault.message.len());
     }
 }

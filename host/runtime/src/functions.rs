@@ -13,6 +13,7 @@ use crate::bindings::rule::openhub::types::columns::ValuesResult;
 use crate::fault::{CallFault, FaultKind};
 use crate::outcome::checked_values;
 use crate::plugin::Plugin;
+use crate::reason;
 
 /// Bytes of all texts that one call may answer with.
 const ANSWER: usize = 4 * 1024 * 1024;
@@ -59,9 +60,7 @@ impl Plugin {
             let instance = extension.instantiate(&mut *store)?;
             instance.openhub_content_content().call_apply(store, function, &input)
         })?;
-        let answer = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
-            .map_err(|fault| fault.after(receipt))?;
+        let answer = answer.map_err(reason::refused).map_err(|fault| fault.after(receipt))?;
         let (values, faults) =
             check(shape, calls.rows, answer).map_err(|message| CallFault::malformed(message).after(receipt))?;
         Ok(Applied { values, faults, receipt })
@@ -81,7 +80,7 @@ fn check(shape: &FunctionShape, rows: u32, answer: bound::Results) -> Result<(Va
         if row >= rows {
             return Err(format!("the function `{name}` answered for row {row}, but there are only {rows}"));
         }
-        faults.entry(row).or_insert(Reason { code: reason.code, message: reason.message, args: reason.args });
+        faults.entry(row).or_insert_with(|| reason.into());
     }
     let columns::Column { values, absent } = answer.values;
     if let columns::Values::Texts(texts) = &values

@@ -35,6 +35,7 @@ mod outcome;
 mod plugin;
 mod policy;
 mod privacy;
+mod reason;
 mod receive;
 mod recording;
 mod rules;

@@ -7,6 +7,7 @@ use crate::bindings::types::types::Fault as PluginFault;
 use crate::fault::{CallFault, FaultKind};
 use crate::outcome::is_object;
 use crate::plugin::Plugin;
+use crate::reason;
 
 /// One answer a record, in order: its fields as JSON, or why it cannot be one of this version.
 #[derive(Debug)]
@@ -41,8 +42,7 @@ impl Plugin {
             let instance = extension.instantiate(&mut *store)?;
             instance.openhub_data_object_migration().call_migrate(store, kind, from, to, records)
         })?;
-        let answers = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))?;
+        let answers = answer.map_err(reason::refused)?;
         if answers.len() != records.len() {
             let (given, asked) = (answers.len(), records.len());
             return Err(CallFault::malformed(format!("the plugin gave {given} answers to {asked} records")));
@@ -62,5 +62,5 @@ fn refused(faults: Vec<PluginFault>) -> Vec<Fault> {
     if faults.is_empty() {
         return vec![Fault::new("", "refused", "The plugin refused it and did not say why.")];
     }
-    faults.into_iter().map(|fault| Fault::new(fault.pointer, fault.reason.code, fault.reason.message)).collect()
+    reason::faults(faults)
 }

@@ -12,6 +12,7 @@ use crate::changes::is_key;
 use crate::fault::{CallFault, FaultKind};
 use crate::outcome::is_object;
 use crate::plugin::Plugin;
+use crate::reason;
 
 const EVENTS_A_CHANGE: usize = 16;
 
@@ -35,9 +36,7 @@ impl Plugin {
             let instance = extension.instantiate(&mut *store)?;
             instance.openhub_data_object_data_object().call_check(store, kind, &changes)
         })?;
-        let answers = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
-            .map_err(|fault| fault.after(receipt))?;
+        let answers = answer.map_err(reason::refused).map_err(|fault| fault.after(receipt))?;
         if answers.len() != asked {
             let message = format!("the plugin gave {} answers to {asked} changes", answers.len());
             return Err(CallFault::malformed(message).after(receipt));
@@ -75,7 +74,7 @@ fn refused(faults: Vec<PluginFault>) -> Vec<Fault> {
             "The plugin refused this change and did not say why. Ask its author which fields to change.",
         )];
     }
-    faults.into_iter().map(|fault| Fault::new(fault.pointer, fault.reason.code, fault.reason.message)).collect()
+    reason::faults(faults)
 }
 
 /// Holds the plugin to its own declaration: what it accepts must fit the type's fields.

@@ -27,7 +27,7 @@ pub fn check(
     let mut faults: BTreeMap<u32, Reason> = BTreeMap::new();
     for answered::RowFault { row, reason } in answer.faults {
         within(row, rows)?;
-        faults.entry(row).or_insert(Reason { code: reason.code, message: reason.message, args: reason.args });
+        faults.entry(row).or_insert_with(|| reason.into());
     }
     let mut targets = vec![false; shape.writes.len()];
     let mut writes = Vec::with_capacity(answer.writes.len());

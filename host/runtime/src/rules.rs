@@ -10,6 +10,7 @@ use crate::config::Defaults;
 use crate::fault::{CallFault, FaultKind};
 use crate::outcome;
 use crate::plugin::Plugin;
+use crate::reason;
 
 impl Plugin {
     /// Runs a rule over a batch. Blocks the thread.
@@ -34,9 +35,7 @@ impl Plugin {
             let instance = extension.instantiate(&mut *store)?;
             instance.openhub_rule_rule().call_evaluate(store, rule, input)
         })?;
-        let answer = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
-            .map_err(|fault| fault.after(receipt))?;
+        let answer = answer.map_err(reason::refused).map_err(|fault| fault.after(receipt))?;
         let outcome = outcome::check(self.manifest(), shape, batch, answer);
         let outcome = outcome.map_err(|message| CallFault::malformed(message).after(receipt))?;
         Ok(Evaluated { outcome, receipt })

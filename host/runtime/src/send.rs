@@ -9,6 +9,7 @@ use crate::capabilities::settlement::Settlement;
 use crate::fault::{CallFault, FaultKind};
 use crate::io::{Bounds, Called, IoContext};
 use crate::plugin::Plugin;
+use crate::reason;
 
 /// A message as a channel gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ pub(crate) fn refused(failure: &Failure) -> CallFault {
         Failure::Retry(retry) => &retry.reason,
         Failure::Rejected(reason) | Failure::Misconfigured(reason) => reason,
     };
-    CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message))
+    reason::refused(reason.clone())
 }
 
 impl From<OutMessage> for Message {

@@ -8,6 +8,7 @@ use crate::answer::{CallContext, Reason, Receipt};
 use crate::bindings::step::exports::openhub::step::step as bound;
 use crate::fault::{CallFault, FaultKind};
 use crate::plugin::Plugin;
+use crate::reason;
 
 /// Bytes of the state that a wait leaves with its run.
 pub const STATE: usize = 8 * 1024;
@@ -76,9 +77,7 @@ impl Plugin {
             let instance = extension.instantiate(&mut *store)?;
             instance.openhub_step_step().call_run(store, step, &entries)
         })?;
-        let answers = answer
-            .map_err(|reason| CallFault::new(FaultKind::Refused, format!("{}: {}", reason.code, reason.message)))
-            .map_err(|fault| fault.after(receipt))?;
+        let answers = answer.map_err(reason::refused).map_err(|fault| fault.after(receipt))?;
         if answers.len() != asked {
             let message = format!("the step gave {} answers to {asked} runs", answers.len());
             return Err(CallFault::malformed(message).after(receipt));
@@ -117,9 +116,7 @@ fn check(shape: &StepShape, answer: bound::Next) -> Result<Next, String> {
         bound::Next::Go(outlet) => {
             Err(format!("the step `{name}` went on by the outlet {outlet}, which it does not declare"))
         }
-        bound::Next::Fail(reason) => {
-            Ok(Next::Fail(Reason { code: reason.code, message: reason.message, args: reason.args }))
-        }
+        bound::Next::Fail(reason) => Ok(Next::Fail(reason.into())),
         bound::Next::Wait(bound::Wait { until, events, state }) => {
             if let Some(event) = events.iter().find(|event| **event as usize >= shape.events.len()) {
                 return Err(format!("the step `{name}` waits for the event {event}, which it does not declare"));

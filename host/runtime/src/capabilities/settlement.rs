@@ -118,12 +118,6 @@ fn unsettled(message: &str) -> Reason {
     Reason { code: "unsettled".to_owned(), message: message.to_owned(), args: Vec::new() }
 }
 
-impl From<PluginReason> for Reason {
-    fn from(reason: PluginReason) -> Reason {
-        Reason { code: reason.code, message: reason.message, args: reason.args }
-    }
-}
-
 impl From<types::Verdict> for Verdict {
     fn from(verdict: types::Verdict) -> Verdict {
         match verdict {
