@@ -210,11 +210,7 @@ const INTERFACES: [(&str, &str, &str); 10] = [
     ("openhub:call/call", "is given its settings and the work that it is called for", "获取其设置以及每次调用的任务"),
     ("openhub:channel/settlement", "says what became of each message that it sends", "报告其发送的每条消息的结果"),
     ("openhub:clock/clock", "reads the time", "读取当前时间"),
-    (
-        "openhub:customers/customers",
-        "looks up customers and changes them, where other lines allow it",
-        "在其他条目允许的范围内查询和修改客户",
-    ),
+    ("openhub:customers/customers", "looks up customers, where other lines allow it", "在其他条目允许的范围内查询客户"),
     ("openhub:events/events", "sends events into the hub, which other lines name", "发送其他条目列出的事件"),
     (
         "openhub:http/http",

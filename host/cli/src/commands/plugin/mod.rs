@@ -20,8 +20,10 @@ mod versions;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
+use openhub_runtime::Defaults;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
@@ -433,12 +435,22 @@ fn map_of(path: &Path) -> Result<Vec<u8>> {
 fn component(path: &Path) -> Result<Vec<u8>> {
     match path.is_dir() {
         true => Ok(build(path, false, None)?.bytes),
-        false if path.exists() => std::fs::read(path).with_context(|| path.display().to_string()),
+        false if path.exists() => bounded(path),
         false => match ready::ready(&std::env::current_exe()?, path)? {
             Some(component) => Ok(component),
             None => bail!("{}", absent(path)),
         },
     }
+}
+
+/// No more of a file than a hub admits as a component: one that is longer, or never ends, is refused.
+fn bounded(path: &Path) -> Result<Vec<u8>> {
+    let most = Defaults::default().component_bytes;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    file.take(most + 1).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+    ensure!(bytes.len() as u64 <= most, "{} is no component: it has more than {most} bytes", path.display());
+    Ok(bytes)
 }
 
 /// Where a component that is not there may come from.
@@ -514,6 +526,12 @@ fn short(digest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn g_a_file_without_an_end_is_no_component() {
+        let refused = component(Path::new("/dev/zero")).unwrap_err();
+        assert!(refused.to_string().contains("more than 33554432 bytes"), "{refused}");
+    }
 
     #[test]
     fn findings14_f21_the_help_names_all_kinds_and_all_plugins() {
