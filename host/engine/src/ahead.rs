@@ -116,6 +116,7 @@ mod tests {
             started_at: Timestamp::from_micros(0),
             ended_at: None,
             fault: None,
+            served_by: None,
         }
     }
 

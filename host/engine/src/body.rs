@@ -303,10 +303,19 @@ pub fn object_changed(
     }
 }
 
+/// The member of a caused event that names the plugin, the rule or object type, and the digest of the version that caused it.
+pub const SERVED_BY: &str = "served_by";
+
 /// The body of an event that COMPUTE causes, in the shape of a `track` call.
 ///
-/// `depth` is told of what goes through the log; it is believed of what the hub has made only.
-pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value, depth: Option<u8>) -> String {
+/// `depth` is told of what goes through the log, and `served_by` of what a plugin's version has caused; both are believed of what the hub
+/// has made only.
+pub fn track(
+    event: &NewEvent,
+    subject: Option<&Identity>,
+    properties: &Value,
+    (depth, served_by): (Option<u8>, Option<Value>),
+) -> String {
     let mut body = Map::new();
     body.insert("type".into(), "track".into());
     body.insert("event".into(), event.name.as_str().into());
@@ -322,6 +331,9 @@ pub fn track(event: &NewEvent, subject: Option<&Identity>, properties: &Value, d
     }
     if let Some(depth) = depth {
         body.insert("depth".into(), depth.into());
+    }
+    if let Some(served_by) = served_by {
+        body.insert(SERVED_BY.into(), served_by);
     }
     body.insert("properties".into(), properties.clone());
     Value::Object(body).to_string()

@@ -60,7 +60,7 @@ pub mod uses;
 pub mod watch;
 pub mod webhooks;
 
-pub use body::{PROPOSED, identities_of};
+pub use body::{PROPOSED, SERVED_BY, identities_of};
 pub use catalog::{Catalog, EntryKind};
 pub use clock::Clock;
 pub use compute::{REFUSED, VALUE_REFUSED};

@@ -127,6 +127,7 @@ impl Journey {
             started_at: trigger.at,
             ended_at: None,
             fault: None,
+            served_by: None,
         }
     }
 

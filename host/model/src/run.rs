@@ -1,6 +1,7 @@
 //! One customer in one journey version, and the timers that runs wait for.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use crate::id::{Id, PartId};
 use crate::time::Timestamp;
@@ -52,4 +53,6 @@ pub struct Run {
     pub ended_at: Option<Timestamp>,
     /// Why it failed, if it did.
     pub fault: Option<String>,
+    /// The digest of the version of a plugin whose step moved it last.
+    pub served_by: Option<Arc<str>>,
 }

@@ -102,7 +102,10 @@ impl Trial {
             .map(|event| {
                 let cause = event.cause.clone().expect("an order");
                 let row = cause.rsplit('-').next().and_then(|row| row.parse().ok()).expect("its number");
-                let edition = body(&event.body)["properties"]["edition"].as_i64().expect("an edition");
+                let said = body(&event.body);
+                let edition = said["properties"]["edition"].as_i64().expect("an edition");
+                let version = if edition == 1 { &self.active } else { &self.candidate };
+                assert_eq!(said["served_by"]["digest"], **version, "it names the version that caused it: {said}");
                 (row, users[&cause].clone(), edition)
             })
             .collect();

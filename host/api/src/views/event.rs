@@ -1,6 +1,7 @@
 //! Events.
 
 use crate::ingest::{MOVED, ORIGINAL};
+use openhub_engine::SERVED_BY;
 use openhub_model::{Event, EventKind, Origin, PartId, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +33,9 @@ pub(crate) struct EventView {
     historical: bool,
     /// `message_id` of the event that caused it.
     cause: Option<String>,
+    /// The version of a plugin that caused it: the plugin, its rule or object type, and the digest of its component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served_by: Option<ServedBy>,
     /// Who made the change, if it is one of the hub's own: `{"kind": "key", "id": "…"}`, or `person`, `plugin`, `partner`,
     /// `operator`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +44,15 @@ pub(crate) struct EventView {
     /// The event as it came.
     #[schema(value_type = Object)]
     body: Box<RawValue>,
+}
+
+/// A version of a plugin.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct ServedBy {
+    plugin: String,
+    /// Of the rule, or of the object type that was checked.
+    name: String,
+    digest: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -53,6 +66,7 @@ impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         let moved_from = moved_from(&event);
         let principal = principal(&event);
+        let served_by = served_by(&event);
         let own = matches!(event.kind, EventKind::Control | EventKind::Object);
         let body = if own { without_principal(event.body) } else { event.body };
         // The door let in nothing but JSON; were something else stored, it would show as nothing.
@@ -69,6 +83,7 @@ impl From<Event> for EventView {
             origin: event.origin,
             historical: event.historical,
             cause: event.cause,
+            served_by,
             principal,
             body,
         }
@@ -86,6 +101,17 @@ fn moved_from(event: &Event) -> Option<String> {
     };
     let said: serde_json::Map<String, Value> = serde_json::from_str(&event.body).ok()?;
     said.get(name)?.as_str().map(str::to_owned)
+}
+
+/// No door takes an event with a cause: what one says is the hub's own word.
+fn served_by(event: &Event) -> Option<ServedBy> {
+    #[derive(Deserialize)]
+    struct Caused {
+        served_by: ServedBy,
+    }
+    let says = event.cause.is_some() && event.body.contains(SERVED_BY);
+    let caused: Option<Caused> = says.then(|| serde_json::from_str(&event.body).ok()).flatten();
+    caused.map(|caused| caused.served_by)
 }
 
 /// What a control event says; who says it is shown beside it.

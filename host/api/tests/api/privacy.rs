@@ -94,6 +94,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         started_at: hub.now(),
         ended_at: None,
         fault: Some(of("fault")),
+        served_by: None,
     };
     let due = hub.now() + Span::from_micros(1_000_000_000_000);
     let message = NewMessage {

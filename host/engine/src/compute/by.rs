@@ -13,16 +13,29 @@ pub struct By<'a> {
     pub rule: &'a str,
     /// Of an object's check: what it was asked.
     request: Option<RequestKey>,
+    /// The plugin's version that said so.
+    pub served: Option<Served<'a>>,
+}
+
+/// A version of a plugin.
+#[derive(Clone, Copy)]
+pub struct Served<'a> {
+    pub plugin: &'a str,
+    pub digest: &'a str,
 }
 
 impl<'a> By<'a> {
     pub fn of(plugin: &'a str, rule: &'a str) -> By<'a> {
-        By { plugin, rule, request: None }
+        By { plugin, rule, request: None, served: None }
     }
 
     /// The check of an object of this type, which was asked for so.
     pub fn check(shape: &'a str, request: RequestKey) -> By<'a> {
         By { request: Some(request), ..By::of("object", shape) }
+    }
+
+    pub fn served(self, served: Option<Served<'a>>) -> By<'a> {
+        By { served, ..self }
     }
 
     /// Ids that sort by time: events of a batch then share pages of the index by id.

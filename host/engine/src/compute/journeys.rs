@@ -72,6 +72,10 @@ pub fn meet_answer(batch: &mut Batch<'_>, answer: Answer) {
 
 /// The run goes on from its step.
 pub fn meet_step(batch: &mut Batch<'_>, went: Went) {
+    let tracked = batch.actors[went.by.actor].runs.get_mut(went.by.run);
+    if let (Some(tracked), Some(served_by)) = (tracked, went.served_by) {
+        tracked.run.served_by = Some(served_by);
+    }
     let input = match &went.onward {
         Ok(onward) => Input::Answer(openhub_journey::Answer::Step(onward)),
         Err(fault) => Input::Answer(openhub_journey::Answer::Refused(std::slice::from_ref(fault))),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::ask::{Answer, Answered, Asker, Operation, Request};
 use super::batch::Batch;
 use super::bisect::bisect;
-use super::by::By;
+use super::by::{By, Served};
 use super::effects::events::CausedEvent;
 use super::effects::{Effect, apply};
 use super::event::Happening;
@@ -163,7 +163,7 @@ fn check(
     let mut again = Vec::new();
     for (request, answer) in asked.into_iter().zip(results) {
         let result = match answer {
-            Ok(accepted) => match accept(batch, &object.shape, &request, accepted) {
+            Ok(accepted) => match accept(batch, object, &request, accepted) {
                 Accept::Answered(result) => result,
                 Accept::Taken => {
                     batch.asked_again.spend(request.key);
@@ -267,7 +267,8 @@ fn change(batch: &Batch<'_>, shape: &ObjectShape, request: &Request) -> Result<C
     Ok(Change { key, customer, at: request.now, seed: seed.0, operation })
 }
 
-fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepted: Accepted) -> Accept {
+fn accept(batch: &mut Batch<'_>, of: &ObjectType, request: &Request, accepted: Accepted) -> Accept {
+    let shape = &of.shape;
     let fields: Value = serde_json::from_str(&accepted.fields).unwrap_or_default();
     let deleted = matches!(request.operation, Operation::Delete { .. });
     if !deleted {
@@ -318,11 +319,11 @@ fn accept(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, accepte
     for owner in [before, after.filter(|after| Some(*after) != before)].into_iter().flatten() {
         learn_of_another(batch, request, owner, &slot);
     }
-    cause_from_object(batch, shape, request, accepted.events);
+    cause_from_object(batch, of, request, accepted.events);
     Accept::Answered(Ok((accepted.key, fields)))
 }
 
-fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Request, events: Vec<(String, String)>) {
+fn cause_from_object(batch: &mut Batch<'_>, of: &ObjectType, request: &Request, events: Vec<(String, String)>) {
     if events.is_empty() {
         return;
     }
@@ -330,7 +331,9 @@ fn cause_from_object(batch: &mut Batch<'_>, shape: &ObjectShape, request: &Reque
     let behind = Happening { part: request.part, kind: EventKind::Object, ..occasion.happening() };
     for (ordinal, (name, properties)) in events.into_iter().enumerate() {
         let properties = serde_json::from_str(&properties).unwrap_or_default();
-        let by = By::check(&shape.name, request.key);
+        let served = of.plugin().map(|plugin| &plugin.installation);
+        let served = served.map(|version| Served { plugin: &version.name, digest: &version.digest });
+        let by = By::check(&of.shape.name, request.key).served(served);
         let caused = CausedEvent { cause: &behind, by, ordinal: ordinal as u32, name, properties, to: None };
         apply(batch, request.actor, Effect::Event(caused));
     }

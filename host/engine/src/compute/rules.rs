@@ -15,7 +15,7 @@ use super::ask::{Ask, Asker, Operation, Request};
 use super::batch::Batch;
 use super::beside::{Pair, broke_off, told};
 use super::bisect::bisect;
-use super::by::By;
+use super::by::{By, Served};
 use super::effects::events::{CausedEvent, file_uncaused};
 use super::effects::source::Source;
 use super::effects::state::Change;
@@ -248,7 +248,8 @@ fn apply_outcome(batch: &mut Batch<'_>, rule: &Rule, (sent, seen): (&[&Turn], &[
             continue;
         }
         let (actor, Item::Event(event)) = sent[caused.row as usize] else { continue };
-        let by = By::of(&rule.owner.installation.name, &rule.name);
+        let served = Served { plugin: &rule.owner.installation.name, digest: &rule.digest };
+        let by = By::of(&rule.owner.installation.name, &rule.name).served(Some(served));
         let relation = rule.recipients.get(caused.event as usize).copied().flatten();
         let to = relation.map(|read| seen[caused.row as usize].value(read).and_then(customer_in));
         let to = match to {

@@ -1,5 +1,7 @@
 //! Steps of plugins that runs have come to, or are woken in: one call a wave and step with the runs of all customers.
 
+use std::sync::Arc;
+
 use openhub_journey::{Onward, StepAsk, Woke};
 use openhub_model::Fault;
 use openhub_runtime::{CallFault, Entered, Recorded, Replayed, StepNext};
@@ -24,6 +26,8 @@ pub struct Went {
     pub onward: Result<Onward, Fault>,
     /// Of the call that failed on it.
     pub recording: Option<String>,
+    /// The digest of the version that said so.
+    pub served_by: Option<Arc<str>>,
 }
 
 /// Puts what is asked of the first step to it, or as much as goes into a call.
@@ -39,7 +43,8 @@ pub fn ask_step(batch: &mut Batch<'_>) -> Result<Vec<Went>, Stop> {
     let Some(owner) = catalog.plugins.get(&plugin) else {
         let fault = Fault::new("", "plugin-not-enabled", format!("the plugin `{plugin}` is not enabled"));
         let went = requests.into_iter();
-        let went = went.map(|request| Went { by: request.by, onward: Err(fault.clone()), recording: None });
+        let went =
+            went.map(|request| Went { by: request.by, onward: Err(fault.clone()), recording: None, served_by: None });
         return Ok(went.collect());
     };
     let of = |request: &StepRequest| {
@@ -89,7 +94,14 @@ fn call(batch: &mut Batch<'_>, owner: &Enabled, step: &str, requests: Vec<StepRe
         }
     }
     let went = requests.into_iter().zip(onwards);
-    Ok(went.map(|(request, (onward, recording))| Went { by: request.by, onward, recording }).collect())
+    let served_by: Arc<str> = owner.installation.digest.as_str().into();
+    let went = went.map(|(request, (onward, recording))| Went {
+        by: request.by,
+        onward,
+        recording,
+        served_by: Some(served_by.clone()),
+    });
+    Ok(went.collect())
 }
 
 /// Keeps the call about a run, if it is drawn. `among` is what was answered about it among others.

@@ -53,6 +53,7 @@ struct Row {
     started_at: i64,
     ended_at: Option<i64>,
     fault: Option<String>,
+    served_by: Option<String>,
 }
 
 impl Store {
@@ -66,7 +67,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault \
+             fault, served_by \
              FROM runs WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) AND status = 0 ORDER BY id",
             scope.tenant().0,
             bulk::list(parts),
@@ -137,7 +138,7 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault \
+             fault, served_by \
              FROM ",
         );
         if let Some(part) = filter.part {
@@ -169,7 +170,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault \
+             fault, served_by \
              FROM runs WHERE tenant_id = $1 AND id = $2",
             scope.tenant().0,
             id.to_string(),
@@ -183,6 +184,7 @@ pub(crate) fn run_rows(runs: &[Run]) -> Option<Bulk> {
         row.id(run.id).id(run.part).text(&run.journey).int(run.version).text(&run.node).int(run.step);
         row.int(run.status.code()).maybe_text(written(&run.awaits).as_deref()).int(run.since).maybe_time(run.due);
         row.text(&run.state).time(run.started_at).maybe_time(run.ended_at).maybe_text(run.fault.as_deref());
+        row.maybe_text(run.served_by.as_deref());
     })
 }
 
@@ -190,13 +192,14 @@ pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> R
     execute!(
         tx.conn(),
         "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, \
-         ended_at, fault) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
+         ended_at, fault, served_by) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), \
          CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
-         CAST(value ->> 10 AS TEXT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS BIGINT), CAST(value ->> 13 AS TEXT) \
-         FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
+         CAST(value ->> 10 AS TEXT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS BIGINT), CAST(value ->> 13 AS TEXT), \
+         CAST(value ->> 14 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
          node = excluded.node, step = excluded.step, status = excluded.status, awaits = excluded.awaits, \
-         since = excluded.since, due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault",
+         since = excluded.since, due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault, \
+         served_by = excluded.served_by",
         tenant.0,
         rows.json,
     )
@@ -281,6 +284,7 @@ fn run(row: Row) -> Result<Run, StoreError> {
         started_at: time(row.started_at),
         ended_at: maybe_time(row.ended_at),
         fault: row.fault,
+        served_by: row.served_by.map(Into::into),
     })
 }
 

@@ -331,6 +331,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         started_at: at(3),
         ended_at: None,
         fault: None,
+        served_by: Some("0c".into()),
     };
     let timer = Timer::run(run.id, part, at(50));
     let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };

@@ -107,6 +107,7 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
                     "id": run.id, "part": run.part, "journey": run.journey, "version": run.version, "node": run.node,
                     "step": run.step, "status": run.status, "awaits": run.awaits, "due": run.due, "state": state,
                     "started_at": run.started_at, "ended_at": run.ended_at, "fault": run.fault,
+                    "served_by": run.served_by,
                 }))
             });
             Ok(Page { rows: rows.collect(), next: Some(next) })

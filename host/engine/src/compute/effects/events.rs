@@ -3,7 +3,7 @@
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, NewEvent, Origin, PartId};
 use openhub_store::{FaultKind, NewFault};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::body::{self, PROPOSED};
 use crate::compute::batch::Batch;
@@ -69,7 +69,8 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
     };
     // What goes through the log takes its depth along.
     let depth = to.is_some().then_some(cause.depth + 1);
-    event.body = body::track(&event, subject.as_ref(), &properties, depth);
+    let served = by.served.map(|served| json!({"plugin": served.plugin, "name": by.rule, "digest": served.digest}));
+    event.body = body::track(&event, subject.as_ref(), &properties, (depth, served));
     batch.spent.bytes += event.body.len() as u64;
     let place = batch.actors[actor].place;
     if to.is_some() {
