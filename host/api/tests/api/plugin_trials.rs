@@ -143,3 +143,27 @@ async fn a_shadow_is_started_reported_and_stopped() {
     assert_eq!(hub.call("PUT", CANARY, key, Some(canary)).await.status, 200);
     is(&hub.call("PUT", &path, key, Some(json!({"digest": digest}))).await, 409, "being-tried");
 }
+
+/// What acts cannot be tried: a message that a shadow sends is sent.
+#[tokio::test]
+async fn a_version_that_only_acts_is_not_tried() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    waiting(&hub, key).await;
+    let mut other = manifest("1.2.0");
+    other["channels"] = json!([{"name": "sms", "address": "phone", "purpose": "news"}]);
+    let other: Manifest = serde_json::from_value(other).expect("a manifest");
+    let candidate = PluginVersion::uploaded("0".repeat(64), other, Timestamp::default());
+    let put = Op::PutCandidate { plugin: "quiet".to_owned(), candidate };
+    hub.store.transact(&Scope::of(tenant.id), vec![put]).await.expect("it waits");
+    for (path, body) in [
+        (CANARY.to_owned(), json!({"digest": "0".repeat(64), "percent": 5})),
+        (format!("{PLUGIN}/shadow"), json!({"digest": "0".repeat(64)})),
+    ] {
+        let refused = hub.call("PUT", &path, key, Some(body)).await;
+        is(&refused, 409, "cannot-be-tried");
+        let detail = refused.body["detail"].as_str().expect("a sentence");
+        assert!(detail.contains("what is sent cannot be taken back"), "{detail}");
+    }
+}

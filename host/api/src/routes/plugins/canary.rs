@@ -42,7 +42,8 @@ pub(crate) struct Canary {
 /// Which customers is drawn by a keyed hash: a customer is always served by the same version, and stays with it when `percent` grows.
 /// It covers rules, steps and functions; all else is served by the active version. Another `percent` widens or narrows it; `DELETE` ends
 /// it; to activate the candidate ends it in full. 409 `cannot-be-tried` if the candidate declares other rules, steps, functions, objects,
-/// channels, sources, endpoints or jobs than the active version; `being-tried` while a shadow runs; `not-agreed` without `accept`.
+/// channels, sources, endpoints or jobs than the active version, or has no rules, steps or functions but channels, sources, endpoints,
+/// jobs or object types; `being-tried` while a shadow runs; `not-agreed` without `accept`.
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/canary", tag = "plugins", request_body = Canary,
     params(("name" = String, Path, description = "The plugin's name.")),
     security(("api_key" = ["plugins:write"])),
@@ -60,7 +61,7 @@ pub(crate) async fn set_plugin_canary(
     }
     let _alone = change.alone().await?;
     let plugin = find(&app, &change.scope, &name).await?;
-    let candidate = tried(&plugin, &digest)?;
+    let candidate = tried(&plugin, &digest, "serve a part of the customers")?;
     if plugin.shadow.is_some() {
         return Err(being_tried(&plugin));
     }
@@ -111,8 +112,8 @@ pub(super) async fn answered(
     }
 }
 
-/// The candidate with this digest, if it can be tried beside the active version.
-pub(super) fn tried<'a>(plugin: &'a Installation, digest: &str) -> Result<&'a PluginVersion, Problem> {
+/// The candidate with this digest, if it can be tried beside the active version. `how` is what it is to do.
+pub(super) fn tried<'a>(plugin: &'a Installation, digest: &str, how: &str) -> Result<&'a PluginVersion, Problem> {
     runs(plugin)?;
     let name = &plugin.name;
     let Some(candidate) = plugin.candidate.as_ref().filter(|candidate| candidate.digest == digest) else {
@@ -120,6 +121,7 @@ pub(super) fn tried<'a>(plugin: &'a Installation, digest: &str) -> Result<&'a Pl
             format!("No version of `{name}` with this digest waits. Upload it, and name the candidate's digest.");
         return Err(Problem::new(CONFLICT, detail));
     };
+    may_be_tried(candidate, how)?;
     fits_beside(plugin, candidate)?;
     Ok(candidate)
 }
@@ -146,6 +148,30 @@ pub(super) fn fits_beside(plugin: &Installation, version: &PluginVersion) -> Res
          for all customers, or upload a version that declares the same. `faults` says what is different."
     );
     Err(Problem::new(CANNOT_BE_TRIED, detail).with_faults(faults))
+}
+
+/// Refuses a version of which nothing can be tried: what it does has effects outside of the hub, or is asked by others than customers.
+fn may_be_tried(version: &PluginVersion, how: &str) -> Result<(), Problem> {
+    let manifest = &version.manifest;
+    let is_asked = !manifest.rules.is_empty() || !manifest.steps.is_empty() || !manifest.functions.is_empty();
+    let acts = [
+        (!manifest.channels.is_empty(), "channels send messages, and what is sent cannot be taken back"),
+        (!manifest.sources.is_empty(), "sources answer systems outside of the hub, each of which expects one answer"),
+        (!manifest.endpoints.is_empty(), "endpoints answer whoever calls them, for any customer"),
+        (!manifest.jobs.is_empty(), "jobs run once for all customers"),
+        (!manifest.objects.is_empty(), "an object is checked by one version, whoever it belongs to"),
+    ];
+    let reasons: Vec<&str> = acts.iter().filter(|(has, _)| *has).map(|(_, why)| *why).collect();
+    if is_asked || reasons.is_empty() {
+        return Ok(());
+    }
+    let (name, version) = (&manifest.name, &manifest.version);
+    let detail = format!(
+        "Version {version} of `{name}` cannot {how}: {}. Only rules, steps and functions can be tried. Install it in a tenant for tests, or \
+         activate it: `openhub plugin rollback {name}` goes back.",
+        reasons.join("; ")
+    );
+    Err(Problem::new(CANNOT_BE_TRIED, detail))
 }
 
 /// Refuses a version that cannot run with the present settings.

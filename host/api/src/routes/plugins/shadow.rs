@@ -35,7 +35,7 @@ pub(crate) struct Shadow {
 /// It is given the same rows, in other batches, and what it answers changes nothing: `GET` tells what differs. What an earlier shadow has
 /// found is forgotten. It needs no agreement, since it reads what the active version reads, and does nothing. A shadow that burns much more
 /// than the active version is left out for a while (`skipped`). 409 `cannot-be-tried` if the candidate declares other rules, steps,
-/// functions, objects, channels, sources, endpoints or jobs than the active version; `being-tried` while a canary runs.
+/// functions, objects, channels, sources, endpoints or jobs than the active version, or has only what acts; `being-tried` while a canary runs.
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/shadow", tag = "plugins", request_body = Shadow,
     params(("name" = String, Path, description = "The plugin's name.")),
     security(("api_key" = ["plugins:write"])),
@@ -48,7 +48,7 @@ pub(crate) async fn start_plugin_shadow(
 ) -> Result<Response, Problem> {
     let _alone = change.alone().await?;
     let plugin = find(&app, &change.scope, &name).await?;
-    let candidate = tried(&plugin, &digest)?;
+    let candidate = tried(&plugin, &digest, "be called without effect")?;
     if plugin.canary.is_some() {
         return Err(being_tried(&plugin));
     }
