@@ -1,4 +1,4 @@
-//! Writes the meters of the calls that no commit belongs to, and what plugins logged. A hub that is killed loses those of its last second.
+//! Writes the meters of the calls that no commit belongs to, what plugins logged, and calls that were recorded. A hub that is killed loses those of its last second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,12 @@ async fn write(shared: &Shared) {
         if let Err(error) = shared.store.add_usage(&Scope::of(tenant), (shared.clock)(), &used).await {
             tracing::warn!(tenant.id = tenant.0, %error, "What plugins used could not be written.");
             shared.meters.add(tenant, meter);
+        }
+    }
+    for (tenant, recordings) in shared.prepared.watch.take_recordings() {
+        let now = (shared.clock)();
+        if let Err(error) = shared.store.add_plugin_recordings(&Scope::of(tenant), now, &recordings).await {
+            tracing::warn!(tenant.id = tenant.0, %error, "Recorded calls of plugins could not be written.");
         }
     }
     for (tenant, lines) in shared.prepared.watch.take() {

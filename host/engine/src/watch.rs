@@ -7,18 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openhub_model::{Id, TenantId, Timestamp};
-use openhub_runtime::{LogLevel, LogLine, Observed, Observer};
-use openhub_store::{Installation, PluginLog};
+use openhub_runtime::{LogLevel, LogLine, Observed, Observer, Recording};
+use openhub_store::{Installation, NewRecording, PluginLog, RECORDING_BYTES, RecordingOrder};
+use serde_json::Value;
 
 use crate::clock::Clock;
 
 /// Lines of a tenant that gather until they are written: of more, the newest.
 const GATHERED: usize = 1_000;
 
+/// Recordings of a tenant's calls that gather until they are written; more are left out.
+const RECORDED: usize = 50;
+
 /// What is seen of all plugins.
 pub struct Watch {
     clock: Clock,
     lines: Mutex<HashMap<TenantId, Gathered>>,
+    /// Calls of the I/O lane that failed, or were drawn.
+    recordings: Mutex<HashMap<TenantId, Vec<NewRecording>>>,
+    /// Of all calls that were recorded.
+    recorded: AtomicU64,
     /// By tenant and digest: a version keeps what was seen of it when the tenant's catalog is read again.
     took: Mutex<HashMap<(TenantId, String), Arc<Latency>>>,
     /// Tells this node's lines from another's of the same time.
@@ -36,7 +44,8 @@ impl Watch {
     pub fn new(clock: Clock) -> Watch {
         let process = std::process::id().to_le_bytes();
         let node = Id::named(&[&clock().micros().to_le_bytes(), &process]);
-        Watch { clock, lines: Mutex::default(), took: Mutex::default(), node }
+        let (recordings, recorded) = (Mutex::default(), AtomicU64::new(0));
+        Watch { clock, lines: Mutex::default(), recordings, recorded, took: Mutex::default(), node }
     }
 
     /// Who watches the calls of a version of a plugin.
@@ -44,9 +53,10 @@ impl Watch {
         let key = (tenant, plugin.digest.clone());
         let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner);
         let took = took.entry(key).or_default().clone();
-        let Installation { name, digest, version, .. } = plugin;
+        let Installation { name, digest, version, recording, .. } = plugin;
         let (name, digest, version) = (name.clone(), digest.clone(), version.clone());
-        Observed::by(Arc::new(Watcher { watch: self.clone(), took, tenant, name, digest, version }))
+        let (order, calls) = (recording.clone(), AtomicU64::new(0));
+        Observed::by(Arc::new(Watcher { watch: self.clone(), took, tenant, name, digest, version, order, calls }))
     }
 
     /// How long the calls of a version took on this node, if it made any.
@@ -68,6 +78,37 @@ impl Watch {
             (*tenant, lines)
         });
         taken.collect()
+    }
+
+    /// All recordings that have gathered, by tenant.
+    pub fn take_recordings(&self) -> Vec<(TenantId, Vec<NewRecording>)> {
+        let mut all = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        all.drain().collect()
+    }
+
+    fn keep(&self, watcher: &Watcher, recording: &Recording) {
+        let text = recording.to_text();
+        if text.len() > RECORDING_BYTES {
+            return;
+        }
+        let number = self.recorded.fetch_add(1, Ordering::Relaxed);
+        let at = (self.clock)().micros().to_le_bytes();
+        let kept = NewRecording {
+            id: Id::named(&[b"recording", self.node.as_bytes(), &at, &number.to_le_bytes()]),
+            plugin: watcher.name.clone(),
+            digest: watcher.digest.clone(),
+            kind: recording.call.kind().to_owned(),
+            name: recording.call.name().to_owned(),
+            outcome: recording.fault.as_ref().map_or("answered", |fault| &fault.kind).to_owned(),
+            // It shows nobody.
+            part: None,
+            recording: text,
+        };
+        let mut all = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        let gathered = all.entry(watcher.tenant).or_default();
+        if gathered.len() < RECORDED {
+            gathered.push(kept);
+        }
     }
 
     fn gather(&self, watcher: &Watcher, line: LogLine) {
@@ -111,6 +152,10 @@ struct Watcher {
     name: String,
     digest: String,
     version: String,
+    /// Which calls are recorded that do not fail.
+    order: Option<RecordingOrder>,
+    /// Calls that it was asked about.
+    calls: AtomicU64,
 }
 
 impl Observer for Watcher {
@@ -120,6 +165,24 @@ impl Observer for Watcher {
 
     fn called(&self, took: Duration) {
         self.took.add(took);
+    }
+
+    fn tapes(&self) -> bool {
+        true
+    }
+
+    /// One of so many calls, evenly.
+    fn draws(&self, given: &Value) -> bool {
+        let Some(order) = self.order.as_ref().filter(|order| (self.watch.clock)() < order.until) else { return false };
+        if order.customer.is_some_and(|customer| !given.to_string().contains(&customer.to_string())) {
+            return false;
+        }
+        let (rate, number) = (u64::from(order.per_million), self.calls.fetch_add(1, Ordering::Relaxed));
+        number.wrapping_add(1).wrapping_mul(rate) / 1_000_000 != number.wrapping_mul(rate) / 1_000_000
+    }
+
+    fn recorded(&self, recording: Recording) {
+        self.watch.keep(self, &recording);
     }
 }
 
@@ -198,7 +261,8 @@ mod tests {
         let Installation { name, digest, version, .. } = plugin.clone();
         let tenant = TenantId(tenant);
         let took = watch.took.lock().unwrap().entry((tenant, digest.clone())).or_default().clone();
-        Watcher { watch: watch.clone(), took, tenant, name, digest, version }
+        let (order, calls) = (plugin.recording.clone(), AtomicU64::new(0));
+        Watcher { watch: watch.clone(), took, tenant, name, digest, version, order, calls }
     }
 
     #[test]

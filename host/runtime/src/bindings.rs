@@ -7,6 +7,7 @@ pub mod channel {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/channel-plugin",
+        additional_derives: [serde::Serialize, serde::Deserialize, Clone],
         imports: {
             "openhub:http/http": async | trappable,
             "openhub:kv/kv": async | trappable,
@@ -90,6 +91,7 @@ pub mod source {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/source-plugin",
+        additional_derives: [serde::Serialize, serde::Deserialize, Clone],
         imports: { default: trappable },
         exports: { default: async },
         with: {
@@ -112,6 +114,7 @@ pub mod endpoint {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/endpoint-plugin",
+        additional_derives: [serde::Serialize, serde::Deserialize, Clone],
         imports: { default: trappable },
         exports: { default: async },
         with: {
@@ -134,6 +137,7 @@ pub mod privacy {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/privacy-plugin",
+        additional_derives: [serde::Serialize, serde::Deserialize, Clone],
         imports: { default: trappable },
         exports: { default: async },
         with: {
@@ -156,6 +160,7 @@ pub mod job {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "openhub:plugin/job-plugin",
+        additional_derives: [serde::Serialize, serde::Deserialize, Clone],
         imports: { default: trappable },
         exports: { default: async },
         with: {

@@ -60,6 +60,15 @@ impl FaultKind {
     }
 }
 
+impl FaultKind {
+    /// The one with this name; the hub's own doing if none has it.
+    pub fn named(name: &str) -> FaultKind {
+        use FaultKind::*;
+        let all = [Fuel, Epoch, Memory, Stack, Trap, Malformed, Refused, Host];
+        all.into_iter().find(|kind| kind.as_str() == name).unwrap_or(Host)
+    }
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

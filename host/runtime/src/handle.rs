@@ -1,5 +1,8 @@
 //! Endpoints: the plugin's own HTTP API. Who calls is known, and told with the request.
 
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
 use crate::answer::Receipt;
 use crate::bindings::channel::openhub::types::types as shared;
 use crate::bindings::endpoint::exports::openhub::endpoint::endpoint as bound;
@@ -9,7 +12,7 @@ use crate::plugin::Plugin;
 use crate::receive::{HttpRequest, HttpResponse, Unanswered, WALL_MS, answer, unanswered};
 
 /// Whose key it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointCaller {
     /// The key's id.
     pub key: String,
@@ -31,16 +34,18 @@ impl Plugin {
             let message = format!("the plugin has no endpoint `{endpoint}`");
             return (Err(Unanswered::Failed(CallFault::new(FaultKind::Host, message))), Receipt::default());
         };
-        let EndpointCaller { key, scopes } = caller;
-        let caller = bound::Caller { key, scopes };
-        let HttpRequest { method, path, query, headers, body } = request;
-        let request = shared::Request { method, path, query, headers, body };
+        let given = || json!({"caller": caller, "request": request});
         let wall_ms = self.machine.limits.io_wall_ms.min(WALL_MS);
+        let bounds = Bounds { kind: "endpoint", name: endpoint, given: &given, items: 1, wall_ms };
+        let EndpointCaller { key, scopes } = caller.clone();
+        let by = bound::Caller { key, scopes };
+        let HttpRequest { method, path, query, headers, body } = request.clone();
+        let asked = shared::Request { method, path, query, headers, body };
         let Called { answer: answered, receipt, .. } = self
-            .io(context, Bounds { items: 1, wall_ms }, stopped, async |store| {
+            .io(context, bounds, stopped, async |store| {
                 let instance = extension.instantiate_async(&mut *store).await?;
                 let endpoints = instance.openhub_endpoint_endpoint();
-                endpoints.call_handle(&mut *store, endpoint, &caller, &request).await
+                endpoints.call_handle(&mut *store, endpoint, &by, &asked).await
             })
             .await;
         let answered = answered.map_err(Unanswered::Failed).and_then(|answered| answered.map_err(unanswered));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use wasmtime::ResourceLimiter;
 
 use crate::answer::{CallContext, Receipt};
@@ -13,6 +15,7 @@ use crate::capabilities::settlement::Settlement;
 use crate::fault::{FaultKind, Raised};
 use crate::io::HostClock;
 use crate::plugin::Plugin;
+use crate::tape::Tape;
 use openhub_model::Timestamp;
 use openhub_model::manifest::Manifest;
 
@@ -48,6 +51,8 @@ pub struct Io {
     pub objects: Option<Arc<dyn Objects>>,
     /// What was granted of the manifest's `access`.
     pub access: Vec<String>,
+    /// What the plugin asks, and is answered.
+    pub tape: Tape,
 }
 
 impl Host {
@@ -101,6 +106,26 @@ const ROWS_READ: usize = 10_000;
 /// Fuel for each byte that the host reads, masks, hashes or hands over: about what it takes of a core.
 const FUEL_PER_BYTE: u64 = 8;
 
+/// What a question to the host took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    fuel: u64,
+    host_calls: u32,
+    bytes_out: u64,
+    fetches: u32,
+}
+
+impl Spent {
+    pub fn since(self, before: Spent) -> Spent {
+        Spent {
+            fuel: self.fuel - before.fuel,
+            host_calls: self.host_calls - before.host_calls,
+            bytes_out: self.bytes_out - before.bytes_out,
+            fetches: self.fetches - before.fetches,
+        }
+    }
+}
+
 /// Counts what a call asks of the host.
 pub struct Meter {
     pub host_calls: u32,
@@ -115,6 +140,19 @@ pub struct Meter {
 impl Meter {
     fn new(host_calls_at_most: u32, fuel_at_most: u64) -> Meter {
         Meter { host_calls: 0, bytes_out: 0, fetches: 0, fuel: 0, host_calls_at_most, fuel_at_most }
+    }
+
+    pub fn spent(&self) -> Spent {
+        let Meter { host_calls, bytes_out, fetches, fuel, .. } = *self;
+        Spent { fuel, host_calls, bytes_out, fetches }
+    }
+
+    /// What a question took when it was recorded.
+    pub fn spend(&mut self, spent: Spent) {
+        self.fuel = self.fuel.saturating_add(spent.fuel).min(self.fuel_at_most);
+        self.host_calls = self.host_calls.saturating_add(spent.host_calls);
+        self.bytes_out = self.bytes_out.saturating_add(spent.bytes_out);
+        self.fetches = self.fetches.saturating_add(spent.fetches);
     }
 
     /// Each capability's first step: counts the call, and the bytes that it will walk over.

@@ -1,6 +1,7 @@
 //! Jobs: one runs from where the run before has left off, and answers how far it came.
 
 use openhub_model::Timestamp;
+use serde_json::json;
 
 use crate::answer::{Reason, Receipt};
 use crate::bindings::job::exports::openhub::job::job as bound;
@@ -73,11 +74,12 @@ impl Plugin {
             return Ran { outcome, receipt: Receipt::default(), lines: Vec::new() };
         };
         let cursor = cursor.map(str::to_owned);
+        let given = || json!({"scheduled": scheduled, "cursor": cursor, "wall_ms": wall_ms});
         let mut is_stopped = false;
         let Called { answer, receipt, lines, .. } = self
             .io(
                 context,
-                Bounds { items: ITEMS, wall_ms },
+                Bounds { kind: "job", name: job, given: &given, items: ITEMS, wall_ms },
                 async {
                     stopped.await;
                     is_stopped = true;

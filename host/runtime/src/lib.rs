@@ -9,6 +9,7 @@ mod algorithms;
 mod answer;
 mod backing;
 mod bindings;
+mod blanks;
 mod cache;
 mod capabilities;
 mod captured;
@@ -38,11 +39,13 @@ mod privacy;
 mod reason;
 mod receive;
 mod recording;
+mod replay;
 mod rules;
 mod runtime;
 mod send;
 pub mod signature;
 mod steps;
+mod tape;
 mod turns;
 mod worker;
 
@@ -77,4 +80,5 @@ pub use recording::{Answer as RecordedAnswer, Recorded, RecordedFault, Recording
 pub use runtime::Runtime;
 pub use send::{OutMessage, Sent, Verdict};
 pub use steps::{Entered, Next as StepNext, STATE as STEP_STATE, Stepped, Wait as StepWait, Woke};
+pub use tape::Asked;
 pub use worker::{Bounds as CompileBounds, compile as compile_worker};

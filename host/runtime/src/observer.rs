@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::recording::Recording;
+
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -39,6 +43,16 @@ pub trait Observer: Send + Sync {
     fn logged(&self, line: LogLine);
     /// A call came to its end, with an answer or without.
     fn called(&self, took: Duration);
+    /// Whether what calls of the I/O lane ask of the host is kept until they end.
+    fn tapes(&self) -> bool {
+        false
+    }
+    /// Whether a call of the I/O lane that did not fail is to be recorded. `given` is what it was called with.
+    fn draws(&self, _given: &Value) -> bool {
+        false
+    }
+    /// A call of the I/O lane that failed, or was drawn.
+    fn recorded(&self, _recording: Recording) {}
 }
 
 /// An observer, or nobody.
@@ -53,6 +67,20 @@ impl Observed {
     pub(crate) fn logged(&self, line: impl FnOnce() -> LogLine) {
         if let Some(observer) = &self.0 {
             observer.logged(line());
+        }
+    }
+
+    pub(crate) fn tapes(&self) -> bool {
+        self.0.as_ref().is_some_and(|observer| observer.tapes())
+    }
+
+    pub(crate) fn draws(&self, given: &Value) -> bool {
+        self.0.as_ref().is_some_and(|observer| observer.draws(given))
+    }
+
+    pub(crate) fn recorded(&self, recording: Recording) {
+        if let Some(observer) = &self.0 {
+            observer.recorded(recording);
         }
     }
 

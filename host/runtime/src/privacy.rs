@@ -1,7 +1,7 @@
 //! Privacy: a plugin is asked for what it keeps of a customer outside of the hub, to hand it out or to erase it.
 
 use openhub_model::Identity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::answer::Receipt;
 use crate::bindings::privacy::exports::openhub::privacy::privacy as bound;
@@ -59,11 +59,12 @@ impl Plugin {
         stopped: impl Future<Output = ()>,
     ) -> (Result<Erased, Unanswered>, Receipt) {
         let Some(extension) = &self.privacy else { return (Err(not_there()), Receipt::default()) };
-        let who = person(who);
+        let given = || json!({"request": request, "who": who});
+        let asked = person(who.clone());
         let Called { answer, receipt, .. } = self
-            .io(context, self.bounds(), stopped, async |store| {
+            .io(context, self.bounds("erase", &given), stopped, async |store| {
                 let instance = extension.instantiate_async(&mut *store).await?;
-                instance.openhub_privacy_privacy().call_erase(&mut *store, request, &who).await
+                instance.openhub_privacy_privacy().call_erase(&mut *store, request, &asked).await
             })
             .await;
         let erased = answer.map_err(Unanswered::Failed).and_then(|erased| erased.map_err(unanswered));
@@ -84,19 +85,20 @@ impl Plugin {
         stopped: impl Future<Output = ()>,
     ) -> (Result<ExportedPage, Unanswered>, Receipt) {
         let Some(extension) = &self.privacy else { return (Err(not_there()), Receipt::default()) };
-        let who = person(who);
+        let given = || json!({"request": request, "who": who, "after": after});
+        let asked = person(who.clone());
         let Called { answer, receipt, .. } = self
-            .io(context, self.bounds(), stopped, async |store| {
+            .io(context, self.bounds("export", &given), stopped, async |store| {
                 let instance = extension.instantiate_async(&mut *store).await?;
-                instance.openhub_privacy_privacy().call_export(&mut *store, request, &who, after.as_deref()).await
+                instance.openhub_privacy_privacy().call_export(&mut *store, request, &asked, after.as_deref()).await
             })
             .await;
         let given = answer.map_err(Unanswered::Failed).and_then(|given| given.map_err(unanswered));
         (given.and_then(|given| page(given).map_err(Unanswered::from)), receipt)
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds { items: ITEMS, wall_ms: self.machine.limits.io_wall_ms.min(WALL_MS) }
+    fn bounds<'a>(&self, name: &'a str, given: &'a (dyn Fn() -> Value + Sync)) -> Bounds<'a> {
+        Bounds { kind: "privacy", name, given, items: ITEMS, wall_ms: self.machine.limits.io_wall_ms.min(WALL_MS) }
     }
 }
 

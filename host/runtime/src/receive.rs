@@ -3,7 +3,8 @@
 use openhub_model::fault::there_are;
 use openhub_model::manifest::SourceShape;
 use openhub_model::{Fault, Identity, Timestamp, limits};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::answer::{Reason, Receipt};
 use crate::bindings::channel::openhub::types::types as shared;
@@ -22,7 +23,7 @@ const ANSWER: usize = 1 << 20;
 const HEADERS: usize = 32;
 
 /// A request as it came from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest {
     pub method: String,
     pub path: String,
@@ -109,13 +110,15 @@ impl Plugin {
             let message = format!("the plugin has no source `{source}`");
             return (Err(Unanswered::Failed(CallFault::new(FaultKind::Host, message))), Receipt::default());
         };
-        let HttpRequest { method, path, query, headers, body } = request;
-        let request = shared::Request { method, path, query, headers, body };
+        let given = || json!({"request": request});
         let wall_ms = self.machine.limits.io_wall_ms.min(WALL_MS);
+        let bounds = Bounds { kind: "source", name: source, given: &given, items: 1, wall_ms };
+        let HttpRequest { method, path, query, headers, body } = request.clone();
+        let asked = shared::Request { method, path, query, headers, body };
         let Called { answer, verified, receipt, .. } = self
-            .io(context, Bounds { items: 1, wall_ms }, stopped, async |store| {
+            .io(context, bounds, stopped, async |store| {
                 let instance = extension.instantiate_async(&mut *store).await?;
-                instance.openhub_source_source().call_receive(&mut *store, source, &request).await
+                instance.openhub_source_source().call_receive(&mut *store, source, &asked).await
             })
             .await;
         let received = answer.map_err(Unanswered::Failed).and_then(|answer| answer.map_err(unanswered));

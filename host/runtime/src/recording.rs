@@ -1,5 +1,5 @@
-//! Recordings: what one call of the pure lane was made with, and what came of it, so that it can be made again anywhere with the same
-//! effects and the same fuel.
+//! Recordings: what one call was made with, and what came of it, so that it can be made again anywhere with the same effects and the same
+//! fuel. A call of the I/O lane has its tape with it (`replay`).
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use openhub_model::Fault;
 use openhub_model::columns::{RecordBatch, Values};
 
 use crate::answer::{Accepted, CallContext, Change, Checked, Evaluated, Outcome, Reason, Receipt};
-use crate::fault::CallFault;
+use crate::fault::{CallFault, FaultKind};
 use crate::functions::{Applied, FunctionCalls};
 use crate::plugin::Plugin;
 use crate::steps::{Entered, Next, Stepped};
+use crate::tape::Asked;
 
 /// A call, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,16 +37,38 @@ pub struct Recording {
     /// Whether it answered otherwise when it was asked about others, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub depends_on_others: bool,
+    /// Made again, where it first asked the host for something else than when it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strayed_at: Option<String>,
     pub receipt: Receipt,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recorded {
-    Rule { name: String, batch: RecordBatch },
-    Check { name: String, changes: Vec<Change> },
-    Step { name: String, entries: Vec<Entered> },
-    Function { name: String, calls: FunctionCalls },
+    Rule {
+        name: String,
+        batch: RecordBatch,
+    },
+    Check {
+        name: String,
+        changes: Vec<Change>,
+    },
+    Step {
+        name: String,
+        entries: Vec<Entered>,
+    },
+    Function {
+        name: String,
+        calls: FunctionCalls,
+    },
+    /// Of the I/O lane: `channel`, `source`, `endpoint`, `job` or `privacy`. Personal data is blanked.
+    Io {
+        kind: String,
+        name: String,
+        given: Value,
+        asked: Vec<Asked>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +86,11 @@ pub enum Answer {
     Check(Vec<Result<Accepted, Vec<Fault>>>),
     /// One an entry, in order.
     Step(Vec<Next>),
+    /// What the plugin answered, and what it settled of messages.
+    Io {
+        answer: Value,
+        settled: Value,
+    },
     Function {
         values: Values,
         faults: BTreeMap<u32, Reason>,
@@ -106,17 +134,19 @@ impl Recorded {
             Recorded::Rule { name, .. }
             | Recorded::Check { name, .. }
             | Recorded::Step { name, .. }
-            | Recorded::Function { name, .. } => name,
+            | Recorded::Function { name, .. }
+            | Recorded::Io { name, .. } => name,
         }
     }
 
     /// What was called.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Recorded::Rule { .. } => "rule",
             Recorded::Check { .. } => "check",
             Recorded::Step { .. } => "step",
             Recorded::Function { .. } => "function",
+            Recorded::Io { kind, .. } => kind,
         }
     }
 }
@@ -132,8 +162,23 @@ impl Recording {
         recorded: Recorded,
         outcome: Result<&Replayed, &CallFault>,
     ) -> Recording {
+        let receipt = outcome.map_or_else(|fault| fault.receipt, |replayed| *replayed.receipt());
+        Recording::made(plugin, call, recorded, outcome.map(Replayed::answer), receipt)
+    }
+
+    /// Of a call, and what it answered.
+    pub(crate) fn made(
+        plugin: &Plugin,
+        call: &CallContext,
+        recorded: Recorded,
+        outcome: Result<Answer, &CallFault>,
+        receipt: Receipt,
+    ) -> Recording {
         let manifest = plugin.manifest();
-        let fault = outcome.err();
+        let (answer, fault) = match outcome {
+            Ok(answer) => (Some(answer), None),
+            Err(fault) => (None, Some(fault)),
+        };
         let fault =
             fault.map(|fault| RecordedFault { kind: fault.kind.as_str().to_owned(), message: fault.message.clone() });
         Recording {
@@ -144,9 +189,10 @@ impl Recording {
             settings: serde_json::from_str(&call.settings).unwrap_or_default(),
             call: recorded,
             fault,
-            answer: outcome.ok().map(Replayed::answer),
+            answer,
             depends_on_others: false,
-            receipt: outcome.map_or_else(|fault| fault.receipt, |replayed| *replayed.receipt()),
+            strayed_at: None,
+            receipt,
         }
     }
 
@@ -180,6 +226,9 @@ impl Plugin {
             Recorded::Check { name, changes } => self.check(call, name, changes.clone()).map(Replayed::Check),
             Recorded::Step { name, entries } => self.step(call, name, entries.clone()).map(Replayed::Step),
             Recorded::Function { name, calls } => self.apply(call, name, calls).map(Replayed::Function),
+            Recorded::Io { kind, .. } => {
+                Err(CallFault::new(FaultKind::Host, format!("a {kind} is no call of the pure lane")))
+            }
         }
     }
 }
@@ -198,7 +247,7 @@ mod tests {
         });
         let recording: Recording = serde_json::from_value(first).expect("a recording");
         assert!(Recording::FORMATS.contains(&recording.format));
-        let fails = |message: &str| Err(CallFault::new(crate::fault::FaultKind::Trap, message));
+        let fails = |message: &str| Err(CallFault::new(FaultKind::Trap, message));
         assert!(recording.is_met_by(&fails("no")) && !recording.is_met_by(&fails("other")));
         let answered = Replayed::Check(Checked { answers: Vec::new(), receipt: Receipt::default() });
         assert!(!recording.is_met_by(&Ok(answered)), "it has no answer");

@@ -1,6 +1,8 @@
 //! Channels: one is handed messages and settles each as soon as its fate is known.
 
 use openhub_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{Reason, Receipt};
 use crate::bindings::channel::exports::openhub::channel::channel::Message;
@@ -12,7 +14,7 @@ use crate::plugin::Plugin;
 use crate::reason;
 
 /// A message as a channel gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutMessage {
     /// The same at every attempt of the same message.
     pub idempotency_key: String,
@@ -40,7 +42,8 @@ pub struct Sent {
 }
 
 /// The fate of one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// `units` is what the provider bills.
     Accepted {
@@ -90,12 +93,13 @@ impl Plugin {
             let message = format!("the call has {count} messages: at most {}", limits.messages_per_call);
             return none(CallFault::new(FaultKind::Host, message));
         }
-        let messages: Vec<Message> = messages.into_iter().map(Message::from).collect();
-        let bounds = Bounds { items: count, wall_ms: limits.io_wall_ms };
+        let given = || json!({"messages": messages});
+        let bounds = Bounds { kind: "channel", name: channel, given: &given, items: count, wall_ms: limits.io_wall_ms };
+        let asked: Vec<Message> = messages.iter().cloned().map(Message::from).collect();
         let Called { answer, settlement, receipt, .. } = self
             .io(context, bounds, stopped, async |store| {
                 let instance = extension.instantiate_async(&mut *store).await?;
-                instance.openhub_channel_channel().call_send(&mut *store, channel, &messages).await
+                instance.openhub_channel_channel().call_send(&mut *store, channel, &asked).await
             })
             .await;
         match answer {

@@ -12,7 +12,7 @@ use openhub_model::Timestamp;
 use openhub_store::JobKey;
 use openhub_test_postgres::Server as Postgres;
 use openhub_tests::house::{HOST_NOW, House};
-use openhub_tests::hub::{Answer, Client, Place};
+use openhub_tests::hub::{Answer, Client, Place, programs};
 use openhub_tests::patience::until;
 use openhub_tests::report::say;
 use openhub_tests::{component, guests};
@@ -250,6 +250,9 @@ async fn records(database: Option<String>) {
     let saved = client.json(Method::PUT, "/api/v1/segments/rich", &key, &rich).await;
     assert!(saved.status.is_success(), "{saved:?}");
     client.settled(&key).await;
+    let all = json!({"rate": 1});
+    let begun = client.json(Method::PUT, &format!("{PLUGIN}/recording"), &key, &all).await;
+    assert_eq!(begun.status, StatusCode::OK, "{begun:?}");
     let told = r#"{"attributes":{"points":7},"identities":{"email":["ada@example.com"]}} true true"#;
     until("she is in the segment", || async { (worker.told("read", "ada").await["note"] == told).then_some(()) }).await;
 
@@ -273,6 +276,9 @@ async fn records(database: Option<String>) {
         let run = worker.told(what, "").await;
         assert_eq!(run["code"], code, "{what}: {run}");
     }
+    let run = worker.told("panic", "").await;
+    assert_eq!(run["code"], "trap", "{run}");
+    replayed(&worker).await;
 
     // Coupons that are too old expire: through their check, with their event in the log.
     let coupons = "/api/v1/plugins/coupon";
@@ -291,6 +297,49 @@ async fn records(database: Option<String>) {
     let principal = &updated[0]["principal"];
     assert_eq!((updated.len(), &principal["kind"], &principal["name"]), (1, &json!("plugin"), &json!("coupon")));
     assert!(hub.stop().await.expect("the hub ends").success());
+}
+
+/// What was recorded shows nobody, and is made again by the command, without a hub: with the same answers and the same fuel.
+async fn replayed(worker: &Worker<'_>) {
+    let (client, key) = (worker.client, &worker.tenant.api_key);
+    let recordings = format!("{PLUGIN}/recordings");
+    let whole = until("they are recorded", || async {
+        let mut whole = Vec::new();
+        for listed in client.rows(&format!("{recordings}?"), "recordings", key).await {
+            let path = format!("{recordings}/{}", listed["id"].as_str().expect("an id"));
+            whole.push(client.get(&path, key).await.body);
+        }
+        whole.iter().any(|one: &Value| one["fault"]["kind"] == "trap").then_some(whole)
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let component = folder.path().join("plugin.wasm");
+    std::fs::write(&component, guests::build("tests/hostile/job").bytes).expect("a file is written");
+    for (what, says) in
+        [("read", "it answers the same"), ("coupons", "it answers the same"), ("panic", "in the same way")]
+    {
+        let of = |one: &&Value| one["settings"]["what"] == what && one["call"]["io"]["name"] == "told";
+        let recording = whole.iter().find(of).unwrap_or_else(|| panic!("{what} is recorded: {whole:#?}"));
+        let asked = recording["call"]["io"]["asked"].as_array().expect("what it asked").len();
+        assert_eq!(
+            asked,
+            match what {
+                "read" => 3,
+                "coupons" => 2,
+                _ => 0,
+            }
+        );
+        let text = recording.to_string();
+        assert!(!text.contains("ada@example.com") && !text.contains("\"points\":7,\"secret\""), "{text}");
+        let call = folder.path().join(format!("{what}.json"));
+        std::fs::write(&call, text).expect("a file is written");
+        let mut replay = tokio::process::Command::new(&programs().hub);
+        let output = replay.args(["plugin", "replay"]).args([&call, &component]).output().await.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let fuel = &recording["receipt"]["fuel"];
+        assert!(output.status.success() && said.contains(says), "{what}: {said}");
+        assert!(said.contains(&format!("fuel {fuel} (recorded: {fuel})\n")), "{what}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

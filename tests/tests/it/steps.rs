@@ -111,6 +111,13 @@ async fn runs_go_the_same_way_at_any_batch_size_and_who_breaks_off_does_so_alone
     let whole = first.state().await;
     let runs = first.store.runs(&first.scope, &RunFilter { limit: PAGE, ..RunFilter::default() }).await.expect("runs");
     assert_eq!(runs.len() as i64, PEOPLE);
+    let versions = first.store.plugins(&first.scope).await.expect("plugins");
+    let digest = |name: &str| versions.iter().find(|plugin| plugin.name == name).map(|plugin| plugin.digest.as_str());
+    for run in &runs {
+        // Who was routed was served by the router last.
+        let last = if ["sold", "cold", "route"].contains(&run.node.as_str()) { "lead-router" } else { "hostile-steps" };
+        assert_eq!(run.served_by.as_deref(), digest(last), "{run:?}");
+    }
     let failed: Vec<&str> = runs.iter().filter_map(|run| run.fault.as_deref()).collect();
     let of = |text: &str| failed.iter().filter(|fault| fault.contains(text)).count();
     // Three persons a weight.
@@ -157,7 +164,7 @@ async fn runs_go_the_same_way_at_any_batch_size_and_who_breaks_off_does_so_alone
         let fuel = again.as_ref().map_or_else(|fault| fault.receipt.fuel, |again| again.receipt().fuel);
         assert!(recording.is_met_by(&again) && fuel == recording.receipt.fuel, "{text}");
         assert!(!recording.depends_on_others, "{text}");
-        *kinds.entry(recording.call.kind()).or_insert(0) += 1;
+        *kinds.entry(recording.call.kind().to_owned()).or_insert(0) += 1;
     }
     assert!(kinds.len() == 2 && kinds.values().all(|count| (3..60).contains(count)), "steps and functions: {kinds:?}");
     for (batch, workers) in [(1, 1), (7, 2)] {

@@ -35,9 +35,9 @@ impl From<RecordingOrder> for RecorderView {
 pub(crate) struct RecordingView {
     #[schema(value_type = String)]
     id: Id,
-    /// What was called: `rule`, `check`, `step` or `function`.
+    /// What was called: `rule`, `check`, `step`, `function`, `channel`, `source`, `endpoint`, `job` or `privacy`.
     kind: String,
-    /// Of the rule, object type, step or function.
+    /// Of the rule, object type, step, function, channel, source, endpoint or job.
     name: String,
     /// Of the version that was called.
     digest: String,
@@ -45,7 +45,7 @@ pub(crate) struct RecordingView {
     outcome: String,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// A part of the customer whom it is about. With `customers:read`.
+    /// A part of the customer whom it is about. With `customers:read`. Absent for a call of the I/O lane, which shows nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     customer: Option<PartId>,

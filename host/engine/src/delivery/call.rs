@@ -173,6 +173,7 @@ pub fn context(
         clock: shared.clock.clone(),
         kv: Some(Arc::new(kept)),
         events: Some(Arc::new(Told { shared: shared.clone(), scope, plugin, caller })),
+        played: None,
     })
 }
 

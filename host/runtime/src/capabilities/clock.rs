@@ -1,14 +1,15 @@
 //! `openhub:clock/clock`: the host's time, and when the call ends. I/O lane only: a pure call reads time from its rows.
 
 use openhub_model::manifest::Manifest;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::bindings::clock::clock;
+use crate::capabilities::taped::{Tapes, taped};
 use crate::error::Refusal;
 use crate::host::Host;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    clock::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    clock::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Every plugin of the I/O lane may have it.

@@ -6,11 +6,12 @@ use openhub_model::Identity;
 use openhub_model::access::Access;
 use openhub_model::manifest::Manifest;
 use serde_json::{Map, Value, json};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::backing::{Customers, Declined, Known};
 use crate::bindings::customers::customers::{self, Customer, MemberPage};
 use crate::bindings::types::types::{self as bound, Failure};
+use crate::capabilities::taped::{Tapes, taped};
 use crate::error::Refusal;
 use crate::fault::{FaultKind, Raised};
 use crate::host::Host;
@@ -21,7 +22,7 @@ const AT_ONCE: usize = 100;
 const PAGE: u32 = 1_000;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    customers::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    customers::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Who reads customers must say which fields, or whose members.

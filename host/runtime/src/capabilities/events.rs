@@ -5,11 +5,12 @@ use std::sync::Arc;
 use openhub_model::Fault;
 use openhub_model::fault::there_are;
 use openhub_model::manifest::Manifest;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::backing::{Declined, Tracked};
 use crate::bindings::events::events;
 use crate::bindings::types::types::{self as bound, Failure, NewEvent};
+use crate::capabilities::taped::{Tapes, taped};
 use crate::error::Refusal;
 use crate::fault::{FaultKind, Raised};
 use crate::happened::{self, Wrong};
@@ -22,7 +23,7 @@ const A_CALL: usize = 10_000;
 type Answers = Vec<Result<(), Vec<bound::Fault>>>;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    events::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    events::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Who appends events must declare one.

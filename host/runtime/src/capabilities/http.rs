@@ -5,10 +5,11 @@ use openhub_model::Timestamp;
 use openhub_model::manifest::Manifest;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::bindings::http::http::{self, Fault, Request};
 use crate::bindings::types::types::Response;
+use crate::capabilities::taped::{Tapes, taped};
 use crate::captured::Capture;
 use crate::config::Defaults;
 use crate::egress::hosts::Pattern;
@@ -21,7 +22,7 @@ use crate::host::Host;
 const AT_ONCE: usize = 32;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    http::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    http::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Hosts must be named.

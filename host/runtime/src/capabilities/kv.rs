@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use openhub_model::limits;
 use openhub_model::manifest::Manifest;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::backing::{Declined, Entry, EntryWrite, KeyValues, Range, Scanned};
 use crate::bindings::kv::kv::{self, Item, Page, Write};
 use crate::bindings::types::types::Failure;
+use crate::capabilities::taped::{Tapes, taped};
 use crate::error::Refusal;
 use crate::fault::{FaultKind, Raised};
 use crate::host::Host;
@@ -28,7 +29,7 @@ const PAGE_BYTES: usize = 1 << 20;
 const LAST: char = '\u{10ffff}';
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    kv::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    kv::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Every plugin of the I/O lane may have it.

@@ -19,6 +19,7 @@ pub mod log;
 pub mod objects;
 pub mod secrets;
 pub mod settlement;
+mod taped;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {

@@ -8,11 +8,12 @@ use openhub_model::condition::FieldTest;
 use openhub_model::limits;
 use openhub_model::manifest::Manifest;
 use serde_json::{Map, Value};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::backing::{self, Declined, Found, Objects, Record, RecordChange};
 use crate::bindings::objects::objects::{self, Conflict, Object, Operation, Page};
 use crate::bindings::types::types::Failure;
+use crate::capabilities::taped::{Tapes, taped};
 use crate::error::Refusal;
 use crate::fault::{FaultKind, Raised};
 use crate::host::Host;
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 100;
 const TESTS: usize = 20;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    objects::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    objects::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Who uses objects must say of which types.

@@ -11,12 +11,13 @@ use openhub_model::manifest::{Manifest, SecretEncoding, SecretPlace, SecretShape
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 use crate::algorithms::digest::Digest;
 use crate::algorithms::signing::Signing;
 use crate::bindings::secrets::secrets::{self, Key};
 use crate::bindings::types::types::{Failure, Reason, Retry};
+use crate::capabilities::taped::{Tapes, taped};
 use crate::captured::{Capture, Captured};
 use crate::egress::hosts::{self, Pattern};
 use crate::error::{BadSecret, Refusal};
@@ -30,7 +31,7 @@ const BASE64: GeneralPurpose = {
 };
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    secrets::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    secrets::add_to_linker::<Host, Tapes>(linker, taped)
 }
 
 /// Who computes with secrets must declare one for it, and algorithms that there are.

@@ -1,6 +1,7 @@
 //! `openhub:channel/settlement`: a message's fate, told as soon as it is known. Channels only.
 
 use openhub_model::manifest::Manifest;
+use serde::Serialize;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::answer::Reason;
@@ -11,6 +12,7 @@ use crate::error::Refusal;
 use crate::fault::{CallFault, FaultKind, Raised};
 use crate::host::Host;
 use crate::send::Verdict;
+use crate::tape::Doubt;
 
 pub fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     settlement::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
@@ -26,6 +28,7 @@ pub fn check(manifest: &Manifest) -> Result<(), Refusal> {
 }
 
 /// The fates of a call's messages so far.
+#[derive(Clone, Serialize)]
 pub struct Settlement {
     verdicts: Vec<Option<Verdict>>,
     /// Messages that a request concerned which began.
@@ -51,6 +54,18 @@ impl Settlement {
             *concerned = true;
         }
         Ok(())
+    }
+
+    /// Which messages may have gone out by now.
+    pub fn in_doubt(&self) -> Doubt {
+        Doubt { concerned: self.concerned.clone(), in_doubt: self.in_doubt }
+    }
+
+    /// Which messages may have gone out when the call was recorded.
+    pub fn doubt(&mut self, doubt: Doubt) {
+        if doubt.concerned.len() == self.concerned.len() {
+            (self.concerned, self.in_doubt) = (doubt.concerned, doubt.in_doubt);
+        }
     }
 
     fn settle(&mut self, message: u32, verdict: Verdict) -> Result<(), String> {

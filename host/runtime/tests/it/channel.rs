@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::guest::{self, CHANNEL_IMPORTS, POSTING, call, channel_manifest, component, settling_wat};
 
 const WORLD: &str = "openhub:plugin/channel-plugin@1.0.0";
-const SECRET: &str = "s3cret-value";
+pub const SECRET: &str = "s3cret-value";
 
-fn context(hosts: &[&str]) -> IoContext {
+pub fn context(hosts: &[&str]) -> IoContext {
     IoContext {
         call: call(),
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
@@ -24,10 +24,11 @@ fn context(hosts: &[&str]) -> IoContext {
         customers: None,
         objects: None,
         access: Vec::new(),
+        played: None,
     }
 }
 
-fn message(address: &str, attempt: u32) -> OutMessage {
+pub fn message(address: &str, attempt: u32) -> OutMessage {
     OutMessage {
         idempotency_key: "m".to_owned(),
         attempt,
@@ -42,12 +43,12 @@ fn message(address: &str, attempt: u32) -> OutMessage {
     }
 }
 
-async fn settling(rest: &str) -> Arc<Plugin> {
+pub async fn settling(rest: &str) -> Arc<Plugin> {
     let manifest = channel_manifest(&CHANNEL_IMPORTS[..1]);
     guest::runtime().prepare(&component(WORLD, &settling_wat(rest), Some(&manifest))).await.unwrap()
 }
 
-async fn posting(allow_private: Vec<HostPort>) -> Arc<Plugin> {
+pub async fn posting(allow_private: Vec<HostPort>) -> Arc<Plugin> {
     let config = Config { allow_private, instances: 2, ..Config::default() };
     let bytes = component(WORLD, POSTING, Some(&channel_manifest(&CHANNEL_IMPORTS)));
     Runtime::new(config).unwrap().prepare(&bytes).await.unwrap()
@@ -110,7 +111,7 @@ async fn too_many_messages_and_unknown_channels_are_the_hubs_fault() {
 }
 
 /// Answers with what it was asked, with a redirect, or with 2 MiB.
-async fn serve(listener: TcpListener) {
+pub async fn serve(listener: TcpListener) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         tokio::spawn(answer(stream));

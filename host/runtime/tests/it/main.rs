@@ -4,4 +4,5 @@ mod channel;
 mod guest;
 mod install;
 mod pure;
+mod recordings;
 mod released;

@@ -1,5 +1,5 @@
-//! Recordings of plugins' calls, and which calls an admin wants recorded. Each is of one customer: what a plugin was given of them, and
-//! what it answered. The newest of a plugin are kept, for some days.
+//! Recordings of plugins' calls, and which calls an admin wants recorded. Each is of one customer, or shows nobody: what a plugin was given,
+//! and what it answered. The newest of a plugin are kept, for some days.
 
 use openhub_model::{Id, PartId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -41,13 +41,13 @@ pub struct NewRecording {
     pub plugin: String,
     /// Of the version that was called.
     pub digest: String,
-    /// What was called: `rule`, `check`, `step`, `function`.
+    /// What was called: `rule`, `check`, `step`, `function`, or of the I/O lane `channel`, `source`, `endpoint`, `job`, `privacy`.
     pub kind: String,
     /// Of the rule, object type, step or function.
     pub name: String,
     /// `answered`, or the kind of the fault.
     pub outcome: String,
-    /// Whose row it is: erasing them takes the recording with them.
+    /// Whose row it is: erasing them takes the recording with them. None of the I/O lane, which shows nobody.
     pub part: Option<PartId>,
     /// JSON.
     pub recording: String,

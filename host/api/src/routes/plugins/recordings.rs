@@ -48,8 +48,9 @@ pub(crate) struct RecordCalls {
 
 /// Records calls of the plugin from the present end of the log on, for a time: a share of them, or all about one customer.
 ///
-/// A recording is a call about one row: of a rule, a check of an object, a step or a function. It has what the plugin was given, what it
-/// answered, and what that took; `openhub plugin replay` makes it again on any machine. The newest 500 of a plugin are kept, for seven days,
+/// A recording of a rule, a check of an object, a step or a function is a call about one row. One of a channel, a source, an endpoint, a job or
+/// privacy has all that the plugin asked of the hub, with secrets masked and personal data blanked; one that breaks off is recorded without being
+/// asked for. Each has what the plugin was given, what it answered, and what that took; `openhub plugin replay` makes it again on any machine. The newest 500 of a plugin are kept, for seven days,
 /// each of at most 64 KiB; of rows that are handled at the same moment, at most a hundred. It has data of customers, so the key needs
 /// `customers:read`, too.
 #[utoipa::path(put, path = "/api/v1/plugins/{name}/recording", tag = "plugins", request_body = RecordCalls,

@@ -339,6 +339,7 @@ impl Installed {
             customers: Some(self.records.clone()),
             objects: Some(self.records.clone()),
             access: self.plugin.manifest().access.clone(),
+            played: None,
         })
     }
 }
