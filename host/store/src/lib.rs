@@ -76,9 +76,9 @@ pub use state::tenant_deletions::TenantDeletion;
 pub use state::tenant_tree::{DEEPEST, Lineage, NewTenant, TenantStatus, TreeTenant, Unplaced};
 pub use state::tenants::Tenant;
 pub use state::usage::{Called, Usage, UsageCursor, UsageFilter, UsageKey, UsageOfDay};
+pub use state::webhook_attempts::{Attempt, Delivery, DeliveryFilter};
 pub use state::webhook_deliveries::{
-    AfterAttempts, Again, Attempt, Delivery, DeliveryFilter, DeliveryState, DueDelivery, GivenUp, NewDelivery, News,
-    Tried,
+    AfterAttempts, Again, DeliveryState, DueDelivery, GivenUp, NewDelivery, News, Tried,
 };
 pub use state::webhooks::{Health, WEBHOOKS, Webhook};
 pub use store::{Config, Store};

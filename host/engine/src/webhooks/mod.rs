@@ -227,7 +227,7 @@ impl Webhooks {
         if self.tidied_at.is_some_and(|at| now.micros() - at.micros() < TIDY) {
             return Ok(());
         }
-        let before = now + Span::from_micros(-KEPT);
+        let before = now - Span::from_micros(KEPT);
         // There may be many: some each time that it is looked.
         if !self.shared.store.forget_deliveries(&self.scope, self.fence, before).await? {
             self.tidied_at = Some(now);

@@ -6,8 +6,8 @@ use openhub_model::{Id, Span, Timestamp};
 pub const AT_ONCE: usize = 4;
 /// An answer that takes longer is a slow one.
 pub const SLOW_MS: i64 = 2_000;
-/// Failures in a row from which on a receiver rests, and is tried with one delivery.
-pub const PATIENCE: i64 = 4;
+/// Failures in a row from which on a receiver rests.
+const PATIENCE: i64 = 4;
 /// A receiver that has failed for so long, and so often, is given up.
 const HOPELESS: i64 = 5 * 86_400 * SECOND;
 const OFTEN: i64 = 10;

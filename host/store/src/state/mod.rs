@@ -36,5 +36,6 @@ pub mod tenant_deletions;
 pub mod tenant_tree;
 pub mod tenants;
 pub mod usage;
+pub mod webhook_attempts;
 pub mod webhook_deliveries;
 pub mod webhooks;
