@@ -53,9 +53,7 @@ impl Provider {
             };
             let mut body = vec![0; header("content-length").parse().unwrap_or_default()];
             connection.read_exact(&mut body).await.ok()?;
-            self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(header("webhook-id"));
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            self.bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+            self.note(header("webhook-id"), serde_json::from_slice(&body).unwrap_or_default());
             let status = self.status.load(Ordering::SeqCst);
             if status == HOLDS {
                 self.held.fetch_add(1, Ordering::SeqCst);
@@ -68,6 +66,13 @@ impl Provider {
             let answer = format!("HTTP/1.1 {status} Told\r\n{later}content-length: 0\r\n\r\n");
             connection.write_all(answer.as_bytes()).await.ok()?;
         }
+    }
+
+    /// Both lists have the same order.
+    fn note(&self, key: String, body: Value) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.push(key);
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body);
     }
 
     /// From now on it answers so.
