@@ -39,12 +39,12 @@ async fn recorded(url: Option<String>, batch: usize) -> (House, BTreeMap<(String
         let body = json!({"plugin": plugin, "per_million": per_million, "customer": customer, "until": until});
         control("plugin.recording-set", key, body)
     };
-    let (later, never) = ("2027-01-01T00:00:00Z", "2025-01-01T12:00:00Z");
+    let (later, never) = ("2027-01-01T00:00:00Z", "2020-01-01T00:00:00Z");
     let asked = vec![
         wants("points", "1", 200_000, None, later),
         wants("coupon", "2", 1_000_000, None, later),
         wants("rfm", "3", 1_000_000, Some(part(&house, 7)), later),
-        // Over before the first order.
+        // Over long before.
         wants("webhook", "4", 1_000_000, None, never),
         wants("gone", "5", 1_000_000, None, later),
     ];

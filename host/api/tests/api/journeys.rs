@@ -92,6 +92,7 @@ async fn findings14_f12_a_journey_counts_what_became_of_its_runs_and_messages() 
         started_at: hub.now(),
         ended_at: None,
         fault: None,
+        served_by: None,
     };
     let message = |number: u8| NewMessage {
         id: id(number),

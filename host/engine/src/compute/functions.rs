@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::ask::{FunctionsRequest, Waiting};
 use super::batch::{Batch, serving};
 use super::bisect::bisect;
-use super::record::{Asked, drawn};
+use super::drawn::{Asked, drawn};
 use super::stop::Stop;
 use super::values::to_json;
 use crate::catalog::Enabled;

@@ -20,6 +20,7 @@ mod by;
 mod claims;
 mod cluster;
 mod course;
+mod drawn;
 mod effects;
 mod event;
 mod functions;

@@ -4,11 +4,10 @@
 //! A row that is drawn is recorded as a call about it alone, which is made again for that, and changes nothing. So a recording is of one
 //! customer, and has the fuel of what can be made again. What the plugin answered about the row among others is compared with it.
 
-use openhub_model::{Id, PartId, Timestamp};
+use openhub_model::{Id, PartId};
 use openhub_runtime::{CallFault, FaultKind, Recorded, Recording, Replayed};
 use openhub_store::NewRecording;
 
-use super::batch::Batch;
 use crate::catalog::Enabled;
 
 /// Of one attempt. A plugin that breaks off on every row does so for the same reason, most likely.
@@ -16,35 +15,11 @@ const MOST: usize = 100;
 /// What calls that are made again may burn in an attempt: four of fifty milliseconds.
 const FUEL: u64 = 400_000_000;
 
-/// A row of a call.
-pub struct Asked<'a> {
-    pub actor: usize,
-    /// The part that it is about.
-    pub part: Option<PartId>,
-    pub now: Timestamp,
-    /// What tells it apart from all others that the plugin is asked about.
-    pub of: &'a [&'a [u8]],
-}
-
 /// A row that is to be recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawn {
-    id: Id,
-    part: Option<PartId>,
-}
-
-/// The row, if its call is to be recorded: by a keyed hash, so that the same row is drawn at each attempt.
-pub fn drawn(batch: &Batch<'_>, of: &Enabled, (kind, name): (&str, &str), row: &Asked<'_>) -> Option<Drawn> {
-    let order = of.installation.recording.as_ref().filter(|order| row.now < order.until)?;
-    if order.customer.is_some_and(|customer| batch.homes.get(&customer) != Some(&row.actor)) {
-        return None;
-    }
-    let (tenant, plugin) = (batch.tenant.0.to_le_bytes(), of.installation.name.as_bytes());
-    let named = [b"recording", &tenant[..], plugin, kind.as_bytes(), name.as_bytes()];
-    let named = [named.as_slice(), row.of].concat();
-    let is_drawn = batch.marker.seed(&named, 0, 0).0 % 1_000_000 < u64::from(order.per_million);
-    let id = || Id::named(&[named.as_slice(), &[of.installation.digest.as_bytes()]].concat());
-    is_drawn.then(|| Drawn { id: id(), part: row.part })
+    pub id: Id,
+    pub part: Option<PartId>,
 }
 
 pub struct Recorder {

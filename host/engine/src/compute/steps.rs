@@ -10,7 +10,7 @@ use openhub_store::Called;
 use super::ask::{StepRequest, Waiting};
 use super::batch::{Batch, serving};
 use super::bisect::bisect;
-use super::record::{Asked, drawn};
+use super::drawn::{Asked, drawn};
 use super::stop::Stop;
 use crate::catalog::Enabled;
 use crate::meter::Meter;
