@@ -107,7 +107,7 @@ impl Blanks {
 fn inner(text: &str) -> Option<Value> {
     let value: Value = text.starts_with(['{', '[']).then(|| serde_json::from_str(text).ok()).flatten()?;
     // Written anew it is the same, or its blanks would have other lengths.
-    (value.to_string() == text).then_some(value)
+    serde_json::to_string(&value).is_ok_and(|written| written == text).then_some(value)
 }
 
 fn is_time(text: &str) -> bool {
@@ -124,7 +124,7 @@ fn is_of_a_program(word: &str) -> bool {
     }
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
     let runs = word.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= DIGITS);
-    !runs && !(has_digit && word.len() >= ID)
+    !(runs || has_digit && word.len() >= ID)
 }
 
 /// Letters and digits are blanked; what stands between them stays, and so does the length in bytes.

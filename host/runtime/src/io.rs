@@ -225,7 +225,11 @@ impl Plugin {
             Err(fault) => Err(CallFault { message: blanks.text(&fault.message), ..fault.clone() }),
         };
         let recorded = Recorded::Io { kind: kind.to_owned(), name: name.to_owned(), given, asked };
-        let mut recording = Recording::made(self, call, recorded, outcome.as_ref().map(Answer::clone), receipt);
+        let made = match &outcome {
+            Ok(answer) => Ok(answer.clone()),
+            Err(fault) => Err(fault),
+        };
+        let mut recording = Recording::made(self, call, recorded, made, receipt);
         recording.strayed_at = strayed_at;
         call.observed.recorded(recording);
     }

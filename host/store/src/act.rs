@@ -49,11 +49,14 @@ struct Noted {
     after: Option<String>,
 }
 
+/// Makes a signature, by the hub's key.
+pub type Signs = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
+
 /// What signs the end of each chain, and makes digests: both need the hub's key.
 #[derive(Clone)]
 pub struct Notary {
     pub marker: Marker,
-    pub sign: Arc<dyn Fn(&[u8]) -> String + Send + Sync>,
+    pub sign: Signs,
 }
 
 impl fmt::Debug for Notary {
