@@ -9,7 +9,7 @@ use openhub_model::release;
 use openhub_model::schedule::Schedule;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::TypesRef;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
@@ -207,7 +207,6 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     bounded(&manifest).map_err(bad)?;
     policy::check(&manifest).map_err(bad)?;
     unique("rule", manifest.rules.iter().map(|rule| &rule.name))?;
-    one_writer(&manifest).map_err(bad)?;
     unique("object", manifest.objects.iter().map(|object| &object.name))?;
     unique("channel", manifest.channels.iter().map(|channel| &channel.name))?;
     unique("source", manifest.sources.iter().map(|source| &source.name))?;
@@ -253,22 +252,6 @@ fn manifest(section: &[u8]) -> Result<Manifest, Refusal> {
     }
     unique("secret", manifest.secrets.iter().map(|secret| &secret.name))?;
     Ok(manifest)
-}
-
-/// An attribute or a tag has one owner, which is a rule: of two, the order would decide. Counters are added up.
-fn one_writer(manifest: &Manifest) -> Result<(), String> {
-    let mut writers = BTreeMap::new();
-    for rule in &manifest.rules {
-        for write in rule.writes.iter().filter(|write| !write.path.starts_with("customer.counters.")) {
-            // What a rule decides is its own.
-            let is_kept = write.path.starts_with("customer.");
-            if let Some(other) = writers.insert(&write.path, &rule.name).filter(|_| is_kept) {
-                let of = if *other == rule.name { "twice".to_owned() } else { format!("as the rule `{other}` does") };
-                return Err(format!("the rule `{}` writes {:.100} {of}: let one rule write it", rule.name, write.path));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_step(step: &StepShape) -> Result<(), String> {

@@ -20,11 +20,17 @@ impl From<PluginReason> for Reason {
     fn from(reason: PluginReason) -> Reason {
         let args = reason.args.into_iter().take(ARGS);
         Reason {
-            code: escape(&reason.code, CODE),
-            message: escape(&reason.message, MESSAGE),
-            args: args.map(|(name, value)| (escape(&name, CODE), escape(&value, MESSAGE))).collect(),
+            code: line(&reason.code, CODE),
+            message: line(&reason.message, MESSAGE),
+            args: args.map(|(name, value)| (line(&name, CODE), line(&value, MESSAGE))).collect(),
         }
     }
+}
+
+/// As one line: where it was broken, there is a space.
+fn line(text: &str, at_most: usize) -> String {
+    let end = text.floor_char_boundary(at_most + 4);
+    escape(&text[..end].replace(['\n', '\r', '\t'], " "), at_most)
 }
 
 /// A call that a plugin refused as a whole.
@@ -37,7 +43,7 @@ pub(crate) fn refused(reason: PluginReason) -> CallFault {
 pub(crate) fn faults(faults: Vec<PluginFault>) -> Vec<Fault> {
     let told = faults.into_iter().take(FAULTS).map(|PluginFault { pointer, reason }| {
         let Reason { code, message, .. } = reason.into();
-        Fault::new(escape(&pointer, MESSAGE), code, message)
+        Fault::new(line(&pointer, MESSAGE), code, message)
     });
     told.collect()
 }
@@ -55,7 +61,7 @@ mod tests {
         };
         let reason = Reason::from(said());
         assert!(reason.code.len() < CODE + 4, "{}", reason.code.len());
-        assert!(reason.message.starts_with("\\u{1b}[31m\\u{a}") && reason.message.len() < MESSAGE + 16);
+        assert!(reason.message.starts_with("\\u{1b}[31m \\u{202e}é") && reason.message.len() < MESSAGE + 16);
         assert_eq!(reason.args.len(), ARGS);
         let (name, value) = &reason.args[0];
         assert!(name.len() < CODE + 4 && value.len() < MESSAGE + 16 && value.starts_with("v\\u{0}"));

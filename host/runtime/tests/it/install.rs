@@ -1,6 +1,6 @@
 //! What is refused at install, each with its reason, and the cache of compiled code.
 
-use openhub_model::manifest::{EventShape, Field, FunctionShape, Manifest, RuleShape, StepShape, Type};
+use openhub_model::manifest::{EventShape, Field, FunctionShape, Manifest, StepShape, Type};
 use openhub_runtime::{Config, Runtime};
 use std::os::unix::fs::PermissionsExt;
 
@@ -90,30 +90,6 @@ fn a_manifest_has_its_bounds() {
     let values = vec!["v".to_owned(); 1_001];
     assert_eq!(refused(&|it| it.rules[0].writes[2].of = Type::Enum(values.clone())), "bad-manifest");
     assert_eq!(refused(&|it| drop(it.title.insert("en".to_owned(), "x".repeat(300_000)))), "bad-manifest");
-}
-
-/// Else it could be installed and never enabled.
-#[test]
-fn g_two_rules_of_a_plugin_do_not_write_the_same() {
-    let two = |path: &str, is_other: bool| {
-        let mut manifest = rule_manifest(&[]);
-        manifest.rules[0].writes[0].path = path.to_owned();
-        let write = manifest.rules[0].writes[0].clone();
-        let rule = RuleShape { name: "r2".to_owned(), writes: vec![write.clone()], ..manifest.rules[0].clone() };
-        if is_other {
-            manifest.rules.push(rule)
-        } else {
-            manifest.rules[0].writes.push(write)
-        }
-        Runtime::inspect(&component(RULE, &rule_wat(ECHO, ""), Some(&manifest))).map(drop)
-    };
-    let refusal = two("customer.attributes.points", true).unwrap_err();
-    assert_eq!(refusal.code, "bad-manifest");
-    assert!(refusal.message.contains("`r2` writes customer.attributes.points as the rule `r` does"), "{refusal}");
-    assert_eq!(two("customer.tags.vip", true).unwrap_err().code, "bad-manifest");
-    assert!(two("customer.tags.vip", false).unwrap_err().message.contains("twice"));
-    assert!(two("customer.counters.orders", true).is_ok(), "they are added up");
-    assert!(two("decision", true).is_ok(), "each rule decides for itself");
 }
 
 #[test]
