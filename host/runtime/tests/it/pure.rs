@@ -116,7 +116,7 @@ async fn the_other_lanes_capabilities_are_not_in_this_one() {
     let bytes = guest::component("test:guest/reaching-rule", &wat, Some(&manifest));
     let plugin = guest::runtime().prepare(&bytes).await.unwrap();
     let fault = evaluate(&plugin, 1).unwrap_err();
-    assert!(fault.kind == FaultKind::Refused && fault.message.contains("cannot be called by a rule"), "{fault}");
+    assert!(fault.kind == FaultKind::NotGranted && fault.message.contains("cannot be called by a rule"), "{fault}");
 }
 
 #[tokio::test]
