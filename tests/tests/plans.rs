@@ -117,8 +117,12 @@ async fn look(house: &House) -> Result<(), StoreError> {
     }
     let name = Some("Order Completed".to_owned());
     for name in [None, name] {
-        store.events(scope, &EventFilter { name, part: Some(part), after: Some(3), limit: 5 }).await?;
+        let filter = EventFilter { name, part: Some(part), after: Some(3), limit: 5, ..EventFilter::default() };
+        store.events(scope, &filter).await?;
     }
+    let message_id = Some("m7".to_owned());
+    store.events(scope, &EventFilter { message_id, limit: 5, ..EventFilter::default() }).await?;
+    store.events(scope, &EventFilter { position: Some(7), limit: 5, ..EventFilter::default() }).await?;
     store.messages(scope, &MessageFilter { part: Some(part), limit: 5, ..MessageFilter::default() }).await?;
     store.set_aside_of(scope, part).await?;
     let kinds = [None, Some(FaultKind::Rule)];

@@ -115,15 +115,12 @@ impl Counting {
     }
 
     fn count<const N: usize>(&mut self, limits: [(Counted, Option<u32>); N]) -> Result<(), Problem> {
-        let (left, over) = match self.rates.count(limits, Instant::now()) {
-            Ok(left) => (left, Ok(())),
-            Err((problem, left)) => (left, Err(problem)),
-        };
+        let (left, over) = self.rates.count(limits, Instant::now());
         self.left.extend(left);
-        if over.is_err() {
+        if over.is_some() {
             metrics::counter!("openhub_requests_shed_total", "door" => "rate").increment(1);
         }
-        over
+        over.map_or(Ok(()), Err)
     }
 
     fn told(&self, mut response: Response) -> Response {

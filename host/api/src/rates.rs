@@ -58,12 +58,13 @@ pub(crate) struct Left {
 pub(crate) struct Rates(Mutex<HashMap<Counted, Window>>);
 
 impl Rates {
-    /// Counts one request under each limit that there is; over one of them, it is counted under none that comes behind.
+    /// Counts one request under each limit that there is, and answers how they stand; over one of them, it is counted under none that
+    /// comes behind, and refused.
     pub fn count(
         &self,
         limits: impl IntoIterator<Item = (Counted, Option<u32>)>,
         now: Instant,
-    ) -> Result<Vec<Left>, (Problem, Vec<Left>)> {
+    ) -> (Vec<Left>, Option<Problem>) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         for (counted, most) in limits {
@@ -83,12 +84,12 @@ impl Rates {
             let again_s = rest.as_secs() + u64::from(rest.subsec_nanos() > 0);
             if window.count >= most {
                 all.push(Left { of, most, left: 0, again_s });
-                return Err((over(of, most, again_s), all));
+                return (all, Some(over(of, most, again_s)));
             }
             window.count += 1;
             all.push(Left { of, most, left: most - window.count, again_s });
         }
-        Ok(all)
+        (all, None)
     }
 }
 
@@ -119,16 +120,21 @@ mod tests {
         let (rates, now) = (Rates::default(), Instant::now());
         let (key, tenant) = (Counted::Key("a".into()), Counted::Tenant(TenantId(1)));
         let ask = |at| rates.count([(key.clone(), Some(2)), (tenant.clone(), Some(100))], at);
-        let first = ask(now).unwrap();
+        let counted = |at| {
+            let (all, over) = ask(at);
+            assert!(over.is_none());
+            all
+        };
+        let first = counted(now);
         assert_eq!(first[0], Left { of: "key", most: 2, left: 1, again_s: 60 });
-        let second = ask(now + Duration::from_millis(59_500)).unwrap();
+        let second = counted(now + Duration::from_millis(59_500));
         assert_eq!((second[0].left, second[0].again_s, second[1].left), (0, 1, 98));
-        let (problem, all) = ask(now + Duration::from_secs(59)).unwrap_err();
-        assert!(problem.is(RATE_LIMITED) && all.len() == 1);
-        let third = ask(now + Duration::from_secs(60)).unwrap();
+        let (all, over) = ask(now + Duration::from_secs(59));
+        assert!(over.is_some_and(|problem| problem.is(RATE_LIMITED)) && all.len() == 1);
+        let third = counted(now + Duration::from_secs(60));
         assert_eq!((third[0].left, third[1].left), (1, 99), "what was refused did not count for the tenant");
         // Without a limit nobody is counted.
-        assert_eq!(rates.count([(Counted::Address([10, 0, 0, 1].into()), None)], now).unwrap(), []);
+        assert!(rates.count([(Counted::Address([10, 0, 0, 1].into()), None)], now).0.is_empty());
     }
 
     #[test]
@@ -147,7 +153,7 @@ mod tests {
         let (rates, now) = (Rates::default(), Instant::now());
         for number in 0..2 * MOST as u32 {
             let address = IpAddr::V4(std::net::Ipv4Addr::from_bits(number));
-            rates.count([(Counted::Address(address), Some(5))], now).unwrap();
+            assert!(rates.count([(Counted::Address(address), Some(5))], now).1.is_none());
         }
         assert!(rates.0.lock().unwrap().len() <= MOST);
     }

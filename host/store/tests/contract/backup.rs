@@ -26,33 +26,32 @@ async fn filled(database: &Database) -> anyhow::Result<()> {
     assert_eq!((acme.id.0, other.id.0), (1, 2));
     let mut connection = Connected::to(&database.url).await?;
     let schema = connection.columns().await?;
-    // Those to which others belong come first; what is there already stays.
-    let first = ["plugins", "journeys", "segments", "plugin_state", "plugin_jobs", "erasures"];
-    let names = first.into_iter().chain(TABLES.iter().map(|table| table.name));
     let skipped = ["tenants", "partitions", "events", "event_bodies", "nodes", TURNS];
-    let mut seen = BTreeSet::new();
-    for table in names.filter(|name| !skipped.contains(name)) {
-        if !seen.insert(table) {
-            continue;
-        }
-        let (columns, values): (Vec<&str>, Vec<String>) = schema[table]
-            .iter()
-            .map(|(column, is_number)| {
-                let value = match column.as_str() {
-                    "name" if first.contains(&table) => match table {
-                        "plugins" => "'p'".to_owned(),
-                        "journeys" => "'j'".to_owned(),
-                        _ => "'{}'".to_owned(),
-                    },
-                    "erasure" => format!("'{}'", part(&acme, 1)),
+    let mut left: Vec<&str> = TABLES.iter().map(|table| table.name).filter(|name| !skipped.contains(name)).collect();
+    // Those to which others belong come first, whichever they are.
+    while !left.is_empty() {
+        let (mut later, mut why) = (Vec::new(), None);
+        for table in &left {
+            let row = schema[*table].iter().map(|(column, is_number)| {
+                let value = match (*table, column.as_str()) {
+                    ("plugins", "name") => "'p'".to_owned(),
+                    ("journeys", "name") => "'j'".to_owned(),
+                    (_, "erasure") => format!("'{}'", part(&acme, 1)),
                     _ => planted(table, column, *is_number, part(&acme, 1)),
                 };
                 (column.as_str(), value)
-            })
-            .unzip();
-        connection
-            .execute(format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", ")))
-            .await?;
+            });
+            let (columns, values): (Vec<&str>, Vec<String>) = row.unzip();
+            let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", "));
+            if let Err(error) = connection.execute(sql).await {
+                later.push(*table);
+                why = Some(error);
+            }
+        }
+        if later.len() == left.len() {
+            anyhow::bail!("no row of {later:?} can be planted: {why:?}");
+        }
+        left = later;
     }
     store.close().await;
     Ok(())

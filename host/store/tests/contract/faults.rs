@@ -134,7 +134,7 @@ async fn b3_a_timeline_has_what_rules_failed_on(store: &Store) -> anyhow::Result
     let of_rule = json!({"kind": "rule", "code": "trap", "fault": "No luck.", "event": "good", "status": "open"});
     let of_object =
         json!({"kind": "object", "code": "not-unique", "fault": "There is one.", "event": null, "status": "open"});
-    let mut expected = vec![(event("good", part).occurred_at, "loyalty/earn", of_rule), (at(3), "warranty", of_object)];
+    let mut expected = [(event("good", part).occurred_at, "loyalty/earn", of_rule), (at(3), "warranty", of_object)];
     expected.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let expected: Vec<_> = expected.iter().map(|(_, subject, detail)| (*subject, detail)).collect();
     assert_eq!(told, expected);
