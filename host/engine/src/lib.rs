@@ -58,6 +58,7 @@ mod unmerge;
 mod unsubscribe;
 pub mod uses;
 pub mod watch;
+mod webhook_test;
 pub mod webhooks;
 
 pub use body::{PROPOSED, SERVED_BY, identities_of};

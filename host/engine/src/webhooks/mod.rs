@@ -11,7 +11,7 @@
 mod follow;
 mod hook;
 mod pace;
-mod send;
+pub mod send;
 mod sign;
 mod verdict;
 
@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use openhub_model::{Id, Span, TenantId, Timestamp};
-use openhub_store::{AfterAttempts, Attempt, Lease, Scope, StoreError, Webhook};
+use openhub_model::{Span, TenantId, Timestamp};
+use openhub_store::{AfterAttempts, Lease, Scope, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,6 @@ use tokio_util::sync::CancellationToken;
 use self::hook::Hook;
 use self::send::{Order, Sent, send};
 use crate::delivery::places::Place;
-use crate::engine::Engine;
 use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
 
@@ -58,7 +57,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// After the database gave no answer.
 const BACKOFF: Duration = Duration::from_millis(500);
 /// What is being sent when the hub stops may come to its end for so long.
-const GRACE: Duration = Duration::from_secs(3);
+pub const GRACE: Duration = Duration::from_secs(3);
 
 pub struct Webhooks {
     shared: Arc<Shared>,
@@ -365,14 +364,6 @@ impl Webhooks {
             self.after.given_up.push(verdict::given_up(&row, self.tenant, why, now));
             self.hooks.remove(&key.webhook);
         }
-    }
-}
-
-impl Engine {
-    /// Sends a signed test to a webhook, whatever it wants, and answers what came of it. None: too much is being sent.
-    pub async fn test_webhook(&self, scope: &Scope, webhook: &Webhook, id: Id) -> Option<Attempt> {
-        let place = self.shared.webhook_places.take_within(scope.tenant(), GRACE).await?;
-        Some(send::test(&self.shared, scope.tenant(), webhook, id, place).await)
     }
 }
 
