@@ -183,7 +183,7 @@ async fn a_tenant_is_deleted_after_its_grace() {
     let brand = hub.tenant("brand").await;
     let (id, owner) = below(&hub, &brand.api_key, json!({"name": "dealer"})).await;
     let ada = json!({"identities": [{"kind": "user_id", "value": "canary-ada"}]});
-    assert_eq!(hub.post("/api/v1/customers", &owner, ada).await.status, 200);
+    assert_eq!(hub.post("/api/v1/customers", &owner, ada).await.status, 201);
     let path = format!("/api/v1/tenants/{id}");
     assert_eq!(hub.call("DELETE", &format!("{path}?grace_days=0"), &brand.api_key, None).await.status, 400);
     let deleting = hub.call("DELETE", &format!("{path}?grace_days=2"), &brand.api_key, None).await;
