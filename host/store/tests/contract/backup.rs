@@ -36,6 +36,7 @@ async fn filled(database: &Database) -> anyhow::Result<()> {
                 let value = match (*table, column.as_str()) {
                     ("plugins", "name") => "'p'".to_owned(),
                     ("journeys", "name") => "'j'".to_owned(),
+                    ("webhooks", "name") => "'w'".to_owned(),
                     (_, "erasure") => format!("'{}'", part(&acme, 1)),
                     _ => planted(table, column, *is_number, part(&acme, 1)),
                 };
