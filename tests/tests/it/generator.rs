@@ -50,6 +50,13 @@ fn user(number: u64) -> Identity {
 /// What happens, in the order of the log.
 fn workload(house: &House, seed: u64) -> Vec<NewEvent> {
     let mut draw = Draw(seed | 1);
+    // Each has a trinket of their number, by which others tell them something.
+    let own = (0..CUSTOMERS).map(|who| {
+        let properties = json!({"op": "own", "key": who.to_string()});
+        let body = json!({"type": "track", "event": "Work", "userId": who.to_string(), "properties": properties});
+        house.call(EventKind::Track, &format!("own-{who}"), &user(who), Timestamp::from_micros(START), body)
+    });
+    let own: Vec<NewEvent> = own.collect();
     let events = (0..EVENTS).map(|row| {
         let late = if draw.below(8) == 0 { draw.below(90) as i64 } else { 0 };
         let at = Timestamp::from_micros(START + (row as i64 - late).max(0) * MINUTE);
@@ -89,7 +96,7 @@ fn workload(house: &House, seed: u64) -> Vec<NewEvent> {
         body[field] = subject.value.clone().into();
         house.call(EventKind::Track, &id, &subject, at, body)
     });
-    events.collect()
+    own.into_iter().chain(events).collect()
 }
 
 /// Whoever redeems a tally gets one, after a while, and then another.

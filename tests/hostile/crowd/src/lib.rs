@@ -1,6 +1,4 @@
 //! A rule that does what its event says, mostly to objects that other customers have, too.
-//!
-//! It exports its rule by hand, because the SDK has no event of another customer.
 
 use openhub_sdk::prelude::*;
 
@@ -43,6 +41,19 @@ impl Check for Trinket {
 #[derive(Clone, Debug, PartialEq, Event)]
 #[event(name = "Work")]
 pub struct Work {
+    pub op: String,
+    pub key: Option<String>,
+    pub add: Option<i64>,
+    pub code: Option<String>,
+    pub draw: Option<i64>,
+    pub to: Option<String>,
+    pub fan: Option<i64>,
+}
+
+/// The same, told by another customer.
+#[derive(Clone, Debug, PartialEq, Event)]
+#[event(name = "Work Told")]
+pub struct Told {
     pub op: String,
     pub key: Option<String>,
     pub add: Option<i64>,
@@ -112,6 +123,11 @@ pub struct Row {
     pub to: Option<String>,
     #[read("event.properties.fan")]
     pub fan: Option<i64>,
+    #[read("row.customer")]
+    pub customer: CustomerRef,
+    /// Whose trinket `to` is.
+    #[read("object.trinket[event.properties.to].owner")]
+    pub receiver: Option<CustomerRef>,
     #[read("customer.attributes.worked")]
     pub worked: Option<i64>,
 }
@@ -122,10 +138,14 @@ pub struct Effects {
     pub worked: Add,
     #[object]
     pub tallies: Vec<ObjectEffect<Tally>>,
+    #[object]
+    pub trinkets: Vec<ObjectEffect<Trinket>>,
     pub events: Vec<Work>,
+    #[to("receiver")]
+    pub told: Vec<Told>,
 }
 
-#[rule(on = "Work")]
+#[rule(on = ["Work", "Work Told"])]
 pub fn crowd(row: Row) -> Effects {
     let key = row.key.clone().unwrap_or_default();
     let change = Tally { add: row.add, code: row.code.clone(), draw: row.draw, ..Tally::default() };
@@ -138,6 +158,10 @@ pub fn crowd(row: Row) -> Effects {
         draw: row.draw,
         to: row.to.clone(),
         fan: row.fan,
+    };
+    let told = |op: &str| {
+        let Work { op, key, add, code, draw, to, fan } = again(op);
+        Told { op, key, add, code, draw, to, fan }
     };
     let mut effects = Effects { worked: Add(1), ..Effects::default() };
     match row.op.as_str() {
@@ -156,41 +180,15 @@ pub fn crowd(row: Row) -> Effects {
         }
         // Events that cause as many each.
         "fan" => effects.events.extend((0..row.fan.unwrap_or(1)).map(|_| again("fan"))),
+        // The customer has the trinket of this name from now on.
+        "own" => effects.trinkets.push(ObjectEffect::Merge(key, Trinket { owner: Some(row.customer.clone()) })),
         // An event of another customer, who does the same to the next.
-        "tell" => effects.events.extend((0..row.fan.unwrap_or(1)).map(|_| again("tell"))),
+        "tell" => effects.told.extend((0..row.fan.unwrap_or(1)).map(|_| told("tell"))),
         // An event of another customer, who adds to the tally.
-        "send" => effects.events.push(again("merge")),
+        "send" => effects.told.push(told("merge")),
         _ => {}
     }
     effects
 }
 
-openhub_sdk::plugin! { objects: [Tally, Trinket] }
-
-#[cfg(target_arch = "wasm32")]
-mod export {
-    use super::*;
-    use openhub_sdk::bindings::rule::exports::openhub::rule::rule::Identity;
-    use openhub_sdk::rule::{Batch, Column, Guest, Outcome, Values, run};
-
-    enum Telling {}
-
-    impl Guest for Telling {
-        fn evaluate(_rule: String, input: Batch) -> Result<Outcome, Reason> {
-            let mut outcome = run::<crowd>(&input)?;
-            for emit in &mut outcome.events {
-                // `Work` has its fields' columns; whom it is of is the sixth.
-                if let Some(Column { values: Values::Texts(texts), absent }) = emit.columns.get(5) {
-                    let named = texts.split_terminator('\0').zip(0u32..).map(|(to, at)| {
-                        let identity = || Identity { kind: "user_id".to_owned(), value: to.to_owned() };
-                        (!absent.contains(&at)).then(identity)
-                    });
-                    emit.to = named.collect();
-                }
-            }
-            Ok(outcome)
-        }
-    }
-
-    openhub_sdk::bindings::rule::export_rule!(Telling with_types_in openhub_sdk::bindings::rule);
-}
+openhub_sdk::plugin! { rules: [crowd], objects: [Tally, Trinket] }
