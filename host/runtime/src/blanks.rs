@@ -128,7 +128,7 @@ fn is_of_a_program(word: &str) -> bool {
 }
 
 /// Letters and digits are blanked; what stands between them stays, and so does the length in bytes.
-fn letters(word: &str) -> String {
+pub fn letters(word: &str) -> String {
     let blank = |c: char| match c {
         'a'..='z' => "x".to_owned(),
         'A'..='Z' => "X".to_owned(),
