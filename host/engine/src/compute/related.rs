@@ -56,7 +56,9 @@ fn release(batch: &mut Batch<'_>, request: &Request, slot: &Key) -> Result<(), V
         batch.lacks.referred.push(slot.clone());
         return Ok(());
     };
-    let referrers: Vec<Referrer> = referrers.iter().filter(|each| each.leads.from != each.leads.to).cloned().collect();
+    let referrers = referrers.iter().filter(|each| each.leads.from != each.leads.to);
+    let mut referrers: Vec<Referrer> = referrers.cloned().collect();
+    referrers.sort_by(|a, b| a.leads.cmp(&b.leads));
     let faults = led_to(&referrers, REFERRERS);
     if !faults.is_empty() {
         return Err(faults);

@@ -180,14 +180,16 @@ pub fn led_to(referrers: &[Referrer], most: usize) -> Vec<Fault> {
         let message = format!("More than {most} objects lead to it: change those first.");
         return vec![Fault::new("", "in-use", message)];
     }
-    let holding = referrers.iter().filter(|referrer| !referrer.clears).take(TOLD);
+    // In one order, whether they are stored or of this batch.
+    let mut holding: Vec<&Referrer> = referrers.iter().filter(|referrer| !referrer.clears).collect();
+    holding.sort_by(|a, b| a.leads.cmp(&b.leads));
     let fault = |referrer: &Referrer| {
         let from = &referrer.leads.from;
         let message =
             format!("The object `{}` of the type `{}` leads to it in `{}`.", from.key, from.kind, referrer.leads.field);
         Fault::new(format!("/objects/{}/{}", pointer(&from.kind), pointer(&from.key)), "in-use", message)
     };
-    holding.map(fault).collect()
+    holding.into_iter().take(TOLD).map(fault).collect()
 }
 
 /// What is to be stored must have the declared shape, whoever says so: a plugin's own code is not trusted with it.
