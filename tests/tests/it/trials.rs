@@ -270,7 +270,7 @@ async fn a_shadow_that_breaks_off_never_ends_or_looks_around_hurts_nobody() {
     let (count, rows) = found.expect("it was called");
     // Every twentieth total is 13.
     assert_eq!((count.compared, count.differing, count.faults), (120, 6, 6));
-    assert!(rows.iter().all(|row| row.differs.contains(r#"{"broke_off":"trap"}"#)), "{rows:?}");
+    assert!(rows.iter().all(|row| row.differs.contains(r#"{"broke_off":"trap","message":""#)), "{rows:?}");
     let all = FaultFilter { limit: 9, ..FaultFilter::default() };
     let faults = trial.house.store.faults(&trial.house.scope, &all).await.expect("faults");
     assert_eq!(faults, [], "it is nobody's fault");
