@@ -18,8 +18,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 const MOST: f64 = 25.0;
 /// What conditions ask about, and who entered and left: as many for ten segments as for a thousand.
 const FACTS: f64 = 12.0;
-/// A catalog is loaded once a run, which counts where a run is a single attempt.
-const CATALOG: f64 = 12.0;
+/// A catalog is loaded, and webhooks are looked at, once a run, which counts where a run is a single attempt.
+const CATALOG: f64 = 14.0;
 /// Tenants that have nothing to do.
 const IDLE: usize = 40;
 /// What is not an attempt's own: transaction control, which attempts share, and what goes by the clock: the node's life and its
