@@ -222,7 +222,7 @@ async fn refused(worker: &Worker<'_>) {
     let enabled = worker.post("/enable", &grant).await;
     assert_eq!(enabled.status, StatusCode::OK, "{enabled:?}");
     let run = worker.told("look", "").await;
-    assert_eq!((&run["outcome"], &run["code"]), (&json!("retried"), &json!("refused")), "{run}");
+    assert_eq!((&run["outcome"], &run["code"]), (&json!("retried"), &json!("not-granted")), "{run}");
     assert!(run["note"].as_str().is_some_and(|note| note.contains("was not granted")), "{run}");
 }
 

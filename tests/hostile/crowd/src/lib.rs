@@ -24,6 +24,8 @@ pub struct Tally {
 #[derive(Clone, Debug, Default, PartialEq, DataObject)]
 #[object(name = "trinket", version = 1)]
 pub struct Trinket {
+    /// Its key, if it is given one.
+    pub name: Option<String>,
     #[field(relation, owner)]
     pub owner: Option<CustomerRef>,
 }
@@ -33,7 +35,8 @@ impl Check for Trinket {
         let trinket = match change.operation {
             Operation::Create(trinket) | Operation::Update { new: trinket, .. } | Operation::Delete(trinket) => trinket,
         };
-        Ok(Accepted::new(change.key.unwrap_or_else(|| format!("t{}", change.seed)), trinket))
+        let key = change.key.or_else(|| trinket.name.clone());
+        Ok(Accepted::new(key.unwrap_or_else(|| format!("t{}", change.seed)), trinket))
     }
 }
 
@@ -181,7 +184,10 @@ pub fn crowd(row: Row) -> Effects {
         // Events that cause as many each.
         "fan" => effects.events.extend((0..row.fan.unwrap_or(1)).map(|_| again("fan"))),
         // The customer has the trinket of this name from now on.
-        "own" => effects.trinkets.push(ObjectEffect::Merge(key, Trinket { owner: Some(row.customer.clone()) })),
+        "own" => {
+            let trinket = Trinket { name: row.key.clone(), owner: Some(row.customer.clone()) };
+            effects.trinkets.push(ObjectEffect::Create(trinket));
+        }
         // An event of another customer, who does the same to the next.
         "tell" => effects.told.extend((0..row.fan.unwrap_or(1)).map(|_| told("tell"))),
         // An event of another customer, who adds to the tally.
