@@ -13,9 +13,11 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::KeyCache;
+use crate::auth::{KeyCache, Passwords};
 use crate::body::Weights;
 use crate::change::Locks;
+use crate::logins::Logins;
+use crate::oidc::Providers;
 use crate::overload::Guesses;
 use crate::places::{Each, Places, Shares};
 use crate::problem::{OVERLOADED, Problem};
@@ -144,6 +146,9 @@ pub(crate) struct Shared {
     /// For who has shown no key yet.
     pub strangers: Arc<Places<Option<IpAddr>>>,
     pub guesses: Arc<Guesses>,
+    pub logins: Arc<Logins>,
+    pub providers: Arc<Providers>,
+    pub passwords: Passwords,
     pub rates: Arc<Rates>,
     pub weights: Weights,
     pub locks: Locks,
@@ -151,6 +156,13 @@ pub(crate) struct Shared {
     pub exports: Exports,
     pub checks: Checks,
     pub openapi: Arc<str>,
+}
+
+impl Shared {
+    /// How much a tenant gets of what others want too.
+    pub fn weight(&self, tenant: TenantId) -> u8 {
+        self.app.store.weights().of(tenant)
+    }
 }
 
 /// Conditions for which all customers are looked at, one a tenant: each may keep a connection busy for all of its time.

@@ -4,29 +4,46 @@
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
-use axum::response::Response;
-use openhub_model::Principal;
+use axum::response::{IntoResponse, Response};
 use openhub_store::{Deeded, acting};
 
 use crate::app::Shared;
-use crate::auth::{bearer, peer};
+use crate::auth::{Asked, caller, peer};
+use crate::once::{act_once, takes_key};
 use crate::request_id::RequestId;
 
 /// Variables of paths that name what people set up. What is not among them may say who a customer is, and is left out: a route that
 /// comes with a new one says too little, and never too much.
-const NAMES: [&str; 10] =
-    ["attribute", "digest", "job", "journey", "kind", "plugin", "secret", "segment", "type", "version"];
+const NAMES: [&str; 12] = [
+    "attribute",
+    "block",
+    "digest",
+    "job",
+    "journey",
+    "kind",
+    "plugin",
+    "push",
+    "secret",
+    "segment",
+    "type",
+    "version",
+];
 /// Routes whose `{name}`, or `{id}`, is such a name.
-const NAMED: [&str; 9] = [
+const NAMED: [&str; 14] = [
     "/api/v1/attributes/",
     "/api/v1/journeys/",
     "/api/v1/keys/",
     "/api/v1/object-types/",
+    "/api/v1/persons/",
     "/api/v1/plugins/",
     "/api/v1/segments/",
     "/api/v1/tenants/",
     "/api/v1/webhooks/",
+    "/api/v1/offerings/",
+    "/api/v1/subscribers/",
+    "/api/v1/subscriptions/",
     "/api/v1/plugin-removals/",
+    "/api/v1/shares/",
 ];
 
 /// Does what the request asks for as an act of who asks.
@@ -35,18 +52,21 @@ pub(crate) async fn audited(State(shared): State<Shared>, request: Request, next
     let (false, Some(route)) = (is_read(request.method()), route) else { return next.run(request).await };
     let from = peer(request.extensions());
     // Who is nobody is told so by the handler, and writes nothing.
-    let Ok(Some(key)) = bearer(&shared.app, &shared.keys, request.headers(), from).await else {
+    let Ok(Some(caller)) = caller(&shared.app, &shared.keys, Asked::of(&request), from).await else {
         return next.run(request).await;
     };
     let deed = Deeded {
-        tenant: Some(key.tenant),
-        principal: Principal::key(key.id.clone()),
+        tenant: Some(caller.tenant()),
+        principal: caller.principal(),
         act: format!("{} {route}", request.method()),
         subject: subject(&route, request.uri().path()),
         origin: from.map(|from| from.to_string()).unwrap_or_default(),
         request: request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()).unwrap_or_default(),
         at: shared.app.now(),
     };
+    if takes_key(request.method(), &route) {
+        return act_once(&shared, &caller, deed, request, next).await.unwrap_or_else(IntoResponse::into_response);
+    }
     acting(deed, next.run(request)).await
 }
 
@@ -56,12 +76,23 @@ fn is_read(method: &Method) -> bool {
 
 /// The names in a path, by its route's template.
 fn subject(route: &str, path: &str) -> String {
+    let names = route.split('/').zip(path.split('/'));
+    let names = names.filter(|(template, _)| variable(template).is_some_and(|variable| is_name(route, variable)));
+    names.map(|(_, given)| given).collect::<Vec<_>>().join("/")
+}
+
+/// Whether the subject of an act tells which document of the route it is about.
+pub(crate) fn tells_which(route: &str) -> bool {
+    route.split('/').filter_map(variable).all(|variable| is_name(route, variable))
+}
+
+fn variable(template: &str) -> Option<&str> {
+    template.strip_prefix('{')?.strip_suffix('}')
+}
+
+fn is_name(route: &str, variable: &str) -> bool {
     let is_named = NAMED.iter().any(|named| route.starts_with(named));
-    let names = route.split('/').zip(path.split('/')).filter_map(|(template, given)| {
-        let variable = template.strip_prefix('{')?.strip_suffix('}')?;
-        (NAMES.contains(&variable) || (is_named && ["name", "id"].contains(&variable))).then_some(given)
-    });
-    names.collect::<Vec<_>>().join("/")
+    NAMES.contains(&variable) || (is_named && ["name", "id"].contains(&variable))
 }
 
 #[cfg(test)]

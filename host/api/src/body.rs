@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use openhub_model::fault::form;
+use openhub_model::fault::{form, syntax};
 use openhub_model::identity::Authority;
 use openhub_model::misfits::{self, Misfit};
 use openhub_model::strict::Strict;
@@ -64,7 +64,7 @@ impl FromRequest<Shared> for EventBody {
         {
             // Libraries drop it, or try for ever, and tell nobody.
             let (code, at) = (problem.code(), app.now());
-            let refused = Refused { key: &sender.key, code, text: advice(code), pointer: "", message_id: None, at };
+            let refused = Refused { key: &sender.id, code, text: advice(code), pointer: "", message_id: None, at };
             app.store.note_refused(&sender.scope, refused);
         }
         text.map(EventBody)
@@ -289,7 +289,7 @@ pub(crate) fn too_large(cap: usize) -> Problem {
 
 /// Reads a small JSON text, refusing a field that is there twice, U+0000 and what lies too deep, and naming the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let (value, repeated) = once::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, format!("{error}.")))?;
+    let (value, repeated) = once::from_slice(bytes).map_err(|error| Problem::new(INVALID_JSON, syntax(&error)))?;
     if let Some(pointer) = repeated {
         let message = "This field is there twice. Write it once.";
         return Err(Problem::fault(INVALID_BODY, Fault::new(pointer, "repeated-field", message)));

@@ -3,7 +3,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use openhub_model::{EventKind, NewEvent, PartId, Principal, TenantId, Timestamp};
+use openhub_model::{EventKind, Id, NewEvent, PartId, Principal, TenantId, Timestamp};
 use openhub_store::{Op, Scope, act, in_time};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ pub(crate) struct Change<P> {
     pub access: Authorized<P>,
     pub scope: Scope,
     pub principal: Principal,
-    /// The key's id.
-    pub key: String,
+    /// Of the key, or of the person.
+    pub id: String,
     app: Arc<App>,
     locks: Locks,
 }
@@ -34,15 +34,27 @@ impl<P: Permission> FromRequestParts<Shared> for Change<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let access = Authorized::<P>::from_request_parts(parts, shared).await?;
-        Ok(Change {
+        Ok(Change::new(Authorized::<P>::from_request_parts(parts, shared).await?, shared))
+    }
+}
+
+impl<P: Permission> Change<P> {
+    /// What a subscription does at its partner's, under a principal of its own and within the tenant's ceiling.
+    pub async fn of_subscription(shared: &Shared, tenant: TenantId, id: Id) -> Result<Change<P>, Problem> {
+        let access = Authorized::of_subscription(&shared.app, tenant, id).await?;
+        access.must::<P>()?;
+        Ok(Change::new(access, shared))
+    }
+
+    fn new(access: Authorized<P>, shared: &Shared) -> Change<P> {
+        Change {
             scope: access.scope,
             principal: access.principal.clone(),
-            key: access.key.clone(),
+            id: access.id.clone(),
             access,
             app: shared.app.clone(),
             locks: shared.locks.clone(),
-        })
+        }
     }
 }
 

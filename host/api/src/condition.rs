@@ -1,7 +1,7 @@
 //! Conditions as they come in a request: their form and their meaning are checked with pointers.
 
 use openhub_model::condition::Declarations;
-use openhub_model::fault::there_are;
+use openhub_model::fault::{instead_of, nearest, syntax};
 use openhub_model::identity::Policy;
 use openhub_model::{Condition, Fault, limits, misfits};
 use serde::Deserialize;
@@ -33,7 +33,12 @@ pub(crate) async fn in_query<P>(
         let journeys = app.store.journeys(scope).await?;
         are_known("journey", &needs.journeys, journeys.iter().map(|journey| journey.name.as_str()).collect())?;
     }
-    Ok(Some(condition.normal(app.engine.policies(&access.scope).await?.latest())))
+    let policies = app.engine.policies(&access.scope).await?;
+    let faults = misspelt_kinds(&json!(condition), "/condition", policies.latest());
+    if !faults.is_empty() {
+        return Err(Problem::faults(INVALID_QUERY, faults));
+    }
+    Ok(Some(condition.normal(policies.latest())))
 }
 
 /// Of a name that was mistyped nobody is a member and nobody is in it, which looks like an answer.
@@ -41,7 +46,7 @@ fn are_known(what: &str, asked: &BTreeSet<String>, known: Vec<&str>) -> Result<(
     match asked.iter().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(unknown) => {
-            let message = format!("There is no {what} `{unknown}`. {}", there_are(known));
+            let message = format!("There is no {what} `{unknown}`. {}", instead_of(unknown, known));
             Err(Problem::fault(INVALID_QUERY, Fault::new("/condition", format!("unknown-{what}"), message)))
         }
     }
@@ -64,10 +69,41 @@ pub(crate) fn normal_in(definition: &mut Value, policy: &Policy) {
     }
 }
 
+/// What is wrong with the kind of an identity that is most likely misspelt. Any kind that is like none of the tenant's may be one that
+/// no rule was ever set for.
+pub(crate) fn misspelt_kind(kind: &str, policy: &Policy) -> Option<String> {
+    let known: Vec<&str> = policy.names().collect();
+    nearest(kind, known.iter().copied()).filter(|_| !known.contains(&kind))?;
+    Some(format!("There is no identity kind `{kind}`. {}", instead_of(kind, known)))
+}
+
+/// A fault for each test of a misspelt kind in a condition that lies at `pointer`: nobody has such an identity, which looks like an
+/// answer.
+pub(crate) fn misspelt_kinds(condition: &Value, pointer: &str, policy: &Policy) -> Vec<Fault> {
+    match condition {
+        Value::Array(parts) => {
+            let parts = parts.iter().enumerate();
+            parts.flat_map(|(index, part)| misspelt_kinds(part, &format!("{pointer}/{index}"), policy)).collect()
+        }
+        Value::Object(fields) => {
+            let of = |(name, field): (&String, &Value)| match (name.as_str(), field["kind"].as_str()) {
+                ("identity", Some(kind)) => {
+                    let fault = |message| Fault::new(format!("{pointer}/identity/kind"), "unknown-identity", message);
+                    misspelt_kind(kind, policy).map(fault).into_iter().collect()
+                }
+                ("all" | "any" | "not", _) => misspelt_kinds(field, &format!("{pointer}/{name}"), policy),
+                _ => Vec::new(),
+            };
+            fields.iter().flat_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn read(text: &str) -> Result<Condition, Vec<Fault>> {
     let pointer = "/condition";
     let value: Value =
-        serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", format!("{error}."))])?;
+        serde_json::from_str(text).map_err(|error| vec![Fault::new(pointer, "invalid-json", syntax(&error))])?;
     parse(&value, pointer, &Declarations::default())
 }
 

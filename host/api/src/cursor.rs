@@ -4,7 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openhub_model::Fault;
+use serde::Deserialize;
 use std::str::FromStr;
+use utoipa::IntoParams;
 
 use crate::problem::{INVALID_QUERY, Problem};
 
@@ -50,6 +52,37 @@ pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     Err(Problem::fault(INVALID_QUERY, fault))
 }
 
+/// Which page of a list is asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Page size, 1 to 1000 (default 50).
+    limit: Option<usize>,
+}
+
+impl Page {
+    /// Behind which key the page of a list begins, and how many items it has.
+    pub fn behind<K: FromStr>(&self, list: &str) -> Result<(Option<K>, usize), Problem> {
+        Ok((read(list, "after", self.after.as_deref())?, limit(self.limit)?))
+    }
+
+    /// The page of a list that was read as a whole, as lists of what people set up are. `is_behind` says which items come after a key.
+    pub fn of<T, K: FromStr + ToString>(
+        &self,
+        list: &str,
+        items: impl IntoIterator<Item = T>,
+        key: impl Fn(&T) -> K,
+        is_behind: impl Fn(&K, &K) -> bool,
+    ) -> Result<(Vec<T>, Option<String>), Problem> {
+        let (after, limit): (Option<K>, usize) = self.behind(list)?;
+        let behind = items.into_iter().filter(|item| after.as_ref().is_none_or(|after| is_behind(&key(item), after)));
+        Ok(page(list, behind.take(limit + 1).collect(), limit, &key))
+    }
+}
+
 /// Cuts a page that was read with one item too many, and says where the next one begins.
 pub(crate) fn page<T, K: ToString>(
     list: &str,
@@ -77,6 +110,20 @@ mod tests {
         for foreign in ["", "!", "AAAA", &write("messages", &42), &write("events", &"x")] {
             assert!(read::<i64>("events", "after", Some(foreign)).is_err(), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_list_that_was_read_as_a_whole_has_pages() {
+        let of = |after: Option<String>| {
+            Page { after, limit: Some(2) }
+                .of("n", [9, 7, 5], |number: &i64| *number, |number, after| number < after)
+                .unwrap()
+        };
+        let (first, next) = of(None);
+        assert_eq!(first, [9, 7]);
+        assert_eq!(of(next), (vec![5], None));
+        // What the page before ended with is gone meanwhile.
+        assert_eq!(of(Some(write("n", &6))), (vec![5], None));
     }
 
     #[test]

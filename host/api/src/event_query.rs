@@ -38,7 +38,7 @@ pub(crate) async fn refuse_unknown(State(shared): State<Shared>, request: Reques
     let Shared { app, keys, .. } = &shared;
     if let Some(sender) = sender_of(app, keys, request.headers(), request.uri(), peer(request.extensions())).await {
         let (code, at) = (INVALID_QUERY.1, app.now());
-        let refused = Refused { key: &sender.key, code, text: advice(code), pointer: "", message_id: None, at };
+        let refused = Refused { key: &sender.id, code, text: advice(code), pointer: "", message_id: None, at };
         app.store.note_refused(&sender.scope, refused);
     }
     Problem::new(INVALID_QUERY, detail).into_response()

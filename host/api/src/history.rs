@@ -9,7 +9,7 @@ use std::str::FromStr;
 use openhub_engine::VALUE_REFUSED;
 use openhub_engine::catalog::Pages;
 use openhub_model::customer::is_consent;
-use openhub_model::identity::Authority;
+use openhub_model::identity::{Authority, number};
 use openhub_model::{Customer, Event, EventKind, Timestamp};
 use openhub_store::{Before, Scope};
 use serde::Deserialize;
@@ -135,7 +135,7 @@ fn told(event: &Event, refused: &HashSet<(String, String)>) -> Vec<(Place, Histo
     if event.kind == EventKind::Group {
         let group = match body.remove("groupId") {
             Some(Value::String(group)) if !group.is_empty() => Some(group),
-            Some(Value::Number(group)) => Some(group.to_string()),
+            Some(Value::Number(group)) => Some(number(&group)),
             _ => None,
         };
         said.extend(group.map(|group| (ValueKind::Attribute, "group_id".to_owned(), group.into())));

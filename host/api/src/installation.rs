@@ -2,7 +2,7 @@
 
 use openhub_engine::catalog::{ReadPath, WritePath, bindable, unknown_paths};
 use openhub_engine::uses::{self, Fate};
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::manifest::{Field, LIST_PATHS, Manifest, READ_PATHS, SecretShape, Type, WRITE_PATHS};
 use openhub_model::{Fault, Timestamp, decimal, limits, object_read};
 use openhub_runtime::hosts;
@@ -69,11 +69,13 @@ fn check_declared(manifest: &Manifest) -> Vec<Fault> {
             wrong(format!("/rules/{at}/on"), "missing", message);
         }
         for (index, event) in rule.events.iter().enumerate().filter(|(_, event)| events().all(|name| name != *event)) {
-            let message = format!("The plugin does not declare the event `{event:.60}`. {}", there_are(events()));
+            let message =
+                format!("The plugin does not declare the event `{event:.60}`. {}", instead_of(event, events()));
             wrong(format!("/rules/{at}/events/{index}"), "undeclared-event", message);
         }
         for (index, kind) in rule.objects.iter().enumerate().filter(|(_, kind)| objects().all(|name| name != *kind)) {
-            let message = format!("The plugin does not declare the object type `{kind:.60}`. {}", there_are(objects()));
+            let message =
+                format!("The plugin does not declare the object type `{kind:.60}`. {}", instead_of(kind, objects()));
             wrong(format!("/rules/{at}/objects/{index}"), "undeclared-object", message);
         }
         for (index, read) in rule.reads.iter().enumerate() {
@@ -99,7 +101,10 @@ fn check_declared(manifest: &Manifest) -> Vec<Fault> {
         let Some(owner) = &object.owner else { continue };
         let owns = |field: &&Field| field.name == *owner;
         let message = match object.fields.iter().find(owns) {
-            None => format!("The owner `{owner:.60}` is not a field of the type. {}", there_are(names(&object.fields))),
+            None => format!(
+                "The owner `{owner:.60}` is not a field of the type. {}",
+                instead_of(owner, names(&object.fields))
+            ),
             Some(field) if field.of != Type::Customer => "An owner is of the type `customer`.".to_owned(),
             Some(_) => continue,
         };
@@ -216,7 +221,7 @@ fn check_fields(fields: &[Field], values: &Map<String, Value>, pointer: &str, fa
 
 fn check_known(values: &Map<String, Value>, known: &[&str], pointer: &str, faults: &mut Vec<Fault>) {
     for name in values.keys().filter(|name| !known.contains(&name.as_str())) {
-        let message = format!("The plugin has no setting `{name}`. {}", there_are(known));
+        let message = format!("The plugin has no setting `{name}`. {}", instead_of(name, known));
         faults.push(Fault::new(step(pointer, name), "unknown-field", message));
     }
 }
@@ -231,7 +236,7 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
     for (name, binding) in bindings {
         let pointer = step(&pointer, name);
         let Some(rule) = manifest.rules.iter().find(|rule| rule.name == *name) else {
-            let rules = there_are(manifest.rules.iter().map(|rule| &rule.name));
+            let rules = instead_of(name, manifest.rules.iter().map(|rule| &rule.name));
             faults.push(Fault::new(pointer, "unknown-rule", format!("The plugin has no rule `{name}`. {rules}")));
             continue;
         };
@@ -244,7 +249,7 @@ fn check_bindings(manifest: &Manifest, bindings: Option<&Value>, faults: &mut Ve
             let pointer = step(&step(&pointer, "reads"), read);
             let bindable = bindable(rule);
             let Some(declared) = bindable.iter().find(|declared| declared.name == *read) else {
-                let bound = there_are(bindable.iter().map(|declared| &declared.name));
+                let bound = instead_of(read, bindable.iter().map(|declared| &declared.name));
                 let message = format!("The rule has no read `{read}` that can be bound. {bound}");
                 faults.push(Fault::new(pointer, "unknown-read", message));
                 continue;
@@ -304,7 +309,7 @@ pub(crate) fn check_grant(manifest: &Manifest, hosts: &[String], imports: &[Stri
     ];
     for (name, granted, asked) in all {
         for (index, item) in granted.iter().enumerate().filter(|(_, item)| !asked.contains(item)) {
-            let message = format!("The manifest does not ask for `{item}`. {}", there_are(asked));
+            let message = format!("The manifest does not ask for `{item}`. {}", instead_of(item, asked));
             faults.push(Fault::new(format!("/grant/{name}/{index}"), "not-asked-for", message));
         }
     }

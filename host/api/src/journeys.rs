@@ -38,7 +38,7 @@ pub(crate) async fn faults_of_version(
     checks.run(scope.tenant(), app.limits.write_wait, check).await
 }
 
-fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {
+pub(crate) fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fault> {
     match openhub_journey::parse(definition) {
         Ok(definition) => Journey::compile(name, 1, &definition, surroundings).err().unwrap_or_default(),
         Err(_) => openhub_journey::faults(definition, surroundings),
@@ -46,7 +46,7 @@ fn check(name: &str, definition: &Value, surroundings: &Surroundings) -> Vec<Fau
 }
 
 /// What a journey's nodes may use: what enabled plugins bring, and the declared types.
-async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem> {
+pub(crate) async fn surroundings(app: &App, scope: &Scope) -> Result<Surroundings, Problem> {
     let plugins = app.store.plugins(scope).await?;
     let enabled = plugins.into_iter().filter(|plugin| plugin.status == PluginStatus::Enabled);
     let mut surroundings = Surroundings::default();

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use openhub_engine::objects::WriteContext;
 use openhub_model::Fault;
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_store::{ObjectFilter, Scope};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -54,21 +54,8 @@ pub(crate) async fn expect_type(app: &App, scope: &Scope, kind: &str) -> Result<
     if !app.store.objects(scope, &any).await?.is_empty() {
         return Ok(());
     }
-    let detail = format!("There is no object type `{kind}`. {}", there_are(catalog.objects.keys()));
+    let detail = format!("There is no object type `{kind}`. {}", instead_of(kind, catalog.objects.keys()));
     Err(Problem::new(NOT_FOUND, detail))
-}
-
-/// The caller's own name for a write, which is made once under it.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(given) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let text = given.to_str().unwrap_or_default().trim();
-    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-        return Ok(Some(text));
-    }
-    let message = "`Idempotency-Key` must have 1 to 255 printable ASCII characters.";
-    Err(Problem::fault(INVALID_HEADER, Fault::new("", "invalid-idempotency-key", message)))
 }
 
 /// The version of `If-Match`; absent, whatever version is stored is changed.

@@ -8,6 +8,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use openhub_engine::quotas::More;
+use openhub_model::price::Meter;
 use openhub_store::Key;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,8 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::app::{RateLimits, Shared};
-use crate::auth::{bearer, key_in_body, known, peer, writer};
+use crate::auth::{Asked, Caller, caller, key_in_body, known, peer, writer};
 use crate::body::{Weighed, event_bytes};
+use crate::ingest::within;
 use crate::problem::{OVERLOADED, Problem, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, UNAUTHENTICATED};
 use crate::rates::{Counted, Left, Rates, tell};
 
@@ -42,7 +45,7 @@ pub(crate) async fn shed_ingest(State(shared): State<Shared>, request: Request, 
     if let Err(problem) = counted.events(&key) {
         return counted.told(problem.into_response());
     }
-    let Some(_place) = shared.ingest.take(key.tenant) else { return shed("ingest") };
+    let Some(_place) = shared.ingest.take_by(shared.weight(key.tenant), key.tenant) else { return shed("ingest") };
     let Some(_share) = shared.callers.take(key.tenant, address) else { return shed("ingest") };
     counted.told(next.run(request).await)
 }
@@ -77,7 +80,7 @@ async fn keyless(
     if let Err(problem) = counted.events(&key) {
         return counted.told(problem.into_response());
     }
-    let Some(_place) = shared.ingest.take(key.tenant) else { return shed("ingest") };
+    let Some(_place) = shared.ingest.take_by(shared.weight(key.tenant), key.tenant) else { return shed("ingest") };
     let Some(_share) = shared.callers.take(key.tenant, address) else { return shed("ingest") };
     drop(stranger);
     plain(&mut parts.headers);
@@ -103,9 +106,10 @@ impl Counting {
     }
 
     /// A call of the API.
-    fn call(&mut self, key: &Key) -> Result<(), Problem> {
-        let most = least(self.limits.tenant, key.line.ceiling.requests_per_minute);
-        self.count([(Counted::Key(key.id.clone()), self.limits.key), (Counted::Tenant(key.tenant), most)])
+    fn call(&mut self, caller: &Caller) -> Result<(), Problem> {
+        let most = least(self.limits.tenant, caller.line().ceiling.requests_per_minute);
+        let own = (Counted::Key(caller.id().to_owned()), self.limits.key);
+        self.count([own, (Counted::Tenant(caller.tenant()), most)])
     }
 
     /// Of events.
@@ -146,26 +150,54 @@ pub(crate) async fn shed_api(State(shared): State<Shared>, mut request: Request,
     if let Err(problem) = counted.address(address) {
         return counted.told(problem.into_response());
     }
-    let key = match bearer(&shared.app, &shared.keys, request.headers(), from).await {
-        Ok(Some(key)) => key,
+    let caller = match caller(&shared.app, &shared.keys, Asked::of(&request), from).await {
+        Ok(Some(caller)) => caller,
         // Refused before its body is read.
         Ok(None) => return next.run(request).await,
         Err(problem) => return shared.guesses.told(address, problem).into_response(),
     };
-    if let Err(problem) = counted.call(&key) {
+    if let Err(problem) = counted.call(&caller) {
         return counted.told(problem.into_response());
     }
-    let Some(_place) = shared.api.take(key.tenant) else {
+    let Some(_place) = shared.api.take_by(shared.weight(caller.tenant()), caller.tenant()) else {
         metrics::counter!("openhub_requests_shed_total", "door" => "api").increment(1);
         return Problem::new(OVERLOADED, "The hub is busy and did nothing. Send it again later.")
             .retry_after(RETRY_AFTER_S)
             .into_response();
     };
+    if let Err(problem) = within_calls_of_api(&shared, &caller, request.uri().path()).await {
+        return counted.told(problem.into_response());
+    }
+    shared.app.engine.count_call(caller.tenant());
     // What its body weighs is held until it is answered.
     let weighed = Weighed::default();
     request.extensions_mut().insert(weighed.clone());
     let answer = next.run(request).await;
     weighed.is_answered();
+    counted.told(answer)
+}
+
+/// What a partner whose calls are used up may still do: look at that, change it, and leave.
+const LEFT: [&str; 5] =
+    ["/api/v1/quotas", "/api/v1/meters", "/api/v1/statements", "/api/v1/subscriptions", "/api/v1/catalog"];
+
+/// Refuses a call that goes beyond a quota of calls.
+async fn within_calls_of_api(shared: &Shared, caller: &Caller, path: &str) -> Result<(), Problem> {
+    if LEFT.iter().any(|left| path.strip_prefix(left).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))) {
+        return Ok(());
+    }
+    within(&shared.app, &caller.scope(), &More { meter: &Meter::ApiCalls, of: None, quantity: 1 }).await
+}
+
+/// For who is not logged in yet: a place for those who have shown nothing.
+pub(crate) async fn shed_entrance(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let address = address(&request);
+    let mut counted = Counting::of(&shared);
+    if let Err(problem) = counted.address(address) {
+        return counted.told(problem.into_response());
+    }
+    let Some(_stranger) = shared.strangers.take(address) else { return shed("entrance") };
+    let answer = next.run(request).await;
     counted.told(answer)
 }
 

@@ -177,6 +177,6 @@ pub(crate) fn name_in_path(text: &str) -> Result<&str, Problem> {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-');
-    let wrong = || Problem::new(INVALID_PATH, "The name is not valid: use kebab-case, at most 64 characters.");
-    fits.then_some(text).ok_or_else(wrong)
+    let wrong = "The name has lower-case letters, digits and hyphens, like `win-back`, and at most 64 of them.";
+    fits.then_some(text).ok_or_else(|| Problem::new(INVALID_PATH, wrong))
 }

@@ -1,7 +1,7 @@
 //! Places for requests under way, so that nobody takes them all.
 //!
 //! [`Places`] are shared: one may hold three times as many as are free. Alone that is three quarters of them; the more hold
-//! many, the fewer each; and who holds none finds one. [`Each`] gives everyone the same few, whatever others do.
+//! many, the fewer each; and who holds none finds one. Who has half the weight may hold half as many for each that is free. [`Each`] gives everyone the same few, whatever others do.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openhub_model::TenantId;
+use openhub_model::ceiling::FULL_WEIGHT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many places one may hold for each that is free.
@@ -30,10 +31,10 @@ struct Held<K> {
 }
 
 /// Whether one who holds `own` of the `all` places that are taken gets another.
-fn has_place(own: usize, all: usize, most: usize) -> bool {
+fn has_place(own: usize, all: usize, most: usize, weight: u8) -> bool {
     let free = most.saturating_sub(all);
     // Who holds none has a place even when so many hold one that there is none left, up to twice as many.
-    own < SHARE * free || (own == 0 && all < 2 * most)
+    own * usize::from(FULL_WEIGHT) < SHARE * free * usize::from(weight) || (own == 0 && all < 2 * most)
 }
 
 impl<K: Eq + Hash + Copy> Places<K> {
@@ -42,9 +43,14 @@ impl<K: Eq + Hash + Copy> Places<K> {
     }
 
     pub fn take(self: &Arc<Self>, who: K) -> Option<Place<K>> {
+        self.take_by(FULL_WEIGHT, who)
+    }
+
+    /// Who has half the weight holds half as many.
+    pub fn take_by(self: &Arc<Self>, weight: u8, who: K) -> Option<Place<K>> {
         let mut held = self.lock();
         let own = held.by.get(&who).copied().unwrap_or_default();
-        if !has_place(own, held.all, self.most) {
+        if !has_place(own, held.all, self.most, weight) {
             return None;
         }
         held.all += 1;
@@ -152,6 +158,15 @@ mod tests {
             assert!(held.len() < 512, "{floods}: {}", held.len());
             assert!(places.take(1_000).is_some(), "{floods} floods hold {}", held.len());
         }
+    }
+
+    #[test]
+    fn who_weighs_less_holds_less() {
+        let places = Places::new(256);
+        let light: Vec<_> = std::iter::from_fn(|| places.take_by(10, 1)).collect();
+        assert_eq!(light.len(), 60, "0.3 for each that is free");
+        let others: Vec<_> = std::iter::from_fn(|| places.take(2)).collect();
+        assert_eq!(others.len(), 147);
     }
 
     #[test]

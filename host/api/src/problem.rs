@@ -38,16 +38,34 @@ kinds! {
     INVALID_ENCODING = BAD_REQUEST, "invalid-encoding", "The body cannot be decompressed";
     INCOMPLETE_BODY = BAD_REQUEST, "incomplete-body", "The body ended before it was complete";
     UNAUTHENTICATED = UNAUTHORIZED, "unauthenticated", "A valid key is needed";
-    MISSING_SCOPE = FORBIDDEN, "missing-scope", "The key does not allow this";
+    SESSION_ENDED = UNAUTHORIZED, "session-ended", "Log in again";
+    LOGIN_REFUSED = UNAUTHORIZED, "login-refused", "The log-in is refused";
+    SECOND_FACTOR_NEEDED = UNAUTHORIZED, "second-factor-needed", "A code of the authenticator is needed";
+    OIDC_WRONG_STATE = UNAUTHORIZED, "oidc-wrong-state", "The log-in was not begun in this browser";
+    OIDC_REFUSED = UNAUTHORIZED, "oidc-refused", "The identity provider lets nobody in";
+    OIDC_WRONG_ISSUER = UNAUTHORIZED, "oidc-wrong-issuer", "The answer is of another identity provider";
+    OIDC_WRONG_AUDIENCE = UNAUTHORIZED, "oidc-wrong-audience", "The token is for somebody else than this hub";
+    OIDC_WRONG_NONCE = UNAUTHORIZED, "oidc-wrong-nonce", "The token is of another log-in";
+    OIDC_WRONG_SIGNATURE = UNAUTHORIZED, "oidc-wrong-signature", "The token is not signed by the identity provider";
+    OIDC_WRONG_CLOCK = UNAUTHORIZED, "oidc-wrong-clock", "The token is not of this time";
+    INVITATION_ENDED = UNAUTHORIZED, "invitation-ended", "The invitation does not work any more";
+    MISSING_SCOPE = FORBIDDEN, "missing-scope", "A scope is missing";
     ORIGIN_NOT_ALLOWED = FORBIDDEN, "origin-not-allowed", "Pages of this origin do not send events here";
     ADDRESS_NOT_ALLOWED = FORBIDDEN, "address-not-allowed", "The key does not work from this address";
-    WIDER_THAN_OWN = FORBIDDEN, "wider-than-own", "A key gives no more than it has";
+    FOREIGN_ORIGIN = FORBIDDEN, "foreign-origin", "A session changes nothing from another site";
+    OIDC_UNVERIFIED = FORBIDDEN, "oidc-unverified-address", "The identity provider vouches for no address";
+    OIDC_NOT_INVITED = FORBIDDEN, "oidc-not-invited", "Nobody has invited this person";
+    MASKED = FORBIDDEN, "masked", "The role sees no personal data";
+    WIDER_THAN_OWN = FORBIDDEN, "wider-than-own", "Nobody gives more than they have";
     NOT_FOUND = NOT_FOUND, "not-found", "There is nothing here";
+    OIDC_NOT_SET_UP = NOT_FOUND, "oidc-not-set-up", "The tenant has no identity provider";
     UNKNOWN_ROUTE = NOT_FOUND, "unknown-route", "There is no such route";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method-not-allowed", "The route does not know this method";
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     CONFLICT = CONFLICT, "conflict", "The present state does not allow this";
     ALREADY_EXISTS = CONFLICT, "already-exists", "It exists already";
+    REQUEST_IN_PROGRESS = CONFLICT, "request-in-progress", "The same request is being done";
+    ANSWER_NOT_KEPT = CONFLICT, "answer-not-kept", "It was done, and its answer is not kept";
     NOT_AGREED = CONFLICT, "not-agreed", "What it asks for is not agreed to";
     OTHER_DIFFERENCE = CONFLICT, "other-difference", "The agreement is to another difference";
     OTHER_VERSION = CONFLICT, "other-version", "The agreement is to a version that is not here";
@@ -62,25 +80,42 @@ kinds! {
     NARROWS = CONFLICT, "narrows", "Objects may not fit the new version";
     IN_USE = CONFLICT, "in-use", "It is still used";
     LIVE_CLOCK = CONFLICT, "live-clock", "The tenant's clock is live and cannot be set";
+    USAGE_KEY_REUSED = CONFLICT, "usage-key-reused", "The key of the usage stands for another quantity";
     TENANT_CYCLE = CONFLICT, "tenant-cycle", "A tenant cannot stand below itself";
     WIDER_CEILING = CONFLICT, "wider-ceiling", "A ceiling only gets tighter on the way down";
+    LAST_OWNER = CONFLICT, "last-owner", "The tenant would have no owner";
+    OFFERING_ARCHIVED = CONFLICT, "offering-archived", "Nobody comes onto this version any more";
+    KEY_REUSED = CONFLICT, "key-reused", "The key belongs to another request";
+    ALREADY_DECIDED = CONFLICT, "already-decided", "The request was answered already";
+    NOT_ACTIVE = CONFLICT, "not-active", "What was agreed on is not in force";
+    BLOCKED = CONFLICT, "blocked", "A block on the subscription stops this";
+    CHANGED_HERE = CONFLICT, "changed-here", "The tenant has changed what would be overwritten";
+    BEYOND_CEILING = CONFLICT, "beyond-ceiling", "The tenant's ceiling does not allow this";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It was changed in between";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not supported";
+    IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key belongs to another request";
     REFUSED_FIELDS = UNPROCESSABLE_ENTITY, "refused-fields", "The object's type refuses the fields";
     INVALID_OBJECT_TYPE = UNPROCESSABLE_ENTITY, "invalid-object-type", "The object type cannot be declared like this";
     INVALID_JOURNEY = UNPROCESSABLE_ENTITY, "invalid-journey", "The journey cannot be published";
     INVALID_CONDITION = UNPROCESSABLE_ENTITY, "invalid-condition", "The condition cannot be evaluated";
     TOO_COSTLY = UNPROCESSABLE_ENTITY, "too-costly", "The condition takes too long to count";
     INVALID_INSTALLATION = UNPROCESSABLE_ENTITY, "invalid-installation", "The plugin cannot be enabled like this";
+    INVALID_OFFERING = UNPROCESSABLE_ENTITY, "invalid-offering", "The version cannot be made like this";
+    INVALID_SUBSCRIPTION = UNPROCESSABLE_ENTITY, "invalid-subscription", "The subscription cannot be made like this";
+    OPERATION_OPEN = UNPROCESSABLE_ENTITY, "operation-open", "Another operation is not over";
+    MISSING_PARAMETER = UNPROCESSABLE_ENTITY, "missing-parameter", "A parameter of the offering has no value";
     INVALID_WEBHOOK = UNPROCESSABLE_ENTITY, "invalid-webhook", "The webhook cannot be set up like this";
     CALL_REFUSED = BAD_REQUEST, "call-refused", "The plugin refuses the call";
     HOOK_REFUSED = BAD_REQUEST, "hook-refused", "The plugin refuses the request";
     INVALID_SECRET = UNPROCESSABLE_ENTITY, "invalid-secret", "The secret cannot be decoded";
     PLUGIN_FAILED = BAD_GATEWAY, "plugin-failed", "The plugin failed";
+    IDENTITY_PROVIDER_FAILED = BAD_GATEWAY, "identity-provider-failed", "The identity provider does not answer as it should";
     TOO_MANY_REQUESTS = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests are under way";
     RATE_LIMITED = TOO_MANY_REQUESTS, "rate-limited", "Too many requests were sent in this minute";
     TOO_MANY_GUESSES = TOO_MANY_REQUESTS, "too-many-guesses", "Too many unknown keys were sent";
+    TOO_MANY_LOGINS = TOO_MANY_REQUESTS, "too-many-logins", "Somebody tried to log in too often";
+    QUOTA_EXHAUSTED = TOO_MANY_REQUESTS, "quota-exhausted", "The quota or the cap of this period is used up";
     TOO_FAR_BEHIND = TOO_MANY_REQUESTS, "too-far-behind", "Too many events wait already";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too many requests are under way";
     TENANT_CLOSED = SERVICE_UNAVAILABLE, "tenant-closed", "The tenant is paused";
@@ -137,7 +172,7 @@ impl Problem {
 
     /// What is not there, and what is.
     pub(crate) fn not_among<T: AsRef<str>>(what: &str, name: &str, all: impl IntoIterator<Item = T>) -> Problem {
-        Problem::new(NOT_FOUND, format!("There is no {what} `{name}`. {}", openhub_model::fault::there_are(all)))
+        Problem::new(NOT_FOUND, format!("There is no {what} `{name}`. {}", openhub_model::fault::instead_of(name, all)))
     }
 
     /// Logs the cause and tells the client nothing of it.
@@ -176,6 +211,18 @@ impl Problem {
             .any(|kind| self.is(*kind))
     }
 
+    /// Whether it may be gone the next time, with nothing changed.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS || self.is(VERSION_MISMATCH)
+    }
+
+    /// All of it as one text for people.
+    pub(crate) fn in_words(&self) -> String {
+        let faults = self.faults.iter().filter(|fault| fault.message != self.detail);
+        let lines = faults.take(20).map(|fault| format!(" {}: {}", fault.pointer, fault.message));
+        std::iter::once(self.detail.clone()).chain(lines).collect()
+    }
+
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.code == kind.1
     }
@@ -195,6 +242,10 @@ impl From<StoreError> for Problem {
             StoreError::VersionConflict(..) | StoreError::OtherType(_) => {
                 Problem::new(VERSION_MISMATCH, "Someone else changed it. Read it again and repeat the change.")
             }
+            StoreError::Overtaken => Problem::new(
+                REQUEST_IN_PROGRESS,
+                "Another try of this request has come before, and nothing was done. Send it again with the same `Idempotency-Key`.",
+            ),
             StoreError::Migrating(kind) => {
                 let detail = format!(
                     "Objects of the type `{kind}` are being migrated to its next version. Nothing was accepted. Try again later."
@@ -204,6 +255,10 @@ impl From<StoreError> for Problem {
             StoreError::LeadsNowhere(_) | StoreError::LedTo(_) => {
                 Problem::new(CONFLICT, "An object that this change is about was changed meanwhile. Repeat the change.")
             }
+            StoreError::Masked => Problem::new(
+                MASKED,
+                "This shows what customers are, and your role works without personal data. Ask for what shows ids and counts.",
+            ),
             StoreError::Unavailable | StoreError::Unreachable { .. } | StoreError::FenceLost | StoreError::Moved => {
                 Problem::unavailable(&error)
             }
@@ -297,6 +352,11 @@ pub(crate) struct ProblemBody {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        // A browser that is told of Basic asks for a password by itself.
+        let ways = match self.is(UNAUTHENTICATED) {
+            true => "Bearer, Basic realm=\"openhub\"",
+            false => "Bearer",
+        };
         let body = ProblemBody {
             r#type: format!("{BASE}{}", self.code),
             title: self.title.to_owned(),
@@ -313,7 +373,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"openhub\""));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(ways));
         }
         response
     }

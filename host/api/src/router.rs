@@ -11,18 +11,20 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::{App, Checks, Exports, Previews, Shared};
 use crate::audit::audited;
-use crate::auth::KeyCache;
+use crate::auth::{KeyCache, Passwords};
 use crate::body::Weights;
 use crate::change::Locks;
+use crate::conditional::{Documents, conditional};
 use crate::cors::open_to_pages;
 use crate::event_query;
 use crate::near::Routes;
 use crate::observe::count_request;
 use crate::openapi;
-use crate::overload::{shed_api, shed_ingest};
+use crate::overload::{shed_api, shed_entrance, shed_ingest};
 use crate::parameters::{Asking, refuse_unknown};
 use crate::places::{Places, Shares, alone};
 use crate::problem::{METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE, from_panic};
+use crate::provisioning::Provisioner;
 use crate::request_id::{RequestIds, with_request_id};
 use crate::routes;
 use crate::text::refuse_unreadable_target;
@@ -46,6 +48,8 @@ pub struct Routers {
     pub hub: Router,
     pub endpoints: Router,
     pub metrics: Router,
+    /// Makes so what subscriptions agreed on, as long as it runs.
+    pub provisioner: Provisioner,
 }
 
 /// See [`Apart`].
@@ -64,6 +68,7 @@ pub fn routers(app: impl Into<Arc<App>>, apart: Apart) -> Routers {
         hub: dress(hub, Routes::of(&shared.openapi)),
         endpoints: dress(of_plugins(), Routes::default()),
         metrics: dress(of_metrics().merge(looks()), Routes::default()),
+        provisioner: Provisioner::new(shared.clone()),
     }
 }
 
@@ -80,6 +85,9 @@ fn share(app: Arc<App>) -> Shared {
         strangers: Places::new(app.limits.keyless_in_flight),
         callers: Shares::new(alone(app.limits.ingest_in_flight)),
         guesses: Arc::default(),
+        logins: Arc::default(),
+        providers: Arc::default(),
+        passwords: Passwords::default(),
         rates: Arc::default(),
         locks: Locks::default(),
         previews: Previews::default(),
@@ -96,12 +104,18 @@ fn of_hub(shared: &Shared) -> Router<Shared> {
     let (api, described) = routes::api().split_for_parts();
     let asking = Arc::new(Asking::of(&described));
     let api = api.route_layer(from_fn_with_state(asking, refuse_unknown));
+    let documents = Documents::of(&described, api.clone().with_state(shared.clone()));
+    let documents = (shared.clone(), Arc::new(documents));
+    let api = api.route_layer(from_fn_with_state(documents, conditional));
     let api = api.route_layer(from_fn_with_state(shared.clone(), audited));
+    let (entrance, described) = routes::entrance().split_for_parts();
+    let entrance = entrance.route_layer(from_fn_with_state(Arc::new(Asking::of(&described)), refuse_unknown));
     let (hub, _) = routes::hub().split_for_parts();
     Router::new()
         .merge(ingest.route_layer(from_fn_with_state(shared.clone(), shed_ingest)).route_layer(from_fn(open_to_pages)))
         .merge(routes::preflights())
         .merge(api.route_layer(from_fn_with_state(shared.clone(), shed_api)))
+        .merge(entrance.route_layer(from_fn_with_state(shared.clone(), shed_entrance)))
         .merge(hub)
         .route(routes::hooks::PATH, any(routes::hooks::receive))
         .route(&routes::unsubscribe::path(), get(routes::unsubscribe::ask).post(routes::unsubscribe::withdraw))
@@ -136,7 +150,7 @@ fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
 /// The OpenAPI document as JSON text.
 fn describe() -> String {
     let routes = OpenApiRouter::with_openapi(openapi::document());
-    let routes = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::hub());
+    let routes = routes.merge(routes::ingest()).merge(routes::api()).merge(routes::entrance()).merge(routes::hub());
     let mut document = routes.merge(routes::looks()).merge(routes::metrics()).into_openapi();
     openapi::complete(&mut document);
     openapi::text(&document)

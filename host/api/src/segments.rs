@@ -1,7 +1,7 @@
 //! What a condition may mention, and who mentions a segment.
 
 use openhub_model::attribute::Types;
-use openhub_model::condition::{Declarations, cycle};
+use openhub_model::condition::{Declarations, Paths, cycle};
 use openhub_model::identity::Policies;
 use openhub_model::manifest::Field;
 use openhub_model::{Condition, Fault};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::{Authorized, ObjectsRead, may_ask};
-use crate::condition::parse;
+use crate::condition::{misspelt_kinds, parse};
 use crate::parameters::name_in_path;
 use crate::problem::{INVALID_CONDITION, Problem};
 use crate::text::step;
@@ -78,10 +78,15 @@ impl Known {
             journeys: Some(&self.journeys),
             objects: access.may::<ObjectsRead>().then_some(&self.objects),
             typed: Some(&self.attributes),
+            paths: Paths::Refused,
             ..Declarations::default()
         };
         let condition = parse(&value, POINTER, &declared).map_err(refused)?;
         may_ask(access, &condition)?;
+        let misspelt = misspelt_kinds(&value, POINTER, self.policies.latest());
+        if !misspelt.is_empty() {
+            return Err(refused(misspelt));
+        }
         Ok(condition.normal(self.policies.latest()))
     }
 

@@ -2,7 +2,7 @@
 //! passes here while the list changes is stopped by the engine.
 
 use openhub_engine::{SUPPRESSED, SUPPRESSED_MESSAGE, identities_of};
-use openhub_model::identity::plain;
+use openhub_model::identity::{number, plain};
 use openhub_model::{EventKind, Fault, Id, Identity, NewEvent};
 use openhub_store::Scope;
 use serde_json::Value;
@@ -57,7 +57,7 @@ fn pointer(identity: &Identity, event: &NewEvent, from_trait: Option<&str>) -> S
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
     let is_there = |field: &str| match &body[field] {
         Value::String(text) => plain(text) == identity.value,
-        Value::Number(number) => number.to_string() == identity.value,
+        Value::Number(found) => number(found) == identity.value,
         _ => false,
     };
     match (identity.kind.as_str(), from_trait) {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::environment;
 use crate::refusal::Refusal;
+use crate::revoked;
 use crate::settings_file::SettingsFile;
 
 /// What the hub runs with.
@@ -89,6 +90,8 @@ pub struct Config {
     /// Publishers' keys and components' digests that no plugin may have.
     #[serde(deserialize_with = "list")]
     pub revoked: Vec<String>,
+    /// A file with more of them, one a line, which is read again when it changes.
+    pub revoked_file: Option<PathBuf>,
     /// A filter such as `info` or `warn,openhub_engine=debug`.
     pub log: String,
     pub log_format: LogFormat,
@@ -143,6 +146,7 @@ impl Default for Config {
             withhold: Vec::new(),
             require_signed: false,
             revoked: Vec::new(),
+            revoked_file: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain_seconds: 20,
@@ -217,7 +221,7 @@ pub struct ServingFlags {
 }
 
 /// The keys that are read from the environment; other `OPENHUB_*` variables belong to single commands.
-pub const KEYS: [&str; 34] = [
+pub const KEYS: [&str; 35] = [
     "listen",
     "connections",
     "head_seconds",
@@ -247,6 +251,7 @@ pub const KEYS: [&str; 34] = [
     "withhold",
     "require_signed",
     "revoked",
+    "revoked_file",
     "log",
     "log_format",
     "drain_seconds",
@@ -362,8 +367,7 @@ impl Config {
             let there: Vec<&str> = openhub_runtime::interfaces().collect();
             wrong("withhold", &format!("names `{unknown}`, which no hub offers; there are: {}", there.join(", ")));
         }
-        let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(unknown) = self.revoked.iter().find(|revoked| !is_hex(revoked)) {
+        if let Some(unknown) = self.revoked.iter().find(|revoked| !revoked::is_name(revoked)) {
             wrong(
                 "revoked",
                 &format!("names `{unknown}`, which is neither a key nor a digest: both have 64 hexadecimal digits"),

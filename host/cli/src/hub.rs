@@ -70,6 +70,22 @@ impl Hub {
         self.answer(self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key), path).await
     }
 
+    /// All items of a list, page by page: `items` is the member that has them.
+    pub async fn all(&self, path: &str, items: &str) -> Result<Vec<Value>> {
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("{path}?limit=1000{after}")).await?;
+            match page[items].take() {
+                Value::Array(items) => all.extend(items),
+                _ => bail!("the hub's answer to {path} has no `{items}`"),
+            }
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
     /// Uploads a component.
     pub async fn upload(&self, path: &str, component: Vec<u8>) -> Result<Value> {
         let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key);

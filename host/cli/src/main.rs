@@ -12,6 +12,7 @@ mod logs;
 mod metrics;
 mod mint;
 mod refusal;
+mod revoked;
 mod serve;
 mod settings_file;
 mod shutdown;
@@ -46,6 +47,10 @@ enum Command {
     Tenant(commands::tenant::Arguments),
     /// Create, list and revoke keys, in the database (`--data`, `--database`).
     Key(commands::key::Arguments),
+    /// Invite and list the people of a tenant, in the database (`--data`, `--database`).
+    Person(commands::person::Arguments),
+    /// Set, show and remove where the people of a tenant log in, in a running hub (`--hub`, `--key`).
+    IdentityProvider(commands::identity_provider::Arguments),
     /// Write, build and test a plugin; install it in a running hub (`--hub`, `--key`).
     Plugin(commands::plugin::Arguments),
     /// Write, publish and stop journeys of a running hub (`--hub`, `--key`), and see what became of their messages.
@@ -62,10 +67,16 @@ enum Command {
     Faults(commands::faults::Arguments),
     /// Show what plugins used, by day, in the database (`--data`, `--database`).
     Usage(commands::usage::Arguments),
+    /// Check a statement against the usage that it was made of, without a hub.
+    Statement(commands::statement::Arguments),
     /// Check that nobody tampered with the log of who did what, in the database (`--data`, `--database`).
     Audit(commands::audit::Arguments),
     /// Post events of a running hub (`--hub`, `--key`) to other systems.
     Webhook(commands::webhook::Arguments),
+    /// Offer what a tenant of a running hub (`--hub`, `--key`) has to those below it, and answer who asks.
+    Offering(commands::offering::Arguments),
+    /// Subscribe to what the tenants above offer, in a running hub (`--hub`, `--key`).
+    Subscription(commands::subscription::Arguments),
     /// Write the whole database (`--data`, `--database`) to a file, while a hub may run.
     Backup(commands::backup::BackupArguments),
     /// Make a database (`--data`, `--database`) of a backup, of either kind of database.
@@ -137,6 +148,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(_)
             | Command::Tenant(_)
             | Command::Key(_)
+            | Command::Person(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::ReleaseSends(_)
@@ -150,6 +162,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments).await?,
         Command::Tenant(arguments) => commands::tenant::run(arguments).await?,
         Command::Key(arguments) => commands::key::run(arguments).await?,
+        Command::Person(arguments) => commands::person::run(arguments).await?,
+        Command::IdentityProvider(arguments) => commands::identity_provider::run(arguments).await?,
         Command::Plugin(arguments) => commands::plugin::run(arguments).await?,
         Command::Journey(arguments) => commands::journey::run(arguments).await?,
         Command::ObjectType(arguments) => commands::object_type::run(arguments).await?,
@@ -158,7 +172,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Attribute(arguments) => commands::attribute::run(arguments).await?,
         Command::Faults(arguments) => commands::faults::run(arguments).await?,
         Command::Usage(arguments) => commands::usage::run(arguments).await?,
+        Command::Statement(arguments) => return commands::statement::run(arguments),
         Command::Audit(arguments) => commands::audit::run(arguments).await?,
+        Command::Offering(arguments) => commands::offering::run(arguments).await?,
+        Command::Subscription(arguments) => commands::subscription::run(arguments).await?,
         Command::Webhook(arguments) => commands::webhook::run(arguments).await?,
         Command::Backup(arguments) => commands::backup::backup(arguments).await?,
         Command::Restore(arguments) => commands::backup::restore(arguments).await?,

@@ -21,7 +21,7 @@ use crate::config::{Config, HubConfigFlags};
 use crate::connections::{self, Door, Times, Tls};
 use crate::data::{DataDir, lock_database};
 use crate::refusal::{self, Refusal};
-use crate::{logs, metrics, shutdown, sweep};
+use crate::{logs, metrics, revoked, shutdown, sweep};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -83,8 +83,12 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     logs::start(&config);
     let stopping = shutdown::on_signal()?;
     let metrics = metrics::install()?;
-    let runtime = Runtime::new(runtime_config(&config, Some(data.cache()), address.ip())?)
-        .context("the plugin runtime did not start")?;
+    let revoked = revoked::List::new(&config)?;
+    let runtime = Runtime::new(openhub_runtime::Config {
+        revoked: revoked.all(),
+        ..runtime_config(&config, Some(data.cache()), address.ip())?
+    })
+    .context("the plugin runtime did not start")?;
     let engine = Arc::new(Engine::start(
         store.clone(),
         runtime.clone(),
@@ -94,7 +98,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     ));
     let app = App {
         store: store.clone(),
-        runtime,
+        runtime: runtime.clone(),
         engine: engine.clone(),
         sealer,
         clock: Arc::new(wall_clock),
@@ -104,6 +108,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         stopping: stopping.clone(),
         render_metrics: Arc::new(move || metrics.render()),
     };
+    tokio::spawn(revoked.follow(runtime.clone(), stopping.clone()));
     tokio::spawn(sweep::run(store.clone(), stopping.clone()));
     let scheme = if tls.is_some() { "https" } else { "http" };
     announce(scheme, address, [("endpoints", scheme, apart.as_ref()), ("metrics", "http", measured.as_ref())])?;
@@ -143,6 +148,7 @@ async fn serve(app: Arc<App>, doors: Doors, most: usize, times: Times, stopping:
     let Doors { hub, endpoints, metrics, tls } = doors;
     let apart = Apart { endpoints: endpoints.is_some(), metrics: metrics.is_some() };
     let routers = openhub_api::routers(app, apart);
+    let provisioner = tokio::spawn(routers.provisioner.run(stopping.clone()));
     let share = if apart.endpoints { (most / APART).max(1) } else { 0 };
     let rest = most.saturating_sub(share).max(1);
     let door = |listener, router, most, tls: &Option<Tls>| Door { listener, router, most, times, tls: tls.clone() };
@@ -153,6 +159,9 @@ async fn serve(app: Arc<App>, doors: Doors, most: usize, times: Times, stopping:
         tokio::spawn(tls.follow(stopping.clone()));
     }
     futures::future::join_all(all.into_iter().map(|door| connections::serve(door, stopping.clone()))).await;
+    if let Err(error) = provisioner.await {
+        tracing::error!(%error, "The provisioner did not stop cleanly.");
+    }
 }
 
 #[derive(PartialEq)]

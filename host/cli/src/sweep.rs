@@ -1,5 +1,6 @@
-//! Deletes the tenants whose day has come, while the hub runs.
+//! What is due by the clock and belongs to no lane, while the hub runs: tenants whose day has come are deleted, and statements made.
 
+use openhub_engine::statements;
 use openhub_store::Store;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +19,15 @@ pub async fn run(store: Store, stopping: CancellationToken) {
         }
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = sweep(&store) => {}
+            () = both(&store) => {}
         }
+    }
+}
+
+async fn both(store: &Store) {
+    sweep(store).await;
+    if let Err(error) = statements::make_due(store, wall_clock()).await {
+        tracing::warn!(%error, "Statements that are due were not looked for.");
     }
 }
 

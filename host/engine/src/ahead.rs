@@ -97,6 +97,7 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openhub_model::run::Told;
     use openhub_store::{ClaimRow, ClaimStatus};
 
     fn run(id: u8, status: RunStatus, due: Option<i64>) -> Run {
@@ -117,6 +118,7 @@ mod tests {
             ended_at: None,
             fault: None,
             served_by: None,
+            told: Told::default(),
         }
     }
 

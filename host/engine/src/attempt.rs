@@ -70,7 +70,7 @@ impl Lane {
                             let (clock, poll) = (&self.shared.clock, self.shared.config.poll);
                             let has_work = || {
                                 self.hold(&mut rest);
-                                self.scrubs.is_due()
+                                self.scrubs.is_due() || self.is_revoked()
                             };
                             let woken = rest::rest(clock, poll, &mut appended, due, &self.stop, has_work).await;
                             if matches!(woken, Woken::Called | Woken::Due) {
@@ -157,6 +157,9 @@ impl Lane {
 
     /// One attempt, and as long as they succeed those that were read ahead of its commit.
     async fn attempt(&mut self) -> Result<Progress, EngineError> {
+        if self.is_revoked() {
+            self.reload().await?;
+        }
         if self.stands_long() && self.brake().await? {
             return Ok(Progress::Moved);
         }
@@ -240,7 +243,7 @@ impl Lane {
             }
             record(tally, loading, computing, committing);
             match next {
-                Some(next) if !self.stop.is_cancelled() && !self.stands_long() => computed = next,
+                Some(next) if !self.stop.is_cancelled() && !self.stands_long() && !self.is_revoked() => computed = next,
                 next => {
                     // What was computed ahead and is not committed did not happen.
                     if next.is_some() {

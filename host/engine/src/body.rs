@@ -3,7 +3,7 @@
 //! A member that is malformed reads as if it were not there, and hides no other. Which members count is told by the
 //! event's kind: what the hub says in its own updates, a client cannot say by using its words.
 
-use openhub_model::identity::{Authority, Part, Policy, plain};
+use openhub_model::identity::{Authority, Part, Policy, number, plain};
 use openhub_model::{Event, EventKind, Id, Identity, NewEvent, PartId, Timestamp, limits};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
@@ -236,7 +236,7 @@ fn text(value: Value) -> Option<String> {
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(found) => Some(number(found)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! as an attempt of its own. Nothing is computed across it.
 
 use hashbrown::HashSet;
-use openhub_model::event::CLOCK_STOPPED;
+use openhub_model::event::{CLOCK_STOPPED, ERASED};
 use openhub_model::{Event, Identity, NewEvent, PartId};
 use openhub_store::{
     Canary, CatalogChange, Changes, ClaimRow, ClaimStatus, JourneyStatus, Membership, PluginStatus, Presumes,
@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::aside::control_fault;
 use crate::body;
-use crate::erase::ERASED;
 use crate::error::EngineError;
 use crate::judge;
 use crate::lane::Lane;
@@ -21,12 +20,12 @@ use crate::object_types::{self, DECLARED, migration_of};
 use crate::remove::REMOVED;
 use crate::settings::merge;
 use crate::unmerge::Neighbourhood;
-use crate::webhooks;
+use crate::{measures, quotas, statements, webhooks};
 
 /// The control event of a secret that was set: the plugin is called with it from there on.
 pub const SECRET_SET: &str = "plugin.secret-set";
 /// Control events that change nothing here: what they tell is stored already, and read anew.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 12] = [
     SECRET_SET,
     CLOCK_STOPPED,
     "suppression.removed",
@@ -36,7 +35,17 @@ const TOLD: [&str; 9] = [
     webhooks::ROTATED,
     webhooks::SENT_AGAIN,
     webhooks::DISABLED,
+    statements::FROZEN,
+    quotas::WARNED,
+    measures::MEASURED,
 ];
+/// What two tenants agree on is told in the log of both, and stored already.
+const AGREED: [&str; 3] = ["offering.", "subscription.", "share."];
+
+fn is_told(name: &str) -> bool {
+    TOLD.contains(&name) || AGREED.into_iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The control events after which a version of a plugin is in force: enabled, taken for the one before, or taken again.
 pub const ENABLED: &str = "plugin.enabled";
 pub const ACTIVATED: &str = "plugin.activated";
@@ -50,6 +59,9 @@ pub const SHADOW_STOPPED: &str = "plugin.shadow-stopped";
 /// The control events by which calls of a plugin are recorded, and no more.
 pub const RECORDING_SET: &str = "plugin.recording-set";
 pub const RECORDING_ENDED: &str = "plugin.recording-ended";
+/// The control events of a block of a subscription: what it made is held, or goes on.
+pub const BLOCKED: &str = "subscription.blocked";
+pub const UNBLOCKED: &str = "subscription.unblocked";
 /// The control event that takes claims back.
 pub const UNDONE: &str = "identity.undone";
 
@@ -69,7 +81,7 @@ impl Lane {
         let mut change = if undone.is_some() { None } else { catalog_change(&event) };
         let migration = migration_of(&event);
         let mut faults = Vec::new();
-        if change.is_none() && undone.is_none() && !TOLD.contains(&event.name.as_str()) {
+        if change.is_none() && undone.is_none() && !is_told(&event.name) {
             tracing::warn!(tenant.id = self.lease.tenant.0, event.name, "A control event says nothing that is known.");
             faults.push(control_fault(&event, "unknown", "This version of the hub does not know this control event."));
         }
@@ -114,7 +126,8 @@ impl Lane {
                     let reason = misfits.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
                     faults.push(control_fault(&event, "refused", &reason));
                     self.refused.push(judge::refused(&event, asked, reason));
-                    change = Some(CatalogChange::PluginMigrates { plugin: name.clone(), state: None });
+                    change =
+                        Some(CatalogChange::PluginMigrates { plugin: name.clone(), state: None, former: Vec::new() });
                 }
             }
         }
@@ -256,6 +269,7 @@ pub(crate) fn catalog_change(event: &Event) -> Option<CatalogChange> {
                 position: event.position,
             })
         }
+        BLOCKED | UNBLOCKED => Some(CatalogChange::Blocks),
         "journey.published" => journey(JourneyStatus::Published, Some(body["version"].as_i64()?)),
         "journey.paused" => journey(JourneyStatus::Paused, None),
         "journey.resumed" => journey(JourneyStatus::Published, None),

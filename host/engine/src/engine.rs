@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use openhub_model::identity::{Authority, Marker};
-use openhub_model::{TenantId, Timestamp};
+use openhub_model::{Quarter, TenantId, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_store::{JobKey, Scope, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -17,10 +17,11 @@ use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
-use crate::meter::Meters;
+use crate::meter::{ApiCalls, Meters};
 use crate::metering::write_gathered;
 use crate::plugins::Plugins;
 use crate::pressure::{Admission, Backlog, Pressure, Room};
+use crate::quotas::{Bound, More, Quotas};
 use crate::schedule::node::Node;
 use crate::schedule::turns::Turns;
 use crate::schedule::writes::Writes;
@@ -51,12 +52,14 @@ impl Engine {
     pub fn start(store: Store, runtime: Runtime, sealer: Arc<Sealer>, clock: Clock, config: Config) -> Engine {
         store.know_erased_by(sealer.marker());
         store.sign_audit_by(sealer.notary());
-        let share = || Places::of(runtime.io_places() / SHARE);
-        let (places, source_places, endpoint_places, job_places) =
-            (Places::of(runtime.io_places()), share(), share(), share());
+        let weights = store.weights().clone();
+        let places = |most: usize| Places::of(most, &weights);
+        let share = || places(runtime.io_places() / SHARE);
+        let runtime_places = runtime.io_places();
+        let (source_places, endpoint_places, job_places) = (share(), share(), share());
         let shared = Arc::new(Shared {
             prepared: Plugins::new(store.clone(), runtime, clock.clone()),
-            turns: Turns::of(config.workers),
+            turns: Turns::of(config.workers, &weights),
             writes: Writes::default(),
             starts: Semaphore::new(STARTS),
             store,
@@ -73,11 +76,13 @@ impl Engine {
             erasures: Erasures::default(),
             halts: Halts::default(),
             meters: Meters::default(),
-            places,
+            api_calls: ApiCalls::default(),
+            quotas: Quotas::default(),
+            places: places(runtime_places),
             source_places,
             endpoint_places,
             job_places,
-            webhook_places: Places::of(PLACES),
+            webhook_places: places(PLACES),
             opened: OnceLock::new(),
             began: Instant::now(),
         });
@@ -113,6 +118,11 @@ impl Engine {
         self.shared.sealer.marker()
     }
 
+    /// Where browsers reach the hub, without a slash at its end.
+    pub fn public_url(&self) -> Option<&str> {
+        self.shared.config.public_url.as_deref()
+    }
+
     pub fn store(&self) -> &Store {
         &self.shared.store
     }
@@ -145,6 +155,22 @@ impl Engine {
             _ => room(store.read_behind(scope).await?),
         };
         Ok(pressure.admit(tenant, by, events, room, Instant::now()))
+    }
+
+    /// The bound of a quota or a cap that refuses so much more now; none: it is let in. See `quotas`.
+    pub async fn refused_by(&self, scope: &Scope, more: &More<'_>) -> Result<Option<Bound>, StoreError> {
+        let Shared { store, quotas, clock, .. } = &*self.shared;
+        quotas.refuse(store, scope, more, clock()).await
+    }
+
+    /// What a tenant may use was changed.
+    pub fn limits_changed(&self, tenant: TenantId) {
+        self.shared.quotas.forget(tenant);
+    }
+
+    /// Counts a call of the API.
+    pub fn count_call(&self, tenant: TenantId) {
+        self.shared.api_calls.count(tenant, Quarter::of((self.shared.clock)()));
     }
 
     /// Lets a plugin send nothing more and breaks off what it is sending, as long as the halt is held, and after that until the

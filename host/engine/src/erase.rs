@@ -11,9 +11,8 @@ use serde_json::Value;
 use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::privacy::requests_of;
+use crate::shares;
 
-/// The control event that erases a customer. Its body names the erasure, and nobody.
-pub const ERASED: &str = "customer.erased";
 /// Rows of a step: some tens of milliseconds in which other writes wait.
 const ROWS: usize = 2_000;
 
@@ -37,7 +36,9 @@ impl Lane {
         let wakes = customers.iter().filter_map(|customer| Some(Timer::wake(customer.part, customer.wake_at?)));
         let installed = store.plugins(&self.scope).await?;
         let sealer = &self.shared.sealer;
-        let requests = requests_of(sealer, self.lease.tenant, erasure.asked.id, &installed, &parts);
+        let mut requests = requests_of(sealer, self.lease.tenant, erasure.asked.id, &installed, &parts);
+        let ids: Vec<_> = parts.iter().map(|part| part.id()).collect();
+        requests.extend(shares::requests_of(&store, sealer, &self.scope, erasure.asked.id, &ids).await?);
         let mut erasing = Erasing {
             id: erasure.asked.id,
             position: event.position,

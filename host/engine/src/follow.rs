@@ -25,7 +25,7 @@ impl Engine {
         let entry = self.shared.followed.entry(tenant);
         let mut entry = in_time(entry.lock()).await?;
         // Read before the catalog: what changes in between is seen next time.
-        let mark = self.store().catalog_mark(scope).await?;
+        let mark = format!("{} {}", self.prepared().revocations(), self.store().catalog_mark(scope).await?);
         if let Some((known, catalog)) = &*entry
             && *known == mark
         {

@@ -50,7 +50,7 @@ impl Known {
         size_of::<Known>()
             + states.sum::<usize>()
             + self.parts.len() * (size_of::<Part>() + TEXTS)
-            + self.runs.len() * (size_of::<Run>() + 2 * TEXTS)
+            + self.runs.iter().map(|run| size_of::<Run>() + (2 + run.told.updates.len()) * TEXTS).sum::<usize>()
             + (self.entries.len() + facts.runs.len() + facts.segments.len()) * TEXTS
             + facts.history.weight(TEXTS)
     }

@@ -23,6 +23,8 @@ pub struct Lane {
     pub(crate) scope: Scope,
     pub(crate) lease: Lease,
     pub(crate) catalog: Arc<Catalog>,
+    /// What was revoked when it was loaded.
+    pub(crate) revocations: u64,
     pub(crate) rests: Arc<Rests>,
     pub(crate) stop: CancellationToken,
     pub(crate) limit: usize,
@@ -65,6 +67,7 @@ impl Lane {
             shared,
             lease,
             catalog: Arc::default(),
+            revocations: 0,
             rests,
             stop,
             limit,
@@ -109,7 +112,14 @@ impl Lane {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Whether the operator has revoked other plugins since the catalog was loaded.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revocations != self.shared.prepared.revocations()
+    }
+
     pub(crate) async fn reload(&mut self) -> Result<(), EngineError> {
+        // Read before: what is revoked meanwhile is seen next time.
+        self.revocations = self.shared.prepared.revocations();
         let mut catalog = Catalog::load(&self.shared.store, &self.scope, &self.shared.prepared).await?;
         catalog.faults.extend(self.refused.iter().cloned());
         for fault in catalog.faults.iter().filter(|fault| !self.catalog.faults.contains(fault)) {

@@ -33,6 +33,7 @@ pub mod judge;
 mod kept;
 mod lane;
 mod load;
+pub mod measures;
 mod meter;
 mod metering;
 mod migrate;
@@ -43,14 +44,17 @@ pub mod plugin_types;
 mod plugins;
 mod pressure;
 mod privacy;
+pub mod quotas;
 pub mod remove;
 mod schedule;
 mod scrubs;
 pub mod secrets;
 pub mod settings;
 mod shared;
+pub mod shares;
 pub mod signing;
 mod source;
+pub mod statements;
 mod suppressed;
 mod suppression;
 mod tracked;
@@ -66,15 +70,15 @@ pub use catalog::{Catalog, EntryKind};
 pub use clock::Clock;
 pub use compute::{REFUSED, VALUE_REFUSED};
 pub use control::{
-    ACTIVATED, CANARY_ENDED, CANARY_SET, ENABLED, RECORDING_ENDED, RECORDING_SET, ROLLED_BACK, SECRET_SET,
-    SHADOW_STARTED, SHADOW_STOPPED,
+    ACTIVATED, BLOCKED, CANARY_ENDED, CANARY_SET, ENABLED, RECORDING_ENDED, RECORDING_SET, ROLLED_BACK, SECRET_SET,
+    SHADOW_STARTED, SHADOW_STOPPED, UNBLOCKED,
 };
 pub use door::{Door, Named, Teller, Turned, event_id};
 pub use endpoint::Keyed;
 pub use engine::{Engine, Halt};
-pub use erase::ERASED;
 pub use error::EngineError;
 pub use home::is_time_zone;
+pub use openhub_model::event::ERASED;
 pub use plugins::Plugins;
 pub use pressure::{Admission, Backlog, Bounds, Room};
 pub use privacy::export::ExportOf;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use openhub_model::TenantId;
+use openhub_model::{Quarter, TenantId};
 use openhub_runtime::{CallFault, Receipt, Receipted};
 use openhub_store::{Called, Installation, Usage, UsageKey};
 
@@ -102,6 +102,26 @@ impl Meters {
 
     fn of<T>(&self, with: impl FnOnce(&mut HashMap<TenantId, Meter>) -> T) -> T {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Calls of the API, by tenant and quarter of an hour, until they are written.
+#[derive(Default)]
+pub struct ApiCalls(Mutex<HashMap<(TenantId, Quarter), i64>>);
+
+impl ApiCalls {
+    pub fn count(&self, tenant: TenantId, quarter: Quarter) {
+        self.add((tenant, quarter), 1);
+    }
+
+    /// Gives back what could not be written.
+    pub fn add(&self, of: (TenantId, Quarter), calls: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default() += calls;
+    }
+
+    /// All that has gathered.
+    pub fn take(&self) -> HashMap<(TenantId, Quarter), i64> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

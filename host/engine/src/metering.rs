@@ -1,9 +1,10 @@
-//! Writes the meters of the calls that no commit belongs to, what plugins logged, and calls that were recorded. A hub that is killed loses those of its last second.
+//! Writes the meters of the calls that no commit belongs to, calls of the API, what plugins logged, and calls that were recorded. A hub that is killed loses those of its last second.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use openhub_store::Scope;
+use openhub_model::price::Meter;
+use openhub_store::{Metered, Scope};
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
@@ -28,6 +29,13 @@ async fn write(shared: &Shared) {
         if let Err(error) = shared.store.add_usage(&Scope::of(tenant), (shared.clock)(), &used).await {
             tracing::warn!(tenant.id = tenant.0, %error, "What plugins used could not be written.");
             shared.meters.add(tenant, meter);
+        }
+    }
+    for ((tenant, quarter), calls) in shared.api_calls.take() {
+        let counted = vec![Metered::new(quarter, Meter::ApiCalls, "", calls)];
+        if let Err(error) = shared.store.add_metered(&Scope::of(tenant), counted).await {
+            tracing::warn!(tenant.id = tenant.0, %error, "Calls of the API could not be counted.");
+            shared.api_calls.add((tenant, quarter), calls);
         }
     }
     for (tenant, recordings) in shared.prepared.watch.take_recordings() {

@@ -2,7 +2,7 @@
 
 pub mod fit;
 
-use openhub_model::fault::{nearest, there_are};
+use openhub_model::fault::instead_of;
 use openhub_model::object_type::{Declaration, Migration, TYPES};
 use openhub_model::{Event, Fault};
 use openhub_store::{DeclaredType, Presumes, Scope, Store};
@@ -182,9 +182,7 @@ fn lost(declaration: &Declaration, known: &BTreeSet<String>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, field) in declaration.fields.iter().enumerate() {
         if let Some(kind) = field.relation().filter(|kind| !known.contains(*kind)) {
-            let meant = nearest(kind, known.iter().map(String::as_str));
-            let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
-            let message = format!("There is no object type `{kind}`.{meant} {}", there_are(known));
+            let message = format!("There is no object type `{kind}`. {}", instead_of(kind, known));
             faults.push(Fault::new(format!("/fields/{index}/type/object"), "unknown-object", message));
         }
     }

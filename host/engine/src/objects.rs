@@ -23,7 +23,7 @@ use openhub_store::{Appended, ObjectChange, Scope, StoreError};
 use serde_json::{Map, Value};
 
 use self::related::{cleared, lost_of};
-use self::shape::{complete_required, indexed, merge, pointer, settled, uniques};
+use self::shape::{complete_required, indexed, merge, settled, taken_value, uniques};
 use self::told::{Told, ops};
 use self::typed::{ATTEMPTS, Typed, type_as_stored, type_of};
 use crate::engine::Engine;
@@ -87,11 +87,6 @@ fn not_unique(taken: &[String]) -> Vec<Fault> {
         return vec![Fault::new("", "not-unique", "An object with this key already exists: choose another key.")];
     }
     taken.iter().map(|field| taken_value(field)).collect()
-}
-
-fn taken_value(field: &str) -> Fault {
-    let message = format!("Another object already has this `{field}`: choose another value.");
-    Fault::new(format!("/{}", pointer(field)), "not-unique", message)
 }
 
 /// What was asked for, so that another request under the same name is known for one.

@@ -5,6 +5,7 @@
 
 mod apart;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use openhub_model::manifest::ObjectShape;
@@ -12,9 +13,10 @@ use openhub_model::object::Object;
 use openhub_model::{Event, Fault, Id};
 use openhub_runtime::{CallContext, CallFault, FaultKind, Imports, Plugin};
 use openhub_store::{
-    CatalogChange, Changes, Installation, ObjectChange, ObjectFilter, PluginMigrating, PluginStatus, Scope, Store,
+    CatalogChange, Changes, FormerFields, Installation, LeftOut, ObjectChange, ObjectFilter, ObjectKey,
+    PluginMigrating, PluginStatus, Scope, Store,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::body::object_changed;
 use crate::catalog::granted_imports;
@@ -35,12 +37,23 @@ pub struct Step {
     call: CallContext,
 }
 
+/// Objects of the type, and what their last migration left out of them.
+struct Page {
+    objects: Vec<Object>,
+    former: HashMap<ObjectKey, LeftOut>,
+}
+
+fn key_of(object: &Object) -> ObjectKey {
+    ObjectKey::new(&object.kind, &object.key)
+}
+
 /// What a version makes of an object: another one, the same, or nothing that fits.
 type Made = Result<Option<Object>, Vec<Fault>>;
 
 impl Step {
     /// Objects as they are under the new version. Where a call fails, `calls` more may be made to find out on which of them.
-    async fn made(&self, objects: &[Object], calls: &mut u32) -> Result<Vec<Result<Made, Failed>>, CallFault> {
+    async fn made(&self, page: &Page, calls: &mut u32) -> Result<Vec<Result<Made, Failed>>, CallFault> {
+        let Page { objects, former } = page;
         if !self.plugin.migrates() || objects.is_empty() {
             return Ok(objects.iter().map(|object| Ok(Ok(self.changed(object, object.fields.clone())))).collect());
         }
@@ -57,17 +70,41 @@ impl Step {
         *calls = left;
         let made = pieces.into_iter().flat_map(|(range, came)| -> Vec<Result<Made, Failed>> {
             match came {
-                Ok(came) => objects[range].iter().zip(came.answers).map(|pair| Ok(self.answered(pair))).collect(),
+                Ok(came) => {
+                    let answered =
+                        |(object, answer): (&Object, _)| Ok(self.answered(object, answer, former.get(&key_of(object))));
+                    objects[range].iter().zip(came.answers).map(answered).collect()
+                }
                 Err(failed) => vec![Err(failed); range.len()],
             }
         });
         Ok(made.collect())
     }
 
-    fn answered(&self, (object, answer): (&Object, Result<String, Vec<Fault>>)) -> Made {
-        let mut text = answer?;
+    fn answered(&self, object: &Object, answer: Result<String, Vec<Fault>>, former: Option<&LeftOut>) -> Made {
+        let mut text = self.restored(answer?, former);
         normal_form(&self.after, &mut text);
         Ok(self.changed(object, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// On the way back an object has again what the way there left out of it, if the answer says nothing about it.
+    fn restored(&self, answer: String, former: Option<&LeftOut>) -> String {
+        let Some(former) = former.filter(|former| former.version == self.after.version) else { return answer };
+        let Ok(Value::Object(mut fields)) = serde_json::from_str(&answer) else { return answer };
+        for (name, value) in &former.fields {
+            if self.after.fields.iter().any(|field| field.name == *name) {
+                fields.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        Value::Object(fields).to_string()
+    }
+
+    /// What is kept of an object: the fields of the version before that the one after has not.
+    fn left_out(&self, before: &Value, after: &Value) -> Option<LeftOut> {
+        let is_gone = |(name, value): &(&String, &Value)| !value.is_null() && after.get(name.as_str()).is_none();
+        let gone = before.as_object().into_iter().flatten().filter(is_gone);
+        let fields: Map<String, Value> = gone.map(|(name, value)| (name.clone(), value.clone())).collect();
+        (!fields.is_empty()).then_some(LeftOut { version: self.before.version, fields })
     }
 
     fn changed(&self, object: &Object, fields: Value) -> Option<Object> {
@@ -78,9 +115,11 @@ impl Step {
         (!stays).then(|| Object { fields, part, version: object.version + 1, ..object.clone() })
     }
 
-    async fn page(&self, store: &Store, scope: &Scope, after: Option<String>) -> Result<Vec<Object>, EngineError> {
+    async fn page(&self, store: &Store, scope: &Scope, after: Option<String>) -> Result<Page, EngineError> {
         let filter = ObjectFilter { kind: self.after.name.clone(), part: None, after, limit: PAGE };
-        Ok(store.objects(scope, &filter).await?)
+        let objects = store.objects(scope, &filter).await?;
+        let former = store.former_fields(scope, &objects).await?;
+        Ok(Page { objects, former })
     }
 
     /// Looks at all objects of the type. A call that fails is told as what does not fit.
@@ -89,11 +128,11 @@ impl Step {
         let (mut after, mut calls) = (None, CALLS);
         loop {
             let page = self.page(store, scope, after).await?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.objects.last() else { break };
             after = Some(last.key.clone());
             let made = self.made(&page, &mut calls).await;
-            let made = made.unwrap_or_else(|fault| vec![Err(Failed::Together(fault)); page.len()]);
-            for (object, made) in page.iter().zip(made) {
+            let made = made.unwrap_or_else(|fault| vec![Err(Failed::Together(fault)); page.objects.len()]);
+            for (object, made) in page.objects.iter().zip(made) {
                 match made {
                     Ok(Ok(changed)) => looking.see((&self.before, &self.after), object, changed.as_ref()),
                     Ok(Err(faults)) => looking.refuse(object, faults),
@@ -205,7 +244,7 @@ impl Lane {
         let mut under_way = noted.filter(|noted| noted.position == event.position);
         if under_way.is_none() {
             let begun = PluginMigrating { position: event.position, kind: None, after: None };
-            self.note_plugin(name, begun.clone(), Changes::default()).await?;
+            self.note_plugin(name, begun.clone(), Vec::new(), Changes::default()).await?;
             under_way = Some(begun);
             let mut misfits = Vec::new();
             for step in &steps {
@@ -245,13 +284,20 @@ impl Lane {
         let mut calls = CALLS;
         loop {
             let page = step.page(&store, &scope, after).await?;
-            let Some(last) = page.last() else { return Ok(true) };
+            let Some(last) = page.objects.last() else { return Ok(true) };
             after = Some(last.key.clone());
             let made = step.made(&page, &mut calls).await.map_err(failed)?;
-            let mut changes = Changes::default();
-            for (object, made) in page.iter().zip(made) {
+            let (mut changes, mut former) = (Changes::default(), Vec::new());
+            for (object, made) in page.objects.iter().zip(made) {
                 let made = made.map_err(|(Failed::Alone(fault) | Failed::Together(fault))| failed(fault))?;
-                let Ok(Some(mut changed)) = made else { continue };
+                let Ok(made) = made else { continue };
+                let fields = made.as_ref().map_or(&object.fields, |changed| &changed.fields);
+                let left_out = step.left_out(&object.fields, fields);
+                let of = key_of(object);
+                if left_out.as_ref() != page.former.get(&of) {
+                    former.push(FormerFields { object: of, former: left_out });
+                }
+                let Some(mut changed) = made else { continue };
                 (changed.updated_at, changed.cause) = (now, event.message_id.clone());
                 let owners = [object.part, changed.part.filter(|part| Some(*part) != object.part)];
                 for owner in owners.into_iter().flatten().filter(|_| asks) {
@@ -264,19 +310,25 @@ impl Lane {
             }
             let kind = Some(step.after.name.clone());
             let noted = PluginMigrating { position: event.position, kind, after: after.clone() };
-            self.note_plugin(plugin, noted, changes).await?;
+            self.note_plugin(plugin, noted, former, changes).await?;
             if self.stop.is_cancelled() {
                 return Ok(false);
             }
         }
     }
 
-    async fn note_plugin(&mut self, plugin: &str, state: PluginMigrating, changes: Changes) -> Result<(), EngineError> {
+    async fn note_plugin(
+        &mut self,
+        plugin: &str,
+        state: PluginMigrating,
+        former: Vec<FormerFields>,
+        changes: Changes,
+    ) -> Result<(), EngineError> {
         let changes = Changes {
             checkpoint: self.lease.checkpoint,
             clock: self.lease.clock,
             wall: (self.shared.clock)(),
-            catalog: vec![CatalogChange::PluginMigrates { plugin: plugin.to_owned(), state: Some(state) }],
+            catalog: vec![CatalogChange::PluginMigrates { plugin: plugin.to_owned(), state: Some(state), former }],
             ..changes
         };
         self.lease = self.shared.store.commit(&self.scope, &self.lease, &changes).await?;

@@ -14,7 +14,8 @@ use crate::watch::Watch;
 /// One plugin, loaded by whoever asks for it first.
 type Cell = Arc<OnceCell<Arc<Plugin>>>;
 
-/// Loads a component once a process and grant. A digest never changes its meaning, so nothing here expires.
+/// Loads a component once a process and grant. A digest never changes its meaning, so nothing here
+/// expires but what the operator revokes.
 pub struct Plugins {
     store: Store,
     runtime: Runtime,
@@ -32,7 +33,21 @@ impl Plugins {
     pub async fn plugin(&self, name: &str, digest: &str, granted: Imports) -> Result<Arc<Plugin>, EngineError> {
         let key = (digest.to_owned(), granted.clone());
         let cell = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-        cell.get_or_try_init(|| self.load(name, digest, granted)).await.cloned()
+        let plugin = cell.get_or_try_init(|| self.load(name, digest, granted.clone())).await?;
+        match self.runtime.readmit(plugin) {
+            Ok(()) => Ok(plugin.clone()),
+            Err(source) => {
+                // Whoever still calls it holds it; nobody gets it anew.
+                let key = (digest.to_owned(), granted);
+                self.plugins.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                Err(EngineError::Plugin { plugin: name.to_owned(), source })
+            }
+        }
+    }
+
+    /// Another number with each change of what the operator has revoked: a catalog of before is to be loaded again.
+    pub fn revocations(&self) -> u64 {
+        self.runtime.revocations()
     }
 
     /// Posts to a URL that a tenant names: see [`Runtime::post`].

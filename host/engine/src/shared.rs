@@ -14,9 +14,10 @@ use crate::delivery::places::Places;
 use crate::door::Door;
 use crate::followed::Followed;
 use crate::held::Budget;
-use crate::meter::Meters;
+use crate::meter::{ApiCalls, Meters};
 use crate::plugins::Plugins;
 use crate::pressure::{Bounds, Pressure};
+use crate::quotas::Quotas;
 use crate::schedule::turns::Turns;
 use crate::schedule::writes::Writes;
 use crate::secrets::Sealer;
@@ -78,6 +79,8 @@ pub struct Shared {
     pub erasures: Erasures,
     pub halts: Halts,
     pub meters: Meters,
+    pub api_calls: ApiCalls,
+    pub quotas: Quotas,
     /// Of the lane in which channels are called.
     pub places: Arc<Places>,
     /// Of that lane, those in which sources answer: whoever calls them, channels go on.

@@ -42,8 +42,12 @@ impl Signer {
     }
 
     pub(crate) fn notary(&self, marker: Marker) -> Notary {
-        let signer = self.clone();
-        Notary { marker, sign: Arc::new(move |message| signer.sign(message)) }
+        let (signs, knows) = (self.clone(), self.clone());
+        Notary {
+            marker,
+            sign: Arc::new(move |message| signs.sign(message)),
+            is_ours: Arc::new(move |message, signature| knows.is_ours(message, signature)),
+        }
     }
 }
 

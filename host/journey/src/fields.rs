@@ -3,7 +3,7 @@
 //! A text with a template is typed when it is rendered; here only what stands in the definition is looked at.
 
 use openhub_model::Fault;
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::manifest::Field;
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub(crate) fn check(
     for (name, value) in fields {
         match shape.iter().find(|field| field.name == *name) {
             None => {
-                let known = there_are(shape.iter().map(|field| &field.name));
+                let known = instead_of(name, shape.iter().map(|field| &field.name));
                 let message = format!("There is no field `{name}`. {known}");
                 faults.push(Fault::new(at(name), "unknown-field", message));
             }

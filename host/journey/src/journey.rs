@@ -2,7 +2,7 @@
 //! same step, on every machine and replay.
 
 use openhub_model::condition::Needs;
-use openhub_model::run::{Run, RunStatus};
+use openhub_model::run::{Run, RunStatus, Told};
 use openhub_model::{Customer, Fault, Id, TenantId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -128,6 +128,7 @@ impl Journey {
             ended_at: None,
             fault: None,
             served_by: None,
+            told: Told::default(),
         }
     }
 

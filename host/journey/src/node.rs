@@ -3,7 +3,7 @@
 use minijinja::Environment;
 use openhub_model::attribute::AttributeType;
 use openhub_model::columns::fits;
-use openhub_model::fault::{nearest, there_are};
+use openhub_model::fault::instead_of;
 use openhub_model::manifest::{ChannelShape, Field, ObjectShape, StepShape, Type};
 use openhub_model::{Condition, Fault, Span};
 use serde::de::DeserializeOwned;
@@ -198,11 +198,7 @@ fn function_fault(surroundings: &Surroundings, call: &Called) -> Option<(&'stati
         let known = surroundings.functions.iter();
         let known = known.flat_map(|(plugin, of)| of.keys().map(move |function| written(plugin, function)));
         let known: Vec<String> = known.collect();
-        let message = format!(
-            "No enabled plugin has the function `{name}`.{} {}",
-            did_you_mean(&name, known.iter().map(String::as_str)),
-            there_are(&known)
-        );
+        let message = format!("No enabled plugin has the function `{name}`. {}", instead_of(&name, &known));
         return Some(("unknown-function", message));
     };
     let signature = || format!("{}.{}", call.plugin.replace('-', "_"), shape.signature());
@@ -238,15 +234,9 @@ fn may_become(attribute: AttributeType, argument: &Type) -> bool {
     }
 }
 
-/// A question that names the nearest name, if one is near.
-pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    nearest(name, known).map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default()
-}
-
 /// That there is no such thing, and which there are.
 pub(crate) fn unknown<T>(what: &str, name: &str, known: &BTreeMap<String, T>) -> String {
-    let meant = did_you_mean(name, known.keys().map(String::as_str));
-    format!("There is no {what} `{name}`.{meant} {}", there_are(known.keys()))
+    format!("There is no {what} `{name}`. {}", instead_of(name, known.keys()))
 }
 
 /// The same of a channel, with where channels come from: a hub has none of its own.

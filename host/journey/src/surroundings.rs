@@ -1,7 +1,7 @@
 //! What a tenant has that a journey can use.
 
 use openhub_model::attribute::Types;
-use openhub_model::condition::Declarations;
+use openhub_model::condition::{Declarations, Paths};
 use openhub_model::manifest::{ChannelShape, FunctionShape, Manifest, ObjectShape, StepShape};
 use openhub_model::{Condition, Fault};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,11 @@ impl Surroundings {
         }
     }
 
+    /// A version that was checked when it was published keeps its meaning.
+    pub(crate) fn paths(&self) -> Paths {
+        if self.named.is_some() { Paths::Refused } else { Paths::Taken }
+    }
+
     pub(crate) fn faults(&self, condition: &Condition, pointer: &str) -> Vec<Fault> {
         let Some(named) = &self.named else { return condition.faults(pointer) };
         let objects = self.objects.iter().map(|(kind, shape)| (kind.clone(), shape.fields.clone())).collect();
@@ -53,6 +58,7 @@ impl Surroundings {
             journeys: Some(&named.journeys),
             objects: Some(&objects),
             typed: Some(&named.attributes),
+            paths: self.paths(),
             ..Declarations::default()
         };
         condition.faults_against(pointer, &declared)

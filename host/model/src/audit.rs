@@ -3,7 +3,7 @@
 //!
 //! An entry has no data of customers: what a path says of one is left out, and contents are there as digests that only the hub
 //! can make. The last entry's hash is signed by who holds the hub's key, so that nobody else can cut the end off, or write the
-//! whole chain anew.
+//! whole chain anew. The hub signs an end only if it follows one that it has signed: see [`BEGINNINGS`].
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct AuditEntry {
     /// 1 for the tenant's first, one more for each further one.
     pub number: i64,
     pub at: Timestamp,
-    pub principal: Principal,
+    pub doer: Doer,
     /// What was done: method and route, like `PUT /api/v1/segments/{name}`, or a command, like `openhub key create`.
     pub act: String,
     /// To what: the names in the path. Empty where that would say who a customer is.
@@ -41,15 +41,14 @@ impl AuditEntry {
     /// The hash that the entry has if nobody has changed it: of each of its parts, with its length before it.
     pub fn hashed(&self, tenant: TenantId) -> String {
         let mut hasher = blake3::Hasher::new_derive_key(PURPOSE);
-        let (kind, who, more) = said(&self.principal);
         let numbers = [tenant.0.to_le_bytes(), self.number.to_le_bytes(), self.at.micros().to_le_bytes()];
         for number in &numbers {
             hasher.update(number);
         }
         for text in [
-            kind,
-            who,
-            more,
+            &self.doer.kind,
+            &self.doer.who,
+            &self.doer.more,
             &self.act,
             &self.subject,
             &self.origin,
@@ -64,31 +63,53 @@ impl AuditEntry {
     }
 }
 
-/// A principal in three texts: what kind it is, which one, and of which version.
-pub fn said(principal: &Principal) -> (&'static str, &str, &str) {
-    match principal {
-        Principal::Key { id } => ("key", id, ""),
-        Principal::Person { id } => ("person", id, ""),
-        Principal::Plugin { name, digest } => ("plugin", name, digest),
-        Principal::Partner { id } => ("partner", id, ""),
-        Principal::Operator => ("operator", "", ""),
-        Principal::Hub => ("hub", "", ""),
+/// Who did it, as it is stored and hashed: what kind of principal it is, which one, and of which version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doer {
+    pub kind: String,
+    pub who: String,
+    pub more: String,
+}
+
+impl Doer {
+    /// Who it was; none if somebody has written here what is no principal.
+    pub fn principal(&self) -> Option<Principal> {
+        let id = || self.who.clone();
+        let principal = match self.kind.as_str() {
+            "key" => Principal::Key { id: id() },
+            "person" => Principal::Person { id: id() },
+            "plugin" => Principal::Plugin { name: id(), digest: self.more.clone() },
+            "partner" => Principal::Partner { id: id() },
+            "subscription" => Principal::Subscription { id: id() },
+            "operator" => Principal::Operator,
+            "hub" => Principal::Hub,
+            _ => return None,
+        };
+        (Doer::from(&principal) == *self).then_some(principal)
     }
 }
 
-/// The principal of three texts; none if they are not of one.
-pub fn heard(kind: &str, who: &str, more: &str) -> Option<Principal> {
-    let id = || who.to_owned();
-    Some(match kind {
-        "key" => Principal::Key { id: id() },
-        "person" => Principal::Person { id: id() },
-        "plugin" => Principal::Plugin { name: id(), digest: more.to_owned() },
-        "partner" => Principal::Partner { id: id() },
-        "operator" => Principal::Operator,
-        "hub" => Principal::Hub,
-        _ => return None,
-    })
+impl From<&Principal> for Doer {
+    fn from(principal: &Principal) -> Doer {
+        let (kind, who, more) = match principal {
+            Principal::Key { id } => ("key", id.as_str(), ""),
+            Principal::Person { id } => ("person", id.as_str(), ""),
+            Principal::Plugin { name, digest } => ("plugin", name.as_str(), digest.as_str()),
+            Principal::Partner { id } => ("partner", id.as_str(), ""),
+            Principal::Subscription { id } => ("subscription", id.as_str(), ""),
+            Principal::Operator => ("operator", "", ""),
+            Principal::Hub => ("hub", "", ""),
+        };
+        Doer { kind: kind.to_owned(), who: who.to_owned(), more: more.to_owned() }
+    }
 }
+
+/// Makes the end of a chain the operator's responsibility, where the hub does not sign it by itself.
+pub const SIGNING: &str = "openhub audit sign";
+
+/// The acts with which a chain begins: a tenant is made, or its owner comes in. A chain that begins with another one has lost its
+/// beginning, and its end is not signed.
+pub const BEGINNINGS: [&str; 3] = ["openhub tenant create", "POST /api/v1/claim", SIGNING];
 
 /// Where a tenant's chain ends, signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +142,9 @@ pub enum Tampering {
     OtherEnd { signed: i64, found: i64 },
     /// There are entries, and nothing says where they end.
     NoEnd,
-    /// The end was written by somebody without the hub's key.
+    /// There is nothing, although somebody works in the tenant.
+    Empty,
+    /// The end was written by somebody without the hub's key, or it follows an end that the hub has not signed.
     Unsigned,
     /// The signature is not the hub's.
     OtherSignature,
@@ -168,8 +191,11 @@ impl Walk {
         if self.kept.as_ref().is_some_and(|kept| kept.number == entry.number && kept.hash != entry.hash) {
             self.tell(Tampering::Rewritten { number: entry.number });
         }
-        self.number = entry.number;
-        self.hash.clone_from(&entry.hash);
+        // What stands where nothing can stand is told, and is nothing that others follow.
+        if entry.number >= next {
+            self.number = entry.number;
+            self.hash.clone_from(&entry.hash);
+        }
     }
 
     /// How many entries were passed.
@@ -226,7 +252,7 @@ mod tests {
             let mut entry = AuditEntry {
                 number,
                 at: Timestamp::from_micros(number),
-                principal: Principal::key("ab12"),
+                doer: Doer::from(&Principal::key("ab12")),
                 act: "PUT /api/v1/segments/{name}".to_owned(),
                 subject: format!("segment-{number}"),
                 origin: "10.0.0.1".to_owned(),
@@ -266,10 +292,11 @@ mod tests {
     fn each_part_of_an_entry_is_hashed() {
         let (entries, head) = chain(3);
         type Edit = fn(&mut AuditEntry);
-        let edits: [Edit; 9] = [
+        let edits: [Edit; 10] = [
             |entry| entry.at = Timestamp::from_micros(99),
-            |entry| entry.principal = Principal::Operator,
-            |entry| entry.principal = Principal::Person { id: "ab12".into() },
+            |entry| entry.doer = Doer::from(&Principal::Operator),
+            |entry| entry.doer.kind = "person".into(),
+            |entry| entry.doer.more = "x".into(),
             |entry| entry.act.push('x'),
             |entry| entry.subject.clear(),
             |entry| entry.origin = "10.0.0.2".into(),
@@ -300,6 +327,38 @@ mod tests {
         assert_eq!(walked(&entries[..3], Some(&head)), [Tampering::Missing { from: 4, to: 5 }]);
         assert_eq!(walked(&[], Some(&head)), [Tampering::Missing { from: 1, to: 5 }]);
         assert_eq!(walked(&entries, None), [Tampering::NoEnd]);
+    }
+
+    #[test]
+    fn breaker14_2_what_stands_before_the_first_is_found() {
+        let (entries, head) = chain(3);
+        let forged = |number| AuditEntry { number, ..entries[1].clone() };
+        let with = [&[forged(-5), forged(0)], &entries[..]].concat();
+        let found = walked(&with, Some(&head));
+        let unlinked = |number| found.contains(&Tampering::Unlinked { number });
+        assert!(unlinked(-5) && unlinked(0) && !unlinked(1), "{found:?}");
+    }
+
+    #[test]
+    fn breaker14_4_what_is_no_principal_is_none() {
+        let all = [
+            Principal::key("ab12"),
+            Principal::Person { id: "p".into() },
+            Principal::Plugin { name: "points".into(), digest: "d".into() },
+            Principal::Partner { id: "p".into() },
+            Principal::Subscription { id: "s".into() },
+            Principal::Operator,
+            Principal::Hub,
+        ];
+        for principal in all {
+            let doer = Doer::from(&principal);
+            assert_eq!(doer.principal(), Some(principal.clone()));
+            let other = Doer { kind: "keyx".into(), ..doer.clone() };
+            assert_eq!(other.principal(), None);
+            if !matches!(principal, Principal::Plugin { .. }) {
+                assert_eq!(Doer { more: "x".into(), ..doer }.principal(), None);
+            }
+        }
     }
 
     #[test]

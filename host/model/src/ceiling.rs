@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The weight of a tenant that none was set for, nor for those above it.
+pub const FULL_WEIGHT: u8 = 100;
+
 /// A bound on the keys of a tenant and on what they send. Each tenant on the way up sets one; the tightest counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +18,9 @@ pub struct Ceiling {
     /// Requests with events in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_requests_per_minute: Option<u32>,
+    /// How much it gets of what others want too, of [`FULL_WEIGHT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u8>,
 }
 
 impl Ceiling {
@@ -29,10 +35,9 @@ impl Ceiling {
 
     /// The bound of who is below both.
     pub fn and(&self, other: &Ceiling) -> Ceiling {
-        let least = |a: Option<u32>, b: Option<u32>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, None) | (None, one) => one,
-        };
+        fn least<N: Ord>(a: Option<N>, b: Option<N>) -> Option<N> {
+            a.into_iter().chain(b).min()
+        }
         let scopes = match (&self.scopes, &other.scopes) {
             (Some(own), Some(_)) => {
                 let theirs = other.scopes.iter().flatten().filter(|scope| self.allows(scope) && !own.contains(scope));
@@ -44,6 +49,7 @@ impl Ceiling {
             scopes,
             requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
             event_requests_per_minute: least(self.event_requests_per_minute, other.event_requests_per_minute),
+            weight: least(self.weight, other.weight),
         }
     }
 
@@ -54,6 +60,7 @@ impl Ceiling {
             scopes: self.scopes.clone().or_else(|| bound.scopes.clone()),
             requests_per_minute: or(self.requests_per_minute, bound.requests_per_minute),
             event_requests_per_minute: or(self.event_requests_per_minute, bound.event_requests_per_minute),
+            weight: self.weight.or(bound.weight),
         };
         meant.wider_than(bound)
     }
@@ -74,8 +81,10 @@ impl Ceiling {
         if is_wider(self.requests_per_minute, other.requests_per_minute) {
             return Some("it allows more calls of the API a minute".to_owned());
         }
-        is_wider(self.event_requests_per_minute, other.event_requests_per_minute)
-            .then(|| "it allows more requests with events a minute".to_owned())
+        if is_wider(self.event_requests_per_minute, other.event_requests_per_minute) {
+            return Some("it allows more requests with events a minute".to_owned());
+        }
+        is_wider(self.weight.map(u32::from), other.weight.map(u32::from)).then(|| "it has a greater weight".to_owned())
     }
 }
 
@@ -85,7 +94,7 @@ mod tests {
 
     fn of(scopes: Option<&[&str]>, requests: Option<u32>) -> Ceiling {
         let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
-        Ceiling { scopes, requests_per_minute: requests, event_requests_per_minute: None }
+        Ceiling { scopes, requests_per_minute: requests, ..Ceiling::default() }
     }
 
     #[test]
@@ -117,6 +126,10 @@ mod tests {
         assert!(
             of(None, Some(101)).beyond(&bound).is_some() && of(Some(&["keys:write"]), None).beyond(&bound).is_some()
         );
+        let light = Ceiling { weight: Some(20), ..Ceiling::default() };
+        assert!(Ceiling { weight: Some(21), ..Ceiling::default() }.beyond(&light).is_some());
+        assert!(Ceiling::default().wider_than(&light).is_some() && Ceiling::default().beyond(&light).is_none());
+        assert_eq!(light.and(&Ceiling { weight: Some(5), ..Ceiling::default() }).weight, Some(5));
         // Who is below both is never wider than one of them.
         for one in [of(None, None), of(Some(&["a"]), Some(5)), bound.clone()] {
             assert_eq!(one.and(&bound).wider_than(&bound), None);

@@ -93,7 +93,7 @@ mod truth;
 mod window;
 
 pub use bucket::{BUCKETS, BucketHash};
-pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES, property_faults};
+pub use check::{MAX_DEPTH, MAX_LEAVES, MAX_STEPS, MAX_VALUES, Paths, Place, property_faults};
 pub use compare::{object_matches, order, properties_match, same};
 pub use cycle::cycle;
 pub use declared::Declarations;

@@ -55,6 +55,8 @@ pub enum Origin {
     Caused = 1,
 }
 
+/// The control event that erases a customer. Its body names the erasure, and nobody.
+pub const ERASED: &str = "customer.erased";
 /// The control event that moves a replay's clock on, to its own time.
 pub const CLOCK_ADVANCED: &str = "clock.advanced";
 /// The control event that ends such a move where it has come to.

@@ -74,8 +74,53 @@ pub fn there_are<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     }
 }
 
+/// The same, behind a question for the nearest of them.
+pub fn instead_of<S: AsRef<str>>(name: &str, names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<S> = names.into_iter().collect();
+    let near = nearest(name, names.iter().map(AsRef::as_ref));
+    let question = near.map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+    format!("{question}{}", there_are(names))
+}
+
+/// What other programs call what the hub calls otherwise.
+const ALIASES: [(&str, &str); 22] = [
+    ("=", "eq"),
+    ("==", "eq"),
+    ("equal", "eq"),
+    ("equals", "eq"),
+    ("!=", "ne"),
+    ("neq", "ne"),
+    ("not_equal", "ne"),
+    ("not_equals", "ne"),
+    (">", "gt"),
+    ("greater_than", "gt"),
+    (">=", "ge"),
+    ("gte", "ge"),
+    ("greater_or_equal", "ge"),
+    ("<", "lt"),
+    ("less_than", "lt"),
+    ("<=", "le"),
+    ("lte", "le"),
+    ("less_or_equal", "le"),
+    ("includes", "contains"),
+    ("one_of", "in"),
+    ("is_set", "exists"),
+    ("starts_with", "prefix"),
+];
+
+/// Bytes of a name that is compared with others: no name is longer, and who sends a book costs no more.
+const COMPARED: usize = 128;
+
 /// The name among `known` that somebody most likely meant who wrote `name`; none if no other is like it.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if name.len() > COMPARED {
+        return None;
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, meant)| *meant);
+    if let Some(meant) = known.iter().find(|known| alias == Some(**known)) {
+        return Some(meant);
+    }
     let distance = |other: &str| strsim::damerau_levenshtein(&other.to_ascii_lowercase(), &name.to_ascii_lowercase());
     // Whoever wrote a long name may have missed more than one letter of it.
     let most = (name.chars().count() / 3).clamp(1, 4);
@@ -111,8 +156,29 @@ pub fn form(said: &str) -> String {
         _ => {}
     }
     match what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: ")) {
+        Some("unit variant") => "This must be an object whose field has this name, not the name alone.".to_owned(),
+        Some(_) if expected == "unit" => "This must be the name alone, a string without a value.".to_owned(),
         Some(found) if !expected.is_empty() => format!("This must be {}, not {}.", wanted(expected), given(found)),
         _ => format!("{}.", said.trim_end_matches('.')),
+    }
+}
+
+/// Why a text is no JSON, as a sentence that says what to write.
+pub fn syntax(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let (what, at) = said.split_once(" at line ").unwrap_or((&said, ""));
+    match what {
+        "recursion limit exceeded" => format!("It lies too deep at line {at}: at most 127 levels."),
+        "number out of range" => {
+            format!("A number is too large at line {at}: at most 1.8e308. Send it as a text, or leave it out.")
+        }
+        "key must be a string" => format!("A name is not in double quotes at line {at}: write `{{\"name\": 1}}`."),
+        "expected ident" | "expected value" => {
+            format!(
+                "There is no JSON value at line {at}: texts are in double quotes, and words are `true`, `false` and `null`."
+            )
+        }
+        _ => format!("{said}."),
     }
 }
 
@@ -169,6 +235,14 @@ mod tests {
             count: u32,
             name: Option<String>,
             colors: Option<Vec<Color>>,
+            shape: Option<Shape>,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        #[expect(dead_code, reason = "only read")]
+        enum Shape {
+            Circle(u32),
+            Square { side: u32 },
         }
         let said = |text: &str| {
             form(&serde_json::from_value::<Form>(serde_json::from_str(text).unwrap()).unwrap_err().to_string())
@@ -179,10 +253,10 @@ mod tests {
             is.starts_with("The field `is` is missing: set it to what is asked, for example"),
             "findings14 F23: {is}"
         );
-        assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`.");
+        assert_eq!(said(r#"{"size": 1}"#), "There is no field `size`. There are: `count`, `name`, `colors`, `shape`.");
         assert_eq!(
             said(r#"{"conut": 1}"#),
-            "There is no field `conut`. Did you mean `count`? There are: `count`, `name`, `colors`."
+            "There is no field `conut`. Did you mean `count`? There are: `count`, `name`, `colors`, `shape`."
         );
         assert_eq!(
             said(r#"{"colors": ["bleu"]}"#),
@@ -196,8 +270,36 @@ mod tests {
         assert_eq!(said(r#"{"count": 1.5}"#), "This must be a whole number that is not negative, not the number 1.5.");
         assert_eq!(said(r#"{"name": {}}"#), "This must be a string, not an object.");
         assert_eq!(said(r#"{"colors": null, "name": true}"#), "This must be a string, not true.");
+        for shape in ["circle", "square"] {
+            let said = said(&format!(r#"{{"count": 1, "shape": "{shape}"}}"#));
+            assert_eq!(said, "This must be an object whose field has this name, not the name alone.");
+        }
+        let said_of_a_name = said(r#"{"colors": [{"red": 1}]}"#);
+        assert_eq!(said_of_a_name, "This must be the name alone, a string without a value.");
         assert_eq!(said("7"), "This must be an object, not the number 7.");
         assert_eq!(form("anything else"), "anything else.");
+    }
+
+    #[test]
+    fn newcomer14_13_a_name_that_is_none_is_answered_with_the_nearest() {
+        let scopes = ["events:read", "events:write"];
+        assert_eq!(
+            instead_of("event:write", scopes),
+            "Did you mean `events:write`? There are: events:read, events:write."
+        );
+        assert_eq!(instead_of("king", scopes), "There are: events:read, events:write.");
+        assert_eq!(instead_of(&"events:".repeat(100_000), scopes), "There are: events:read, events:write.");
+    }
+
+    #[test]
+    fn newcomer14_7_what_is_no_json_is_told_with_what_to_write() {
+        let said = |text: &str| syntax(&serde_json::from_str::<serde_json::Value>(text).unwrap_err());
+        assert_eq!(said("{'a': 1}"), "A name is not in double quotes at line 1 column 2: write `{\"name\": 1}`.");
+        let no_value = "There is no JSON value at line 1 column 2: texts are in double quotes, and words are";
+        assert!(said("not json").starts_with(no_value), "{}", said("not json"));
+        assert!(said("[1e999]").starts_with("A number is too large at line 1 column"), "{}", said("[1e999]"));
+        assert!(said(&"[".repeat(500)).starts_with("It lies too deep at line 1 column"));
+        assert_eq!(said("{"), "EOF while parsing an object at line 1 column 1.");
     }
 
     #[test]
@@ -229,6 +331,12 @@ mod tests {
         ] {
             assert_eq!(nearest(name, known), meant, "{name}");
         }
+        let comparisons = ["eq", "ne", "lt", "le", "gt", "ge", "in"];
+        for (name, meant) in [("gte", "ge"), ("lte", "le"), ("neq", "ne"), ("equals", "eq"), ("GTE", "ge"), ("g", "gt")]
+        {
+            assert_eq!(nearest(name, comparisons), Some(meant), "user14 12: {name}");
+        }
+        assert_eq!(nearest("gte", known), None, "an alias of what is not there is none");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::Span;
 use crate::fault::Fault;
 use crate::identity::Identity;
+use crate::plain::misleads;
 
 /// Bytes of an identity's kind.
 pub const KIND: usize = 64;
@@ -94,6 +95,25 @@ pub fn name(name: &str, pointer: impl FnOnce() -> String) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new(pointer(), "invalid-name", format!("A name must have 1 to {NAME} bytes, and no U+0000.")))
+}
+
+/// Bytes of a label at most.
+const LABEL: usize = 64;
+
+/// Refuses what people give a key or a person as a name, and others read in lists, if it is empty, over-long, or more than letters to be read.
+pub fn label(name: &str, pointer: &str) -> Result<(), Fault> {
+    self::name(name, || pointer.to_owned())?;
+    if name.len() > LABEL {
+        return Err(Fault::new(pointer, "too-long", format!("The name is too long: at most {LABEL} bytes.")));
+    }
+    match name.contains(misleads) {
+        true => Err(Fault::new(
+            pointer,
+            "bad-name",
+            "Leave out line breaks, codes for terminals and marks that are not shown.",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Whether both halves of an identity can be keys.
@@ -239,6 +259,16 @@ mod tests {
 
     fn nested(levels: usize) -> Value {
         (0..levels).fold(json!(1), |inner, _| json!([inner]))
+    }
+
+    #[test]
+    fn breaker14_8_a_label_steers_no_terminal() {
+        assert_eq!(label("till 顾客", "/name"), Ok(()));
+        let code = |text: &str| label(text, "/name").expect_err("a fault").code;
+        for text in ["a\n\u{1b}[31mFAKE valid", "\u{202e}", "a\tb"] {
+            assert_eq!(code(text), "bad-name", "{text:?}");
+        }
+        assert_eq!((code(""), code(&"a".repeat(65))), ("invalid-name".into(), "too-long".into()));
     }
 
     #[test]

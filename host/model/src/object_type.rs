@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::{Field, ObjectShape};
 
+pub(crate) use check::texts;
 pub use check::{is_type_name, name_fault};
 pub use migration::{FieldMigration, Migration};
 pub use widening::Narrowing;

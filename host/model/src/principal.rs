@@ -14,6 +14,8 @@ pub enum Principal {
     Plugin { name: String, digest: String },
     /// Another firm, by the token that it was given.
     Partner { id: String },
+    /// What a tenant subscribed to, by the subscription's id: it makes and removes what was agreed on.
+    Subscription { id: String },
     /// Whoever runs the hub, from its command line.
     Operator,
     /// The hub by itself.

@@ -40,12 +40,12 @@ pub fn is_name(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
-/// Whether this has the form of a language tag: letters first, then subtags of letters and digits.
+/// Whether this has the form of a language tag: a language of two or three letters (ISO 639), then subtags of letters and digits.
 pub fn is_locale(text: &str) -> bool {
     let is_subtag =
         |subtag: &str| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let language = text.split('-').next().unwrap_or_default();
-    let is_language = (2..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_language = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
     text.len() <= 35 && is_language && text.split('-').all(is_subtag)
 }
 
@@ -58,7 +58,7 @@ mod tests {
         for locale in ["en", "zh-CN", "zh-Hans-CN", "de-1996"] {
             assert!(is_locale(locale), "{locale}");
         }
-        for locale in ["", "e", "en_GB", "en-", "deutschland-sprache", "12"] {
+        for locale in ["", "e", "en_GB", "en-", "deutsch", "deutschland-sprache", "12"] {
             assert!(!is_locale(locale), "{locale}");
         }
     }

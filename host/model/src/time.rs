@@ -30,6 +30,11 @@ impl Timestamp {
         self >= Timestamp::FIRST && jiff::Timestamp::from_microsecond(self.0).is_ok()
     }
 
+    /// Whether a text that is read as an instant is read as the one that it writes: the last day of the year 9999 is not.
+    pub fn is_exact(text: &str) -> bool {
+        text.parse::<jiff::Timestamp>().is_ok()
+    }
+
     /// Itself, if a clock ever comes to it: what happens later than the last instant never happens.
     pub fn if_ever(self) -> Option<Timestamp> {
         (self <= Timestamp::LAST || self.is_writable()).then_some(self)

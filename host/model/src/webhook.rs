@@ -65,7 +65,11 @@ pub fn needs(kind: EventKind, name: &str) -> Option<&'static str> {
         (EventKind::Control, Some("plugin")) => Some("plugins:read"),
         (EventKind::Control, Some("journey")) => Some("journeys:read"),
         (EventKind::Control, Some("segment")) => Some("segments:read"),
+        (EventKind::Control, Some("statement" | "quota" | "usage")) => Some("usage:read"),
         (EventKind::Control, Some("webhook")) => Some("webhooks:read"),
+        (EventKind::Control, Some("share")) => Some("shares:read"),
+        (EventKind::Control, Some("offering")) => Some("offerings:read"),
+        (EventKind::Control, Some("subscription")) => Some("subscriptions:read"),
         (EventKind::Control, Some("clock")) => None,
         (EventKind::Control, _) => Some("customers:read"),
         _ => None,
@@ -73,8 +77,17 @@ pub fn needs(kind: EventKind, name: &str) -> Option<&'static str> {
 }
 
 /// All scopes that some event needs.
-pub const NEEDED: [&str; 6] =
-    ["customers:read", "journeys:read", "objects:read", "plugins:read", "segments:read", "webhooks:read"];
+pub const NEEDED: [&str; 9] = [
+    "customers:read",
+    "journeys:read",
+    "objects:read",
+    "offerings:read",
+    "plugins:read",
+    "segments:read",
+    "subscriptions:read",
+    "usage:read",
+    "webhooks:read",
+];
 
 /// As in a path: letters, digits and `-`.
 pub fn is_name(name: &str) -> bool {
@@ -121,7 +134,17 @@ mod tests {
 
     #[test]
     fn every_scope_that_an_event_needs_is_listed() {
-        let names = ["plugin.x", "journey.x", "segment.x", "webhook.x", "clock.x", "customer.x"];
+        let names = [
+            "plugin.x",
+            "journey.x",
+            "segment.x",
+            "statement.x",
+            "webhook.x",
+            "clock.x",
+            "customer.x",
+            "offering.x",
+            "subscription.x",
+        ];
         let control = names.iter().filter_map(|name| needs(EventKind::Control, name));
         let mut needed: Vec<&str> = control.chain(needs(EventKind::Object, "")).collect();
         needed.sort_unstable();

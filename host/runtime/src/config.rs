@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::{Refusal, RuntimeError};
-use crate::inspect::Inspected;
+use crate::revoked::Revoked;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -24,7 +24,7 @@ pub struct Config {
     pub withhold: Vec<String>,
     /// Whether no component is let in that nobody signed.
     pub require_signed: bool,
-    /// Public keys of publishers, and digests of components, that are let in no more.
+    /// Public keys of publishers, and digests of components, that are let in no more: those that the runtime begins with.
     pub revoked: Vec<String>,
     /// Calls of each lane at the same time; more wait in line.
     pub instances: u32,
@@ -52,16 +52,14 @@ impl Default for Config {
 
 impl Config {
     /// Whether the operator lets a component in.
-    pub(crate) fn admit(&self, component: &Inspected) -> Result<(), Refusal> {
-        let Inspected { digest, signer, .. } = component;
-        let is_revoked = |name: &str| self.revoked.iter().any(|revoked| revoked.eq_ignore_ascii_case(name));
-        if let Some(signer) = signer.as_deref().filter(|signer| is_revoked(signer)) {
+    pub(crate) fn admit(&self, revoked: &Revoked, digest: &str, signer: Option<&str>) -> Result<(), Refusal> {
+        if let Some(signer) = signer.filter(|signer| revoked.has(signer)) {
             let message = format!(
                 "the operator of this hub has revoked the key {signer}: ask the publisher for a version that is signed with another key"
             );
             return Err(Refusal::new(Refusal::REVOKED, message));
         }
-        if is_revoked(digest) {
+        if revoked.has(digest) {
             let message =
                 format!("the operator of this hub has revoked this component ({digest}): install another version");
             return Err(Refusal::new(Refusal::REVOKED, message));

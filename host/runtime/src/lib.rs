@@ -40,6 +40,7 @@ mod reason;
 mod receive;
 mod recording;
 mod replay;
+mod revoked;
 mod rules;
 mod runtime;
 mod send;

@@ -73,6 +73,8 @@ pub struct Plugin {
     pub(crate) machine: Arc<Machine>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) digest: Arc<str>,
+    /// The key of the publisher who signed it.
+    pub(crate) signer: Option<String>,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) rule: Option<RulePluginPre<Host>>,
     pub(crate) objects: Option<DataObjectPluginPre<Host>>,
@@ -119,6 +121,7 @@ impl Plugin {
             machine,
             egress,
             digest: inspected.digest.into(),
+            signer: inspected.signer,
             rule: None,
             objects: None,
             migration: None,

@@ -1,6 +1,7 @@
 //! The door: inspects components, compiles them once, and makes plugins of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
@@ -12,6 +13,7 @@ use crate::engine::Machine;
 use crate::error::{Refusal, RuntimeError};
 use crate::inspect::{self, Inspected};
 use crate::plugin::{Imports, Plugin};
+use crate::revoked::Revoked;
 use crate::turns::{TooMany, Turns, Wish};
 use crate::worker;
 
@@ -27,6 +29,7 @@ struct Inner {
     egress: Arc<Egress>,
     cache: Option<Cache>,
     compiling: Turns,
+    revoked: Revoked,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -40,7 +43,24 @@ impl Runtime {
         let machine = Arc::new(Machine::new(config.limits.clone(), config.instances)?);
         let cache = config.cache.as_ref().map(|directory| Cache::open(directory, &machine.engine)).transpose()?;
         let egress = Arc::new(Egress::new(&config.allow_private, &config.own)?);
-        Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling: Turns::default() }) })
+        let (compiling, revoked) = (Turns::default(), Revoked::new(&config.revoked));
+        Ok(Runtime { inner: Arc::new(Inner { config, machine, egress, cache, compiling, revoked }) })
+    }
+
+    /// Lets in no more what these name, publishers' keys and components' digests, instead of what was revoked before. Whether the list
+    /// is another one than before.
+    pub fn revoke(&self, names: &[String]) -> bool {
+        self.inner.revoked.put(names)
+    }
+
+    /// Another number with each change of what is revoked: what was let in before is to be asked about again.
+    pub fn revocations(&self) -> u64 {
+        self.inner.revoked.generation()
+    }
+
+    /// Whether a plugin would still be let in.
+    pub fn readmit(&self, plugin: &Plugin) -> Result<(), Refusal> {
+        self.inner.config.admit(&self.inner.revoked, plugin.digest(), plugin.signer.as_deref())
     }
 
     /// Calls of the I/O lane at the same time.
@@ -48,7 +68,7 @@ impl Runtime {
         self.inner.config.instances.clamp(1, 1_000) as usize
     }
 
-    /// Why the hub may not post to a URL that a tenant names, as far as the URL tells.
+    /// Why the hub may not ask a URL that a tenant names, as far as the URL tells.
     pub fn check_target(&self, url: &str) -> Result<(), String> {
         self.inner.egress.check(url)
     }
@@ -56,6 +76,11 @@ impl Runtime {
     /// Posts to a URL that a tenant names, under the check that requests of plugins are under.
     pub async fn post(&self, post: Post<'_>) -> Result<Posted, Unposted> {
         self.inner.egress.post(post).await
+    }
+
+    /// The document at a URL that a tenant names, under the same check.
+    pub async fn get(&self, url: &str, timeout: Duration, at_most: usize) -> Result<Posted, Unposted> {
+        self.inner.egress.get(url, timeout, at_most).await
     }
 
     /// Reads what a component is, without executing or compiling it.
@@ -88,7 +113,7 @@ impl Runtime {
                 let bytes = Arc::clone(&bytes);
                 move |inner| {
                     let inspected = inspect::inspect(&bytes, inner.config.limits.component_bytes)?;
-                    inner.config.admit(&inspected)?;
+                    inner.config.admit(&inner.revoked, &inspected.digest, inspected.signer.as_deref())?;
                     let loaded =
                         inner.cache.as_ref().and_then(|cache| cache.load(&inner.machine.engine, &inspected.digest));
                     Ok((inspected, loaded))

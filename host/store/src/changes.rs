@@ -12,8 +12,10 @@ use openhub_model::{Customer, Id, NewEvent, PartId, Timestamp};
 use serde_json::Value;
 
 use crate::log::tombstones::Tombstone;
+use crate::state::active_customers::Active;
 use crate::state::claims::ClaimRow;
 use crate::state::faults::NewFault;
+use crate::state::former_fields::FormerFields;
 use crate::state::journeys::JourneyStatus;
 use crate::state::matches::{Decision, NewMatch};
 use crate::state::object_types::{Migrating, Presumes};
@@ -69,6 +71,8 @@ pub struct Changes {
     pub faults: Vec<NewFault>,
     /// What the plugins that were called used.
     pub usage: Vec<Usage>,
+    /// The customers of whom events were handled that say so, at most one row for each month and customer.
+    pub active: Vec<Active>,
     /// What shadows of plugins answered beside the active versions, and rows on which they differ.
     pub shadow_counts: Vec<ShadowCount>,
     pub shadow_rows: Vec<ShadowRow>,
@@ -95,6 +99,7 @@ impl Changes {
         self.runs.sort_unstable_by_key(|run| run.id);
         self.armed.sort_unstable();
         self.disarmed.sort_unstable();
+        self.active.sort_unstable();
         self.kept.sort_unstable_by_key(|(position, _)| *position);
         self.messages.sort_unstable_by_key(|message| message.id);
         // Who left and came back left first.
@@ -193,9 +198,13 @@ pub enum CatalogChange {
     PluginMigrates {
         plugin: String,
         state: Option<PluginMigrating>,
+        /// Fields that its migration leaves out of the objects of this step.
+        former: Vec<FormerFields>,
     },
     /// How far the removal of a plugin has come.
     PluginRemoval(RemovalStep),
+    /// What blocks of subscriptions hold from here on, and what they hold no more.
+    Blocks,
     /// `version` is the one that starts runs from now on; `None` keeps the active one.
     Journey {
         name: String,

@@ -17,14 +17,18 @@ use crate::log::leases::Lease;
 use crate::log::partitions::{Move, Moved, move_on};
 use crate::log::tombstones::{Tombstone, drop_customer_events, put_tombstones};
 use crate::scope::Scope;
+use crate::state::active_customers::{ActiveRows, active_rows, count_active};
 use crate::state::attributes::put_attribute;
+use crate::state::blocks::follow_blocks;
 use crate::state::claims::{claim_rows, put_claims};
 use crate::state::customers::{customer_rows, drop_customers, put_customers, put_wakes, wake_rows};
 use crate::state::faults::{fault_rows, put_faults};
+use crate::state::former_fields::put_former_fields;
 use crate::state::identity_policies::put_policy;
 use crate::state::journeys::{delete_journey, follow_status};
 use crate::state::matches::{decide_matches, decision_rows, match_rows, put_matches};
 use crate::state::messages::{add_messages, message_rows, take_back};
+use crate::state::metered::{count_events, metered_rows, put_metered};
 use crate::state::object_types::{put_migrating, put_object_type};
 use crate::state::object_writes::{ObjectWrites, object_writes, write_objects};
 use crate::state::parts::{drop_parts, part_rows, put_parts};
@@ -37,7 +41,7 @@ use crate::state::runs::{arm, disarm, entry_rows, put_entries, put_runs, run_row
 use crate::state::segments::{
     Fill, MembershipRows, filled, membership_rows, put_in_force, put_memberships, remove_segment,
 };
-use crate::state::usage::{put_usage, usage_rows};
+use crate::state::usage::{of_usage, put_usage, usage_rows};
 use crate::store::Store;
 
 /// Each of so many customers is on a page of its own, nearly: copying those takes longer than a sync.
@@ -74,6 +78,8 @@ pub struct Prepared {
     set_aside: Option<Bulk>,
     faults: Option<Bulk>,
     usage: Option<Bulk>,
+    active: ActiveRows,
+    metered: Option<Bulk>,
     shadow_counts: Option<Bulk>,
     shadow_rows: Option<Bulk>,
     recordings: Option<Bulk>,
@@ -153,6 +159,8 @@ impl Prepared {
             set_aside: set_aside_rows(&changes.set_aside),
             faults: fault_rows(&changes.faults, changes.wall),
             usage: usage_rows(&changes.usage),
+            active: active_rows(&changes.active),
+            metered: metered_rows(of_usage(&changes.usage, changes.wall)),
             shadow_counts: shadow_count_rows(&changes.shadow_counts),
             shadow_rows: shadow_rows(&changes.shadow_rows),
             recordings: recording_rows(&changes.recordings),
@@ -244,6 +252,13 @@ async fn write(tx: &mut Tx<'_>, tenant: TenantId, lease: &Lease, mut changes: Pr
     }
     if let Some(rows) = changes.recordings.take() {
         put_recordings(tx, tenant, changes.wall, &rows).await?;
+    }
+    if changes.checkpoint > passed {
+        count_events(tx, tenant, (passed, changes.checkpoint)).await?;
+    }
+    count_active(tx, tenant, &changes.active).await?;
+    if let Some(rows) = changes.metered.take() {
+        put_metered(tx, tenant, &rows).await?;
     }
     put_tombstones(tx, tenant, &changes.tombstones).await?;
     if changes.checkpoint > passed || caused > 0 {
@@ -387,11 +402,13 @@ async fn change_catalog(
         }
         CatalogChange::RemoveSegment { name } => return remove_segment(tx, tenant, name).await,
         CatalogChange::RemovePlugin { name, position, .. } => return remove_plugin(tx, tenant, name, *position).await,
-        CatalogChange::PluginMigrates { plugin, state } => {
+        CatalogChange::PluginMigrates { plugin, state, former } => {
+            put_former_fields(tx, tenant, former).await?;
             return put_plugin_migrating(tx, tenant, plugin, state.as_ref()).await;
         }
         CatalogChange::PluginRemoval(step) => return step_removal(tx, tenant, step, clocks.1).await,
         CatalogChange::RemoveJourney { name } => return delete_journey(tx, tenant, name).await,
+        CatalogChange::Blocks => return follow_blocks(tx, tenant, clocks).await,
         CatalogChange::Journey { name, status, version, position } => {
             follow_status(tx, tenant, name, *status, clocks).await?;
             execute!(

@@ -92,9 +92,15 @@ pub enum StoreError {
     /// These objects lead to others that would be deleted; nothing was written.
     #[error("objects lead to others that were to be deleted")]
     LedTo(Vec<Leads>),
+    /// Who asks works without personal data, and there is nothing else to be read.
+    #[error("this shows personal data, which who asks does not see")]
+    Masked,
     /// All of a transaction would have succeeded; it was undone because that was asked for.
     #[error("the transaction was undone on request")]
     Undone,
+    /// Another try of the same call has come before; nothing was written.
+    #[error("another try of the same call has come before")]
+    Overtaken,
     /// What was to be read takes more memory than there is room for.
     #[error("the rows to read take too much memory at once")]
     TooMuch,

@@ -22,6 +22,7 @@ use crate::database::writer::Writer;
 use crate::error::StoreError;
 use crate::scope::Scope;
 use crate::state::refusals::Refusals;
+use crate::weights::Weights;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,6 +48,7 @@ pub struct Store {
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) holder: Arc<Holder>,
     pub(crate) marker: Arc<OnceLock<Marker>>,
+    pub(crate) weights: Weights,
 }
 
 /// Who holds this store's leases: a node by its name, and this opening of it.
@@ -78,7 +80,8 @@ impl Store {
         let opener = Opener::parse(&config.url)?;
         let mut link = opener.open().await?;
         forget_gone(&mut link).await?;
-        let readers = opener.readers(config.read_connections).await?;
+        let weights = Weights::default();
+        let readers = opener.readers(config.read_connections, &weights).await?;
         let signals = Arc::new(Signals::default());
         let commits = watch::Sender::default();
         let checkpoints = match &opener {
@@ -87,7 +90,7 @@ impl Store {
         };
         // The standard library's hash keys are random per process and differ per state.
         let session = format!("{:016x}", RandomState::new().build_hasher().finish());
-        let writer = Writer::start(opener, link, session.clone(), Arc::clone(&signals), commits);
+        let writer = Writer::start(opener, link, session.clone(), Arc::clone(&signals), commits, &weights);
         let refusals: Arc<Refusals> = Arc::default();
         refusals.start(writer.clone());
         Ok(Store {
@@ -99,6 +102,7 @@ impl Store {
             checkpoints: Arc::new(Mutex::new(checkpoints)),
             holder: Arc::new(Holder::new(config.node.clone(), session)),
             marker: Arc::default(),
+            weights,
         })
     }
 
@@ -114,6 +118,7 @@ impl Store {
             checkpoints: Arc::default(),
             holder: Arc::new(Holder::new(config.node.clone(), String::new())),
             marker: Arc::default(),
+            weights: Weights::default(),
         })
     }
 

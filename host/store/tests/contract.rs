@@ -22,8 +22,14 @@ mod kv;
 mod lists;
 #[path = "contract/lost_answers.rs"]
 mod lost_answers;
+#[path = "contract/metered.rs"]
+mod metered;
+#[path = "contract/once.rs"]
+mod once;
 #[path = "contract/outbox.rs"]
 mod outbox;
+#[path = "contract/persons.rs"]
+mod persons;
 #[path = "contract/plugin_logs.rs"]
 mod plugin_logs;
 #[path = "contract/plugin_recordings.rs"]
@@ -34,6 +40,8 @@ mod previews;
 mod ready;
 #[path = "contract/requests.rs"]
 mod requests;
+#[path = "contract/subscriptions.rs"]
+mod subscriptions;
 #[path = "contract/tables.rs"]
 mod tables;
 #[path = "contract/tenant_tree.rs"]
@@ -70,6 +78,8 @@ macro_rules! each_case {
         kv::an_entry_has_a_version_that_is_never_used_twice(&database).await?;
         kv::an_installation_keeps_so_much_and_no_more(&database).await?;
         jobs::a_job_is_run_by_one_node_and_its_cursor_moves_with_its_outcome(&database).await?;
+        once::a_call_is_done_once(&database).await?;
+        once::an_act_between_is_seen(&database).await?;
         requests::an_erasure_is_open_until_each_plugin_has_answered(&database).await?;
         writes::what_is_set_aside_counts_nowhere(&database).await?;
         writes::what_is_kept_spares_the_body(&database).await?;
@@ -93,11 +103,18 @@ macro_rules! each_case {
         previews::c14_a_list_of_any_length_is_one_comparison(&database).await?;
         plugin_logs::the_newest_lines_of_each_plugin_are_kept(&database).await?;
         keys::a_key_has_two_secrets_at_most(&database).await?;
+        persons::an_invitation_works_once_and_a_session_is_of_its_tenant(&database).await?;
+        persons::a_tenant_keeps_an_owner(&database).await?;
+        persons::a_proof_works_once(&database).await?;
+        persons::a_provider_is_of_its_tenant_and_knows_each_person_as_one(&database).await?;
         audit::an_act_and_its_entry_are_one(&database).await?;
         audit::acts_at_once_make_one_chain(&database).await?;
         audit::tampering_is_found(&database).await?;
         tenant_tree::a_tree_has_no_cycle_and_no_ceiling_gets_wider(&database).await?;
         tenant_tree::a_tenant_is_deleted_after_its_grace_and_leaves_a_receipt(&database).await?;
+        subscriptions::what_two_agree_on_is_seen_by_both_and_by_nobody_else(&database).await?;
+        subscriptions::operations_are_one_nodes_at_a_time(&database).await?;
+        subscriptions::a_block_holds_what_was_made_until_each_is_lifted(&database).await?;
         plugin_recordings::the_newest_recordings_of_each_plugin_are_kept(&database).await?;
         trials::a_trial_ends_with_its_version(&database).await?;
         trials::f3_an_upload_is_written_only_beside_what_it_was_judged_by(&database).await?;

@@ -21,7 +21,7 @@ pub struct Options {
     /// Customers of the scenario `identity`.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     customers: u64,
-    /// A share of the default size of `engine`, `sustained`, `segments`, `fill`, `preview` and of the plugins of `p8`, or `full` for all of it.
+    /// A share of the default size of `engine`, `sustained`, `segments`, `fill`, `preview`, `p10` and of the plugins of `p8`, or `full` for all of it.
     #[arg(long, default_value = "1")]
     scale: String,
 }
@@ -46,8 +46,10 @@ pub enum Scenario {
     Preview,
     /// Identity: events on customers of three identities, 2 % of them merges, and what a merge costs.
     Identity,
-    /// Plugins: the same rule native, and in a plugin with a fresh sandbox for every batch; a thousand plugins at once.
+    /// Plugins: the same rule native, in a plugin with a fresh sandbox for every batch, and in Extism; a thousand plugins at once.
     P8,
+    /// Tenants: one, a hundred and ten thousand; a subscription; a noisy tenant beside a quiet one.
+    P10,
 }
 
 pub fn run(root: &Path, options: &Options) -> Result<()> {
@@ -55,8 +57,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     for scenario in scenarios {
         let components = || anyhow::Ok(points(root)?.parent().map(Path::to_path_buf));
         let subjects = match scenario {
-            Scenario::P1 => [Some(build::hub(root, Profile::Release)?), None],
-            Scenario::P8 => [Some(points(root)?), None],
+            Scenario::P1 | Scenario::P10 => [Some(build::hub(root, Profile::Release)?), None],
+            Scenario::P8 => [Some(points(root)?), Some(extism(root)?)],
             Scenario::Engine => [components()?, None],
             Scenario::Sustained => [Some(build::hub(root, Profile::Release)?), components()?],
             Scenario::Segments | Scenario::Fill | Scenario::Preview | Scenario::Identity => [None, None],
@@ -79,4 +81,19 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 fn points(root: &Path) -> Result<std::path::PathBuf> {
     let built = build::guests(root)?.into_iter().find(|built| built.manifest.name == "points");
     Ok(built.context("the plugin points was not built")?.path)
+}
+
+/// The folder with the rule in Extism and the program that runs it. They are a workspace of their own, which nothing else builds.
+fn extism(root: &Path) -> Result<std::path::PathBuf> {
+    let target = build::target(root)?.join("beside-extism");
+    let release = target.join("release");
+    for (package, on) in [("points-extism", Some(build::WASM)), ("beside-extism", None)] {
+        let mut cargo = Command::new(build::cargo());
+        cargo.args(["build", "--locked", "--release", "--package", package]);
+        cargo.args(on.iter().flat_map(|on| ["--target", on]));
+        cargo.current_dir(root.join("host/xtask/beside/extism")).env("CARGO_TARGET_DIR", &target);
+        build::run(&mut cargo)?;
+    }
+    std::fs::copy(target.join(build::WASM).join("release/points_extism.wasm"), release.join("points_extism.wasm"))?;
+    Ok(release)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// How long a program may write nothing before it is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(100);
-const WASM: &str = "wasm32-unknown-unknown";
+pub const WASM: &str = "wasm32-unknown-unknown";
 /// The plugins of ours, in the order in which they are installed.
 pub const PLUGINS: [&str; 4] = ["rfm", "points", "coupon", "webhook"];
 

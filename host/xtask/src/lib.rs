@@ -8,6 +8,7 @@ pub mod build;
 pub mod check;
 pub mod contract;
 pub mod demo;
+pub mod generated;
 pub mod lints;
 pub mod packages;
 pub mod process;

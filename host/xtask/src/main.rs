@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xtask::steps::Steps;
-use xtask::{bench, check, contract, demo, lints, receiver, release, test};
+use xtask::{bench, check, contract, demo, generated, lints, receiver, release, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The developer's own commands")]
@@ -24,6 +24,8 @@ enum Command {
     Contract,
     /// `check`, then every test; sets up what the tests need.
     Test,
+    /// Make calls from the hub's own description, and hold each answer against it.
+    Generated(generated::Options),
     /// Build the binary to give away, with the plugins of ours inside.
     Release,
     /// Measure: prints a line of JSON and a table.
@@ -50,6 +52,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check => check::check(&root()?, &mut Steps::default())?,
         Command::Contract => contract::write(&root()?)?,
         Command::Test => test::test(&root()?)?,
+        Command::Generated(options) => generated::generated(&root()?, &options)?,
         Command::Release => release::release(&root()?)?,
         Command::Bench(options) => bench::run(&root()?, &options)?,
         Command::Receiver(options) => receiver::run(&options)?,

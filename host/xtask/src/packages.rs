@@ -26,12 +26,14 @@ const NODE_PACKAGES: &[&str] = &[
     "typescript@5.9.3",
     "@types/node@20.9.5",
     "standardwebhooks@1.1.1",
+    "oidc-provider@9.13.3",
 ];
 const PYTHON_PACKAGES: &[&str] = &[
     "segment-analytics-python==2.4.0",
     "rudder-sdk-python==2.1.3",
     "customerio-cdp-analytics==1.1.0",
     "standardwebhooks==1.1.0",
+    "schemathesis==4.32.5",
 ];
 /// Names the browser that the tests drive.
 pub const CHROMIUM: &str = "CHROMIUM";

@@ -106,7 +106,10 @@ async fn a_value_of_another_type_is_not_written() {
     let refused: Vec<&str> = events.filter(|event| event.starts_with("Attribute Refused")).collect();
     for name in ["age", "since", "group_id", "tier", "orders", "label", "greeted", "row"] {
         let about = format!("\"attribute\":\"{name}\"");
-        assert!(refused.iter().any(|event| event.contains(&about)), "nothing is told of `{name}`");
+        let told = refused.iter().find(|event| event.contains(&about));
+        let told = told.unwrap_or_else(|| panic!("nothing is told of `{name}`"));
+        let says = format!("\"message\":\"`{name}` was not written: its declared type is ");
+        assert!(told.contains(&says), "{told}");
     }
     let server = Server::start().await.expect("PostgreSQL starts");
     for (database, batch) in [("SQLite", 7), ("SQLite", 5_000), ("PostgreSQL", 37)] {
@@ -151,6 +154,11 @@ async fn a_page_makes_no_customer_endless() {
     assert_eq!(parts.len(), limits::PAGE_IDENTITIES as usize);
     let filter = EventFilter { name: Some("Attribute Refused".into()), limit: 999, ..EventFilter::default() };
     let told = house.store.events(&house.scope, &filter).await.expect("events");
+    for event in &told {
+        let said: Value = serde_json::from_str(&event.body).expect("JSON");
+        let message = said["properties"]["message"].as_str().expect("a message");
+        assert!(message.contains(" was not written: ") && message.ends_with('.'), "{message}");
+    }
     assert_eq!(told.len(), 102, "a hundred of the page's, the long one, and one for all that the server had too many");
 }
 

@@ -57,3 +57,29 @@ async fn half_open_connections_leave_room_and_end() {
     closed.await;
     assert!(hub.stop().await.expect("the hub ends").success());
 }
+
+/// Issue 14: who sent all that it has to say and closed its half of the connection, as `nc -N` and some gateways do, had no answer.
+#[tokio::test]
+async fn who_says_no_more_is_answered() {
+    let place = Place::new(None);
+    let tenant = place.tenant("live").await;
+    let hub = place.start_hub("127.0.0.1:0", &[]).await.expect("the hub starts");
+    let address: SocketAddr = hub.url.strip_prefix("http://").expect("a URL").parse().expect("an address");
+    let event = r#"{"type": "track", "event": "Said", "userId": "u"}"#;
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(address).await.expect("the hub listens");
+        let request = format!(
+            "POST /v1/track HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{event}",
+            tenant.write_key,
+            event.len(),
+        );
+        stream.write_all(request.as_bytes()).await.expect("the hub reads");
+        stream.shutdown().await.expect("one half is closed");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("the hub closes the other");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(hub.stop().await.expect("the hub ends").success());
+}

@@ -210,6 +210,10 @@ async fn b7_where_the_channel_says_retry_it_is_sent_again_under_the_same_key() {
     let hub = hub.dies().await;
     let accepted = hub.messages("accepted", 1).await;
     assert_eq!((&accepted[0]["id"], &accepted[0]["attempts"]), (&json!(first), &json!(2)));
+    let made = accepted[0]["attempts_made"].as_array().expect("a list");
+    let outcomes: Vec<_> = made.iter().map(|made| (&made["outcome"], made["plugin_digest"].is_string())).collect();
+    assert_eq!(outcomes, [(&json!("retried"), false), (&json!("accepted"), true)], "{made:?}");
+    assert!(made[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("hub-stopped")), "{made:?}");
     assert_eq!(provider.keys(), [first.clone(), first]);
     hub.ends_well().await;
 }

@@ -89,10 +89,9 @@ fn refused(file: &Path) -> Vec<(String, String, String)> {
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.flexible(true).from_path(beside(file, "refused.csv")).expect("a list of refused rows");
     let header = reader.headers().expect("a header").clone();
-    let behind = |name: &str| header.len() - header.iter().position(|known| known == name).expect("a column");
-    let places = names.map(behind);
+    let places = names.map(|name| header.iter().position(|known| known == name).expect("a column"));
     let rows = reader.records().map(|row| row.expect("a row"));
-    rows.map(|row| places.map(|place| row[row.len() - place].to_owned()).into()).collect()
+    rows.map(|row| places.map(|place| row[place].to_owned()).into()).collect()
 }
 
 fn expected(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
@@ -283,7 +282,7 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     let (ended_well, text) = hub.import(&mails, &[&["--into", "customers"][..], &mapping].concat()).await;
     assert!(ended_well && text.contains("4 of 4 rows imported, 0 refused"), "findings14 F2: {text}");
     assert!(
-        text.contains("1 × limit, the first in row 3: `ann@example.cn` (email): It belongs"),
+        text.contains("1 × limit, the first in line 4: `ann@example.cn` (email): It belongs"),
         "findings14 F3: {text}"
     );
     assert!(text.contains("1 × invalid-identity, the first in line 5, column `mail`"), "findings14 F3: {text}");
@@ -413,7 +412,7 @@ async fn objects_are_made_once_each(hub: Fixture) {
     let again = hub.file("again.jsonl", lines);
     let (_, text) = hub.import(&again, &["--into", "objects", "--type", "coupon"]).await;
     assert!(text.contains("1 of 2 rows imported, 1 refused"), "{text}");
-    assert_eq!(self::refused(&again), expected(&[("1", "", "not-unique")]));
+    assert_eq!(self::refused(&again), expected(&[("1", "code", "not-unique")]));
     assert!(hub.hub.stop().await.expect("the hub ends").success());
 }
 
@@ -498,9 +497,9 @@ async fn amounts_in_another_notation_are_noticed() {
     let told =
         "the column `amount` has 2 values like `1.234,56`, which will be taken for texts: with `--decimal comma` they";
     assert!(text.contains(told) && text.contains("which was taken for texts"), "{text}");
-    assert!(!text.contains("`zip`") && !text.contains("`ip`"), "{text}");
+    assert!(text.contains("`zip` has 1 value like `01067`") && !text.contains("`ip`"), "{text}");
     let (ended_well, text) = hub.import(&file, &[&people[..], &["--decimal", "comma"]].concat()).await;
-    assert!(ended_well && !text.contains("taken for texts"), "{text}");
+    assert!(ended_well && !text.contains("`amount`") && !text.contains("`ip`"), "{text}");
     hub.client.settled(&hub.tenant.api_key).await;
     let amounts = async |id: &str| {
         let found = hub.client.get(&format!("/api/v1/customers?identity=user_id:{id}"), &hub.tenant.api_key).await.body;
@@ -861,4 +860,124 @@ async fn a_type_is_declared_from_a_file_and_its_objects_go_out_and_come_back() {
         hub.export("objects", &["--type", "store", "--format", "csv", "--fields", "field.code,field.size"]).await;
     assert!(converted.contains("S1,40") && converted.contains("S2,100"), "{converted}");
     assert!(!call(&hub, &["remove", "store"]).await.0, "there are objects");
+}
+
+/// What a first user found: rows as a spreadsheet saves them again, and columns that nobody named.
+#[tokio::test]
+async fn user14_a_list_of_refused_rows_is_mended_in_a_spreadsheet() {
+    let hub = Fixture::new().await;
+    let people = ["--into", "customers", "--map", "id=identity.user_id"];
+    let file = hub.file("ragged.csv", "id,name\nu1,Anna\nu2,Ben,extra\n,\nu3,Cy\n");
+    let (ended_well, text) = hub.import(&file, &people).await;
+    assert!(!ended_well && text.contains("2 of 3 rows imported, 1 refused"), "a row of nothing is no row: {text}");
+    assert_eq!(refused(&file), expected(&[("2", "", "wrong-columns")]));
+    let list = beside(&file, "refused.csv");
+    let written = std::fs::read_to_string(&list).expect("the list").replace(", but", " but");
+    // A spreadsheet writes each row with as many cells as the longest has.
+    let width = written.lines().map(|line| line.matches(',').count()).max().unwrap_or_default();
+    let padded = |text: &str| -> String {
+        text.lines()
+            .map(|line| format!("{line}{}\n", ",".repeat(width.saturating_sub(line.matches(',').count()))))
+            .collect()
+    };
+    assert_eq!(written.lines().next().map(|header| header.matches(',').count() + 1), Some(width), "{written}");
+    let saved = hub.file("ragged.csv.refused.csv", padded(&written));
+    let (ended_well, text) = hub.import(&saved, &people).await;
+    assert!(!ended_well && text.contains("0 of 1 rows imported, 1 refused"), "{text}");
+    assert!(text.contains("clear its `import.code`"), "{text}");
+    // The code is cleared, and the cell that was too many is still there, in a column without a name.
+    let cleared = std::fs::read_to_string(&saved).expect("the list").replace("wrong-columns", "");
+    std::fs::write(&saved, &cleared).expect("it is written");
+    let (ended_well, text) = hub.import(&saved, &people).await;
+    assert!(!ended_well && text.contains("column 8 has no name in the header, but `extra` in this row"), "{text}");
+    std::fs::write(&saved, cleared.replace(",extra", ",")).expect("it is written");
+    let (ended_well, text) = hub.import(&saved, &people).await;
+    assert!(ended_well && text.contains("1 of 1 rows imported, 0 refused"), "{text}");
+    hub.client.settled(&hub.tenant.api_key).await;
+    let ben = hub.client.get("/api/v1/customers?identity=user_id:u2", &hub.tenant.api_key).await;
+    assert_eq!(ben.body["customers"][0]["attributes"], json!({"name": "Ben"}), "{}", ben.body);
+
+    // The original may be mended, too: what was mended in the list is imported.
+    let file = hub.file("ragged.csv", "id,name\nu1,Anna\nu2,Ben\n,late\n");
+    let (ended_well, text) = hub.import(&file, &people).await;
+    assert!(!ended_well && text.contains("2 of 3 rows imported, 1 refused"), "user14 14: {text}");
+    assert_eq!(refused(&file), expected(&[("3", "id", "missing-identity")]));
+    for (name, told) in [("empty.csv", "is empty"), ("empty.jsonl", "is empty"), ("blank.csv", "has no header")] {
+        let empty = hub.file(name, if name == "blank.csv" { "\n\n" } else { "" });
+        let (ended_well, text) = hub.import(&empty, &people).await;
+        assert!(!ended_well && text.contains(told), "{name}: {text}");
+    }
+    let (ended_well, text) = hub.import(&hub.file("none.csv", "id,name\n"), &people).await;
+    assert!(ended_well && text.contains("the file has no rows"), "{text}");
+    let (ended_well, text) = hub.import(Path::new("-"), &[&people[..], &["--format", "csv"]].concat()).await;
+    assert!(!ended_well && text.contains("write the standard input to a file first"), "{text}");
+}
+
+/// Postcodes, and what a German spreadsheet writes for true.
+#[tokio::test]
+async fn user14_a_mixture_of_texts_and_numbers_is_told() {
+    let hub = Fixture::new().await;
+    let people = ["--into", "customers", "--map", "id=identity.user_id", "--map", "news=consent.news"];
+    let file = hub.file("plz.csv", "id;PLZ;vip;news\n1;=\"01067\";WAHR;yes\n2;10115;FALSCH;no\n;80331;WAHR;yes\n");
+    for arguments in [&["--dry-run"][..], &[]] {
+        let (_, text) = hub.import(&file, &[&people[..], arguments].concat()).await;
+        assert!(
+            text.contains("`PLZ` has 1 value like `01067`, which will be taken for texts, and 2 values like `10115`"),
+            "{text}"
+        );
+        assert!(text.contains("3 values like `WAHR`") && text.contains("`--map vip=…:boolean`"), "{text}");
+        assert!(text.contains("1 row with a granted consent and no time"), "a row that is refused is none: {text}");
+    }
+    let typed = ["--map", "PLZ=attribute.PLZ:text", "--map", "vip=tag.vip"];
+    let (_, text) = hub.import(&file, &[&people[..], &typed].concat()).await;
+    assert!(text.contains("2 of 3 rows imported, 1 refused") && !text.contains("like `01067`"), "{text}");
+    hub.client.settled(&hub.tenant.api_key).await;
+    let names = ["--format", "jsonl", "--fields", "identity.user_id,attribute.PLZ,tag.vip"];
+    let rows: Vec<Value> =
+        hub.export("customers", &names).await.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(rows.iter().any(|row| row["attribute.PLZ"] == "10115" && row["tag.vip"] == false), "{rows:?}");
+    assert!(rows.iter().any(|row| row["attribute.PLZ"] == "01067" && row["tag.vip"] == true), "{rows:?}");
+}
+
+/// What an export wrote, an import passes over, decimals too; of another object of the key it says which fields are others.
+#[tokio::test]
+async fn user14_objects_come_back_from_a_csv_file_and_are_known() {
+    let hub = Fixture::new().await;
+    let shape = json!({"title": {"en": "Price"}, "fields": [
+        {"name": "amount", "type": {"decimal": 2}}, {"name": "code", "type": "text", "unique": true},
+    ]});
+    let declared = hub.client.json(Method::PUT, "/api/v1/object-types/price", &hub.tenant.api_key, &shape).await;
+    assert_eq!(declared.status, 200, "{}", declared.body);
+    let into = ["--into", "objects", "--type", "price"];
+    let rows = hub
+        .file("prices.jsonl", "{\"key\":\"p1\",\"amount\":\"3.50\",\"code\":\"a\"}\n{\"key\":\"p2\",\"code\":\"b\"}\n");
+    let (_, text) = hub.import(&rows, &into).await;
+    assert!(text.contains("2 of 2 rows imported, 0 refused"), "{text}");
+    for (excel, decimal) in [(&[][..], &[][..]), (&["--excel"], &["--decimal", "comma"])] {
+        let exported = hub.export("objects", &[&["--type", "price", "--format", "csv"], excel].concat()).await;
+        let file = hub.file("back.csv", exported);
+        let (ended_well, text) = hub.import(&file, &[&into[..], decimal].concat()).await;
+        assert!(ended_well && text.contains("0 of 2 rows imported, 0 refused, 2 known already"), "{text}");
+    }
+    let others = hub.file("others.csv", "key,amount,code\np1,4,a\n,1,b\n");
+    let (_, text) = hub.import(&others, &into).await;
+    assert!(text.contains("0 of 2 rows imported, 2 refused"), "{text}");
+    let list = std::fs::read_to_string(beside(&others, "refused.csv")).expect("the list");
+    assert!(list.contains("the key `p1` already exists, with another `amount`"), "{list}");
+    assert!(list.contains("PATCH /api/v1/objects/price/{key}"), "{list}");
+    let expected = expected(&[("1", "key", "not-unique"), ("2", "code", "not-unique")]);
+    assert_eq!(refused(&others), expected, "{list}");
+}
+
+/// A dry run says what the run would say.
+#[tokio::test]
+async fn user14_a_dry_run_knows_the_rows_that_are_known() {
+    let hub = Fixture::new().await;
+    let file = hub.file("orders.csv", "userId,event,messageId\na,Order,m1\nb,Order,m2\n");
+    let (_, text) = hub.import(&file, &["--dry-run"]).await;
+    assert!(text.contains("2 of 2 rows would be imported, 0 refused ("), "{text}");
+    hub.import(&file, &[]).await;
+    let (_, text) =
+        hub.import(&hub.file("more.csv", "userId,event,messageId\na,Order,m1\nc,Order,m3\n"), &["--dry-run"]).await;
+    assert!(text.contains("1 of 2 rows would be imported, 0 refused, 1 known already"), "{text}");
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use openhub_engine::over::Stretch;
-use openhub_model::{Day, EventKind, Identity, NewEvent, Timestamp};
+use openhub_model::{Customer, Day, EventKind, Identity, NewEvent, Timestamp};
 use openhub_runtime::Runtime;
 use openhub_sdk_build::Assembled;
 use openhub_store::{
-    Called, EventFilter, FaultFilter, Op, PluginVersion, SHADOW_ROWS, ShadowCount, ShadowRow, UsageFilter,
+    Called, CustomerFilter, EventFilter, FaultFilter, Op, PluginVersion, RunFilter, SHADOW_ROWS, ShadowCount,
+    ShadowRow, UsageFilter,
 };
 use openhub_test_postgres::Server;
 use openhub_tests::component::{with_manifest, without_manifest};
@@ -165,6 +166,71 @@ async fn a_canary_serves_the_same_customers_at_any_size_of_a_batch() {
     }
     assert!(first.is_subset(&wider), "who is served stays so: {first:?}, {wider:?}");
     assert!((2..20).contains(&first.len()) && (10..28).contains(&wider.len()), "{} {}", first.len(), wider.len());
+}
+
+/// What the rule, the step and the function of the version say that serves a customer, by user.
+type Said = BTreeMap<String, (i64, i64, String)>;
+
+/// A canary is set and ended amid orders, and a journey walks and tells.
+async fn walked(url: Option<String>, batch: usize) -> (Value, Vec<Said>) {
+    let mut trial = Trial::of(url, 2).await;
+    let total = "{{ trigger.properties.total }}";
+    let told = "{{ hostile_editions.in_edition(trigger.properties.total) }}";
+    let way = |way: i64| {
+        let wrote = json!({"way": way, "told": told, "total": total});
+        json!({"type": "update", "attributes": wrote, "next": "end"})
+    };
+    let outlets = json!({"first": "first", "second": "second"});
+    let journey = json!({
+        "trigger": {"event": "Order Completed"}, "reentry": "always", "start": "walk",
+        "nodes": {
+            "walk": {"type": "step", "plugin": NAME, "step": "walk", "with": {"total": total}, "outlets": outlets},
+            "first": way(1), "second": way(2), "end": {"type": "exit"},
+        },
+    });
+    trial.house.publish("walking", journey).await;
+    let mut said = Vec::new();
+    for (change, percent) in [("plugin.canary-set", 50), ("plugin.canary-ended", 0)] {
+        trial.says(change, change, json!({"percent": percent})).await;
+        let position = trial.orders(2).await;
+        trial.house.run(batch, 2, position).await;
+        let all = CustomerFilter { limit: 100, ..CustomerFilter::default() };
+        let customers = trial.house.store.customers(&trial.house.scope, &all).await.expect("customers");
+        let of = |customer: &Customer| {
+            let number = |name: &str| customer.attribute(name).and_then(Value::as_i64).unwrap_or_default();
+            let told = customer.attribute("told").and_then(Value::as_str).unwrap_or_default();
+            let total = customer.attribute("total").map(|total| total.to_string().replace('"', "")).unwrap_or_default();
+            assert!(told.starts_with(&format!("{total} in ")), "{told}");
+            let edition = told.rsplit(' ').next().unwrap_or_default().to_owned();
+            (customer.identity.value.clone(), (number("edition"), number("way"), edition))
+        };
+        said.push(customers.iter().map(of).collect());
+    }
+    let filter = RunFilter { limit: 1_000, ..RunFilter::default() };
+    let runs = trial.house.store.runs(&trial.house.scope, &filter).await.expect("runs");
+    assert_eq!(runs.len() as u64, 4 * CUSTOMERS);
+    for run in runs {
+        let served = if run.told.updates[0].node == "second" { &trial.candidate } else { &trial.active };
+        assert_eq!(run.served_by.as_deref(), Some(served.as_str()), "{run:?}");
+    }
+    (trial.house.state().await, said)
+}
+
+/// A customer's rule, step and texts are of one version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_serves_steps_and_functions_as_it_serves_rules() {
+    let (state, said) = walked(None, 1).await;
+    assert_eq!(walked(None, 5_000).await.0, state, "at batches of 5,000");
+    let server = Server::start().await.expect("PostgreSQL starts");
+    assert_eq!(walked(Some(server.database().await.expect("a database")), 7).await.0, state, "on PostgreSQL");
+    let [during, after] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(during.len() as u64, CUSTOMERS);
+    for (user, (rule, step, function)) in during {
+        assert_eq!((step, function), (rule, &rule.to_string()), "{user}");
+    }
+    let new = during.values().filter(|(rule, ..)| *rule == 2).count();
+    assert!((5..25).contains(&new), "both serve: {new}");
+    assert!(after.values().all(|said| *said == (1, 1, "1".to_owned())), "{after:?}");
 }
 
 /// Who is joined to somebody older is served as they are.

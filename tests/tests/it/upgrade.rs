@@ -1,5 +1,6 @@
 //! A plugin is upgraded while orders come in: each is scored once, by the version of its place in the log.
 
+use openhub_model::manifest::{Field, Type};
 use openhub_model::{Object, Timestamp};
 use openhub_sdk_build::Assembled;
 use openhub_store::{CustomerFilter, Indexed, ObjectChange, ObjectFilter, Op, PluginStatus, PluginVersion};
@@ -76,7 +77,7 @@ fn stamp(number: usize, motif: &str, version: i64) -> Object {
         key: format!("{number:05}"),
         part: None,
         version,
-        fields: json!({"motif": motif}),
+        fields: json!({"motif": motif, "album": format!("page {number}")}),
         created_at: HOST_NOW,
         updated_at: HOST_NOW,
         cause: "test".to_owned(),
@@ -90,6 +91,7 @@ async fn objects_become_of_the_next_version(url: Option<String>) {
     let mut older = newer.manifest.clone();
     (older.version, older.objects[0].version) = ("1.0.0".into(), 1);
     older.objects[0].fields[0].name = "motif".into();
+    older.objects[0].fields.push(Field::new("album", Type::Text));
     let text = serde_json::to_vec(&older).expect("JSON");
     let older = Assembled { bytes: with_manifest(without_manifest(&newer.bytes), &text), manifest: older, map: None };
     house.install(&older, json!({})).await;
@@ -156,7 +158,8 @@ async fn objects_become_of_the_next_version(url: Option<String>) {
     house.run(7, 1, position).await;
     assert_eq!(active().await.digest, before);
     for (number, made) in all().await.iter().enumerate() {
-        assert_eq!(made.fields, json!({"motif": format!("bird {number}")}), "as it was");
+        let was = json!({"motif": format!("bird {number}"), "album": format!("page {number}")});
+        assert_eq!(made.fields, was, "as it was, with what the newer version has no field for");
     }
 }
 

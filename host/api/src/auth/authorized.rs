@@ -1,79 +1,85 @@
 //! From a credential in the request to a store scope, or a refusal.
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, Uri, header};
+use axum::http::{Extensions, HeaderMap, Method, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openhub_model::identity::Authority;
-use openhub_model::{Fault, Principal, TenantId, strict};
-use openhub_store::{Key, PageSettings, Scope, TenantStatus};
+use openhub_model::{Fault, Id, Principal, TenantId, strict};
+use openhub_store::{Key, Scope, Session, TenantStatus};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::cache::KeyCache;
+use super::caller::Caller;
 use super::key::KeyText;
-use super::permission::{EVERYTHING, EventsWrite, IdentitiesWrite, Permission, PluginsCall, TenantsClaim};
+use super::partner::TokenText;
+use super::permission::{EventsWrite, IdentitiesWrite, Permission, PluginsCall};
+use super::session::{SessionText, is_alive, same_origin};
 use crate::app::{App, Shared};
-use crate::problem::{ADDRESS_NOT_ALLOWED, INVALID_BODY, MISSING_SCOPE, Problem, TENANT_CLOSED, UNAUTHENTICATED};
+use crate::problem::{
+    ADDRESS_NOT_ALLOWED, INVALID_BODY, MISSING_SCOPE, Problem, SESSION_ENDED, TENANT_CLOSED, UNAUTHENTICATED,
+};
 
 /// When to come again to a tenant that is closed.
 const CLOSED_S: u32 = 60;
 
-/// Proof that the request's key carries the permission `P`, and the tenant that it speaks for.
+/// Proof that who asks has the permission `P`, and the tenant that it speaks for.
 pub(crate) struct Authorized<P> {
     pub scope: Scope,
-    /// The key's id: who did what is done under it.
-    pub key: String,
+    /// Of the key, or of the person: who did what is done under it.
+    pub id: String,
     /// Who asks.
     pub principal: Principal,
     /// What its events may claim.
     pub authority: Authority,
-    /// The key as it is stored.
-    held: Arc<Key>,
+    caller: Caller,
     permission: PhantomData<fn() -> P>,
 }
 
 impl<P> Authorized<P> {
+    /// The right of a subscription at its partner's: all that the tenant's ceiling allows.
+    pub async fn of_subscription(app: &App, tenant: TenantId, id: Id) -> Result<Authorized<P>, Problem> {
+        let line = app.store.lineages(&[tenant]).await?.remove(&tenant).unwrap_or_default();
+        Ok(authorized(Caller::subscription(tenant, id, line)))
+    }
+
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant()
     }
 
-    /// What its tenant says about the keys of pages.
-    pub fn pages(&self) -> &PageSettings {
-        &self.held.pages
+    /// By what it is known.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
-    /// The key itself.
-    pub fn held(&self) -> &Key {
-        &self.held
-    }
-
-    /// All that the key carries.
+    /// All that it was given.
     pub fn scopes(&self) -> &[String] {
-        &self.held.scopes
+        self.caller.scopes()
     }
 
-    /// What of it the tenant's ceiling leaves.
-    pub fn usable_scopes(&self) -> Vec<String> {
-        let Key { scopes, line, .. } = &*self.held;
-        match &line.ceiling.scopes {
-            Some(most) if scopes.iter().any(|scope| scope == EVERYTHING) => most.clone(),
-            _ => scopes.iter().filter(|scope| line.ceiling.allows(scope)).cloned().collect(),
+    /// A change of a customer, with who asks for it.
+    pub fn sign(&self, mut change: Value) -> Value {
+        change["asked_by"] = json!(self.id);
+        if !matches!(self.caller, Caller::Key(_)) {
+            change["principal"] = json!(self.principal);
         }
+        change
     }
 
-    /// Whether the key carries another permission, too: what it may not see is left out of an answer.
+    /// Whether it has another permission, too: what it may not see is left out of an answer.
     pub fn may<Q: Permission>(&self) -> bool {
-        carries::<Q>(&self.held)
+        self.caller.carries::<Q>()
     }
 
     /// Asks for another permission, too.
     pub fn must<Q: Permission>(&self) -> Result<(), Problem> {
-        if self.may::<Q>() { Ok(()) } else { Err(lacks::<Q>(&self.held)) }
+        if self.may::<Q>() { Ok(()) } else { Err(self.caller.lacks::<Q>()) }
     }
 }
 
@@ -81,8 +87,10 @@ impl<P: Permission> FromRequestParts<Shared> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let token = credential(&parts.headers, "bearer").ok_or_else(|| no_key(&parts.headers))?;
-        authorize(&shared.app, &shared.keys, token, peer(&parts.extensions)).await
+        let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+        let from = peer(&parts.extensions);
+        let caller = caller(&shared.app, &shared.keys, asked, from).await?.ok_or_else(|| no_key(&parts.headers))?;
+        permitted(caller)
     }
 }
 
@@ -141,17 +149,49 @@ fn write_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<Cow<'a, 
     Ok(members.find(|(name, _)| name.eq_ignore_ascii_case("writeKey")).map(|(_, key)| user(key)))
 }
 
-/// The API key that the headers bring. None without one.
-pub(crate) async fn bearer(
+/// What of a request says who asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'r> {
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub headers: &'r HeaderMap,
+}
+
+impl<'r> Asked<'r> {
+    pub fn of(request: &'r Request) -> Asked<'r> {
+        Asked { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
+/// Who calls the API: the key that the headers bring, or the person whose session they name. None without either.
+pub(crate) async fn caller(
     app: &App,
     keys: &KeyCache,
-    headers: &HeaderMap,
+    asked: Asked<'_>,
     from: Option<IpAddr>,
-) -> Result<Option<Arc<Key>>, Problem> {
-    match credential(headers, "bearer") {
-        Some(token) => known(app, keys, token, from).await.map(Some),
-        None => Ok(None),
+) -> Result<Option<Caller>, Problem> {
+    if let Some(token) = credential(asked.headers, "bearer") {
+        return match TokenText::looks_like(token) {
+            true => partner(app, keys, token, from).await.map(Some),
+            false => known(app, keys, token, from).await.map(Caller::Key).map(Some),
+        };
     }
+    if asked.headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    Ok(logged_in(app, keys, asked).await?.map(Caller::person))
+}
+
+/// The session that the headers name, if it works now and may do what is asked from there. None without one.
+pub(crate) async fn logged_in(app: &App, keys: &KeyCache, asked: Asked<'_>) -> Result<Option<Arc<Session>>, Problem> {
+    let Some(text) = SessionText::of(asked.headers) else { return Ok(None) };
+    same_origin(asked.method, asked.headers, asked.uri.authority().map(|host| host.as_str()))?;
+    let now = app.now();
+    let found = keys.session(&app.store, &text, now).await?.filter(|session| is_alive(session, now));
+    let session = found.ok_or_else(|| Problem::new(SESSION_ENDED, "The session has ended. Log in again."))?;
+    is_open(session.line.status)?;
+    keys.is_seen(&app.store, &session, now);
+    Ok(Some(session))
 }
 
 /// The write key that the headers bring. None without one.
@@ -240,19 +280,14 @@ pub(crate) async fn authorize_call(
     plugin: &str,
 ) -> Result<Authorized<PluginsCall>, Problem> {
     let key = known(app, keys, credential(headers, "bearer").ok_or_else(|| no_key(headers))?, from).await?;
-    let of_it = format!("{}:{plugin}", PluginsCall::SCOPE);
-    let names_it = || !key.page && key.scopes.contains(&of_it) && key.line.ceiling.allows(&of_it);
-    let all_of_it = || {
-        let everything = key.scopes.iter().any(|scope| scope == EVERYTHING || scope == PluginsCall::SCOPE);
-        !key.page && everything && key.line.ceiling.allows(&of_it)
-    };
-    if !all_of_it() && !names_it() {
-        let scope = PluginsCall::SCOPE;
+    let (scope, of_it) = (PluginsCall::SCOPE, format!("{}:{plugin}", PluginsCall::SCOPE));
+    let caller = Caller::Key(key);
+    if !caller.carries_one_of(scope, &of_it) {
         let detail =
             format!("The key does not have the scope `{scope}`. Use another key. One with `{scope}:{plugin}` will do.");
         return Err(Problem::new(MISSING_SCOPE, detail));
     }
-    Ok(authorized(key))
+    Ok(authorized(caller))
 }
 
 async fn authorize<P: Permission>(
@@ -261,19 +296,18 @@ async fn authorize<P: Permission>(
     text: &str,
     from: Option<IpAddr>,
 ) -> Result<Authorized<P>, Problem> {
-    let key = known(app, keys, text, from).await?;
-    if !carries::<P>(&key) {
-        return Err(lacks::<P>(&key));
-    }
-    Ok(authorized(key))
+    permitted(Caller::Key(known(app, keys, text, from).await?))
 }
 
-/// What the key is asked for was found in it.
-fn authorized<P>(key: Arc<Key>) -> Authorized<P> {
-    let authority = if carries::<IdentitiesWrite>(&key) { Authority::Server } else { Authority::Browser };
-    let (scope, id) = (Scope::of(key.tenant), key.id.clone());
-    let principal = Principal::key(id.clone());
-    Authorized { scope, key: id, principal, authority, held: key, permission: PhantomData }
+fn permitted<P: Permission>(caller: Caller) -> Result<Authorized<P>, Problem> {
+    if caller.carries::<P>() { Ok(authorized(caller)) } else { Err(caller.lacks::<P>()) }
+}
+
+/// What is asked for was found in it.
+fn authorized<P>(caller: Caller) -> Authorized<P> {
+    let authority = if caller.carries::<IdentitiesWrite>() { Authority::Server } else { Authority::Browser };
+    let (scope, id, principal) = (caller.scope(), caller.id().to_owned(), caller.principal());
+    Authorized { scope, id, principal, authority, caller, permission: PhantomData }
 }
 
 /// The key, if it is one that works now, and from there; whatever it allows.
@@ -286,16 +320,41 @@ pub(crate) async fn known(app: &App, keys: &KeyCache, text: &str, from: Option<I
     if !alive || !(text.matches(&key.hash) || former) {
         return Err(unknown_key());
     }
-    if !key.addresses.is_empty() && !from.is_some_and(|from| key.addresses.iter().any(|there| there.contains(from))) {
-        return Err(Problem::new(
-            ADDRESS_NOT_ALLOWED,
-            "This key does not work from the address that the request came from. Use another key, or send it from an address that \
-             the key allows.",
-        ));
-    }
+    works_from(&key, from)?;
     is_open(key.line.status)?;
     keys.is_used(&app.store, &key, now);
     Ok(key)
+}
+
+/// The hash of the secret by which a key was shown: it may have two.
+pub(crate) fn secret_shown<'k>(headers: &HeaderMap, key: &'k Key) -> Option<&'k str> {
+    let text = KeyText::parse(credential(headers, "bearer")?)?;
+    let former = key.former.as_ref().map(|former| &former.hash);
+    [Some(&key.hash), former].into_iter().flatten().find(|hash| text.matches(hash)).map(String::as_str)
+}
+
+/// The partner whose token this is, if it works now.
+async fn partner(app: &App, keys: &KeyCache, text: &str, from: Option<IpAddr>) -> Result<Caller, Problem> {
+    let ended =
+        || Problem::new(UNAUTHENTICATED, "The token is unknown, or has ended. Ask who gave it to you for another one.");
+    let said = TokenText::read(text, &app.sealer).ok_or_else(ended)?;
+    let now = app.now();
+    let maker = keys.find(&app.store, &said.maker, now).await?.ok_or_else(ended)?;
+    let partner = said.partner(maker, now).ok_or_else(ended)?;
+    works_from(&partner.maker, from)?;
+    is_open(partner.maker.line.status)?;
+    Ok(Caller::Partner(Arc::new(partner)))
+}
+
+fn works_from(key: &Key, from: Option<IpAddr>) -> Result<(), Problem> {
+    if key.addresses.is_empty() || from.is_some_and(|from| key.addresses.iter().any(|there| there.contains(from))) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ADDRESS_NOT_ALLOWED,
+        "This key does not work from the address that the request came from. Use another key, or send it from an address that \
+         the key allows.",
+    ))
 }
 
 /// Whether the doors of a tenant are open.
@@ -307,30 +366,9 @@ pub(crate) fn is_open(status: TenantStatus) -> Result<(), Problem> {
     }
 }
 
-/// The one place where it is decided what a key may do: what it was given, below its tenant's ceiling. A page's key sends events, and does
-/// nothing else.
-fn carries<P: Permission>(key: &Key) -> bool {
-    let has = key.scopes.iter().any(|scope| scope == P::SCOPE || scope == EVERYTHING);
-    let is_below = key.line.ceiling.allows(P::SCOPE) || P::SCOPE == TenantsClaim::SCOPE;
-    has && is_below && (!key.page || P::SCOPE == EventsWrite::SCOPE)
-}
-
 /// The address that a request came from; none where the service is called without a network.
 pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
-}
-
-fn lacks<P: Permission>(key: &Key) -> Problem {
-    if !key.line.ceiling.allows(P::SCOPE) {
-        let detail = format!(
-            "The scope `{}` is above the ceiling of this tenant, so no key of it can use it. Ask who owns the tenant.",
-            P::SCOPE
-        );
-        return Problem::new(MISSING_SCOPE, detail);
-    }
-    let has: Vec<String> = key.scopes.iter().map(|scope| format!("`{scope}`")).collect();
-    let only = if has.is_empty() { String::new() } else { format!(", but only {}", has.join(", ")) };
-    Problem::new(MISSING_SCOPE, format!("The key does not have the scope `{}`{only}. Use another key.", P::SCOPE))
 }
 
 fn no_key(headers: &HeaderMap) -> Problem {

@@ -41,13 +41,23 @@ permissions! {
     PrivacyRead = "privacy:read",
     PrivacyWrite = "privacy:write",
     UsageRead = "usage:read",
+    UsageWrite = "usage:write",
     KeysRead = "keys:read",
     KeysWrite = "keys:write",
+    PersonsRead = "persons:read",
+    PersonsWrite = "persons:write",
+    PartnerTokensWrite = "partner-tokens:write",
     AuditRead = "audit:read",
     WebhooksRead = "webhooks:read",
     WebhooksWrite = "webhooks:write",
     TenantsRead = "tenants:read",
     TenantsWrite = "tenants:write",
+    OfferingsRead = "offerings:read",
+    OfferingsWrite = "offerings:write",
+    SubscriptionsRead = "subscriptions:read",
+    SubscriptionsWrite = "subscriptions:write",
+    SharesRead = "shares:read",
+    SharesWrite = "shares:write",
 }
 
 /// To make a new tenant's first key. A setup key alone has it, and nobody can give it.

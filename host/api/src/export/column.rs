@@ -6,6 +6,7 @@ use openhub_model::identity::Policy;
 use serde_json::Value;
 use std::borrow::Cow;
 
+use crate::condition::misspelt_kind;
 use crate::problem::{INVALID_QUERY, Problem};
 
 /// As an import names it too, so that what was exported can be imported.
@@ -83,11 +84,19 @@ impl Read {
 /// Names listed in a message at most, beside the usual ones.
 const LISTED: usize = 20;
 
-/// The columns that `fields=` asks for, else the usual ones. `others` are there, too, for who misspells one.
+/// A name whose first word is most likely misspelt, as `attributes.city` is, with that of one of the others.
+fn beginning(name: &str, others: &[impl AsRef<str>]) -> Option<String> {
+    let (first, rest) = name.split_once('.')?;
+    let firsts = others.iter().filter_map(|other| other.as_ref().split_once('.')).map(|(first, _)| first);
+    nearest(first, firsts).map(|first| format!("{first}.{rest}"))
+}
+
+/// The columns that `fields=` asks for, else the usual ones. `others` are there, too, for who misspells one; `attribute.<name>` is
+/// any of that beginning.
 pub(crate) fn columns<S: AsRef<str>>(
     fields: Option<&str>,
     usual: &[S],
-    others: &[String],
+    others: &[impl AsRef<str>],
     read: impl Fn(&str) -> Option<Read>,
 ) -> Result<Vec<Column>, Problem> {
     let usual: Vec<&str> = usual.iter().map(AsRef::as_ref).collect();
@@ -104,10 +113,15 @@ pub(crate) fn columns<S: AsRef<str>>(
         } else if let Some(read) = read(name) {
             columns.push(Column { name: name.to_owned(), read, is_decimal: false });
         } else {
-            let meant = nearest(name, usual.iter().copied().chain(others.iter().map(String::as_str)));
-            let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+            let whole =
+                || nearest(name, usual.iter().copied().chain(others.iter().map(AsRef::as_ref))).map(str::to_owned);
+            let meant = beginning(name, others)
+                .filter(|meant| read(meant).is_some())
+                .or_else(whole)
+                .map(|meant| format!(" Did you mean `{meant}`?"))
+                .unwrap_or_default();
             let others: Vec<&str> =
-                others.iter().map(String::as_str).filter(|other| !usual.contains(other)).take(LISTED).collect();
+                others.iter().map(AsRef::as_ref).filter(|other| !usual.contains(other)).take(LISTED).collect();
             let also = if others.is_empty() { String::new() } else { format!(" And: {}.", others.join(", ")) };
             let there_are = usual.join(", ");
             let message =
@@ -121,19 +135,14 @@ pub(crate) fn columns<S: AsRef<str>>(
     }
 }
 
-/// Refuses the kind of an identity that is most likely misspelt: its column would be empty, which looks like an answer. Any kind
-/// that is like none of the tenant's may be one that no rule was ever set for.
+/// Refuses the kind of an identity that is most likely misspelt: its column would be empty, which looks like an answer.
 pub(crate) fn are_known_kinds<'c>(
     columns: impl IntoIterator<Item = &'c Column>,
     policy: &Policy,
 ) -> Result<(), Problem> {
     let misspelt = columns.into_iter().filter_map(|column| {
         let Read::Identity(kind) = &column.read else { return None };
-        let known: Vec<&str> = policy.names().collect();
-        let meant = nearest(kind, known.iter().copied()).filter(|_| !known.contains(&kind.as_str()))?;
-        let message =
-            format!("There is no identity kind `{kind}`. Did you mean `{meant}`? There are: {}.", known.join(", "));
-        Some(Fault::new("/fields", "unknown-field", message))
+        Some(Fault::new("/fields", "unknown-field", misspelt_kind(kind, policy)?))
     });
     let faults: Vec<Fault> = misspelt.collect();
     if faults.is_empty() { Ok(()) } else { Err(Problem::faults(INVALID_QUERY, faults)) }

@@ -7,15 +7,16 @@ use openhub_model::{EventKind, Fault, NewEvent, strict};
 use openhub_store::{PageSettings, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use utoipa::ToSchema;
 
 use super::advice::{advice, advice_for};
 use super::check::{Delivery, Taken, WRONG_TYPE, earliest_of_page};
-use super::fields::instant;
+use super::fields::{instant, no_json};
 use super::item::Scalar;
 use super::misspelt::MISSPELT;
-use super::split::split;
+use super::quota::within_quota;
+use super::split::{message_id, split};
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
 use crate::body::too_large;
@@ -147,8 +148,8 @@ pub(crate) async fn accept_one(
                     refuse_all(INVALID_EVENT, faults)
                 }
                 Err(error) => {
-                    note(app, &scope, &key, INVALID_JSON.1, "", None);
-                    Problem::new(INVALID_JSON, format!("{error}."))
+                    note(app, &scope, &key, INVALID_JSON.1, "", message_id(body).as_deref());
+                    Problem::new(INVALID_JSON, no_json(body, &error))
                 }
             }
         })?;
@@ -165,7 +166,7 @@ pub(crate) async fn accept_one(
     });
     let (left_out, moved): (Vec<Refused>, _) = (left_out.collect(), usize::from(is_moved));
     note_values(app, &scope, &key, &left_out, Some(&event.message_id)).await?;
-    let read = Read { events: vec![event], refused: Vec::new(), left_out, moved };
+    let read = Read { events: vec![event], refused: Vec::new(), refused_ids: BTreeMap::new(), left_out, moved };
     append(app, scope, authority, BatchMode::Live, read).await
 }
 
@@ -186,9 +187,10 @@ pub(crate) async fn accept_batch(
             note(app, &scope, &key, problem.code(), "", None);
         }
     })?;
-    for Refused { code, pointer, more, .. } in &read.refused {
-        note(app, &scope, &key, code, pointer, None);
-        more.iter().for_each(|fault| note(app, &scope, &key, &fault.code, &fault.pointer, None));
+    for Refused { index, code, pointer, more, .. } in &read.refused {
+        let id = read.refused_ids.get(index).map(String::as_str);
+        note(app, &scope, &key, code, pointer, id);
+        more.iter().for_each(|fault| note(app, &scope, &key, &fault.code, &fault.pointer, id));
     }
     note_values(app, &scope, &key, &read.left_out, None).await?;
     append(app, scope, authority, mode, read).await
@@ -206,14 +208,24 @@ pub(crate) async fn try_batch(
     if mode == BatchMode::Historical {
         may_import(mode, sender.authority)?;
     }
-    let Read { refused, left_out, moved, .. } = read_batch(app, &sender, mode, body).await?;
-    Ok(Json(Receipt::of(mode, refused, left_out, moved)))
+    let Read { events, refused, left_out, moved, .. } = read_batch(app, &sender, mode, body).await?;
+    let mut receipt = Receipt::of(mode, refused, left_out, moved);
+    // A page could else find out what was said under which id.
+    if sender.authority == Authority::Server {
+        let ids: Vec<String> = events.into_iter().map(|event| event.message_id).collect();
+        let met = app.store.met(&sender.scope, EventKind::Track, &ids).await?;
+        let mut seen = HashSet::new();
+        receipt.duplicates = ids.iter().filter(|id| met.contains_key(*id) || !seen.insert(id.as_str())).count();
+    }
+    Ok(Json(receipt))
 }
 
 /// The events of a request that are acceptable, what is left out of them, and the others' reasons.
 struct Read {
     events: Vec<NewEvent>,
     refused: Vec<Refused>,
+    /// The `messageId` of each that is refused, by its place.
+    refused_ids: BTreeMap<usize, String>,
     left_out: Vec<Refused>,
     /// Events whose time lay in the future.
     moved: usize,
@@ -265,7 +277,9 @@ async fn read_batch(app: &App, sender: &Sender, mode: BatchMode, body: &str) -> 
         refused.extend(Refused::all(places[place], "batch", faults));
     }
     refused.sort_by_key(|refused| refused.index);
-    Ok(Read { events, refused, left_out, moved: moved.len() })
+    let id = |refused: &Refused| Some((refused.index, message_id(batch.events[refused.index])?));
+    let refused_ids = refused.iter().filter_map(id).collect();
+    Ok(Read { events, refused, refused_ids, left_out, moved: moved.len() })
 }
 
 async fn append(
@@ -275,10 +289,11 @@ async fn append(
     mode: BatchMode,
     read: Read,
 ) -> Result<Json<Receipt>, Problem> {
-    let Read { events, refused, left_out, moved } = read;
+    let Read { events, refused, left_out, moved, .. } = read;
     let mut receipt = Receipt::of(mode, refused, left_out, moved);
     metrics::counter!("openhub_events_refused_total").increment(receipt.refused.len() as u64);
     if !events.is_empty() {
+        within_quota(app, &scope, events.len() as i64).await?;
         admit(app, &scope, authority, events.len()).await?;
         let appended = app.store.append(&scope, events).await?;
         metrics::counter!("openhub_events_accepted_total").increment(appended.accepted as u64);
@@ -366,7 +381,8 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
         }
     };
     let is_page = authorized.authority == Authority::Browser;
-    let PageSettings { origins, server_events } = authorized.pages();
+    let nothing = PageSettings::default();
+    let PageSettings { origins, server_events } = authorized.caller().pages().unwrap_or(&nothing);
     if let Some(origin) = access.origin.filter(|_| is_page && !origins.is_empty())
         && !origins.contains(&origin)
     {
@@ -375,7 +391,7 @@ async fn sender(app: &App, keys: &KeyCache, access: WriteAccess, body: &str) -> 
         return Err(Problem::new(ORIGIN_NOT_ALLOWED, detail));
     }
     let server_events = if is_page { server_events.clone() } else { Vec::new() };
-    Ok(Sender { scope: authorized.scope, authority: authorized.authority, server_events, key: authorized.key })
+    Ok(Sender { scope: authorized.scope, authority: authorized.authority, server_events, key: authorized.id.clone() })
 }
 
 /// What is refused stands in the list of faults, too, for who looks after the key.
@@ -412,12 +428,6 @@ async fn note_values(
         app.store.note_refused(scope, openhub_store::Refused { key, code, text, pointer, message_id, at: app.now() });
     }
     Ok(())
-}
-
-/// Of an event that was refused.
-fn message_id(body: &str) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
-    body["messageId"].as_str().map(str::to_owned)
 }
 
 /// History is a server's to tell: a page's key can be read by anybody.
@@ -463,7 +473,7 @@ impl<'a> Batch<'a> {
 /// Off the hot path: where and why a body is no batch.
 fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
     if error.is_syntax() || error.is_eof() {
-        return Problem::new(INVALID_JSON, format!("{error}."));
+        return Problem::new(INVALID_JSON, no_json(body, error));
     }
     if let Some(member) = ["batch", "sentAt"].iter().find(|name| error.to_string().contains(&format!("field `{name}`")))
         && error.to_string().starts_with("duplicate")

@@ -15,7 +15,10 @@ const TABLE: &[(&str, &str)] = &[
     ("invalid-event", "Send the event as JSON that can be read."),
     ("invalid-id", "Send an id of 1 to 255 bytes, without U+0000."),
     ("invalid-identity", "Write each identity as `{\"kind\": …, \"value\": …}`, both strings."),
-    ("invalid-json", "Send valid JSON in UTF-8: without lone surrogates, and with numbers that a double can hold."),
+    (
+        "invalid-json",
+        "Send valid JSON in UTF-8: without NaN, Infinity and lone surrogates, and with numbers that a double can hold.",
+    ),
     ("invalid-name", "Use a name of 1 to 255 bytes, without U+0000; a consent's is its purpose, or `purpose/channel`."),
     ("invalid-query", "Remove the parameter that the answer to the sender names: this route does not have it."),
     ("invalid-timestamp", "Write the time like 2026-01-31T12:00:00Z, in the years 1 to 9999."),

@@ -429,6 +429,7 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::ingest::advice;
+    use openhub_model::identity;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -831,7 +832,8 @@ mod tests {
                 let value: Value = serde_json::from_str(&event.body).unwrap();
                 let user = match &value["userId"] {
                     Value::String(text) => text.clone(),
-                    number => number.to_string(),
+                    Value::Number(number) => identity::number(number),
+                    other => other.to_string(),
                 };
                 let subject = Identity::subject(Some(&user), None).unwrap();
                 prop_assert_eq!(event.part, Some(subject.part(TenantId(1))));

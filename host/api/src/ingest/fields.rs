@@ -1,12 +1,13 @@
 //! What the fields of an event have to be: each answers what it reads, or the fault with its code and pointer.
 
 use openhub_model::customer::consent_faults;
-use openhub_model::fault::{nearest, there_are};
+use openhub_model::fault::{nearest, syntax, there_are};
 use openhub_model::{EventKind, Fault, Identity, Timestamp, limits, once};
 use serde_json::Value;
 
 use super::item::{Item, Scalar};
 use super::misspelt::hint;
+use super::split::no_number;
 use super::time::read_time;
 
 /// An empty list is an empty map, as PHP writes it.
@@ -160,6 +161,14 @@ pub(super) fn unsound(raw: &str, pointer: &str, error: &serde_json::Error) -> Fa
             }
             None => Fault::new(pointer, "invalid-event", format!("{error}.")),
         }),
-        Err(error) => Fault::new(pointer, "invalid-json", format!("{error}.")),
+        Err(error) => Fault::new(pointer, "invalid-json", no_json(raw, &error)),
+    }
+}
+
+/// Why a text is no JSON.
+pub(super) fn no_json(text: &str, error: &serde_json::Error) -> String {
+    match no_number(text) {
+        Some(word) => format!("{error}: JSON has no `{word}`. Send null, or leave the member out."),
+        None => syntax(error),
     }
 }

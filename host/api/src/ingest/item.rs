@@ -6,6 +6,7 @@
 //! identities, and of the traits their names, their scalar values and what is too long to be an identity.
 
 use openhub_model::attribute::AttributeType;
+use openhub_model::identity::number;
 use openhub_model::limits;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -39,6 +40,15 @@ impl Scalar<'_> {
         match self {
             Scalar::Text(text) => Some(text),
             Scalar::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// As an id.
+    pub fn id(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Scalar::Text(text) => Some(Cow::Borrowed(text)),
+            Scalar::Number(number) => Some(Cow::Owned(as_id(number))),
             _ => None,
         }
     }
@@ -119,12 +129,21 @@ impl<'a> Item<'a> {
         let text = raw.get();
         let is_long = text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit());
         if !is_long {
-            return serde_json::from_str(text).map_err(E::custom);
+            let scalar: Scalar<'a> = serde_json::from_str(text).map_err(E::custom)?;
+            return Ok(match scalar {
+                Scalar::Number(number) => Scalar::Number(as_id(&number)),
+                other => other,
+            });
         }
         let name = self.slot(name).map(|(name, _)| name);
         self.long_ids.extend(name);
         Ok(Scalar::Number(text.to_owned()))
     }
+}
+
+/// A number, as JSON writes it, as the engine will read it of an id.
+pub(super) fn as_id(written: &str) -> String {
+    serde_json::from_str(written).map_or_else(|_| written.to_owned(), |read| number(&read))
 }
 
 /// What the door has to know of the members of an event's traits.

@@ -44,10 +44,10 @@ pub(super) fn unfit(kind: EventKind, item: &Item<'_>, policy: &Policy, pointer: 
     if kind != EventKind::Group {
         for (kind, name) in policy.traits() {
             let found = item.names.all.iter().position(|known| known == name);
-            let value = found.and_then(|at| item.names.values[at].text());
+            let value = found.and_then(|at| item.names.values[at].id());
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 let stays = "; as an attribute it was stored";
-                look(kind, value, limits::step(&format!("{pointer}/traits"), name), stays);
+                look(kind, &value, limits::step(&format!("{pointer}/traits"), name), stays);
             }
         }
     }

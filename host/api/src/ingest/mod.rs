@@ -10,6 +10,7 @@ mod fields;
 mod item;
 mod joins;
 mod misspelt;
+mod quota;
 mod received;
 mod split;
 mod time;
@@ -18,6 +19,7 @@ mod told;
 pub(crate) use accept::{BatchMode, Receipt, Refused, accept_batch, accept_one, admit, try_batch};
 pub(crate) use advice::advice;
 pub(crate) use check::{BY, MOVED, ORIGINAL, RESERVED};
+pub(crate) use quota::{within, within_calls};
 pub(crate) use received::{
     Hook, accept_received, note_failed, note_misconfigured, note_refused, note_turned_away, unfit,
 };

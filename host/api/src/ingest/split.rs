@@ -48,6 +48,21 @@ pub(super) fn split(body: &str) -> Option<(Vec<&str>, Option<&str>)> {
     Some((parts(member("batch")?, b'[', b']')?, member("sentAt")))
 }
 
+/// A number of other languages that JSON does not have, if a text has one outside its strings.
+pub(super) fn no_number(text: &str) -> Option<&'static str> {
+    let outside = text.replace("\\\\", "").replace("\\\"", "");
+    let mut outside = outside.split('"').step_by(2);
+    outside.find_map(|part| ["NaN", "Infinity"].into_iter().find(|word| part.contains(word)))
+}
+
+/// The `messageId` of an event, also of one that is no JSON.
+pub(super) fn message_id(event: &str) -> Option<String> {
+    let members = parts(event, b'{', b'}')?;
+    let named = members.iter().filter_map(|member| member.split_once(':'));
+    let value = named.filter(|(name, _)| name.trim() == "\"messageId\"").map(|(_, value)| value.trim()).next()?;
+    serde_json::from_str(value).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +86,14 @@ mod tests {
         ] {
             assert_eq!(split(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn user14_f11_an_event_that_is_no_json_is_found_by_its_id() {
+        let event = r#"{"properties":{"messageId":"in","a":NaN},"messageId" : "m\u0031" }"#;
+        assert_eq!((message_id(event).as_deref(), no_number(event)), (Some("m1"), Some("NaN")));
+        assert_eq!(no_number(r#"{"a":-Infinity}"#), Some("Infinity"));
+        assert_eq!(no_number(r#"{"NaN":"say \"NaN\" \\","b":1,}"#), None);
+        assert_eq!((message_id("{"), message_id("[]"), message_id(r#"{"messageId":7}"#)), (None, None, None));
     }
 }

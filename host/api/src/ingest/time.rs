@@ -5,6 +5,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use openhub_model::Timestamp;
 use openhub_model::time::has_sound_offset;
+use std::borrow::Cow;
 
 /// `receivedAt − (sentAt − timestamp)`; without `sentAt`, `timestamp`; without `timestamp`, `receivedAt`.
 pub(super) fn occurred_at(
@@ -30,6 +31,7 @@ pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     if !has_sound_offset(text.split_once(" m=").map_or(text, |(time, _)| time)) {
         return None;
     }
+    let text = &*without_finest(text);
     if let Ok(at) = text.parse() {
         return Some(at);
     }
@@ -62,12 +64,36 @@ pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_micros(found.as_microsecond()))
 }
 
+/// Digits behind a second that a time is read with: nanoseconds.
+const FINEST: usize = 9;
+
+/// A time of the day without what is finer than a nanosecond.
+fn without_finest(text: &str) -> Cow<'_, str> {
+    let cut = || {
+        let dot = text.find('.').filter(|dot| text[..*dot].contains(':'))? + 1;
+        let digits = text[dot..].bytes().take_while(u8::is_ascii_digit).count();
+        (digits > FINEST).then(|| format!("{}{}", &text[..dot + FINEST], &text[dot + digits..]))
+    };
+    cut().map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn breaker14_what_is_finer_than_a_time_is_cut_off() {
+        for text in [
+            "2026-01-31T12:00:00.1234567899Z",
+            "2026-01-31T13:00:00.123456000000000000000001+01:00",
+            "2026-01-31 12:00:00.1234561111 UTC",
+        ] {
+            assert_eq!(read_time(text), Some(at("2026-01-31T12:00:00.123456Z")), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Texts of which there are only some: the document names them, from the types that write them.
 
 use openhub_model::message::MessageStatus;
-use openhub_model::{ClockKind, Origin};
+use openhub_model::{ClockKind, Origin, Role};
 use openhub_store::{DeliveryState, FaultKind, FaultStatus, JourneyStatus, MatchStatus, PluginStatus, TimelineKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +28,8 @@ pub(super) fn complete(document: &mut Value) {
     let is_published = |word: &Value| *word != json!(JourneyStatus::Draft);
     let journeys = coded(JourneyStatus::from_code);
     let published: Vec<Value> = journeys.iter().filter(|word| is_published(word)).cloned().collect();
-    let properties: [Named; 13] = [
+    let roles = listed(Role::ALL);
+    let properties: [Named; 16] = [
         ("Clock", "kind", listed([ClockKind::Live, ClockKind::Replay])),
         ("Consent", "state", listed(["granted", "denied"])),
         ("Event", "origin", listed([Origin::Arrived, Origin::Caused])),
@@ -37,8 +38,11 @@ pub(super) fn complete(document: &mut Value) {
         ("ListedFault", "status", faults.clone()),
         ("Match", "status", matches.clone()),
         ("Message", "status", messages.clone()),
+        ("Person", "role", roles.clone()),
+        ("PersonToInvite", "role", roles.clone()),
         ("Plugin", "status", coded(PluginStatus::from_code)),
         ("Published", "status", published),
+        ("Session", "role", roles),
         ("TimelineItem", "kind", listed(TimelineKind::ALL)),
         ("Webhook", "status", listed(WebhookStatus::ALL)),
         ("WebhookDelivery", "state", listed(DeliveryState::ALL)),

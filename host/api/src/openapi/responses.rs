@@ -6,6 +6,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
+use super::owners::may_say;
 use crate::problem::KINDS;
 
 /// What every operation may answer besides: [`complete`] says which of it this operation can.
@@ -34,12 +35,22 @@ macro_rules! besides {
 besides! {
     /// The handler looks for something that its path does not name.
     Absent = NOT_FOUND;
+    /// What it reads is there for as long as two tenants agree.
+    NotInForce = CONFLICT;
     /// It takes `If-Match`, or writes what may have been changed meanwhile.
     Changed = PRECONDITION_FAILED;
     /// What it takes is checked by more than its form.
     Unfit = UNPROCESSABLE_ENTITY;
     /// It asks a plugin.
     PluginFailed = BAD_GATEWAY;
+    /// It asks an identity provider.
+    ProviderFailed = BAD_GATEWAY;
+}
+
+/// Adds what the operation may answer besides.
+pub(super) fn may_answer(operation: &mut Operation, status: StatusCode) {
+    let (status, response) = of_status(status);
+    operation.responses.responses.entry(status).or_insert(response);
 }
 
 /// Puts in the place of "anything" what follows from the operation's shape.
@@ -71,6 +82,20 @@ pub(super) fn complete(operation: &mut Operation, guarded: bool, changes: bool) 
         if may {
             let (status, response) = of_status(status);
             responses.entry(status).or_insert(response);
+        }
+    }
+}
+
+/// Leaves out the codes that only operations of other tags answer.
+pub(super) fn keep_own(operation: &mut Operation) {
+    let tags = operation.tags.clone().unwrap_or_default();
+    let code = |line: &str| line.strip_prefix('`').and_then(|line| line.split('`').next()).map(str::to_owned);
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with(['4', '5']) {
+            let lines = response.description.split("\n\n");
+            let own = lines.filter(|line| code(line).is_none_or(|code| may_say(&tags, &code)));
+            response.description = own.collect::<Vec<_>>().join("\n\n");
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use openhub_model::attribute::{AttributeType, Declaration};
+use openhub_model::customer::Merge;
 use openhub_model::{Fault, PartId};
 use openhub_store::{Scope, Then, Unfit, Walk};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,20 @@ pub(crate) async fn list_attributes(
     access: Authorized<CustomersRead>,
 ) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "attributes": app.store.declared_attributes(&access.scope).await? })))
+}
+
+/// One declared attribute.
+#[utoipa::path(get, path = "/api/v1/attributes/{name}", tag = "identities",
+    params(("name" = String, Path, description = "The attribute's name.")),
+    security(("api_key" = ["customers:read"])),
+    responses((status = 200, body = Object), Problems))]
+pub(crate) async fn get_attribute(
+    State(app): State<Arc<App>>,
+    access: Authorized<CustomersRead>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let declared = app.store.declared_attributes(&access.scope).await?.remove(&name);
+    declared.map(|declared| Json(json!(declared))).ok_or_else(|| Problem::not_found("attribute"))
 }
 
 /// Declares an attribute: `{"type": "integer", "merge": "sum", "description": "…"}`.
@@ -83,8 +98,18 @@ pub(crate) async fn put_attribute(
 
 impl Meaning for Declaration {
     fn faults(&self) -> Vec<Fault> {
-        let fault = || Fault::new("/description", "too-long", "The description is too long: at most 1024 bytes.");
-        (self.description.len() > 1024).then(fault).into_iter().collect()
+        let long = || Fault::new("/description", "too-long", "The description is too long: at most 1024 bytes.");
+        let mut faults: Vec<Fault> = (self.description.len() > 1024).then(long).into_iter().collect();
+        let fits = match (self.merge, self.of) {
+            (Merge::Sum, Some(of)) => of == AttributeType::Integer,
+            (Merge::Min | Merge::Max, Some(of)) => matches!(of, AttributeType::Integer | AttributeType::Number),
+            _ => true,
+        };
+        if !fits {
+            let message = "`sum` adds whole numbers, and `min` and `max` compare numbers: choose another `merge`, or another `type`.";
+            faults.push(Fault::new("/merge", "wrong-type", message));
+        }
+        faults
     }
 }
 

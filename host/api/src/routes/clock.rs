@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use openhub_model::event::{CLOCK_ADVANCED, CLOCK_STOPPED};
 use openhub_model::{ClockKind, Fault, NewEvent, Timestamp};
 use openhub_store::Op;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -38,12 +38,28 @@ pub(crate) async fn get_clock(
 #[schema(as = ClockAdvance)]
 pub(crate) struct Advance {
     #[schema(value_type = String, format = DateTime)]
-    to: Timestamp,
+    to: Asked,
+}
+
+/// A time, and whether it is the one that was written: the end of the year 9999, which many write for "never", is read as the last
+/// instant that there is.
+struct Asked {
+    at: Timestamp,
+    is_exact: bool,
+}
+
+impl<'de> Deserialize<'de> for Asked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Asked, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let at = text.parse::<Timestamp>().map_err(de::Error::custom)?;
+        Ok(Asked { at, is_exact: Timestamp::is_exact(&text) })
+    }
 }
 
 /// Moves the tenant's replay clock on and waits until all that was due is done.
 ///
-/// Idempotent: a clock never goes back. What takes longer than a minute is answered 202 and goes on; `POST /api/v1/clock/stop`
+/// Idempotent: a clock never goes back. The last time that it can be set to is 9999-12-30T21:59:59.999999Z: a later one cannot be
+/// written at any offset. What takes longer than a minute is answered 202 and goes on; `POST /api/v1/clock/stop`
 /// ends it where it has come to, and a journey that is stopped or paused meanwhile is so at once.
 #[utoipa::path(post, path = "/api/v1/clock", tag = "clock", request_body = Advance,
     security(("api_key" = ["clock:write"])),
@@ -51,12 +67,16 @@ pub(crate) struct Advance {
 pub(crate) async fn advance_clock(
     State(app): State<Arc<App>>,
     change: Change<ClockWrite>,
-    JsonBody(Advance { to }): JsonBody<Advance>,
+    JsonBody(Advance { to: Asked { at: to, is_exact } }): JsonBody<Advance>,
 ) -> Result<Response, Problem> {
     on_replay(&app, &change).await?;
     if !to.is_writable() {
         let fault = Fault::new("/to", "invalid-timestamp", "The time must be in the years 1 to 9999.");
         return Err(Problem::fault(INVALID_BODY, fault));
+    }
+    if !is_exact {
+        let message = format!("No clock comes to this time. The last that one can be set to is {}.", Timestamp::LAST);
+        return Err(Problem::fault(INVALID_BODY, Fault::new("/to", "invalid-timestamp", message)));
     }
     moved(&app, &change, change.control(CLOCK_ADVANCED, to, json!({"to": to}))).await
 }

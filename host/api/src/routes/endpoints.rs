@@ -16,7 +16,8 @@ use crate::app::{App, Shared};
 use crate::auth::{authorize_call, peer};
 use crate::body::raw_bytes;
 use crate::foreign::{LATER_S, foreign, pause};
-use crate::ingest::{Hook, note_failed, note_misconfigured};
+use crate::ingest::{Hook, note_failed, note_misconfigured, within_calls};
+use crate::once::IDEMPOTENCY_KEY;
 use crate::overload::{address, shed};
 use crate::problem::{
     CALL_REFUSED, INVALID_HEADER, METHOD_NOT_ALLOWED, PLUGIN_FAILED, Problem, ProblemBody, UNAVAILABLE,
@@ -36,7 +37,6 @@ const TOLD: [HeaderName; 7] = [
     header::IF_NONE_MATCH,
     header::USER_AGENT,
 ];
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Of those: where somebody is, as proxies say it, is nobody's business.
 const UNTOLD: [&str; 3] = ["x-forwarded-", "x-real-ip", "x-client-ip"];
 /// Headers that a plugin may set.
@@ -69,7 +69,7 @@ const LONGEST: usize = 255;
         (status = "4XX", description = "What the plugin answers; or problem details: the key may not call it (`missing-scope`, `address-not-allowed`), too \
             many unknown keys were sent (`too-many-guesses`), no such endpoint (`not-found`, `method-not-allowed`), the request is not valid \
             (`invalid-header`, `too-large`, `body-timeout`, `incomplete-body`), the plugin refuses it (`call-refused`), too many \
-            are under way (`too-many-requests`).",
+            are under way (`too-many-requests`), a quota of its calls is used up (`quota-exhausted`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`, `tenant-closed`), or it \
             failed (`plugin-failed`, `internal`).",
@@ -84,7 +84,9 @@ pub(crate) async fn handle(
     let access = authorize_call(app, &shared.keys, request.headers(), peer(request.extensions()), &plugin).await;
     let access = access.map_err(|problem| shared.guesses.told(address, problem))?;
     let scope = access.scope;
-    let Some(_place) = shared.endpoints.take(scope.tenant()) else { return Ok(shed("endpoints")) };
+    let Some(_place) = shared.endpoints.take_by(shared.weight(scope.tenant()), scope.tenant()) else {
+        return Ok(shed("endpoints"));
+    };
     let Some(_share) = shared.endpoint_callers.take(scope.tenant(), address) else { return Ok(shed("endpoints")) };
     let path = request.uri().path();
     let path = path.strip_prefix(BELOW).and_then(|rest| rest.find('/').map(|at| rest[at..].to_owned()));
@@ -99,8 +101,9 @@ pub(crate) async fn handle(
         endpoint::Asked::Nothing => return Err(nobody()),
     };
     drop(catalog);
+    within_calls(app, &scope, &plugin).await?;
     let once = named(&request)?;
-    let caller = EndpointCaller { key: access.key.clone(), scopes: access.usable_scopes() };
+    let caller = EndpointCaller { key: access.id.clone(), scopes: access.caller().usable_scopes() };
     let keyed = Keyed { caller, authority: access.authority, once, request: told(request, path, app).await? };
     match app.engine.handle(&scope, (&plugin, &endpoint), keyed).await? {
         Asked::Nobody => Err(nobody()),

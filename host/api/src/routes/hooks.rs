@@ -15,7 +15,9 @@ use crate::app::{App, Shared};
 use crate::auth::is_open;
 use crate::body::raw_bytes;
 use crate::foreign::{LATER_S, foreign, pause};
-use crate::ingest::{Hook, accept_received, note_failed, note_misconfigured, note_refused, note_turned_away, unfit};
+use crate::ingest::{
+    Hook, accept_received, note_failed, note_misconfigured, note_refused, note_turned_away, unfit, within_calls,
+};
 use crate::overload::{address, shed};
 use crate::problem::{HOOK_REFUSED, PLUGIN_FAILED, Problem, ProblemBody, UNAVAILABLE};
 
@@ -35,7 +37,7 @@ const OWN_KEYS: &[u8] = b"Bearer oh_";
         (status = "2XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
         (status = "3XX", description = "What the plugin answers.", content((String = "text/plain"), (Value = "application/json"))),
         (status = "4XX", description = "What the plugin answers; or problem details: there is no such source (`not-found`), the path is \
-            not UTF-8 (`invalid-path`), the plugin refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`).",
+            not UTF-8 (`invalid-path`), the plugin refuses the request (`hook-refused`), too many are under way (`too-many-requests`, `too-far-behind`), a quota of its calls is used up (`quota-exhausted`).",
             content((String = "text/plain"), (Value = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = "5XX", description = "What the plugin answers; or problem details: it cannot take this now (`unavailable`, \
             `tenant-closed`), or it failed (`plugin-failed`).",
@@ -64,6 +66,7 @@ pub(crate) async fn receive(
     drop(stranger);
     let channels: Vec<&str> = manifest.channels.iter().map(|channel| channel.name.as_str()).collect();
     let hook = Hook { plugin: &plugin, source: &source, channels: &channels };
+    within_calls(app, &scope, &plugin).await?;
     let request = told(request, app).await?;
     let received = match app.engine.receive(&scope, (&plugin, &source), request).await? {
         Asked::Nobody => return Err(nobody()),

@@ -16,24 +16,29 @@ use crate::auth::{Authorized, JourneysRead, JourneysWrite, MessagesTransactional
 use crate::body::{JsonBody, OptionalJsonBody};
 use crate::change::Change;
 use crate::condition::normal_in;
+use crate::cursor;
 use crate::journeys::{faults, faults_of_version};
 use crate::openapi::{Problems, Unfit};
-use crate::parameters::{Path, name_in_path};
+use crate::parameters::{Path, Query, name_in_path};
 use crate::problem::{CONFLICT, INVALID_BODY, INVALID_JOURNEY, MISSING_SCOPE, Problem};
 use crate::text::step;
 use crate::views::{CountsView, FaultsView, JourneyList, JourneyView, PendingView, PublishedView};
 use crate::writes::{Progress, accepted};
 
-/// All journeys.
-#[utoipa::path(get, path = "/api/v1/journeys", tag = "journeys",
+const LIST: &str = "journeys";
+
+/// The journeys, by name.
+#[utoipa::path(get, path = "/api/v1/journeys", tag = "journeys", params(cursor::Page),
     security(("api_key" = ["journeys:read"])),
     responses((status = 200, body = JourneyList), Problems))]
 pub(crate) async fn list_journeys(
     State(app): State<Arc<App>>,
     access: Authorized<JourneysRead>,
+    Query(page): Query<cursor::Page>,
 ) -> Result<Json<JourneyList>, Problem> {
     let journeys = app.store.journeys(&access.scope).await?;
-    Ok(Json(JourneyList { journeys: journeys.into_iter().map(Into::into).collect() }))
+    let (journeys, next) = page.of(LIST, journeys, |journey| journey.name.clone(), |name, after| name > after)?;
+    Ok(Json(JourneyList { journeys: journeys.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One journey with its draft.
@@ -77,8 +82,8 @@ pub(crate) async fn save_journey(
     Ok(Json(JourneyView::from(find(&app, scope, name).await?).with_faults(faults)))
 }
 
-/// Removes a journey in which no run waits and that no segment mentions, with its versions. Its ended runs and their messages
-/// stay.
+/// Removes a draft, or a journey that was stopped or has drained, in which no run waits and that no segment mentions, with its
+/// versions. Its ended runs and their messages stay, and still count if the name is used again; who was in it may enter again then.
 #[utoipa::path(delete, path = "/api/v1/journeys/{name}", tag = "journeys",
     params(("name" = String, Path, description = "The journey's name.")),
     security(("api_key" = ["journeys:write"])),
@@ -90,7 +95,10 @@ pub(crate) async fn remove_journey(
 ) -> Result<Response, Problem> {
     let _changes = change.alone().await?;
     let scope = &change.scope;
-    find(&app, scope, &name).await?;
+    let status = find(&app, scope, &name).await?.status;
+    if matches!(status, JourneyStatus::Published | JourneyStatus::Paused) {
+        return Err(Problem::new(CONFLICT, "The journey is published. Stop or drain it first."));
+    }
     if !app.store.waiting_parts(scope, &name).await?.is_empty() {
         return Err(Problem::new(CONFLICT, "The journey has waiting runs. Stop or drain it first."));
     }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::{Fault, Network, Timestamp, limits};
 use openhub_store::{Key, KeyCursor, Rotation, Scope, StoreError, act};
 use serde::Deserialize;
@@ -67,11 +67,7 @@ pub(crate) struct ToMake {
 impl Meaning for ToMake {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if let Err(fault) = limits::name(&self.name, || "/name".to_owned()) {
-            faults.push(fault);
-        } else if self.name.len() > 64 {
-            faults.push(Fault::new("/name", "too-long", "The name is too long: at most 64 bytes."));
-        }
+        faults.extend(limits::label(&self.name, "/name").err());
         match (self.page, self.scopes.is_empty()) {
             (false, true) => {
                 let message = "A key needs at least one scope. For a page, set `page` to true.";
@@ -91,7 +87,7 @@ impl Meaning for ToMake {
             }
         }
         for (index, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| !KeyScopes::exists(scope)) {
-            let message = format!("There is no scope `{scope:.64}`. {}", there_are(KeyScopes::ALL));
+            let message = format!("There is no scope `{scope:.64}`. {}", instead_of(scope, KeyScopes::ALL));
             faults.push(Fault::new(format!("/scopes/{index}"), "unknown-scope", message));
         }
         for (index, text) in self.addresses.iter().enumerate() {
@@ -150,9 +146,9 @@ pub(crate) async fn create_key(
     let scopes = if page { KeyScopes::WRITE.iter().map(|scope| (*scope).to_owned()).collect() } else { scopes };
     let mut addresses: Vec<Network> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
     if addresses.is_empty() {
-        addresses.clone_from(&access.held().addresses);
+        addresses = access.caller().addresses().to_vec();
     }
-    let expires_at = expires_at.or(access.held().expires_at);
+    let expires_at = expires_at.or(access.caller().expires_at());
     may_give(&access, &scopes, &addresses, expires_at)?;
     let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
     let minted = mint_key(&app.environment, &scopes, drawn(&app));
@@ -235,7 +231,7 @@ pub(crate) async fn revoke_key(
     let (scope, now) = (&access.scope, app.now());
     let held = key(&app, scope, &id).await?;
     if let Some(scope) = held.scopes.iter().find(|scope| !covers(access.scopes(), scope)) {
-        return Err(wider(format!("The key `{id}` has the scope `{scope}`, which your key does not have.")));
+        return Err(wider(format!("The key `{id}` has the scope `{scope}`, which you do not have.")));
     }
     if held.revoked_at.is_none() {
         act::note_before(&json!(KeyView::of(held, now)));
@@ -256,16 +252,16 @@ fn may_give(
     addresses: &[Network],
     ends: Option<Timestamp>,
 ) -> Result<(), Problem> {
-    let own = access.held();
-    if let Some(scope) = scopes.iter().find(|scope| !covers(&own.scopes, scope)) {
-        return Err(wider(format!("Your key does not have the scope `{scope}`, so it cannot give it.")));
+    let own = access.caller();
+    if let Some(scope) = scopes.iter().find(|scope| !covers(own.scopes(), scope)) {
+        return Err(wider(format!("You do not have the scope `{scope}`, so you cannot give it.")));
     }
-    let is_within = |network: &Network| own.addresses.iter().any(|there| there.covers(network));
-    let everywhere = addresses.is_empty() && !own.addresses.is_empty();
-    if everywhere || (!own.addresses.is_empty() && !addresses.iter().all(is_within)) {
+    let is_within = |network: &Network| own.addresses().iter().any(|there| there.covers(network));
+    let everywhere = addresses.is_empty() && !own.addresses().is_empty();
+    if everywhere || (!own.addresses().is_empty() && !addresses.iter().all(is_within)) {
         return Err(wider("Your key works from certain addresses only, and cannot give others.".to_owned()));
     }
-    if let Some(own) = own.expires_at
+    if let Some(own) = own.expires_at()
         && ends.is_none_or(|ends| ends > own)
     {
         return Err(wider(format!("Your key ends at {own}, and cannot give what works longer.")));
@@ -274,7 +270,7 @@ fn may_give(
 }
 
 fn wider(detail: String) -> Problem {
-    Problem::new(WIDER_THAN_OWN, format!("{detail} Use a key that has more."))
+    Problem::new(WIDER_THAN_OWN, format!("{detail} Ask somebody who has more, or use another key."))
 }
 
 /// Where a page begins, as a cursor writes it.

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod audit;
+pub(crate) mod catalog;
 mod clock;
 mod customers;
 pub(crate) mod endpoints;
@@ -11,24 +12,37 @@ mod export;
 mod faults;
 pub(crate) mod hooks;
 mod identity_kinds;
+mod identity_provider;
+mod invitations;
 mod jobs;
-mod journeys;
+pub(crate) mod journeys;
 mod keys;
 mod matches;
 mod messages;
-mod object_types;
+pub(crate) mod object_types;
 mod objects;
+mod offerings;
+mod oidc;
+mod partner_tokens;
+mod persons;
 mod plugin_removals;
-mod plugins;
+pub(crate) mod plugins;
+mod quotas;
+mod second_factor;
 mod segment;
-mod segments;
+pub(crate) mod segments;
+mod session;
 mod settings;
+mod shares;
+mod statements;
 mod status;
+pub(crate) mod subscriptions;
 mod suppressions;
 mod system;
 mod tenants;
 pub(crate) mod unsubscribe;
 mod usage;
+mod usage_reports;
 mod webhooks;
 
 use axum::routing::options;
@@ -86,7 +100,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(customers::unmerge::unmerge_customer))
         .routes(routes!(customers::history::customer_history))
         .routes(routes!(attributes::list_attributes))
-        .routes(routes!(attributes::put_attribute, attributes::remove_attribute))
+        .routes(routes!(attributes::get_attribute, attributes::put_attribute, attributes::remove_attribute))
         .routes(routes!(attributes::unfit_customers))
         .routes(routes!(identity_kinds::get_identity_kinds, identity_kinds::put_identity_kinds))
         .routes(routes!(matches::list_matches, matches::decide_matches))
@@ -152,10 +166,25 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(clock::get_clock, clock::advance_clock))
         .routes(routes!(clock::stop_clock))
         .routes(routes!(status::get_status))
-        .routes(routes!(usage::plugin_usage))
+        .routes(routes!(usage::plugin_usage, usage_reports::report_usage))
+        .routes(routes!(usage_reports::meters))
+        .routes(routes!(quotas::list_quotas))
+        .routes(routes!(statements::list_statements))
+        .routes(routes!(statements::get_statement))
+        .routes(routes!(statements::statement_usage))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::get_key, keys::revoke_key))
         .routes(routes!(keys::rotate_key))
+        .routes(routes!(persons::list_persons, persons::invite_person))
+        .routes(routes!(persons::get_person, persons::change_person, persons::remove_person))
+        .routes(routes!(persons::invite_person_again))
+        .routes(routes!(persons::end_person_sessions))
+        .routes(routes!(
+            identity_provider::get_identity_provider,
+            identity_provider::put_identity_provider,
+            identity_provider::remove_identity_provider
+        ))
+        .routes(routes!(partner_tokens::create_partner_token))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::audit_head))
         .routes(routes!(audit::export_audit))
@@ -179,6 +208,61 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(tenants::resume_tenant))
         .routes(routes!(tenants::tenant_deletions))
         .routes(routes!(tenants::claim_tenant))
+        .routes(routes!(offerings::list_offerings))
+        .routes(routes!(offerings::get_offering, offerings::put_offering, offerings::remove_offering))
+        .routes(routes!(offerings::list_offering_versions, offerings::create_offering_version))
+        .routes(routes!(offerings::get_offering_version))
+        .routes(routes!(offerings::publish_offering_version))
+        .routes(routes!(offerings::archive_offering_version))
+        .routes(routes!(offerings::list_pushes, offerings::begin_push))
+        .routes(routes!(offerings::get_push))
+        .routes(routes!(offerings::list_push_targets))
+        .routes(routes!(offerings::pause_push))
+        .routes(routes!(offerings::resume_push))
+        .routes(routes!(offerings::stop_push))
+        .routes(routes!(subscriptions::list_subscribers))
+        .routes(routes!(subscriptions::get_subscriber))
+        .routes(routes!(subscriptions::approve_subscriber))
+        .routes(routes!(subscriptions::decline_subscriber))
+        .routes(routes!(subscriptions::lower_subscriber))
+        .routes(routes!(catalog::read_catalog))
+        .routes(routes!(catalog::read_catalog_entry))
+        .routes(routes!(subscriptions::list_subscriptions, subscriptions::request_subscription))
+        .routes(routes!(subscriptions::get_subscription))
+        .routes(routes!(subscriptions::withdraw_subscription))
+        .routes(routes!(subscriptions::cap_subscription))
+        .routes(routes!(subscriptions::end_subscription))
+        .routes(routes!(subscriptions::end_subscriber))
+        .routes(routes!(subscriptions::list_operations))
+        .routes(routes!(subscriptions::list_made))
+        .routes(routes!(subscriptions::preview_upgrade, subscriptions::upgrade_subscription))
+        .routes(routes!(subscriptions::list_subscriber_operations))
+        .routes(routes!(subscriptions::list_subscriber_blocks, subscriptions::block_subscriber))
+        .routes(routes!(subscriptions::lift_block))
+        .routes(routes!(subscriptions::list_blocks))
+        .routes(routes!(subscriptions::resume_operation))
+        .routes(routes!(shares::list_shares, shares::propose_share))
+        .routes(routes!(shares::get_share))
+        .routes(routes!(shares::agree_to_share))
+        .routes(routes!(shares::decline_share))
+        .routes(routes!(shares::withdraw_share))
+        .routes(routes!(shares::share_counts))
+        .routes(routes!(shares::share_members))
+}
+
+/// Where people come in, and what they do with their own session.
+pub(crate) fn entrance() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(session::who_am_i, session::log_in, session::log_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(
+            second_factor::begin_second_factor,
+            second_factor::confirm_second_factor,
+            second_factor::remove_second_factor
+        ))
+        .routes(routes!(oidc::begin_oidc, oidc::confirm_oidc))
+        .routes(routes!(oidc::end_oidc))
+        .routes(routes!(invitations::accept_invitation))
 }
 
 /// For the operator; open to whoever reaches the port.

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::auth::{Authorized, ObjectsRead, SettingsWrite};
 use crate::body::{JsonBody, fault_of, from_value};
 use crate::change::Change;
+use crate::cursor;
 use crate::objects::{etag, expected_version};
 use crate::openapi::{Changed, Problems, Unfit};
 use crate::parameters::{Path, Query};
@@ -26,20 +27,24 @@ use crate::problem::{CONFLICT, IN_USE, INVALID_OBJECT_TYPE, INVALID_PATH, NARROW
 use crate::views::{Declared, ObjectTypeList, ObjectTypeTrial, ObjectTypeView, PendingView};
 use crate::writes::{Progress, accepted};
 
+const LIST: &str = "object-types";
+
 /// The object types by name: those of enabled plugins, and those that an admin declares.
-#[utoipa::path(get, path = "/api/v1/object-types", tag = "objects",
+#[utoipa::path(get, path = "/api/v1/object-types", tag = "objects", params(cursor::Page),
     security(("api_key" = ["objects:read"])),
     responses((status = 200, body = ObjectTypeList), Problems))]
 pub(crate) async fn list_object_types(
     State(app): State<Arc<App>>,
     access: Authorized<ObjectsRead>,
+    Query(page): Query<cursor::Page>,
 ) -> Result<Json<ObjectTypeList>, Problem> {
     let catalog = app.engine.in_force(&access.scope).await?;
     let declared = app.store.object_types(&access.scope).await?.into_iter().map(ObjectTypeView::from);
     let mut object_types: Vec<_> =
         declared.chain(catalog.objects.values().filter_map(ObjectTypeView::of_plugin)).collect();
     object_types.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(Json(ObjectTypeList { object_types }))
+    let (object_types, next) = page.of(LIST, object_types, |each| each.name.clone(), |name, after| name > after)?;
+    Ok(Json(ObjectTypeList { object_types, next }))
 }
 
 /// One object type.
@@ -72,7 +77,11 @@ pub(crate) async fn object_type_schema(
 ) -> Result<Json<Value>, Problem> {
     let catalog = app.engine.in_force(&access.scope).await?;
     let object = catalog.objects.get(&name).ok_or_else(|| Problem::not_found("object type"))?;
-    Ok(Json(object.shape.schema()))
+    let mut schema = object.shape.schema();
+    if let Some(title) = declared(&app, &access.scope, &name).await?.and_then(|view| view.shown_title()) {
+        schema["title"] = title.into();
+    }
+    Ok(Json(schema))
 }
 
 /// Declares an object type, or its next version: `{"title": {"en": "Store", "zh": "门店"}, "key": "code", "owner": "manager",

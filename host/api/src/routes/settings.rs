@@ -62,7 +62,7 @@ pub(crate) struct SettingsChange {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<Vec<String>>)]
     page_origins: Option<Option<Vec<String>>>,
-    /// Names of events, up to 100 (default: none).
+    /// Names of events as they are sent, with their capital letters, up to 100 (default: none).
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<Vec<String>>)]
     server_events: Option<Option<Vec<String>>>,
@@ -167,9 +167,7 @@ impl Meaning for SettingsChange {
             for (index, item) in list.iter().enumerate() {
                 let at = format!("{pointer}/{index}");
                 if name == "page_origins" && !is_origin(item) {
-                    let message =
-                        "An origin must be a scheme, a host and, if needed, a port, like `https://shop.example`.";
-                    faults.push(Fault::new(at, "invalid-origin", message));
+                    faults.push(Fault::new(at, "invalid-origin", no_origin(item)));
                 } else if let Err(fault) = limits::name(item, || at) {
                     faults.push(fault);
                 }
@@ -179,9 +177,31 @@ impl Meaning for SettingsChange {
     }
 }
 
-/// As browsers send it: nothing behind the port.
+/// As browsers send it: nothing behind the port, and no port that the scheme has by itself.
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    sent(text).as_deref() == Some(text)
+}
+
+/// The origin that browsers send for an address; none of what is no address.
+fn sent(address: &str) -> Option<String> {
+    let address = address.trim().to_ascii_lowercase();
+    let (scheme, rest) = address.split_once("://")?;
+    let usual = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.strip_suffix(usual).unwrap_or(host);
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
-    !host.is_empty() && host.bytes().all(fits)
+    (!host.is_empty() && host.bytes().all(fits)).then(|| format!("{scheme}://{host}"))
+}
+
+/// What is wrong with a text that is no origin.
+fn no_origin(text: &str) -> String {
+    match sent(text) {
+        Some(origin) => format!("Browsers send this origin as `{origin}`: write it like that."),
+        None if text.contains('*') => "An origin is one host. List each host, without `*`.".to_owned(),
+        None => "An origin must be a scheme, a host and, if needed, a port, like `https://shop.example`.".to_owned(),
+    }
 }

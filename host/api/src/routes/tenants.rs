@@ -4,12 +4,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use openhub_model::ceiling::Ceiling;
-use openhub_model::fault::there_are;
+use openhub_model::ceiling::{Ceiling, FULL_WEIGHT};
+use openhub_model::fault::instead_of;
 use openhub_model::{ClockKind, Fault, TenantId, Timestamp, tenant};
-use openhub_store::{Key, NewTenant, Scope, StoreError, TenantStatus, TreeTenant, Unplaced, act};
+use openhub_store::{Key, NewTenant, Scope, StoreError, TenantDeletion, TenantStatus, TreeTenant, Unplaced, act};
 use serde::Deserialize;
 use serde_json::json;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,6 +29,7 @@ use crate::problem::{
 use crate::views::{CeilingView, KeyView, NewKeyView, NewTenantView, TenantDeletionList, TenantList, TenantView};
 
 const LIST: &str = "tenants";
+const DELETIONS: &str = "tenant-deletions";
 /// How long the key works by which an owner comes in: a week.
 const SETUP_MICROS: i64 = 7 * DAY_MICROS;
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -107,11 +111,26 @@ impl Meaning for ToChange {
 
 fn of_ceiling(ceiling: &CeilingView) -> Vec<Fault> {
     let unknown = |(index, scope): (usize, &String)| {
-        let message = format!("There is no scope `{scope:.64}`. {}", there_are(KeyScopes::ALL));
+        let message = format!("There is no scope `{scope:.64}`. {}", instead_of(scope, KeyScopes::ALL));
         Fault::new(format!("/ceiling/scopes/{index}"), "unknown-scope", message)
     };
     let scopes = ceiling.scopes.iter().flatten().enumerate();
-    scopes.filter(|(_, scope)| !KeyScopes::exists(scope)).take(20).map(unknown).collect()
+    let mut faults: Vec<Fault> = scopes.filter(|(_, scope)| !KeyScopes::exists(scope)).take(20).map(unknown).collect();
+    // In the configuration 0 is no limit; here it would let nobody in, not even whoever claims the tenant.
+    let rates = [
+        ("requests_per_minute", ceiling.requests_per_minute),
+        ("event_requests_per_minute", ceiling.event_requests_per_minute),
+    ];
+    let none = rates.into_iter().filter(|(_, most)| *most == Some(0)).map(|(name, _)| {
+        let message = "This must be 1 or more. Leave it out for no limit, or pause the tenant.";
+        Fault::new(format!("/ceiling/{name}"), "out-of-range", message)
+    });
+    faults.extend(none);
+    if ceiling.weight.is_some_and(|weight| weight == 0 || weight > FULL_WEIGHT) {
+        let message = format!("A weight is 1 to {FULL_WEIGHT}.");
+        faults.push(Fault::new("/ceiling/weight", "out-of-range", message));
+    }
+    faults
 }
 
 /// The tenants directly below yours, or below one of those.
@@ -309,15 +328,19 @@ async fn set_status(
 }
 
 /// The receipts of tenants that were below yours and were deleted: how many rows of each table.
-#[utoipa::path(get, path = "/api/v1/tenant-deletions", tag = "access",
+#[utoipa::path(get, path = "/api/v1/tenant-deletions", tag = "access", params(cursor::Page),
     security(("api_key" = ["tenants:read"])),
     responses((status = 200, body = TenantDeletionList), Problems))]
 pub(crate) async fn tenant_deletions(
     State(app): State<Arc<App>>,
     access: Authorized<TenantsRead>,
+    Query(page): Query<cursor::Page>,
 ) -> Result<Json<TenantDeletionList>, Problem> {
     let deletions = app.store.tenant_deletions(&access.scope).await?;
-    Ok(Json(TenantDeletionList { deletions: deletions.into_iter().map(Into::into).collect() }))
+    // The last first, so a place among them is found from the end.
+    let place = |deletion: &TenantDeletion| Place(deletion.begun_at.micros(), deletion.tenant.0);
+    let (deletions, next) = page.of(DELETIONS, deletions, place, |place, after| place < after)?;
+    Ok(Json(TenantDeletionList { deletions: deletions.into_iter().map(Into::into).collect(), next }))
 }
 
 /// Makes a new tenant's first key, for everything that its ceiling allows, with the setup key that came with the tenant. Works once: the
@@ -342,7 +365,7 @@ pub(crate) async fn claim_tenant(
     let key = crate::keys::stored(minted, access.tenant(), "owner".to_owned(), access.principal.clone(), now);
     act::note_subject(key.id.as_str());
     act::note_after(&json!(KeyView::of(key.clone(), now)));
-    match app.store.exchange_key(&access.scope, &access.key, &key, now).await {
+    match app.store.exchange_key(&access.scope, &access.id, &key, now).await {
         Err(StoreError::NotFound) => {
             return Err(Problem::new(UNAUTHENTICATED, "The setup key was used already. Use another key."));
         }
@@ -350,6 +373,25 @@ pub(crate) async fn claim_tenant(
     }
     keys.forget(access.tenant());
     Ok((StatusCode::CREATED, Json(NewKeyView { key: shown, view: KeyView::of(key, now) })))
+}
+
+/// Of a deletion in the list of them, as a cursor writes it.
+#[derive(PartialEq, PartialOrd)]
+struct Place(i64, i64);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0, self.1)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Place, ParseIntError> {
+        let (begun_at, tenant) = text.split_once(':').unwrap_or_default();
+        Ok(Place(begun_at.parse()?, tenant.parse()?))
+    }
 }
 
 fn refusal(why: Unplaced) -> Problem {

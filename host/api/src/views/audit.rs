@@ -21,9 +21,10 @@ pub(crate) struct AuditEntryView {
     number: i64,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Who: `kind` (`key`, `person`, `plugin`, `partner`, `operator` or `hub`), and which one.
-    #[schema(value_type = Object)]
-    principal: Principal,
+    /// Who: `kind` (`key`, `person`, `plugin`, `partner`, `operator` or `hub`), and which one. Null if somebody has tampered with it:
+    /// `openhub audit verify` says with what else.
+    #[schema(value_type = Option<Object>)]
+    principal: Option<Principal>,
     /// What: method and route, like `PUT /api/v1/segments/{name}`, or a command, like `openhub key create`.
     act: String,
     /// To what: the names in the path, or the id of what was made. Empty where that would say who a customer is.
@@ -48,7 +49,7 @@ impl From<AuditEntry> for AuditEntryView {
         AuditEntryView {
             number: entry.number,
             at: entry.at,
-            principal: entry.principal,
+            principal: entry.doer.principal(),
             act: entry.act,
             subject: entry.subject,
             origin: entry.origin,

@@ -67,7 +67,7 @@ impl From<Event> for EventView {
         let moved_from = moved_from(&event);
         let principal = principal(&event);
         let served_by = served_by(&event);
-        let own = matches!(event.kind, EventKind::Control | EventKind::Object);
+        let own = matches!(event.kind, EventKind::Control | EventKind::Object | EventKind::Update);
         let body = if own { without_principal(event.body) } else { event.body };
         // The door let in nothing but JSON; were something else stored, it would show as nothing.
         let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());

@@ -24,6 +24,9 @@ pub(crate) struct JourneyView {
     draft: Option<Value>,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    /// A block on the subscription that made it holds it: whatever its status, no run starts and none moves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     /// Why the draft cannot be published; only in the answer to saving it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<FaultView>>)]
@@ -44,6 +47,7 @@ impl From<JourneyRow> for JourneyView {
             version: row.version,
             draft: row.draft,
             updated_at: row.updated_at,
+            held: row.held,
             faults: None,
         }
     }
@@ -52,6 +56,8 @@ impl From<JourneyRow> for JourneyView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JourneyList {
     pub journeys: Vec<JourneyView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// A journey's status after a change of it.

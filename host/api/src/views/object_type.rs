@@ -46,6 +46,8 @@ pub(crate) enum DeclaredBy {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ObjectTypeList {
     pub object_types: Vec<ObjectTypeView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// What a declaration has come to.
@@ -115,6 +117,11 @@ impl From<DeclaredType> for ObjectTypeView {
 }
 
 impl ObjectTypeView {
+    /// What people are shown: in English, else in any language.
+    pub fn shown_title(&self) -> Option<String> {
+        self.title.get("en").or(self.title.values().next()).cloned()
+    }
+
     /// Of a plugin; what an admin declares is stored as it was declared.
     pub fn of_plugin(object: &ObjectType) -> Option<ObjectTypeView> {
         let TypeOwner::Plugin(enabled) = &object.owner else { return None };

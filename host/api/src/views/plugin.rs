@@ -21,6 +21,9 @@ pub(crate) struct PluginView {
     /// `installed`, `enabled` or `disabled`.
     #[schema(value_type = String)]
     status: PluginStatus,
+    /// A block on the subscription that made it holds it: whatever its status, it is not called.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     #[schema(value_type = Object)]
     manifest: Manifest,
     #[schema(value_type = Object)]
@@ -85,6 +88,8 @@ pub(crate) struct CandidateView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PluginList {
     pub plugins: Vec<PluginView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
 }
 
 impl PluginView {
@@ -124,6 +129,7 @@ impl PluginView {
             version: installation.version,
             digest: installation.digest,
             status: installation.status,
+            held: installation.held,
             manifest: installation.manifest,
             settings: installation.settings,
             grant: installation.grant,

@@ -86,17 +86,19 @@ pub(crate) struct SegmentVersionView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SegmentVersionList {
     versions: Vec<SegmentVersionView>,
+    /// Cursor of the next page.
+    next: Option<String>,
 }
 
 impl SegmentVersionList {
-    pub fn new(versions: Vec<SegmentVersion>) -> SegmentVersionList {
+    pub fn new(versions: Vec<SegmentVersion>, next: Option<String>) -> SegmentVersionList {
         let view = |version: SegmentVersion| SegmentVersionView {
             version: version.version,
             condition: version.condition,
             author: version.author,
             created_at: version.created_at,
         };
-        SegmentVersionList { versions: versions.into_iter().map(view).collect() }
+        SegmentVersionList { versions: versions.into_iter().map(view).collect(), next }
     }
 }
 

@@ -51,19 +51,23 @@ pub(crate) struct CeilingView {
     /// Requests with events in a minute.
     #[serde(default)]
     pub event_requests_per_minute: Option<u32>,
+    /// How much it gets of what others want at the same time, 1 to 100 (default 100): with 50, half as much as a tenant with 100.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 100)]
+    pub weight: Option<u8>,
 }
 
 impl From<Ceiling> for CeilingView {
-    fn from(Ceiling { scopes, requests_per_minute, event_requests_per_minute }: Ceiling) -> CeilingView {
-        CeilingView { scopes, requests_per_minute, event_requests_per_minute }
+    fn from(Ceiling { scopes, requests_per_minute, event_requests_per_minute, weight }: Ceiling) -> CeilingView {
+        CeilingView { scopes, requests_per_minute, event_requests_per_minute, weight }
     }
 }
 
 impl From<CeilingView> for Ceiling {
-    fn from(CeilingView { scopes, requests_per_minute, event_requests_per_minute }: CeilingView) -> Ceiling {
+    fn from(CeilingView { scopes, requests_per_minute, event_requests_per_minute, weight }: CeilingView) -> Ceiling {
         // `*` is no bound.
         let scopes = scopes.filter(|scopes| !scopes.iter().any(|scope| scope == "*"));
-        Ceiling { scopes, requests_per_minute, event_requests_per_minute }
+        Ceiling { scopes, requests_per_minute, event_requests_per_minute, weight }
     }
 }
 
@@ -97,6 +101,8 @@ pub(crate) struct NewTenantView {
 pub(crate) struct TenantDeletionList {
     /// The last first.
     pub deletions: Vec<TenantDeletionView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// The receipt for a tenant that was deleted.

@@ -4,7 +4,8 @@ use crate::hub::{Answer, Hub, Tenant, request, until};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header;
-use openhub_store::Scope;
+use openhub_model::Principal;
+use openhub_store::{Deeded, Scope, acting};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -220,6 +221,16 @@ async fn what_somebody_changes_is_on_record() {
     let tenant = hub.tenant("shop").await;
     let own = tenant.api_key.split('_').nth(2).unwrap();
     let key = &tenant.api_key;
+    let begun = Deeded {
+        tenant: Some(tenant.id),
+        principal: Principal::Operator,
+        act: "openhub tenant create".to_owned(),
+        subject: "shop".to_owned(),
+        origin: String::new(),
+        request: String::new(),
+        at: hub.now(),
+    };
+    acting(begun, hub.store.sign_audit(&Scope::of(tenant.id))).await.expect("the log begins");
     let condition = json!({"condition": {"tag": "vip"}});
     let address = Some("10.9.8.7:4242");
     let saved = from(&hub, key, address, "PUT", "/api/v1/segments/vip", Some(condition.clone())).await;
@@ -235,23 +246,28 @@ async fn what_somebody_changes_is_on_record() {
     let all = acts(&hub, &tenant, "").await;
     let told: Vec<_> =
         all.iter().map(|entry| (entry["act"].as_str().unwrap(), entry["subject"].as_str().unwrap())).collect();
-    let expected =
-        [("PATCH /api/v1/settings", ""), ("POST /api/v1/keys", id.as_str()), ("PUT /api/v1/segments/{name}", "vip")];
+    let expected = [
+        ("PATCH /api/v1/settings", ""),
+        ("POST /api/v1/keys", id.as_str()),
+        ("PUT /api/v1/segments/{name}", "vip"),
+        ("openhub tenant create", "shop"),
+    ];
     assert_eq!(told, expected);
     let saved = &all[2];
     assert_eq!((&saved["principal"], &saved["origin"]), (&json!({"kind": "key", "id": own}), &json!("10.9.8.7")));
-    assert_eq!((&saved["request"], &saved["number"]), (&json!(request_id), &json!(1)));
+    assert_eq!((&saved["request"], &saved["number"]), (&json!(request_id), &json!(2)));
     assert!(saved["after"].is_string() && all[0]["before"].is_string() && all[0]["before"] != all[0]["after"]);
 
     let one = |query: String| acts(&hub, &tenant, Box::leak(query.into_boxed_str()));
     assert_eq!(one(format!("?request={request_id}")).await, std::slice::from_ref(saved));
     assert_eq!(one("?subject=vip&kind=key".to_owned()).await, std::slice::from_ref(saved));
     assert_eq!(one(format!("?who={own}&act=POST%20/api/v1/keys")).await, [all[1].clone()]);
-    assert_eq!(one("?kind=operator".to_owned()).await, Vec::<Value>::new());
+    assert_eq!(one("?kind=operator".to_owned()).await, [all[3].clone()]);
+    assert_eq!(one("?kind=plugin".to_owned()).await, Vec::<Value>::new());
     assert_eq!(one("?from=2027-01-01T00:00:00Z".to_owned()).await, Vec::<Value>::new());
     let first = hub.get("/api/v1/audit?limit=2", key).await.body;
     let rest = acts(&hub, &tenant, &format!("?after={}", first["next"].as_str().unwrap())).await;
-    assert_eq!(rest, std::slice::from_ref(saved));
+    assert_eq!(rest, all[2..]);
     assert_eq!(hub.get("/api/v1/audit?kind=robot", key).await.status, 400);
 
     let exported = hub.get("/api/v1/export/audit", key).await.body;
@@ -259,16 +275,16 @@ async fn what_somebody_changes_is_on_record() {
         exported.as_str().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines, all.iter().rev().cloned().collect::<Vec<_>>());
     let head = hub.get("/api/v1/audit/head", key).await.body;
-    assert_eq!((&head["number"], &head["hash"]), (&json!(3), &all[0]["hash"]));
+    assert_eq!((&head["number"], &head["hash"]), (&json!(4), &all[0]["hash"]));
     // Who has the public key can check it.
     let bytes = |name: &str| head[name].as_str().unwrap().to_owned();
     let hash = bytes("hash");
-    let signed = openhub_model::audit::AuditHead::signed(tenant.id, 3, &hash);
+    let signed = openhub_model::audit::AuditHead::signed(tenant.id, 4, &hash);
     let public = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, bytes("public_key")).unwrap();
     assert!(openhub_engine::is_signed_by(&public, &signed, &bytes("signature")));
     let sealer = openhub_engine::Sealer::from_key([7; 32]);
     let is_ours = |message: &[u8], signature: &str| sealer.signer().is_ours(message, signature);
-    assert_eq!(hub.store.verify_audit(&Scope::of(tenant.id), None, is_ours).await.unwrap(), (3, vec![]));
+    assert_eq!(hub.store.verify_audit(&Scope::of(tenant.id), None, is_ours).await.unwrap(), (4, vec![]));
     let other = hub.tenant("other").await;
     assert_eq!(acts(&hub, &other, "").await, Vec::<Value>::new(), "each tenant has its own");
 }

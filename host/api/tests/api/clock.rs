@@ -29,6 +29,22 @@ async fn a_replay_clock_goes_with_its_events_and_by_hand() {
     assert_json_snapshot!("replay_clock", [now, set, again, back, status]);
 }
 
+/// Issue 14: asked for the last day of the year 9999, it stood a day before, and said nothing.
+#[tokio::test]
+async fn a_clock_is_not_set_to_what_it_does_not_come_to() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant_on("past", ClockKind::Replay).await;
+    for to in ["9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-30T23:00:00Z"] {
+        let answer = hub.post("/api/v1/clock", &tenant.api_key, json!({"to": to})).await;
+        assert_eq!((answer.status, &answer.body["faults"][0]["pointer"]), (400, &json!("/to")), "{answer:?}");
+        let message = answer.body["faults"][0]["message"].as_str().unwrap();
+        assert!(message.contains("9999-12-30T21:59:59.999999Z"), "{message}");
+    }
+    let last = json!({"to": "9999-12-30T21:59:59.999999Z"});
+    let answer = hub.post("/api/v1/clock", &tenant.api_key, last.clone()).await;
+    assert_eq!((answer.status, &answer.body["now"]), (200, &last["to"]), "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_hub_that_stops_lets_nobody_wait_for_its_clock() {
     let hub = Hub::start().await;

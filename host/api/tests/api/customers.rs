@@ -88,8 +88,50 @@ async fn the_timeline_is_newest_first() {
     let path = format!("/api/v1/customers/{}/timeline?limit=2", found.body["customers"][0]["id"].as_str().unwrap());
     let first = hub.get(&path, &tenant.api_key).await;
     let next = first.body["next"].as_str().expect("a next page").to_owned();
-    let second = hub.get(&format!("{path}&before={next}"), &tenant.api_key).await;
+    let second = hub.get(&format!("{path}&after={next}"), &tenant.api_key).await;
     assert_json_snapshot!("timeline", [first, second]);
+}
+
+/// Issue 14: neither was to be seen anywhere.
+#[tokio::test]
+async fn a_run_says_what_it_wrote_and_why_it_ended() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let typed = json!({"type": "integer"});
+    assert_eq!(hub.call("PUT", "/api/v1/attributes/age", key, Some(typed)).await.status, 200);
+    let attributes = json!({"tier": "{{ trigger.properties.tier }}", "points": 3, "age": "{{ trigger.properties.age }}", "old": null});
+    let nodes = json!({
+        "set": {"type": "update", "attributes": attributes, "tags": {"thanked": true, "new": false}, "next": "end"},
+        "end": {"type": "exit", "reason": "said \"thanks\""},
+    });
+    let journey = json!({"trigger": {"event": "Go"}, "reentry": "always", "start": "set", "nodes": nodes});
+    let saved = hub.call("PUT", "/api/v1/journeys/thanks", key, Some(journey)).await;
+    assert_eq!((saved.status, &saved.body["faults"]), (200, &json!([])), "{saved:?}");
+    assert_eq!(hub.post("/api/v1/journeys/thanks/publish", key, json!({})).await.status, 200);
+    let long = "ä".repeat(300);
+    let go = |properties: serde_json::Value| json!({"type": "track", "userId": "ada", "event": "Go", "properties": properties});
+    hub.send_events(&tenant, json!([go(json!({"tier": "gold", "age": "x"}))])).await;
+    hub.send_events(&tenant, json!([go(json!({"tier": long, "age": "y"}))])).await;
+    let found = hub.get("/api/v1/customers?identity=user_id:ada", key).await;
+    let customer = format!("/api/v1/customers/{}", found.body["customers"][0]["id"].as_str().unwrap());
+    let page = hub.get(&format!("{customer}/timeline?kind=run"), key).await.body;
+    let runs = page["items"].as_array().unwrap();
+    assert_eq!(runs.len(), 2, "{page}");
+    for run in runs {
+        assert_eq!(run["detail"]["reason"], "said \"thanks\"", "{page}");
+        let update = &run["detail"]["updates"][0];
+        let tags = json!({"thanked": true, "new": false});
+        assert_eq!((&update["node"], &update["tags"]), (&json!("set"), &tags), "{page}");
+    }
+    let wrote: Vec<_> = runs.iter().map(|run| &run["detail"]["updates"][0]["attributes"]).collect();
+    let whole = json!({"tier": "gold", "points": 3, "old": null});
+    let cut = json!({"tier": format!("{}…", "ä".repeat(100)), "points": 3, "old": null});
+    assert!(wrote.contains(&&whole), "{page}");
+    assert!(wrote.contains(&&cut), "what was refused was not written: {page}");
+    let data = hub.get(&format!("{customer}/data"), key).await.body;
+    let told = data.as_str().unwrap().lines().filter(|line| line.contains("thanks\\\"")).count();
+    assert_eq!(told, 2, "{data}");
 }
 
 #[tokio::test]

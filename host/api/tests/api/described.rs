@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-async fn document(hub: &Hub) -> &'static Value {
+pub async fn document(hub: &Hub) -> &'static Value {
     static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
     let read = async || {
         let request = request("GET", "/api/openapi.json").body(Body::empty()).expect("a request");
@@ -30,7 +30,25 @@ pub async fn operation(hub: &Hub, method: &Method, path: &str) -> Option<Value> 
     paths[best].get(method.as_str().to_lowercase()).cloned()
 }
 
+/// The page that lists the codes of faults, and that of errors, which may stand there, too.
+const CODES: &str = include_str!("../../../../docs/fault-codes.md");
+const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
+
+/// The codes of all that an answer says is wrong with a part of a request.
+fn codes(answer: &Value) -> impl Iterator<Item = &str> {
+    let lists = ["faults", "refused", "left_out"].into_iter().filter_map(|list| answer[list].as_array()).flatten();
+    let all = lists.flat_map(|fault| [fault].into_iter().chain(fault["more"].as_array().into_iter().flatten()));
+    // The list of what failed has codes of its own.
+    all.filter(|fault| fault["pointer"].is_string()).filter_map(|fault| fault["code"].as_str())
+}
+
 pub fn check(call: &str, operation: &Value, answer: &Answer) {
+    // What a plugin says of its own objects has codes of its own.
+    for code in codes(&answer.body).filter(|_| answer.body["code"] != "refused-fields") {
+        let line = format!("\n| `{code}` |");
+        let is_told = CODES.contains(&line) || PROBLEMS.contains(&line);
+        assert!(is_told, "{call}: docs/fault-codes.md lacks `{code}`: {}", answer.body);
+    }
     let (status, class) = (answer.status.to_string(), format!("{}XX", answer.status / 100));
     let described = operation["responses"].get(status).unwrap_or(&operation["responses"][class]);
     assert!(described.is_object(), "{call}: {} is not described: {}", answer.status, answer.body);
@@ -57,6 +75,13 @@ async fn each_operation_needs_the_scope_that_it_names() {
     let mut guarded = 0;
     for (path, operations) in document(&hub).await["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {
+            // Who comes in has nothing yet, and whoever is in has a session.
+            if path == "/api/v1/invitation" || path.starts_with("/api/v1/session") {
+                let comes_in = (method == "post" && !path.ends_with("/second-factor")) || path.contains("/oidc");
+                let needed = if comes_in { Value::Null } else { json!([{"session": []}]) };
+                assert_eq!(operation["security"], needed, "{method} {path}");
+                continue;
+            }
             let Some(needed) = operation["security"][0].as_object().and_then(|needed| needed.values().next()) else {
                 assert!(!path.starts_with("/api/v1/") && !path.starts_with("/v1/"), "{method} {path} needs no key");
                 continue;
@@ -87,4 +112,31 @@ async fn what_others_call_is_described_and_a_value_of_the_history_is_any_json() 
     }
     let value = &document["components"]["schemas"]["HistoryEntry"]["properties"]["value"];
     assert!(value.is_object() && value.get("type").is_none(), "{value}");
+}
+
+/// Nor does the page have a code that nobody says.
+#[test]
+fn each_code_of_the_page_is_said() {
+    let host = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> =
+        ["model", "journey", "runtime", "engine", "api"].map(|name| host.join(name).join("src")).into();
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            match entry.extension() {
+                _ if entry.is_dir() => folders.push(entry),
+                Some(ending) if ending == "rs" => sources.push_str(&std::fs::read_to_string(entry).expect("a source")),
+                _ => {}
+            }
+        }
+    }
+    let codes: Vec<&str> = CODES.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(codes.len() > 100 && codes.is_sorted(), "{codes:?}");
+    // `unknown-` stands before the word for what is not there.
+    let is_said = |code: &str| {
+        let word = code.strip_prefix("unknown-").unwrap_or(code);
+        [code, word].iter().any(|text| sources.contains(&format!("\"{text}\"")))
+    };
+    let unsaid: Vec<&&str> = codes.iter().filter(|code| !is_said(code)).collect();
+    assert!(unsaid.is_empty(), "nobody says {unsaid:?}");
 }

@@ -192,7 +192,7 @@ async fn one_nan_refuses_one_event() {
     let bearer = format!("Bearer {}", shop.write_key);
     let batch = r#"{"batch":[
         {"type":"track","event":"A","userId":"1","properties":{"x":1}},
-        {"type":"track","event":"B","userId":"1","properties":{"x":NaN}},
+        {"type":"track","event":"B","userId":"1","messageId":"0190a5b1-c4d2-4000-a5b1-c4d270000001","properties":{"x":NaN}},
         {"type":"track","event":"C","userId":"1","properties":{"x":"},{"}}
     ],"sentAt":"2026-01-31T12:00:00Z"}"#;
     let answer = hub.send(post("/v1/batch", &[("authorization", &bearer)], batch)).await;
@@ -205,7 +205,12 @@ async fn one_nan_refuses_one_event() {
     assert_eq!((answer.status, refused), (200, vec![(&json!(1), &json!("invalid-json"))]));
     let names: Vec<String> = told(&hub, &shop).await.into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["A", "C"]);
+    let said = answer.body["refused"][0]["message"].as_str().unwrap();
+    assert!(said.contains("JSON has no `NaN`"), "{said}");
     assert_eq!(first_fault(&hub, &shop).await, "invalid-json", "what a library drops in silence is told");
+    let fault = hub.get("/api/v1/faults", &shop.api_key).await.body["faults"][0].clone();
+    assert_eq!(fault["message_id"], "0190a5b1-c4d2-4000-a5b1-c4d270000001", "user14 11: {fault}");
+    assert!(fault["text"].as_str().is_some_and(|text| text.contains("NaN")), "{fault}");
 }
 
 #[tokio::test]

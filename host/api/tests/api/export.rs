@@ -146,6 +146,36 @@ async fn a_dry_run_stores_nothing() {
     let tried = hub.post("/v1/import?dry_run=true", &tenant.write_key, batch).await;
     assert_eq!((tried.status, &tried.body["refused"][0]["code"]), (200, &json!("missing-identity")), "{tried:?}");
     assert_eq!(hub.get("/api/v1/events", &tenant.api_key).await.body["events"], json!([]));
+
+    // User14 5: it knows what is there, and what comes twice.
+    let event = |id: &str| json!({"type": "track", "event": "E", "userId": "u", "messageId": id});
+    let some = json!({"batch": [event("a"), event("b")]});
+    assert_eq!(hub.post("/v1/batch", &tenant.server_key, some).await.status, 200);
+    let more = json!({"batch": [event("a"), event("c"), event("c")]});
+    for query in ["dry_run=true", "historical=true&dry_run=true"] {
+        let tried = hub.post(&format!("/v1/import?{query}"), &tenant.server_key, more.clone()).await;
+        assert_eq!(tried.body, json!({"success": true, "duplicates": 2}), "{query}");
+    }
+    let tried = hub.post("/v1/import?dry_run=true", &tenant.write_key, more).await;
+    assert_eq!(tried.body, json!({"success": true}), "a page finds out nothing");
+}
+
+#[tokio::test]
+async fn user14_f16_a_column_that_is_not_there_names_those_that_are() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let told = async |what: &str, name: &str| {
+        let answer = hub.get(&format!("/api/v1/export/{what}?fields={name}"), &tenant.api_key).await;
+        assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!("unknown-field")), "{answer:?}");
+        answer.body["faults"][0]["message"].as_str().expect("a message").to_owned()
+    };
+    let message = told("customers", "foo").await;
+    let named = "And: identity.<kind>, attribute.<name>, tag.<name>, consent.<purpose>.";
+    assert!(message.ends_with(named) && !message.contains("Did you mean"), "{message}");
+    assert!(told("customers", "attributes.PLZ").await.contains("Did you mean `attribute.PLZ`?"));
+    assert!(told("customers", "identities.email").await.contains("Did you mean `identity.email`?"));
+    assert!(told("events", "property.total").await.contains("properties.<name>"));
+    assert!(told("events", "propertys.total").await.contains("Did you mean `properties.total`?"));
 }
 
 /// What a page was refused does not come back by way of a file, and nothing is there twice.
@@ -217,4 +247,25 @@ async fn breaker14_an_exported_event_says_who_said_it() {
         let answer = hub.post("/v1/track", &tenant.server_key, body).await;
         assert_eq!((answer.status, &answer.body["faults"][0]["code"]), (400, &json!(code)), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn user14_f21_a_misspelt_identity_kind_is_no_empty_answer() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let listed = hub.get("/api/v1/customers?identity=mail:x@example.com", key).await;
+    let test = json!({"all": [{"tag": "vip"}, {"not": {"identity": {"kind": "mail", "is": "exists"}}}]});
+    let counted = hub.post("/api/v1/segments/preview", key, json!({"condition": test})).await;
+    for (answer, status, pointer) in [(listed, 400, "/identity"), (counted, 422, "/condition/all/1/not/identity/kind")]
+    {
+        let fault = &answer.body["faults"][0];
+        assert_eq!((answer.status, &fault["pointer"]), (status, &json!(pointer)), "{answer:?}");
+        assert!(fault["message"].as_str().is_some_and(|text| text.contains("Did you mean `email`?")), "{fault}");
+    }
+    let by_identity = hub.get("/api/v1/customers/user_id:s1", key).await;
+    let detail = by_identity.body["detail"].as_str().expect("a detail");
+    assert!(by_identity.status == 404 && detail.contains("`GET /api/v1/customers?identity=…`"), "{detail}");
+    // One that is like none may be the tenant's own.
+    assert_eq!(hub.get("/api/v1/customers?identity=membership:7", key).await.status, 200);
 }

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
-use openhub_api::{Apart, App, KeyScopes, Limits, Routers, mint_key, router, routers};
+use openhub_api::{Apart, App, KeyScopes, Limits, Provisioner, Routers, mint_key, routers};
 use openhub_engine::{Bounds, Config as EngineConfig, Engine, Sealer};
 use openhub_model::{ClockKind, TenantId, Timestamp};
 use openhub_runtime::{Config as RuntimeConfig, Runtime};
@@ -57,6 +57,7 @@ pub struct Hub {
     pub engine: Arc<Engine>,
     pub stopping: CancellationToken,
     router: Router,
+    provisioner: Provisioner,
     app: Arc<App>,
     clock: Arc<AtomicI64>,
     keys: AtomicU64,
@@ -118,7 +119,17 @@ impl Hub {
         let url = format!("sqlite://{}", directory.path().join("hub.db").display());
         let allowed = addresses.iter().map(|address| address.to_string().parse().expect("a host and a port"));
         let runtime = RuntimeConfig { allow_private: allowed.collect(), ..RuntimeConfig::default() };
-        Hub::running(url, directory, limits(), Bounds::default(), runtime).await
+        Hub::running(url, directory, limits(), EngineConfig::default(), runtime).await
+    }
+
+    /// That browsers reach at `https://hub.test`, and that may reach this address of this machine.
+    pub async fn published(address: SocketAddr) -> Hub {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("hub.db").display());
+        let allowed = address.to_string().parse().expect("a host and a port");
+        let runtime = RuntimeConfig { allow_private: vec![allowed], ..RuntimeConfig::default() };
+        let engine = EngineConfig { public_url: Some("https://hub.test".to_owned()), ..EngineConfig::default() };
+        Hub::running(url, directory, limits(), engine, runtime).await
     }
 
     /// On a database of a PostgreSQL server.
@@ -128,10 +139,17 @@ impl Hub {
     }
 
     async fn with(url: String, directory: TempDir, limits: Limits, bounds: Bounds) -> Hub {
-        Hub::running(url, directory, limits, bounds, RuntimeConfig::default()).await
+        let engine = EngineConfig { bounds, ..EngineConfig::default() };
+        Hub::running(url, directory, limits, engine, RuntimeConfig::default()).await
     }
 
-    async fn running(url: String, directory: TempDir, limits: Limits, bounds: Bounds, runtime: RuntimeConfig) -> Hub {
+    async fn running(
+        url: String,
+        directory: TempDir,
+        limits: Limits,
+        engine: EngineConfig,
+        runtime: RuntimeConfig,
+    ) -> Hub {
         let config = StoreConfig { url: url.clone(), node: "test".to_owned(), read_connections: 4 };
         let store = Store::open(&config).await.expect("the store opens");
         let runtime = Runtime::new(runtime).expect("the runtime starts");
@@ -142,7 +160,7 @@ impl Hub {
             Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
         };
         let sealer = Arc::new(Sealer::from_key([7; 32]));
-        let config = EngineConfig { poll: POLL, hold: POLL, bounds, ..EngineConfig::default() };
+        let config = EngineConfig { poll: POLL, hold: POLL, ..engine };
         let engine = Arc::new(Engine::start(store.clone(), runtime.clone(), sealer.clone(), clock.clone(), config));
         let stopping = CancellationToken::new();
         let drawn = AtomicU64::new(0);
@@ -164,11 +182,13 @@ impl Hub {
             stopping: stopping.clone(),
             render_metrics: Arc::new(|| "# no metrics in tests\n".to_owned()),
         });
+        let routers = routers(app.clone(), Apart::default());
         Hub {
             store,
             engine,
             stopping,
-            router: router(app.clone()),
+            router: routers.hub,
+            provisioner: routers.provisioner,
             app,
             clock: now,
             keys: AtomicU64::new(0),
@@ -236,6 +256,20 @@ impl Hub {
         Timestamp::from_micros(self.clock.load(Ordering::SeqCst))
     }
 
+    /// Lets the hub do for subscriptions what is due, until nothing is.
+    pub async fn provision(&self) {
+        for _ in 0..200 {
+            let operations = self.store.operations_due(self.now()).await.expect("the tenants");
+            let pushes = self.store.pushes_due(self.now()).await.expect("the tenants");
+            if operations.is_empty() && pushes.is_empty() {
+                return;
+            }
+            self.provisioner.look().await;
+            self.advance(Duration::from_millis(600));
+        }
+        panic!("operations do not come to an end");
+    }
+
     pub fn advance(&self, span: Duration) {
         self.clock.fetch_add(span.as_micros() as i64, Ordering::SeqCst);
     }
@@ -258,6 +292,8 @@ impl Hub {
     /// Whatever makes something is in the audit log, by the id of its request: whichever route it is.
     async fn is_on_record(&self, method: &str, path: &str, answer: &Answer) {
         let makes = method != "GET" && [201, 202, 204].contains(&answer.status) && path.starts_with("/api/v1/");
+        // An answer that is given again is of an act before.
+        let makes = makes && !answer.headers.contains_key("idempotency-replayed");
         let Some(request) = answer.headers.get("x-request-id").filter(|_| makes) else { return };
         let request = request.to_str().expect("an id").to_owned();
         let filter = AuditFilter { request: Some(request), limit: 2, ..AuditFilter::default() };

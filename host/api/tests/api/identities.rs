@@ -104,6 +104,18 @@ async fn kinds_and_attributes_are_configured() {
     let changed = hub.call("PATCH", &path, key, Some(changed)).await.body;
     assert_eq!(changed["consents"].as_object().unwrap().keys().collect::<Vec<_>>(), ["news/sms"]);
     assert_eq!(put("/api/v1/attributes/visits", json!({"type": "integer", "merge": "sum"})).await.status, 200);
+    for wrong in [
+        json!({"type": "date", "merge": "sum"}),
+        json!({"type": "number", "merge": "sum"}),
+        json!({"type": "text", "merge": "max"}),
+    ] {
+        let refused = put("/api/v1/attributes/foo", wrong).await;
+        assert_eq!(
+            (refused.status, &refused.body["faults"][0]["pointer"]),
+            (400, &json!("/merge")),
+            "user14 24: {refused:?}"
+        );
+    }
     assert_eq!(put("/api/v1/attributes/visits", json!({"merge": "least"})).await.status, 400);
     let declared = hub.get("/api/v1/attributes", key).await.body;
     assert_eq!(declared["attributes"]["visits"], json!({"type": "integer", "merge": "sum"}));
@@ -121,7 +133,8 @@ async fn kinds_and_attributes_are_configured() {
     assert_eq!((&ada["attributes"]["visits"], &ada["attributes"]["city"]), (&json!(3), &json!("Bern")));
     let refused = hub.get("/api/v1/events?name=Attribute%20Refused", key).await.body;
     let refused = refused["events"].as_array().unwrap();
-    let said = json!({"attribute": "visits", "type": "integer", "found": "text", "plugin": null, "rule": null});
+    let said = json!({"attribute": "visits", "reason": "type", "type": "integer", "found": "text", "plugin": null, "rule": null,
+        "message": "`visits` was not written: its declared type is integer, and a value of the type text came."});
     assert_eq!((refused.len(), &refused[0]["body"]["properties"]), (1, &said));
     assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 204);
     assert_eq!(hub.call("DELETE", "/api/v1/attributes/visits", key, None).await.status, 404);
@@ -401,4 +414,46 @@ async fn a_declaration_of_very_many_customers_says_at_least() {
         }
     }
     assert_eq!(found, 2_100);
+}
+
+/// Issue 14: 123 and 123.0 were two customers.
+#[tokio::test]
+async fn a_whole_number_is_one_id_however_it_is_written() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let server = hub.key(tenant.id, KeyScopes::SERVER).await;
+    let mut expected = 0;
+    for (kind, name) in [("identify", None), ("track", Some("event")), ("page", Some("name")), ("screen", Some("name"))]
+    {
+        for written in [json!(123), json!(123.0), json!("123"), serde_json::from_str("1.23e2").expect("a number")] {
+            let mut call = json!({"userId": written});
+            call.as_object_mut().expect("an object").extend(name.map(|name| (name.to_owned(), json!("Seen"))));
+            send(&hub, &tenant, &server, &format!("/v1/{kind}"), call.clone()).await;
+            call["type"] = kind.into();
+            send(&hub, &tenant, &server, "/v1/batch", json!({"batch": [call]})).await;
+            send(&hub, &tenant, &server, "/v1/import?historical=true", json!({"batch": [call]})).await;
+            expected += if kind == "identify" { 0 } else { 3 };
+        }
+    }
+    let row = json!({"type": "identify", "identity": {"kind": "user_id", "value": 123.0}, "traits": {"a": 1}});
+    send(&hub, &tenant, &server, "/v1/import?historical=true", json!({"batch": [row]})).await;
+    let visitor = json!({"anonymousId": 9.0, "userId": 123.0});
+    send(&hub, &tenant, &server, "/v1/identify", visitor).await;
+    send(&hub, &tenant, &server, "/v1/alias", json!({"previousId": 7.0, "userId": 123})).await;
+    let besides = json!({"userId": 123, "identities": [{"kind": "phone", "value": 13900001111.0}], "traits": {}});
+    send(&hub, &tenant, &server, "/v1/identify", besides).await;
+    let all = hub.get("/api/v1/customers", &tenant.api_key).await.body;
+    let known: Vec<_> = all["customers"].as_array().expect("customers").iter().map(identities).collect();
+    let mut one = known.iter().find(|values| values.contains(&"123")).expect("the customer").clone();
+    one.sort_unstable();
+    assert_eq!(one, ["123", "13900001111", "7", "9"], "{all}");
+    assert!(known.iter().flatten().all(|value| !value.contains('.') && !value.contains('e')), "{all}");
+    let id = find(&hub, &tenant, "user_id:123").await["id"].clone();
+    let events = hub.get("/api/v1/events?name=Seen&limit=1000", &tenant.api_key).await.body;
+    let events = events["events"].as_array().expect("events");
+    assert_eq!(events.len(), expected);
+    assert!(events.iter().all(|event| event["customer"] == id), "{events:?}");
+    // What is no whole number stays what it is.
+    send(&hub, &tenant, &server, "/v1/identify", json!({"userId": 1.5})).await;
+    assert_eq!(identities(&find(&hub, &tenant, "user_id:1.5").await), ["1.5"]);
 }

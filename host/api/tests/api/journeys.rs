@@ -6,7 +6,7 @@ use crate::hub::{Hub, PATIENCE, Tenant};
 use insta::assert_json_snapshot;
 use openhub_model::Id;
 use openhub_model::message::NewMessage;
-use openhub_model::run::{Run, RunStatus};
+use openhub_model::run::{Run, RunStatus, Told};
 use openhub_store::{Changes, RunFilter, Scope};
 use openhub_test_postgres::Server;
 use serde_json::{Value, json};
@@ -93,6 +93,7 @@ async fn findings14_f12_a_journey_counts_what_became_of_its_runs_and_messages() 
         ended_at: None,
         fault: None,
         served_by: None,
+        told: Told::default(),
     };
     let message = |number: u8| NewMessage {
         id: id(number),
@@ -223,4 +224,55 @@ async fn a_segment_that_a_journey_starts_at_stays() {
     assert_eq!((saved.status, &saved.body["faults"]), (200, &json!([])));
     let removed = hub.call("DELETE", "/api/v1/segments/vip", key, None).await;
     assert_eq!((removed.status, &removed.body["faults"][0]["code"]), (409, &json!("in-use")), "{:?}", removed.body);
+}
+
+#[tokio::test]
+async fn user14_f8_a_published_journey_is_not_removed() {
+    let hub = Hub::start().await;
+    let key = &hub.tenant("shop").await.api_key;
+    let call = async |method: &str, path: &str, body: Option<Value>| {
+        hub.call(method, &format!("/api/v1/journeys/welcome{path}"), key, body).await
+    };
+    assert_eq!(call("PUT", "", Some(welcome())).await.status, 200);
+    assert_eq!(call("POST", "/publish", None).await.status, 200);
+    for step in ["/pause", "/resume"] {
+        let removed = call("DELETE", "", None).await;
+        assert_eq!((removed.status, &removed.body["code"]), (409, &json!("conflict")), "{removed:?}");
+        assert_eq!(call("POST", step, None).await.status, 200);
+    }
+    assert_eq!(call("GET", "", None).await.body["status"], "published");
+    assert_eq!(call("POST", "/stop", None).await.status, 200);
+    assert_eq!(call("DELETE", "", None).await.status, 204);
+    assert_eq!(call("GET", "", None).await.status, 404);
+    assert_eq!(call("PUT", "", Some(welcome())).await.status, 200);
+    assert_eq!(call("DELETE", "", None).await.status, 204, "a draft is removed as it is");
+}
+
+/// Issue 14: what had become of a removed journey's runs was counted as the new one's.
+#[tokio::test]
+async fn a_journey_counts_its_own_runs_and_not_those_of_one_that_had_its_name() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let key = &tenant.api_key;
+    let path = |path: &str| format!("/api/v1/journeys/welcome{path}");
+    let mark = json!({"type": "update", "tags": {"welcomed": true}, "next": "done"});
+    let journey = json!({"trigger": {"event": "Signed Up"}, "reentry": "always", "start": "mark",
+        "nodes": {"mark": mark, "done": {"type": "exit"}}});
+    let made = async || {
+        assert_eq!(hub.call("PUT", &path(""), key, Some(journey.clone())).await.status, 200);
+        assert_eq!(hub.call("POST", &path("/publish"), key, None).await.status, 200);
+    };
+    let signs_up = json!([{"type": "track", "event": "Signed Up", "userId": "ada"}]);
+    let done = async || hub.get(&path("/counts"), key).await.body["runs"]["done"].clone();
+    made().await;
+    hub.send_events(&tenant, signs_up.clone()).await;
+    hub.send_events(&tenant, signs_up.clone()).await;
+    assert_eq!(done().await, 2);
+    assert_eq!(hub.call("POST", &path("/stop"), key, None).await.status, 200);
+    assert_eq!(hub.call("DELETE", &path(""), key, None).await.status, 204);
+    made().await;
+    assert_eq!(hub.get(&path(""), key).await.body["version"], 2, "the runs of the first keep theirs");
+    assert_ne!(done().await, 2);
+    hub.send_events(&tenant, signs_up).await;
+    assert_eq!(done().await, 1);
 }

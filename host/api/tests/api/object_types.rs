@@ -114,6 +114,7 @@ mod checks {
         let schema = hub.get("/api/v1/object-types/store/schema", key).await.body;
         assert_eq!(schema["required"], json!(["code"]));
         assert_eq!(schema["properties"]["status"]["enum"], json!(["open", "closed"]));
+        assert_eq!(schema["title"], "Store", "user14 18: {schema}");
 
         let manager = customer(&hub, &tenant, "ada").await;
         let fields = json!({"code": "S1", "manager": manager, "size": 40, "rating": "4.5", "tags": ["a", "b"]});
@@ -433,7 +434,7 @@ mod checks {
             .iter()
             .map(|refused| (refused["pointer"].as_str().unwrap(), refused["code"].as_str().unwrap()))
             .collect();
-        assert_eq!(refused, [("/rows/1/fields/size", "too-small"), ("/rows/2/fields", "not-unique")]);
+        assert_eq!(refused, [("/rows/1/fields/size", "too-small"), ("/rows/2/fields/phone", "not-unique")]);
         let again = hub.post("/api/v1/import/objects/store", key, rows).await;
         assert_eq!(again.body["duplicates"], 2, "{again:?}");
         hub.settle(&tenant).await;
@@ -1005,4 +1006,27 @@ async fn a_name_belongs_to_one_who_declares_it() {
     let accept = json!({"accept": "0".repeat(64)});
     let refused = hub.post("/api/v1/plugins/stamps/enable", &tenant.api_key, accept).await;
     is(&refused, 422, &[("/objects/0", "already-owned")]);
+}
+
+/// The first block of the page, as a reader does it.
+#[tokio::test]
+async fn user14_f9_the_example_of_the_page_about_objects_is_done_as_it_is_written() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    let page = include_str!("../../../../docs/objects.md");
+    let block = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let mut declared = Vec::new();
+    for call in block.split("curl -X PUT $HUB").skip(1) {
+        let (path, rest) = call.split_once(' ').expect("a path");
+        let body = rest.split('\'').nth(3).expect("the headers, and the body");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        let answer = hub.call("PUT", path, &tenant.api_key, Some(body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        declared.push(path);
+    }
+    assert_eq!(declared.last(), Some(&"/api/v1/object-types/store"));
+    let schema = hub.get("/api/v1/object-types/store/schema", &tenant.api_key).await.body;
+    let rating = json!({"type": ["string", "number"], "minimum": 0, "maximum": 5,
+        "description": "A decimal with at most 1 digit after the point, from 0 to 5."});
+    assert_eq!(schema["properties"]["rating"], rating, "user14 18");
 }

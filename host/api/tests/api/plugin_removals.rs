@@ -64,7 +64,7 @@ async fn what_a_plugin_kept_waits_for_it_or_is_read_and_erased() {
     let kept = hub.call("DELETE", PLUGIN, key, None).await;
     assert_eq!((kept.status, &kept.body["objects"], &kept.body["entries"]), (200, &json!(0), &json!(0)), "{kept:?}");
     assert_eq!(hub.get(PLUGIN, key).await.status, 404);
-    assert_eq!(hub.get("/api/v1/plugins", key).await.body, json!({"plugins": []}));
+    assert_eq!(hub.get("/api/v1/plugins", key).await.body, json!({"plugins": [], "next": null}));
 
     // It comes back to what it kept, without its former settings; nobody else does.
     let mut foreign = manifest("1.0.1");

@@ -107,11 +107,25 @@ async fn a_version_comes_into_force_by_an_agreement_to_its_difference_and_goes_a
     let forth = hub.post(&path, key, json!({"digest": to, "accept": accept})).await;
     assert_eq!(forth.body["version"], "1.1.0", "{forth:?}");
 
+    // Left once more, it is tried beside the other one under its own number, and comes into force again.
+    let accept = accept_of(&hub, key, &first.body["digest"]).await;
+    assert_eq!(hub.post(&back, key, json!({"accept": accept})).await.body["version"], "1.0.0");
+    let waits = upload(&hub, key, wider("1.1.0")).await;
+    assert_eq!((waits.status, &waits.body["candidate"]["digest"]), (201, to), "{waits:?}");
+    let accept = accept_of(&hub, key, to).await;
+    let canary = json!({"digest": to, "accept": accept, "percent": 10});
+    let canary = hub.call("PUT", &format!("{PLUGIN}/canary"), key, Some(canary)).await;
+    assert_eq!((canary.status, &canary.body["canary"]["percent"]), (200, &json!(10)), "{canary:?}");
+    assert_eq!(hub.call("DELETE", &format!("{PLUGIN}/canary"), key, None).await.status, 200);
+    let accept = accept_of(&hub, key, to).await;
+    let again = hub.post(&path, key, json!({"digest": to, "accept": accept})).await;
+    assert_eq!((&again.body["version"], &again.body["candidate"]), (&json!("1.1.0"), &Value::Null), "{again:?}");
+
     let log = hub.get("/api/v1/events?limit=1000", key).await.body;
     let names: Vec<&str> =
         log["events"].as_array().unwrap().iter().filter_map(|event| event["name"].as_str()).collect();
     let of = |name: &str| names.iter().filter(|other| **other == name).count();
-    assert_eq!((of("plugin.activated"), of("plugin.rolled-back")), (3, 1), "each is one event in the log: {names:?}");
+    assert_eq!((of("plugin.activated"), of("plugin.rolled-back")), (4, 2), "each is one event in the log: {names:?}");
 }
 
 async fn accept_of(hub: &Hub, key: &str, digest: &Value) -> Value {
@@ -311,7 +325,7 @@ async fn what_is_newer_than_the_hub_or_cut_off_says_so() {
     is_refused(&upload(&hub, key, manifest("1")).await, "bad-manifest");
     let whole = component(Some(manifest("1.0.0")));
     is_refused(&hub.upload(key, whole[..whole.len() - 9].to_vec()).await, "incomplete-component");
-    assert_eq!(hub.get("/api/v1/plugins", key).await.body, json!({"plugins": []}));
+    assert_eq!(hub.get("/api/v1/plugins", key).await.body, json!({"plugins": [], "next": null}));
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
         assert!(answer.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{what}");
     }
     let none = hub.get("/api/v1/plugins", &tenant.api_key).await;
-    assert_eq!(none.body, json!({"plugins": []}));
+    assert_eq!(none.body, json!({"plugins": [], "next": null}));
     let html = hub.post("/api/v1/plugins", &tenant.api_key, json!({})).await;
     assert_eq!(html.status, 415);
 }

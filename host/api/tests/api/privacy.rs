@@ -4,26 +4,28 @@ use crate::hub::{Hub, Tenant, encode, limits};
 use openhub_api::Limits;
 use openhub_model::identity::Authority;
 use openhub_model::message::NewMessage;
-use openhub_model::run::{Run, RunStatus};
+use openhub_model::run::{Run, RunStatus, Told, Update};
 use openhub_model::timer::Timer;
 use openhub_model::{EventKind, Id, Identity, NewEvent, Object, PartId, Span, Timestamp};
 use openhub_store::{
-    Changes, Entry, EventFilter, FaultKind, NewFault, NewMatch, NodeCount, ObjectChange, Op, Scope, SetAside,
+    CatalogChange, Changes, Entry, EventFilter, FaultKind, FormerFields, LeftOut, NewFault, NewMatch, NodeCount,
+    ObjectChange, ObjectKey, Op, Scope, SetAside,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is planted of one customer, a text of its own in each place.
-struct Canaries {
-    name: &'static str,
+pub struct Canaries {
+    pub name: &'static str,
 }
 
 impl Canaries {
-    fn of(&self, place: &str) -> String {
+    pub fn of(&self, place: &str) -> String {
         format!("canary-{}-{place}-canary", self.name)
     }
 
-    fn user(&self) -> String {
+    pub fn user(&self) -> String {
         self.of("user")
     }
 
@@ -32,7 +34,7 @@ impl Canaries {
     }
 }
 
-const PLACES: [&str; 23] = [
+const PLACES: [&str; 25] = [
     "user",
     "anonymous",
     "mail",
@@ -45,6 +47,7 @@ const PLACES: [&str; 23] = [
     "consent",
     "context",
     "field",
+    "left-out",
     "key",
     "unique",
     "content",
@@ -56,10 +59,11 @@ const PLACES: [&str; 23] = [
     "listed",
     "reason",
     "journey-state",
+    "update",
 ];
 
 /// Sends what doors take, and writes what the engine would have made of it.
-async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
+pub async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
     let of = |place: &str| canaries.of(place);
     let at = "2026-01-30T12:00:00Z";
     hub.send_events(
@@ -79,6 +83,8 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
     let part = Identity::new(Identity::USER_ID, canaries.user()).part(tenant.id);
     let position = hub.store.standing(&scope).await.unwrap().head;
     let id = |what: &str| Id::named(&[of(what).as_bytes()]);
+    let note = [("note".to_owned(), of("update").into())].into_iter().collect();
+    let thanked = Update { node: "thank".to_owned(), at: hub.now(), attributes: note, tags: BTreeMap::new() };
     let run = |what: &str, status, due: Option<Timestamp>| Run {
         id: id(what),
         part,
@@ -95,6 +101,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         ended_at: None,
         fault: Some(of("fault")),
         served_by: None,
+        told: Told { reason: None, updates: [thanked.clone()].into() },
     };
     let due = hub.now() + Span::from_micros(1_000_000_000_000);
     let message = NewMessage {
@@ -120,6 +127,8 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         updated_at: hub.now(),
         cause: of("message-id"),
     };
+    let left_out = LeftOut { version: 1, fields: Map::from_iter([("album".to_owned(), json!(of("left-out")))]) };
+    let former = FormerFields { object: ObjectKey::new("coupon", of("key")), former: Some(left_out) };
     let proposal = NewMatch {
         id: id("match"),
         part,
@@ -135,6 +144,7 @@ async fn plant(hub: &Hub, tenant: &Tenant, canaries: &Canaries) -> PartId {
         entries: vec![Entry { journey: "win-back".into(), part, runs: 2, active: 1, last_entered_at: hub.now() }],
         messages: vec![message],
         objects: vec![ObjectChange::Create(object, vec![("code".to_owned(), of("unique"))].into())],
+        catalog: vec![CatalogChange::PluginMigrates { plugin: "none".to_owned(), state: None, former: vec![former] }],
         matches: vec![proposal],
         counts: vec![NodeCount {
             journey: "win-back".into(),
@@ -196,11 +206,16 @@ async fn ping(hub: &Hub, tenant: &Tenant) {
 
 async fn setting(hub: &Hub) -> Tenant {
     let tenant = hub.tenant("shop").await;
+    set_up(hub, &tenant).await;
+    tenant
+}
+
+/// What [`plant`] needs to be there.
+pub async fn set_up(hub: &Hub, tenant: &Tenant) {
     let at = hub.now();
     let journey = Op::PutJourneyDraft { name: "win-back".to_owned(), definition: json!({}), at };
     hub.store.transact(&Scope::of(tenant.id), vec![journey]).await.expect("a journey");
     hub.call("PUT", "/api/v1/segments/best", &tenant.api_key, Some(json!({"static": true}))).await;
-    tenant
 }
 
 fn count(bytes: &[u8], text: &str) -> usize {

@@ -136,7 +136,7 @@ async fn the_history_says_who_set_what(hub: Hub) {
         let part = hub.get(&format!("{path}/history?limit=2{before}"), key).await.body;
         pages.extend(part["entries"].as_array().unwrap().iter().cloned());
         match part["next"].as_str() {
-            Some(next) => before = format!("&before={next}"),
+            Some(next) => before = format!("&after={next}"),
             None => break,
         }
     }

@@ -103,3 +103,24 @@ async fn c_a_tenant_says_what_its_pages_may_not() {
         assert_eq!((refused.status, &refused.body["faults"][0]["pointer"]), (400, &json!(pointer)));
     }
 }
+
+#[tokio::test]
+async fn user14_f24_an_origin_that_no_browser_sends_is_told_as_browsers_send_it() {
+    let hub = Hub::start().await;
+    let tenant = hub.tenant("shop").await;
+    for (origin, told) in [
+        ("https://shop.example/", "`https://shop.example`"),
+        ("HTTPS://Shop.Example:443", "`https://shop.example`"),
+        ("http://shop.example:80", "`http://shop.example`"),
+        ("https://*.shop.example", "without `*`"),
+        ("shop.example", "a scheme, a host"),
+        ("ftp://shop.example", "a scheme, a host"),
+    ] {
+        let refused =
+            hub.call("PATCH", "/api/v1/settings", &tenant.api_key, Some(json!({"page_origins": [origin]}))).await;
+        let message = refused.body["faults"][0]["message"].as_str().expect("a fault");
+        assert!(refused.status == 400 && message.contains(told), "{origin}: {message}");
+    }
+    let kept = json!({"page_origins": ["https://shop.example", "http://localhost:8080", "https://shop.example:8443"]});
+    assert_eq!(hub.call("PATCH", "/api/v1/settings", &tenant.api_key, Some(kept)).await.status, 200);
+}

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A tenant below another, and the first key of its owner.
-async fn below(hub: &Hub, key: &str, body: Value) -> (i64, String) {
+pub(crate) async fn below(hub: &Hub, key: &str, body: Value) -> (i64, String) {
     let made = hub.post("/api/v1/tenants", key, body).await;
     assert_eq!(made.status, 201, "{made:?}");
     let setup = made.body["setup_key"].as_str().expect("a setup key");
@@ -125,6 +125,12 @@ async fn a_ceiling_holds_for_each_key_below_it() {
         assert_eq!(hub.post("/v1/track", key, json!({"userId": "1", "event": "e"})).await.status, 200);
     }
     // A key says `*`, and has no more than the ceiling.
+    for rate in ["requests_per_minute", "event_requests_per_minute"] {
+        let none = json!({"name": "shut", "ceiling": {rate: 0}});
+        let refused = hub.post("/api/v1/tenants", &brand.api_key, none).await;
+        let pointer = &refused.body["faults"][0]["pointer"];
+        assert_eq!((refused.status, pointer), (400, &json!(format!("/ceiling/{rate}"))), "breaker14 11: {refused:?}");
+    }
     let wide = json!({"ceiling": {"scopes": ["customers:read"]}});
     let path = format!("/api/v1/tenants/{dealer}");
     let refused = hub.call("PATCH", &path, &region_key, Some(wide)).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::empty;
 use crate::hub::{Hub, HubFlags};
+use openhub_model::plain::plain;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -122,7 +123,8 @@ async fn list(hub: &Hub) -> Result<()> {
     }
     for (name, declared) in all {
         let said = |key: &str| declared[key].as_str().unwrap_or("any").to_owned();
-        println!("{name:<32} {:<10} {}", said("type"), declared["description"].as_str().unwrap_or_default());
+        let description = plain(declared["description"].as_str().unwrap_or_default());
+        println!("{:<32} {:<10} {description}", plain(&name), said("type"));
     }
     Ok(())
 }

@@ -3,15 +3,18 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use openhub_engine::Sealer;
-use openhub_model::audit::{AuditHead, Tampering};
-use openhub_store::Store;
+use openhub_model::audit::{AuditHead, SIGNING, Tampering};
+use openhub_store::{AuditFilter, Store};
 use serde_json::json;
 use std::path::PathBuf;
 
 use super::faults::scope;
-use super::tenant::look;
+use super::tenant::{as_operator, look, open_there};
 use crate::config::{Config, Flags};
 use crate::data::DataDir;
+
+/// Signings that are told, the newest first.
+const SHOWN: usize = 20;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -32,6 +35,14 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Sign the end of a tenant's audit log again, where the hub does not do so by itself: after commands without the hub's key, with another
+    /// key than before, or after an attack that you have looked into. The log says that you did.
+    Sign {
+        /// Name of the tenant.
+        tenant: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Print the signed end of a tenant's audit log, to keep it elsewhere.
     Head {
         /// Name of the tenant.
@@ -43,11 +54,14 @@ enum Command {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let flags = match &arguments.command {
-        Command::Verify { flags, .. } | Command::Head { flags, .. } => flags,
+        Command::Verify { flags, .. } | Command::Sign { flags, .. } | Command::Head { flags, .. } => flags,
     };
     let config = Config::load(flags)?;
     let sealer = sealer(&config)?;
-    let store = look(&config).await?;
+    let store = match &arguments.command {
+        Command::Sign { .. } => open_there(&config).await?,
+        Command::Verify { .. } | Command::Head { .. } => look(&config).await?,
+    };
     let done = act(arguments.command, &store, &sealer).await;
     store.close().await;
     done
@@ -70,12 +84,27 @@ async fn act(command: Command, store: &Store, sealer: &Sealer) -> Result<()> {
             let kept = since.map(|file| kept(&file)).transpose()?;
             let is_ours = |message: &[u8], signature: &str| sealer.signer().is_ours(message, signature);
             let (entries, faults) = store.verify_audit(&scope, kept, is_ours).await?;
+            // What stands before such an entry was the operator's to look into.
+            let signings = AuditFilter { act: Some(SIGNING.to_owned()), limit: SHOWN, ..AuditFilter::default() };
+            for entry in store.audit(&scope, &signings).await? {
+                println!("note: at entry {} ({}) the operator had the end signed again", entry.number, entry.at);
+            }
             if faults.is_empty() {
                 println!("the audit log of `{tenant}` is whole: {entries} entries, and its end is signed by this hub");
                 return Ok(());
             }
             faults.iter().for_each(|fault| println!("{}", in_words(fault)));
             bail!("the audit log of `{tenant}` was tampered with: {} faults in {entries} entries", faults.len())
+        }
+        Command::Sign { tenant, .. } => {
+            let scope = scope(store, &tenant).await?;
+            let is_ours = |message: &[u8], signature: &str| sealer.signer().is_ours(message, signature);
+            let (_, faults) = store.verify_audit(&scope, None, is_ours).await?;
+            // What is wrong with entries stays wrong, and `verify` goes on to say so.
+            faults.iter().for_each(|fault| println!("{}", in_words(fault)));
+            as_operator(SIGNING, &tenant, store.sign_audit(&scope)).await?;
+            println!("the end of the audit log of `{tenant}` is signed by this hub, and the log says that you did it");
+            Ok(())
         }
         Command::Head { tenant, .. } => {
             let head = store.audit_head(&scope(store, &tenant).await?).await?;
@@ -103,7 +132,12 @@ fn in_words(fault: &Tampering) -> String {
             format!("the log ends at entry {found}, but entry {signed} is signed as its end")
         }
         Tampering::NoEnd => "the signed end of the log is missing".to_owned(),
-        Tampering::Unsigned => "the end of the log was written without the hub's key".to_owned(),
+        Tampering::Empty => "the log is empty, and it has at least the making of the tenant: all of it is missing".to_owned(),
+        Tampering::Unsigned => {
+            "the end of the log was written without the hub's key, or follows an end that this hub has not signed: if you know why, \
+             `openhub audit sign` signs it again"
+                .to_owned()
+        }
         Tampering::OtherSignature => "a signature is not this hub's".to_owned(),
         Tampering::Rewritten { number } => {
             format!("entry {number} is not the one that was there when its hash was kept")
@@ -114,7 +148,6 @@ fn in_words(fault: &Tampering) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::tenant::as_operator;
     use crate::mint::{Wanted, mint};
     use crate::serve::wall_clock;
     use openhub_model::ClockKind;
@@ -132,11 +165,11 @@ mod tests {
         let wanted = Wanted::page(tenant.id, "site");
         let config = Config::default();
         let making = mint(&store, &config, &wanted, wall_clock());
-        let (key, _) = as_operator("openhub key create", "site", making).await.unwrap();
+        let (key, _) = as_operator("openhub tenant create", "site", making).await.unwrap();
         assert!(key.page);
         let scope = Scope::of(tenant.id);
         let log = store.audit(&scope, &AuditFilter { limit: 9, ..AuditFilter::default() }).await.unwrap();
-        assert_eq!((log.len(), log[0].act.as_str()), (1, "openhub key create"));
+        assert_eq!((log.len(), log[0].act.as_str()), (1, "openhub tenant create"));
         let verify = |since| Command::Verify { tenant: "acme".to_owned(), since, flags: Flags::default() };
         act(verify(None), &store, &own).await.unwrap();
         let told = act(verify(None), &store, &other).await.unwrap_err().to_string();

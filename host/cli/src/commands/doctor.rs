@@ -155,7 +155,9 @@ async fn standing_out(config: &Config) -> Result<Vec<String>> {
     let prepared = Plugins::new(store.clone(), runtime, Arc::new(serve::wall_clock));
     let mut out = Vec::new();
     for tenant in store.tenants().await? {
-        eprintln!("compiling the plugins of {}; one in Python takes half a minute or more", tenant.name);
+        if !store.plugins(&Scope::of(tenant.id)).await?.is_empty() {
+            eprintln!("compiling the plugins of {}; one in Python takes half a minute or more", tenant.name);
+        }
         let catalog = Catalog::load(&store, &Scope::of(tenant.id), &prepared).await?;
         out.extend(catalog.faults.iter().map(|fault| format!("tenant {}: {fault}", tenant.id.0)));
     }

@@ -242,7 +242,8 @@ async fn close_in(store: &Store, chosen: Chosen, status: FaultStatus) -> Result<
         done += usize::from(as_operator(act, "", closing).await?);
     }
     let closed = if done < faults.len() { ": the others were already closed" } else { "" };
-    println!("{done} of {} faults{closed}", faults.len());
+    let verb = if status == FaultStatus::Retried { "retried" } else { "discarded" };
+    println!("{verb} {done} of {} faults{closed}", faults.len());
     if not_retried > 0 {
         println!(
             "{not_retried} more cannot be retried, such as rows that a rule skipped: `openhub faults discard` closes them"

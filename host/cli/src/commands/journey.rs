@@ -1,6 +1,6 @@
 //! `openhub journey`: write journeys, publish and stop them, and see what has become of their runs and messages.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ enum Command {
     Drain(Named),
     /// End all runs, and drop what is unsent.
     Stop(Named),
-    /// Remove a draft, or a journey that was stopped.
+    /// Remove a draft, or a journey that was stopped or has drained.
     Remove(Named),
 }
 
@@ -96,12 +96,11 @@ async fn put(hub: &Hub, name: &str, file: &Path, publish: bool) -> Result<()> {
 }
 
 async fn list(hub: &Hub) -> Result<()> {
-    let all = hub.get("/api/v1/journeys").await?;
-    let journeys = all["journeys"].as_array().context("the hub's answer has no journeys")?;
+    let journeys = hub.all("/api/v1/journeys", "journeys").await?;
     if journeys.is_empty() {
         empty("there is no journey; `openhub journey put NAME FILE` saves one");
     }
-    for journey in journeys {
+    for journey in &journeys {
         let version = journey["version"].as_i64().map_or_else(String::new, |version| format!("version {version}"));
         println!("{:<32}  {:<10}  {version}", word(journey, "name"), word(journey, "status"));
     }

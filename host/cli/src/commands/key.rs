@@ -12,6 +12,7 @@ use super::tenant::{as_operator, look, open_there};
 use crate::config::{Config, Flags};
 use crate::mint::{Wanted, mint};
 use crate::serve;
+use openhub_model::plain::plain;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -133,10 +134,11 @@ async fn act(command: Command, config: &Config, store: &Store) -> Result<()> {
                     (None, None) => "valid".to_owned(),
                 };
                 let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {at}"));
+                let of = if key.page { "page" } else { "server" };
                 println!(
-                    "{}  {:<12}  {:<24}  created {}  {used}  {state}",
+                    "{}  {:<12}  {of:<6}  {:<24}  created {}  {used}  {state}",
                     key.id,
-                    key.name,
+                    plain(&key.name),
                     key.scopes.join(" "),
                     key.created_at
                 );

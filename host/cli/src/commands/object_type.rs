@@ -115,8 +115,7 @@ fn told(answer: &Value, done: &str) {
 }
 
 async fn list(hub: &Hub) -> Result<()> {
-    let all = hub.get("/api/v1/object-types").await?;
-    for each in all["object_types"].as_array().into_iter().flatten() {
+    for each in hub.all("/api/v1/object-types", "object_types").await? {
         let by = each["plugin"].as_str().map_or_else(|| "admin".to_owned(), |plugin| format!("plugin {plugin}"));
         let fields = each["fields"].as_array().map_or(0, Vec::len);
         let name = each["name"].as_str().unwrap_or_default();

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::future::Future;
 use std::path::Path;
 
-use crate::commands::empty;
+use crate::commands::{backup, empty};
 use crate::config::{Config, Flags};
 use crate::mint::{Wanted, mint};
 use crate::{data, refusal, serve};
@@ -35,6 +35,10 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Write one tenant, with all that it has, into a file. The hub may serve meanwhile.
+    Export(backup::ExportArguments),
+    /// Take a tenant from such a file into this hub, which must not serve meanwhile. Nothing is sent for it before `openhub release-sends`.
+    Import(backup::ImportArguments),
     /// List the tenants.
     List {
         #[arg(long)]
@@ -95,6 +99,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
                 );
             }
         }
+        Command::Export(arguments) => backup::export(arguments).await?,
+        Command::Import(arguments) => backup::import(arguments).await?,
         Command::List { json, flags } => {
             let store = look(&Config::load(&flags)?).await?;
             let tenants = store.tenants().await;

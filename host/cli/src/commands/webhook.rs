@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::empty;
 use crate::hub::{Hub, HubFlags};
+use openhub_model::plain::plain;
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
@@ -195,7 +196,7 @@ async fn list(hub: &Hub) -> Result<()> {
             let events: Vec<&str> =
                 webhook["events"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let (name, status, url) = (word(&webhook["name"]), word(&webhook["status"]), word(&webhook["url"]));
-            println!("{name:<24}  {status:<8}  {url}  {}", events.join(", "));
+            println!("{name:<24}  {status:<8}  {url}  {}", plain(&events.join(", ")));
         }
         match listed["next"].as_str() {
             Some(next) => after = format!("&after={next}"),

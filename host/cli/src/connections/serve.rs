@@ -135,7 +135,8 @@ async fn talk(socket: impl AsyncRead + AsyncWrite + Unpin + 'static, caller: &Ca
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(BUFFER);
+    // Who says that nothing more will come still waits for the answer.
+    builder.http1().max_buf_size(BUFFER).half_close(true);
     let mut served = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let mut silent = pin!(peer.is_silent(*times));
     let mut is_stopping = false;

@@ -106,7 +106,7 @@ impl Catalog {
         // Who was first stays: one that came later and owns the same stands out.
         installations.sort_by_key(|installation| installation.position);
         for installation in installations {
-            if installation.status == PluginStatus::Enabled {
+            if installation.status == PluginStatus::Enabled && !installation.held {
                 catalog.load_plugin(scope, installation, prepared, &mut known).await?;
             }
         }
@@ -172,7 +172,8 @@ impl Catalog {
         let active = store.journeys(scope).await?;
         let (versions, unreadable) = store.readable_versions(scope).await?;
         self.unreadable(EntryKind::Journey, unreadable);
-        self.paused.extend(active.iter().filter(|row| row.status == JourneyStatus::Paused).map(|row| row.name.clone()));
+        let rest = active.iter().filter(|row| row.held || row.status == JourneyStatus::Paused);
+        self.paused.extend(rest.map(|row| row.name.clone()));
         for version in versions {
             let journey = match compile(&version, known) {
                 Ok(journey) => Arc::new(journey),
@@ -182,7 +183,7 @@ impl Catalog {
                     continue;
                 }
             };
-            if active.iter().any(|row| uses::starts(row, &version)) {
+            if active.iter().any(|row| !row.held && uses::starts(row, &version)) {
                 self.starts.entry(journey.trigger().key().to_owned()).or_default().push(journey.clone());
             }
             self.awaited.extend(journey.awaited().map(str::to_owned));

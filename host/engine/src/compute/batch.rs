@@ -3,8 +3,8 @@
 use hashbrown::HashMap;
 use openhub_model::identity::Marker;
 use openhub_model::timer::Timer;
-use openhub_model::{EventKind, Id, NewEvent, PartId, TenantId, Timestamp};
-use openhub_store::{Changes, Decision, NewFault, NewMatch, SetAside, Unique};
+use openhub_model::{EventKind, Id, Month, NewEvent, PartId, Quarter, TenantId, Timestamp};
+use openhub_store::{Active, Changes, Decision, NewFault, NewMatch, SetAside, Unique};
 
 use super::actor::{Actor, Member, Tracked};
 use super::ask::Asks;
@@ -52,6 +52,8 @@ pub struct Batch<'a> {
     /// Runs that ended for the sake of another one, with their parts.
     pub taken_back: Vec<(PartId, Id)>,
     pub tally: Tally,
+    /// The customers that are active in a month, each with the quarter of an hour in which the first of its events here arrived.
+    pub seen: HashMap<(Month, PartId), Quarter>,
     /// What plugins used.
     meter: Meter,
     /// What shadows answered.
@@ -187,6 +189,7 @@ impl<'a> Batch<'a> {
             traces: Traces::default(),
             taken_back: Vec::new(),
             tally: Tally::default(),
+            seen: HashMap::new(),
             meter: Meter::default(),
             comparison: Comparison::default(),
             recorder: Recorder::default(),
@@ -274,6 +277,7 @@ impl<'a> Batch<'a> {
             decisions: self.decisions,
             taken_back: self.taken_back,
             usage: self.meter.finish(),
+            active: self.seen.into_iter().map(|((_, customer), quarter)| Active { customer, quarter }).collect(),
             shadow_counts,
             shadow_rows,
             recordings: self.recorder.kept,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openhub_model::identity::Authority;
-use openhub_model::{Event, EventKind, Identity, Origin, PartId, Timestamp};
+use openhub_model::{Event, EventKind, Identity, Origin, PartId, Quarter, Timestamp};
 use serde_json::Value;
 
 use crate::body::{self, Body, Retry};
@@ -33,6 +33,8 @@ pub struct Happening {
     /// How many events it descends from, one caused by the other; 0 for what nothing has caused.
     pub depth: u8,
     pub position: i64,
+    /// When it arrived, if its customer is active by it: neither the hub nor history says so.
+    pub active_in: Option<Quarter>,
     /// What it says of the customer besides who they are, if anything; taken when it is absorbed.
     pub body: Option<Box<Body>>,
     pub properties: Value,
@@ -45,6 +47,8 @@ impl Happening {
     /// An event of the log. What it says is in `body`.
     pub fn of(event: &Event, mut body: Body, now: Timestamp, bound: Timestamp) -> Happening {
         let again = body.retry.take().map(|retry| *retry);
+        let depth = body::depth(event);
+        let says_active = event.kind.code() <= EventKind::Alias.code() && !event.historical && depth == 0;
         let happening = Happening {
             message_id: event.message_id.as_str().into(),
             part: event.part,
@@ -56,8 +60,9 @@ impl Happening {
             bound,
             historical: event.historical,
             origin: Origin::Arrived,
-            depth: body::depth(event),
+            depth,
             position: event.position,
+            active_in: says_active.then(|| Quarter::of(event.received_at)),
             properties: std::mem::replace(&mut body.properties, Value::Null),
             subject: body.subject(),
             body: (!body.is_plain(event.kind)).then(|| Box::new(body)),
@@ -96,6 +101,7 @@ impl Happening {
             origin: event.origin,
             depth: event.depth,
             position: event.position,
+            active_in: None,
             body: None,
             properties: Value::Null,
             subject: event.subject.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use openhub_journey::{Ask, Input, Journey, Moment, Next, StepContext};
 use openhub_model::condition::Truth;
 use openhub_model::identity::Authority;
+use openhub_model::run::Update;
 use openhub_model::{Cause, Fault, Identity, Span, Timestamp, limits};
 use openhub_store::{FaultKind, NewFault};
 
@@ -177,9 +178,22 @@ pub fn drive(batch: &mut Batch<'_>, actor: usize, run: usize, input: Input<'_>, 
                 let rule = Some(format!("journey {} v{}", journey.name(), journey.version()).into());
                 let cause = Cause { at: occasion.now, event: occasion.cause.into(), plugin: None, rule };
                 let source = Source::of(Some(moved.part), cause);
-                let attributes = attributes.into_iter().map(|(name, value)| Change::Attribute(name.into(), value));
-                let tags = tags.into_iter().map(|(tag, present)| Change::Tag(tag.into(), present.into()));
-                apply(batch, actor, Effect::Changes(source, attributes.chain(tags).collect()));
+                let node = moved.node.clone();
+                let told = batch.actors[actor].refused.len();
+                let changes =
+                    attributes.iter().map(|(name, value)| Change::Attribute(name.as_str().into(), value.clone()));
+                let changes =
+                    changes.chain(tags.iter().map(|(tag, yes)| Change::Tag(tag.as_str().into(), (*yes).into())));
+                apply(batch, actor, Effect::Changes(source, changes.collect()));
+                let actor = &mut batch.actors[actor];
+                let Some(customer) = &actor.customer else { return };
+                // Of many that have no room, one is told.
+                let refused = |name: &str| actor.refused[told..].iter().any(|refused| refused.attribute == name);
+                let is_there = |name: &str| customer.attributes.contains_key(name) && !refused(name);
+                let attributes = attributes.into_iter().filter(|(name, _)| is_there(name));
+                let attributes = attributes.map(|(name, value)| (name, Update::kept(value))).collect();
+                let tags = tags.into_iter().filter(|(tag, _)| customer.tags.contains_key(tag.as_str())).collect();
+                actor.runs[run].run.told.wrote(Update { node, at: occasion.now, attributes, tags });
                 input = Input::Continue;
             }
             Next::Ask(Ask::Step(ask)) => {

@@ -39,6 +39,7 @@ impl<'a> Occasion<'a> {
             origin: Origin::Caused,
             depth: self.depth,
             position: 0,
+            active_in: None,
             body: None,
             properties: Value::Null,
             subject: None,

@@ -2,7 +2,9 @@
 //! come, and on the word of a page, what is not left to pages. The rest of the event is written, the customer keeps the value
 //! that they had, and `Attribute Refused` says so.
 
+use openhub_model::attribute::AttributeType;
 use openhub_model::identity::Authority;
+use openhub_model::limits;
 use serde_json::json;
 
 use super::batch::Batch;
@@ -34,14 +36,18 @@ pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
             continue;
         }
         let Refused { attribute, why, cause } = refused;
-        let mut properties = match why {
+        let mut properties = match &why {
             Why::Type { declared, found } => json!({
-                "attribute": attribute, "type": declared, "found": found, "plugin": cause.plugin, "rule": cause.rule,
+                "attribute": attribute, "reason": "type", "type": declared, "found": found, "plugin": cause.plugin,
+                "rule": cause.rule,
             }),
             Why::Authority => json!({ "attribute": attribute, "reason": "authority" }),
-            Why::TooMany => json!({ "attribute": attribute, "reason": "too-many" }),
-            Why::TooLong => json!({ "attribute": attribute, "reason": "too-long" }),
+            Why::TooMany(of, most) => {
+                json!({ "attribute": attribute, "reason": "too-many", "of": of, "most": most })
+            }
+            Why::TooLong => json!({ "attribute": attribute, "reason": "too-long", "most": limits::PAGE_VALUE }),
         };
+        properties["message"] = message(&attribute, &why).into();
         if is_said && !others.is_empty() {
             properties["others"] = others.iter().take(OTHERS).cloned().collect();
             properties["count"] = (others.len() + 1).into();
@@ -55,5 +61,29 @@ pub fn tell_refused(batch: &mut Batch<'_>, actor: usize, item: &Happening) {
             to: None,
         };
         apply(batch, actor, Effect::Event(caused));
+    }
+}
+
+/// What was wrong, and what is allowed. Without the value: that stands in the event which brought it.
+fn message(attribute: &str, why: &Why) -> String {
+    match why {
+        Why::Type { declared, found } => {
+            let came = found.map_or("null", AttributeType::name);
+            format!(
+                "`{attribute}` was not written: its declared type is {}, and a value of the type {came} came.",
+                declared.in_words()
+            )
+        }
+        Why::Authority => format!(
+            "`{attribute}` was not written: a page's key may set attributes that are declared with \"pages\": \"open\", and \
+             those that nothing but pages has set. Send it with a server's key, or open the attribute to pages."
+        ),
+        Why::TooMany(of, most) => format!(
+            "`{attribute}` was not written: the customer has no room for more from this sender. Allowed: at most {most} {of}."
+        ),
+        Why::TooLong => format!(
+            "`{attribute}` was not written: its value is too long for a page's key, at most {} bytes.",
+            limits::PAGE_VALUE
+        ),
     }
 }

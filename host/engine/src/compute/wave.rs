@@ -1,5 +1,6 @@
 //! The waves of a batch: each takes the next item of every customer, so that a plugin is called once with all of them.
 
+use openhub_model::Month;
 use openhub_model::timer::Timer;
 
 use super::absorb::absorb;
@@ -9,6 +10,7 @@ use super::ask::Kind;
 use super::batch::Batch;
 use super::beyond;
 use super::course::Order;
+use super::event::Happening;
 use super::journeys::{meet_event, meet_timer};
 use super::meanwhile::{make_up, note_done};
 use super::occasion::Occasion;
@@ -109,6 +111,7 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
     for (actor, item) in &wave {
         match item {
             Item::Event(event) => {
+                note_active(batch, *actor, event);
                 tell_refused(batch, *actor, event);
                 assess(batch, *actor, Occasion::of(event));
             }
@@ -129,6 +132,13 @@ fn wave(batch: &mut Batch<'_>) -> Result<bool, Stop> {
     }
     note_done(batch, wave);
     Ok(true)
+}
+
+/// Notes that the customer is active: the customer that it is at this event.
+fn note_active(batch: &mut Batch<'_>, actor: usize, event: &Happening) {
+    let Some((quarter, customer)) = event.active_in.zip(batch.actors[actor].customer.as_ref()) else { return };
+    let first = batch.seen.entry((Month::of(quarter.begins()), customer.customer)).or_insert(quarter);
+    *first = (*first).min(quarter);
 }
 
 /// Notes how far in the log a customer's item is.

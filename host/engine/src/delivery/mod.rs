@@ -20,9 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openhub_model::manifest::UnknownOutcome;
+use openhub_model::price::Meter;
 use openhub_model::tenant::Home;
 use openhub_model::{Id, TenantId, Timestamp};
-use openhub_store::{Lease, Outgoing, Scope, StoreError};
+use openhub_store::{Lease, Outgoing, Scope, Settled, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use self::queue::{MESSAGES, Queue};
 use self::settle::Verdicts;
 use self::verdict::{HOLD, dropped, hold, hub_stopped, left};
 use crate::catalog::{Catalog, Channel};
+use crate::quotas::More;
 use crate::schedule::rest::{self, Half, Rests};
 use crate::shared::Shared;
 use crate::tracked::Caller;
@@ -423,7 +425,7 @@ impl Delivery {
             return customers.map(|_| None);
         }
         let customers = customers?;
-        for Batch { messages, homes, .. } in &mut batches {
+        for Batch { channel, messages, homes, .. } in &mut batches {
             let mut refused = Vec::new();
             messages.retain(|outgoing| {
                 let refusal = gate::refusal(
@@ -434,12 +436,35 @@ impl Delivery {
                 refused.extend(refusal.map(|refusal| dropped(outgoing, now, refusal)));
                 refusal.is_none()
             });
+            self.refuse_beyond(channel, messages, &mut refused, now).await;
             self.verdicts.add(refused);
             let receivers = messages.iter().map(|outgoing| outgoing.message.part);
             let known = receivers.filter_map(|part| Some((part, &**customers.get(&part)?)));
             *homes = crate::home::homes(catalog, known);
         }
         Ok(Some(batches))
+    }
+
+    /// Leaves out what goes beyond a quota that says so, or beyond the cap. Who cannot be asked refuses nothing.
+    async fn refuse_beyond(
+        &self,
+        channel: &str,
+        messages: &mut Vec<Outgoing>,
+        refused: &mut Vec<Settled>,
+        now: Timestamp,
+    ) {
+        let Shared { store, quotas, .. } = &*self.shared;
+        for outgoing in std::mem::take(messages) {
+            let more = More { meter: &Meter::Messages, of: Some(channel), quantity: 1 };
+            match quotas.refuse(store, &self.scope, &more, now).await {
+                Ok(Some(_)) => refused.push(dropped(&outgoing, now, "quota-exhausted")),
+                Ok(None) => messages.push(outgoing),
+                Err(error) => {
+                    tracing::warn!(tenant.id = self.tenant.0, %error, "Quotas could not be read.");
+                    messages.push(outgoing);
+                }
+            }
+        }
     }
 
     /// Starts a call; says whether it could be.

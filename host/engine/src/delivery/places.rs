@@ -1,17 +1,20 @@
 //! The places of the I/O lane, shared fairly among tenants.
 //!
 //! A tenant takes one more only while more are free than it holds: one alone comes to half of them, two to a third each, and
-//! whoever comes new finds some free, however many hang.
+//! whoever comes new finds some free, however many hang. For a tenant of half the weight, half as many count as free.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openhub_model::TenantId;
+use openhub_model::ceiling::FULL_WEIGHT;
+use openhub_store::Weights;
 use tokio::sync::watch;
 
 pub struct Places {
     held: Mutex<Held>,
+    weights: Weights,
     freed: watch::Sender<()>,
 }
 
@@ -27,16 +30,18 @@ pub struct Place {
 }
 
 impl Places {
-    pub fn of(places: usize) -> Arc<Places> {
+    pub fn of(places: usize, weights: &Weights) -> Arc<Places> {
         let held = Held { free: places.max(1), by: HashMap::new() };
-        Arc::new(Places { held: Mutex::new(held), freed: watch::channel(()).0 })
+        Arc::new(Places { held: Mutex::new(held), weights: weights.clone(), freed: watch::channel(()).0 })
     }
 
     /// None if the tenant has its share.
     pub fn take(self: &Arc<Places>, tenant: TenantId) -> Option<Place> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let own = held.by.get(&tenant).copied().unwrap_or_default();
-        if held.free <= own {
+        let weight = usize::from(self.weights.of(tenant));
+        let counted = (held.free * weight).div_ceil(usize::from(FULL_WEIGHT));
+        if counted <= own {
             return None;
         }
         held.free -= 1;
@@ -90,7 +95,7 @@ mod tests {
 
     #[test]
     fn d1_tenants_that_hang_leave_places_for_others() {
-        let places = Places::of(64);
+        let places = Places::of(64, &Weights::default());
         let hung: Vec<Vec<Place>> = (0..5).map(|tenant| take_all(&places, tenant)).collect();
         let counts: Vec<usize> = hung.iter().map(Vec::len).collect();
         assert_eq!(counts, [32, 16, 8, 4, 2]);
@@ -99,9 +104,19 @@ mod tests {
         assert_eq!(take_all(&places, 9).len(), 32, "what was held is free again");
     }
 
+    #[test]
+    fn who_weighs_less_holds_less() {
+        let weights = Weights::default();
+        weights.know(HashMap::from([(TenantId(1), 50), (TenantId(2), 1)]));
+        let places = Places::of(60, &weights);
+        assert_eq!(take_all(&places, 2).len(), 1, "one is for everybody");
+        assert_eq!(take_all(&places, 1).len(), 20);
+        assert_eq!(take_all(&places, 3).len(), 30);
+    }
+
     #[tokio::test]
     async fn who_waits_gets_what_becomes_free_and_not_for_ever() {
-        let places = Places::of(1);
+        let places = Places::of(1, &Weights::default());
         let first = places.take(TenantId(1));
         assert!(places.take_within(TenantId(2), Duration::from_millis(5)).await.is_none());
         let (second, ()) =
@@ -111,7 +126,7 @@ mod tests {
 
     #[test]
     fn one_place_serves_all_in_turn() {
-        let places = Places::of(1);
+        let places = Places::of(1, &Weights::default());
         let first = places.take(TenantId(1));
         assert!(first.is_some() && places.take(TenantId(2)).is_none());
         drop(first);

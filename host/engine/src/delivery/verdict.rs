@@ -44,7 +44,7 @@ fn given_up(unknown: UnknownOutcome, outgoing: &Outgoing, now: Timestamp) -> Set
             (UnknownOutcome::Park, "hub-stopped: the hub stopped twice while it sent this message: it may have arrived")
         }
     };
-    let mut settled = hold(outgoing, now, now, "");
+    let mut settled = Settled { is_attempt: true, ..hold(outgoing, now, now, "") };
     settled.attempt += 1;
     let reason = Reason { code: told.to_owned(), message: String::new(), args: Vec::new() };
     settle(&mut settled, Verdict::Unknown(reason), unknown, now);
@@ -76,6 +76,7 @@ pub fn hold(outgoing: &Outgoing, until: Timestamp, now: Timestamp, fault: &str) 
         units: 0,
         fault: if hub_stopped(outgoing) { outgoing.fault.clone() } else { Some(fault.to_owned()) },
         digest: None,
+        is_attempt: false,
         at: now,
     }
 }
@@ -95,9 +96,12 @@ pub fn settlements(channel: &Channel, messages: &[Outgoing], sent: Sent, now: Ti
             verdict,
             Verdict::Accepted { .. } | Verdict::Rejected(_) | Verdict::BadAddress(_) | Verdict::OptedOut(_)
         );
-        let mut settled = Settled { digest: Some(digest.clone()), is_reported, ..hold(outgoing, now, now, "") };
+        let digest = Some(digest.clone());
+        let mut settled = Settled { digest, is_reported, is_attempt: true, ..hold(outgoing, now, now, "") };
         settled.attempt += 1;
         settle(&mut settled, verdict, channel.shape.unknown, now);
+        // A channel that nobody sets right says the same each minute.
+        settled.is_attempt = settled.attempt > outgoing.attempt || settled.fault != outgoing.fault;
         within_its_life(settled, outgoing)
     });
     let settled = settled.collect();
@@ -195,6 +199,7 @@ mod tests {
             units: 0,
             fault: None,
             digest: None,
+            is_attempt: false,
             at: now,
         }
     }

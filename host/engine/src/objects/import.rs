@@ -4,7 +4,7 @@
 //! passed over, so that an import can be sent again; another event of that id is not the row's. The plugin sees many rows in a call; one that makes the call fail
 //! is found by halving.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use openhub_model::identity::{Authority, Policy};
 use openhub_model::manifest::ObjectShape;
@@ -15,7 +15,10 @@ use openhub_store::{Indexed, Met, ObjectChange, Op, Scope, StoreError};
 use serde_json::{Map, Value, json};
 
 use super::related::not_there;
-use super::shape::{belongs_to, complete, conform, indexed, lost, merge, owner, pointer, settled, unknown_fields};
+use super::shape::{
+    belongs_to, complete, conform, indexed, lost, merge, normal_fields, owner, pointer, settled, taken_value,
+    unknown_fields,
+};
 use super::strangers;
 use super::typed::{ATTEMPTS, ObjectError, Typed, WriteContext, type_as_stored, type_of, with_ids};
 use crate::engine::Engine;
@@ -97,8 +100,8 @@ pub async fn import(
         }
     }
     batch.pass_over_known(&mut fates).await?;
-    let taken = || refused("", "not-unique", "An object with this key or this unique value already exists.");
-    Ok(fates.into_iter().map(|fate| fate.unwrap_or_else(taken)).collect())
+    let fates = fates.into_iter().enumerate();
+    Ok(fates.map(|(row, fate)| fate.unwrap_or_else(|| claims.taken(row))).collect())
 }
 
 fn refused(pointer: &str, code: &str, message: &str) -> Fate {
@@ -134,19 +137,39 @@ enum Moved {
 struct Claims {
     keys: HashMap<String, usize>,
     values: HashMap<(String, String), usize>,
+    /// What becomes of a row that wants the key, or a unique value, of another object.
+    clashes: HashMap<usize, Fate>,
 }
 
 impl Claims {
     /// Whether all of it is free, or this row's.
     fn claim(&mut self, made: &Made) -> bool {
         let is_free = |claimed: Option<&usize>| claimed.is_none_or(|row| *row == made.row);
-        let free = is_free(self.keys.get(&made.object.key))
-            && made.indexed.uniques.iter().all(|value| is_free(self.values.get(value)));
-        if free {
+        let value = made.indexed.uniques.iter().find(|value| !is_free(self.values.get(*value)));
+        let clash = value.map(|(field, _)| Some(field.clone()));
+        let clash = clash.or_else(|| (!is_free(self.keys.get(&made.object.key))).then_some(None));
+        let Some(field) = clash else {
             self.keys.insert(made.object.key.clone(), made.row);
             self.values.extend(made.indexed.uniques.iter().map(|value| (value.clone(), made.row)));
-        }
-        free
+            return true;
+        };
+        self.lose(made, field.as_deref());
+        false
+    }
+
+    /// Another object has the value of this field; of none, it has the key.
+    fn lose(&mut self, made: &Made, field: Option<&str>) {
+        let fate = match field {
+            Some(field) => Fate::Refused(vec![taken_value(field)]),
+            None => Fate::RefusedKey(key_taken(&made.object.key, &made.object.kind, "")),
+        };
+        self.clashes.insert(made.row, fate);
+    }
+
+    /// What becomes of a row that was not made, and has no other fate.
+    fn taken(&mut self, row: usize) -> Fate {
+        let unnamed = || refused("", "not-unique", "An object with this key or this unique value already exists.");
+        self.clashes.remove(&row).unwrap_or_else(unnamed)
     }
 }
 
@@ -205,12 +228,17 @@ impl Batch<'_> {
             if !unknown_fields(shape, &row.fields).is_empty() {
                 continue;
             }
-            let fields = Value::Object(as_created(shape, &row.fields, self.scope.tenant(), self.policy()));
-            *fate = Some(if merge(&json!({}), &fields) == merge(&json!({}), &there.fields) {
+            let mut fields = as_created(shape, &row.fields, self.scope.tenant(), self.policy());
+            normal_fields(shape, &mut fields);
+            let others = differing(&merge(&json!({}), &Value::Object(fields)), &merge(&json!({}), &there.fields));
+            *fate = Some(if others.is_empty() {
                 Fate::Known
             } else {
-                let message = format!("An object with the key `{}` already exists, with other fields.", there.key);
-                Fate::RefusedKey(Fault::new("", "not-unique", message))
+                Fate::RefusedKey(key_taken(
+                    &there.key,
+                    &there.kind,
+                    &format!(", with another `{}`", others.join("`, `")),
+                ))
             });
         }
     }
@@ -427,9 +455,16 @@ impl Batch<'_> {
                     break;
                 }
                 Err(StoreError::UniqueConflict(taken)) => {
-                    let taken: HashSet<&str> = taken.iter().map(|clash| clash.object.key.as_str()).collect();
+                    let taken: HashMap<&str, Option<&str>> = taken
+                        .iter()
+                        .map(|clash| (clash.object.key.as_str(), clash.value.as_ref().map(|(field, _)| field.as_str())))
+                        .collect();
                     let before = open.len();
-                    open.retain(|made| !taken.contains(made.object.key.as_str()));
+                    open.retain(|made| {
+                        let Some(field) = taken.get(made.object.key.as_str()) else { return true };
+                        claims.lose(made, *field);
+                        false
+                    });
                     if open.len() == before {
                         break;
                     }
@@ -502,6 +537,21 @@ impl Batch<'_> {
         }
         events
     }
+}
+
+fn key_taken(key: &str, kind: &str, how: &str) -> Fault {
+    let message = format!(
+        "An object with the key `{key}` already exists{how}: an import makes objects and changes none. Change it with \
+         `PATCH /api/v1/objects/{kind}/{{key}}`."
+    );
+    Fault::new("", "not-unique", message)
+}
+
+/// The fields that have not the same value in both objects.
+fn differing(one: &Value, other: &Value) -> Vec<String> {
+    let names = [one, other].into_iter().filter_map(Value::as_object).flat_map(Map::keys);
+    let names: BTreeSet<&String> = names.filter(|name| one.get(*name) != other.get(*name)).collect();
+    names.into_iter().cloned().collect()
 }
 
 /// Whether a row names a part by its id, and not by an identity that leads to it.

@@ -51,6 +51,12 @@ pub fn uniques(shape: &ObjectShape, fields: &Value) -> Vec<(String, String)> {
     values.collect()
 }
 
+/// A unique field has the value that another object has.
+pub fn taken_value(field: &str) -> Fault {
+    let message = format!("Another object already has this `{field}`: choose another value.");
+    Fault::new(format!("/{}", pointer(field)), "not-unique", message)
+}
+
 /// The fields of an object that is created: what is left out and has a default has it.
 pub fn complete(shape: &ObjectShape, fields: &mut Map<String, Value>) {
     make_whole(shape, fields);
@@ -87,14 +93,20 @@ fn make_whole(shape: &ObjectShape, fields: &mut Map<String, Value>) {
 
 /// Fields as JSON text in the form in which they are kept ([`Type::normal`]).
 pub fn normal_form(shape: &ObjectShape, fields: &mut String) {
-    let decimals = || shape.fields.iter().filter(|field| matches!(field.of, Type::Decimal(_)));
-    if decimals().next().is_none() {
+    if !shape.fields.iter().any(|field| matches!(field.of, Type::Decimal(_))) {
         return;
     }
-    let Ok(mut values) = serde_json::from_str::<Value>(fields) else { return };
+    let Ok(mut values) = serde_json::from_str::<Map<String, Value>>(fields) else { return };
+    if normal_fields(shape, &mut values) {
+        *fields = Value::Object(values).to_string();
+    }
+}
+
+/// The same of the fields themselves. Whether it changed one.
+pub fn normal_fields(shape: &ObjectShape, fields: &mut Map<String, Value>) -> bool {
     let mut is_changed = false;
-    for field in decimals() {
-        let held = match values.get_mut(&field.name) {
+    for field in shape.fields.iter().filter(|field| matches!(field.of, Type::Decimal(_))) {
+        let held = match fields.get_mut(&field.name) {
             Some(Value::Array(several)) => several.as_mut_slice(),
             Some(one) => std::slice::from_mut(one),
             None => continue,
@@ -105,9 +117,7 @@ pub fn normal_form(shape: &ObjectShape, fields: &mut String) {
             }
         }
     }
-    if is_changed {
-        *fields = values.to_string();
-    }
+    is_changed
 }
 
 fn default_of(shape: &ObjectShape, fields: &mut Map<String, Value>, which: impl Fn(&Field) -> bool) {

@@ -48,7 +48,7 @@ pub fn requests_of(
 }
 
 /// No secret of a plugin is called like this.
-fn sealed_as(erasure: Id) -> String {
+pub(crate) fn sealed_as(erasure: Id) -> String {
     format!("erasure:{erasure}")
 }
 

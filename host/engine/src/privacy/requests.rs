@@ -11,6 +11,7 @@ use futures::FutureExt;
 use openhub_model::{Span, TenantId, Timestamp};
 use openhub_runtime::{CallFault, Erased, FaultKind, Person, Unanswered};
 use openhub_store::{Called, DueRequest, ErasureAnswer, Lease, NewFault, Scope, StoreError};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::delivery::call;
 use crate::schedule::rest::{self, Half, Rests};
 use crate::secrets::Owner;
 use crate::shared::Shared;
+use crate::shares;
 use crate::tracked::Caller;
 
 /// Requests of a tenant that are asked at the same time, and that are read at once.
@@ -149,10 +151,17 @@ impl Requests {
     }
 
     async fn answer(&self, request: &DueRequest) -> Result<Erased, Unanswered> {
+        if let Some(recipient) = shares::recipient_of(&request.plugin) {
+            let names: Vec<String> = self.who(request)?;
+            let (store, now) = (&self.shared.store, (self.shared.clock)());
+            let pair = (self.tenant, recipient);
+            let carried = shares::carry_on(store, pair, request.erasure, &names, now).await;
+            return carried.map_err(|error| failed("host", &error.to_string()));
+        }
         let Some(enabled) = self.enabled(&request.plugin) else {
             return Err(failed("not-enabled", "the plugin is not enabled"));
         };
-        let who = self.who(request)?;
+        let who: Person = self.who(request)?;
         // A place is somebody's for a while: channels and sources go on meanwhile.
         let Some(_place) = self.shared.job_places.take_within(self.tenant, LOOK_AGAIN).await else {
             return Err(failed("busy", "other calls of the tenant take too long"));
@@ -192,7 +201,7 @@ impl Requests {
         }
     }
 
-    fn who(&self, DueRequest { erasure, plugin, who, .. }: &DueRequest) -> Result<Person, Unanswered> {
+    fn who<T: DeserializeOwned>(&self, DueRequest { erasure, plugin, who, .. }: &DueRequest) -> Result<T, Unanswered> {
         let owner = Owner { tenant: self.tenant, plugin, name: &sealed_as(*erasure) };
         let opened = self.shared.sealer.open(owner, who).map_err(|error| failed("unreadable", &error.to_string()))?;
         serde_json::from_slice(&opened).map_err(|error| failed("unreadable", &error.to_string()))

@@ -22,6 +22,8 @@ use crate::shared::Shared;
 const LEASE: Duration = Duration::from_secs(15);
 /// How often new tenants, and those whose node does not live any more, are looked for.
 const ROUND: Duration = Duration::from_millis(1_000);
+/// How old what is known of the tenants' weights may be.
+const WEIGHED: Duration = Duration::from_secs(5);
 const PARTITIONS: usize = 10_000;
 /// Rounds: as long as a lease lasts, whoever takes this node for dead may act on it.
 const DOUBTS: u32 = 15;
@@ -55,6 +57,7 @@ impl Node {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (looks, mut ready) = mpsc::channel(1);
         let looking = tokio::spawn(look(self.shared.clone(), looks, self.stop.clone()));
+        let weighing = tokio::spawn(weigh(self.shared.clone(), self.stop.clone()));
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -89,7 +92,7 @@ impl Node {
             }
         }
         ready.close();
-        if let Err(error) = looking.await {
+        if let Err(error) = looking.await.and(weighing.await) {
             tracing::error!(%error, "A task of the engine panicked.");
         }
         if let Err(error) = store.leave().await {
@@ -188,6 +191,21 @@ impl Node {
         if let Err(error) = self.shared.store.release_leases(&[lease]).await {
             tracing::warn!(tenant.id = tenant.0, %error, "A lease was not released.");
             self.doubts = DOUBTS;
+        }
+    }
+}
+
+/// Keeps the weights of all tenants.
+async fn weigh(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut times = tokio::time::interval(WEIGHED);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = times.tick() => {}
+        }
+        if let Err(error) = shared.store.read_weights().await {
+            tracing::debug!(%error, "The weights of tenants could not be read; those that were known count on.");
         }
     }
 }

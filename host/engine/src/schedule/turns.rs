@@ -1,17 +1,23 @@
 //! Whose turn it is to compute. Among the tenants that wait, the one goes first that has had the least time: a tenant with large
-//! batches has the machine for itself while it is alone, and others wait for one batch of it, not for all that it has.
+//! batches has the machine for itself while it is alone, and others wait for one batch of it, not for all that it has. A tenant of
+//! half the weight is counted twice the time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openhub_model::TenantId;
+use openhub_model::ceiling::FULL_WEIGHT;
+use openhub_store::Weights;
 use tokio::sync::oneshot;
 
 /// So many tenants are remembered though they have no more than others had.
 const REMEMBERED: usize = 1_024;
 
-pub struct Turns(Mutex<Standing>);
+pub struct Turns {
+    standing: Mutex<Standing>,
+    weights: Weights,
+}
 
 struct Standing {
     /// Attempts that may begin at once.
@@ -34,14 +40,15 @@ pub struct Turn {
 }
 
 impl Turns {
-    pub fn of(workers: usize) -> Arc<Turns> {
+    pub fn of(workers: usize, weights: &Weights) -> Arc<Turns> {
         let (had, waiting) = (HashMap::new(), BTreeMap::new());
-        Arc::new(Turns(Mutex::new(Standing { free: workers.max(1), floor: Duration::ZERO, had, waiting, came: 0 })))
+        let standing = Standing { free: workers.max(1), floor: Duration::ZERO, had, waiting, came: 0 };
+        Arc::new(Turns { standing: Mutex::new(standing), weights: weights.clone() })
     }
 
     pub async fn take(self: &Arc<Turns>, tenant: TenantId) -> Turn {
         let waits = {
-            let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
             let had = standing.had.get(&tenant).copied().unwrap_or_default();
             let begins = had.max(standing.floor);
             if standing.free > 0 {
@@ -67,7 +74,7 @@ impl Turns {
     }
 
     fn give_on(self: &Arc<Turns>, tenant: TenantId, until: Duration) {
-        let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         let had = standing.had.entry(tenant).or_default();
         *had = until.max(*had);
         let next = standing.waiting.pop_first();
@@ -93,7 +100,9 @@ impl Turns {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.give_on(self.tenant, self.begins + self.since.elapsed());
+        let weight = u32::from(self.turns.weights.of(self.tenant));
+        let counted = self.since.elapsed() * u32::from(FULL_WEIGHT) / weight;
+        self.turns.give_on(self.tenant, self.begins + counted);
     }
 }
 
@@ -106,8 +115,7 @@ mod tests {
 
     /// As if it had taken so long.
     fn ends_after(mut turn: Turn, millis: u64) {
-        turn.begins += Duration::from_millis(millis);
-        turn.since = Instant::now();
+        turn.since = Instant::now().checked_sub(Duration::from_millis(millis)).expect("the machine runs for longer");
     }
 
     /// Who gets turns of so many milliseconds, one at a time, while all of `asks` always ask for one.
@@ -143,14 +151,23 @@ mod tests {
 
     #[tokio::test]
     async fn d_who_has_had_least_goes_first() {
-        let order = order(&Turns::of(1), &[(LARGE, 1_000), (SMALL, 100)], 44).await;
+        let order = order(&Turns::of(1, &Weights::default()), &[(LARGE, 1_000), (SMALL, 100)], 44).await;
         let small = order.iter().filter(|tenant| **tenant == SMALL).count();
         assert!((38..=41).contains(&small), "ten small ones for a large one: {order:?}");
     }
 
     #[tokio::test]
+    async fn who_weighs_less_has_less_time() {
+        let weights = Weights::default();
+        weights.know(HashMap::from([(SMALL, 25)]));
+        let order = order(&Turns::of(1, &weights), &[(LARGE, 1_000), (SMALL, 1_000)], 50).await;
+        let small = order.iter().filter(|tenant| **tenant == SMALL).count();
+        assert!((9..=11).contains(&small), "one for four: {order:?}");
+    }
+
+    #[tokio::test]
     async fn who_rested_has_saved_nothing_up() {
-        let turns = Turns::of(1);
+        let turns = Turns::of(1, &Weights::default());
         for _ in 0..100 {
             ends_after(turns.take(LARGE).await, 1_000);
         }
@@ -161,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_wait_any_more_holds_up_nobody() {
-        let turns = Turns::of(1);
+        let turns = Turns::of(1, &Weights::default());
         let held = turns.take(LARGE).await;
         let mut gone = Box::pin(turns.take(SMALL));
         assert!(futures::poll!(&mut gone).is_pending());
@@ -178,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_compute_as_there_are_workers() {
-        let turns = Turns::of(2);
+        let turns = Turns::of(2, &Weights::default());
         let (_first, second) = (turns.take(LARGE).await, turns.take(LARGE).await);
         let mut third = Box::pin(turns.take(SMALL));
         assert!(futures::poll!(&mut third).is_pending());
@@ -187,7 +204,7 @@ mod tests {
         for tenant in 0..2_000 {
             drop(turns.take(TenantId(tenant)).await);
         }
-        let remembered = turns.0.lock().unwrap_or_else(PoisonError::into_inner).had.len();
+        let remembered = turns.standing.lock().unwrap_or_else(PoisonError::into_inner).had.len();
         assert!(remembered <= REMEMBERED + 1, "{remembered}");
     }
 }

@@ -1,12 +1,13 @@
 //! The graph of a definition: edges that lead nowhere, nodes that nothing leads to, cycles without a rest.
 
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::{Fault, Span, limits};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Definition;
 use crate::document::node_pointer;
-use crate::node::{Edge, did_you_mean};
+use crate::node::Edge;
 use crate::nodes::registry::Node;
 
 /// What was published before keeps its meaning, however short its waits are.
@@ -44,6 +45,21 @@ pub(super) fn check_edges(definition: &Definition, exists: impl Fn(&str) -> bool
     }
 }
 
+/// Where a node that does not have its form leads next, if that is no node.
+pub(super) fn check_next(
+    definition: &Definition,
+    nodes: &Value,
+    exists: impl Fn(&str) -> bool,
+    faults: &mut Vec<Fault>,
+) {
+    let unread = nodes.as_object().into_iter().flatten().filter(|(id, _)| !definition.nodes.contains_key(*id));
+    for (id, node) in unread {
+        if let Some(to) = node["next"].as_str().filter(|to| !exists(to)) {
+            faults.push(dangling(format!("{}/next", node_pointer(id)), to, definition));
+        }
+    }
+}
+
 /// Whether the node exists at which runs start.
 pub(super) fn check_start(definition: &Definition, exists: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
     if !exists(&definition.start) {
@@ -56,11 +72,8 @@ fn field(id: &str, edge: &Edge<'_>) -> String {
 }
 
 fn dangling(pointer: String, to: &str, definition: &Definition) -> Fault {
-    let meant = did_you_mean(to, definition.nodes.keys().map(String::as_str));
-    let message = format!(
-        "This leads to the node `{to}`, which is not in `nodes`.{meant} {}",
-        there_are(definition.nodes.keys())
-    );
+    let known = instead_of(to, definition.nodes.keys());
+    let message = format!("This leads to the node `{to}`, which is not in `nodes`. {known}");
     Fault::new(pointer, "dangling-edge", message)
 }
 

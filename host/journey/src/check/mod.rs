@@ -49,6 +49,7 @@ pub fn faults(document: &Value, surroundings: &Surroundings) -> Vec<Fault> {
     if definition.nodes.len() <= MAX_NODES {
         let is_written = |id: &str| document["nodes"].get(id).is_some();
         graph::check_edges(&definition, is_written, &mut faults);
+        graph::check_next(&definition, &document["nodes"], is_written, &mut faults);
         if document["start"].is_string() {
             graph::check_start(&definition, is_written, &mut faults);
         }

@@ -10,7 +10,7 @@ use crate::step::{Act, Flow, Walk};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exit {
-    /// For readers; a run names the node where it ended.
+    /// For readers: a run that ends here shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -21,14 +21,17 @@ impl NodeType for Exit {
     }
 
     fn plan(&self, _plan: &mut NodePlan<'_>) -> Result<Box<dyn Act>, Fault> {
-        Ok(Box::new(End))
+        Ok(Box::new(End { reason: self.reason.clone() }))
     }
 }
 
-struct End;
+struct End {
+    reason: Option<String>,
+}
 
 impl Act for End {
-    fn enter(&self, _walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+    fn enter(&self, walk: &mut Walk<'_>) -> Result<Flow, Failure> {
+        walk.run.told.reason.clone_from(&self.reason);
         Ok(Flow::End)
     }
 }

@@ -1,7 +1,7 @@
 //! The node types: a new one is a file beside this and a line here.
 
 use openhub_model::Fault;
-use openhub_model::fault::{nearest, there_are};
+use openhub_model::fault::{instead_of, there_are};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -57,9 +57,7 @@ impl Node {
         };
         match fields.remove("type") {
             Some(Value::String(name)) => Node::of_type(&name, pointer, &Value::Object(fields)).unwrap_or_else(|| {
-                let meant = nearest(&name, NAMES.iter().copied());
-                let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
-                let message = format!("There is no node type `{name}`.{meant} {}", there_are(NAMES));
+                let message = format!("There is no node type `{name}`. {}", instead_of(&name, NAMES));
                 fault("/type", "unknown-type", message)
             }),
             Some(_) => fault("/type", "malformed", "A node's type must be a string.".to_owned()),

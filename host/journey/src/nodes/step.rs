@@ -2,7 +2,7 @@
 //!
 //! Entering and waking are one question. What a wait leaves is kept with the run, and goes when the run goes on.
 
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::{Fault, Span, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ask::{Answer, Ask, Onward, StepAsk, Woke};
 use crate::document::escape;
 use crate::error::{Failure, StepError};
-use crate::node::{Edge, NodeCheck, NodePlan, NodeType, did_you_mean, unknown};
+use crate::node::{Edge, NodeCheck, NodePlan, NodeType, unknown};
 use crate::state::{Kept, KeptStep, Missed};
 use crate::step::{Act, Flow, Input, Next, Walk};
 use crate::surroundings::Surroundings;
@@ -48,19 +48,16 @@ impl NodeType for RunStep {
         check.plain_templates("with", &self.with);
         let steps = &check.surroundings().steps;
         let Some(of) = steps.get(&self.plugin) else {
-            let meant = did_you_mean(&self.plugin, steps.keys().map(String::as_str));
-            let message = format!("No enabled plugin `{}` has steps.{meant} {}", self.plugin, there_are(steps.keys()));
+            let known = instead_of(&self.plugin, steps.keys());
+            let message = format!("No enabled plugin `{}` has steps. {known}", self.plugin);
             return check.fault("plugin", "unknown-step", message);
         };
         let Some(shape) = of.get(&self.step) else {
-            let meant = did_you_mean(&self.step, of.keys().map(String::as_str));
-            let message = format!("{}{meant}", unknown("step", &self.step, of));
-            return check.fault("step", "unknown-step", message);
+            return check.fault("step", "unknown-step", unknown("step", &self.step, of));
         };
         check.fields("with", &self.with, &shape.input, None);
         for outlet in self.outlets.keys().filter(|outlet| !shape.outlets.contains(outlet)) {
-            let meant = did_you_mean(outlet, shape.outlets.iter().map(String::as_str));
-            let message = format!("The step has no outlet `{outlet}`.{meant} {}", there_are(&shape.outlets));
+            let message = format!("The step has no outlet `{outlet}`. {}", instead_of(outlet, &shape.outlets));
             check.fault(&format!("outlets/{}", escape(outlet)), "unknown-outlet", message);
         }
         for outlet in shape.outlets.iter().filter(|outlet| !self.outlets.contains_key(*outlet)) {

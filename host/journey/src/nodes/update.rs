@@ -2,6 +2,7 @@
 //!
 //! The change itself is the engine's: it applies it under the run's cause and advances the run.
 
+use openhub_model::condition::{Paths, Place};
 use openhub_model::{Fault, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -38,16 +39,21 @@ impl NodeType for Update {
         if self.attributes.is_empty() && self.tags.is_empty() {
             check.fault("attributes", "empty", "The update changes nothing: set at least one attribute or tag.");
         }
-        let attributes = self.attributes.keys().map(|name| ("attributes", name));
-        for (field, name) in attributes.chain(self.tags.keys().map(|name| ("tags", name))) {
-            if name.is_empty() {
+        let paths = check.surroundings().paths();
+        let typed = check.surroundings().named.as_ref().map(|named| &named.attributes);
+        let attributes = self.attributes.keys().map(|name| ("attributes", Place::Attribute, name));
+        for (field, place, name) in attributes.chain(self.tags.keys().map(|name| ("tags", Place::Tag, name))) {
+            let is_declared = place == Place::Attribute && typed.is_some_and(|typed| typed.contains_key(name));
+            let slip = (paths == Paths::Refused && !is_declared).then(|| place.slip(name)).flatten();
+            if let Some(message) = slip {
+                check.fault(&format!("{field}/{}", escape(name)), "path-as-name", message);
+            } else if name.is_empty() {
                 check.fault(&format!("{field}/"), "empty", "The name is empty: set a name.");
             } else if name.len() > limits::NAME {
                 let message = format!("The name is too long: at most {} bytes.", limits::NAME);
                 check.fault(&format!("{field}/{}", escape(name)), limits::TOO_LONG, message);
             }
         }
-        let typed = check.surroundings().named.as_ref().map(|named| &named.attributes);
         for (name, value) in &self.attributes {
             // What a template becomes is known when a run comes to it.
             let is_known = !value.as_str().is_some_and(template::is_template);

@@ -3,7 +3,7 @@
 //! An event at the very instant of the time-out goes first; that order is the engine's, which hands in one
 //! input after the other.
 
-use openhub_model::condition::same;
+use openhub_model::condition::{Paths, Place, same};
 use openhub_model::{Fault, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -119,6 +119,10 @@ impl NodeType for Wait {
                                 "empty",
                                 "The property has no name: set it.",
                             );
+                        } else if check.surroundings().paths() == Paths::Refused
+                            && let Some(message) = Place::Property.slip(name)
+                        {
+                            check.fault(&format!("for/match/{index}/{field}"), "path-as-name", message);
                         }
                     }
                 }

@@ -34,13 +34,13 @@ impl TriggerType for EventTrigger {
         self.condition.as_ref()
     }
 
-    fn faults(&self, _surroundings: &Surroundings) -> Vec<Fault> {
+    fn faults(&self, surroundings: &Surroundings) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.event.is_empty() {
             faults.push(Fault::new("/trigger/event", "empty", "The event has no name: set `event`."));
         }
         faults.extend(limits::length(&self.event, limits::EVENT_NAME, || "/trigger/event".to_owned()).err());
-        faults.extend(property_faults(&self.tests, "/trigger/where"));
+        faults.extend(property_faults(&self.tests, surroundings.paths(), "/trigger/where"));
         faults
     }
 }

@@ -1,7 +1,7 @@
 //! The customer enters a segment, or leaves it.
 
 use openhub_model::event::{SEGMENT_ENTERED, SEGMENT_LEFT};
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use openhub_model::{Condition, Fault};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ impl TriggerType for SegmentTrigger {
         if named.segments.contains(&self.segment) {
             return Vec::new();
         }
-        let message = format!("There is no segment `{}`. {}", self.segment, there_are(&named.segments));
+        let message = format!("There is no segment `{}`. {}", self.segment, instead_of(&self.segment, &named.segments));
         vec![Fault::new("/trigger/segment", "unknown-segment", message)]
     }
 }

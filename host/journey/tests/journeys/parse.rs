@@ -119,6 +119,7 @@ fn what_is_wrong_with_the_other_nodes_is_told_too() {
             "gift": { "type": "object", "action": "make", "kind": "coupon", "as": "coupon", "next": "letter" },
             "letter": { "type": "send", "channel": "pigeon", "content": { "text": "{{ coupon.code }}" }, "next": "end" },
             "rest": { "type": "wait", "duration": "0s", "next": "nowhere" },
+            "slow": { "type": "wait", "durtion": "1h", "next": "wort" },
             "end": { "type": "exit" },
         }
     });
@@ -129,6 +130,9 @@ fn what_is_wrong_with_the_other_nodes_is_told_too() {
         ("/nodes/letter/channel", "unknown-channel"),
         ("/nodes/rest/duration", "bad-span"),
         ("/nodes/rest/next", "dangling-edge"),
+        ("/nodes/slow/duration", "missing-field"),
+        ("/nodes/slow/durtion", "unknown-field"),
+        ("/nodes/slow/next", "dangling-edge"),
         ("/trigger/event", "empty"),
     ];
     assert_eq!(pointers(&told), expected, "{told:?}");

@@ -4,7 +4,10 @@
 //! comparison, and what it mentions that was not declared.
 
 mod leaves;
+mod slips;
 mod values;
+
+pub use slips::{Paths, Place};
 
 use super::{Condition, Declarations, PropertyTest};
 use crate::fault::Fault;
@@ -34,8 +37,9 @@ impl Condition {
 }
 
 /// What is wrong with tests of an event's own properties, that stand at `pointer`.
-pub fn property_faults(tests: &[PropertyTest], pointer: &str) -> Vec<Fault> {
-    let mut check = Check { root: pointer, declared: &Declarations::default(), leaves: 0, faults: Vec::new() };
+pub fn property_faults(tests: &[PropertyTest], paths: Paths, pointer: &str) -> Vec<Fault> {
+    let declared = Declarations { paths, ..Declarations::default() };
+    let mut check = Check { root: pointer, declared: &declared, leaves: 0, faults: Vec::new() };
     check.properties(tests, &[], pointer);
     check.faults
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::check::Paths;
 use crate::attribute::Types;
 use crate::manifest::{Field, Type};
 
-/// Each is `None` where anything may be mentioned.
+/// Each name is `None` where anything may be mentioned.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Declarations<'a> {
     pub attributes: Option<&'a BTreeMap<String, Type>>,
@@ -22,4 +23,5 @@ pub struct Declarations<'a> {
     pub events: Option<&'a BTreeMap<String, Vec<Field>>>,
     /// By object type.
     pub objects: Option<&'a BTreeMap<String, Vec<Field>>>,
+    pub paths: Paths,
 }

@@ -14,7 +14,7 @@ mod resolve;
 
 pub use claim::{Authority, Claim, Refusal, Retraction, live};
 pub use mark::Marker;
-pub use normal::{is_junk, plain};
+pub use normal::{is_junk, number, plain};
 pub use part::{Age, Part};
 pub use policy::{ErasurePolicy, Format, Kind, MAX_KINDS, MatchPolicy, Policies, Policy};
 pub use resolve::{Placed, Resolution, Resolver, Side, order, resolve, touched};
@@ -49,7 +49,7 @@ impl Identity {
         let kind = item["kind"].as_str()?;
         let value = match &item["value"] {
             Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
+            Value::Number(number) => normal::number(number),
             _ => return None,
         };
         Some(Identity::new(kind, value))

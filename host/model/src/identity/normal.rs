@@ -36,6 +36,17 @@ pub fn plain(value: &str) -> Cow<'_, str> {
     Cow::Owned(seen.trim().to_owned())
 }
 
+/// A number as the text of an id: a whole one by its digits, however it is written, so that 123, 123.0 and 1.23e2 are one.
+pub fn number(number: &serde_json::Number) -> String {
+    // What is larger no double tells from its neighbours, and programs write it with an exponent.
+    const WHOLE: f64 = 1e21;
+    match number.as_f64().filter(|double| number.is_f64() && double.fract() == 0.0 && double.abs() < WHOLE) {
+        Some(0.0) => "0".to_owned(),
+        Some(whole) => format!("{whole:.0}"),
+        None => number.to_string(),
+    }
+}
+
 /// An e-mail address: in lower case, its domain as punycode writes it.
 pub fn email(value: &str) -> String {
     let value = plain(value);

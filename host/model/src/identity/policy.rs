@@ -263,9 +263,11 @@ impl Policy {
                 faults.push(Fault::new(below("/format"), "fixed-format", message));
             }
             if let Some(code) = &kind.calling_code
-                && !((1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()))
+                && !((1..=3).contains(&code.len())
+                    && code.bytes().all(|byte| byte.is_ascii_digit())
+                    && !code.starts_with('0'))
             {
-                let message = "A calling code must have 1 to 3 digits, like `49`.";
+                let message = "A calling code must have 1 to 3 digits, of which the first is no 0, like `49`.";
                 faults.push(Fault::new(below("/calling_code"), "invalid-code", message));
             }
             if let Some(Err(fault)) = kind.from_trait.as_ref().map(|name| limits::name(name, || below("/trait"))) {
@@ -312,6 +314,22 @@ impl Policies {
 mod tests {
     use super::super::{Authority, Claim};
     use super::*;
+
+    #[test]
+    fn breaker14_f18_no_calling_code_begins_with_a_zero() {
+        let told = |code: &str| {
+            let mut policy = Policy::default();
+            let phone = policy.kinds.get_mut(Identity::PHONE).expect("it is a usual kind");
+            phone.calling_code = Some(code.to_owned());
+            policy.faults().into_iter().map(|fault| fault.code).collect::<Vec<_>>()
+        };
+        for code in ["0", "049", "", "1234", "+1"] {
+            assert_eq!(told(code), ["invalid-code"], "{code}");
+        }
+        for code in ["1", "49", "852"] {
+            assert_eq!(told(code), [""; 0], "{code}");
+        }
+    }
 
     #[test]
     fn findings14_f3_a_refusal_says_what_happened() {

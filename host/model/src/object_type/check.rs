@@ -98,7 +98,8 @@ impl Declaration {
     }
 }
 
-fn texts(texts: &BTreeMap<String, String>, pointer: &str, faults: &mut Vec<Fault>) {
+/// What is wrong with a text in several languages.
+pub(crate) fn texts(texts: &BTreeMap<String, String>, pointer: &str, faults: &mut Vec<Fault>) {
     if texts.len() > LANGUAGES {
         let message = format!("There are too many languages: at most {LANGUAGES}.");
         faults.push(Fault::new(pointer, "too-many-values", message));

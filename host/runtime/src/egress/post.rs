@@ -9,7 +9,7 @@ use super::Egress;
 use super::request::{Target, open_target};
 use super::send::{explained, is_denied};
 
-/// What is posted.
+/// What is sent.
 #[derive(Debug)]
 pub struct Post<'a> {
     pub url: &'a str,
@@ -48,6 +48,16 @@ impl Egress {
     }
 
     pub async fn post(&self, post: Post<'_>) -> Result<Posted, Unposted> {
+        self.ask(Method::POST, post).await
+    }
+
+    /// The document at a URL: nothing is sent there.
+    pub async fn get(&self, url: &str, timeout: Duration, at_most: usize) -> Result<Posted, Unposted> {
+        let headers = vec![("accept", "application/json".to_owned())];
+        self.ask(Method::GET, Post { url, headers, body: Vec::new(), timeout, at_most }).await
+    }
+
+    async fn ask(&self, method: Method, post: Post<'_>) -> Result<Posted, Unposted> {
         let Target { url, port, .. } = open_target(post.url, self).map_err(Unposted::Denied)?;
         let mut headers = HeaderMap::new();
         for (name, value) in post.headers {
@@ -55,10 +65,10 @@ impl Egress {
             headers.insert(HeaderName::from_static(name), value);
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut request = reqwest::Request::new(Method::POST, url);
+        let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.timeout_mut() = Some(post.timeout);
-        *request.body_mut() = Some(post.body.into());
+        *request.body_mut() = (!post.body.is_empty()).then(|| post.body.into());
         let mut answer = self.client(port).execute(request).await.map_err(|error| {
             let denied = is_denied(&error);
             let message = explained(error);
@@ -103,6 +113,25 @@ mod tests {
         assert_eq!(posted, Posted { status: 302, retry_after: Some("7".to_owned()), body: b"endl".to_vec() });
         let request = answered.await.unwrap();
         assert!(request.starts_with("POST /in HTTP/1.1\r\n") && request.ends_with("\r\n\r\n{}"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_document_is_asked_for_without_a_body() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answered = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        let egress = Egress::new(&[address.to_string().parse().unwrap()], &[]).unwrap();
+        let got = egress.get(&format!("http://{address}/keys"), Duration::from_secs(30), 100).await.unwrap();
+        assert_eq!((got.status, got.body), (200, b"{}".to_vec()));
+        let request = answered.await.unwrap();
+        assert!(request.starts_with("GET /keys HTTP/1.1\r\n") && !request.contains("content-length"), "{request}");
+        assert!(matches!(egress.get("https://10.0.0.1/", Duration::from_secs(1), 1).await, Err(Unposted::Denied(_))));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ mod schema;
 
 use serde::{Deserialize, Serialize};
 
-pub use dump::dump;
+pub use dump::{dump, dump_tenant};
 pub use restore::{Restore, Sends};
 
 use crate::tables::{TABLES, TURNS};
@@ -32,6 +32,18 @@ pub struct Head {
     pub schema: i64,
     /// `sqlite` or `postgres`.
     pub database: String,
+    /// Only what this tenant has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<DumpedTenant>,
+}
+
+/// The tenant of a dump that has one alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpedTenant {
+    pub id: i64,
+    pub name: String,
+    /// Tells the key that sealed its secrets, and by which whoever was erased is known again.
+    pub key: String,
 }
 
 /// A table whose rows follow.
@@ -45,6 +57,11 @@ pub struct DumpedTable {
 const OF_NODES: [&str; 2] = ["nodes", TURNS];
 /// The one whose rows decide, on PostgreSQL, which rows of the others are seen.
 const FIRST: &str = "tenants";
+
+/// Tables without rows of one tenant.
+const OF_THE_HUB: [&str; 1] = ["secret_keys"];
+/// Components have no tenant: those of its plugins go with it.
+const COMPONENTS: &str = "components";
 
 /// The tables of a dump, in its order.
 fn tables() -> impl Iterator<Item = &'static str> {

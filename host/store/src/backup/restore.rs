@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqliteConnection};
 
-use super::dump::see_all_tenants;
+use super::dump::{see_all_tenants, see_tenant};
 use super::schema::{Column, columns, lists, quoted};
-use super::{DumpedTable, FIRST, Head, Part, tables};
+use super::{COMPONENTS, DumpedTable, DumpedTenant, FIRST, Head, Part, tables};
 use crate::database::connection::{Conn, execute, fetch_all, fetch_optional};
 use crate::database::open::{Link, Opener};
 use crate::error::StoreError;
@@ -36,7 +36,13 @@ pub struct Restore {
     rows: Vec<String>,
     bytes: usize,
     deferred: Vec<ForeignKey>,
+    /// Only this tenant comes, into a database that others have.
+    tenant: Option<DumpedTenant>,
 }
+
+/// Numbers of tenants go on behind those that are there.
+const COUNT_ON: &str = "SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT MAX(id) FROM tenants)) \
+                        WHERE EXISTS (SELECT 1 FROM tenants)";
 
 /// The file that is made, and the one that it becomes.
 struct Made {
@@ -48,6 +54,8 @@ struct Insert {
     table: String,
     columns: usize,
     sql: String,
+    /// Where a row says whose it is.
+    owner: Option<usize>,
 }
 
 /// By its table.
@@ -81,7 +89,29 @@ impl Restore {
             }
         };
         let (insert, rows, bytes) = (None, Vec::new(), 0);
-        Ok(Restore { link, opener, made, insert, rows, bytes, deferred })
+        Ok(Restore { link, opener, made, insert, rows, bytes, deferred, tenant: None })
+    }
+
+    /// Takes one tenant into the database at `url`, beside those that are there. Its number must be nobody's, and the database as new as
+    /// the one that it comes from.
+    pub async fn begin_tenant(url: &str, head: &Head) -> Result<Restore, StoreError> {
+        let opener = Opener::parse(url)?;
+        let tenant = head.tenant.clone().ok_or_else(|| StoreError::Corrupt("it is of no one tenant".to_owned()))?;
+        let newest = opener.newest_schema();
+        if head.schema != newest {
+            return Err(StoreError::Newer { found: head.schema, known: newest });
+        }
+        let mut link = opener.connect_to_make().await?;
+        let begun = begin_beside(&mut link, &tenant).await;
+        let deferred = match begun {
+            Ok(deferred) => deferred,
+            Err(error) => {
+                link.close().await;
+                return Err(error);
+            }
+        };
+        let (insert, rows, bytes) = (None, Vec::new(), 0);
+        Ok(Restore { link, opener, made: None, insert, rows, bytes, deferred, tenant: Some(tenant) })
     }
 
     /// The parts behind the head, in their order.
@@ -91,6 +121,7 @@ impl Restore {
             Part::Table(table) => self.begin_table(table).await,
             Part::End => self.end_table().await,
             Part::Row(row) => {
+                self.must_be_its_own(&row)?;
                 self.bytes += row.len();
                 self.rows.push(row);
                 if self.rows.len() >= ROWS || self.bytes >= BYTES { self.insert().await } else { Ok(()) }
@@ -110,15 +141,35 @@ impl Restore {
             found.ok_or_else(|| StoreError::Corrupt(format!("the backup has a column {table}.{name} that is not here")))
         };
         let columns: Vec<Column> = names.iter().map(column).collect::<Result<_, _>>()?;
-        let sql = insert(&self.link.conn(), &table, &columns);
-        self.insert = Some(Insert { table, columns: columns.len(), sql });
+        let mut sql = insert(&self.link.conn(), &table, &columns);
+        if self.tenant.is_some() && table == COMPONENTS {
+            // Another tenant may have the plugin, too.
+            sql.push_str(" WHERE true ON CONFLICT DO NOTHING");
+        }
+        let whose = if table == FIRST { "id" } else { "tenant_id" };
+        let owner = names.iter().position(|name| name == whose);
+        self.insert = Some(Insert { table, columns: columns.len(), sql, owner });
         Ok(())
+    }
+
+    /// A file of one tenant has rows of nobody else, whoever wrote it.
+    fn must_be_its_own(&self, row: &str) -> Result<(), StoreError> {
+        let Some((tenant, insert)) = self.tenant.as_ref().zip(self.insert.as_ref()) else { return Ok(()) };
+        if insert.table == COMPONENTS {
+            return Ok(());
+        }
+        let columns: Vec<serde_json::Value> = serde_json::from_str(row).unwrap_or_default();
+        let whose = insert.owner.and_then(|owner| columns.get(owner)?.as_i64());
+        match whose == Some(tenant.id) {
+            true => Ok(()),
+            false => Err(StoreError::Corrupt(format!("a row of {} is another tenant's", insert.table))),
+        }
     }
 
     async fn end_table(&mut self) -> Result<(), StoreError> {
         self.insert().await?;
         match self.insert.take() {
-            Some(ended) if ended.table == FIRST => see_all_tenants(self.link.conn()).await,
+            Some(ended) if ended.table == FIRST && self.tenant.is_none() => see_all_tenants(self.link.conn()).await,
             _ => Ok(()),
         }
     }
@@ -141,6 +192,7 @@ impl Restore {
         let inserted = execute!(self.link.conn(), sql, rows)?;
         match usize::try_from(inserted) {
             Ok(inserted) if inserted == expected => Ok(()),
+            Ok(_) if self.tenant.is_some() && insert.table == COMPONENTS => Ok(()),
             _ => Err(StoreError::Corrupt(format!("{inserted} of {expected} rows went into {}", insert.table))),
         }
     }
@@ -163,16 +215,40 @@ impl Restore {
         put(&file, &becomes).await.map_err(|error| StoreError::Unreachable { reason: error.to_string() })
     }
 
+    /// What a tenant had with others stays with them: their numbers are those of others here, or of nobody.
+    async fn part_with(&mut self, tenant: i64) -> Result<(), StoreError> {
+        let cuts = [
+            "UPDATE partitions SET owner = NULL, session = NULL WHERE tenant_id = $1",
+            "UPDATE tenants SET sends_held = 1, parent_id = NULL, operations_at = NULL WHERE id = $1",
+            "UPDATE subscriptions SET provider_id = -ABS(provider_id), ended_at = COALESCE(ended_at, requested_at), \
+             contract = CASE contract WHEN 0 THEN 5 WHEN 1 THEN 2 ELSE contract END WHERE tenant_id = $1",
+            "UPDATE statements SET provider_id = -ABS(provider_id) WHERE tenant_id = $1",
+            "UPDATE usage_reports SET reporter_id = -ABS(reporter_id) WHERE tenant_id = $1 AND reporter_id <> $1",
+            "UPDATE shares SET recipient_id = -ABS(recipient_id), \
+             standing = CASE WHEN standing < 2 THEN 3 ELSE standing END WHERE tenant_id = $1",
+            "DELETE FROM share_keys WHERE tenant_id = $1",
+            "UPDATE erasure_requests SET status = 3, who = NULL, due_at = NULL \
+             WHERE tenant_id = $1 AND status = 0 AND plugin LIKE 'share:%'",
+        ];
+        for cut in cuts {
+            execute!(self.link.conn(), cut, tenant)?;
+        }
+        if let Conn::Postgres(conn) = self.link.conn() {
+            sqlx::query(COUNT_ON).execute(conn).await?;
+        }
+        Ok(())
+    }
+
     /// No node of those that wrote what was dumped moves it here.
     async fn let_go(&mut self, sends: Sends) -> Result<(), StoreError> {
+        if let Some(tenant) = self.tenant.as_ref().map(|tenant| tenant.id) {
+            return self.part_with(tenant).await;
+        }
         execute!(self.link.conn(), "UPDATE partitions SET owner = NULL, session = NULL")?;
         let held = i64::from(sends == Sends::Held);
         execute!(self.link.conn(), "UPDATE tenants SET sends_held = $1", held)?;
         if let Conn::Postgres(conn) = self.link.conn() {
-            // It counts on behind those that are there.
-            let ids = "SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT MAX(id) FROM tenants)) \
-                       WHERE EXISTS (SELECT 1 FROM tenants)";
-            sqlx::query(ids).execute(conn).await?;
+            sqlx::query(COUNT_ON).execute(conn).await?;
         }
         Ok(())
     }
@@ -213,6 +289,33 @@ async fn begin(opener: &Opener, link: &mut Link, head: &Head) -> Result<Vec<Fore
                 let sql = "DEFERRABLE INITIALLY DEFERRED";
                 alter(link, table, name, sql).await?;
             }
+            Ok(keys)
+        }
+    }
+}
+
+/// A transaction in a database that others use.
+async fn begin_beside(link: &mut Link, tenant: &DumpedTenant) -> Result<Vec<ForeignKey>, StoreError> {
+    let keys = match link.conn() {
+        Conn::Sqlite(_) => {
+            link.raw("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON").await?;
+            Vec::new()
+        }
+        Conn::Postgres(_) => {
+            link.raw("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+                .await?;
+            let keys = foreign_keys(link.conn()).await?;
+            for (table, name) in &keys {
+                alter(link, table, name, "DEFERRABLE INITIALLY DEFERRED").await?;
+            }
+            keys
+        }
+    };
+    let taken = "SELECT name FROM tenants WHERE id = $1 OR name = $2 LIMIT 1";
+    match fetch_optional!(link.conn(), (String,), taken, tenant.id, &tenant.name)? {
+        Some((name,)) => Err(StoreError::AlreadyExists(name)),
+        None => {
+            see_tenant(link.conn(), tenant.id).await?;
             Ok(keys)
         }
     }

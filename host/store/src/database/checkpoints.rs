@@ -10,15 +10,16 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::watch;
 
-/// Pages in the log that are worth moving, 96 MiB: most of them are written several times before, and moved once.
-const PAGES: i64 = 24_000;
+use crate::database::log_bound::LogBound;
+
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs until the writer ends, which drops `commits`.
 pub(crate) async fn run(options: SqliteConnectOptions, mut commits: watch::Receiver<u64>) {
     let mut link = None;
+    let pages = LogBound::beside(options.get_filename()).pages();
     while commits.changed().await.is_ok() {
-        if let Err(error) = turn(&options, &mut link).await {
+        if let Err(error) = turn(&options, pages, &mut link).await {
             tracing::warn!(%error, "The write-ahead log could not be moved; the writer will do it.");
             link = None;
         }
@@ -31,13 +32,17 @@ pub(crate) async fn run(options: SqliteConnectOptions, mut commits: watch::Recei
     }
 }
 
-async fn turn(options: &SqliteConnectOptions, link: &mut Option<SqliteConnection>) -> Result<(), sqlx::Error> {
+async fn turn(
+    options: &SqliteConnectOptions,
+    pages: i64,
+    link: &mut Option<SqliteConnection>,
+) -> Result<(), sqlx::Error> {
     let link = match link {
         Some(link) => link,
         None => link.insert(options.connect().await?),
     };
     let (_, log, moved): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut *link).await?;
-    if log - moved >= PAGES {
+    if log - moved >= pages {
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(link).await?;
     }
     Ok(())

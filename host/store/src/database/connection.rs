@@ -10,6 +10,7 @@ use crate::database::open::{ACQUIRE, STATEMENT};
 use crate::database::turns::{Turn, Turns};
 use crate::error::StoreError;
 use crate::scope::Scope;
+use crate::weights::Weights;
 
 /// After so many of its virtual machine's instructions SQLite asks whether to go on: some tens of microseconds.
 const SQLITE_STEPS: i32 = 10_000;
@@ -132,9 +133,9 @@ pub(crate) struct Held {
 
 impl Readers {
     /// `pool` has a connection more than `turns`.
-    pub(crate) fn new(pool: Pool, turns: u32) -> Readers {
+    pub(crate) fn new(pool: Pool, turns: u32, weights: &Weights) -> Readers {
         let turns = turns.max(1) as usize;
-        Readers { pool, turns: Turns::new(turns), broad: Turns::new((turns / 2).max(1)) }
+        Readers { pool, turns: Turns::new(turns, weights), broad: Turns::new((turns / 2).max(1), weights) }
     }
 
     pub(crate) async fn read(&self, scope: Option<&Scope>, breadth: Breadth) -> Result<Reading, StoreError> {
@@ -262,7 +263,11 @@ mod tests {
     const OTHER: Scope = Scope::of(TenantId(2));
 
     async fn readers(turns: u32) -> Readers {
-        crate::database::open::Opener::parse("sqlite::memory:").unwrap().readers(turns).await.unwrap()
+        crate::database::open::Opener::parse("sqlite::memory:")
+            .unwrap()
+            .readers(turns, &Weights::default())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

@@ -16,6 +16,12 @@ fn set_tenants(tenant: Option<TenantId>) -> String {
     tenant.map(|TenantId(tenant)| format!("; SET LOCAL openhub.tenants = '{tenant}'")).unwrap_or_default()
 }
 
+/// The same from the middle of a transaction on, for several tenants.
+pub(crate) fn see_tenants(tenants: &[TenantId]) -> SqlStr {
+    let numbers: Vec<String> = tenants.iter().map(|TenantId(tenant)| tenant.to_string()).collect();
+    AssertSqlSafe(format!("SET LOCAL openhub.tenants = '{}'", numbers.join(","))).into_sql_str()
+}
+
 pub(crate) fn begin_read(tenant: Option<TenantId>) -> SqlStr {
     AssertSqlSafe(format!("BEGIN READ ONLY{}", set_tenants(tenant))).into_sql_str()
 }

@@ -9,6 +9,7 @@ pub(crate) mod dialect;
 pub(crate) mod fate;
 pub(crate) mod filters;
 pub(crate) mod full;
+pub(crate) mod log_bound;
 pub(crate) mod open;
 pub(crate) mod queues;
 pub(crate) mod room;

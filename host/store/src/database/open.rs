@@ -12,7 +12,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::database::connection::{Conn, Pool, Readers, within};
+use crate::database::log_bound::LogBound;
 use crate::error::StoreError;
+use crate::weights::Weights;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -55,6 +57,7 @@ impl Opener {
         let unreachable = |error: sqlx::Error| StoreError::Unreachable { reason: error.to_string() };
         if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url).map_err(unreachable)?;
+            let bound = LogBound::beside(options.get_filename());
             return Ok(Opener::Sqlite(
                 options
                     .page_size(4096)
@@ -66,9 +69,9 @@ impl Opener {
                     .pragma("cache_size", "-40960")
                     .pragma("temp_store", "MEMORY")
                     // The writer's own checkpoint is the last resort: see `checkpoints`.
-                    .pragma("wal_autocheckpoint", "64000")
+                    .pragma("wal_autocheckpoint", bound.writers_pages().to_string())
                     // More than it grows to before it is moved, so that its blocks are written anew and not allocated.
-                    .pragma("journal_size_limit", "201326592"),
+                    .pragma("journal_size_limit", bound.bytes().to_string()),
             ));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
@@ -245,7 +248,7 @@ impl Opener {
             }
         };
         match of_this_version(migrator, &applied) {
-            Ok(()) => Ok(Readers::new(pool, connections)),
+            Ok(()) => Ok(Readers::new(pool, connections, &Weights::default())),
             Err(error) => {
                 pool.close().await;
                 Err(error)
@@ -254,7 +257,7 @@ impl Opener {
     }
 
     /// One more than `connections`: that one is for what belongs to no tenant.
-    pub(crate) async fn readers(&self, turns: u32) -> Result<Readers, StoreError> {
+    pub(crate) async fn readers(&self, turns: u32, weights: &Weights) -> Result<Readers, StoreError> {
         let connections = turns.max(1) + 1;
         let pool = match self {
             Opener::Sqlite(options) => {
@@ -267,7 +270,7 @@ impl Opener {
                 Pool::Postgres(pool.connect_lazy_with(options.clone()))
             }
         };
-        Ok(Readers::new(pool, turns))
+        Ok(Readers::new(pool, turns, weights))
     }
 }
 

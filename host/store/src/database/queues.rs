@@ -7,6 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use openhub_model::TenantId;
+use openhub_model::ceiling::FULL_WEIGHT;
+
+use crate::weights::Weights;
 
 /// Events of all appends in a turn; one append may be larger.
 const EVENTS: usize = 5_000;
@@ -55,8 +58,8 @@ enum Next {
 }
 
 impl<W: Queued> Queues<W> {
-    pub(crate) fn new(apart: Apart) -> Queues<W> {
-        let (appends, light, heavy) = (Fair::default(), Fair::default(), Fair::default());
+    pub(crate) fn new(apart: Apart, weights: &Weights) -> Queues<W> {
+        let (appends, light, heavy) = (Fair::of(weights), Fair::of(weights), Fair::of(weights));
         Queues { appends, light, heavy, apart, next: Next::Appends }
     }
 
@@ -69,7 +72,7 @@ impl<W: Queued> Queues<W> {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Queues::new(self.apart);
+        *self = Queues::new(self.apart, &self.appends.weights.clone());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -115,15 +118,16 @@ pub(crate) struct Fair<W> {
     waiting: HashMap<Option<TenantId>, VecDeque<W>>,
     /// Whose turn comes when; each tenant that has work is in it once.
     order: VecDeque<Option<TenantId>>,
-}
-
-impl<W> Default for Fair<W> {
-    fn default() -> Self {
-        Fair { waiting: HashMap::new(), order: VecDeque::new() }
-    }
+    weights: Weights,
+    /// What tenants of less than the full weight have saved up for their next turn.
+    saved: HashMap<Option<TenantId>, u8>,
 }
 
 impl<W: Queued> Fair<W> {
+    pub(crate) fn of(weights: &Weights) -> Fair<W> {
+        Fair { waiting: HashMap::new(), order: VecDeque::new(), weights: weights.clone(), saved: HashMap::new() }
+    }
+
     fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -139,7 +143,11 @@ impl<W: Queued> Fair<W> {
 
     /// The first of the tenant whose turn it is, who is last from then on.
     pub(crate) fn pop(&mut self) -> Option<W> {
-        let tenant = self.order.pop_front()?;
+        let mut tenant = self.order.pop_front()?;
+        while !self.order.is_empty() && !self.may_go(tenant) {
+            self.order.push_back(tenant);
+            tenant = self.order.pop_front()?;
+        }
         let queue = self.waiting.get_mut(&tenant)?;
         let work = queue.pop_front();
         if queue.is_empty() {
@@ -150,15 +158,35 @@ impl<W: Queued> Fair<W> {
         work
     }
 
-    /// Takes from tenant after tenant, [`QUANTUM`] at a time, until there is `most`. Answers how much it took.
+    fn weight(&self, tenant: Option<TenantId>) -> u8 {
+        tenant.map_or(FULL_WEIGHT, |tenant| self.weights.of(tenant))
+    }
+
+    /// Each time that a tenant's turn comes it saves its weight; it goes when that is a full one.
+    fn may_go(&mut self, tenant: Option<TenantId>) -> bool {
+        let weight = self.weight(tenant);
+        if weight == FULL_WEIGHT {
+            return true;
+        }
+        let saved = self.saved.entry(tenant).or_default();
+        *saved += weight;
+        let goes = *saved >= FULL_WEIGHT;
+        if goes {
+            *saved -= FULL_WEIGHT;
+        }
+        goes
+    }
+
+    /// Takes from tenant after tenant, [`QUANTUM`] of the full weight at a time, until there is `most`. Answers how much it took.
     fn take(&mut self, most: usize, works: &mut Vec<W>) -> usize {
         let mut taken = 0;
         while taken < most
             && works.len() < WORKS
             && let Some(tenant) = self.order.pop_front()
         {
+            let quantum = (QUANTUM * usize::from(self.weight(tenant)) / usize::from(FULL_WEIGHT)).max(1);
             let Some(queue) = self.waiting.get_mut(&tenant) else { continue };
-            let until = (taken + QUANTUM).min(most);
+            let until = (taken + quantum).min(most);
             while taken < until
                 && works.len() < WORKS
                 && let Some(work) = queue.pop_front()
@@ -200,7 +228,7 @@ mod tests {
     }
 
     fn turns(apart: Apart, works: impl IntoIterator<Item = Work>) -> Queues<Work> {
-        let mut turns = Queues::new(apart);
+        let mut turns = Queues::new(apart, &Weights::default());
         works.into_iter().for_each(|work| turns.push(work));
         turns
     }
@@ -244,6 +272,30 @@ mod tests {
         let tenants: Vec<i64> = (0..4).map(|_| turns.take()[0].0).collect();
         assert_eq!(tenants, [1, 2, 1, 1]);
         assert_eq!(turns.take(), []);
+    }
+
+    #[test]
+    fn who_weighs_less_has_less_of_the_turns() {
+        let weights = Weights::default();
+        weights.know(HashMap::from([(TenantId(2), 25), (TenantId(3), 1)]));
+        let mut turns = Queues::new(Apart::Yes, &weights);
+        for number in 0..200 {
+            (1..=3).for_each(|tenant| turns.push(Work(tenant, Class::Heavy, number)));
+        }
+        let order: Vec<i64> = (0..126).map(|_| turns.take()[0].0).collect();
+        let of = |tenant: i64| order.iter().filter(|of| **of == tenant).count();
+        assert_eq!((of(1), of(2), of(3)), (100, 25, 1));
+        // Alone it has all of them.
+        let mut alone = Queues::new(Apart::Yes, &weights);
+        (0..3).for_each(|number| alone.push(Work(3, Class::Heavy, number)));
+        assert_eq!((0..3).map(|_| alone.take().len()).sum::<usize>(), 3);
+        let mut appends = Queues::new(Apart::Yes, &weights);
+        for number in 0..100 {
+            (1..=2).for_each(|tenant| appends.push(append(tenant, number)));
+        }
+        let first = appends.take();
+        let events = |tenant: i64| first.iter().filter(|work| work.0 == tenant).count() * 100;
+        assert_eq!((events(1), events(2)), (3_600, 1_400), "turns end with the append that goes beyond their bound");
     }
 
     #[test]

@@ -49,6 +49,14 @@ impl<'t> Tx<'t> {
         }
     }
 
+    /// From here on the work sees the rows of all these tenants, and of no others.
+    pub(crate) async fn see(&mut self, tenants: &[TenantId]) -> Result<(), StoreError> {
+        if let Conn::Postgres(conn) = &mut self.conn {
+            within(sqlx::raw_sql(crate::database::dialect::see_tenants(tenants)).execute(&mut **conn)).await?;
+        }
+        Ok(())
+    }
+
     /// Undoes what this piece of work has written so far, so that it can look at what was there before.
     pub(crate) async fn rewind(&mut self, tenant: TenantId) -> Result<(), StoreError> {
         if self.bounds == Bounds::Transaction {

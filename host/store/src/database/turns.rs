@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::database::queues::{Class, Fair, Queued};
 use crate::error::StoreError;
+use crate::weights::Weights;
 
 pub(crate) struct Turns {
     state: Mutex<State>,
@@ -42,8 +43,8 @@ impl Queued for Waiting {
 pub(crate) struct Turn(Option<Arc<Turns>>);
 
 impl Turns {
-    pub(crate) fn new(most: usize) -> Arc<Turns> {
-        Arc::new(Turns { state: Mutex::new(State { free: most, waiting: Fair::default() }) })
+    pub(crate) fn new(most: usize, weights: &Weights) -> Arc<Turns> {
+        Arc::new(Turns { state: Mutex::new(State { free: most, waiting: Fair::of(weights) }) })
     }
 
     /// Waits no longer than that.
@@ -111,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_of_one_tenant_is_not_what_another_waits_for() {
-        let turns = Turns::new(2);
+        let turns = Turns::new(2, &Weights::default());
         let (shop, other) = (TenantId(1), TenantId(2));
         let mut held = vec![turns.take(shop, LONG).await.unwrap(), turns.take(shop, LONG).await.unwrap()];
         let order: Arc<Mutex<Vec<i64>>> = Arc::default();
@@ -139,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_gone_is_passed_over() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, &Weights::default());
         let tenant = TenantId(1);
         let held = turns.take(tenant, LONG).await.unwrap();
         assert!(matches!(turns.take(tenant, Duration::ZERO).await, Err(StoreError::Unavailable)));

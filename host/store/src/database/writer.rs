@@ -23,6 +23,7 @@ use crate::database::signals::{Signal, Signals};
 use crate::database::transaction::{Bounds, Tx, Weight, begin, keep, undo};
 use crate::error::StoreError;
 use crate::log::events::{Append, Appended, append_all};
+use crate::weights::Weights;
 
 /// How many appends of a tenant, and how many other pieces of its work, wait before its callers do.
 const PLACES: usize = 512;
@@ -115,14 +116,16 @@ impl Writer {
         session: String,
         signals: Arc<Signals>,
         commits: watch::Sender<u64>,
+        weights: &Weights,
     ) -> Writer {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (owing, owes) = watch::channel(None);
         let turns = Turns::of(session);
         let full = Arc::new(Full::default());
-        tokio::spawn(
-            Task { waiting, opener, link: Some(link), turns, owing, signals, commits, full: full.clone() }.run(),
-        );
+        let apart = if opener.is_sqlite() { Apart::Yes } else { Apart::OnlyHeavy };
+        let queues = Queues::new(apart, weights);
+        let task = Task { waiting, opener, link: Some(link), turns, owing, signals, commits, full: full.clone() };
+        tokio::spawn(task.run(queues));
         Writer { queue, places: Arc::default(), owes, full, notary: Arc::default() }
     }
 
@@ -277,9 +280,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) {
-        let apart = if self.opener.is_sqlite() { Apart::Yes } else { Apart::OnlyHeavy };
-        let mut queues = Queues::new(apart);
+    async fn run(mut self, mut queues: Queues<Placed>) {
         let mut scrubs = Vec::new();
         let mut closing = false;
         loop {

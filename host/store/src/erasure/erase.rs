@@ -23,8 +23,10 @@ use crate::log::leases::Lease;
 use crate::log::partitions::{Move, move_on};
 use crate::log::tombstones::{Tombstone, mark_causes, put_tombstones};
 use crate::scope::Scope;
+use crate::state::active_customers::forget_active;
 use crate::state::customers::drop_customers;
 use crate::state::faults::forget_faults;
+use crate::state::idempotency_keys::forget_answers;
 use crate::state::parts::drop_parts;
 use crate::state::plugin_kv::{forget_entries, lock_entries};
 use crate::state::plugin_recordings::forget_recordings;
@@ -130,6 +132,7 @@ impl Stepping<'_, '_, '_> {
         }
         self.events_on_their_way(&bulk::list(&parts), &mut counts).await?;
         self.mentions(&mut counts).await?;
+        self.answers(&mut counts).await?;
         let step = if self.left == 0 { EraseStep::More(self.looked.take()) } else { EraseStep::Done };
         let done_at = match &step {
             EraseStep::More(_) => None,
@@ -173,6 +176,17 @@ impl Stepping<'_, '_, '_> {
         }
         let gone = forget_sent(self.tx, self.tenant, part, self.left).await?;
         add(counts, "webhook_deliveries", gone);
+        self.left -= gone;
+        Ok(())
+    }
+
+    /// That are kept for who repeats a call.
+    async fn answers(&mut self, counts: &mut Counts) -> Result<(), StoreError> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let gone = forget_answers(self.tx, self.tenant, self.left).await?;
+        add(counts, "answers", gone as i64);
         self.left -= gone;
         Ok(())
     }
@@ -395,6 +409,7 @@ impl Stepping<'_, '_, '_> {
             .collect::<Result<Vec<_>, StoreError>>()?;
         put_memberships(self.tx, tenant, &membership_rows(&left)).await?;
         add(counts, "memberships", left.len() as i64);
+        add(counts, "active_customers", forget_active(self.tx, tenant, &ids).await?);
         let matches = execute!(
             self.tx.conn(),
             "DELETE FROM matches WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2))",

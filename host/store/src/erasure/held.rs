@@ -26,6 +26,7 @@ struct Aside {
 impl Store {
     /// Events that were set aside of the customer that a part belongs to, by position, and why.
     pub async fn set_aside_of(&self, scope: &Scope, part: PartId) -> Result<Vec<(Event, SetAside)>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
@@ -48,6 +49,7 @@ impl Store {
 
     /// Matches that these parts proposed, and those that propose them.
     pub async fn matches_of(&self, scope: &Scope, parts: &[Part]) -> Result<Vec<Match>, StoreError> {
+        scope.sees_people()?;
         let Some(identities) = Rows::of(parts, |row, Part { identity: Identity { kind, value }, .. }| {
             row.text(kind).text(value);
         }) else {
@@ -69,6 +71,7 @@ impl Store {
 
     /// How often these parts entered each journey.
     pub async fn entries_of(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Entry>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,

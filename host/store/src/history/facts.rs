@@ -58,6 +58,7 @@ impl Store {
         needs: &Needs,
         as_of: AsOf,
     ) -> Result<Vec<CustomerFacts>, StoreError> {
+        scope.sees_people()?;
         let parts = bulk::list(customers.iter().flat_map(|(_, parts)| parts));
         let owners = customers.iter().enumerate().flat_map(|(index, (_, parts))| parts.iter().map(move |_| index));
         let owners: Vec<usize> = owners.collect();

@@ -30,6 +30,7 @@ impl Store {
         before: Option<Before>,
         rows: usize,
     ) -> Result<Vec<Event>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), COLUMNS);
         sql.each_part_of(scope.tenant(), part).push(EVENTS_OF_PARTS).int(scope.tenant().0);

@@ -103,8 +103,8 @@ pub struct TimelineItem {
     pub id: String,
     pub title: String,
     /// Event: `type`, `cause`, `body`. Message: `channel`, `status`, `journey`, `content`, `fault`, `next_attempt_at`. Run: `journey`, `version`,
-    /// `node`, `status`, `fault`, `served_by`. Object: `kind`, `version`, `fields`. Consent: `consents` as the event recorded them. Set
-    /// aside: `type`, `fault`, `body`. Fault: `kind`, `code`, `fault`, `event` (a `message_id`), `status`.
+    /// `node`, `status`, `fault`, `served_by`, `reason`, `updates`. Object: `kind`, `version`, `fields`. Consent: `consents` as the
+    /// event recorded them. Set aside: `type`, `fault`, `body`. Fault: `kind`, `code`, `fault`, `event` (a `message_id`), `status`.
     pub detail: Value,
 }
 
@@ -169,7 +169,7 @@ impl Source {
             },
             TimelineKind::Run => Source {
                 columns: "SELECT started_at AS happened_at, 9223372036854775807 AS place, CAST(3 AS BIGINT) AS kind, id, journey AS title, \
-                          version AS number, node AS note, '[' || CAST(status AS TEXT) || COALESCE(',\"' || served_by || '\"', '') || ']' AS body, \
+                          version AS number, node AS note, '[' || CAST(status AS TEXT) || ',' || COALESCE('\"' || served_by || '\"', 'null') || ',' || COALESCE(told, 'null') || ']' AS body, \
                           fault AS why, CAST(NULL AS BIGINT) AS due FROM ",
                 from: "runs WHERE tenant_id = ",
                 own: " AND part_id = own",
@@ -266,7 +266,7 @@ impl Store {
         sql.push(" ORDER BY happened_at DESC, place DESC, kind DESC, id DESC LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(item).collect()
+        rows.into_iter().map(|row| Ok(scope.item(item(row)?))).collect()
     }
 }
 
@@ -301,6 +301,8 @@ fn item(row: Row) -> Result<TimelineItem, StoreError> {
             "status": body[0].as_i64().and_then(openhub_model::run::RunStatus::from_code),
             "fault": row.why,
             "served_by": body[1],
+            "reason": body[2]["reason"],
+            "updates": body[2]["updates"].as_array().cloned().unwrap_or_default(),
         }),
         TimelineKind::Object => json!({"kind": row.title, "key": note, "version": number, "fields": body}),
         TimelineKind::Consent => json!({"consents": recorded(body.get("consents"), Authority::from_code(number))}),

@@ -60,6 +60,7 @@ impl Store {
         of: AttributeType,
         Walk { mut after, keep, then, time }: Walk,
     ) -> Result<Unfit, StoreError> {
+        scope.sees_people()?;
         let began = Instant::now();
         let mut unfit = Unfit::default();
         let mut reading = self.reading_all(scope).await?;

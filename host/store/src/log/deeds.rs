@@ -45,6 +45,7 @@ struct Found {
 impl Store {
     /// What was done of what is sought, in the order of the log: the newest, where there are many. History is left out.
     pub async fn deeds(&self, scope: &Scope, sought: &[Sought]) -> Result<Vec<Deed>, StoreError> {
+        scope.sees_people()?;
         let Some(wanted) = Rows::of(sought, |row, sought| {
             row.id(sought.part).text(&sought.name).int(sought.since);
         }) else {

@@ -197,7 +197,7 @@ impl Store {
         sql.push(" ORDER BY 1 LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(event).collect()
+        rows.into_iter().map(|row| Ok(scope.event(event(row)?))).collect()
     }
 
     pub async fn event(&self, scope: &Scope, message_id: &str) -> Result<Option<Event>, StoreError> {
@@ -212,7 +212,7 @@ impl Store {
             scope.tenant().0,
             message_id.to_owned(),
         );
-        rows.into_iter().next().map(event).transpose()
+        rows.into_iter().next().map(|row| Ok(scope.event(event(row)?))).transpose()
     }
 }
 

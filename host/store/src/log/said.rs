@@ -42,6 +42,7 @@ impl Store {
         kind: EventKind,
         ids: &[String],
     ) -> Result<HashMap<String, Met>, StoreError> {
+        scope.sees_people()?;
         let mut places: HashMap<String, &String> = HashMap::new();
         for id in ids {
             for place in [id.clone(), beside_page(id)] {
@@ -73,6 +74,7 @@ impl Store {
 
     /// The event of this kind that a server said under an id.
     pub async fn said(&self, scope: &Scope, kind: EventKind, message_id: &str) -> Result<Option<Event>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,

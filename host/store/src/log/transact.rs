@@ -12,6 +12,9 @@ use crate::state::journeys::{delete_journey, put_draft, put_version};
 use crate::state::object_types::hold_type;
 use crate::state::object_writes::{object_writes, write_objects};
 use crate::state::objects::ObjectChange;
+use crate::state::offerings::{
+    Offering, OfferingVersion, drop_offering, put_offering, put_offering_version, set_version_times,
+};
 use crate::state::plugin_removals::{NewRemoval, put_removal};
 use crate::state::plugin_versions::{PluginVersion, Standing, drop_version, hold_plugin, hold_standing, put_candidate};
 use crate::state::plugins::{Installation, put_component, put_plugin, put_secret};
@@ -110,6 +113,20 @@ pub enum Op {
         which: Again,
         at: Timestamp,
     },
+    /// A new offering, or the next version of its row, else [`StoreError::VersionConflict`].
+    PutOffering(Box<Offering>),
+    /// With its versions; one that somebody subscribed to is a [`StoreError::VersionConflict`].
+    DropOffering {
+        name: String,
+    },
+    /// The next version of an offering, else [`StoreError::VersionConflict`].
+    PutOfferingVersion(Box<OfferingVersion>),
+    /// When a version becomes active, and when it ends, if it stands as it was read.
+    SetVersionTimes {
+        read: Box<OfferingVersion>,
+        active_at: Option<Timestamp>,
+        archived_at: Option<Timestamp>,
+    },
     /// Undoes what stands before it, and answers [`StoreError::Undone`]: a trial.
     Undo,
 }
@@ -170,6 +187,12 @@ async fn perform(tx: &mut Tx<'_>, tenant: TenantId, op: Op) -> Result<Appended, 
         Op::PutWebhook(webhook) => put_webhook(tx, tenant, &webhook).await?,
         Op::DropWebhook { name, version } => drop_webhook(tx, tenant, &name, version).await?,
         Op::SendAgain { webhook, which, at } => send_again(tx, tenant, &webhook, &which, at).await?,
+        Op::PutOffering(offering) => put_offering(tx, tenant, &offering).await?,
+        Op::DropOffering { name } => drop_offering(tx, tenant, &name).await?,
+        Op::PutOfferingVersion(version) => put_offering_version(tx, tenant, &version).await?,
+        Op::SetVersionTimes { read, active_at, archived_at } => {
+            set_version_times(tx, tenant, &read, (active_at, archived_at)).await?;
+        }
         Op::Undo => return Err(StoreError::Undone),
     }
     Ok(Appended::default())

@@ -1,10 +1,10 @@
 //! The audit log as it is read: newest first for people, in order for who checks the chain.
 
 use openhub_model::Timestamp;
-use openhub_model::audit::{self, AuditEntry, AuditHead, Tampering, Walk};
+use openhub_model::audit::{AuditEntry, AuditHead, Doer, Tampering, Walk};
 
-use crate::database::connection::select;
-use crate::database::decode::{corrupt, limit};
+use crate::database::connection::{execute, select};
+use crate::database::decode::limit;
 use crate::database::filters::Sql;
 use crate::error::StoreError;
 use crate::scope::Scope;
@@ -50,13 +50,12 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<AuditEntry, StoreError> {
-        let principal =
-            audit::heard(&self.kind, &self.who, &self.more).ok_or_else(|| corrupt("principal of an act"))?;
-        Ok(AuditEntry {
+    /// Whatever stands there is an entry: one that somebody has spoilt hides no other.
+    fn read(self) -> AuditEntry {
+        AuditEntry {
             number: self.number,
             at: Timestamp::from_micros(self.at),
-            principal,
+            doer: Doer { kind: self.kind, who: self.who, more: self.more },
             act: self.act,
             subject: self.subject,
             origin: self.origin,
@@ -65,7 +64,7 @@ impl Row {
             after: self.after,
             previous: self.previous,
             hash: self.hash,
-        })
+        }
     }
 }
 
@@ -77,7 +76,7 @@ impl Store {
     pub async fn audit(&self, scope: &Scope, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), COLUMNS);
-        sql.int(scope.tenant().0);
+        sql.int(scope.tenant().0).push(" AND number > 0");
         for (column, wanted) in [
             (" AND who = ", &filter.who),
             (" AND kind = ", &filter.kind),
@@ -101,7 +100,7 @@ impl Store {
         sql.push(" ORDER BY number DESC LIMIT ").int(limit(filter.limit));
         let rows: Vec<Row> = sql.fetch_all(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(Row::read).collect()
+        Ok(rows.into_iter().map(Row::read).collect())
     }
 
     /// What was done behind an entry, in order.
@@ -116,7 +115,7 @@ impl Store {
             number,
             limit(rows),
         );
-        rows.into_iter().map(Row::read).collect()
+        Ok(rows.into_iter().map(Row::read).collect())
     }
 
     /// Where the chain ends; none if nothing was done yet.
@@ -141,10 +140,12 @@ impl Store {
     ) -> Result<(i64, Vec<Tampering>), StoreError> {
         let mut walk = Walk::new(scope.tenant()).since(kept);
         let mut ended_at = None;
+        let mut passed = i64::MIN;
         loop {
             loop {
-                let page = self.audit_behind(scope, walk.last(), PAGE).await?;
+                let page = self.audit_behind(scope, passed, PAGE).await?;
                 page.iter().for_each(|entry| walk.pass(entry));
+                passed = page.last().map_or(passed, |last| last.number);
                 if page.len() < PAGE {
                     break;
                 }
@@ -153,9 +154,40 @@ impl Store {
             let is_there = head.as_ref().is_none_or(|head| head.number <= walk.last());
             // What was not there at the second look is not there.
             if is_there || ended_at == Some(walk.last()) {
-                return Ok((walk.last(), walk.end(head.as_ref(), is_ours)));
+                let last = walk.last();
+                let mut found = walk.end(head.as_ref(), is_ours);
+                if last == 0 && head.is_none() && self.somebody_works(scope).await? {
+                    found.push(Tampering::Empty);
+                }
+                return Ok((last, found));
             }
             ended_at = Some(walk.last());
         }
+    }
+
+    /// Whether a key was made in the tenant, or an event stored: it began with an act.
+    async fn somebody_works(&self, scope: &Scope) -> Result<bool, StoreError> {
+        let found = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT CAST(1 AS BIGINT) FROM keys WHERE tenant_id = $1 AND scopes NOT LIKE '%tenants:claim%' \
+             UNION ALL SELECT CAST(1 AS BIGINT) FROM events WHERE tenant_id = $1 LIMIT 1",
+            scope.tenant().0,
+        );
+        Ok(!found.is_empty())
+    }
+
+    /// Signs the end of the chain as it is, which is an act of the operator: the entry says so, and the hub signs what follows.
+    pub async fn sign_audit(&self, scope: &Scope) -> Result<(), StoreError> {
+        let tenant = scope.tenant();
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    execute!(tx.conn(), "UPDATE audit_heads SET number = number WHERE tenant_id = $1", tenant.0)
+                        .map(drop)
+                })
+            })
+            .await
     }
 }

@@ -80,6 +80,7 @@ struct Row {
 impl Store {
     /// What became of these pairs, in no order. They are walked as they come: sorted by part, neighbours share pages.
     pub async fn judged_pairs(&self, scope: &Scope, pairs: &[(PartId, Identity)]) -> Result<Vec<Judged>, StoreError> {
+        scope.sees_people()?;
         let mut numbered = Rows::new();
         for (number, (part, identity)) in pairs.iter().enumerate() {
             numbered.add(|row| {
@@ -108,6 +109,7 @@ impl Store {
 
     /// The claims that these parts made, by part, position and kind.
     pub async fn claims_by_part(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<ClaimRow>, StoreError> {
+        scope.sees_people()?;
         if parts.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,6 +132,7 @@ impl Store {
         scope: &Scope,
         identities: &[Identity],
     ) -> Result<Vec<ClaimRow>, StoreError> {
+        scope.sees_people()?;
         let Some(rows) = Rows::of(identities, |row, identity| {
             row.text(&identity.kind).text(&identity.value);
         }) else {

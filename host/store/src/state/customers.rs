@@ -87,7 +87,7 @@ impl Store {
             bulk::list(ids),
         );
         let mut names = Names::default();
-        rows.into_iter().map(|row| customer(row, &mut names)).collect()
+        rows.into_iter().map(|row| Ok(scope.customer(customer(row, &mut names)?))).collect()
     }
 
     /// The customers that these parts belong to, by part.
@@ -118,6 +118,10 @@ impl Store {
 
     /// A page of customers, by id.
     pub async fn customers(&self, scope: &Scope, filter: &CustomerFilter) -> Result<Vec<Customer>, StoreError> {
+        // Who is found by what they are is known by it.
+        if filter.identity.is_some() || filter.condition.is_some() {
+            scope.sees_people()?;
+        }
         let tenant = scope.tenant();
         let as_of = match (&filter.condition, filter.as_of) {
             (Some(_), None) => Some(self.last_commit(scope).await?),
@@ -152,7 +156,7 @@ impl Store {
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
         let mut names = Names::default();
-        rows.into_iter().map(|row| customer(row, &mut names)).collect()
+        rows.into_iter().map(|row| Ok(scope.customer(customer(row, &mut names)?))).collect()
     }
 }
 

@@ -213,11 +213,12 @@ impl Store {
             scope.tenant().0,
             fault.to_string(),
         );
-        rows.into_iter().next().map(faulted).transpose()
+        rows.into_iter().next().map(|row| Ok(scope.faulted(faulted(row)?))).transpose()
     }
 
     /// The call that failed, as JSON, if it was recorded.
     pub async fn fault_recording(&self, scope: &Scope, fault: Id) -> Result<Option<String>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
@@ -259,7 +260,7 @@ impl Store {
         sql.push(" ORDER BY at DESC, id DESC LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(faulted).collect()
+        rows.into_iter().map(|row| Ok(scope.faulted(faulted(row)?))).collect()
     }
 
     /// How many open faults there are of each kind, for those kinds that have some.

@@ -94,7 +94,7 @@ impl Store {
             &key.job,
             limit(rows),
         );
-        rows.into_iter().map(run).collect()
+        rows.into_iter().map(|row| Ok(scope.job_run(run(row)?))).collect()
     }
 }
 

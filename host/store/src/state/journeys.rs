@@ -11,6 +11,7 @@ use crate::database::decode::{corrupt, id, json, time};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
+use crate::state::blocks::is_held;
 use crate::state::plugins::{Unreadable, readable};
 use crate::store::Store;
 
@@ -52,6 +53,8 @@ pub struct JourneyRow {
     pub updated_at: Timestamp,
     /// Of the change in the log that it stands as it does by; 0 if there is none.
     pub position: i64,
+    /// A block on service holds it: whatever its status, it rests.
+    pub held: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +82,7 @@ pub struct Outcomes {
     pub messages: Vec<(MessageStatus, i64)>,
 }
 
-type Row = (String, i64, Option<String>, Option<i64>, i64, i64, i64);
+type Row = (String, i64, Option<String>, Option<i64>, i64, i64, i64, i64);
 type VersionRow = (String, i64, String, i64);
 
 impl Store {
@@ -88,7 +91,7 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT name, status, draft, version, latest, updated_at, position FROM journeys WHERE tenant_id = $1 ORDER BY name",
+            "SELECT name, status, draft, version, latest, updated_at, position, held FROM journeys WHERE tenant_id = $1 ORDER BY name",
             scope.tenant().0,
         );
         rows.into_iter().map(journey).collect()
@@ -99,7 +102,7 @@ impl Store {
             self,
             scope,
             Row,
-            "SELECT name, status, draft, version, latest, updated_at, position FROM journeys WHERE tenant_id = $1 AND name = $2",
+            "SELECT name, status, draft, version, latest, updated_at, position, held FROM journeys WHERE tenant_id = $1 AND name = $2",
             scope.tenant().0,
             name.to_owned(),
         );
@@ -193,16 +196,28 @@ impl Store {
 }
 
 impl Store {
-    /// What has become of a journey's runs and of its messages.
+    /// What has become of a journey's runs and of its messages. Those of one that had the name before and was removed are not its.
     pub async fn outcomes(&self, scope: &Scope, journey: &str) -> Result<Outcomes, StoreError> {
+        let former = select!(
+            self,
+            scope,
+            (i64,),
+            "SELECT former FROM journeys WHERE tenant_id = $1 AND name = $2",
+            scope.tenant().0,
+            journey.to_owned(),
+        );
+        let former = former.first().map_or(0, |(former,)| *former);
         let rows = select!(
             self,
             scope,
             (i64, i64, i64),
-            "SELECT CAST(0 AS BIGINT), status, COUNT(*) FROM runs WHERE tenant_id = $1 AND journey = $2 GROUP BY status \
-             UNION ALL SELECT 1, status, COUNT(*) FROM messages WHERE tenant_id = $1 AND journey = $2 GROUP BY status ORDER BY 1, 2",
+            "SELECT CAST(0 AS BIGINT), status, COUNT(*) FROM runs WHERE tenant_id = $1 AND journey = $2 AND ($3 = 0 OR version > $3) \
+             GROUP BY status UNION ALL SELECT 1, status, COUNT(*) FROM messages WHERE tenant_id = $1 AND journey = $2 \
+             AND ($3 = 0 OR EXISTS (SELECT 1 FROM runs WHERE runs.tenant_id = $1 AND runs.id = messages.run_id AND runs.version > $3)) \
+             GROUP BY status ORDER BY 1, 2",
             scope.tenant().0,
             journey.to_owned(),
+            former,
         );
         let mut outcomes = Outcomes::default();
         for (of, status, count) in rows {
@@ -225,13 +240,28 @@ pub(crate) async fn put_draft(
     definition: &Value,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    let definition = json_text(definition);
+    let put = execute!(
+        tx.conn(),
+        "UPDATE journeys SET draft = $3, updated_at = $4 WHERE tenant_id = $1 AND name = $2",
+        tenant.0,
+        name,
+        &definition,
+        at.micros(),
+    )?;
+    if put > 0 {
+        return Ok(());
+    }
+    // Runs of a journey that had the name before keep their versions, and this one goes on behind them.
     execute!(
         tx.conn(),
-        "INSERT INTO journeys (tenant_id, name, status, draft, latest, updated_at) VALUES ($1, $2, 0, $3, 0, $4) \
+        "INSERT INTO journeys (tenant_id, name, status, draft, latest, former, updated_at) \
+         SELECT $1, $2, 0, $3, former, former, $4 FROM (SELECT COALESCE(MAX(version), 0) AS former FROM runs \
+         WHERE tenant_id = $1 AND journey = $2) AS before WHERE true \
          ON CONFLICT (tenant_id, name) DO UPDATE SET draft = excluded.draft, updated_at = excluded.updated_at",
         tenant.0,
         name,
-        json_text(definition),
+        &definition,
         at.micros(),
     )
     .map(drop)
@@ -305,24 +335,32 @@ pub(crate) async fn follow_status(
 ) -> Result<(), StoreError> {
     let before = fetch_optional!(
         tx.conn(),
-        (i64,),
-        "SELECT status FROM journeys WHERE tenant_id = $1 AND name = $2",
+        (i64, i64, i64),
+        concat!(
+            "SELECT status, held, ",
+            is_held!("journey", "journeys.name"),
+            " FROM journeys WHERE tenant_id = $1 AND name = $2"
+        ),
         tenant.0,
         name,
     )?;
-    let was_paused = before == Some((JourneyStatus::Paused.code(),));
+    let Some((before, was_held, is_held)) = before else { return Ok(()) };
+    let rested = before == JourneyStatus::Paused.code() || was_held != 0;
+    let rests = status == JourneyStatus::Paused || is_held != 0;
     match status {
-        JourneyStatus::Paused if !was_paused => hold(tx, tenant, name).await,
-        JourneyStatus::Published | JourneyStatus::Draining if was_paused => {
-            release(tx, tenant, name, clock, wall).await
+        JourneyStatus::Stopped => stop(tx, tenant, name, clock, wall).await?,
+        _ if rests && !rested => hold(tx, tenant, name).await?,
+        JourneyStatus::Published | JourneyStatus::Draining if rested && !rests => {
+            release(tx, tenant, name, clock, wall).await?;
         }
-        JourneyStatus::Stopped => stop(tx, tenant, name, clock, wall).await,
-        _ => Ok(()),
+        _ => {}
     }
+    execute!(tx.conn(), "UPDATE journeys SET held = $3 WHERE tenant_id = $1 AND name = $2", tenant.0, name, is_held)
+        .map(drop)
 }
 
 /// What rests stays as it is: without timers nothing moves by itself.
-async fn hold(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn hold(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), StoreError> {
     disarm_journey(tx, tenant, name).await?;
     execute!(
         tx.conn(),
@@ -345,7 +383,7 @@ async fn disarm_journey(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result
 }
 
 /// What came due meanwhile is due now.
-async fn release(
+pub(crate) async fn release(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     name: &str,
@@ -413,7 +451,7 @@ async fn stop(
     .map(drop)
 }
 
-fn journey((name, status, draft, version, latest, updated_at, position): Row) -> Result<JourneyRow, StoreError> {
+fn journey((name, status, draft, version, latest, updated_at, position, held): Row) -> Result<JourneyRow, StoreError> {
     Ok(JourneyRow {
         name,
         status: JourneyStatus::from_code(status).ok_or_else(|| corrupt("status of a journey"))?,
@@ -423,6 +461,7 @@ fn journey((name, status, draft, version, latest, updated_at, position): Row) ->
         latest,
         updated_at: time(updated_at),
         position,
+        held: held != 0,
     })
 }
 

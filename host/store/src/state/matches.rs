@@ -77,6 +77,7 @@ const MILLIONTHS: f64 = 1_000_000.0;
 
 impl Store {
     pub async fn identity_match(&self, scope: &Scope, id: Id) -> Result<Option<Match>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
@@ -97,6 +98,7 @@ impl Store {
         after: Option<Id>,
         rows: usize,
     ) -> Result<Vec<Match>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::database::bulk::{Bulk, Rows, list};
 use crate::database::connection::{execute, select};
-use crate::database::decode::{corrupt, id, limit, maybe_time, time};
+use crate::database::decode::{corrupt, id, json, limit, maybe_time, time};
 use crate::database::filters::Sql;
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
@@ -25,6 +25,19 @@ pub struct MessageRow {
     pub digest: Option<String>,
     /// When the last attempt ended.
     pub settled_at: Option<Timestamp>,
+    /// Each attempt, the oldest first.
+    pub attempts_made: Vec<MadeAttempt>,
+}
+
+/// An attempt to send a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MadeAttempt {
+    pub at: Timestamp,
+    /// As the message stood after it: `Pending` if it is to be tried again.
+    pub status: MessageStatus,
+    pub fault: Option<String>,
+    /// Of the component that was called; none if a hub died and nobody knows.
+    pub digest: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,6 +71,7 @@ pub(crate) struct Row {
     fault: Option<String>,
     digest: Option<String>,
     settled_at: Option<i64>,
+    attempts_made: Option<String>,
 }
 
 impl Store {
@@ -67,7 +81,7 @@ impl Store {
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM ",
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at, attempts_made FROM ",
         );
         if let Some(part) = filter.part {
             sql.each_part_of(scope.tenant(), part);
@@ -89,7 +103,7 @@ impl Store {
         sql.push(" ORDER BY id LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(message).collect()
+        rows.into_iter().map(|row| Ok(scope.message(message(row)?))).collect()
     }
 
     /// The messages that went through these channels, of a plugin that hears of them later, by the ids that their providers gave them. A provider's id that two
@@ -105,7 +119,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at, attempts_made FROM messages \
              WHERE tenant_id = $1 AND reported_as IN (SELECT atom FROM json_each($2)) \
              AND channel IN (SELECT atom FROM json_each($3))",
             scope.tenant().0,
@@ -130,12 +144,12 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at, attempts_made FROM messages \
              WHERE tenant_id = $1 AND id = $2",
             scope.tenant().0,
             id.to_string(),
         );
-        rows.into_iter().next().map(message).transpose()
+        rows.into_iter().next().map(|row| Ok(scope.message(message(row)?))).transpose()
     }
 }
 
@@ -214,5 +228,15 @@ pub(crate) fn message(row: Row) -> Result<MessageRow, StoreError> {
         fault: row.fault,
         digest: row.digest,
         settled_at: maybe_time(row.settled_at),
+        attempts_made: row.attempts_made.as_deref().map(attempts).transpose()?.unwrap_or_default(),
     })
+}
+
+fn attempts(text: &str) -> Result<Vec<MadeAttempt>, StoreError> {
+    let made: Vec<(i64, i64, Option<String>, Option<String>)> = json(text, "the attempts of a message")?;
+    let attempt = |(at, status, fault, digest)| {
+        let status = MessageStatus::from_code(status).ok_or_else(|| corrupt("status of an attempt"))?;
+        Ok(MadeAttempt { at: time(at), status, fault, digest })
+    };
+    made.into_iter().map(attempt).collect()
 }

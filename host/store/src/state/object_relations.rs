@@ -35,6 +35,7 @@ impl Store {
         to: &[(String, String)],
         most: usize,
     ) -> Result<Vec<Referrer>, StoreError> {
+        scope.sees_people()?;
         let mut found = Vec::new();
         for (kind, key) in to {
             let rows = select!(

@@ -81,6 +81,7 @@ pub type Unique = (String, String, String);
 impl Store {
     /// Objects by `(kind, key)`.
     pub async fn objects_by_key(&self, scope: &Scope, keys: &[(String, String)]) -> Result<Vec<Object>, StoreError> {
+        scope.sees_people()?;
         let Some(keys) = Rows::of(keys, |row, (kind, key)| {
             row.text(kind).text(key);
         }) else {
@@ -105,6 +106,7 @@ impl Store {
         kind: &str,
         values: &[(String, String)],
     ) -> Result<Vec<String>, StoreError> {
+        scope.sees_people()?;
         let Some(values) = Rows::of(values, |row, (field, value)| {
             row.text(field).text(value);
         }) else {
@@ -125,6 +127,7 @@ impl Store {
 
     /// Which objects have these values of unique fields: `(type, field, value)`, and the object's key.
     pub async fn holders(&self, scope: &Scope, values: &[Unique]) -> Result<Vec<(Unique, String)>, StoreError> {
+        scope.sees_people()?;
         let Some(values) = Rows::of(values, |row, (kind, field, value)| {
             row.text(kind).text(field).text(value);
         }) else {
@@ -143,11 +146,13 @@ impl Store {
     }
 
     pub async fn object(&self, scope: &Scope, kind: &str, key: &str) -> Result<Option<Object>, StoreError> {
+        scope.sees_people()?;
         Ok(self.objects_by_key(scope, &[(kind.to_owned(), key.to_owned())]).await?.pop())
     }
 
     /// A page of objects of a type, by key.
     pub async fn objects(&self, scope: &Scope, filter: &ObjectFilter) -> Result<Vec<Object>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
@@ -180,6 +185,7 @@ impl Store {
         after: Option<&ObjectKey>,
         rows: usize,
     ) -> Result<Vec<Object>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),

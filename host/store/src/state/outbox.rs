@@ -63,7 +63,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at, attempts_made FROM messages \
              WHERE tenant_id = $1 AND status = 0 AND channel = $2 AND next_attempt_at <= $3 \
              ORDER BY next_attempt_at, id LIMIT $4",
             scope.tenant().0,
@@ -186,7 +186,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, channel, address, purpose, content, journey, run_id, node, created_at, expires_at, status, \
-             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at FROM messages \
+             attempts, next_attempt_at, provider_id, units, fault, digest, settled_at, attempts_made FROM messages \
              WHERE tenant_id = $1 AND status = 5 AND claimed_by < $2 ORDER BY claimed_by LIMIT $3",
             scope.tenant().0,
             fence,

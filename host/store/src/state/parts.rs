@@ -70,7 +70,7 @@ impl Store {
         }
         let rows = sql.fetch_within::<Row>(reading.conn(), room).await?;
         reading.done().await?;
-        rows.into_iter().map(part).collect()
+        rows.into_iter().map(|row| Ok(scope.part(part(row)?))).collect()
     }
 
     /// Which customer each of these parts belongs to; one that the engine has not met yet stands for itself.
@@ -110,7 +110,9 @@ impl Store {
             scope.tenant().0,
             bulk::list(parts),
         );
-        rows.into_iter().map(|(part, kind, value)| Ok((id(&part)?, Identity::new(kind, value)))).collect()
+        rows.into_iter()
+            .map(|(part, kind, value)| Ok((id(&part)?, scope.identity(Identity::new(kind, value)))))
+            .collect()
     }
 
     /// The customers that these parts belong to; a part that no customer has is not among the answers.

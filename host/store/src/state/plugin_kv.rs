@@ -84,6 +84,7 @@ impl Store {
         key: String,
         now: Timestamp,
     ) -> Result<Option<KvEntry>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
@@ -106,6 +107,7 @@ impl Store {
         range: KvRange,
         now: Timestamp,
     ) -> Result<Vec<KvEntry>, StoreError> {
+        scope.sees_people()?;
         let KvRange { prefix, after, limit: rows } = range;
         let end = format!("{prefix}{LAST}");
         let rows = select!(
@@ -133,6 +135,7 @@ impl Store {
         after: Option<&(String, String)>,
         rows: usize,
     ) -> Result<Vec<KvOf>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(&reading.conn(), "SELECT plugin, key, value FROM ");
         sql.each_part_of(scope.tenant(), part).push("plugin_kv WHERE tenant_id = ").int(scope.tenant().0);

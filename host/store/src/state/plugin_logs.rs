@@ -94,7 +94,7 @@ impl Store {
                 limit(rows),
             ),
         };
-        rows.into_iter().map(Row::read).collect()
+        rows.into_iter().map(|row| Ok(scope.log(row.read()?))).collect()
     }
 
     /// Adds lines; the oldest go.

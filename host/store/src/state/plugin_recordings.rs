@@ -96,6 +96,7 @@ impl Store {
         before: Option<(Timestamp, Id)>,
         rows: usize,
     ) -> Result<Vec<PluginRecording>, StoreError> {
+        scope.sees_people()?;
         let (at, behind) = match before {
             Some((at, id)) => (at.micros(), id.to_string()),
             None => (i64::MAX, String::new()),
@@ -117,6 +118,7 @@ impl Store {
 
     /// One of a plugin's recordings, as JSON.
     pub async fn plugin_recording(&self, scope: &Scope, plugin: &str, id: Id) -> Result<Option<String>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
@@ -135,6 +137,7 @@ impl Store {
         scope: &Scope,
         parts: &[PartId],
     ) -> Result<Vec<(String, String)>, StoreError> {
+        scope.sees_people()?;
         Ok(select!(
             self,
             scope,

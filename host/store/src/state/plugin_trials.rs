@@ -123,6 +123,7 @@ impl Store {
 
     /// The rows that are kept of those that differ, in the order of the log.
     pub async fn shadow_rows(&self, scope: &Scope, plugin: &str) -> Result<Vec<ShadowRow>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
@@ -141,6 +142,7 @@ impl Store {
 
     /// The same rows of a customer's parts, of all plugins.
     pub async fn shadow_rows_of(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<ShadowRow>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,

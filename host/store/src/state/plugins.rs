@@ -12,6 +12,7 @@ use crate::database::decode::{corrupt, json};
 use crate::database::transaction::Tx;
 use crate::error::{ObjectKey, StoreError};
 use crate::scope::Scope;
+use crate::state::blocks::is_held;
 use crate::state::jobs::unplan;
 use crate::state::plugin_recordings::RecordingOrder;
 use crate::state::plugin_trials::{Canary, Shadow};
@@ -72,6 +73,8 @@ pub struct Installation {
     pub shadow: Option<Shadow>,
     /// Which of its calls are recorded.
     pub recording: Option<RecordingOrder>,
+    /// A block on service holds it: whatever its status, it is not called.
+    pub held: bool,
 }
 
 impl Installation {
@@ -95,6 +98,7 @@ impl Installation {
             canary: None,
             shadow: None,
             recording: None,
+            held: false,
         }
     }
 
@@ -159,6 +163,7 @@ struct Row {
     canary: Option<String>,
     shadow: Option<String>,
     recording: Option<String>,
+    held: i64,
 }
 
 /// Rows of versions, by plugin and digest.
@@ -190,7 +195,7 @@ impl Store {
             reading.conn(),
             Row,
             "SELECT name, digest, status, settings, granted, position, candidate, previous, publisher_key, canary, \
-             shadow, recording FROM plugins WHERE tenant_id = $1 ORDER BY name",
+             shadow, recording, held FROM plugins WHERE tenant_id = $1 ORDER BY name",
             tenant,
         )?;
         let versions = fetch_all!(
@@ -304,9 +309,13 @@ pub(crate) async fn change_plugin(tx: &mut Tx<'_>, tenant: TenantId, change: &Ca
     let agreed = digest.as_ref().filter(|_| *status == PluginStatus::Enabled);
     let changed = execute!(
         tx.conn(),
-        "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
-         granted = COALESCE($6, granted), migrating = NULL, canary = CASE WHEN $3 = 1 THEN canary ELSE NULL END, \
-         shadow = CASE WHEN $3 = 1 THEN shadow ELSE NULL END WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)",
+        concat!(
+            "UPDATE plugins SET status = $3, position = $4, settings = COALESCE($5, settings), \
+             granted = COALESCE($6, granted), migrating = NULL, canary = CASE WHEN $3 = 1 THEN canary ELSE NULL END, \
+             shadow = CASE WHEN $3 = 1 THEN shadow ELSE NULL END, held = ",
+            is_held!("plugin", "plugins.name"),
+            " WHERE tenant_id = $1 AND name = $2 AND digest = COALESCE($7, digest)"
+        ),
         tenant.0,
         name,
         status.code(),
@@ -372,5 +381,6 @@ fn installation(row: Row, versions: &Versions, secrets: BTreeMap<String, String>
         canary,
         shadow,
         recording: row.recording.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        held: row.held != 0,
     })
 }

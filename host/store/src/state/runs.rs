@@ -1,14 +1,14 @@
 //! Runs, the timers that move them, and how often a customer entered a journey. Ended runs stay as rows.
 
-use openhub_model::run::{Run, RunStatus};
+use openhub_model::run::{Run, RunStatus, Told};
 use openhub_model::timer::{Timer, TimerKind};
 use openhub_model::{Id, PartId, TenantId, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
-use crate::database::bulk::{self, Bulk, Rows};
+use crate::database::bulk::{self, Bulk, Rows, json_text};
 use crate::database::connection::{execute, select};
-use crate::database::decode::{corrupt, id, limit, maybe_time, time};
+use crate::database::decode::{corrupt, id, json, limit, maybe_time, time};
 use crate::database::filters::Sql;
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
@@ -54,11 +54,13 @@ struct Row {
     ended_at: Option<i64>,
     fault: Option<String>,
     served_by: Option<String>,
+    told: Option<String>,
 }
 
 impl Store {
     /// The runs of these parts that have not ended.
     pub async fn waiting_runs(&self, scope: &Scope, parts: &[PartId]) -> Result<Vec<Run>, StoreError> {
+        scope.sees_people()?;
         if parts.is_empty() {
             return Ok(Vec::new());
         }
@@ -67,7 +69,7 @@ impl Store {
             scope,
             Row,
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault, served_by \
+             fault, served_by, told \
              FROM runs WHERE tenant_id = $1 AND part_id IN (SELECT atom FROM json_each($2)) AND status = 0 ORDER BY id",
             scope.tenant().0,
             bulk::list(parts),
@@ -134,11 +136,12 @@ impl Store {
 
     /// A page of runs, by id.
     pub async fn runs(&self, scope: &Scope, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        scope.sees_people()?;
         let mut reading = self.reading(scope).await?;
         let mut sql = Sql::new(
             &reading.conn(),
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault, served_by \
+             fault, served_by, told \
              FROM ",
         );
         if let Some(part) = filter.part {
@@ -165,12 +168,13 @@ impl Store {
     }
 
     pub async fn run(&self, scope: &Scope, id: Id) -> Result<Option<Run>, StoreError> {
+        scope.sees_people()?;
         let rows = select!(
             self,
             scope,
             Row,
             "SELECT id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, ended_at, \
-             fault, served_by \
+             fault, served_by, told \
              FROM runs WHERE tenant_id = $1 AND id = $2",
             scope.tenant().0,
             id.to_string(),
@@ -184,7 +188,7 @@ pub(crate) fn run_rows(runs: &[Run]) -> Option<Bulk> {
         row.id(run.id).id(run.part).text(&run.journey).int(run.version).text(&run.node).int(run.step);
         row.int(run.status.code()).maybe_text(written(&run.awaits).as_deref()).int(run.since).maybe_time(run.due);
         row.text(&run.state).time(run.started_at).maybe_time(run.ended_at).maybe_text(run.fault.as_deref());
-        row.maybe_text(run.served_by.as_deref());
+        row.maybe_text(run.served_by.as_deref()).maybe_text(told(&run.told).as_deref());
     })
 }
 
@@ -192,14 +196,14 @@ pub(crate) async fn put_runs(tx: &mut Tx<'_>, tenant: TenantId, rows: Bulk) -> R
     execute!(
         tx.conn(),
         "INSERT INTO runs (tenant_id, id, part_id, journey, version, node, step, status, awaits, since, due, state, started_at, \
-         ended_at, fault, served_by) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
+         ended_at, fault, served_by, told) SELECT $1, CAST(value ->> 0 AS TEXT), CAST(value ->> 1 AS TEXT), CAST(value ->> 2 AS TEXT), \
          CAST(value ->> 3 AS BIGINT), CAST(value ->> 4 AS TEXT), CAST(value ->> 5 AS BIGINT), \
          CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS TEXT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
          CAST(value ->> 10 AS TEXT), CAST(value ->> 11 AS BIGINT), CAST(value ->> 12 AS BIGINT), CAST(value ->> 13 AS TEXT), \
-         CAST(value ->> 14 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
+         CAST(value ->> 14 AS TEXT), CAST(value ->> 15 AS TEXT) FROM jsonb_each($2) WHERE true ON CONFLICT (tenant_id, id) DO UPDATE SET part_id = excluded.part_id, \
          node = excluded.node, step = excluded.step, status = excluded.status, awaits = excluded.awaits, \
          since = excluded.since, due = excluded.due, state = excluded.state, ended_at = excluded.ended_at, fault = excluded.fault, \
-         served_by = excluded.served_by",
+         served_by = excluded.served_by, told = excluded.told",
         tenant.0,
         rows.json,
     )
@@ -254,6 +258,10 @@ pub(crate) async fn put_entries(tx: &mut Tx<'_>, tenant: TenantId, rows: &Bulk) 
     .map(drop)
 }
 
+fn told(told: &Told) -> Option<String> {
+    (!told.is_nothing()).then(|| json_text(&json!(told)))
+}
+
 /// The name, as long as there is one; several as a JSON array, and so is one that looks like an array.
 fn written(awaits: &[String]) -> Option<Cow<'_, str>> {
     match awaits {
@@ -285,6 +293,7 @@ fn run(row: Row) -> Result<Run, StoreError> {
         ended_at: maybe_time(row.ended_at),
         fault: row.fault,
         served_by: row.served_by.map(Into::into),
+        told: row.told.map_or(Ok(Told::default()), |text| json(&text, "what a run tells"))?,
     })
 }
 

@@ -4,9 +4,10 @@
 
 use openhub_model::identity::Authority;
 use openhub_model::message::MessageStatus;
-use openhub_model::{ClockKind, EventKind, Id, NewEvent, TenantId, Timestamp};
+use openhub_model::price::Meter;
+use openhub_model::{ClockKind, EventKind, Id, NewEvent, Quarter, TenantId, Timestamp};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::database::bulk::{self, Rows};
 use crate::database::connection::{fetch_all, fetch_optional};
@@ -18,6 +19,7 @@ use crate::log::ready::look_at;
 use crate::scope::Scope;
 use crate::state::fault_kinds::FaultKind;
 use crate::state::faults::{NewFault, fault_rows, put_faults};
+use crate::state::metered::{Metered, metered_rows, put_metered};
 use crate::state::tenants::clock_kind;
 use crate::store::Store;
 
@@ -37,8 +39,21 @@ pub struct Settled {
     pub fault: Option<String>,
     /// Of the component that sent it.
     pub digest: Option<String>,
+    /// Whether it is one more attempt in the message's list. What is held or dropped was not attempted.
+    pub is_attempt: bool,
     pub at: Timestamp,
 }
+
+impl Settled {
+    /// As it stands in the list of attempts.
+    fn attempt(&self) -> Option<String> {
+        let made = json!([self.at.micros(), self.status.code(), self.fault, self.digest]);
+        self.is_attempt.then(|| bulk::json_text(&made))
+    }
+}
+
+/// A list of attempts that is longer begins anew: somebody retries a message over and over.
+const ATTEMPTS_BYTES: i64 = 32_768;
 
 /// Whether verdicts are events, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +76,7 @@ impl Store {
             row.id(settled.id).int(settled.status.code()).int(settled.attempt).maybe_time(settled.next_attempt_at);
             row.maybe_text(settled.provider_id.as_deref()).int(settled.units).maybe_text(settled.fault.as_deref());
             row.maybe_text(settled.digest.as_deref()).time(settled.at).int(i64::from(settled.is_reported));
+            row.maybe_text(settled.attempt().as_deref());
         }) else {
             return Ok(());
         };
@@ -68,6 +84,7 @@ impl Store {
         self.writer
             .write(Some(tenant), move |tx| {
                 Box::pin(async move {
+                    count_accepted(tx, tenant, fence, &settled).await?;
                     let held = fetch_all!(
                         tx.conn(),
                         Held,
@@ -76,20 +93,25 @@ impl Store {
                          CAST(value ->> 1 AS BIGINT) AS status, CAST(value ->> 2 AS BIGINT) AS attempts, \
                          CAST(value ->> 3 AS BIGINT) AS next_attempt_at, CAST(value ->> 4 AS TEXT) AS provider_id, \
                          CAST(value ->> 5 AS BIGINT) AS units, CAST(value ->> 6 AS TEXT) AS fault, \
-                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at, CAST(value ->> 9 AS BIGINT) AS is_reported \
+                         CAST(value ->> 7 AS TEXT) AS digest, CAST(value ->> 8 AS BIGINT) AS settled_at, CAST(value ->> 9 AS BIGINT) AS is_reported, \
+                         CAST(value ->> 10 AS TEXT) AS attempt \
                          FROM jsonb_each($2)) UPDATE messages SET \
-                         (status, attempts, next_attempt_at, provider_id, reported_as, units, fault, digest, settled_at) = \
+                         (status, attempts, next_attempt_at, provider_id, reported_as, units, fault, digest, settled_at, attempts_made) = \
                          (SELECT CASE WHEN settled.status <> 0 THEN settled.status ELSE COALESCE((SELECT CASE journeys.status \
                          WHEN 2 THEN 6 WHEN 4 THEN 4 END FROM journeys WHERE journeys.tenant_id = $1 \
                          AND journeys.name = messages.journey), 0) END, settled.attempts, settled.next_attempt_at, COALESCE(settled.provider_id, messages.provider_id), \
                          CASE WHEN settled.is_reported = 1 AND settled.provider_id IS NOT NULL THEN settled.provider_id \
                          ELSE messages.reported_as END, \
-                         settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at FROM settled \
+                         settled.units, settled.fault, COALESCE(settled.digest, messages.digest), settled.settled_at, CASE WHEN settled.attempt IS NULL \
+                         OR (messages.settled_at = settled.settled_at AND messages.attempts = settled.attempts) THEN messages.attempts_made \
+                         WHEN messages.attempts_made IS NULL OR LENGTH(messages.attempts_made) > $4 THEN '[' || settled.attempt || ']' \
+                         ELSE SUBSTR(messages.attempts_made, 1, LENGTH(messages.attempts_made) - 1) || ',' || settled.attempt || ']' END FROM settled \
                          WHERE settled.id = messages.id) WHERE tenant_id = $1 AND claimed_by = $3 AND \
                          id IN (SELECT settled.id FROM settled) RETURNING id, part_id, channel, status, attempts, fault, settled_at",
                         tenant.0,
                         &rows.json,
                         fence,
+                        ATTEMPTS_BYTES,
                     )?;
                     let failed = held.iter().filter_map(Held::failed).collect::<Result<Vec<NewFault>, _>>()?;
                     let at = settled.iter().map(|settled| settled.at).max().unwrap_or_default();
@@ -104,6 +126,43 @@ impl Store {
                 })
             })
             .await
+    }
+}
+
+/// Counts the messages that a channel took now, for the subscription that made their journey; not those that are settled again.
+async fn count_accepted(tx: &mut Tx<'_>, tenant: TenantId, fence: i64, settled: &[Settled]) -> Result<(), StoreError> {
+    let accepted = settled.iter().filter(|settled| settled.status == MessageStatus::Accepted);
+    let accepted: HashMap<String, &Settled> = accepted.map(|settled| (settled.id.to_string(), settled)).collect();
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let new = fetch_all!(
+        tx.conn(),
+        (String, String, String),
+        "SELECT messages.id, messages.channel, COALESCE(origins.subscription, '') FROM messages LEFT JOIN origins \
+         ON origins.tenant_id = messages.tenant_id AND origins.kind = 'journey' AND origins.name = messages.journey \
+         WHERE messages.tenant_id = $1 AND messages.claimed_by = $3 AND messages.status <> 1 AND messages.id IN (SELECT atom FROM json_each($2))",
+        tenant.0,
+        bulk::list(accepted.keys()),
+        fence,
+    )?;
+    let mut counted: BTreeMap<(Quarter, String, String), (i64, i64)> = BTreeMap::new();
+    for (id, channel, subscription) in new {
+        let Some(settled) = accepted.get(&id) else { continue };
+        let (messages, units) = counted.entry((Quarter::of(settled.at), channel, subscription)).or_default();
+        *messages += 1;
+        *units = units.saturating_add(settled.units.max(0));
+    }
+    let of = |((quarter, channel, subscription), (messages, units)): ((Quarter, String, String), (i64, i64))| {
+        let of = |meter, quantity| Metered {
+            subscription: subscription.clone(),
+            ..Metered::new(quarter, meter, &channel, quantity)
+        };
+        [of(Meter::Messages, messages), of(Meter::MessageUnits, units)]
+    };
+    match metered_rows(counted.into_iter().flat_map(of).collect()) {
+        Some(rows) => put_metered(tx, tenant, &rows).await,
+        None => Ok(()),
     }
 }
 

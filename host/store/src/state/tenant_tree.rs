@@ -139,6 +139,21 @@ impl Store {
         lineages(rows)
     }
 
+    /// Those above the tenant with their names, the nearest first.
+    pub async fn tenants_above(&self, scope: &Scope) -> Result<Vec<(TenantId, String)>, StoreError> {
+        let rows = select!(
+            self,
+            None::<&Scope>,
+            (i64, String),
+            "WITH RECURSIVE up (id, parent_id, name, steps) AS (\
+             SELECT t.id, t.parent_id, t.name, CAST(0 AS BIGINT) FROM tenants t WHERE t.id = $1 \
+             UNION ALL SELECT t.id, t.parent_id, t.name, up.steps + 1 FROM up JOIN tenants t ON t.id = up.parent_id \
+             WHERE up.steps < 64) SELECT id, name FROM up WHERE steps > 0 ORDER BY steps",
+            scope.tenant().0,
+        );
+        Ok(rows.into_iter().map(|(id, name)| (TenantId(id), name)).collect())
+    }
+
     /// Those directly below the tenant, by id.
     pub async fn tenants_below(
         &self,

@@ -1,6 +1,9 @@
 //! What plugins used: the receipts of their calls, summed by day, plugin, version and what was called.
 
-use openhub_model::{Day, TenantId, Timestamp};
+use std::collections::BTreeMap;
+
+use openhub_model::price::Meter;
+use openhub_model::{Day, Quarter, TenantId, Timestamp};
 
 use crate::database::bulk::{Bulk, Rows};
 use crate::database::connection::{execute, select};
@@ -8,6 +11,7 @@ use crate::database::decode::{corrupt, limit};
 use crate::database::transaction::Tx;
 use crate::error::StoreError;
 use crate::scope::Scope;
+use crate::state::metered::{Metered, metered_rows, put_metered};
 use crate::store::Store;
 
 /// What of a plugin is called.
@@ -203,8 +207,35 @@ impl Store {
     pub async fn add_usage(&self, scope: &Scope, at: Timestamp, used: &[Usage]) -> Result<(), StoreError> {
         let Some(rows) = usage_rows(used) else { return Ok(()) };
         let tenant = scope.tenant();
-        self.writer.write(Some(tenant), move |tx| Box::pin(async move { put_usage(tx, tenant, at, &rows).await })).await
+        let metered = metered_rows(of_usage(used, at));
+        self.writer
+            .write(Some(tenant), move |tx| {
+                Box::pin(async move {
+                    put_usage(tx, tenant, at, &rows).await?;
+                    match metered {
+                        Some(metered) => put_metered(tx, tenant, &metered).await,
+                        None => Ok(()),
+                    }
+                })
+            })
+            .await
     }
+}
+
+/// What calls used, as meters count it.
+pub(crate) fn of_usage(used: &[Usage], at: Timestamp) -> Vec<Metered> {
+    let mut plugins: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for used in used {
+        let (calls, fuel) = plugins.entry(&used.key.plugin).or_default();
+        *calls += used.calls;
+        *fuel = fuel.saturating_add(used.fuel);
+    }
+    let quarter = Quarter::of(at);
+    let of = |(plugin, (calls, fuel)): (&str, (i64, i64))| {
+        let calls = Metered::new(quarter, Meter::PluginCalls, plugin, calls);
+        [calls, Metered::new(quarter, Meter::PluginFuel, plugin, fuel)]
+    };
+    plugins.into_iter().flat_map(of).collect()
 }
 
 pub(crate) fn usage_rows(used: &[Usage]) -> Option<Bulk> {

@@ -101,7 +101,7 @@ impl Store {
         sql.push(" ORDER BY position DESC LIMIT ").int(limit(filter.limit));
         let rows = sql.fetch_all::<Row>(reading.conn()).await?;
         reading.done().await?;
-        rows.into_iter().map(Row::read).collect()
+        rows.into_iter().map(|row| Ok(scope.delivery(row.read()?))).collect()
     }
 
     /// One delivery of a webhook.
@@ -116,7 +116,7 @@ impl Store {
             delivery.to_string(),
             webhook,
         );
-        rows.into_iter().next().map(Row::read).transpose()
+        rows.into_iter().next().map(|row| Ok(scope.delivery(row.read()?))).transpose()
     }
 
     /// The last attempts of a delivery, the latest first.
@@ -138,7 +138,7 @@ impl Store {
         );
         let attempt =
             |(at, duration_ms, status, error, answer)| Attempt { at: time(at), duration_ms, status, error, answer };
-        Ok(rows.into_iter().map(attempt).collect())
+        Ok(rows.into_iter().map(attempt).map(|attempt| scope.attempt(attempt)).collect())
     }
 
     /// How many deliveries of a webhook, of those that were made from an instant on, are in a state.

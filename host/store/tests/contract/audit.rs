@@ -1,6 +1,6 @@
 //! The audit log: an act's entry is in the transaction of the act, and whoever touches the chain is found out.
 
-use openhub_model::audit::{AuditHead, Tampering};
+use openhub_model::audit::{AuditHead, BEGINNINGS, SIGNING, Tampering};
 use openhub_model::identity::Marker;
 use openhub_model::{ClockKind, Principal, TenantId};
 use openhub_store::{AuditFilter, Deeded, Notary, Op, Scope, Settings, Store, act, acting};
@@ -33,7 +33,11 @@ fn deed(tenant: TenantId, number: i64, who: &str) -> Deeded {
 
 async fn opened(database: &Database, node: &str) -> anyhow::Result<Store> {
     let store = database.open(node).await?;
-    store.sign_audit_by(Notary { marker: Marker::derived("test", &[1; 32]), sign: Arc::new(signature) });
+    store.sign_audit_by(Notary {
+        marker: Marker::derived("test", &[1; 32]),
+        sign: Arc::new(signature),
+        is_ours: Arc::new(is_ours),
+    });
     Ok(store)
 }
 
@@ -44,7 +48,11 @@ async fn change(store: &Store, scope: &Scope, number: i64) -> anyhow::Result<()>
         act::note_after(&json!({"fault_days": number}));
         store.transact(scope, vec![Op::PutSettings(settings)]).await
     };
-    acting(deed(scope.tenant(), number, "ab12"), work).await?;
+    let mut deed = deed(scope.tenant(), number, "ab12");
+    if number == 1 {
+        deed.act = BEGINNINGS[0].to_owned();
+    }
+    acting(deed, work).await?;
     Ok(())
 }
 
@@ -104,7 +112,8 @@ pub async fn acts_at_once_make_one_chain(database: &Database) -> anyhow::Result<
     let scope = Scope::of(tenant.id);
     // One node at a time writes to a SQLite file.
     let second = if database.url.starts_with("sqlite") { first.clone() } else { opened(database, "audit-2").await? };
-    let acts = (1..=40).map(|number| {
+    change(&first, &scope, 1).await?;
+    let acts = (2..=40).map(|number| {
         let store = if number % 2 == 0 { &first } else { &second };
         change(store, &scope, number)
     });
@@ -133,7 +142,18 @@ async fn execute(url: &str, tenant: TenantId, sql: String) -> anyhow::Result<()>
 /// By whoever can write the database, and does not have the hub's key.
 pub async fn tampering_is_found(database: &Database) -> anyhow::Result<()> {
     let store = opened(database, "audit-tampered").await?;
-    let tamper: [(&str, &[&str], &[Tampering]); 6] = [
+    let tamper: [(&str, &[&str], &[Tampering]); 9] = [
+        ("another-version", &["UPDATE audit SET more = 'x' WHERE number = 2"], &[Tampering::Edited { number: 2 }]),
+        ("unreadable", &["UPDATE audit SET kind = 'keyx' WHERE number = 2"], &[Tampering::Edited { number: 2 }]),
+        (
+            "before-the-first",
+            &["UPDATE audit SET number = -3 WHERE number = 1"],
+            &[
+                Tampering::Unlinked { number: -3 },
+                Tampering::Edited { number: -3 },
+                Tampering::Missing { from: 1, to: 1 },
+            ],
+        ),
         ("edited", &["UPDATE audit SET who = 'nobody' WHERE number = 2"], &[Tampering::Edited { number: 2 }]),
         ("one-deleted", &["DELETE FROM audit WHERE number = 3"], &[Tampering::Missing { from: 3, to: 3 }]),
         ("cut", &["DELETE FROM audit WHERE number > 3"], &[Tampering::Missing { from: 4, to: 5 }]),
@@ -178,6 +198,55 @@ pub async fn tampering_is_found(database: &Database) -> anyhow::Result<()> {
     assert_eq!(store.verify_audit(&scope, None, is_ours).await?, (3, vec![]));
     let found = store.verify_audit(&scope, Some(kept), is_ours).await?.1;
     assert_eq!(found, [Tampering::Missing { from: 4, to: 4 }]);
+    // Nor does the next act make good what was done to the chain: the hub signs no end that follows one that it has not signed.
+    let followed: [(&str, &[&str]); 5] = [
+        ("wiped", &["DELETE FROM audit WHERE number > 0", "DELETE FROM audit_heads WHERE number > 0"]),
+        ("end-taken", &["DELETE FROM audit_heads WHERE number > 0"]),
+        (
+            "end-moved",
+            &[
+                "DELETE FROM audit WHERE number > 3",
+                "UPDATE audit_heads SET number = 3, signature = '' WHERE number = 5",
+            ],
+        ),
+        ("last-taken", &["DELETE FROM audit WHERE number = 5"]),
+        ("one-added", &["UPDATE audit SET number = 6 WHERE number = 5"]),
+    ];
+    for (name, statements) in followed {
+        let tenant = store.create_tenant(&format!("followed-{name}"), ClockKind::Live, at(1)).await?;
+        let scope = Scope::of(tenant.id);
+        for number in 1..=5 {
+            change(&store, &scope, number).await?;
+        }
+        for statement in statements {
+            execute(&database.url, tenant.id, format!("{statement} AND tenant_id = {}", tenant.id.0)).await?;
+        }
+        change(&store, &scope, 6).await?;
+        change(&store, &scope, 7).await?;
+        let found = store.verify_audit(&scope, None, is_ours).await?.1;
+        assert!(found.contains(&Tampering::Unsigned), "{name}: {found:?}");
+        assert_eq!(store.audit(&scope, &AuditFilter { limit: 1, ..AuditFilter::default() }).await?.len(), 1, "{name}");
+        // Until the operator says so.
+        let signing = Deeded { act: SIGNING.to_owned(), ..deed(tenant.id, 8, "ab12") };
+        acting(signing, store.sign_audit(&scope)).await?;
+        change(&store, &scope, 9).await?;
+        let found = store.verify_audit(&scope, None, is_ours).await?.1;
+        assert!(
+            !found.contains(&Tampering::Unsigned) && !found.contains(&Tampering::OtherSignature),
+            "{name}: {found:?}"
+        );
+    }
+    // Who works in a tenant has begun it.
+    let tenant = store.create_tenant("audited-never", ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    assert_eq!(store.verify_audit(&scope, None, is_ours).await?, (0, vec![]));
+    store.append(&scope, vec![event("worked", part(&tenant, 1))]).await?;
+    assert_eq!(store.verify_audit(&scope, None, is_ours).await?, (0, vec![Tampering::Empty]));
+    let tenant = store.create_tenant("audited-kept", ClockKind::Live, at(1)).await?;
+    let scope = Scope::of(tenant.id);
+    for number in 1..=4 {
+        change(&store, &scope, number).await?;
+    }
     // Somebody who writes without the key leaves an end that nobody signed.
     store.close().await;
     let keyless = database.open("audit-keyless").await?;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openhub_model::ClockKind;
-use openhub_store::backup::{DumpedTable, Head, Part, Restore, Sends, dump};
+use openhub_store::backup::{DumpedTable, DumpedTenant, Head, Part, Restore, Sends, dump, dump_tenant};
 use openhub_store::tables::{TABLES, TURNS};
-use openhub_store::{Scope, Store, StoreError};
+use openhub_store::{EventFilter, Scope, Store, StoreError};
 use openhub_test_postgres::Server;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -164,10 +164,120 @@ async fn a_dump_is_restored_into_either_kind_of_database() -> anyhow::Result<()>
     Ok(())
 }
 
+async fn parts_of_tenant(url: &str, tenant: i64) -> anyhow::Result<Vec<Part>> {
+    let (parts, mut taken) = mpsc::channel(4);
+    let gathering = async {
+        let mut all = Vec::new();
+        while let Some(part) = taken.recv().await {
+            all.push(part);
+        }
+        all
+    };
+    let tenant = DumpedTenant { id: tenant, name: "acme".to_owned(), key: "k".to_owned() };
+    let (dumped, all) = tokio::join!(dump_tenant(url, tenant, parts), gathering);
+    dumped?;
+    Ok(all)
+}
+
+async fn taken_in(parts: &[Part], url: &str) -> Result<(), StoreError> {
+    let Some((Part::Head(head), parts)) = parts.split_first() else { panic!("the head comes first") };
+    let mut restore = Restore::begin_tenant(url, head).await?;
+    for part in parts {
+        if let Err(error) = restore.take(part.clone()).await {
+            restore.give_up().await;
+            return Err(error);
+        }
+    }
+    restore.finish(Sends::Held).await
+}
+
+async fn is_taken_in(parts: &[Part], target: &Database) -> anyhow::Result<()> {
+    // Numbers up to it are nobody's yet: the first tenant of the hub that takes it has another one.
+    let store = target.open("taker").await?;
+    let (there, scope) = tenant(&store).await?;
+    store.append(&scope, vec![event("own", part(&there, 1))]).await?;
+    let own = async |store: &Store| -> anyhow::Result<Vec<String>> {
+        let events = store.events(&scope, &EventFilter { limit: 9, ..EventFilter::default() }).await?;
+        Ok(events.into_iter().map(|event| event.message_id).collect())
+    };
+    let before = own(&store).await?;
+    store.close().await;
+    let taken = taken_in(parts, &target.url).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists(_))), "its number and its name are taken: {taken:?}");
+
+    // The same rows as somebody else's.
+    let moved = |part: &Part| match part {
+        Part::Head(head) => {
+            let tenant = DumpedTenant { id: 7, name: "seventh".to_owned(), key: "k".to_owned() };
+            Part::Head(Head { tenant: Some(tenant), ..head.clone() })
+        }
+        part => part.clone(),
+    };
+    let foreign: Vec<Part> = parts.iter().map(moved).collect();
+    let refused = taken_in(&foreign, &target.url).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    let store = target.open("taker").await?;
+    assert_eq!(store.tenants().await?.len(), 1, "nothing is left of it");
+    assert_eq!(own(&store).await?, before);
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_goes_into_a_hub_that_others_use_and_keeps_its_number() -> anyhow::Result<()> {
+    let (sqlite, server) = (Database::sqlite()?, Server::start().await?);
+    let postgres = Database::postgres(&server).await?;
+    for source in [&sqlite, &postgres] {
+        filled(source).await?;
+        let parts = parts_of_tenant(&source.url, 1).await?;
+        let expected = rows(&parts);
+        assert!(expected["tenants"].len() == 1 && !expected.contains_key("secret_keys"));
+        let whole = rows(&parts_of(&source.url).await?);
+        let planted = whole.iter().filter(|(table, _)| !["components", "secret_keys"].contains(&table.as_str()));
+        for (table, all) in planted {
+            let own = expected[table].len();
+            assert!(own > 0 && own <= all.len(), "{table}: {own} of {}", all.len());
+        }
+        for target in [Database::sqlite()?, Database::postgres(&server).await?] {
+            is_taken_in(&parts, &target).await?;
+            // Into one where the number is free: another tenant has the second.
+            let free = match target.url.starts_with("sqlite") {
+                true => Database::sqlite()?,
+                false => Database::postgres(&server).await?,
+            };
+            let store = free.open("free").await?;
+            store.create_tenant("first", ClockKind::Live, at(1)).await?;
+            let second = store.create_tenant("second", ClockKind::Live, at(1)).await?;
+            store.close().await;
+            let mut connection = Connected::to(&free.url).await?;
+            for table in ["partitions", "tenants"] {
+                let column = if table == "tenants" { "id" } else { "tenant_id" };
+                connection.execute(format!("DELETE FROM {table} WHERE {column} = 1")).await?;
+            }
+            taken_in(&parts, &free.url).await?;
+            let store = free.open("free").await?;
+            let tenants = store.tenants().await?;
+            let told: Vec<(i64, &str, bool)> =
+                tenants.iter().map(|tenant| (tenant.id.0, tenant.name.as_str(), tenant.sends_held)).collect();
+            assert_eq!(told, [(1, "acme", true), (second.id.0, "second", false)]);
+            assert_eq!(
+                store
+                    .events(&Scope::of(tenants[0].id), &EventFilter { limit: 9, ..EventFilter::default() })
+                    .await?
+                    .len(),
+                2
+            );
+            assert_eq!(store.create_tenant("third", ClockKind::Live, at(1)).await?.id.0, 3);
+            store.close().await;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_a_newer_hub_dumped_is_refused() -> anyhow::Result<()> {
     let database = Database::sqlite()?;
-    let head = Head { schema: 9_999, database: "sqlite".to_owned() };
+    let head = Head { schema: 9_999, database: "sqlite".to_owned(), tenant: None };
     let begun = Restore::begin(&database.url, &head).await;
     assert!(matches!(begun, Err(StoreError::Newer { found: 9_999, .. })));
     Ok(())

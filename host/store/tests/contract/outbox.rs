@@ -8,7 +8,7 @@ use openhub_test_postgres::Server;
 use crate::support::{Database, LEASE, at, changes, lease, part, tenant};
 use crate::writes::lapse;
 
-fn message(part: PartId, channel: &str, number: u8) -> NewMessage {
+pub(super) fn message(part: PartId, channel: &str, number: u8) -> NewMessage {
     NewMessage {
         id: Id::named(&[b"message", channel.as_bytes(), &[number]]),
         part,
@@ -35,6 +35,7 @@ fn accepted(id: Id) -> Settled {
         units: 1,
         fault: None,
         digest: None,
+        is_attempt: true,
         at: at(101),
     }
 }

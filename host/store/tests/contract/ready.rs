@@ -119,6 +119,7 @@ fn settled(id: Id) -> Settled {
         units: 0,
         fault: Some("bounced: no such box".to_owned()),
         digest: None,
+        is_attempt: true,
         at: at(600),
     }
 }

@@ -288,7 +288,7 @@ pub(crate) fn planted(table: &str, column: &str, is_number: bool, who: PartId) -
         "message_id" if table == "set_aside" => "'aside'".to_owned(),
         "tenant_id" => "1".to_owned(),
         "position" => "1".to_owned(),
-        "part_id" | "customer_id" | "id" | "run_id" => format!("'{who}'"),
+        "part_id" | "customer_id" | "id" | "run_id" | "person" | "push" | "subscription" => format!("'{who}'"),
         "kind" if !is_number => "'user_id'".to_owned(),
         "key" | "object_key" => "'x'".to_owned(),
         "journey" => "'j'".to_owned(),

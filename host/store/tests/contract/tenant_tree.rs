@@ -31,7 +31,7 @@ fn key(id: String, tenant: TenantId) -> Key {
 
 fn bound(scopes: &[&str], requests: Option<u32>) -> Ceiling {
     let scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
-    Ceiling { scopes, requests_per_minute: requests, event_requests_per_minute: None }
+    Ceiling { scopes, requests_per_minute: requests, ..Ceiling::default() }
 }
 
 /// A tenant below another one, made by the one above.

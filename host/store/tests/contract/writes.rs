@@ -8,13 +8,13 @@ use openhub_model::condition::Truth;
 use openhub_model::identity::{Authority, Marker};
 use openhub_model::message::{MessageStatus, NewMessage};
 use openhub_model::object::Object;
-use openhub_model::run::{Run, RunStatus};
+use openhub_model::run::{Run, RunStatus, Told, Update};
 use openhub_model::timer::Timer;
 use openhub_model::{Cause, ClockKind, Condition, Customer, EventKind, Id, NewEvent, Origin};
 use openhub_store::{
-    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Indexed, Lease, MessageFilter, Met, NodeCount, ObjectChange,
-    ObjectKey, Op, Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind, Tombstone,
-    Verdicts,
+    AsOf, Changes, ClaimRow, ClaimStatus, Clash, Entry, Indexed, Lease, MadeAttempt, MessageFilter, Met, NodeCount,
+    ObjectChange, ObjectKey, Op, Room, Scope, SetAside, Settled, Store, StoreError, TimelineFilter, TimelineKind,
+    Tombstone, Verdicts,
 };
 use serde_json::json;
 
@@ -316,6 +316,12 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     customer.set("gone", json!(null), cause.clone());
     customer.set("spent", json!(20_000), cause.clone());
     customer.set_tag("vip", json!(true), cause);
+    let update = Update {
+        node: "thank".into(),
+        at: at(4),
+        attributes: [("tier".to_owned(), json!("gö\"ld")), ("old".to_owned(), json!(null))].into_iter().collect(),
+        tags: BTreeMap::from([("thanked".to_owned(), true)]),
+    };
     let run = Run {
         id: Id::named(&[b"run"]),
         part,
@@ -332,6 +338,7 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
         ended_at: None,
         fault: None,
         served_by: Some("0c".into()),
+        told: Told { reason: Some("bought \"it\"".into()), updates: [update].into() },
     };
     let timer = Timer::run(run.id, part, at(50));
     let entry = Entry { journey: "win-back".into(), part, runs: 1, active: 1, last_entered_at: at(3) };
@@ -368,16 +375,35 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     let due = store.pending_messages(&scope, &message.channel, at(100), 9).await?;
     assert_eq!(due.iter().map(|due| &due.message).collect::<Vec<_>>(), [&message]);
     assert_eq!(store.claim_messages(&scope, lease.fence, &[message.id]).await?.len(), 1);
+    let later = Settled {
+        id: message.id,
+        status: MessageStatus::Pending,
+        attempt: 1,
+        next_attempt_at: Some(at(100)),
+        provider_id: None,
+        is_reported: true,
+        units: 0,
+        fault: Some("busy: \"later\"".into()),
+        digest: Some("0c".into()),
+        is_attempt: true,
+        at: at(100),
+    };
+    let held = Settled { fault: Some("held".into()), is_attempt: false, ..later.clone() };
+    for settled in [later, held] {
+        store.settle_messages(&scope, lease.fence, vec![settled], Verdicts::Unheard).await?;
+        assert_eq!(store.claim_messages(&scope, lease.fence, &[message.id]).await?.len(), 1);
+    }
     let settled = Settled {
         id: message.id,
         status: MessageStatus::Accepted,
-        attempt: 1,
+        attempt: 2,
         next_attempt_at: None,
         provider_id: Some("p".into()),
         is_reported: true,
         units: 1,
         fault: None,
         digest: None,
+        is_attempt: true,
         at: at(101),
     };
     let head = store.standing(&scope).await?.head;
@@ -393,7 +419,18 @@ pub async fn a_commit_reads_back(database: &Database) -> anyhow::Result<()> {
     assert_eq!(told, [(Some(message.part), clock, at(101))], "one event, at the time of the replay");
     assert_eq!(store.next_attempt(&scope).await?, None);
     let row = store.message(&scope, message.id).await?.expect("it was committed");
-    assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 1));
+    assert_eq!((row.status, row.attempts), (MessageStatus::Accepted, 2));
+    let made = |moment, status, fault: Option<&str>, digest: Option<&str>| MadeAttempt {
+        at: at(moment),
+        status,
+        fault: fault.map(str::to_owned),
+        digest: digest.map(str::to_owned),
+    };
+    let expected = [
+        made(100, MessageStatus::Pending, Some("busy: \"later\""), Some("0c")),
+        made(101, MessageStatus::Accepted, None, None),
+    ];
+    assert_eq!(row.attempts_made, expected, "each once, and none of what was held");
     assert_eq!(store.messages(&scope, &MessageFilter { limit: 9, ..Default::default() }).await?, [row]);
     // The run ends, and its timer with it; what exists is not made twice.
     let ended = Run { status: RunStatus::Done, ended_at: Some(at(60)), due: None, ..run };

@@ -63,11 +63,11 @@ impl Random {
     }
 }
 
-/// Draws a customer: the n-th comes up in proportion to 1/n.
-struct Zipf(Vec<f64>);
+/// Draws one of so many: the n-th comes up in proportion to 1/n.
+pub struct Zipf(Vec<f64>);
 
 impl Zipf {
-    fn new(count: usize) -> Zipf {
+    pub fn new(count: usize) -> Zipf {
         let mut sum = 0.0;
         let cumulated = (1..=count).map(|rank| {
             sum += 1.0 / rank as f64;
@@ -76,7 +76,7 @@ impl Zipf {
         Zipf(cumulated.collect())
     }
 
-    fn draw(&self, random: &mut Random) -> usize {
+    pub fn draw(&self, random: &mut Random) -> usize {
         let total = self.0.last().copied().unwrap_or(1.0);
         let point = random.unit() * total;
         self.0.partition_point(|&sum| sum < point)

@@ -7,6 +7,7 @@ mod audiences;
 mod costs;
 mod engine;
 mod events;
+mod extism;
 mod feed;
 mod fill;
 mod history;
@@ -21,6 +22,7 @@ mod scale;
 mod segments;
 mod statistics;
 mod sustained;
+mod tenants;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -36,9 +38,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[arg(value_enum)]
     scenario: Scenario,
-    /// What is measured: the binary `openhub` (P1, sustained), the component of `points` (P8), the folder of components (engine).
+    /// What is measured: the binary `openhub` (P1, P10, sustained), the component of `points` (P8), the folder of components (engine).
     subject: Option<PathBuf>,
-    /// The folder of components, where the binary is measured with some of them.
+    /// The folder of components, where the binary is measured with some of them; of the program beside it (P8).
     components: Option<PathBuf>,
     #[arg(long)]
     rounds: u64,
@@ -56,7 +58,12 @@ fn main() -> Result<()> {
     let subject = || subject.as_deref().context("this scenario needs what it measures");
     match scenario {
         Scenario::P1 => ingest::run(subject()?, rounds),
-        Scenario::P8 => plugins::run(subject()?, rounds, scale),
+        Scenario::P10 => tenants::run(subject()?, scale),
+        Scenario::P8 => {
+            let beside =
+                components.as_deref().context("this scenario needs the folder of what is measured beside it")?;
+            plugins::run(subject()?, beside, rounds, scale)
+        }
         Scenario::Engine => engine::run(subject()?, rounds, scale),
         Scenario::Sustained => {
             let components = components.as_deref().context("this scenario needs the folder of components")?;

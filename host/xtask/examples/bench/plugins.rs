@@ -2,7 +2,8 @@
 //!
 //! The rule is our plugin `points`: two reads of numbers, one of a text, two writes, sometimes an event. Both sides
 //! get the same columns and answer with the same writes, which is checked before anything is timed. Rows whose order
-//! moves nobody to another tier cause no event; beside them stand rows of which about every fourth causes one.
+//! moves nobody to another tier cause no event; beside them stand rows of which about every fourth causes one. The same rule with
+//! the same orders in Extism stands beside both, with a fresh instance for every batch, and with one that lives on.
 
 use anyhow::{Context, Result, ensure};
 use openhub_model::columns::{Column, ColumnBuilder, RecordBatch, Values};
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::extism::Extism;
 use crate::installed;
 use crate::scale::Scale;
 use crate::statistics::{digits, median};
@@ -23,19 +25,21 @@ const SIZES: [usize; 3] = [1, 100, 1000];
 /// How long one side runs in a round.
 const SLICE: Duration = Duration::from_millis(300);
 
-pub fn run(file: &Path, rounds: u64, scale: Scale) -> Result<()> {
+pub fn run(file: &Path, beside: &Path, rounds: u64, scale: Scale) -> Result<()> {
     let component = std::fs::read(file).with_context(|| file.display().to_string())?;
     let runtime = Runtime::new(openhub_runtime::Config::default())?;
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let plugin = executor.block_on(runtime.prepare(&component))?;
     let rule = plugin.manifest().rules.first().context("points has a rule")?.clone();
+    let mut extism = Extism::start(beside)?;
     let mut measured = Vec::new();
     for causing in [Causing::Nothing, Causing::Events] {
         for rows in SIZES {
-            measured.push(measure(&plugin, &rule, &orders(rows, causing), rounds)?);
+            measured.push(measure(&plugin, &rule, &mut extism, &orders(rows, causing), rounds)?);
         }
     }
     report(&measured, rounds);
+    drop(extism);
     installed::run(file, scale)
 }
 
@@ -53,10 +57,26 @@ struct Measured {
     plugin_micros_a_row: f64,
     plugin_cpu_micros_a_row: f64,
     plugin_micros_a_call: f64,
+    extism_cpu_micros_a_row: f64,
+    extism_reused_cpu_micros_a_row: f64,
     fuel_a_row: u64,
 }
 
-fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64) -> Result<Measured> {
+impl Measured {
+    /// How many times as much of the CPU Extism takes, with a fresh instance and with one that lives on.
+    fn times(&self) -> [f64; 2] {
+        [self.extism_cpu_micros_a_row, self.extism_reused_cpu_micros_a_row]
+            .map(|theirs| digits(theirs / self.plugin_cpu_micros_a_row))
+    }
+}
+
+fn measure(
+    plugin: &Arc<Plugin>,
+    rule: &RuleShape,
+    extism: &mut Extism,
+    orders: &[Order],
+    rounds: u64,
+) -> Result<Measured> {
     let rows = orders.len();
     let batch = columns(rule, orders)?;
     let context = CallContext::new("{}");
@@ -68,8 +88,13 @@ fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64
     let events = evaluated.outcome.events.len();
     ensure!(events == native(orders).moved.len(), "the sides cause different events");
     ensure!(written.is_some_and(|write| write.values == Values::Integers(native(orders).points)), "the sides differ");
+    let theirs = extism.set(&as_json(orders))?;
+    let their_points: Vec<i64> = theirs.iter().map(|effects| effects.points).collect();
+    ensure!(their_points == native(orders).points, "Extism differs");
+    ensure!(theirs.iter().filter(|effects| effects.event.is_some()).count() == events, "Extism causes other events");
 
     let (mut native_times, mut plugin_times, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut fresh, mut reused) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         native_times.push(timed(|| drop(black_box(native(black_box(orders))))));
         let before = Usage::of(std::process::id() as i32)?;
@@ -82,6 +107,8 @@ fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64
         outcome?;
         plugin_times.push(micros);
         cpu.push((Usage::of(std::process::id() as i32)?.cpu_seconds() - before.cpu_seconds()) * 1e6 / calls as f64);
+        fresh.push(extism.fresh()?);
+        reused.push(extism.reused()?);
     }
     let a_row = |times: &[f64]| digits(median(times) / rows as f64);
     Ok(Measured {
@@ -91,6 +118,8 @@ fn measure(plugin: &Arc<Plugin>, rule: &RuleShape, orders: &[Order], rounds: u64
         plugin_micros_a_row: a_row(&plugin_times),
         plugin_cpu_micros_a_row: a_row(&cpu),
         plugin_micros_a_call: digits(median(&plugin_times)),
+        extism_cpu_micros_a_row: a_row(&fresh),
+        extism_reused_cpu_micros_a_row: a_row(&reused),
         fuel_a_row: evaluated.receipt.fuel / rows as u64,
     })
 }
@@ -129,6 +158,12 @@ fn orders(rows: usize, causing: Causing) -> Vec<Order> {
         Order { cents, points, tier: tier(points) }
     };
     (0..rows as i64).map(order).collect()
+}
+
+/// The orders as they are given to Extism.
+fn as_json(orders: &[Order]) -> serde_json::Value {
+    let order = |order: &Order| json!({"cents": order.cents, "points": order.points, "tier": order.tier});
+    orders.iter().map(order).collect()
 }
 
 /// The orders in the columns that the rule declares.
@@ -194,21 +229,36 @@ fn caused(measured: &[Measured]) -> serde_json::Value {
 fn report(measured: &[Measured], rounds: u64) {
     println!("P8 plugins: the rule `points`, a fresh sandbox a batch, fuel and epoch on; medians of {rounds} rounds");
     println!(
-        "{:>8} {:>8} {:>16} {:>16} {:>18} {:>18} {:>12}",
-        "rows", "events", "native, µs/row", "plugin, µs/row", "plugin, CPU µs/row", "plugin, µs/call", "fuel/row"
+        "{:>8} {:>8} {:>16} {:>16} {:>18} {:>16} {:>18} {:>19} {:>10}",
+        "rows",
+        "events",
+        "native, µs/row",
+        "plugin, µs/row",
+        "plugin, CPU µs/row",
+        "plugin, µs/call",
+        "Extism, CPU µs/row",
+        "Extism reused, same",
+        "fuel/row"
     );
-    for Measured {
-        rows,
-        events,
-        native_micros_a_row,
-        plugin_micros_a_row,
-        plugin_cpu_micros_a_row,
-        plugin_micros_a_call,
-        fuel_a_row,
-    } in measured
-    {
+    for one in measured {
         println!(
-            "{rows:>8} {events:>8} {native_micros_a_row:>16} {plugin_micros_a_row:>16} {plugin_cpu_micros_a_row:>18} {plugin_micros_a_call:>18} {fuel_a_row:>12}"
+            "{:>8} {:>8} {:>16} {:>16} {:>18} {:>16} {:>18} {:>19} {:>10}",
+            one.rows,
+            one.events,
+            one.native_micros_a_row,
+            one.plugin_micros_a_row,
+            one.plugin_cpu_micros_a_row,
+            one.plugin_micros_a_call,
+            one.extism_cpu_micros_a_row,
+            one.extism_reused_cpu_micros_a_row,
+            one.fuel_a_row
+        );
+    }
+    for one in measured {
+        let [fresh, reused] = one.times();
+        println!(
+            "{} rows, {} events: Extism with JSON takes {fresh} times the CPU (aim 10), {reused} times with one instance for all calls",
+            one.rows, one.events
         );
     }
     let sizes: Vec<_> = measured
@@ -216,6 +266,8 @@ fn report(measured: &[Measured], rounds: u64) {
         .map(|size| {
             json!({"rows": size.rows, "events": size.events, "native_micros_a_row": size.native_micros_a_row, "plugin_micros_a_row": size.plugin_micros_a_row,
                 "plugin_cpu_micros_a_row": size.plugin_cpu_micros_a_row, "plugin_micros_a_call": size.plugin_micros_a_call,
+                "extism_cpu_micros_a_row": size.extism_cpu_micros_a_row,
+                "extism_reused_cpu_micros_a_row": size.extism_reused_cpu_micros_a_row, "extism_times": size.times(),
                 "fuel_a_row": size.fuel_a_row})
         })
         .collect();

@@ -1,4 +1,4 @@
-//! A rule in editions: a test changes the last byte of `MARK` in the component, and has another version of the same plugin that
+//! A rule, a step and a function in editions: a test changes the last byte of `MARK` in the component, and has another version of the same plugin that
 //! declares the same. 1 adds up totals, 2 adds them twice, 3 panics at the total 13, 4 adds how many rows are in its call, 5 never ends.
 //!
 //! It exports by hand, because `plugin!` gives a rule no sight of the call around its rows.
@@ -65,6 +65,30 @@ pub fn editions(row: Row) -> Effects {
         events: Some(TierChanged { edition: told }),
     }
 }
+
+#[derive(Clone, Debug, Record)]
+pub struct Order {
+    pub total: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum Way {
+    First,
+    Second,
+}
+
+/// The way of its edition.
+#[step]
+pub fn walk(_: Entry<Order>) -> Result<Next<Way>, Reason> {
+    Ok(Next::Go(if edition() == 2 { Way::Second } else { Way::First }))
+}
+
+#[content]
+pub fn in_edition(_: Receiver<'_>, total: i64) -> Result<String, Reason> {
+    Ok(format!("{total} in {}", edition()))
+}
+
+openhub_sdk::plugin! { steps: [walk], functions: [in_edition] }
 
 #[cfg(target_arch = "wasm32")]
 mod export {

@@ -72,10 +72,10 @@ pub(crate) async fn create_customer(
         access.must::<IdentitiesWrite>()?;
     }
     let part = subject.part(access.tenant());
-    let body = json!({
+    let body = access.sign(json!({
         "identity": subject, "identities": new.identities, "traits": new.attributes, "tags": new.tags,
-        "consents": new.consents, "asked_by": access.key,
-    });
+        "consents": new.consents,
+    }));
     check_size(&app, &body)?;
     let status = match app.store.customer(&access.scope, part).await? {
         Some(_) => StatusCode::OK,

@@ -107,7 +107,7 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
                     "id": run.id, "part": run.part, "journey": run.journey, "version": run.version, "node": run.node,
                     "step": run.step, "status": run.status, "awaits": run.awaits, "due": run.due, "state": state,
                     "started_at": run.started_at, "ended_at": run.ended_at, "fault": run.fault,
-                    "served_by": run.served_by,
+                    "served_by": run.served_by, "reason": run.told.reason, "updates": run.told.updates,
                 }))
             });
             Ok(Page { rows: rows.collect(), next: Some(next) })
@@ -125,7 +125,16 @@ async fn page(app: Arc<App>, scope: Scope, id: PartId, place: Place) -> Result<P
             let last = objects.last().filter(|_| objects.len() == PAGE);
             let last = last.map(|last| ObjectKey::new(&last.kind, &last.key));
             let next = last.map_or(Place::Kept(None), |last| Place::Objects(Some(last)));
-            let rows = objects.into_iter().map(|object| line("object", ObjectView::from(object)));
+            let mut former = store.former_fields(&scope, &objects).await?;
+            let rows = objects.into_iter().map(|object| {
+                let left_out = former.remove(&ObjectKey::new(&object.kind, &object.key));
+                let mut told = json!(ObjectView::from(object));
+                // What a rollback would bring back is held, too.
+                if let Some(left_out) = left_out {
+                    told["left_out"] = json!(left_out);
+                }
+                line("object", told)
+            });
             Ok(Page { rows: rows.collect(), next: Some(next) })
         }
         Place::Kept(after) => {
@@ -347,6 +356,7 @@ mod tests {
 
     /// The lines in which the rows of each table are told that holds customers.
     const TOLD: &[(&str, &str)] = &[
+        ("active_customers", "event: the last month in which there was one"),
         ("claims", "claim"),
         ("customer_events", "event"),
         ("customers", "profile, attribute, tag, consent"),

@@ -57,7 +57,7 @@ pub(crate) async fn erase_customer(
         id: Id::at(app.now(), &[&(app.random)()]),
         customer: customer.customer,
         afterwards: if suppress { Afterwards::Suppressed } else { Afterwards::Forgotten },
-        asked_by: change.key.clone(),
+        asked_by: change.id.clone(),
         asked_at: app.now(),
     };
     let erasure = asked.id;

@@ -11,7 +11,7 @@ use crate::auth::{Authorized, CustomersRead};
 use crate::openapi::Problems;
 use crate::parameters::{Path, id_in_path};
 use crate::people::person;
-use crate::problem::Problem;
+use crate::problem::{NOT_FOUND, Problem};
 use crate::views::ProfileView;
 
 /// One customer, by its id or by that of one that was joined to it: what is known and who said so, and what belongs to
@@ -25,7 +25,14 @@ pub(crate) async fn get_customer(
     access: Authorized<CustomersRead>,
     Path(id): Path<String>,
 ) -> Result<Json<ProfileView>, Problem> {
-    show(&app, &access.scope, id_in_path(&id, "customer")?).await.map(Json)
+    let by_identity = |problem| match id.contains(':') {
+        true => Problem::new(
+            NOT_FOUND,
+            "Here a customer has its id. `GET /api/v1/customers?identity=…` finds one by an identity.",
+        ),
+        false => problem,
+    };
+    show(&app, &access.scope, id_in_path(&id, "customer").map_err(by_identity)?).await.map(Json)
 }
 
 /// All that is known of a customer.

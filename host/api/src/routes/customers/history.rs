@@ -26,8 +26,8 @@ pub(crate) struct Parameters {
     kind: Option<ValueKind>,
     /// Only values of this name.
     name: Option<String>,
-    /// The `next` of the page before, which is newer.
-    before: Option<String>,
+    /// The `next` of the page before: what follows is older.
+    after: Option<String>,
     /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
@@ -48,7 +48,7 @@ pub(crate) async fn customer_history(
 ) -> Result<Json<HistoryPage>, Problem> {
     let id = id_in_path(&id, "customer")?;
     let limit = cursor::limit(parameters.limit)?;
-    let before = cursor::read(LIST, "before", parameters.before.as_deref())?;
+    let before = cursor::read(LIST, "after", parameters.after.as_deref())?;
     let filter = HistoryFilter { kind: parameters.kind, name: parameters.name, before };
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
     let entries = history(&app, &access.scope, &customer, &filter, limit + 1).await?;

@@ -49,6 +49,7 @@ pub(crate) async fn list_customers(
     let limit = cursor::limit(parameters.limit)?;
     let identity = parameters.identity.as_deref().map(identity).transpose()?;
     let policies = app.engine.policies(&access.scope).await?;
+    let misspelt = identity.as_ref().and_then(|of| condition::misspelt_kind(&of.kind, policies.latest()));
     let identity = identity.map(|identity| policies.latest().normal(identity));
     let filter = CustomerFilter {
         condition: condition::in_query(&app, &access, parameters.condition.as_deref()).await?,
@@ -67,6 +68,9 @@ pub(crate) async fn list_customers(
         false => error.into(),
     })?;
     drop(turn);
+    if let Some(message) = misspelt.filter(|_| customers.is_empty()) {
+        return Err(Problem::fault(INVALID_QUERY, Fault::new("/identity", "unknown-identity", message)));
+    }
     let (customers, next) = cursor::page(LIST, customers, limit, |customer| customer.part);
     let people = with_identities(&app, &access.scope, customers).await?;
     Ok(Json(CustomerList { customers: people.into_iter().map(CustomerView::new).collect(), next }))

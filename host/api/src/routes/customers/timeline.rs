@@ -32,8 +32,8 @@ pub(crate) struct Parameters {
     /// Only items before this moment.
     #[param(value_type = Option<String>)]
     to: Option<Timestamp>,
-    /// The `next` of the page before, which is newer.
-    before: Option<String>,
+    /// The `next` of the page before: what follows is older.
+    after: Option<String>,
     /// Page size, 1 to 1000 (default 50).
     limit: Option<usize>,
 }
@@ -57,7 +57,7 @@ pub(crate) async fn customer_timeline(
         kinds: parameters.kind.as_deref().map(kinds).transpose()?.unwrap_or_default(),
         from: parameters.from,
         to: parameters.to,
-        before: cursor::read(LIST, "before", parameters.before.as_deref())?,
+        before: cursor::read(LIST, "after", parameters.after.as_deref())?,
         limit: limit + 1,
     };
     app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;

@@ -64,10 +64,10 @@ pub(crate) async fn update_customer(
     }
     let change = body.meant(faults)?;
     let customer = app.store.customer(&access.scope, id).await?.ok_or_else(|| Problem::not_found("customer"))?;
-    let body = json!({
+    let body = access.sign(json!({
         "identity": customer.identity, "attributes": change.attributes, "tags": change.tags,
-        "consents": change.consents, "asked_by": access.key,
-    });
+        "consents": change.consents,
+    }));
     check_size(&app, &body)?;
     let at = present(&app, &access.scope).await?;
     let event = event(&app, EventKind::Update, Some(customer.part), at, &body);

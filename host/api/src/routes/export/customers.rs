@@ -27,6 +27,10 @@ const USUAL: [&str; 7] = ["id", "identities", "attributes", "tags", "consents", 
 /// A cell of a CSV would have many consents in one.
 const USUAL_IN_CSV: [&str; 6] = ["id", "identities", "attributes", "tags", "first_seen_at", "last_seen_at"];
 
+/// Columns that each customer may have others of.
+pub(in crate::routes) const NAMED: [&str; 4] =
+    ["identity.<kind>", "attribute.<name>", "tag.<name>", "consent.<purpose>"];
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -71,7 +75,7 @@ pub(crate) async fn export_customers(
     let time = time(fields.as_deref())?;
     let read = |name: &str| if name == TIME { time.clone() } else { read(name) };
     let usual: &[&str] = if style.format == Format::Csv { &USUAL_IN_CSV } else { &USUAL };
-    let table = Table { style, columns: Some(columns(fields.as_deref(), usual, &[], read)?) };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), usual, &NAMED, read)?) };
     let scope = access.scope;
     are_known_kinds(table.columns.iter().flatten(), app.engine.policies(&scope).await?.latest())?;
     respond(table, "customers", place, move |after| {

@@ -23,6 +23,20 @@ const USUAL: [&str; 9] =
 /// What the hub says of an event beside its body.
 const STAMPS: [&str; 6] = ["position", "customer", "receivedAt", "origin", "historical", "cause"];
 
+/// What each event may have others of, and what the hub says of it.
+const NAMED: [&str; 10] = [
+    "properties.<name>",
+    "traits.<name>",
+    "context",
+    "context.<name>",
+    "position",
+    "customer",
+    "receivedAt",
+    "origin",
+    "historical",
+    "cause",
+];
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -66,7 +80,7 @@ pub(crate) async fn export_events(
     let part = id_in_query("customer", customer.as_deref())?;
     let columns = match (style.format, &fields) {
         (Format::Jsonl, None) => None,
-        _ => Some(columns(fields.as_deref(), &USUAL, &[], read)?),
+        _ => Some(columns(fields.as_deref(), &USUAL, &NAMED, read)?),
     };
     let scope = access.scope;
     let head = app.store.standing(&scope).await?.head;

@@ -93,7 +93,7 @@ fn of_type(declared: Option<Vec<Field>>, of: &Type) -> Vec<String> {
 
 /// The columns. A field that the type does not declare would be a column without a value.
 fn chosen(fields: Option<&str>, format: Format, declared: Option<&[Field]>) -> Result<Vec<Column>, Problem> {
-    let Some(declared) = declared else { return columns(fields, &USUAL, &[], read) };
+    let Some(declared) = declared else { return columns(fields, &USUAL, &["field.<name>"], read) };
     let named: Vec<String> = declared.iter().map(|field| format!("field.{}", field.name)).collect();
     let usual: Vec<String> = match format {
         Format::Jsonl => USUAL.map(str::to_owned).into(),

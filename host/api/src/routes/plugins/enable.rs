@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use openhub_engine::uses::Fate;
 use openhub_engine::{ENABLED, enable};
@@ -21,8 +22,9 @@ use crate::app::App;
 use crate::auth::PluginsWrite;
 use crate::body::OptionalJsonBody;
 use crate::change::Change;
+use crate::conditional;
 use crate::installation::{check_grant, check_known_settings, check_settings, unused};
-use crate::openapi::{Problems, Unfit};
+use crate::openapi::{Changed, Problems, Unfit};
 use crate::parameters::Path;
 use crate::problem::{INVALID_INSTALLATION, NARROWS, NOT_AGREED, OTHER_VERSION, Problem};
 use crate::views::{PendingView, PluginView};
@@ -61,18 +63,24 @@ pub(crate) struct Grant {
 /// What it may do is agreed to by naming the version's digest in `accept`. An enable without it is refused with what the
 /// version asks for in plain words. If another version is there when the log comes to it, it does nothing.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/enable", tag = "plugins", request_body = Enable,
-    params(("name" = String, Path, description = "The plugin's name.")),
+    params(("name" = String, Path, description = "The plugin's name."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the plugin that you have read.")),
     security(("api_key" = ["plugins:write"])),
-    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems, Unfit))]
+    responses((status = 200, body = PluginView), (status = 202, body = PendingView), Problems, Changed, Unfit))]
 pub(crate) async fn enable_plugin(
     State(app): State<Arc<App>>,
     change: Change<PluginsWrite>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     OptionalJsonBody(request): OptionalJsonBody<Enable>,
 ) -> Result<Response, Problem> {
     let _alone = change.alone().await?;
     let scope = &change.scope;
     let plugin = find(&app, scope, &name).await?;
+    if headers.contains_key(header::IF_MATCH) {
+        let read = view(&app, scope, find(&app, scope, &name).await?).await?;
+        conditional::holds(&headers, "/api/v1/plugins/{name}", &read)?;
+    }
     let accept = request.accept.as_deref().or(request.grant.as_ref().and_then(|grant| grant.digest.as_deref()));
     let (digest, manifest) = agreed(&plugin, accept, &request)?;
     let base = carried(&plugin, manifest);

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use openhub_model::release;
 use openhub_runtime::{Inspected, Refusal, Runtime};
 use openhub_store::{Installation, Op, PluginStatus, PluginVersion, Scope, StoreError};
 use std::sync::Arc;
@@ -84,13 +85,13 @@ async fn judge(app: &App, scope: &Scope, version: &PluginVersion) -> Result<(Opt
     let Some(before) = before else { return Ok((Some(Op::PutPlugin(first(version))), StatusCode::CREATED)) };
     admit(app, scope, &before, &version).await?;
     let is_tried = before.canary.is_some() || before.shadow.is_some();
-    if is_tried && before.offered().0 != version.digest && !is_previous(&before, &version) {
+    if is_tried && before.offered().0 != version.digest && !is_way_back(&before, &version) {
         return Err(being_tried(&before));
     }
     Ok(match before {
         gone if gone.status == PluginStatus::Removed => (Some(Op::PutPlugin(first(version))), StatusCode::CREATED),
         // Its bytes are written anew: what was damaged is whole again.
-        same if same.offered().0 == version.digest || is_previous(&same, &version) => (None, StatusCode::OK),
+        same if same.offered().0 == version.digest || is_way_back(&same, &version) => (None, StatusCode::OK),
         before if before.digest == version.digest => (Some(Op::DropCandidate { plugin: name }), StatusCode::OK),
         before if before.has_run() => {
             (Some(Op::PutCandidate { plugin: name, candidate: version }), StatusCode::CREATED)
@@ -109,9 +110,11 @@ fn first(version: PluginVersion) -> Installation {
     Installation { signer, ..Installation::uploaded(digest, manifest, uploaded_at) }
 }
 
-/// The way back, which is gone by `rollback` and not by an upload.
-fn is_previous(plugin: &Installation, version: &PluginVersion) -> bool {
-    plugin.previous.as_ref().is_some_and(|previous| previous.digest == version.digest)
+/// The way back, which is gone by `rollback` and not by an upload. What was left by a rollback is newer: uploaded again, it waits, and
+/// can be tried once more.
+fn is_way_back(plugin: &Installation, version: &PluginVersion) -> bool {
+    let is_previous = plugin.previous.as_ref().is_some_and(|previous| previous.digest == version.digest);
+    is_previous && release::is_older(&version.manifest.version, &plugin.version)
 }
 
 /// Reading a component takes CPU, not IO.

@@ -7,23 +7,28 @@ use std::sync::Arc;
 use super::{find, view};
 use crate::app::App;
 use crate::auth::{Authorized, PluginsRead};
+use crate::cursor;
 use crate::openapi::Problems;
-use crate::parameters::Path;
+use crate::parameters::{Path, Query};
 use crate::problem::Problem;
 use crate::views::{PluginList, PluginView};
 use crate::writes::tenant;
 
-/// All installed plugins.
-#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
+const LIST: &str = "plugins";
+
+/// The installed plugins, by name.
+#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins", params(cursor::Page),
     security(("api_key" = ["plugins:read"])),
     responses((status = 200, body = PluginList), Problems))]
 pub(crate) async fn list_plugins(
     State(app): State<Arc<App>>,
     access: Authorized<PluginsRead>,
+    Query(page): Query<cursor::Page>,
 ) -> Result<Json<PluginList>, Problem> {
     let plugins = app.store.plugins(&access.scope).await?;
+    let (plugins, next) = page.of(LIST, plugins, |plugin| plugin.name.clone(), |name, after| name > after)?;
     let tenant = tenant(&app, &access.scope).await?.name;
-    Ok(Json(PluginList { plugins: plugins.into_iter().map(|plugin| PluginView::of(plugin, &tenant)).collect() }))
+    Ok(Json(PluginList { plugins: plugins.into_iter().map(|plugin| PluginView::of(plugin, &tenant)).collect(), next }))
 }
 
 /// One installed plugin.

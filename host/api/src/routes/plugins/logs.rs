@@ -102,10 +102,12 @@ pub(crate) async fn plugin_health(
 ) -> Result<Json<PluginHealthView>, Problem> {
     let scope = &access.scope;
     let plugin = find(&app, scope, &name).await?;
-    let catalog = app.engine.catalog(scope.tenant());
-    let faults = catalog.iter().flat_map(|catalog| &catalog.faults);
-    let mut not_in_force =
-        faults.filter(|fault| fault.kind == EntryKind::Plugin && fault.name == plugin.name).map(|fault| &fault.reason);
+    let catalog = app.engine.in_force(scope).await?;
+    let mut not_in_force = catalog
+        .faults
+        .iter()
+        .filter(|fault| fault.kind == EntryKind::Plugin && fault.name == plugin.name)
+        .map(|fault| &fault.reason);
     let today = Day::of((app.clock)());
     let name = plugin.name.clone();
     let days = (today.before(DAYS - 1), today);

@@ -99,7 +99,7 @@ pub(crate) async fn remove_plugin(
         plugin: plugin.name.clone(),
         version: plugin.version.clone(),
         data,
-        asked_by: change.key.clone(),
+        asked_by: change.id.clone(),
         asked_at: app.now(),
     };
     let removal = asked.id;

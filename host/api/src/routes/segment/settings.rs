@@ -46,7 +46,7 @@ pub(crate) async fn source_config(access: WriteAccess) -> Result<Json<Value>, Pr
     let collection = json!({ "errors": { "enabled": false }, "metrics": { "enabled": false } });
     Ok(Json(json!({
         "source": {
-            "id": access.key, "name": "OpenHub", "enabled": true, "workspaceId": access.tenant().0.to_string(),
+            "id": access.id, "name": "OpenHub", "enabled": true, "workspaceId": access.tenant().0.to_string(),
             "config": { "statsCollection": collection }, "destinations": [], "connections": [], "dataplanes": {},
         },
         "updatedAt": "2026-01-01T00:00:00Z",

@@ -63,7 +63,7 @@ pub(crate) async fn export_segment(
     let style = Style::of(&Asked { format, excel, bom, delimiter: delimiter.as_deref(), decimal })?;
     let scope = access.scope;
     let segment = find(&app, &scope, &name).await?.name;
-    let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, &[], read)?) };
+    let table = Table { style, columns: Some(columns(fields.as_deref(), &USUAL, &customers::NAMED, read)?) };
     are_known_kinds(table.columns.iter().flatten(), app.engine.policies(&scope).await?.latest())?;
     let file = segment.clone();
     respond(table, &file, place, move |after| page(Arc::clone(&app), scope, segment.clone(), after)).await

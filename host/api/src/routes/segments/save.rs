@@ -68,7 +68,7 @@ pub(crate) async fn save_segment(
         segment: name.to_owned(),
         version,
         condition,
-        author: change.key.clone(),
+        author: change.id.clone(),
         created_at: app.now(),
     };
     let body = json!({"segment": name, "version": version});

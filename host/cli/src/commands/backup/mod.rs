@@ -1,6 +1,7 @@
 //! `openhub backup`, `restore` and `release-sends`: the whole database in a file, and back into a database of either kind.
 
 mod file;
+mod tenant;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Stdout, Write};
@@ -16,6 +17,7 @@ use openhub_store::{Scope, StoreError};
 use tokio::sync::mpsc;
 
 use self::file::{Counts, Reader, Writer};
+pub use self::tenant::{ExportArguments, ImportArguments, export, import};
 use super::tenant::{as_operator, look, open_there};
 use crate::config::{Config, Flags};
 use crate::data::DataDir;
@@ -132,7 +134,7 @@ pub async fn backup(arguments: BackupArguments) -> Result<()> {
         Target::File { at, .. } => Some(at.clone()),
         Target::Output(_) => None,
     };
-    let written = write(url, target).await;
+    let written = write(target, |parts| async move { dump(&url, parts).await }).await;
     if let (Err(_), Some(part)) = (&written, part) {
         drop(std::fs::remove_file(part));
     }
@@ -146,7 +148,10 @@ pub async fn backup(arguments: BackupArguments) -> Result<()> {
     Ok(())
 }
 
-async fn write(url: String, target: Target) -> Result<(Counts, Option<u64>)> {
+async fn write<D: Future<Output = Result<(), StoreError>>>(
+    target: Target,
+    dump: impl FnOnce(mpsc::Sender<Part>) -> D,
+) -> Result<(Counts, Option<u64>)> {
     let (parts, mut taken) = mpsc::channel(AHEAD);
     let made_at = serve::wall_clock();
     let writing = tokio::task::spawn_blocking(move || -> Result<(Counts, Option<u64>)> {
@@ -159,7 +164,7 @@ async fn write(url: String, target: Target) -> Result<(Counts, Option<u64>)> {
         let (target, counts) = writer.end()?;
         Ok((counts, target.end()?))
     });
-    let dumping = dump(&url, parts);
+    let dumping = dump(parts);
     let (dumped, written) = tokio::join!(dumping, writing);
     match dumped {
         // Nobody took what was read any more: why is what writing says.
@@ -178,6 +183,13 @@ pub async fn restore(arguments: RestoreArguments) -> Result<()> {
     let data = DataDir::open(&config.data)?;
     let _lock = data.lock()?;
     let (title, mut reader) = Reader::open(&arguments.file)?;
+    if let Some(tenant) = &title.head.tenant {
+        return Err(Refusal::new(format!(
+            "the file has one tenant, `{}`: `openhub tenant import` takes it into a hub",
+            tenant.name
+        ))
+        .into());
+    }
     let mut restore = Restore::begin(&config.database_url(data.path()), &title.head).await.map_err(of_restore)?;
     let sends = if arguments.send { Sends::Free } else { Sends::Held };
     if let Err(error) = fill(&mut restore, &mut reader).await {

@@ -28,7 +28,7 @@ pub struct Batch {
     /// Why a row of it has nobody.
     pub nobody: String,
     /// Rows that grant a consent and have no time.
-    pub untimed: u64,
+    pub untimed: Vec<u64>,
     /// What was noticed of numbers so far.
     pub notations: Notations,
     /// The last row that this batch settles.
@@ -116,7 +116,7 @@ impl Batches {
             refused: Vec::new(),
             columns: Columns::default(),
             nobody: String::new(),
-            untimed: 0,
+            untimed: Vec::new(),
             notations: Notations::default(),
             last: 0,
             read: 0,
@@ -149,7 +149,7 @@ impl Batches {
                     batch.sent.extend(std::iter::repeat_n(sent, text.count));
                 }
             }
-            batch.untimed += u64::from(is_untimed);
+            batch.untimed.extend(is_untimed.then_some(number));
             (batch.last, batch.read) = (number, row.read);
         }
         if batch.last == 0 {

@@ -4,6 +4,7 @@
 //! A number is kept if it is a whole number of 64 bits, or if the shortest text of the double that it becomes has the same
 //! value: `29.330` is, `0.12345678901234567890` and `1e400` are not.
 
+use openhub_model::fault;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
@@ -59,7 +60,9 @@ fn value(raw: &str, depth: usize) -> Result<Value, (&'static str, String)> {
 }
 
 fn no_json(error: serde_json::Error) -> (&'static str, String) {
-    ("invalid-json", error.to_string())
+    // It is a line by itself.
+    let told = fault::syntax(&error).replace(" at line 1 column ", " at column ");
+    ("invalid-json", told.trim_end_matches('.').to_owned())
 }
 
 /// A number's sign, its digits without zeros at either end, and the power of ten of the last of them.

@@ -63,10 +63,15 @@ impl Look {
             let chunk = &buffer[..taken];
             if let Some(wrong) = text.wrong_in(chunk) {
                 let line = line + lines(&chunk[..wrong]);
+                let others = ["gb18030", "windows-1252"]
+                    .into_iter()
+                    .filter(|other| !self.encoding.name().eq_ignore_ascii_case(other));
+                let others: Vec<String> = others.map(|other| format!("`--encoding {other}`")).collect();
                 bail!(
-                    "{} is not {} (line {line}): name its encoding, like `--encoding gb18030` or `--encoding windows-1252`",
+                    "{} is not {} (line {line}): name its encoding, like {}",
                     path.display(),
-                    self.encoding.name()
+                    self.encoding.name(),
+                    others.join(" or ")
                 );
             }
             if let Some(zero) = chunk.iter().position(|byte| *byte == 0) {
@@ -269,6 +274,9 @@ mod tests {
         let told = text(&gbk, None).unwrap_err().to_string();
         assert!(told.contains("is not UTF-8 (line 3)") && told.contains("--encoding gb18030"), "{told}");
         assert_eq!(text(&gbk, Some(encoding_rs::GB18030)).unwrap().0, rows);
+        let latin = encoding_rs::WINDOWS_1252.encode("id;name\n2;Gnü\n").0.into_owned();
+        let told = text(&latin, Some(encoding_rs::GB18030)).unwrap_err().to_string();
+        assert!(told.ends_with("(line 2): name its encoding, like `--encoding windows-1252`"), "user14 17: {told}");
         let workbook = text(b"PK\x03\x04\x14\0\x06\0", None).unwrap_err().to_string();
         assert!(workbook.contains("save the sheet as CSV"), "{workbook}");
         let book = file(b"PK\x03\x04\x14\0\x06\0");

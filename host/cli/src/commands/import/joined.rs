@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::summary::Reasons;
@@ -24,8 +25,34 @@ pub struct Place<'p> {
     pub ids: &'p str,
 }
 
-/// The identities that were not joined, by reason; none if the hub has not handled the rows yet.
-pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Reasons>> {
+/// An identity that was not joined to the customer of its row.
+pub struct NotJoined {
+    pub row: u64,
+    pub reason: String,
+    /// What it is, and why.
+    pub message: String,
+}
+
+/// By reason, each with the line of the first row. `lines` says where rows begin.
+pub fn reasons(all: &[NotJoined], lines: &BTreeMap<u64, u64>) -> Reasons {
+    let mut reasons = Reasons::default();
+    for NotJoined { row, reason, message } in all {
+        reasons.add(reason, || match lines.get(row) {
+            Some(line) => format!("line {line}: {message}"),
+            None => format!("row {row}: {message}"),
+        });
+    }
+    reasons
+}
+
+/// The first row of each reason.
+pub fn first_rows(all: &[NotJoined]) -> BTreeSet<u64> {
+    let mut seen = BTreeSet::new();
+    all.iter().filter(|one| seen.insert(one.reason.as_str())).map(|one| one.row).collect()
+}
+
+/// The identities that were not joined; none if the hub has not handled the rows yet.
+pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Vec<NotJoined>>> {
     let began = Instant::now();
     while hub.get("/api/v1/status").await?["checkpoint"].as_i64().is_some_and(|done| done < place.position) {
         if began.elapsed() > LONGEST {
@@ -33,7 +60,7 @@ pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Reasons>> {
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let mut reasons = Reasons::default();
+    let mut found = Vec::new();
     let mut after = place.after.to_owned();
     for _ in 0..PAGES {
         let page = hub.get(&format!("/api/v1/events?name=Identity%20Refused&limit=1000&after={after}")).await?;
@@ -43,9 +70,8 @@ pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Reasons>> {
             let is_told = ["format", "blocked"].contains(&said["reason"].as_str().unwrap_or_default());
             if let Some(row) = row_of(event, place.ids).filter(|_| !is_told) {
                 let word = |name: &str| said[name].as_str().unwrap_or_default();
-                reasons.add(word("reason"), || {
-                    format!("row {row}: `{}` ({}): {}", word("value"), word("kind"), word("message"))
-                });
+                let message = format!("`{}` ({}): {}", word("value"), word("kind"), word("message"));
+                found.push(NotJoined { row, reason: word("reason").to_owned(), message });
             }
         }
         match page["next"].as_str() {
@@ -53,13 +79,13 @@ pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Reasons>> {
             None => break,
         }
     }
-    Ok(Some(reasons))
+    Ok(Some(found))
 }
 
 /// The number of the row whose event caused this one.
-fn row_of<'e>(event: &'e Value, ids: &str) -> Option<&'e str> {
+fn row_of(event: &Value, ids: &str) -> Option<u64> {
     let behind = event["cause"].as_str()?.strip_prefix(ids)?;
-    Some(behind.split('-').next().unwrap_or_default())
+    behind.split('-').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -70,8 +96,8 @@ mod tests {
     #[test]
     fn an_event_leads_back_to_its_row() {
         let caused = |cause: &str| json!({"cause": cause});
-        assert_eq!(row_of(&caused("import-a1-17"), "import-a1-"), Some("17"));
-        assert_eq!(row_of(&caused("import-a1-17-consents-0"), "import-a1-"), Some("17"));
+        assert_eq!(row_of(&caused("import-a1-17"), "import-a1-"), Some(17));
+        assert_eq!(row_of(&caused("import-a1-17-consents-0"), "import-a1-"), Some(17));
         assert_eq!(row_of(&caused("import-b2-17"), "import-a1-"), None);
         assert_eq!(row_of(&json!({"cause": null}), "import-a1-"), None);
     }

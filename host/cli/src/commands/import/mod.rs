@@ -17,6 +17,7 @@ mod source;
 mod state;
 mod summary;
 mod target;
+mod time;
 mod value;
 mod whose;
 
@@ -43,6 +44,8 @@ use self::summary::{rows, rows_were};
 use self::target::{As, Into};
 use crate::hub::{Credential, Hub, HubFlags};
 
+/// What ends the name of a progress file.
+const PROGRESS: &str = "import.json";
 /// How often progress is told where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -97,6 +100,10 @@ enum FileFormat {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let path = arguments.file.as_path();
+    ensure!(
+        path != Path::new("-"),
+        "an import reads its file more than once: write the standard input to a file first"
+    );
     let format = arguments.format.or_else(|| told_by_name(path));
     if format.is_none() {
         Look::refuse_workbook(path)?;
@@ -114,9 +121,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     // With a progress file of its own an import is another's business.
     let _alone = if arguments.dry_run || arguments.state.is_some() { None } else { Some(alone(path)?) };
     let look = Look::at(path, arguments.encoding)?;
+    ensure!(look.bytes > 0, "{} is empty: look whether what wrote it broke off", path.display());
     let name = name(&look, &plan, &arguments);
-    let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, "import.json"));
-    let state = match (arguments.dry_run, arguments.restart) {
+    let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, PROGRESS));
+    let mut state = match (arguments.dry_run, arguments.restart) {
         (true, _) => StateFile::none(&name),
         (false, true) => StateFile::restart(&state_path, &name, &arguments.hub.target())?,
         (false, false) => StateFile::open(&state_path, &name, &arguments.hub.target())?,
@@ -149,16 +157,21 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     if form == Form::Csv {
         foresee(open(plan.clone())?)?.iter().for_each(|line| eprintln!("{line}"));
     }
+    let again_plan = plan.clone();
     let source = open(plan)?;
     if let (Some(kind), Into::Objects) = (&arguments.kind, arguments.into) {
         fields::check(&hub, kind, &source.fields()).await?;
     }
     let manner = source.manner();
     let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, manner.ending()));
+    state.state.file = Some(look.hash.to_hex().to_string());
     let State { refused_bytes, refused_hash, .. } = &state.state;
     let refused = match arguments.dry_run {
         true => RefusedFile::none(manner),
-        false => RefusedFile::open(&refused_path, manner, *refused_bytes, refused_hash.as_deref())?,
+        false => {
+            let imported = state::imported(&beside(&refused_path, PROGRESS), &arguments.hub.target());
+            RefusedFile::open(&refused_path, manner, *refused_bytes, &[refused_hash.as_deref(), imported.as_deref()])?
+        }
     };
     let batches = Batches::new(source, arguments.into, name, state.state.rows);
     let import = Import {
@@ -174,7 +187,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         notations: Notations::default(),
         is_history: !arguments.live,
     };
-    import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }).await
+    let again = || open(again_plan);
+    import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }, again).await
 }
 
 /// Rows that are looked at before the first one is sent.
@@ -316,7 +330,8 @@ struct Import {
 }
 
 impl Import {
-    async fn run(mut self, batches: Batches, verb: &str) -> Result<()> {
+    /// `again` opens the file once more.
+    async fn run(mut self, batches: Batches, verb: &str, again: impl FnOnce() -> Result<Source>) -> Result<()> {
         let outcome = tokio::select! {
             outcome = self.all(read_ahead(batches)) => outcome,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
@@ -337,8 +352,14 @@ impl Import {
             state.rows,
             state.refused
         );
+        if state.rows == 0 {
+            println!("  the file has no rows: look whether that is meant");
+        }
         if state.known > 0 {
-            println!("  known already: the hub has had the row, by its id or as the same object; it changes nothing");
+            println!(
+                "  known already: the hub has had the row, by its id or as the same object; it changes nothing. With another mapping \
+                 it is another row: `--map COLUMN=…:text` for example sets values anew"
+            );
         }
         if state.by_the_hub > 0 {
             println!(
@@ -363,22 +384,23 @@ impl Import {
             println!("  left out of rows that were imported:");
             state.left_out.lines().iter().for_each(|line| println!("    {line}"));
         }
-        self.tell_what_was_not_joined().await;
+        self.tell_what_was_not_joined(again).await;
         let state = &self.state.state;
         ensure!(state.refused == 0, "{} refused; {}", rows_were(state.refused), self.refused.place());
         Ok(())
     }
 
     /// What only the engine finds out. It is no part of the import, so that a key that may not read it is no fault.
-    async fn tell_what_was_not_joined(&self) {
+    async fn tell_what_was_not_joined(&self, again: impl FnOnce() -> Result<Source>) {
         let State { import, after, position, .. } = &self.state.state;
         let Some(after) = after else { return };
         let ids = format!("import-{import}-");
         match joined::refused(&self.hub, &joined::Place { after, position: *position, ids: &ids }).await {
-            Ok(Some(reasons)) if reasons.count() == 0 => {}
-            Ok(Some(reasons)) => {
+            Ok(Some(all)) if all.is_empty() => {}
+            Ok(Some(all)) => {
                 println!("  not joined to the customer of their row (events `Identity Refused`):");
-                reasons.lines().iter().for_each(|line| println!("    {line}"));
+                let lines = again().and_then(|source| source.lines_of(&joined::first_rows(&all))).unwrap_or_default();
+                joined::reasons(&all, &lines).lines().iter().for_each(|line| println!("    {line}"));
             }
             Ok(None) => println!(
                 "  the hub has not handled all rows yet: what it does not join stands in the events `Identity Refused`"
@@ -440,6 +462,10 @@ fn read_ahead(mut batches: Batches) -> Receiver<Result<Batch>> {
 const BY_THE_HUB: &str = "said-by-hub";
 /// The code of the hub for a row that names nobody.
 const NOBODY: &str = "missing-identity";
+/// The code of the hub for a consent in an event that records none, and what helps.
+const NOT_RECORDED: &str = "not-recorded";
+const RECORDED_BY: &str = "only an `identify` records a consent: import the file a second time with `--into customers`, or add `--const \
+                           type=identify` if its rows are no events";
 
 /// What became of a batch.
 struct Settled {
@@ -454,7 +480,7 @@ struct Settled {
 
 async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> Result<Settled> {
     let Batch { body, sent, mut refused, columns, nobody, untimed, notations, last, read } = batch;
-    let mut counts = Counts { untimed, ..Counts::default() };
+    let mut counts = Counts::default();
     let (mut left_out, mut by_the_hub) = (Vec::new(), BTreeSet::new());
     if !sent.is_empty() {
         let answer = hub.post_patiently(path, credential, body).await?;
@@ -478,23 +504,29 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
                 by_the_hub.insert(row(&refusal)?.number);
                 continue;
             }
-            let more = refusal["more"].as_array().into_iter().flatten();
             let first = match said(&refusal, "code").as_str() {
                 NOBODY => nobody.clone(),
                 _ => said(&refusal, "message"),
             };
-            let message =
-                more.fold(first, |message, other| plan::beside(&message, &column(other), &said(other, "message")));
+            let more = refusal["more"].as_array().into_iter().flatten();
+            let more = more.map(|other| (column(other), said(other, "message")));
+            let message = plan::all_reasons((column(&refusal), first), more);
             refused.push(Refused::of(row(&refusal)?, &column(&refusal), &said(&refusal, "code"), &message));
         }
         for part in told("left_out") {
-            left_out.push(Refused::of(row(&part)?, &column(&part), &said(&part, "code"), &said(&part, "message")));
+            let message = match said(&part, "code").as_str() {
+                NOT_RECORDED => RECORDED_BY.to_owned(),
+                _ => said(&part, "message"),
+            };
+            left_out.push(Refused::of(row(&part)?, &column(&part), &said(&part, "code"), &message));
         }
     }
     counts.by_the_hub = by_the_hub.len() as u64;
     refused.sort_by_key(|refused| refused.row);
     // A row of several events is one row.
     refused.dedup_by_key(|refused| refused.row);
+    let is_refused = |number: &u64| refused.binary_search_by_key(number, |refused| refused.row).is_ok();
+    counts.untimed = untimed.iter().filter(|number| !is_refused(number)).count() as u64;
     left_out.dedup_by(|one, other| (one.row, &one.code, &one.column) == (other.row, &other.code, &other.column));
     Ok(Settled { last, read, refused, left_out, notations, counts })
 }

@@ -1,8 +1,12 @@
 //! How numbers are written: `1234.56`, `1.234,56` or `1,234.56`. What one country writes is a text in another, so that a column may
-//! become a mixture of numbers and texts. That is noticed, and told before the first row is sent, and again at the end.
+//! become a mixture of numbers and texts. So may postcodes, of which some begin with a zero; and a spreadsheet writes true and false in
+//! its own language. All of this is noticed, and told before the first row is sent, and again at the end.
 
 use clap::ValueEnum;
+use serde_json::Value;
 use std::collections::BTreeMap;
+
+use super::value::Cell;
 
 /// What stands before the decimals of a number; the other of the two may stand between its thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -48,14 +52,70 @@ fn other(text: &str, read_as: Option<Decimal>) -> impl Iterator<Item = Decimal> 
     [Decimal::Comma, Decimal::Point].into_iter().filter(would_be)
 }
 
+/// True and false as spreadsheets write them, language by language.
+const TRUE: [&str; 17] = [
+    "TRUE",
+    "WAHR",
+    "VRAI",
+    "VERDADERO",
+    "VERO",
+    "VERDADEIRO",
+    "WAAR",
+    "PRAWDA",
+    "SANT",
+    "SAND",
+    "SANN",
+    "TOSI",
+    "PRAVDA",
+    "IGAZ",
+    "ADEVĂRAT",
+    "ИСТИНА",
+    "DOĞRU",
+];
+const FALSE: [&str; 16] = [
+    "FALSE", "FALSCH", "FAUX", "FALSO", "ONWAAR", "FAŁSZ", "FALSKT", "FALSK", "USANN", "EPÄTOSI", "NEPRAVDA", "HAMIS",
+    "FALS", "ЛОЖЬ", "YANLIŞ", "YANLIS",
+];
+
+/// What a word in capital letters says to a spreadsheet of some language.
+pub fn truth(word: &str) -> Option<bool> {
+    TRUE.contains(&word).then_some(true).or_else(|| FALSE.contains(&word).then_some(false))
+}
+
+/// Values of one kind, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Few {
+    count: u64,
+    example: String,
+}
+
+impl Few {
+    fn add(&mut self, text: &str) {
+        self.count += 1;
+        if self.example.is_empty() {
+            self.example = text.trim().to_owned();
+        }
+    }
+
+    /// `2 values like `x``
+    fn shown(&self) -> String {
+        let values = if self.count == 1 { "value" } else { "values" };
+        format!("{} {values} like `{}`", self.count, self.example)
+    }
+}
+
 /// What was noticed of a column.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Noted {
     /// Texts that would be numbers in some other notation.
-    texts: u64,
+    texts: Few,
     /// How many of them in each.
     by: BTreeMap<Decimal, u64>,
-    example: String,
+    /// Texts of digits alone, like `01067`.
+    digits: Few,
+    /// Texts that a spreadsheet writes for true and false.
+    truths: Few,
+    numbers: Few,
 }
 
 /// What was noticed of the columns that nothing was said of.
@@ -70,36 +130,76 @@ impl Notations {
         Notations { read_as, columns: BTreeMap::new() }
     }
 
-    /// A value of the column was kept as a text.
-    pub fn note(&mut self, column: &str, text: &str) {
-        let mut is_new = true;
-        for decimal in other(text, self.read_as) {
-            let noted = self.columns.entry(column.to_owned()).or_default();
-            noted.texts += u64::from(std::mem::take(&mut is_new));
-            *noted.by.entry(decimal).or_default() += 1;
-            if noted.example.is_empty() {
-                noted.example = text.trim().to_owned();
-            }
+    /// A cell of the column became this value, by its looks alone.
+    pub fn note(&mut self, column: &str, cell: &Cell<'_>, value: &Value) {
+        let (text, is_exact) = match cell {
+            Cell::Text(text) => (*text, false),
+            Cell::Exact(text) => (*text, true),
+            Cell::Json(_) => return,
+        };
+        let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let others: Vec<Decimal> = match value {
+            Value::String(_) if !is_exact => other(text, self.read_as).collect(),
+            _ => Vec::new(),
+        };
+        let is_truth = value.is_string() && !is_exact && truth(text.trim()).is_some();
+        if !(value.is_number() || is_digits || is_truth || !others.is_empty()) {
+            return;
+        }
+        if !self.columns.contains_key(column) {
+            self.columns.insert(column.to_owned(), Noted::default());
+        }
+        let Some(noted) = self.columns.get_mut(column) else { return };
+        if value.is_number() {
+            noted.numbers.add(text);
+        } else if is_digits {
+            noted.digits.add(text);
+        } else if is_truth {
+            noted.truths.add(text);
+        } else {
+            noted.texts.add(text);
+            others.into_iter().for_each(|decimal| *noted.by.entry(decimal).or_default() += 1);
         }
     }
 
-    /// A line for each such column, with the option that reads its numbers. `verb` says what becomes of the texts.
+    /// Lines for the columns of which something was noticed, with the option that reads them otherwise. `verb` says what becomes of the texts.
     pub fn told(&self, verb: &str) -> Vec<String> {
-        let line = |(column, noted): (&String, &Noted)| {
-            let most = noted.by.values().max().copied().unwrap_or_default();
+        self.columns.iter().flat_map(|(column, noted)| noted.told(column, verb)).collect()
+    }
+}
+
+impl Noted {
+    fn told(&self, column: &str, verb: &str) -> Vec<String> {
+        let Noted { texts, by, digits, truths, numbers } = self;
+        let mut lines = Vec::new();
+        if texts.count > 0 {
+            let most = by.values().max().copied().unwrap_or_default();
             let best: Vec<&str> =
-                noted.by.iter().filter(|(_, count)| **count == most).map(|(decimal, _)| decimal.word()).collect();
+                by.iter().filter(|(_, count)| **count == most).map(|(decimal, _)| decimal.word()).collect();
             let options: Vec<String> = best.iter().map(|word| format!("`--decimal {word}`")).collect();
-            let (values, they, are) = if noted.texts == 1 { ("value", "it", "is") } else { ("values", "they", "are") };
-            format!(
-                "the column `{column}` has {} {values} like `{}`, which {verb} for texts: with {} {they} {are} read as numbers; \
+            let (they, are) = if texts.count == 1 { ("it", "is") } else { ("they", "are") };
+            lines.push(format!(
+                "the column `{column}` has {}, which {verb} for texts: with {} {they} {are} read as numbers; \
                  `--map {column}=…:text` keeps the whole column as text",
-                noted.texts,
-                noted.example,
+                texts.shown(),
                 options.join(" or ")
-            )
-        };
-        self.columns.iter().map(line).collect()
+            ));
+        }
+        if digits.count > 0 && numbers.count > 0 {
+            lines.push(format!(
+                "the column `{column}` has {}, which {verb} for texts, and {}, which {verb} for numbers: `--map {column}=…:text` \
+                 keeps the whole column as text",
+                digits.shown(),
+                numbers.shown()
+            ));
+        }
+        if truths.count > 0 {
+            lines.push(format!(
+                "the column `{column}` has {}, which {verb} for texts: `--map {column}=…:boolean` reads true and false",
+                truths.shown()
+            ));
+        }
+        lines
     }
 }
 
@@ -136,7 +236,7 @@ mod tests {
     fn what_would_be_a_number_elsewhere_is_told() {
         let told = |read_as, texts: &[&str]| {
             let mut notations = Notations::new(read_as);
-            texts.iter().for_each(|text| notations.note("amount", text));
+            texts.iter().for_each(|text| notations.note("amount", &Cell::Text(text), &Value::from(*text)));
             notations.told("is kept").join("\n")
         };
         let german = told(None, &["1.234,56", "10,50", "free"]);
@@ -149,6 +249,23 @@ mod tests {
         let either = told(None, &["1,234"]);
         assert!(either.contains("`--decimal comma` or `--decimal point`"), "{either}");
         assert!(told(Some(Decimal::Comma), &["29.33"]).contains("`--decimal point`"));
-        assert_eq!(told(None, &["free", "31.01.2026", "a, b"]), "");
+        assert_eq!(told(None, &["free", "31.01.2026", "a, b", "Sand", "007"]), "");
+        let truths = told(None, &["WAHR", "FALSCH", "maybe"]);
+        assert!(truths.contains("2 values like `WAHR`") && truths.contains("`--map amount=…:boolean`"), "{truths}");
+    }
+
+    #[test]
+    fn user14_f7_postcodes_of_which_some_are_numbers_are_told() {
+        let mut notations = Notations::default();
+        notations.note("PLZ", &Cell::Exact("01067"), &Value::from("01067"));
+        assert!(notations.told("was taken").is_empty(), "texts alone are no mixture");
+        notations.note("PLZ", &Cell::Text("10115"), &Value::from(10_115));
+        notations.note("PLZ", &Cell::Text("04103"), &Value::from("04103"));
+        let told = notations.told("will be taken").join("\n");
+        assert!(
+            told.contains("2 values like `01067`, which will be taken for texts, and 1 value like `10115`"),
+            "{told}"
+        );
+        assert!(told.contains("`--map PLZ=…:text` keeps the whole column as text"), "{told}");
     }
 }

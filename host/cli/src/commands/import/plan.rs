@@ -97,20 +97,30 @@ impl RowFault {
     /// The first of them, which says what the others are.
     fn all(faults: Vec<RowFault>) -> Option<RowFault> {
         let mut faults = faults.into_iter();
-        let mut first = faults.next()?;
-        for RowFault { column, message, .. } in faults {
-            first.message = beside(&first.message, &column, &message);
-        }
-        Some(first)
+        let RowFault { column, code, message } = faults.next()?;
+        let others = faults.map(|fault| (fault.column, fault.message));
+        let message = all_reasons((column.clone(), message), others);
+        Some(RowFault { column, code, message })
     }
 }
 
-/// What is wrong with a row, and what else is.
-pub fn beside(message: &str, column: &str, other: &str) -> String {
-    match column {
-        "" => format!("{message}; {other}"),
-        column => format!("{message}; column `{column}`: {other}"),
+/// What is wrong with a row, and what else is: columns, each with why. A column of several targets is wrong once.
+pub fn all_reasons(first: (String, String), others: impl Iterator<Item = (String, String)>) -> String {
+    let mut text = first.1.clone();
+    let mut told = vec![first];
+    for reason in others {
+        if told.contains(&reason) {
+            continue;
+        }
+        let (column, message) = &reason;
+        text.push_str("; ");
+        if !column.is_empty() {
+            text.push_str(&format!("column `{column}`: "));
+        }
+        text.push_str(message);
+        told.push(reason);
     }
+    text
 }
 
 /// TOML takes only plain names without quotes.
@@ -215,7 +225,8 @@ impl Plan {
     pub fn check_header(&self, header: &[String]) -> Result<()> {
         let mut names = HashSet::with_capacity(header.len());
         for column in header {
-            ensure!(names.insert(column) || is_why(column), "the column `{column}` is in the header twice: rename one");
+            let may_repeat = column.is_empty() || is_why(column);
+            ensure!(names.insert(column) || may_repeat, "the column `{column}` is in the header twice: rename one");
         }
         let consents = header.iter().find(|column| ["consent", "consents"].contains(&column.as_str()));
         if let Some(column) =
@@ -368,8 +379,8 @@ impl Mapper {
                         continue;
                     }
                 };
-                if let (As::Guess | As::GuessIn(_), Cell::Text(text), Value::String(_)) = (of, &cell, &value) {
-                    self.notations.note(column, text);
+                if matches!(of, As::Guess | As::GuessIn(_)) {
+                    self.notations.note(column, &cell, &value);
                 }
                 match target {
                     // Behind all others: what they say of a trait goes first.
@@ -656,6 +667,9 @@ mod tests {
         assert_eq!((fault.column.as_str(), fault.code), ("a", "wrong-type"));
         assert!(fault.message.starts_with("`x` is not a whole number; column `b`: `2026` is not a date"), "{fault:?}");
         assert!(fault.message.contains("; column `c`: `maybe` is not a boolean"), "issue 14: all at once, {fault:?}");
+        let twice = ["--map", "a=properties.x:integer", "--map", "a=properties.y:integer"];
+        let fault = row(Into::Events, &twice, &[("a", "x")]).unwrap_err();
+        assert_eq!(fault.message, "`x` is not a whole number", "user14 15: one column is wrong once");
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x"], &cells).unwrap_err();
         assert_eq!((fault.column.as_str(), fault.code), ("b", "wrong-form"));
         let fault = row(Into::Events, &["--map", "a=properties.x", "--map", "b=properties.x.y"], &cells).unwrap_err();
@@ -666,6 +680,11 @@ mod tests {
             assert!(plan(Into::Events, &["--map", bad]).is_err(), "{bad}");
         }
         assert!(plan(Into::Customers, &["--map", "a=identity.passport"]).is_err());
+        let header = ["a", "", ""].map(str::to_owned);
+        assert!(
+            plan(Into::Events, &[]).unwrap().check_header(&header).is_ok(),
+            "cells without a name are told row by row"
+        );
         let header = ["a", "b", "a"].map(str::to_owned);
         assert!(plan(Into::Events, &[]).unwrap().check_header(&header).unwrap_err().to_string().contains("twice"));
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::batch::Sent;
@@ -67,19 +67,15 @@ pub fn is_why(column: &str) -> bool {
     WHY.contains(&column)
 }
 
-/// How many of the last columns of a header say why a row was refused before.
-fn why_at_the_end(header: &[String]) -> usize {
-    header.iter().rev().take_while(|column| is_why(column)).count()
+/// How many columns of a header are its own.
+fn own_columns(header: &[String]) -> usize {
+    header.iter().filter(|column| !is_why(column)).count()
 }
 
-/// The cells of a row of a CSV file without the reason of an earlier import. A row of more cells than the header has its reason
-/// at its end, as the list was written; one of fewer cells was not filled up, and has none.
+/// The cells of a row of a CSV file without the reason of an earlier import. Cells that the header has no column for stand behind
+/// the reason, in a list of refused rows, and a row of fewer cells was not filled up.
 pub fn without_why(header: &[String], mut cells: Vec<String>) -> Vec<String> {
-    let own = header.iter().filter(|column| !is_why(column)).count();
-    if cells.len() > header.len() {
-        cells.truncate(cells.len() - why_at_the_end(header));
-        return cells;
-    }
+    let own = own_columns(header);
     let mut columns = header.iter();
     cells.retain(|_| columns.next().is_none_or(|column| !is_why(column)));
     cells.resize(own.max(cells.len()), String::new());
@@ -116,8 +112,11 @@ impl Manner {
     fn row(&self, refused: &Refused) -> Result<Vec<u8>> {
         let why = refused.why();
         match self {
-            Manner::Csv { delimiter, .. } => {
-                record(*delimiter, refused.source.iter().cloned().chain(why.into_iter().map(|(_, text)| text)))
+            Manner::Csv { delimiter, header } => {
+                // A cell too many stands behind the reason, which stays below its names whatever a spreadsheet makes of the row.
+                let (own, more) = refused.source.split_at(own_columns(header).min(refused.source.len()));
+                let why = why.into_iter().map(|(_, text)| text);
+                record(*delimiter, own.iter().cloned().chain(why).chain(more.iter().cloned()))
             }
             Manner::Lines => {
                 let line = refused.source.concat();
@@ -193,18 +192,20 @@ impl RefusedFile {
     }
 
     /// Goes on after `bytes` of an interrupted import; what lies behind them is written again. `known` is the hash of the file
-    /// as an import has left it: one that was changed since has somebody's work in it.
-    pub fn open(path: &Path, manner: Manner, bytes: u64, known: Option<&str>) -> Result<RefusedFile> {
+    /// as an import has left it, or as it was imported itself: one that was changed since has somebody's work in it.
+    pub fn open(path: &Path, manner: Manner, bytes: u64, known: &[Option<&str>]) -> Result<RefusedFile> {
         let opened = RefusedFile { path: Some(path.to_owned()), bytes, ..RefusedFile::none(manner) };
-        let text = match std::fs::read(path) {
+        let there = match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && bytes == 0 => return Ok(opened),
-            read => read.with_context(|| path.display().to_string())?,
+            there => there.with_context(|| path.display().to_string())?,
         };
-        let written = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0).unwrap_or(text.len());
+        ensure!(there.is_file(), "{} is no regular file: choose another one with `--refused`", path.display());
+        let written = if bytes > 0 { bytes } else { there.len() };
         let mut hasher = blake3::Hasher::new();
-        hasher.update(text.get(..written).unwrap_or(&text));
+        let text = File::open(path).with_context(|| path.display().to_string())?.take(written);
+        hasher.update_reader(text).with_context(|| path.display().to_string())?;
         ensure!(
-            known == Some(hasher.finalize().to_hex().as_str()),
+            known.contains(&Some(hasher.finalize().to_hex().as_str())),
             "{} was changed after the import wrote it: import it or rename it first, or choose another file with `--refused`",
             path.display()
         );
@@ -284,6 +285,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn breaker14_a_list_is_a_file() {
+        let refused =
+            |path: &Path| RefusedFile::open(path, Manner::Lines, 0, &[None]).err().map(|error| error.to_string());
+        assert!(refused(Path::new("/dev/full")).is_some_and(|told| told.contains("is no regular file")));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refused(folder.path()).is_some_and(|told| told.contains("is no regular file")));
+        assert_eq!(refused(&folder.path().join("new.jsonl")), None);
+    }
+
     /// As often as it is refused and sent again.
     #[test]
     fn findings14_f1_a_refused_row_has_one_reason() {
@@ -304,8 +315,9 @@ mod tests {
         let twice: Vec<String> = header.iter().cloned().chain(WHY.map(str::to_owned)).collect();
         assert_eq!(list(&twice, &["a", "x", "7", "8", "m", "c", "b", "7", "8", "m", "c", "b"]), once);
         // A cell too many is not lost.
-        let more = list(&header, &["a", "x", "y", "7", "8", "m", "wrong-columns", "before"]);
-        assert!(more.ends_with("a,x,y,1,2,n,wrong-type,why\n"), "{more}");
+        let more = list(&own, &["a", "x", "y"]);
+        assert!(more.ends_with("a,x,1,2,n,wrong-type,why,y\n"), "{more}");
+        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "wrong-columns", "before", "y"]), more);
         let few = list(&own, &["a"]);
         assert!(few.ends_with("a,,1,2,n,wrong-type,why\n"), "{few}");
         let tabs = Manner::Csv { header: own, delimiter: b'\t' };

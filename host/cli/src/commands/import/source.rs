@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use csv::ByteRecord;
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
 use super::quotes;
 use super::refused::{Manner, is_reason, without_reason, without_why};
-use super::value::Cell;
+use super::value::{self, Cell};
 
 /// Of a row, in bytes: no hub takes one of half that.
 pub const LONGEST: u64 = 1 << 20;
@@ -76,6 +77,11 @@ impl Source {
                 let header: Result<Vec<String>, _> =
                     header.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect();
                 let header = header.context("the header is not UTF-8: save the file as UTF-8")?;
+                ensure!(
+                    header.iter().any(|name| !name.is_empty()),
+                    "{} has no header: the first line must be the names of the columns",
+                    path.display()
+                );
                 plan.check_header(&header)?;
                 let lines_before = look.lines_before();
                 Rows::Csv { reader: Box::new(reader), header, record: ByteRecord::new(), lines_before }
@@ -99,26 +105,42 @@ impl Source {
                 let of = |column: &String| -> Vec<(String, String)> {
                     self.mapper.fields(column).into_iter().map(|field| (column.clone(), field)).collect()
                 };
-                header.iter().flat_map(of).collect()
+                header.iter().filter(|column| !column.is_empty()).flat_map(of).collect()
             }
             Rows::Lines { .. } => Vec::new(),
         }
+    }
+
+    /// Where rows begin in the file, by their numbers.
+    pub fn lines_of(mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, u64>> {
+        let mut lines = BTreeMap::new();
+        while lines.len() < rows.len() {
+            let Some(row) = self.next()? else { break };
+            if rows.contains(&row.number) {
+                lines.insert(row.number, row.line);
+            }
+        }
+        Ok(lines)
     }
 
     /// The next row; none at the end of the file.
     pub fn next(&mut self) -> Result<Option<Row>> {
         let mapper = &mut self.mapper;
         match &mut self.rows {
-            Rows::Csv { reader, header, record, lines_before } => {
+            Rows::Csv { reader, header, record, lines_before } => loop {
                 if !reader.read_byte_record(record).context("the CSV file is broken")? {
                     return Ok(None);
+                }
+                // A line of nothing but delimiters is as empty as an empty line.
+                if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
+                    continue;
                 }
                 self.number += 1;
                 let line = record.position().map_or(0, csv::Position::line) + *lines_before;
                 let row = from_record(mapper, header, record);
                 let source = written(header, record);
-                Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }))
-            }
+                return Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }));
+            },
             Rows::Lines { reader, line, read, text } => loop {
                 text.clear();
                 let taken = (&mut *reader).take(LONGEST + 1).read_until(b'\n', text)?;
@@ -160,7 +182,18 @@ fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> R
         return Err(fault("import.code", WRONG_COLUMNS, message));
     }
     let mut cells = Vec::with_capacity(header.len());
-    for (column, bytes) in header.iter().zip(record) {
+    for (place, (column, bytes)) in header.iter().zip(record).enumerate() {
+        if column.is_empty() {
+            if !bytes.trim_ascii().is_empty() {
+                let shown = value::shortened(&String::from_utf8_lossy(bytes));
+                let place = place + 1;
+                let message = format!(
+                    "column {place} has no name in the header, but `{shown}` in this row: name the column, or empty the cell"
+                );
+                return Err(fault("", WRONG_COLUMNS, message));
+            }
+            continue;
+        }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| fault(column, "wrong-encoding", "this is not UTF-8: save the file as UTF-8"))?;
         cells.push((column.as_str(), text, exact_text(text)));

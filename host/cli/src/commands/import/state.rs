@@ -14,6 +14,9 @@ use super::summary::Reasons;
 pub struct State {
     /// Of the file and the mapping.
     pub import: String,
+    /// The hash of the file's bytes.
+    #[serde(default)]
+    pub file: Option<String>,
     /// Into which hub and as whom: what one tenant has taken says nothing of another.
     #[serde(default)]
     pub target: String,
@@ -80,6 +83,13 @@ impl State {
         let (import, target) = (import.to_owned(), target.to_owned());
         State { import, target, refused_hash: before.refused_hash, ..State::default() }
     }
+}
+
+/// The hash of a file that was imported into this target to its end, as its progress file says. What was refused of it then stands in
+/// a list of its own.
+pub fn imported(path: &Path, target: &str) -> Option<String> {
+    let state: State = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    state.file.filter(|_| state.done && state.target == target)
 }
 
 pub struct StateFile {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::str::FromStr;
 
 use super::notation::Decimal;
-use super::value;
+use super::time;
 
 /// What a row of the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -196,9 +196,9 @@ impl FromStr for As {
             ("number", Some(".")) => As::PointNumber,
             ("boolean", None) => As::Boolean,
             ("timestamp", None) => As::Timestamp,
-            ("timestamp", Some(pattern)) => As::Pattern(value::time_pattern(pattern)?),
+            ("timestamp", Some(pattern)) => As::Pattern(time::time_pattern(pattern)?),
             ("date", None) => As::Date,
-            ("date", Some(pattern)) => As::DatePattern(value::date_pattern(pattern)?),
+            ("date", Some(pattern)) => As::DatePattern(time::date_pattern(pattern)?),
             ("unix", None) => As::Unix,
             ("unix-ms", None) => As::UnixMs,
             ("json", None) => As::Json,

@@ -1,5 +1,6 @@
 //! Whose a row is: its identities on their way into it.
 
+use openhub_model::identity::number;
 use serde_json::{Map, Value, json};
 
 /// By which a customer is known who has no id; what comes first counts.
@@ -28,7 +29,7 @@ pub fn known_by_address(row: &mut Map<String, Value>) {
         let value = traits.and_then(|traits| traits.get(kind)).or_else(|| besides(kind))?;
         let text = match value {
             Value::String(text) if !text.trim().is_empty() => text.clone(),
-            Value::Number(number) => number.to_string(),
+            Value::Number(found) => number(found),
             _ => return None,
         };
         Some(json!({"kind": kind, "value": text}))

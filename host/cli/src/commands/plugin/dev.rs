@@ -56,9 +56,9 @@ pub async fn run(hub: &Hub, path: &Path, setup: Setup) -> Result<()> {
 async fn swap(hub: &Hub, path: &Path, setup: &Setup) -> Result<(String, Option<Vec<u8>>)> {
     let named = openhub_sdk_build::Policy::read(path)?;
     let (name, number) = (named.name.clone(), named.version.clone());
-    let plugins = hub.get("/api/v1/plugins").await?;
+    let plugins = hub.all("/api/v1/plugins", "plugins").await?;
     let is_it = |plugin: &&Value| plugin["name"] == *name;
-    let there = plugins["plugins"].as_array().into_iter().flatten().find(is_it);
+    let there = plugins.iter().find(is_it);
     let active = there.map(|plugin| text(plugin, "version")).transpose()?;
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_millis();
     let version = release::of_developer(&number, active, stamp)?;

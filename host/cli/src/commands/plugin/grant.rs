@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use openhub_model::fault::there_are;
+use openhub_model::fault::instead_of;
 use serde_json::{Map, Value, json};
 
 /// The lists of a grant, and of a manifest.
@@ -35,7 +35,7 @@ impl Changes {
         if let Some(unknown) =
             self.deny.iter().chain(&self.allow).find(|item| *item != ALL && !all.contains(&item.as_str()))
         {
-            bail!("it does not ask for `{unknown}`. {}", there_are(all));
+            bail!("it does not ask for `{unknown}`. {}", instead_of(unknown, all));
         }
         let says = |list: &[String], item: &str| list.iter().any(|named| named == item);
         let mut grant = Map::new();

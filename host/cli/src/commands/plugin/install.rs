@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::setting::{split, values};
+use super::setting::{self, split, values};
 use super::versions::{Terms, activate};
 use super::{closed, grant, text};
 use crate::hub::Hub;
@@ -132,6 +132,7 @@ pub async fn agree(hub: &Hub, plugin: &Value, settings: Map<String, Value>, gran
 async fn put(hub: &Hub, plugin: &Value, version: &str, mut body: Value, settings: Map<String, Value>) -> Result<()> {
     let name = text(plugin, "name")?;
     let closed = closed::told(&settings);
+    let set = setting::told(&settings);
     if !settings.is_empty() {
         body["settings"] = Value::Object(settings);
     }
@@ -139,6 +140,7 @@ async fn put(hub: &Hub, plugin: &Value, version: &str, mut body: Value, settings
     match enabled["position"].as_i64() {
         None => {
             println!("enabled {name} {version}");
+            set.iter().for_each(|line| println!("{line}"));
             closed.iter().for_each(|line| println!("{line}"));
             print!("{}", addresses(hub, &enabled)?);
         }

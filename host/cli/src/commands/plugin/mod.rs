@@ -479,15 +479,14 @@ fn absent(path: &Path) -> String {
 }
 
 async fn list(hub: &Hub) -> Result<()> {
-    let all = hub.get("/api/v1/plugins").await?;
-    let plugins = all["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let plugins = hub.all("/api/v1/plugins", "plugins").await?;
     if plugins.is_empty() {
         empty(
             "no plugin is installed; `openhub plugin new NAME` starts one, and `openhub plugin install PATH --enable` \
              builds, installs and enables it",
         );
     }
-    for plugin in plugins {
+    for plugin in &plugins {
         let waits = trial::waits(plugin).map(|waits| format!("   {waits}")).unwrap_or_default();
         let (name, version) = (text(plugin, "name")?, text(plugin, "version")?);
         println!("{name:<24} {version:<12} {:<10} {}{waits}", text(plugin, "status")?, short(text(plugin, "digest")?));

@@ -1,6 +1,7 @@
 //! Settings on the command line: `name=value`, and `rule.name=value` for a parameter of a rule.
 
 use anyhow::{Context, Result};
+use openhub_model::plain::plain;
 use serde_json::{Map, Value, json};
 
 pub fn values(settings: &[String]) -> Result<Map<String, Value>> {
@@ -24,6 +25,25 @@ pub fn set(values: &mut Map<String, Value>, path: &str, value: Value) -> Result<
     set(below, inner, value)
 }
 
+/// What was set, a line each, as the hub was given it.
+pub fn told(settings: &Map<String, Value>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, value) in settings {
+        lines_of(name, value, &mut lines);
+    }
+    lines
+}
+
+fn lines_of(path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(below) if !below.is_empty() => {
+            below.iter().for_each(|(name, value)| lines_of(&format!("{path}.{name}"), value, lines));
+        }
+        Value::Null => lines.push(format!("  {} is set to nothing", plain(path))),
+        value => lines.push(format!("  {} is set to {}", plain(path), plain(&value.to_string()))),
+    }
+}
+
 pub fn split(pair: &str) -> Result<(&str, &str)> {
     pair.split_once('=').with_context(|| format!("`{pair}` is not valid: write NAME=VALUE"))
 }
@@ -40,5 +60,14 @@ mod tests {
         }
         assert_eq!(Value::Object(values.clone()), json!({"url": "x", "spending": {"large_cents": 500, "on": true}}));
         assert!(set(&mut values, "url.x", json!(1)).is_err());
+        values.insert("gone".into(), Value::Null);
+        let lines = told(&values);
+        let expected = [
+            "  url is set to \"x\"",
+            "  spending.large_cents is set to 500",
+            "  spending.on is set to true",
+            "  gone is set to nothing",
+        ];
+        assert!(lines.len() == 4 && expected.iter().all(|line| lines.iter().any(|told| told == line)), "{lines:?}");
     }
 }

@@ -56,11 +56,11 @@ impl Actor {
         let before = held.filter(|held| word.page && held.cause.is_page());
         let before = before.map_or(0, |held| limits::size(&held.value));
         let why = if is_new && customer.attributes.len() + room.added >= most {
-            Why::TooMany
+            Why::TooMany("attributes", most)
         } else if size > limits::PAGE_VALUE {
             Why::TooLong
         } else if word.page && (size + room.said(customer)).saturating_sub(before) > limits::PAGE_BYTES {
-            Why::TooMany
+            Why::TooMany("bytes of values that pages set", limits::PAGE_BYTES)
         } else {
             room.added += usize::from(is_new);
             room.said = room.said.map(|said| (said + size).saturating_sub(before));
@@ -88,7 +88,7 @@ impl Actor {
             false => (consents.values().filter(|held| !held.cause.is_page()).count(), limits::VALUES),
         };
         if held + room.consents >= most {
-            self.refuse(key, Why::TooMany, cause);
+            self.refuse(key, Why::TooMany("consents", most), cause);
             return false;
         }
         room.consents += 1;
@@ -101,7 +101,7 @@ impl Actor {
             return true;
         }
         if tags.map_or(0, |tags| tags.len()) + room.tags >= limits::VALUES {
-            self.refuse(tag, Why::TooMany, cause);
+            self.refuse(tag, Why::TooMany("tags", limits::VALUES), cause);
             return false;
         }
         room.tags += 1;
@@ -110,7 +110,7 @@ impl Actor {
 
     /// Told once an item: there may be thousands.
     fn refuse(&mut self, name: &str, why: Why, cause: &Cause) {
-        if self.refused.iter().all(|told| !matches!(told.why, Why::TooMany | Why::TooLong)) {
+        if self.refused.iter().all(|told| !matches!(told.why, Why::TooMany(..) | Why::TooLong)) {
             self.refused.push(Refused { attribute: name.to_owned(), why, cause: cause.clone() });
         }
     }

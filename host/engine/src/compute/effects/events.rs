@@ -94,6 +94,7 @@ pub fn cause(batch: &mut Batch<'_>, actor: usize, event: CausedEvent<'_>) {
         origin: Origin::Caused,
         depth: cause.depth + 1,
         position: cause.position,
+        active_in: None,
         body: None,
         properties,
         subject,

@@ -16,7 +16,7 @@ pub enum Why {
         found: Option<AttributeType>,
     },
     Authority,
-    /// The customer has as many as may be.
-    TooMany,
+    /// The customer has as many as may be: of what, and how many.
+    TooMany(&'static str, usize),
     TooLong,
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+use super::slips::Place;
 use super::values::Subject;
 use super::{Check, MAX_STEPS};
 use crate::attribute::AttributeType;
@@ -19,6 +20,9 @@ impl<'a> Check<'a> {
         let at = format!("{pointer}/name");
         self.name(&test.name, &at);
         let typed = self.declared.typed.and_then(|typed| typed.get(&test.name));
+        if typed.is_none() && !self.is_name(Place::Attribute, &test.name, &at) {
+            return;
+        }
         let subject = match (self.declared.attributes, typed) {
             (None, Some(AttributeType::Date)) => Subject::Date,
             (None, of) => of.and_then(|of| of.scalar()).map_or(Subject::Anything, Subject::Declared),
@@ -33,6 +37,7 @@ impl<'a> Check<'a> {
     pub(super) fn tag(&mut self, name: &str, pointer: &str) {
         self.leaf();
         self.name(name, pointer);
+        self.is_name(Place::Tag, name, pointer);
     }
 
     pub(super) fn identity(&mut self, test: &IdentityTest, pointer: &str) {
@@ -225,7 +230,10 @@ impl<'a> Check<'a> {
 
     /// What a property or field is compared as; none if there is no such.
     fn field(&mut self, what: &str, name: &str, fields: Option<&'a [Field]>, pointer: &str) -> Option<Subject<'a>> {
-        let Some(fields) = fields else { return Some(Subject::Anything) };
+        let Some(fields) = fields else {
+            let place = if what == "field" { Place::Field } else { Place::Property };
+            return self.is_name(place, name, pointer).then_some(Subject::Anything);
+        };
         let field = fields.iter().find(|field| field.name == name);
         if field.is_none() {
             self.unknown(what, name, fields.iter().map(|field| &field.name), pointer);

@@ -1,7 +1,7 @@
 //! What is wrong with a condition: by form, and by what it mentions.
 
 use openhub_model::attribute::AttributeType;
-use openhub_model::condition::{Declarations, MAX_STEPS, cycle};
+use openhub_model::condition::{Declarations, MAX_STEPS, Paths, cycle};
 use openhub_model::manifest::{Field, Type};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +91,7 @@ fn of_what_does_not_exist_or_does_not_compare() {
         journeys: Some(&journeys),
         events: Some(&events),
         objects: Some(&objects),
+        paths: Paths::Refused,
     };
     let attribute = |name: &str, is: &str, value: Value| json!({"attribute": {"name": name, "is": is, "value": value}});
     let order = |aggregate: &str, of: &str, value: Value| json!({"event": {"name": "Order", "aggregate": aggregate, "of": of, "is": "ge", "value": value}});
@@ -133,6 +134,39 @@ fn of_what_does_not_exist_or_does_not_compare() {
     ] {
         assert_eq!(found(condition.clone(), &declared), [], "{condition}");
     }
+}
+
+/// Issue 14: `properties.total` counted nothing, without a word.
+#[test]
+fn of_paths_that_stand_for_names() {
+    let typed = BTreeMap::from([("traits.odd".to_owned(), AttributeType::Text)]);
+    let declared = Declarations { typed: Some(&typed), paths: Paths::Refused, ..Declarations::default() };
+    let order = |more: Value| {
+        let mut test = json!({"name": "Order", "is": "ge", "value": 1});
+        test.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "event": test })
+    };
+    let tests = json!([{"property": "properties.total", "is": "gt", "value": 1}]);
+    let steps = json!([{"name": "A"}, {"name": "B", "where": tests}]);
+    let field = json!([{"field": "fields.code", "is": "exists"}]);
+    let attribute = |name: &str| json!({"attribute": {"name": name, "is": "exists"}});
+    let cases = vec![
+        (order(json!({"where": tests})), "/event/where/0/property", "path-as-name"),
+        (order(json!({"aggregate": "sum", "of": "event.properties.total"})), "/event/of", "path-as-name"),
+        (json!({"sequence": {"steps": steps}}), "/sequence/steps/1/where/0/property", "path-as-name"),
+        (attribute("traits.tier"), "/attribute/name", "path-as-name"),
+        (json!({"tag": "tags.vip"}), "/tag", "path-as-name"),
+        (
+            json!({"object": {"kind": "c", "quantifier": "any", "where": field}}),
+            "/object/where/0/field",
+            "path-as-name",
+        ),
+    ];
+    for (condition, ..) in &cases {
+        assert_eq!(found(condition.clone(), &Declarations::default()), [], "what was published keeps its meaning");
+    }
+    each(&declared, cases);
+    assert_eq!(found(attribute("traits.odd"), &declared), [], "an attribute that is declared has this name");
 }
 
 #[test]
