@@ -8,18 +8,48 @@ const LONGEST: usize = 64;
 
 /// The routes of the hub, as its OpenAPI document names them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Routes(Vec<Vec<String>>);
+pub(crate) struct Routes(Vec<Route>);
+
+#[derive(Clone, Debug)]
+struct Route {
+    steps: Vec<String>,
+    /// In capitals.
+    methods: Vec<String>,
+}
 
 impl Routes {
     pub fn of(document: &str) -> Routes {
         let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
-        let paths = document["paths"].as_object().into_iter().flat_map(serde_json::Map::keys);
-        Routes(paths.map(|path| steps(path).map(str::to_owned).collect()).collect())
+        let route = |(path, item): (&String, &serde_json::Value)| Route {
+            steps: steps(path).map(str::to_owned).collect(),
+            methods: item
+                .as_object()
+                .into_iter()
+                .flat_map(|item| item.keys().filter_map(|name| method(name)))
+                .collect(),
+        };
+        Routes(document["paths"].as_object().into_iter().flatten().map(route).collect())
     }
 
     /// The names behind the longest beginning of a path that is one of a route, in a sentence; none if it begins like no route.
     pub fn near(&self, path: &str) -> Option<String> {
         let asked: Vec<&str> = steps(path).collect();
+        self.begun(&asked).or_else(|| self.ending(&asked))
+    }
+
+    /// What the route at this path accepts, in a sentence.
+    pub fn accepted(&self, path: &str) -> Option<String> {
+        let asked: Vec<&str> = steps(path).collect();
+        let leads = |route: &&Route| {
+            route.steps.len() == asked.len()
+                && route.steps.iter().zip(&asked).all(|(step, asked)| step == asked || is_parameter(step))
+        };
+        let names = |route: &&Route| route.steps.iter().filter(|step| !is_parameter(step)).count();
+        let route = self.0.iter().filter(leads).max_by_key(names)?;
+        Some(format!("It accepts {}.", route.methods.join(", ")))
+    }
+
+    fn begun(&self, asked: &[&str]) -> Option<String> {
         (1..asked.len()).rev().find_map(|length| {
             let (begun, rest) = asked.split_at(length);
             let names: BTreeSet<&str> = self.behind(begun).collect();
@@ -34,18 +64,36 @@ impl Routes {
         })
     }
 
+    /// The route that ends like this, if there is one.
+    fn ending(&self, asked: &[&str]) -> Option<String> {
+        let mut ending = self.0.iter().filter(|route| !asked.is_empty() && ends_with(&route.steps, asked));
+        let only = ending.next().filter(|_| ending.next().is_none())?;
+        Some(format!("Did you mean `/{}`?", only.steps.join("/")))
+    }
+
     /// The next steps of the routes that begin like this. A parameter is any name, and none to propose.
     fn behind<'r>(&'r self, begun: &'r [&str]) -> impl Iterator<Item = &'r str> {
-        let begins = move |route: &&Vec<String>| {
-            route.iter().zip(begun).all(|(step, asked)| step == asked || is_parameter(step))
-                && route.len() > begun.len()
+        let begins = move |steps: &&Vec<String>| {
+            steps.iter().zip(begun).all(|(step, asked)| step == asked || is_parameter(step))
+                && steps.len() > begun.len()
         };
-        self.0.iter().filter(begins).map(|route| route[begun.len()].as_str()).filter(|step| !is_parameter(step))
+        let steps = self.0.iter().map(|route| &route.steps);
+        steps.filter(begins).map(|steps| steps[begun.len()].as_str()).filter(|step| !is_parameter(step))
     }
 }
 
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|step| !step.is_empty())
+}
+
+fn ends_with(steps: &[String], asked: &[&str]) -> bool {
+    let before = steps.len().checked_sub(asked.len());
+    before.is_some_and(|before| before > 0 && steps[before..].iter().zip(asked).all(|(step, asked)| step == asked))
+}
+
+/// Of an item of the document: its other members are none.
+fn method(name: &str) -> Option<String> {
+    ["get", "put", "post", "patch", "delete", "head"].contains(&name).then(|| name.to_uppercase())
 }
 
 fn is_parameter(step: &str) -> bool {
@@ -66,7 +114,7 @@ mod tests {
             "/api/v1/customers/{id}/data",
         ];
         let paths: serde_json::Map<_, _> =
-            paths.map(|path| (path.to_owned(), serde_json::json!({}))).into_iter().collect();
+            paths.map(|path| (path.to_owned(), serde_json::json!({"get": {}, "parameters": []}))).into_iter().collect();
         let routes = Routes::of(&serde_json::json!({"paths": paths}).to_string());
         let near = |path: &str| routes.near(path).unwrap_or_default();
         let listed = near("/api/v1/customers/7/events");
@@ -74,6 +122,9 @@ mod tests {
         assert_eq!(near("/api/v1/customers/7/timelin"), "Did you mean `/api/v1/customers/7/timeline`?");
         assert_eq!(near("/api/v1/custmers"), "Did you mean `/api/v1/customers`?");
         assert_eq!(near("/v1/trak/"), "Did you mean `/v1/track`?");
+        assert_eq!(near("/track"), "Did you mean `/v1/track`?");
         assert_eq!((near("/nowhere"), near("/")), (String::new(), String::new()));
+        assert_eq!(routes.accepted("/api/v1/customers/7").as_deref(), Some("It accepts GET."));
+        assert_eq!(routes.accepted("/api/v1/customers/7/8"), None);
     }
 }

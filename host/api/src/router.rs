@@ -136,11 +136,14 @@ fn of_plugins() -> Router<Shared> {
 /// With what surrounds all routes; `known` are those that may be meant by a path that leads nowhere.
 fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
     let known = Arc::new(known);
+    let same = known.clone();
     let ids = Arc::new(RequestIds::since(shared.app.now()));
     routes
         .route_layer(from_fn(count_request))
         .fallback(async move |OriginalUri(uri): OriginalUri| unknown_route(&uri, &known))
-        .method_not_allowed_fallback(unknown_method)
+        .method_not_allowed_fallback(async move |method: Method, OriginalUri(uri): OriginalUri| {
+            unknown_method(&method, &uri, &same)
+        })
         .layer(from_fn(refuse_unreadable_target))
         .layer(CatchPanicLayer::custom(from_panic))
         .layer(from_fn_with_state(ids, with_request_id))
@@ -161,6 +164,7 @@ fn unknown_route(uri: &Uri, known: &Routes) -> Problem {
     Problem::new(UNKNOWN_ROUTE, format!("This hub has no route `{}`. {near}", uri.path()))
 }
 
-async fn unknown_method(method: Method) -> Problem {
-    Problem::new(METHOD_NOT_ALLOWED, format!("This route does not accept `{method}`."))
+fn unknown_method(method: &Method, uri: &Uri, known: &Routes) -> Problem {
+    let accepted = known.accepted(uri.path()).map(|accepted| format!(" {accepted}")).unwrap_or_default();
+    Problem::new(METHOD_NOT_ALLOWED, format!("This route does not accept `{method}`.{accepted}"))
 }

@@ -243,8 +243,8 @@ pub(crate) fn unknown<T>(what: &str, name: &str, known: &BTreeMap<String, T>) ->
 pub(crate) fn unknown_channel<T>(name: &str, known: &BTreeMap<String, T>) -> String {
     let unknown = unknown("channel", name, known);
     format!(
-        "{unknown} A channel comes with an enabled plugin. To start from ours: `openhub plugin new NAME --from webhook` (or `--from \
-         email`), then `openhub plugin install NAME --enable`."
+        "{unknown} A channel comes with an enabled plugin: `openhub plugin install webhook --enable` (or `email`) for ours, \
+         `openhub plugin new NAME --from webhook` for your own."
     )
 }
 

@@ -48,7 +48,8 @@ fn masked(word: &str) -> String {
         let digits = &rest[start..];
         let end = digits.find(|c: char| !c.is_numeric()).unwrap_or(digits.len());
         masked.push_str(&rest[..start]);
-        let is_long = digits[..end].chars().count() >= DIGITS;
+        let before = &word[..word.len() - digits.len()];
+        let is_long = digits[..end].chars().count() >= DIGITS && !is_port(before, &digits[..end]);
         masked.push_str(if is_long { "***" } else { &digits[..end] });
         rest = &digits[end..];
     }
@@ -56,6 +57,15 @@ fn masked(word: &str) -> String {
     // What turns the direction of a text would show another one.
     masked.retain(|c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
     masked
+}
+
+/// Whether the digits are the port of a host on a network: nobody's number.
+fn is_port(before: &str, digits: &str) -> bool {
+    let Some(host) = before.strip_suffix(':') else { return false };
+    let is_named = |c: char| c.is_ascii_alphanumeric() || ".-[]:".contains(c);
+    let host = host.rsplit(|c| !is_named(c)).next().unwrap_or_default();
+    let is_host = host == "localhost" || host.contains('.') || host.ends_with(']');
+    is_host && digits.parse::<u16>().is_ok()
 }
 
 /// Names listed in a message at most.
@@ -308,6 +318,11 @@ mod tests {
             ("an order's revenue is at least zero", "an order's revenue is at least zero"),
             ("no card\n  for ada@example.com, +4915112345678 (SN-00017/2026)", "no card for *** +*** (SN-***/2026)"),
             ("\u{1b}[2Jgone\u{202e}", "[2Jgone"),
+            (
+                "start the hub with `--allow-private=127.0.0.1:40123`",
+                "start the hub with `--allow-private=127.0.0.1:40123`",
+            ),
+            ("http://localhost:54321/a, tel:12345 a.b:123456", "http://localhost:54321/a, tel:*** a.b:***"),
             (" \n", ""),
         ] {
             assert_eq!(own_words(said), shown);

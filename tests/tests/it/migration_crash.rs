@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use xtask::demo::setup::Tenant;
 
-const OBJECTS: usize = 20_000;
+const OBJECTS: usize = 8_000;
 /// Rows of a request.
 const REQUEST: usize = 1_000;
 /// A hub may be through before it is killed.

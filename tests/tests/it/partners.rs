@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 /// Of each kind in the offering.
 const ITEMS: usize = 5;
-const KILLS: usize = 4;
-const PARTNERS: usize = 6;
+const KILLS: usize = 3;
+const PARTNERS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn provisioning_survives_on_sqlite() {

@@ -20,7 +20,10 @@ const TABLE: &[(&str, &str)] = &[
         "Send valid JSON in UTF-8: without NaN, Infinity and lone surrogates, and with numbers that a double can hold.",
     ),
     ("invalid-name", "Use a name of 1 to 255 bytes, without U+0000; a consent's is its purpose, or `purpose/channel`."),
-    ("invalid-query", "Remove the parameter that the answer to the sender names: this route does not have it."),
+    (
+        "invalid-query",
+        "Take the parameters out of the address: a call of events takes `writeKey`, and such as `t` or `v` against caches.",
+    ),
     ("invalid-timestamp", "Write the time like 2026-01-31T12:00:00Z, in the years 1 to 9999."),
     (
         "malformed",
@@ -34,7 +37,7 @@ const TABLE: &[(&str, &str)] = &[
     ("missing-type", "Set `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`."),
     (
         "misspelt-member",
-        "Write the member as the answer to the sender says: the event was stored, and this part of it has no effect.",
+        "The place names the member: a call has none of that name, so it has no effect, and the rest of the event was stored.",
     ),
     ("not-an-object", "Send each event as a JSON object."),
     ("not-granted", "An admin must act: the plugin called what it was not granted; `openhub plugin logs` names it."),

@@ -136,7 +136,7 @@ impl Delivery {
     /// The event as it came, if it can be read at all.
     fn item<'r>(&self, raw: &'r str, pointer: &str) -> Result<Item<'r>, Fault> {
         if raw.len() > self.event_bytes {
-            let message = format!("The event is too large: at most {} bytes.", self.event_bytes);
+            let message = format!("This one event is too large: at most {} bytes for each.", self.event_bytes);
             return Err(Fault::new(pointer, "event-too-large", message));
         }
         if !raw.starts_with('{') {
@@ -177,9 +177,8 @@ impl Delivery {
             faults.push(by_the_hub(below(if kind == Some(EventKind::Track) { "event" } else { "name" }), name));
         }
         // Whatever has a name is found by it, a page that is viewed too.
-        if self.authority == Authority::Browser && name.is_some_and(|name| self.is_left_to_servers(name)) {
-            let message =
-                "A page's key may not send this event, since anybody can read that key. Send it with a server's key.";
+        if let Some(name) = name.filter(|name| self.authority == Authority::Browser && self.is_left_to_servers(name)) {
+            let message = self.left_to_servers(name);
             let field = if kind == Some(EventKind::Track) { "event" } else { "name" };
             faults.push(Fault::new(below(field), "reserved-name", message));
         }
@@ -371,6 +370,16 @@ impl Delivery {
         LEFT_TO_SERVERS.contains(&name)
             || self.server_events.iter().any(|event| event == name)
             || self.pages.as_ref().is_some_and(|pages| pages.is_caused(name))
+    }
+
+    /// By whom it is left to them, and what to do.
+    fn left_to_servers(&self, name: &str) -> String {
+        let by = match () {
+            () if LEFT_TO_SERVERS.contains(&name) => "the hub leaves it to servers",
+            () if self.server_events.iter().any(|event| event == name) => "`server_events` in the settings names it",
+            () => "rules and journeys make it",
+        };
+        format!("A page's key, which anybody can read, may not send `{name}`: {by}. Send it with a server's key.")
     }
 
     /// Whose event it is: its `userId`, else its `anonymousId`; of a file, else the address that it names.

@@ -1,6 +1,6 @@
 //! `ETag`, `If-Match` and `If-None-Match`: two people edit a document, and neither undoes what the other did.
 
-use crate::hub::{Answer, Hub, component, request};
+use crate::hub::{Answer, Hub, component, request, until};
 use axum::body::Body;
 use axum::http::{HeaderName, header};
 use serde_json::{Value, json};
@@ -60,9 +60,14 @@ async fn who_comes_second_is_told_and_changes_nothing() {
         let call = (method, path.as_str());
         let put = hub.call(method, &path, key, Some(first)).await;
         assert!(put.status < 202, "{path}: {put:?}");
-        let read = tag(&hub.get(&path, key).await);
-        let same = under(&hub, ("GET", &path), key, (header::IF_NONE_MATCH, &read), None).await;
-        assert_eq!((same.status, &same.body, tag(&same)), (304, &Value::Null, read.clone()), "{path}");
+        // A segment fills and a webhook is looked at by themselves, which is told too: it is read until it stays.
+        let (read, same) = until("it stays as it was read", async || {
+            let read = tag(&hub.get(&path, key).await);
+            let same = under(&hub, ("GET", &path), key, (header::IF_NONE_MATCH, &read), None).await;
+            (same.status == 304).then_some((read, same))
+        })
+        .await;
+        assert_eq!((&same.body, tag(&same)), (&Value::Null, read.clone()), "{path}");
         let changed = under(&hub, call, key, (header::IF_MATCH, &read), Some(second.clone())).await;
         assert_eq!(changed.status, 200, "{path}: {changed:?}");
         let now = hub.get(&path, key).await;

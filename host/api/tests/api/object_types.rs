@@ -625,7 +625,7 @@ mod checks {
 
     /// The map is not one that may be applied twice: who is closed is open then.
     pub async fn a_migration_goes_on_where_a_hub_has_stopped(hub: Hub) {
-        const OBJECTS: usize = 10_000;
+        const OBJECTS: usize = 4_000;
         let tenant = hub.tenant("shop").await;
         let (key, scope) = (&tenant.api_key, Scope::of(tenant.id));
         let of = json!({"key": "n", "fields": [

@@ -425,7 +425,7 @@ impl Import {
             refused.write(&not_taken)?;
             let standing = &mut state.state;
             not_taken.iter().for_each(|row| standing.reasons.add(&row.code, || row.in_words()));
-            left_out.iter().for_each(|part| standing.left_out.add(&part.code, || part.in_words()));
+            left_out.iter().for_each(|part| standing.left_out.add_of(&part.code, &part.column, || part.in_words()));
             *now += last - standing.rows;
             standing.rows = last;
             standing.refused += not_taken.len() as u64;

@@ -123,6 +123,42 @@ pub fn all_reasons(first: (String, String), others: impl Iterator<Item = (String
     text
 }
 
+/// The targets of a column, each once.
+fn targets_of(into: Into, column: &str, targets: Targets) -> Result<Vec<(Target, As)>> {
+    let mut read: Vec<(Target, As)> = Vec::new();
+    for target in targets.all() {
+        let target = into.read(&target).with_context(|| format!("the column `{column}`"))?;
+        if !read.contains(&target) {
+            read.push(target);
+        }
+    }
+    let leaves_out = read.iter().any(|(target, _)| *target == Target::Ignore);
+    ensure!(
+        !leaves_out || read.len() == 1,
+        "the column `{column}` has a target, and `-` leaves it out: say one of both"
+    );
+    Ok(read)
+}
+
+/// All of them, or everything that is wrong with any.
+fn all_of<T, A: FromIterator<T>>(each: impl Iterator<Item = Result<T>>) -> Result<A> {
+    let (mut taken, mut wrong) = (Vec::new(), Vec::new());
+    for one in each {
+        match one {
+            Ok(one) => taken.push(one),
+            Err(error) => wrong.push(error),
+        }
+    }
+    match wrong.len() {
+        0 => Ok(taken.into_iter().collect()),
+        1 => Err(wrong.remove(0)),
+        _ => {
+            let lines: Vec<String> = wrong.iter().map(|error| format!("{error:#}")).collect();
+            Err(anyhow::anyhow!(lines.join("\n")))
+        }
+    }
+}
+
 /// TOML takes only plain names without quotes.
 fn quotable(text: &str, error: toml::de::Error) -> anyhow::Error {
     let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
@@ -180,22 +216,9 @@ impl Plan {
             let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
             file.constants.insert(target.to_owned(), value);
         }
-        let columns = file.columns.into_iter().map(|(column, targets)| {
-            let mut read: Vec<(Target, As)> = Vec::new();
-            for target in targets.all() {
-                let target = into.read(&target).with_context(|| format!("the column `{column}`"))?;
-                if !read.contains(&target) {
-                    read.push(target);
-                }
-            }
-            let leaves_out = read.iter().any(|(target, _)| *target == Target::Ignore);
-            ensure!(
-                !leaves_out || read.len() == 1,
-                "the column `{column}` has a target, and `-` leaves it out: say one of both"
-            );
-            Ok((column, read))
-        });
-        let columns: BTreeMap<String, Vec<(Target, As)>> = columns.collect::<Result<_>>()?;
+        let columns: BTreeMap<String, Vec<(Target, As)>> = all_of(
+            file.columns.into_iter().map(|(column, targets)| Ok((column.clone(), targets_of(into, &column, targets)?))),
+        )?;
         let mut constants = Vec::new();
         for (target, value) in file.constants {
             match into.read(&target)? {
@@ -655,6 +678,13 @@ mod tests {
         );
         let (told, _) = nobody(Into::Customers, &[&mail[..], &["--user-column", "id"]].concat(), &["mail", "id"]);
         assert!(told.ends_with("the columns `id`, `mail` are empty"), "{told}");
+    }
+
+    #[test]
+    fn newcomer14_5_each_mapping_that_is_wrong_is_told() {
+        let told = plan(Into::Events, &["--map", "a=nowhere.a", "--map", "b=properties.b:colour", "--map", "c=userId"]);
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("the column `a`: ") && told.contains("\nthe column `b`: "), "{told}");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// So many reasons are shown, the most frequent first.
-const SHOWN: usize = 5;
+const SHOWN: usize = 8;
+
+/// Between a code and a column.
+const OF: char = ' ';
 
 /// How often each reason came, with the first time in words. It stays in the progress file, so that an import that was interrupted
 /// tells the reasons of all its rows.
@@ -21,6 +24,11 @@ impl Reasons {
         }
     }
 
+    /// Each column by itself: which of them people look at next.
+    pub fn add_of(&mut self, code: &str, column: &str, first: impl FnOnce() -> String) {
+        self.add(&format!("{code}{OF}{column}"), first);
+    }
+
     pub fn count(&self) -> u64 {
         self.0.values().map(|(count, _)| count).sum()
     }
@@ -29,8 +37,11 @@ impl Reasons {
         let mut reasons: Vec<_> = self.0.iter().collect();
         reasons.sort_by_key(|(_, (count, _))| Reverse(*count));
         let shown = reasons.iter().take(SHOWN);
-        let mut lines: Vec<String> =
-            shown.map(|(code, (count, first))| format!("{count} × {code}, the first in {first}")).collect();
+        let line = |(reason, (count, first)): &(&String, &(u64, String))| {
+            let code = reason.split(OF).next().unwrap_or_default();
+            format!("{count} × {code}, the first in {first}")
+        };
+        let mut lines: Vec<String> = shown.map(line).collect();
         if let Some(more @ [_, ..]) = reasons.get(SHOWN..) {
             let rows: u64 = more.iter().map(|(_, (count, _))| count).sum();
             lines.push(format!("{rows} more, of {} other reasons", more.len()));
@@ -61,11 +72,18 @@ mod tests {
         reasons.add("wrong-type", || unreachable!("it is not the first"));
         reasons.add("too-large", || "line 9".to_owned());
         assert_eq!(reasons.lines(), ["2 × wrong-type, the first in line 2", "1 × too-large, the first in line 9"]);
-        for code in ["a", "b", "c", "d"] {
+        for code in ["a", "b", "c", "d", "e", "f", "g"] {
             reasons.add(code, || "line 1".to_owned());
         }
-        assert_eq!((reasons.count(), reasons.lines().len()), (7, SHOWN + 1));
+        assert_eq!((reasons.count(), reasons.lines().len()), (10, SHOWN + 1));
         assert_eq!(reasons.lines()[SHOWN], "1 more, of 1 other reasons");
+        let mut parts = Reasons::default();
+        for (column, line) in [("age", 2), ("city", 2), ("age", 3)] {
+            parts.add_of("wrong-type", column, || format!("line {line}, column `{column}`"));
+        }
+        let told =
+            ["2 × wrong-type, the first in line 2, column `age`", "1 × wrong-type, the first in line 2, column `city`"];
+        assert_eq!(parts.lines(), told, "newcomer14 2");
         assert_eq!((rows_were(1).as_str(), rows_were(2).as_str()), ("1 row was", "2 rows were"));
     }
 }

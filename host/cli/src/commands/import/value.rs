@@ -105,7 +105,7 @@ pub fn read(cell: &Cell<'_>, of: &As, zone: &TimeZone) -> Result<Option<Value>, 
             text => match boolean(text) {
                 Some(true) => json!({"state": "granted"}),
                 Some(false) => json!({"state": "denied"}),
-                None => return Err(wrong("a consent: write `granted` or `denied`, yes or no, 1 or 0")),
+                None => return Err(wrong("a consent: write `granted` or `denied`, yes or no, 1 or 0, 同意 or 不同意")),
             },
         },
         As::Timestamp => instant(timestamp(text, zone).ok_or_else(|| {
