@@ -17,6 +17,11 @@ use crate::{check, lints, packages};
 pub const HUB: &str = "OPENHUB_TEST_HUB";
 /// Names the program with the receiver that they run, built already.
 pub const RECEIVER: &str = "OPENHUB_TEST_RECEIVER";
+/// How many tests of a binary run side by side.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// Than cores: a third of the time of the end-to-end tests is waiting for hubs to start and for leases to end. With twice as many
+/// as cores some run out of patience where others build.
+const MORE_THREADS: usize = 1;
 /// In the folder of the builds. A file, so that nothing stands behind the summary lines.
 const TIMES: &str = "test-times.txt";
 
@@ -46,6 +51,10 @@ fn in_steps(root: &Path, steps: &mut Steps) -> Result<()> {
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
     cargo.env(openhub_sdk_build::BINARY, target.join("debug/openhub"));
     cargo.env(HUB, target.join("debug/openhub")).env(RECEIVER, target.join("debug/xtask"));
+    if std::env::var_os(THREADS).is_none() {
+        let cores = std::thread::available_parallelism()?.get();
+        cargo.env(THREADS, (cores + MORE_THREADS).to_string());
+    }
     run_each_line(&mut cargo, |line| {
         println!("{line}");
         steps.line(line);

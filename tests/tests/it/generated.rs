@@ -10,7 +10,7 @@ use tokio::process::Command;
 use xtask::generated::{SECONDS, calls};
 
 /// In the tests of each change; `cargo xtask generated` takes longer.
-const USUALLY_S: u64 = 60;
+const USUALLY_S: u64 = 30;
 /// What the variables of paths name, so that calls come to something: most of them.
 const NAMED: [(&str, &str, &str); 7] = [
     ("attributes", "name", "score"),

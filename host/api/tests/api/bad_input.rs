@@ -107,7 +107,7 @@ async fn issue_14_a_byte_order_mark_is_passed_over_at_every_door() {
     for (method, path, body, status) in [
         ("POST", "/v1/track", r#"{"event":"a","userId":"u"}"#, 200),
         ("POST", "/v1/batch", r#"{"batch":[{"type":"track","event":"a","userId":"u"}]}"#, 200),
-        ("POST", "/api/v1/customers", r#"{"identities":[{"kind":"user_id","value":"u"}]}"#, 201),
+        ("POST", "/api/v1/customers", r#"{"identities":[{"kind":"user_id","value":"v"}]}"#, 201),
         ("PATCH", "/api/v1/settings", r#"{"fault_days":7}"#, 200),
         ("PUT", "/api/v1/object-types/store", r#"{"fields":[{"name":"code","type":"text"}]}"#, 200),
         ("POST", "/api/v1/objects/store", r#"{"fields":{"code":"a"}}"#, 201),
@@ -358,6 +358,6 @@ async fn a_parameter_that_a_route_does_not_have_is_refused_and_nothing_is_done()
         let faults = hub.get("/api/v1/faults?kind=refused", &tenant.api_key).await.body["faults"].clone();
         faults.as_array()?.iter().find(|fault| fault["code"] == "invalid-query").cloned()
     });
-    assert!(listed.await["text"].as_str().unwrap().starts_with("Remove the parameter"));
+    assert!(listed.await["text"].as_str().unwrap().starts_with("Take the parameters out"));
     assert_eq!(hub.get("/api/v1/events?limit=1", &tenant.api_key).await.status, 200);
 }
