@@ -238,7 +238,14 @@ impl Webhooks {
     async fn start(&mut self) -> Result<Next, StoreError> {
         let now = (self.shared.clock)();
         let (ready, mut next) = self.ready(now);
+        if !ready.is_empty() {
+            // Before anything is sent: a tenant that falls asleep breaks off what it sends, and it is sent again.
+            self.rests.says(Half::Webhooks, false);
+        }
         for name in ready {
+            if self.stop.is_cancelled() {
+                break;
+            }
             // What waits for another send of this tenant goes on at its end.
             let Some(room) = self.hooks.get(&name).map(|hook| hook.room().min(self.room_for(hook))) else { continue };
             let take = || self.shared.webhook_places.take(self.tenant);
