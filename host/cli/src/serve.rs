@@ -302,6 +302,11 @@ async fn welcome(store: &Store, url: &str, data: &Path) {
          \n  curl -u WRITE_KEY: {url}/v1/track -H 'Content-Type: application/json' \\\
          \n       -d '{{\"userId\": \"42\", \"event\": \"Order Completed\", \"properties\": {{\"total\": 29.33}}}}'\
          \n  curl -H 'Authorization: Bearer API_KEY' '{url}/api/v1/customers?identity=user_id:42'\
+         \n\
+         \nA segment of those who bought, and who is in it at this moment:\n\
+         \n  curl -X PUT -H 'Authorization: Bearer API_KEY' {url}/api/v1/segments/buyers -H 'Content-Type: application/json' \\\
+         \n       -d '{{\"condition\": {{\"event\": {{\"name\": \"Order Completed\"}}}}}}'\
+         \n  curl -H 'Authorization: Bearer API_KEY' {url}/api/v1/segments/buyers/members\
          \n\n"
     );
 }

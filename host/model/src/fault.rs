@@ -182,6 +182,9 @@ pub fn syntax(error: &serde_json::Error) -> String {
         "number out of range" => {
             format!("A number is too large at line {at}: at most 1.8e308. Send it as a text, or leave it out.")
         }
+        "unexpected end of hex escape" | "lone leading surrogate in hex escape" => {
+            format!("A text has half of a character, like `\\ud800`, at line {at}: send both halves, or neither.")
+        }
         "key must be a string" => format!("A name is not in double quotes at line {at}: write `{{\"name\": 1}}`."),
         "expected ident" | "expected value" => {
             format!(
@@ -308,6 +311,9 @@ mod tests {
         let no_value = "There is no JSON value at line 1 column 2: texts are in double quotes, and words are";
         assert!(said("not json").starts_with(no_value), "{}", said("not json"));
         assert!(said("[1e999]").starts_with("A number is too large at line 1 column"), "{}", said("[1e999]"));
+        for half in [r#"["\ud800"]"#, r#"["\ud800\u0041"]"#, r#"["\udc00"]"#] {
+            assert!(said(half).starts_with("A text has half of a character"), "{}", said(half));
+        }
         assert!(said(&"[".repeat(500)).starts_with("It lies too deep at line 1 column"));
         assert_eq!(said("{"), "EOF while parsing an object at line 1 column 1.");
     }

@@ -240,6 +240,15 @@ async fn each_bad_row_is_told_with_its_reason_and_the_others_are_in() {
     let (_, text) = hub.import(&twice, &["--into", "customers", "--map", "id=identity.user_id"]).await;
     assert!(text.contains("2 of 3 rows imported, 1 refused"), "{text}");
     assert_eq!(refused(&twice), expected(&[("3", "id", "duplicate-key")]));
+    // Sent again as it is, it would overwrite the first.
+    let again = beside(&twice, "refused.csv");
+    let arguments = ["--into", "customers", "--map", "id=identity.user_id"];
+    let (ended_well, text) = hub.import(&again, &arguments).await;
+    assert!(!ended_well && text.contains("0 of 1 rows imported, 1 refused"), "newcomer14 1: {text}");
+    let decided = std::fs::read_to_string(&again).expect("the list").replace("duplicate-key", "");
+    std::fs::write(&again, decided).expect("it is written");
+    let (ended_well, text) = hub.import(&again, &arguments).await;
+    assert!(ended_well && text.contains("1 of 1 rows imported, 0 refused"), "newcomer14 1: {text}");
     let declaration = json!({"type": "integer"});
     let declared = hub.client.json(Method::PUT, "/api/v1/attributes/age", &hub.tenant.api_key, &declaration).await;
     assert_eq!(declared.status, 200, "{}", declared.body);

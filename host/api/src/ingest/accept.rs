@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use utoipa::ToSchema;
 
 use super::advice::{advice, advice_for};
-use super::check::{Delivery, Taken, WRONG_TYPE, earliest_of_page};
+use super::check::{Delivery, Taken, WRONG_TYPE, earliest_of_page, event_too_large};
 use super::fields::{instant, no_json};
 use super::item::Scalar;
 use super::misspelt::MISSPELT;
@@ -19,7 +19,6 @@ use super::quota::within_quota;
 use super::split::{message_id, split};
 use crate::app::App;
 use crate::auth::{KeyCache, WriteAccess, authorize_write, key_in_body};
-use crate::body::too_large;
 use crate::cursor;
 use crate::declared;
 use crate::problem::{
@@ -134,7 +133,7 @@ pub(crate) async fn accept_one(
     let limits = &app.limits;
     if body.len() > limits.event_bytes {
         note(app, &scope, &key, TOO_LARGE.1, "", message_id(body).as_deref());
-        return Err(too_large(limits.event_bytes));
+        return Err(Problem::new(TOO_LARGE, event_too_large(limits.event_bytes)));
     }
     let mut delivery = delivery(app, scope, authority, server_events, BatchMode::Live).await?;
     delivery.key = Some(key.clone());

@@ -17,6 +17,11 @@ use super::misspelt::{hint, misspelt};
 use super::time::occurred_at;
 use crate::auth::KeyText;
 
+/// How a sender is told that one event is longer than so many bytes.
+pub(super) fn event_too_large(most: usize) -> String {
+    format!("This one event is too large: at most {most} bytes for each.")
+}
+
 /// The hub's own events have ids of their own; nobody may take them first.
 pub(crate) const RESERVED: &str = "openhub:";
 /// Events by which the hub says what it did, and programs what they found out: journeys start at them.
@@ -136,8 +141,7 @@ impl Delivery {
     /// The event as it came, if it can be read at all.
     fn item<'r>(&self, raw: &'r str, pointer: &str) -> Result<Item<'r>, Fault> {
         if raw.len() > self.event_bytes {
-            let message = format!("This one event is too large: at most {} bytes for each.", self.event_bytes);
-            return Err(Fault::new(pointer, "event-too-large", message));
+            return Err(Fault::new(pointer, "event-too-large", event_too_large(self.event_bytes)));
         }
         if !raw.starts_with('{') {
             return Err(Fault::new(pointer, "not-an-object", "An event must be a JSON object."));

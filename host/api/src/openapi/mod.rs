@@ -24,6 +24,7 @@ pub(crate) use responses::{Absent, Changed, NotInForce, PluginFailed, Problems, 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "OpenHub", description = "Customers, events and journeys, extended by plugins."),
+    servers((url = "/", description = "The hub that answers with this.")),
     components(schemas(ProblemBody, FaultView)),
     // Routes for whom no client is made: their addresses are given to others.
     paths(routes::hooks::receive, routes::endpoints::handle, routes::unsubscribe::ask, routes::unsubscribe::withdraw),

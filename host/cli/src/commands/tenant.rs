@@ -95,7 +95,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
                 );
             } else {
                 println!(
-                    "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys will not be shown again."
+                    "tenant {tenant} `{name}`\nwrite key  {write_key}\napi key    {api_key}\nThe keys will not be shown again. The write key is \
+                     for pages; for a library on a server: `openhub key create {name} --scope events:write --scope identities:write`."
                 );
             }
         }

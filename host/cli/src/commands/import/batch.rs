@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 use super::notation::Notations;
-use super::plan::{Columns, RowFault};
-use super::refused::Refused;
+use super::plan::{Columns, Mapper, RowFault};
+use super::refused::{Before, Refused};
 use super::source::Source;
 use super::target::Into;
 
@@ -15,6 +15,8 @@ const EVENT_BYTES: usize = 450 * 1024;
 const OBJECT_BYTES: usize = 900 * 1024;
 const EVENT_ROWS: usize = 2_000;
 const OBJECT_ROWS: usize = 1_000;
+
+const DUPLICATE_KEY: &str = "duplicate-key";
 
 /// A request, and what the file says of its rows.
 pub struct Batch {
@@ -130,7 +132,8 @@ impl Batches {
             let Some(row) = self.source.next()? else { break };
             let number = row.number;
             let is_untimed = row.row.as_ref().is_ok_and(grants_without_a_time);
-            let text = row.row.and_then(|row| self.text(row, number, bytes));
+            let before = &row.before;
+            let text = row.row.and_then(|fields| self.text(fields, (number, before), bytes));
             if number <= self.done {
                 continue;
             }
@@ -163,8 +166,13 @@ impl Batches {
         Ok(Some(batch))
     }
 
-    fn text(&mut self, mut row: Map<String, Value>, number: u64, bytes: usize) -> Result<Texts, RowFault> {
-        self.claim(&row, number)?;
+    fn text(
+        &mut self,
+        mut row: Map<String, Value>,
+        (number, before): (u64, &Before),
+        bytes: usize,
+    ) -> Result<Texts, RowFault> {
+        self.claim(&row, number, before)?;
         let consents = if self.into == Into::Customers { consents_by_time(&mut row) } else { BTreeMap::new() };
         let id = format!("import-{}-{number}", self.name);
         let text = match self.into {
@@ -192,24 +200,32 @@ impl Batches {
         Ok(Texts { joined: text, count: 1 + consents.len() })
     }
 
-    /// An event's `messageId` and a customer's identity stand in one row of a file only.
-    fn claim(&mut self, row: &Map<String, Value>, number: u64) -> Result<(), RowFault> {
+    /// An event's `messageId` and a customer's identity stand in one row of a file only. In the list of refused rows the other one is
+    /// missing, so that one which was refused for it stays so until it is another, or somebody has decided.
+    fn claim(&mut self, row: &Map<String, Value>, number: u64, before: &Before) -> Result<(), RowFault> {
         let names: &[&str] = match self.into {
             Into::Events => &["messageId"],
             Into::Customers => &["userId", "anonymousId", "identity"],
             Into::Objects => return Ok(()),
         };
         let Some((name, value)) = names.iter().find_map(|name| Some((*name, row.get(*name)?))) else { return Ok(()) };
+        let is_already = format!("{} is already in row ", if value.is_object() { &value["value"] } else { value });
+        let duplicate = |mapper: &mut Mapper, message| {
+            let column = mapper.columns().of(&format!("/{name}"));
+            Err(RowFault { column, code: DUPLICATE_KEY, message })
+        };
+        if before.code == DUPLICATE_KEY && before.message.starts_with(&is_already) {
+            return duplicate(&mut self.source.mapper, before.message.clone());
+        }
         let hash = blake3::hash(format!("{name}\0{value}").as_bytes());
         let mut half = [0; 16];
         half.copy_from_slice(&hash.as_bytes()[..16]);
         match *self.keys.entry(u128::from_le_bytes(half)).or_insert(number) {
             first if first == number => Ok(()),
             first => {
-                let column = self.source.mapper.columns().of(&format!("/{name}"));
-                let value = if value.is_object() { &value["value"] } else { value };
-                let message = format!("{value} is already in row {first}");
-                Err(RowFault { column, code: "duplicate-key", message })
+                let decide =
+                    "correct it, or clear its `import.code` in the list of refused rows to import it after that one";
+                duplicate(&mut self.source.mapper, format!("{is_already}{first}: {decide}"))
             }
         }
     }

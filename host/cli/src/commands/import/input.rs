@@ -50,7 +50,8 @@ impl Look {
     /// Refuses a file of no known name, if its beginning shows that it is no text.
     pub fn refuse_workbook(path: &Path) -> Result<()> {
         let mut head = [0; 8];
-        let taken = File::open(path).with_context(|| path.display().to_string())?.read(&mut head)?;
+        let taken = File::open(path).and_then(|mut file| file.read(&mut head));
+        let taken = taken.with_context(|| path.display().to_string())?;
         refuse_workbook(path, &head[..taken])
     }
 

@@ -67,6 +67,35 @@ pub fn is_why(column: &str) -> bool {
     WHY.contains(&column)
 }
 
+/// Why a row was refused before, as a list of refused rows says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub code: String,
+    pub message: String,
+}
+
+impl Before {
+    /// Of a row of a CSV file: nothing, if it is no list, or somebody has cleared the code.
+    pub fn of_record(header: &[String], record: &csv::ByteRecord) -> Before {
+        let cell = |name: &str| {
+            let place = header.iter().rposition(|column| column == name);
+            let cell = place.and_then(|place| record.get(place)).unwrap_or_default();
+            String::from_utf8_lossy(cell).into_owned()
+        };
+        let [.., code, message] = WHY;
+        Before { code: cell(code), message: cell(message) }
+    }
+
+    /// Likewise, of a line of JSON.
+    pub fn of_line(line: &str) -> Before {
+        let why = line.rfind(REASON).map(|at| format!("{{{}", &line[at..]));
+        let members: Map<String, Value> = why.and_then(|why| serde_json::from_str(&why).ok()).unwrap_or_default();
+        let said = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let [.., code, message] = WHY;
+        Before { code: said(code), message: said(message) }
+    }
+}
+
 /// How many columns of a header are its own.
 fn own_columns(header: &[String]) -> usize {
     header.iter().filter(|column| !is_why(column)).count()
@@ -283,6 +312,18 @@ mod tests {
             assert_eq!((lines.len(), lines[0]), (2, line));
             assert!(is_reason(lines[1]) && !is_reason(line), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_row_was_refused_for_before_is_known() {
+        let line = written(r#"{"id":"ada"}"#);
+        let before = Before { code: "wrong-type".to_owned(), message: "it is \"wrong\"".to_owned() };
+        assert_eq!(Before::of_line(line.trim_end()), before);
+        assert_eq!(Before::of_line(r#"{"id":"ada"}"#), Before::default());
+        let header = ["id", "import.code", "import.message"].map(str::to_owned);
+        let record = csv::ByteRecord::from(vec!["ada", "wrong-type", "it is \"wrong\""]);
+        assert_eq!(Before::of_record(&header, &record), before);
+        assert_eq!(Before::of_record(&header[..1], &record), Before::default());
     }
 
     #[test]

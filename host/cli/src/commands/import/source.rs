@@ -12,7 +12,7 @@ use super::exact;
 use super::input::Look;
 use super::plan::{Form, Mapper, Plan, RowFault};
 use super::quotes;
-use super::refused::{Manner, is_reason, without_reason, without_why};
+use super::refused::{Before, Manner, is_reason, is_why, without_reason, without_why};
 use super::value::{self, Cell};
 
 /// Of a row, in bytes: no hub takes one of half that.
@@ -28,6 +28,8 @@ pub struct Row {
     pub read: u64,
     /// Its cells as they stand in the file, or its line, for the list of refused rows.
     pub source: Vec<String>,
+    /// What a list of refused rows says of it.
+    pub before: Before,
     pub row: Result<Map<String, Value>, RowFault>,
 }
 
@@ -138,8 +140,15 @@ impl Source {
                 self.number += 1;
                 let line = record.position().map_or(0, csv::Position::line) + *lines_before;
                 let row = from_record(mapper, header, record);
-                let source = written(header, record);
-                return Ok(Some(Row { number: self.number, line, read: reader.position().byte(), source, row }));
+                let (source, before) = (written(header, record), Before::of_record(header, record));
+                return Ok(Some(Row {
+                    number: self.number,
+                    line,
+                    read: reader.position().byte(),
+                    source,
+                    before,
+                    row,
+                }));
             },
             Rows::Lines { reader, line, read, text } => loop {
                 text.clear();
@@ -157,8 +166,9 @@ impl Source {
                     continue;
                 }
                 self.number += 1;
-                let (row, source) = (from_line(mapper, &source), vec![source]);
-                return Ok(Some(Row { number: self.number, line: *line, read: *read, source, row }));
+                let (row, before) = (from_line(mapper, &source), Before::of_line(&source));
+                let source = vec![source];
+                return Ok(Some(Row { number: self.number, line: *line, read: *read, source, before, row }));
             },
         }
     }
@@ -172,7 +182,10 @@ fn fault(column: &str, code: &'static str, message: impl Into<String>) -> RowFau
 
 fn from_record(mapper: &mut Mapper, header: &[String], record: &ByteRecord) -> Result<Map<String, Value>, RowFault> {
     if record.len() != header.len() {
-        let message = format!("the row has {} columns, but the header has {}", record.len(), header.len());
+        // Those of a list of refused rows are nobody's business.
+        let ours = header.iter().filter(|column| is_why(column)).count();
+        let (has, of_header) = (record.len().saturating_sub(ours), header.len() - ours);
+        let message = format!("the row has {has} columns, but the header has {of_header}");
         return Err(fault("", WRONG_COLUMNS, message));
     }
     // In the list of refused rows it was filled up with empty cells: whoever mends it says so.
