@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: a hub in this process (`house`), a hub of its own process (`hub`), one that ends
-//! under load (`load`), a page of the documentation that is done as it is written (`guide`), and the plugins that they install.
+//! under load (`load`), a page of the documentation that is done as it is written (`guide`), files that go in and out (`files`), and the plugins that they install.
 
 pub mod component;
+pub mod files;
 pub mod gateway;
 pub mod guests;
 pub mod guide;

@@ -102,9 +102,7 @@ impl Hub {
                 Credential::Bearer => request.bearer_auth(&self.key),
             };
             let request = request.header("content-type", "application/json").body(body.clone());
-            let answer = request.send().await.with_context(|| {
-                format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
-            })?;
+            let answer = request.send().await.map_err(|error| self.unanswered(error))?;
             match answer.status() {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     let wait = retry_after(&answer);
@@ -124,9 +122,7 @@ impl Hub {
     pub async fn download(&self, path: &str, query: &[(&str, &str)]) -> Result<reqwest::Response> {
         let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key).query(query);
         let answer = request.timeout(LONGEST_DOWNLOAD).send().await;
-        let answer = answer.with_context(|| {
-            format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
-        })?;
+        let answer = answer.map_err(|error| self.unanswered(error))?;
         match answer.status().is_success() {
             true if is_rows(&answer) => Ok(answer),
             true => bail!("what answered {path} is no hub: it sent no rows. {ADDRESS}"),
@@ -135,10 +131,19 @@ impl Hub {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value> {
-        let answer = request.send().await.with_context(|| {
-            format!("{} does not answer: check that the hub runs and that `--hub` is right", self.base)
-        })?;
+        let answer = request.send().await.map_err(|error| self.unanswered(error))?;
         read(answer, path).await
+    }
+
+    /// Why there is no answer, and what to look at.
+    fn unanswered(&self, error: reqwest::Error) -> anyhow::Error {
+        let error = anyhow::Error::new(error);
+        let is_certificate = format!("{error:#}").contains("certificate");
+        let what = match is_certificate {
+            true => "answers with a certificate that this machine does not trust: install the authority that signed it",
+            false => "does not answer: check that the hub runs and that `--hub` is right",
+        };
+        error.context(format!("{} {what}", self.base))
     }
 }
 

@@ -132,12 +132,25 @@ fn meet_limits_as_errors() {
     }
 }
 
-/// Whoever reads what a command prints may stop reading (`| head`): the command ends then, without a word.
+/// Whoever reads what a command prints may stop reading (`| head`): the command ends then, without a word. A connection that
+/// breaks raises the same signal, and is an error that is told.
 fn end_with_the_reader() {
     use nix::sys::signal::{SigHandler, Signal, signal};
-    // SAFETY: no handler of ours runs; what the signal does by default is asked for. Sockets never raise it.
-    if let Err(error) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) } {
+    // SAFETY: the handler calls nothing but what may be called in one.
+    if let Err(error) = unsafe { signal(Signal::SIGPIPE, SigHandler::Handler(end_if_nobody_reads)) } {
         eprintln!("openhub: the signal of a closed pipe keeps being ignored: {error}");
+    }
+}
+
+extern "C" fn end_if_nobody_reads(signal: std::ffi::c_int) {
+    use nix::libc::{_exit, POLLERR, POLLHUP, STDOUT_FILENO, poll, pollfd};
+    let mut output = pollfd { fd: STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: one descriptor is asked about, without waiting; both calls may be made in a handler.
+    unsafe {
+        if poll(&raw mut output, 1, 0) == 1 && output.revents & (POLLERR | POLLHUP) != 0 {
+            // As a shell tells of whom the signal has ended.
+            _exit(128 + signal);
+        }
     }
 }
 

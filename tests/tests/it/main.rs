@@ -24,6 +24,7 @@ mod generated;
 mod generator;
 mod hostile;
 mod identities;
+mod imports;
 mod jobs;
 mod languages;
 mod libraries;

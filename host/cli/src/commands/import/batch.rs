@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::notation::Notations;
 use super::plan::{Columns, Mapper, RowFault};
@@ -45,6 +45,10 @@ pub struct Sent {
     pub number: u64,
     pub line: u64,
     pub source: Vec<String>,
+    /// Which it is, of all rows of all imports.
+    pub id: String,
+    /// Whether it had that id before, in a list of refused rows.
+    pub is_carried: bool,
 }
 
 /// What a row becomes: its event, and behind it those of its consents that have a time of their own.
@@ -94,6 +98,8 @@ pub struct Batches {
     name: String,
     /// Which row had a key first.
     keys: HashMap<u128, u64>,
+    /// Ids of an import of before that rows of this file have.
+    carried: HashSet<String>,
     /// Rows up to here were imported before.
     done: u64,
     /// A row that did not fit into the batch before.
@@ -102,7 +108,7 @@ pub struct Batches {
 
 impl Batches {
     pub fn new(source: Source, into: Into, name: String, done: u64) -> Batches {
-        Batches { source, into, name, keys: HashMap::new(), done, left: None }
+        Batches { source, into, name, keys: HashMap::new(), carried: HashSet::new(), done, left: None }
     }
 
     /// The next batch; none at the end of the file.
@@ -132,12 +138,13 @@ impl Batches {
             let Some(row) = self.source.next()? else { break };
             let number = row.number;
             let is_untimed = row.row.as_ref().is_ok_and(grants_without_a_time);
+            let (id, is_carried) = self.id(number, &row.before);
             let before = &row.before;
-            let text = row.row.and_then(|fields| self.text(fields, (number, before), bytes));
+            let text = row.row.and_then(|fields| self.text(fields, (number, &id, before), bytes));
             if number <= self.done {
                 continue;
             }
-            let sent = Sent { number, line: row.line, source: row.source };
+            let sent = Sent { number, line: row.line, source: row.source, id, is_carried };
             match text {
                 Err(fault) => {
                     batch.refused.push(Refused::of(&sent, &fault.column, fault.code, &fault.message));
@@ -166,15 +173,24 @@ impl Batches {
         Ok(Some(batch))
     }
 
+    /// Which row it is. One of a list of refused rows is the row that it was, and was never stored; one that somebody has copied
+    /// there is another.
+    fn id(&mut self, number: u64, before: &Before) -> (String, bool) {
+        match before.id() {
+            Some(id) if self.carried.insert(id.to_owned()) => (id.to_owned(), true),
+            _ => (format!("{}-{number}", self.name), false),
+        }
+    }
+
     fn text(
         &mut self,
         mut row: Map<String, Value>,
-        (number, before): (u64, &Before),
+        (number, id, before): (u64, &str, &Before),
         bytes: usize,
     ) -> Result<Texts, RowFault> {
         self.claim(&row, number, before)?;
         let consents = if self.into == Into::Customers { consents_by_time(&mut row) } else { BTreeMap::new() };
-        let id = format!("import-{}-{number}", self.name);
+        let id = format!("import-{id}");
         let text = match self.into {
             Into::Events | Into::Customers => {
                 row.entry("messageId").or_insert_with(|| json!(id));

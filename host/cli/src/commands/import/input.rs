@@ -1,14 +1,19 @@
 //! A file as people have it: packed by gzip or not, in one encoding or another, with commas or semicolons. What is no text is refused in
 //! one line, before its first row is sent.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use flate2::read::MultiGzDecoder;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::refused::is_reason;
+
 /// What was found out about a file by reading it once.
+#[derive(Clone)]
 pub struct Look {
     pub encoding: &'static Encoding,
     is_packed: bool,
@@ -16,12 +21,51 @@ pub struct Look {
     pub bytes: u64,
     /// Of its bytes as they are.
     pub hash: blake3::Hash,
+    /// Of its text, as UTF-8: packed or not, and in whatever encoding, it has the same rows.
+    pub text: blake3::Hash,
+    stamp: Stamp,
     /// The beginning of its text.
     head: String,
 }
 
+/// By what a file is told that was written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    inode: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Stamp> {
+        let of = std::fs::metadata(path).with_context(|| path.display().to_string())?;
+        Ok(Stamp { bytes: of.len(), inode: of.ino(), modified: (of.mtime(), of.mtime_nsec()) })
+    }
+}
+
+/// Somebody has written to the file while it was read.
+#[derive(Debug)]
+pub struct Changed(String);
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was changed while it was read: let whoever writes it finish before it is imported", self.0)
+    }
+}
+
+impl std::error::Error for Changed {}
+
+/// Refuses what can be read only once, before it is opened: that would wait for whoever writes it.
+pub fn must_be_a_file(path: &Path) -> Result<()> {
+    let of = std::fs::metadata(path).with_context(|| path.display().to_string())?;
+    ensure!(!of.is_dir(), "{} is a folder: name a file", path.display());
+    ensure!(of.is_file(), "{} is no regular file, and {READ_AGAIN}", path.display());
+    Ok(())
+}
+
 /// Characters between cells, the usual one first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub const READ_AGAIN: &str = "an import reads its file more than once: write it to a file first";
 /// Bytes by which a file is told.
 const HEAD: usize = 64 * 1024;
 
@@ -29,6 +73,7 @@ impl Look {
     /// Reads all of a file. `told` is the encoding that was said of it.
     pub fn at(path: &Path, told: Option<&'static Encoding>) -> Result<Look> {
         let shown = path.display();
+        let stamp = Stamp::of(path)?;
         let mut hasher = blake3::Hasher::new();
         hasher
             .update_reader(File::open(path).with_context(|| shown.to_string())?)
@@ -37,14 +82,33 @@ impl Look {
         let taken = File::open(path)?.read(&mut first)?;
         let is_packed = first[..taken].starts_with(&[0x1f, 0x8b]);
         let mut head = Vec::new();
-        unpacked(path, is_packed)?.take(HEAD as u64).read_to_end(&mut head).with_context(|| shown.to_string())?;
+        // What breaks off is told when all of it is read.
+        let _ = unpacked(path, is_packed)?.take(HEAD as u64).read_to_end(&mut head);
         refuse_workbook(path, &head)?;
         // A mark is the file's own word, as in the list of refused rows of a file that has another encoding.
         let marked = Encoding::for_bom(&head).map(|(encoding, _)| encoding);
         let encoding = marked.or(told).unwrap_or_else(|| guessed(&head));
-        let mut look = Look { encoding, is_packed, bytes: 0, hash: hasher.finalize(), head: String::new() };
+        let hash = hasher.finalize();
+        let mut look = Look { encoding, is_packed, bytes: 0, hash, text: hash, stamp, head: String::new() };
         look.read_through(path)?;
+        look.still(path)?;
         Ok(look)
+    }
+
+    /// Fails if the file was written to since.
+    pub fn still(&self, path: &Path) -> Result<()> {
+        ensure!(Stamp::of(path)? == self.stamp, Changed(path.display().to_string()));
+        Ok(())
+    }
+
+    /// The same by what is in it, at the end: who writes may leave no mark of it.
+    pub fn was_still(&self, path: &Path) -> Result<()> {
+        self.still(path)?;
+        let mut hasher = blake3::Hasher::new();
+        let file = File::open(path).with_context(|| path.display().to_string())?;
+        hasher.update_reader(file).with_context(|| path.display().to_string())?;
+        ensure!(hasher.finalize() == self.hash, Changed(path.display().to_string()));
+        Ok(())
     }
 
     /// Refuses a file of no known name, if its beginning shows that it is no text.
@@ -58,9 +122,10 @@ impl Look {
     fn read_through(&mut self, path: &Path) -> Result<()> {
         let mut text = Decoded::of(unpacked(path, self.is_packed)?, self.encoding);
         let (mut buffer, mut line) = (vec![0; HEAD], 1);
+        let mut hasher = blake3::Hasher::new();
         let mut head = Vec::new();
         loop {
-            let taken = text.read(&mut buffer).with_context(|| path.display().to_string())?;
+            let taken = text.read(&mut buffer).with_context(|| self.unreadable(path))?;
             let chunk = &buffer[..taken];
             if let Some(wrong) = text.wrong_in(chunk) {
                 let line = line + lines(&chunk[..wrong]);
@@ -86,10 +151,20 @@ impl Look {
                 head.extend_from_slice(chunk);
             }
             line += lines(chunk);
+            hasher.update(chunk);
             self.bytes += taken as u64;
         }
+        self.text = hasher.finalize();
         self.head = String::from_utf8_lossy(&head).into_owned();
         Ok(())
+    }
+
+    fn unreadable(&self, path: &Path) -> String {
+        let shown = path.display();
+        match self.is_packed {
+            true => format!("{shown} cannot be unpacked: it is cut off or damaged, so get it again"),
+            false => shown.to_string(),
+        }
     }
 
     /// The text from its beginning on.
@@ -110,10 +185,12 @@ impl Look {
         u64::from(self.said_delimiter().is_some()) + u64::from(first.ends_with("\r\n"))
     }
 
-    /// Whether it is JSON that does not go line by line: a list, or an object that is written over several lines.
+    /// Whether it is JSON that does not go line by line: a list, or an object that is written over several lines. A list of refused
+    /// rows may begin with what is no object.
     pub fn is_one_value(&self) -> bool {
         let text = self.head.trim_start();
-        text.starts_with('[') || text.lines().next().is_some_and(|line| line.trim_end() == "{")
+        let is_refused = text.lines().nth(1).is_some_and(is_reason);
+        (text.starts_with('[') && !is_refused) || text.lines().next().is_some_and(|line| line.trim_end() == "{")
     }
 
     fn said_delimiter(&self) -> Option<u8> {

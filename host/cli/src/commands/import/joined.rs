@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::summary::Reasons;
@@ -23,6 +23,8 @@ pub struct Place<'p> {
     pub position: i64,
     /// What the ids of its rows begin with.
     pub ids: &'p str,
+    /// The rows of ids that begin otherwise.
+    pub carried: &'p HashMap<String, u64>,
 }
 
 /// An identity that was not joined to the customer of its row.
@@ -68,7 +70,7 @@ pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Vec<NotJoine
             let said = &event["body"]["properties"];
             // What has no form of an identity, the hub has said at once.
             let is_told = ["format", "blocked"].contains(&said["reason"].as_str().unwrap_or_default());
-            if let Some(row) = row_of(event, place.ids).filter(|_| !is_told) {
+            if let Some(row) = row_of(event, place).filter(|_| !is_told) {
                 let word = |name: &str| said[name].as_str().unwrap_or_default();
                 let message = format!("`{}` ({}): {}", word("value"), word("kind"), word("message"));
                 found.push(NotJoined { row, reason: word("reason").to_owned(), message });
@@ -83,9 +85,13 @@ pub async fn refused(hub: &Hub, place: &Place<'_>) -> Result<Option<Vec<NotJoine
 }
 
 /// The number of the row whose event caused this one.
-fn row_of(event: &Value, ids: &str) -> Option<u64> {
-    let behind = event["cause"].as_str()?.strip_prefix(ids)?;
-    behind.split('-').next()?.parse().ok()
+fn row_of(event: &Value, place: &Place<'_>) -> Option<u64> {
+    let cause = event["cause"].as_str()?;
+    if let Some(behind) = cause.strip_prefix(place.ids) {
+        return behind.split('-').next()?.parse().ok();
+    }
+    let id = cause.split_once("-consents-").map_or(cause, |(id, _)| id);
+    place.carried.get(id.strip_prefix("import-")?).copied()
 }
 
 #[cfg(test)]
@@ -96,9 +102,17 @@ mod tests {
     #[test]
     fn an_event_leads_back_to_its_row() {
         let caused = |cause: &str| json!({"cause": cause});
-        assert_eq!(row_of(&caused("import-a1-17"), "import-a1-"), Some(17));
-        assert_eq!(row_of(&caused("import-a1-17-consents-0"), "import-a1-"), Some(17));
-        assert_eq!(row_of(&caused("import-b2-17"), "import-a1-"), None);
-        assert_eq!(row_of(&json!({"cause": null}), "import-a1-"), None);
+        let carried = HashMap::from([("c3-4".to_owned(), 1)]);
+        let place = Place { after: "", position: 0, ids: "import-a1-", carried: &carried };
+        for (cause, row) in [
+            ("import-a1-17", Some(17)),
+            ("import-a1-17-consents-0", Some(17)),
+            ("import-b2-17", None),
+            ("import-c3-4", Some(1)),
+            ("import-c3-4-consents-1", Some(1)),
+        ] {
+            assert_eq!(row_of(&caused(cause), &place), row, "{cause}");
+        }
+        assert_eq!(row_of(&json!({"cause": null}), &place), None);
     }
 }

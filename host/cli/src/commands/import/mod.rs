@@ -1,8 +1,9 @@
 //! `openhub import`: a file of events, customers or objects, through the public API, in batches.
 //!
 //! What is imported is history: it changes state and triggers nothing, unless `--live` asks for the opposite. Rows have
-//! ids made of the file's hash, the mapping and their number, so that an import that is sent again doubles nothing;
-//! a state file beside the input says where an interrupted one goes on.
+//! ids made of the hash of the file's text, the mapping and their number, so that an import that is sent again doubles nothing;
+//! a state file beside the input says where an interrupted one goes on. A refused row keeps its id in the list of refused rows,
+//! in however many steps that is mended.
 
 mod batch;
 mod exact;
@@ -26,14 +27,14 @@ use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 use self::batch::{Batch, Batches, Sent};
-use self::input::Look;
+use self::input::{Changed, Look, READ_AGAIN};
 pub use self::notation::Decimal;
 use self::notation::Notations;
 use self::plan::{Declared, Form, Mapping, Plan};
@@ -100,10 +101,8 @@ enum FileFormat {
 
 pub async fn run(arguments: Arguments) -> Result<()> {
     let path = arguments.file.as_path();
-    ensure!(
-        path != Path::new("-"),
-        "an import reads its file more than once: write the standard input to a file first"
-    );
+    ensure!(path != Path::new("-"), "the standard input can be read once, and {READ_AGAIN}");
+    input::must_be_a_file(path)?;
     let format = arguments.format.or_else(|| told_by_name(path));
     if format.is_none() {
         Look::refuse_workbook(path)?;
@@ -122,12 +121,20 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let _alone = if arguments.dry_run || arguments.state.is_some() { None } else { Some(alone(path)?) };
     let look = Look::at(path, arguments.encoding)?;
     ensure!(look.bytes > 0, "{} is empty: look whether what wrote it broke off", path.display());
-    let name = name(&look, &plan, &arguments);
+    let name = name(&look, &plan, form, &arguments);
     let state_path = arguments.state.clone().unwrap_or_else(|| beside(path, PROGRESS));
+    for (flag, named) in [("--state", &arguments.state), ("--refused", &arguments.refused)] {
+        let is_the_file = |named: &PathBuf| named.canonicalize().ok() == path.canonicalize().ok();
+        ensure!(!named.as_ref().is_some_and(is_the_file), "`{flag}` names the file that is imported: name another one");
+    }
     let mut state = match (arguments.dry_run, arguments.restart) {
         (true, _) => StateFile::none(&name),
         (false, true) => StateFile::restart(&state_path, &name, &arguments.hub.target())?,
-        (false, false) => StateFile::open(&state_path, &name, &arguments.hub.target())?,
+        (false, false) => {
+            let file = look.hash.to_hex();
+            let of = state::Of { import: &name, file: &file, into: arguments.into, target: &arguments.hub.target() };
+            StateFile::open(&state_path, &of)?
+        }
     };
     if state.state.done {
         let State { rows, refused, reasons, .. } = state.state;
@@ -165,7 +172,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let manner = source.manner();
     let refused_path = arguments.refused.clone().unwrap_or_else(|| beside(path, manner.ending()));
     state.state.file = Some(look.hash.to_hex().to_string());
+    state.state.into = Some(arguments.into);
     let State { refused_bytes, refused_hash, .. } = &state.state;
+    if state.state.has_begun_list && *refused_bytes == 0 {
+        RefusedFile::put_aside(&refused_path)?;
+    }
     let refused = match arguments.dry_run {
         true => RefusedFile::none(manner),
         false => {
@@ -184,11 +195,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         state,
         began: Instant::now(),
         now: 0,
+        carried: HashMap::new(),
         notations: Notations::default(),
         is_history: !arguments.live,
     };
     let again = || open(again_plan);
-    import.run(batches, if arguments.dry_run { "would be imported" } else { "imported" }, again).await
+    let file = Still { path: path.to_owned(), look: look.clone() };
+    import.run(batches, file, if arguments.dry_run { "would be imported" } else { "imported" }, again).await
 }
 
 /// Rows that are looked at before the first one is sent.
@@ -281,15 +294,14 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The hash of the file's bytes, of how they are read, the mapping and the type: 16 hexadecimal digits.
-fn name(look: &Look, plan: &Plan, Arguments { kind, delimiter, mapping, .. }: &Arguments) -> String {
+/// The hash of the file's text, of how it is read, the mapping and the type: 16 hexadecimal digits. What is said, and would be so
+/// anyway, makes no other import.
+fn name(look: &Look, plan: &Plan, form: Form, Arguments { kind, delimiter, mapping, .. }: &Arguments) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(look.hash.as_bytes())
-        .update(look.encoding.name().as_bytes())
-        .update(&[delimiter.unwrap_or_default()]);
-    hasher.update(plan.fingerprint().as_bytes()).update(kind.as_deref().unwrap_or_default().as_bytes());
-    // Where it was not said, the name is that of an import of before.
+    let delimiter = delimiter.filter(|said| *said != look.delimiter()).unwrap_or_default();
+    // As it was when the encoding counted: most files are UTF-8, and their imports of before are the same ones.
+    hasher.update(look.text.as_bytes()).update(encoding_rs::UTF_8.name().as_bytes()).update(&[delimiter]);
+    hasher.update(plan.fingerprint(form).as_bytes()).update(kind.as_deref().unwrap_or_default().as_bytes());
     if let Some(decimal) = mapping.decimal {
         hasher.update(format!("{decimal:?}").as_bytes());
     }
@@ -323,6 +335,8 @@ struct Import {
     began: Instant,
     /// Rows that were settled by this very process.
     now: u64,
+    /// Of rows of a list of refused rows, which keep the ids that they had: the row of each id.
+    carried: HashMap<String, u64>,
     /// What was noticed of numbers.
     notations: Notations,
     /// Whether rows without a time happened nobody knows when.
@@ -331,14 +345,22 @@ struct Import {
 
 impl Import {
     /// `again` opens the file once more.
-    async fn run(mut self, batches: Batches, verb: &str, again: impl FnOnce() -> Result<Source>) -> Result<()> {
+    async fn run(
+        mut self,
+        batches: Batches,
+        file: Still,
+        verb: &str,
+        again: impl FnOnce() -> Result<Source>,
+    ) -> Result<()> {
         let outcome = tokio::select! {
-            outcome = self.all(read_ahead(batches)) => outcome,
+            outcome = self.all(read_ahead(batches, file)) => outcome,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
         };
         self.bar.finish_and_clear();
         let state = &self.state.state;
-        if state.rows > 0 {
+        if outcome.as_ref().is_err_and(|error| error.is::<Changed>()) {
+            outcome.with_context(|| format!("{} rows were imported as they were before", state.rows))?;
+        } else if state.rows > 0 {
             outcome.with_context(|| format!("{} rows are done; run the same command again to continue", state.rows))?;
         } else {
             outcome?;
@@ -395,7 +417,8 @@ impl Import {
         let State { import, after, position, .. } = &self.state.state;
         let Some(after) = after else { return };
         let ids = format!("import-{import}-");
-        match joined::refused(&self.hub, &joined::Place { after, position: *position, ids: &ids }).await {
+        let place = joined::Place { after, position: *position, ids: &ids, carried: &self.carried };
+        match joined::refused(&self.hub, &place).await {
             Ok(Some(all)) if all.is_empty() => {}
             Ok(Some(all)) => {
                 println!("  not joined to the customer of their row (events `Identity Refused`):");
@@ -413,15 +436,22 @@ impl Import {
 
     /// Requests go out side by side, and are settled in the order of the file.
     async fn all(&mut self, mut batches: Receiver<Result<Batch>>) -> Result<()> {
-        let Import { hub, path, credential, parallel, bar, refused, state, now, notations, .. } = self;
+        let Import { hub, path, credential, parallel, bar, refused, state, now, carried, notations, .. } = self;
         let (hub, path, credential) = (&*hub, path.as_str(), *credential);
         let mut told = Instant::now();
         let requests = futures::stream::poll_fn(|context| batches.poll_recv(context));
         let answers = requests.map(|batch| async move { settle(hub, path, credential, batch?).await });
         let mut answers = std::pin::pin!(answers.buffered(*parallel));
         while let Some(settled) = answers.next().await {
-            let Settled { last, read, refused: not_taken, left_out, notations: noticed, counts } = settled?;
+            let Settled { last, read, refused: not_taken, left_out, carried: kept, notations: noticed, counts } =
+                settled?;
             *notations = noticed;
+            carried.extend(kept);
+            // Whoever comes behind us knows whose a list is of which no more is known.
+            if !not_taken.is_empty() && !state.state.has_begun_list {
+                state.state.has_begun_list = true;
+                state.save()?;
+            }
             refused.write(&not_taken)?;
             let standing = &mut state.state;
             not_taken.iter().for_each(|row| standing.reasons.add(&row.code, || row.in_words()));
@@ -445,12 +475,24 @@ impl Import {
     }
 }
 
-/// Reads the file on a thread of its own, a few batches ahead of what is sent.
-fn read_ahead(mut batches: Batches) -> Receiver<Result<Batch>> {
+/// The file, which is to stay as it was looked at.
+struct Still {
+    path: PathBuf,
+    look: Look,
+}
+
+/// Reads the file on a thread of its own, a few batches ahead of what is sent. A row that somebody else wrote meanwhile, or half
+/// of one, is not sent.
+fn read_ahead(mut batches: Batches, file: Still) -> Receiver<Result<Batch>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let mut next = move || match batches.next()? {
+        Some(batch) => file.look.still(&file.path).map(|()| Some(batch)),
+        None => file.look.was_still(&file.path).map(|()| None),
+    };
     tokio::task::spawn_blocking(move || {
-        while let Some(batch) = batches.next().transpose() {
-            if sender.blocking_send(batch).is_err() {
+        while let Some(batch) = next().transpose() {
+            let is_last = batch.is_err();
+            if sender.blocking_send(batch).is_err() || is_last {
                 break;
             }
         }
@@ -474,6 +516,8 @@ struct Settled {
     refused: Vec<Refused>,
     /// Parts of rows that were imported without them.
     left_out: Vec<Refused>,
+    /// The ids of rows that have kept theirs.
+    carried: Vec<(String, u64)>,
     notations: Notations,
     counts: Counts,
 }
@@ -528,7 +572,8 @@ async fn settle(hub: &Hub, path: &str, credential: Credential, batch: Batch) -> 
     let is_refused = |number: &u64| refused.binary_search_by_key(number, |refused| refused.row).is_ok();
     counts.untimed = untimed.iter().filter(|number| !is_refused(number)).count() as u64;
     left_out.dedup_by(|one, other| (one.row, &one.code, &one.column) == (other.row, &other.code, &other.column));
-    Ok(Settled { last, read, refused, left_out, notations, counts })
+    let carried = sent.into_iter().filter(|sent| sent.is_carried).map(|sent| (sent.id, sent.number)).collect();
+    Ok(Settled { last, read, refused, left_out, carried, notations, counts })
 }
 
 /// Whether a success says what became of the rows.

@@ -267,11 +267,13 @@ impl Plan {
     }
 
     /// The whole mapping as text: a part of what makes an import the same import.
-    pub fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self, form: Form) -> String {
         let Plan { into, columns, constants, zone } = self;
+        let said: BTreeMap<_, _> =
+            columns.iter().filter(|(column, targets)| **targets != [self.unsaid(column, form)]).collect();
         let firsts: BTreeMap<_, _> =
-            columns.iter().filter_map(|(column, targets)| Some((column, targets.first()?))).collect();
-        let others: Vec<_> = columns.iter().filter(|(_, targets)| targets.len() > 1).collect();
+            said.iter().filter_map(|(column, targets)| Some((column, targets.first()?))).collect();
+        let others: Vec<_> = said.iter().filter(|(_, targets)| targets.len() > 1).collect();
         // Without them it is that of an import of before.
         let others = if others.is_empty() { String::new() } else { format!("{others:?}") };
         format!("Plan {{ into: {into:?}, columns: {firsts:?}, constants: {constants:?}, zone: {zone:?} }}{others}")
@@ -282,13 +284,18 @@ impl Plan {
         if let Some(said) = self.columns.get(column) {
             return said.clone();
         }
-        vec![match (self.into.target(column), form) {
+        vec![self.unsaid(column, form)]
+    }
+
+    /// Where a column goes of which nothing is said.
+    fn unsaid(&self, column: &str, form: Form) -> (Target, As) {
+        match (self.into.target(column), form) {
             (Some((target, As::Timestamp)), Form::Lines) => (target, As::Moment),
             (Some(target), _) => target,
             // A Segment event has members that nobody maps: they stay where they are.
             (None, Form::Lines) if self.into == Into::Events => (Target::At(vec![column.to_owned()]), As::Json),
             (None, _) => self.into.usual(column),
-        }]
+        }
     }
 }
 
@@ -734,10 +741,17 @@ mod tests {
         let sent = row(Into::Events, &[&file[..], &["--map", "no=properties.no"]].concat(), &[("no", "a")]).unwrap();
         assert_eq!(sent, json!({"type": "track", "properties": {"no": "a"}}));
         // An import of before is the same import.
-        let one = plan(Into::Events, &["--map", "a=userId"]).unwrap().fingerprint();
+        let print = |arguments: &[&str]| plan(Into::Events, arguments).unwrap().fingerprint(Form::Csv);
+        let one = print(&["--map", "a=userId"]);
         let expected = r#"Plan { into: Events, columns: {"a": (At(["userId"]), Text)}, constants: [], zone: "#;
         assert!(one.starts_with(expected) && one.ends_with(" }"), "{one}");
-        assert_ne!(plan(Into::Events, &["--map", "a=userId", "--map", "a=messageId"]).unwrap().fingerprint(), one);
+        assert_ne!(print(&["--map", "a=userId", "--map", "a=messageId"]), one);
+        // And what goes without saying may be said.
+        assert_eq!(
+            print(&["--map", "n=properties.n", "--event-column", "event", "--user-column", "userId"]),
+            print(&[])
+        );
+        assert_ne!(print(&["--map", "n=properties.n:text"]), print(&[]));
     }
 
     #[test]

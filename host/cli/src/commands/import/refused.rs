@@ -26,6 +26,7 @@ pub struct Refused {
     pub message: String,
     /// Its cells, or its line.
     pub source: Vec<String>,
+    pub id: String,
 }
 
 impl Refused {
@@ -37,6 +38,7 @@ impl Refused {
             code: code.to_owned(),
             message: message.to_owned(),
             source: sent.source.clone(),
+            id: sent.id.clone(),
         }
     }
 
@@ -46,21 +48,22 @@ impl Refused {
         format!("line {}{column}: {}", self.line, self.message)
     }
 
-    fn why(&self) -> [(&'static str, String); 5] {
-        let Refused { row, line, column, code, message, .. } = self;
-        let [of_row, of_line, of_column, of_code, of_message] = WHY;
+    fn why(&self) -> [(&'static str, String); 6] {
+        let Refused { row, line, column, code, message, id, .. } = self;
+        let [of_row, of_line, of_column, of_code, of_message, of_id] = WHY;
         [
             (of_row, row.to_string()),
             (of_line, line.to_string()),
             (of_column, column.clone()),
             (of_code, code.clone()),
             (of_message, message.clone()),
+            (of_id, id.clone()),
         ]
     }
 }
 
-/// What says why a row was refused: columns behind its own, or members.
-const WHY: [&str; 5] = ["import.row", "import.line", "import.column", "import.code", "import.message"];
+/// What says why a row was refused, and which it is: columns behind its own, or members.
+const WHY: [&str; 6] = ["import.row", "import.line", "import.column", "import.code", "import.message", "import.id"];
 
 /// Whether a column, or a member, says why its row was refused before.
 pub fn is_why(column: &str) -> bool {
@@ -72,6 +75,7 @@ pub fn is_why(column: &str) -> bool {
 pub struct Before {
     pub code: String,
     pub message: String,
+    id: String,
 }
 
 impl Before {
@@ -82,8 +86,8 @@ impl Before {
             let cell = place.and_then(|place| record.get(place)).unwrap_or_default();
             String::from_utf8_lossy(cell).into_owned()
         };
-        let [.., code, message] = WHY;
-        Before { code: cell(code), message: cell(message) }
+        let [.., code, message, id] = WHY;
+        Before { code: cell(code), message: cell(message), id: cell(id) }
     }
 
     /// Likewise, of a line of JSON.
@@ -91,8 +95,15 @@ impl Before {
         let why = line.rfind(REASON).map(|at| format!("{{{}", &line[at..]));
         let members: Map<String, Value> = why.and_then(|why| serde_json::from_str(&why).ok()).unwrap_or_default();
         let said = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let [.., code, message] = WHY;
-        Before { code: said(code), message: said(message) }
+        let [.., code, message, id] = WHY;
+        Before { code: said(code), message: said(message), id: said(id) }
+    }
+
+    /// Which row it was, if that is a text that an import writes.
+    pub fn id(&self) -> Option<&str> {
+        let (import, row) = self.id.split_once('-')?;
+        let is_import = import.len() == 16 && import.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_import && row.parse::<u64>().is_ok()).then_some(&self.id)
     }
 }
 
@@ -248,6 +259,19 @@ impl RefusedFile {
         Ok(RefusedFile { file: Some(file), hasher, ..opened })
     }
 
+    /// Puts a list aside that was begun, and of which an import does not know how far it came. Somebody may have mended it.
+    pub fn put_aside(path: &Path) -> Result<()> {
+        if !path.is_file() {
+            return Ok(());
+        }
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".unfinished");
+        let aside = PathBuf::from(aside);
+        std::fs::rename(path, &aside).with_context(|| path.display().to_string())?;
+        eprintln!("the list of refused rows that was begun before is now {}: it is written anew", aside.display());
+        Ok(())
+    }
+
     /// Where the refused rows are to be found.
     pub fn place(&self) -> String {
         match &self.path {
@@ -286,7 +310,8 @@ mod tests {
     use super::*;
 
     fn written(line: &str) -> String {
-        let sent = Sent { number: 3, line: 4, source: vec![line.to_owned()] };
+        let id = "0123456789abcdef-3".to_owned();
+        let sent = Sent { number: 3, line: 4, source: vec![line.to_owned()], id, is_carried: false };
         let row = Manner::Lines.row(&Refused::of(&sent, "a", "wrong-type", "it is \"wrong\""));
         String::from_utf8(row.unwrap()).unwrap()
     }
@@ -317,11 +342,16 @@ mod tests {
     #[test]
     fn what_a_row_was_refused_for_before_is_known() {
         let line = written(r#"{"id":"ada"}"#);
-        let before = Before { code: "wrong-type".to_owned(), message: "it is \"wrong\"".to_owned() };
+        let [code, message, id] = ["wrong-type", "it is \"wrong\"", "0123456789abcdef-3"].map(str::to_owned);
+        let before = Before { code, message, id };
         assert_eq!(Before::of_line(line.trim_end()), before);
         assert_eq!(Before::of_line(r#"{"id":"ada"}"#), Before::default());
-        let header = ["id", "import.code", "import.message"].map(str::to_owned);
-        let record = csv::ByteRecord::from(vec!["ada", "wrong-type", "it is \"wrong\""]);
+        assert_eq!(before.id(), Some("0123456789abcdef-3"));
+        for other in ["", "-", "0123456789abcdef-x", "x-3"] {
+            assert_eq!(Before { id: other.to_owned(), ..before.clone() }.id(), None, "{other}");
+        }
+        let header = ["id", "import.code", "import.message", "import.id"].map(str::to_owned);
+        let record = csv::ByteRecord::from(vec!["ada", "wrong-type", "it is \"wrong\"", "0123456789abcdef-3"]);
         assert_eq!(Before::of_record(&header, &record), before);
         assert_eq!(Before::of_record(&header[..1], &record), Before::default());
     }
@@ -339,28 +369,29 @@ mod tests {
     /// As often as it is refused and sent again.
     #[test]
     fn findings14_f1_a_refused_row_has_one_reason() {
+        const ID: &str = "0123456789abcdef-1";
         let own = ["id", "n"].map(str::to_owned).to_vec();
         let list = |header: &[String], cells: &[&str]| {
             let manner = Manner::Csv { header: header.to_vec(), delimiter: b',' };
             let source = without_why(header, cells.iter().map(|cell| (*cell).to_owned()).collect());
-            let sent = Sent { number: 1, line: 2, source };
+            let sent = Sent { number: 1, line: 2, source, id: ID.to_owned(), is_carried: false };
             let text = [manner.header().unwrap(), manner.row(&Refused::of(&sent, "n", "wrong-type", "why")).unwrap()];
             String::from_utf8(text.concat()).unwrap()
         };
         let once = list(&own, &["a", "x"]);
-        assert_eq!(once, format!("\u{feff}id,n,{}\na,x,1,2,n,wrong-type,why\n", WHY.join(",")));
+        assert_eq!(once, format!("\u{feff}id,n,{}\na,x,1,2,n,wrong-type,why,{ID}\n", WHY.join(",")));
         let header: Vec<String> = own.iter().cloned().chain(WHY.map(str::to_owned)).collect();
-        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "too-large", "before"]), once);
+        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "too-large", "before", ID]), once);
         // Whoever mends a row in another program may take the reason out of it, and the columns of the list before last are there twice.
         assert_eq!(list(&header, &["a", "x"]), once);
         let twice: Vec<String> = header.iter().cloned().chain(WHY.map(str::to_owned)).collect();
-        assert_eq!(list(&twice, &["a", "x", "7", "8", "m", "c", "b", "7", "8", "m", "c", "b"]), once);
+        assert_eq!(list(&twice, &["a", "x", "7", "8", "m", "c", "b", ID, "7", "8", "m", "c", "b", ID]), once);
         // A cell too many is not lost.
         let more = list(&own, &["a", "x", "y"]);
-        assert!(more.ends_with("a,x,1,2,n,wrong-type,why,y\n"), "{more}");
-        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "wrong-columns", "before", "y"]), more);
+        assert!(more.ends_with(&format!("a,x,1,2,n,wrong-type,why,{ID},y\n")), "{more}");
+        assert_eq!(list(&header, &["a", "x", "7", "8", "m", "wrong-columns", "before", ID, "y"]), more);
         let few = list(&own, &["a"]);
-        assert!(few.ends_with("a,,1,2,n,wrong-type,why\n"), "{few}");
+        assert!(few.ends_with(&format!("a,,1,2,n,wrong-type,why,{ID}\n")), "{few}");
         let tabs = Manner::Csv { header: own, delimiter: b'\t' };
         assert_eq!(tabs.ending(), "refused.tsv");
     }

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::summary::Reasons;
+use super::target::Into;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -17,6 +18,9 @@ pub struct State {
     /// The hash of the file's bytes.
     #[serde(default)]
     pub file: Option<String>,
+    /// What its rows became.
+    #[serde(default)]
+    pub into: Option<Into>,
     /// Into which hub and as whom: what one tenant has taken says nothing of another.
     #[serde(default)]
     pub target: String,
@@ -47,12 +51,23 @@ pub struct State {
     /// Of the last row, in the hub's log.
     #[serde(default)]
     pub position: i64,
+    /// Whether the list of refused rows is begun, however far it came.
+    #[serde(default)]
+    pub has_begun_list: bool,
     /// Length of the list of refused rows.
     pub refused_bytes: u64,
     /// Hash of it, by which one that was mended since is known.
     #[serde(default)]
     pub refused_hash: Option<String>,
     pub done: bool,
+}
+
+/// What is imported now.
+pub struct Of<'o> {
+    pub import: &'o str,
+    pub file: &'o str,
+    pub into: Into,
+    pub target: &'o str,
 }
 
 /// What a batch adds.
@@ -114,15 +129,37 @@ impl StateFile {
     }
 
     /// Where an import into this target has come to; into another one, it begins with the first row.
-    pub fn open(path: &Path, import: &str, target: &str) -> Result<StateFile> {
+    pub fn open(path: &Path, of: &Of<'_>) -> Result<StateFile> {
+        let Of { import, file, into, target } = *of;
         let state = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 State::after(State::default(), import, target)
             }
             Err(error) => return Err(anyhow::Error::new(error).context(path.display().to_string())),
-            Ok(text) => serde_json::from_str::<State>(&text)
-                .with_context(|| format!("{} is not a progress file of an import: remove it", path.display()))?,
+            Ok(text) => serde_json::from_str::<State>(&text).with_context(|| {
+                format!("{} is not a progress file of an import: name another one with `--state`", path.display())
+            })?,
         };
+        let is_other = state.import != import && state.target == target;
+        if is_other && !state.done && state.file.as_deref().is_some_and(|known| known != file) {
+            bail!(
+                "the file was changed since an import of it stopped, of which {} rows are done: put the file back as it was and run \
+                 this again to finish it, or start again with `--restart`, which sends also those rows as new ones",
+                state.rows
+            );
+        }
+        if is_other
+            && state.done
+            && state.file.as_deref() == Some(file)
+            && state.into == Some(into)
+            && into == Into::Events
+        {
+            bail!(
+                "this file was imported already, with other options: its {} rows would come as new events beside those. If that is \
+                 meant, add `--restart`",
+                state.rows
+            );
+        }
         if state.import != import && !state.done {
             bail!(
                 "{} belongs to an import of another file or with another mapping, which stopped at row {}: finish that one, or \

@@ -97,9 +97,20 @@ fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }
+    if let Ok(instant) = text.parse::<openhub_model::Timestamp>() {
+        return Timestamp::from_microsecond(instant.micros()).ok();
+    }
     let date = || text.parse::<Date>().map(|date| date.to_datetime(civil::Time::midnight()));
     let civil = if text.len() <= 10 { date() } else { text.parse::<civil::DateTime>() };
-    civil.ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+    civil.ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp()).or_else(|| last(text))
+}
+
+/// What many write for "never": the last instant that there is, as the hub reads it.
+fn last(text: &str) -> Option<Timestamp> {
+    let day = text.strip_prefix("9999-12-31")?;
+    let time = if day.is_empty() { "T00:00:00" } else { day };
+    let at: openhub_model::Timestamp = format!("9999-12-31{}Z", time.replace(' ', "T")).parse().ok()?;
+    Timestamp::from_microsecond(at.micros()).ok()
 }
 
 /// The day that a timestamp names where it was written.
