@@ -45,6 +45,7 @@ mod routes;
 mod segments;
 mod suppression;
 mod text;
+mod unread;
 mod views;
 mod why;
 mod writes;

@@ -28,6 +28,7 @@ use crate::provisioning::Provisioner;
 use crate::request_id::{RequestIds, with_request_id};
 use crate::routes;
 use crate::text::refuse_unreadable_target;
+use crate::unread::close_what_is_unread;
 
 /// The hub's HTTP service, all at one address.
 pub fn router(app: impl Into<Arc<App>>) -> Router {
@@ -146,6 +147,7 @@ fn dressed(routes: Router<Shared>, shared: Shared, known: Routes) -> Router {
         })
         .layer(from_fn(refuse_unreadable_target))
         .layer(CatchPanicLayer::custom(from_panic))
+        .layer(from_fn(close_what_is_unread))
         .layer(from_fn_with_state(ids, with_request_id))
         .with_state(shared)
 }
