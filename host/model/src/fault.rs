@@ -138,6 +138,9 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     found.filter(|(distance, _)| *distance <= most).map(|(_, other)| other)
 }
 
+/// What serde calls an enum's form that is not a name alone.
+const ONE_FIELD: &str = "map with a single key";
+
 /// What serde says of JSON that does not have the expected form, as a sentence in JSON's own words.
 pub fn form(said: &str) -> String {
     let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
@@ -160,12 +163,15 @@ pub fn form(said: &str) -> String {
     }
     // A number or a boolean of a query, read from text.
     match said {
-        "invalid digit found in string" => return "This must be a whole number that is not negative.".to_owned(),
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            return "This must be a whole number that is not negative.".to_owned();
+        }
         "provided string was not `true` or `false`" => return "This must be true or false.".to_owned(),
         "number too large to fit in target type" => return "This number is too large.".to_owned(),
         _ => {}
     }
     match what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: ")) {
+        Some("map") if expected == ONE_FIELD => format!("This must be {}.", wanted(expected)),
         Some("unit variant") => "This must be an object whose field has this name, not the name alone.".to_owned(),
         Some(_) if expected == "unit" => "This must be the name alone, a string without a value.".to_owned(),
         Some(found) if !expected.is_empty() => format!("This must be {}, not {}.", wanted(expected), given(found)),
@@ -178,6 +184,7 @@ pub fn syntax(error: &serde_json::Error) -> String {
     let said = error.to_string();
     let (what, at) = said.split_once(" at line ").unwrap_or((&said, ""));
     match what {
+        "EOF while parsing a value" if at == "1 column 0" => "The text is empty: send JSON.".to_owned(),
         "recursion limit exceeded" => format!("It lies too deep at line {at}: at most 127 levels."),
         "number out of range" => {
             format!("A number is too large at line {at}: at most 1.8e308. Send it as a text, or leave it out.")
@@ -209,7 +216,8 @@ fn wanted(expected: &str) -> &str {
         "a map" | "map" | "a JSON object" => "an object",
         "a sequence" | "sequence" => "an array",
         "a borrowed string" => "a string",
-        "a string or map" => "a string or an object",
+        "a string or map" | "string or map" => "a string or an object",
+        ONE_FIELD => "an object with exactly one field",
         other if other.starts_with("struct ") || other.starts_with("internally tagged enum ") => "an object",
         other => other,
     }
@@ -315,6 +323,12 @@ mod tests {
             assert!(said(half).starts_with("A text has half of a character"), "{}", said(half));
         }
         assert!(said(&"[".repeat(500)).starts_with("It lies too deep at line 1 column"));
+        assert_eq!(said(""), "The text is empty: send JSON.");
+        assert_eq!(
+            form("invalid value: map, expected map with a single key"),
+            "This must be an object with exactly one field."
+        );
+        assert_eq!(form("invalid type: null, expected string or map"), "This must be a string or an object, not null.");
         assert_eq!(said("{"), "EOF while parsing an object at line 1 column 1.");
     }
 

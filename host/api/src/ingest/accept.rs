@@ -2,6 +2,7 @@
 
 use axum::Json;
 use openhub_engine::Admission;
+use openhub_model::fault::{form, nearest};
 use openhub_model::identity::Authority;
 use openhub_model::{EventKind, Fault, NewEvent, strict};
 use openhub_store::{PageSettings, Scope};
@@ -491,7 +492,12 @@ fn not_a_batch(body: &str, error: &serde_json::Error) -> Problem {
         Ok(body) if !body["sentAt"].is_null() && !body["sentAt"].is_string() => "/sentAt",
         _ => "",
     };
-    refuse(INVALID_BODY, Fault::new(pointer, "wrong-form", format!("{error}.")))
+    let said = error.to_string();
+    let message = form(said.split(" at line ").next().unwrap_or(&said));
+    let of_body: BTreeMap<String, &RawValue> = serde_json::from_str(body).unwrap_or_default();
+    let meant = if of_body.contains_key("batch") { None } else { nearest("batch", of_body.keys().map(String::as_str)) };
+    let meant = meant.map(|name| format!(" Did you mean it by `{name}`?")).unwrap_or_default();
+    refuse(INVALID_BODY, Fault::new(pointer, "wrong-form", format!("{message}{meant}")))
 }
 
 fn refuse(kind: crate::problem::Kind, fault: Fault) -> Problem {

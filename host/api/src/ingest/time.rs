@@ -51,6 +51,10 @@ pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     }
     let utc = |civil: jiff::civil::DateTime| civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let civil = || text.parse().ok().and_then(utc);
+    // A day, also the last one, which has instants that are read and none that could be written.
+    if let Ok(at) = format!("{text}T00:00:00Z").parse() {
+        return Some(at);
+    }
     let date = || text.parse::<jiff::civil::Date>().ok().and_then(|date| utc(date.to_datetime(Time::midnight())));
     let mail = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
     // As Ruby prints it, and Go.
@@ -152,6 +156,7 @@ mod tests {
             assert_eq!(read_time(text), Some(noon), "{text}");
         }
         assert_eq!(read_time("2026-01-31"), Some(at("2026-01-31T00:00:00Z")));
+        assert_eq!(read_time("9999-12-31"), Some(at("9999-12-31T23:59:59Z")), "for ever");
         assert_eq!(read_time("20260131"), Some(at("2026-01-31T00:00:00Z")));
         assert_eq!(read_time("20261399"), Some(at("1970-08-23T12:09:59Z")), "no day of the calendar");
         for text in ["", "noon", "31/01/2026", "2026-13-01", "1e400", "NaN", "2026-01-31T25:00:00"] {
